@@ -1,0 +1,95 @@
+"""Everything this project raises on purpose, in one tree.
+
+    StudioError                    base: what happened, where, and what to do about it
+    ├── SettingsError              a setting or a configuration value is wrong
+    ├── InputError                 something a user gave can't be used
+    │   ├── UnreadableFileError    a file can't be read at all
+    │   ├── ColumnMapError         a column map names what isn't there, or is malformed
+    │   └── NoUsableDataError      nothing is left to work with
+    ├── QueryError                 a question to a model that can't be answered as put
+    │   ├── UnknownStudioError     no months of this studio, and not enough levers to do without
+    │   ├── BaseMonthError         the studio has no such month
+    │   └── LeverError             a lever is out of bounds, not carried by the data, or misplaced
+    ├── ReleaseError               what is published can't be used, or can't be replaced
+    │   ├── NoReleaseError         nothing is published yet
+    │   ├── CorruptReleaseError    hashes don't match, or a file is missing
+    │   └── SyntheticReleaseError  a release made from real files would be replaced by a synthetic one
+    ├── StorageError               the disk refused: full, read-only, no permission
+    └── RunInProgressError         another run holds the lock of this STUDIO_HOME
+"""
+
+from __future__ import annotations
+
+
+class StudioError(Exception):
+    """Base of every error raised on purpose.
+
+    Args:
+        what: one sentence that says what happened, naming file, line and field where there are any.
+        remedy: one sentence that says what to do about it.
+    """
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(f"{what} {remedy}".strip())
+        self.what = what
+        self.remedy = remedy
+
+
+class SettingsError(StudioError):
+    """A setting or a configuration value is wrong."""
+
+
+class InputError(StudioError):
+    """Something a user gave can't be used."""
+
+
+class UnreadableFileError(InputError):
+    """A file can't be read at all."""
+
+
+class ColumnMapError(InputError):
+    """A column map names what isn't there, or is malformed."""
+
+
+class NoUsableDataError(InputError):
+    """Nothing is left to work with."""
+
+
+class QueryError(StudioError):
+    """A question to a model that can't be answered as put."""
+
+
+class UnknownStudioError(QueryError):
+    """There are no months of this studio, and not enough levers to do without."""
+
+
+class BaseMonthError(QueryError):
+    """The studio has no such month."""
+
+
+class LeverError(QueryError):
+    """A lever is out of bounds, not carried by the studio's data, or misplaced."""
+
+
+class ReleaseError(StudioError):
+    """What is published can't be used, or can't be replaced."""
+
+
+class NoReleaseError(ReleaseError):
+    """Nothing is published yet."""
+
+
+class CorruptReleaseError(ReleaseError):
+    """The hashes of a published folder don't match, or a file is missing."""
+
+
+class SyntheticReleaseError(ReleaseError):
+    """A release made from real files would be replaced by a synthetic one."""
+
+
+class StorageError(StudioError):
+    """The disk refused: full, read-only, or no permission."""
+
+
+class RunInProgressError(StudioError):
+    """Another run holds the lock of this STUDIO_HOME."""

@@ -1,0 +1,125 @@
+"""What is asked of a model, and what it answers: plain data, shared by the service, the planner and the backtests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from studio_pipeline.panel.arrays import FloatArray
+
+
+@dataclass(frozen=True)
+class LeverStep:
+    """Levers that hold from a projected month on.
+
+    Attributes:
+        from_month: 1 for the month after the base month, up to the horizon.
+        levers: lever name to value, in the lever's own unit.
+    """
+
+    from_month: int
+    levers: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ForwardQuery:
+    """One forward prediction.
+
+    Attributes:
+        studio_id: the studio; it may be unknown if all eight levers are given.
+        base_month: the last known month; None for the studio's latest.
+        projection_months: 1..12.
+        levers: the given levers, held over the projected months; a lever that is not there stays free.
+        lever_plan: later changes of levers.
+        interval_levels: coverage of each interval asked for, 0 < level < 1; the first is the main one.
+        studio_type: used for a studio without history.
+        class_capacity: seats per class, used for a studio without history.
+        compare_to_status_quo: also answer the difference to the forecast with every lever free.
+    """
+
+    studio_id: str
+    base_month: np.datetime64 | None = None
+    projection_months: int = 3
+    levers: Mapping[str, float] = field(default_factory=dict)
+    lever_plan: tuple[LeverStep, ...] = ()
+    interval_levels: tuple[float, ...] = (0.9,)
+    studio_type: str | None = None
+    class_capacity: float | None = None
+    compare_to_status_quo: bool = False
+
+
+@dataclass(frozen=True)
+class LeverEffect:
+    """How one lever acts on members' behaviour, and what that figure rests on.
+
+    Attributes:
+        source: "data" (this studio's and the panel's own months), "pooled" (other studios') or "prior".
+        effect: elasticity or slope, as documented with the responses.
+        standard_error: of the effect, same unit.
+    """
+
+    source: str
+    effect: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class StatusQuo:
+    """The same studio with every lever free.
+
+    Attributes:
+        total_projected_revenue: currency, over the projected months.
+        difference: what the given levers add to it, currency.
+        difference_interval: of the difference, at the main level, currency.
+    """
+
+    total_projected_revenue: float
+    difference: float
+    difference_interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """The answer to a `ForwardQuery`; H is its `projection_months`.
+
+    Attributes:
+        studio_id: the studio asked for.
+        base_month: the last known month, datetime64[M].
+        history_months: months of the studio up to the base month.
+        revenue: (H,) mean of the predictive distribution, currency.
+        member_count: (H,) members at each month's end; NaN for a studio whose data carry no members.
+        retention_rate: (H,) 0..1; NaN for a studio whose data carry none.
+        intervals: level to an (H, 2) array of lower and upper revenue.
+        confidence_score: (H,) chance that the month lands within 10 % of `revenue`.
+        total_intervals: level to the (lower, upper) of the sum over the projected months.
+        prediction_accuracy: 1 - WAPE of this model version in backtests over these horizons.
+        lever_effects: lever to the response it rests on.
+        status_quo: only where it was asked for.
+        warnings: sentences for people.
+    """
+
+    studio_id: str
+    base_month: np.datetime64
+    history_months: int
+    revenue: FloatArray
+    member_count: FloatArray
+    retention_rate: FloatArray
+    intervals: Mapping[float, FloatArray]
+    confidence_score: FloatArray
+    total_intervals: Mapping[float, tuple[float, float]]
+    prediction_accuracy: float
+    lever_effects: Mapping[str, LeverEffect]
+    warnings: tuple[str, ...]
+    status_quo: StatusQuo | None = None
+
+    @property
+    def total_revenue(self) -> float:
+        """Mean revenue over all projected months, currency."""
+        return float(self.revenue.sum())
+
+    @property
+    def growth_rate(self) -> float:
+        """Last projected month over the first, minus 1; 0 where the first is 0."""
+        return float(self.revenue[-1] / self.revenue[0] - 1) if self.revenue[0] > 0 else 0.0

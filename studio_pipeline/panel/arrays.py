@@ -1,0 +1,90 @@
+"""The panel as plain arrays: one row a studio, one column a calendar month. Training and serving both read this form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class StudioPanel:
+    """Months of many studios on one calendar.
+
+    Attributes:
+        studio_ids: (S,) unique names, sorted.
+        studio_types: (S,) the type of each studio, "" where unknown.
+        first_month: calendar month of column 0.
+        values: one (S, T) float64 array a numeric column of the contract; NaN where the studio lacks the month
+            or the month lacks the value.
+    """
+
+    studio_ids: NDArray[np.str_]
+    studio_types: NDArray[np.str_]
+    first_month: np.datetime64
+    values: Mapping[str, FloatArray]
+
+    @property
+    def n_studios(self) -> int:
+        """Number of studios, S."""
+        return len(self.studio_ids)
+
+    @property
+    def n_months(self) -> int:
+        """Number of calendar months, T."""
+        return int(self.values["total_revenue"].shape[1])
+
+    @cached_property
+    def months(self) -> NDArray[np.datetime64]:
+        """(T,) the calendar months, as datetime64[M]."""
+        return self.first_month.astype("datetime64[M]") + np.arange(self.n_months)
+
+    @cached_property
+    def calendar_months(self) -> IntArray:
+        """(T,) month of the year, 0 for January to 11 for December."""
+        return self.months.astype("datetime64[M]").astype(np.int64) % 12
+
+    @cached_property
+    def known(self) -> BoolArray:
+        """(S, T) whether the studio has the month at all."""
+        return np.isfinite(self.values["total_revenue"])
+
+    @cached_property
+    def last_months(self) -> IntArray:
+        """(S,) column of each studio's last month; -1 for a studio without any."""
+        reversed_known = self.known[:, ::-1]
+        return np.where(reversed_known.any(1), self.n_months - 1 - reversed_known.argmax(1), -1).astype(np.int64)
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Row of each studio."""
+        return {str(name): row for row, name in enumerate(self.studio_ids)}
+
+    def column_of(self, month: np.datetime64) -> int:
+        """Column of a calendar month; it may lie outside 0..T-1."""
+        return int((month.astype("datetime64[M]") - self.first_month.astype("datetime64[M]")).astype(np.int64))
+
+    def until(self, column: int) -> StudioPanel:
+        """The same studios with the months up to and including `column` alone."""
+        return StudioPanel(
+            self.studio_ids,
+            self.studio_types,
+            self.first_month,
+            {name: array[:, : column + 1] for name, array in self.values.items()},
+        )
+
+    def select(self, rows: IntArray | slice) -> StudioPanel:
+        """Some of the studios, all months."""
+        return StudioPanel(
+            self.studio_ids[rows],
+            self.studio_types[rows],
+            self.first_month,
+            {name: array[rows] for name, array in self.values.items()},
+        )
