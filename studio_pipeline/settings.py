@@ -1,0 +1,184 @@
+"""Where things are and how the processes run: one frozen object, read from environment and `.env` when asked for.
+
+What the model and its checks do is configuration (`configuration.py`), not a setting.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from studio_pipeline.errors import SettingsError
+
+SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+
+
+class ApiKey(BaseModel):
+    """A key that clients send as `X-API-Key`, and the studios it opens.
+
+    Attributes:
+        key: the secret.
+        studio_pattern: a shell pattern of studio ids, `*` for all.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    key: SecretStr
+    studio_pattern: str = "*"
+
+
+class RateLimit(BaseModel):
+    """At most `requests` in any window of `seconds`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    requests: int = Field(gt=0)
+    seconds: int = Field(gt=0)
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _parse_key(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    key, _, pattern = value.partition(":")
+    if not key:
+        raise ValueError("a key is empty; write KEY or KEY:STUDIO_PATTERN, separated by commas")
+    return {"key": key, "studio_pattern": pattern or "*"}
+
+
+def _parse_rate(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"\s*([1-9]\d*)\s*/\s*(second|minute|hour|day)\s*", value)
+    if not match:
+        raise ValueError("write it as 600/minute (second, minute, hour or day)")
+    return {"requests": int(match[1]), "seconds": SECONDS[match[2]]}
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _origin(value: str) -> str:
+    if value != "*" and not value.startswith(("http://", "https://")):
+        raise ValueError("an origin is * or starts with http:// or https://")
+    return value
+
+
+def _url(value: str) -> str:
+    if "://" not in value:
+        raise ValueError("this is not a URL; write SCHEME://...")
+    return value
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+Url = Annotated[str, AfterValidator(_url)]
+Origin = Annotated[str, AfterValidator(_origin)]
+Key = Annotated[ApiKey, BeforeValidator(_parse_key)]
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+
+class Settings(BaseSettings):
+    """Every setting of the product; paths are absolute.
+
+    Attributes:
+        home: all that the product writes.
+        landing_dir: CSV or Parquet files of months.
+        config: the YAML file over the typed defaults, or None.
+        database_url: SQLAlchemy URL of the service's own tables.
+        api_keys: without any, the service answers only a loopback peer.
+        model_version: pins the model version that the service answers from; None for the release's.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="STUDIO_",
+        env_ignore_empty=True,
+        populate_by_name=True,
+        validate_default=True,
+        frozen=True,
+        extra="ignore",
+    )
+
+    home: AbsolutePath = Path(".studio")
+    landing_dir: AbsolutePath = Field(default_factory=lambda data: data["home"] / "landing")
+    config: AbsolutePath | None = None
+    database_url: Url = Field(default_factory=lambda data: f"sqlite:///{data['home'] / 'service.db'}")
+    database_pool_size: int = Field(10, ge=1, le=1000)
+    database_max_overflow: int = Field(20, ge=0, le=1000)
+    redis_url: Url | None = None
+    cache_ttl_seconds: int = Field(3600, ge=0)
+    api_keys: Annotated[tuple[Key, ...], NoDecode, BeforeValidator(_split)] = ()
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = ()
+    rate_limit: Annotated[RateLimit, NoDecode, BeforeValidator(_parse_rate)] = RateLimit(
+        requests=600, seconds=60
+    )
+    model_version: str | None = None
+    log_level: Annotated[Level, BeforeValidator(_upper)] = "INFO"
+    log_file: AbsolutePath | None = None
+    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = "text"
+    mlflow_tracking_uri: Url = Field(
+        default_factory=lambda data: f"sqlite:///{data['home'] / 'mlflow.db'}",
+        validation_alias="MLFLOW_TRACKING_URI",
+    )
+    mlflow_experiment_name: str = Field("studio_revenue", validation_alias="MLFLOW_EXPERIMENT_NAME")
+    dagster_home: AbsolutePath = Field(
+        default_factory=lambda data: data["home"] / "dagster", validation_alias="DAGSTER_HOME"
+    )
+    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: Url | None = Field(None, validation_alias="OPENAI_BASE_URL")
+    openai_model: str | None = Field(None, validation_alias="OPENAI_MODEL")
+
+
+def setting_names() -> dict[str, str]:
+    """Field of `Settings` to the name of its environment variable."""
+    return {
+        name: str(field.validation_alias or f"STUDIO_{name.upper()}")
+        for name, field in Settings.model_fields.items()
+    }
+
+
+def read_settings(env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
+    """Read the environment over `env_file` over the defaults.
+
+    Args:
+        env_file: a file of NAME=value lines; it may be absent.
+        overrides: fields that win over both.
+
+    Raises:
+        SettingsError: one line for each wrong value.
+    """
+    try:
+        return Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg]
+    except ValidationError as error:
+        raise SettingsError(
+            _explain(error), "Correct it in the environment or in .env; .env.example lists every setting."
+        ) from None
+
+
+def _explain(error: ValidationError) -> str:
+    """One line a wrong value; the value of a secret is never shown."""
+    names = setting_names()
+    lines = []
+    for item in error.errors(include_url=False):
+        if item["type"] == "default_factory_not_called":
+            continue
+        field = str(item["loc"][0])
+        name = names.get(field, field)
+        shown = "" if "key" in name.lower() else f"={item['input']!s}"
+        lines.append(f"{name}{shown}: {item['msg'].removeprefix('Value error, ')}.")
+    return "\n".join(lines)

@@ -1,0 +1,102 @@
+"""Settings: defaults, precedence, a message for each wrong value, and an example file that lists them all."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from studio_pipeline.errors import SettingsError
+from studio_pipeline.settings import RateLimit, read_settings, setting_names
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in setting_names().values():
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_defaults_hang_on_the_home(tmp_path: Path) -> None:
+    settings = read_settings()
+    assert settings.home == tmp_path / ".studio"
+    assert settings.landing_dir == tmp_path / ".studio" / "landing"
+    assert settings.dagster_home == tmp_path / ".studio" / "dagster"
+    assert settings.mlflow_tracking_uri == f"sqlite:///{tmp_path}/.studio/mlflow.db"
+    assert settings.mlflow_experiment_name == "studio_revenue"
+    assert settings.rate_limit == RateLimit(requests=600, seconds=60)
+    assert settings.api_keys == ()
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("STUDIO_HOME=/from/file\nSTUDIO_LOG_FORMAT=json\nOTHER=ignored\n")
+    monkeypatch.setenv("STUDIO_HOME", "/from/environment")
+    settings = read_settings()
+    assert settings.home == Path("/from/environment")
+    assert settings.log_format == "json"
+    assert settings.landing_dir == Path("/from/environment/landing")
+
+
+def test_the_home_of_the_user_is_not_the_home_of_the_product(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert read_settings().home == tmp_path / ".studio"
+
+
+def test_keys_carry_patterns_and_never_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUDIO_API_KEYS", "alpha, beta:chain-a-*")
+    settings = read_settings()
+    assert [(k.key.get_secret_value(), k.studio_pattern) for k in settings.api_keys] == [
+        ("alpha", "*"),
+        ("beta", "chain-a-*"),
+    ]
+    assert "alpha" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "part"),
+    [
+        ("STUDIO_DATABASE_URL", "nonsense", "URL"),
+        ("STUDIO_DATABASE_POOL_SIZE", "ten", "integer"),
+        ("STUDIO_DATABASE_POOL_SIZE", "0", "greater than or equal to 1"),
+        ("STUDIO_DATABASE_MAX_OVERFLOW", "-1", "greater than or equal to 0"),
+        ("STUDIO_REDIS_URL", "localhost", "URL"),
+        ("STUDIO_CACHE_TTL_SECONDS", "-5", "greater than or equal to 0"),
+        ("STUDIO_API_KEYS", ":chain-*", "a key is empty"),
+        ("STUDIO_CORS_ORIGINS", "example.org", "origin"),
+        ("STUDIO_RATE_LIMIT", "600 per minute", "600/minute"),
+        ("STUDIO_LOG_LEVEL", "LOUD", "'DEBUG'"),
+        ("STUDIO_LOG_FORMAT", "xml", "'text' or 'json'"),
+        ("MLFLOW_TRACKING_URI", "here", "URL"),
+        ("OPENAI_BASE_URL", "here", "URL"),
+    ],
+)
+def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, part: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    assert name in caught.value.what
+    assert part in caught.value.what
+    assert ".env.example" in caught.value.remedy
+
+
+def test_every_wrong_value_gets_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUDIO_LOG_LEVEL", "LOUD")
+    monkeypatch.setenv("STUDIO_RATE_LIMIT", "0/minute")
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    assert len(caught.value.what.splitlines()) == 2
+
+
+def test_a_secret_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STUDIO_API_KEYS", ":verysecret")
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    assert "verysecret" not in str(caught.value)
+
+
+def test_the_example_file_lists_every_setting_and_no_other() -> None:
+    named = set(re.findall(r"^# ([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    assert named == set(setting_names().values())
