@@ -1,6 +1,7 @@
 """What a lever may be set to: the static table, its widening by what a studio has shown, and the checks.
 
-Pure: whoever holds the panel says what has been shown. Whether a studio's data can carry a lever at all is not decided here.
+Pure: whoever holds the panel says what has been shown. Whether a studio's data can carry a lever at all is
+not decided here.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ def lever_bounds(lever: str, shown_min: float = math.nan, shown_max: float = mat
 
     Args:
         lever: one of `LEVER_BOUNDS`.
-        shown_min: smallest value that the studio (for a new one: the panel) has shown; NaN where it has shown none.
-        shown_max: largest value shown; NaN where there is none.
+        shown_min: smallest value that the studio (for a new one: the panel) has shown; NaN where none.
+        shown_max: largest value shown; NaN where none.
 
     Returns:
         The static bounds, widened to half of `shown_min` and twice `shown_max`; a rate stays in 0..1.
@@ -101,7 +102,7 @@ def check_lever_plan(
         where = f"lever_plan[{place}]"
         if not 1 <= step.from_month <= projection_months:
             raise LeverError(
-                f"{where}: from_month {step.from_month} is not one of the projected months 1 to {projection_months}.",
+                f"{where}: from_month {step.from_month} is not one of the months 1 to {projection_months}.",
                 "Project more months, or let the step start earlier.",
             )
         if START_LEVER in step.levers:
