@@ -1,0 +1,54 @@
+"""Model bundles: `models/<version>/`, an opaque folder that a model writes and reads itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from studio_pipeline.publishing.folders import MANIFEST, Manifest, read_manifest, write_once
+from studio_pipeline.publishing.layout import model_folder, models_folder
+
+
+def write_bundle(
+    home: Path, model_version: str, write: Callable[[Path], object], details: Mapping[str, Any]
+) -> Path:
+    """Write the bundle of a model once.
+
+    Args:
+        home: the STUDIO_HOME.
+        model_version: a name that no bundle has yet; see `next_model_version`.
+        write: fills the empty folder it is given.
+        details: JSON values for the manifest, such as the Dagster run id and the metrics.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ReleaseError: there is such a bundle already.
+        StorageError: the disk refused.
+    """
+    folder = model_folder(home, model_version)
+    write_once(folder, write, {"model_version": model_version, **details})
+    return folder
+
+
+def next_model_version(home: Path) -> str:
+    """The smallest whole number above those of all bundles, as text; "1" where there is none."""
+    numbers = [int(name) for name in model_versions(home) if name.isdecimal()]
+    return str(max(numbers, default=0) + 1)
+
+
+def model_versions(home: Path) -> list[str]:
+    """Versions of all complete bundles, whole numbers first and in order."""
+    names = [path.parent.name for path in models_folder(home).glob(f"[!.]*/{MANIFEST}")]
+    return sorted(names, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name))
+
+
+def model_manifests(home: Path) -> dict[str, Manifest]:
+    """Manifest of every bundle by version, in the order of `model_versions`.
+
+    Raises:
+        CorruptReleaseError: a manifest can't be read.
+    """
+    return {version: read_manifest(model_folder(home, version)) for version in model_versions(home)}

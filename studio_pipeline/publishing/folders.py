@@ -1,0 +1,191 @@
+"""Folders that are written once and can be proved whole: a temporary name, a manifest of hashes, one rename.
+
+A folder under its final name is complete or corrupt, never half-written: a killed run leaves a temporary
+folder that no reader looks at and `sweep_unfinished` removes.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from studio_pipeline.errors import CorruptReleaseError, ReleaseError
+from studio_pipeline.publishing.storage import TEMPORARY_PREFIX, fsync_file, storage_errors, temporary_name
+
+MANIFEST = "manifest.json"
+"""Name of the file that lists the others."""
+
+RESTORE = "Restore it from a backup, or run the pipeline again to publish a new one."
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """Size (bytes) and SHA-256 (hex) of one file."""
+
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a folder holds.
+
+    Attributes:
+        created_at: when it was written, ISO 8601 with time zone.
+        files: path inside the folder, with slashes, to its record; the manifest itself is not among them.
+        details: the writer's own JSON values, such as the Dagster run id.
+    """
+
+    created_at: str
+    files: Mapping[str, FileRecord]
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_once(
+    folder: Path, write: Callable[[Path], object], details: Mapping[str, Any] | None = None
+) -> Manifest:
+    """Write a folder that appears under its name only when it is complete and on the disk.
+
+    Args:
+        folder: the final name; missing parents are made.
+        write: called with an empty folder to fill; subfolders are allowed.
+        details: JSON values to keep in the manifest.
+
+    Returns:
+        The manifest that was written.
+
+    Raises:
+        ReleaseError: the folder is already there.
+        StorageError: the disk refused; nothing stands under the final name.
+    """
+    _refuse_existing(folder)
+    with storage_errors(folder), _temporary_folder(folder) as temporary:
+        write(temporary)
+        manifest = Manifest(datetime.now(UTC).isoformat(), _records(temporary), dict(details or {}))
+        (temporary / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1, allow_nan=False), "utf-8")
+        for path in [*temporary.rglob("*"), temporary]:
+            fsync_file(path)
+        _refuse_existing(folder)
+        temporary.rename(folder)
+        fsync_file(folder.parent)
+    return manifest
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a folder, without a look at the files it lists.
+
+    Raises:
+        CorruptReleaseError: there is none, or it is no manifest.
+    """
+    try:
+        content = json.loads((folder / MANIFEST).read_text("utf-8"))
+        files = {str(name): FileRecord(**record) for name, record in content["files"].items()}
+        return Manifest(content["created_at"], files, content["details"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CorruptReleaseError(f"{folder} has no readable {MANIFEST} ({error}).", RESTORE) from error
+
+
+def verify_folder(folder: Path) -> Manifest:
+    """Compare every file of a folder with its manifest.
+
+    Raises:
+        CorruptReleaseError: a file is missing, unlisted, or differs in size or hash.
+    """
+    manifest = read_manifest(folder)
+    present = {name for name in _file_names(folder) if name != MANIFEST}
+    if odd := sorted(present ^ set(manifest.files)):
+        fault = "is not in its manifest" if odd[0] in present else "is missing"
+        raise CorruptReleaseError(f"{folder / odd[0]} {fault}.", RESTORE)
+    for name, record in manifest.files.items():
+        try:
+            found = _record(folder / name)
+        except OSError as error:
+            raise CorruptReleaseError(
+                f"{folder / name} can't be read ({error.strerror}).", RESTORE
+            ) from error
+        if found != record:
+            raise CorruptReleaseError(f"{folder / name} is not the file that was published.", RESTORE)
+    return manifest
+
+
+def sweep_unfinished(parent: Path, min_age_seconds: float = 60.0) -> list[Path]:
+    """Remove what killed runs left half-written right under `parent`; what is still being written stays.
+
+    Args:
+        parent: the folder to look in; it may be absent.
+        min_age_seconds: leave what is younger, because a writer may not have locked it yet.
+
+    Returns:
+        The paths that were removed.
+    """
+    swept = []
+    for path in sorted(parent.glob(f"{TEMPORARY_PREFIX}*")) if parent.is_dir() else []:
+        if _age_seconds(path) >= min_age_seconds and not _is_being_written(path):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+            swept.append(path)
+    return swept
+
+
+def _refuse_existing(folder: Path) -> None:
+    if folder.exists():
+        raise ReleaseError(
+            f"{folder} is already there, and published folders never change.", "Use a new version."
+        )
+
+
+@contextmanager
+def _temporary_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder beside `folder`, locked while it is written so that no sweep takes it."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_name(folder)
+    temporary.mkdir()
+    descriptor = os.open(temporary, os.O_RDONLY)
+    try:
+        # The kernel lets go of this lock even when the writer is killed.
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        os.close(descriptor)
+
+
+def _age_seconds(path: Path) -> float:
+    """Seconds since the last change; below zero for what has gone meanwhile."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return -1.0
+
+
+def _is_being_written(path: Path) -> bool:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _file_names(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+
+
+def _records(folder: Path) -> dict[str, FileRecord]:
+    return {name: _record(folder / name) for name in _file_names(folder)}
+
+
+def _record(path: Path) -> FileRecord:
+    with path.open("rb") as file:
+        return FileRecord(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())

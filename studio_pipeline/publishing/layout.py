@@ -1,0 +1,65 @@
+"""Where things stand in a STUDIO_HOME, and which names may be part of a path."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from studio_pipeline.errors import ReleaseError
+from studio_pipeline.publishing.folders import sweep_unfinished
+
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def models_folder(home: Path) -> Path:
+    """Folder of the model bundles, one a version."""
+    return home / "models"
+
+
+def snapshots_folder(home: Path) -> Path:
+    """Folder of the panel snapshots, one a data version."""
+    return home / "data"
+
+
+def model_folder(home: Path, model_version: str) -> Path:
+    """Folder of one model bundle.
+
+    Raises:
+        ReleaseError: the version can't be a folder's name.
+    """
+    return models_folder(home) / _checked(model_version)
+
+
+def snapshot_folder(home: Path, data_version: str) -> Path:
+    """Folder of one panel snapshot.
+
+    Raises:
+        ReleaseError: the version can't be a folder's name.
+    """
+    return snapshots_folder(home) / _checked(data_version)
+
+
+def pointer_file(home: Path) -> Path:
+    """The file that names the current release."""
+    return home / "release.json"
+
+
+def history_folder(home: Path) -> Path:
+    """Folder of all releases, one numbered file each."""
+    return home / "releases"
+
+
+def sweep_home(home: Path, min_age_seconds: float = 60.0) -> list[Path]:
+    """Remove what killed runs left half-written in `home`, and return its paths; live writers go on."""
+    parents = [home, models_folder(home), snapshots_folder(home), history_folder(home)]
+    parents += sorted((home / "assets").glob("*"))
+    return [path for parent in parents for path in sweep_unfinished(parent, min_age_seconds)]
+
+
+def _checked(version: str) -> str:
+    if not _VERSION.fullmatch(version):
+        raise ReleaseError(
+            f"{version!r} can't be a version.",
+            "Use letters, digits, dots, dashes and underscores, starting with a letter or a digit.",
+        )
+    return version

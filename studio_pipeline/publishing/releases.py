@@ -1,0 +1,191 @@
+"""The release: which model answers from which data. One pointer, replaced at once, and a numbered history."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from studio_pipeline.errors import CorruptReleaseError, NoReleaseError, SyntheticReleaseError
+from studio_pipeline.publishing.folders import verify_folder
+from studio_pipeline.publishing.layout import history_folder, model_folder, pointer_file, snapshot_folder
+from studio_pipeline.publishing.locks import PUBLISH_LOCK, hold_lock
+from studio_pipeline.publishing.storage import replace_file, storage_errors
+
+Source = Literal["landing", "generator"]
+
+
+@dataclass(frozen=True)
+class Release:
+    """A model version and a data version that answer together.
+
+    Attributes:
+        model_version: a bundle in `models/`.
+        data_version: a snapshot in `data/`.
+        source: "landing" for real files, "generator" for synthetic months.
+        last_month: the data's last month, as its first day.
+        run_id: the Dagster run that published it.
+        published_at: when, with a time zone.
+        metrics: figures of the evaluation, by name; those that are not finite are not kept.
+        challenger_model_version: a second bundle for A/B, if any.
+        version: the release's number, 1 for the first; `publish_release` gives it.
+    """
+
+    model_version: str
+    data_version: str
+    source: Source
+    last_month: date
+    run_id: str
+    published_at: datetime
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    challenger_model_version: str | None = None
+    version: int = 0
+
+
+def publish_release(home: Path, release: Release) -> Release:
+    """Make `release` the current one, after a look at everything it names.
+
+    The pointer is replaced in one step: a crash leaves the old release or the new one, never neither.
+
+    Returns:
+        The release with its number.
+
+    Raises:
+        SyntheticReleaseError: the current release is made from real files and this one is not.
+        CorruptReleaseError: a bundle or the snapshot doesn't verify.
+        RunInProgressError: somebody else is publishing right now.
+        StorageError: the disk refused; the current release stays.
+    """
+    with hold_lock(home, PUBLISH_LOCK):
+        check_replaceable(home, release.source)
+        verify_release(home, release)
+        with storage_errors(history_folder(home)):
+            history_folder(home).mkdir(parents=True, exist_ok=True)
+        numbered = dataclasses.replace(release, version=_last_number(home) + 1)
+        content = _to_json(numbered)
+        # The history goes first: an entry above the pointer's number was never current and is replaced.
+        replace_file(history_folder(home) / f"{numbered.version}.json", content)
+        replace_file(pointer_file(home), content)
+    return numbered
+
+
+def check_replaceable(home: Path, source: Source) -> None:
+    """Refuse synthetic months in the place of real ones; call it early to save a run.
+
+    Raises:
+        SyntheticReleaseError: the current release is made from real files and `source` is "generator".
+    """
+    current = _newest(home)
+    if current is not None and current.source == "landing" and source == "generator":
+        raise SyntheticReleaseError(
+            f"Release {current.version} of {home} is made from real files, which generated months never replace.",
+            "Put files into the landing folder, or use another STUDIO_HOME for generated months.",
+        )
+
+
+def verify_release(home: Path, release: Release) -> None:
+    """Compare everything a release names with its manifests.
+
+    Raises:
+        CorruptReleaseError: a folder is missing or differs.
+    """
+    verify_folder(snapshot_folder(home, release.data_version))
+    verify_folder(model_folder(home, release.model_version))
+    if release.challenger_model_version is not None:
+        verify_folder(model_folder(home, release.challenger_model_version))
+
+
+def current_release(home: Path) -> Release:
+    """The current release, as the pointer names it.
+
+    Raises:
+        NoReleaseError: nothing is published yet.
+        CorruptReleaseError: the pointer can't be read.
+    """
+    try:
+        return _read(pointer_file(home))
+    except FileNotFoundError as error:
+        raise NoReleaseError(
+            f"Nothing is published in {home} yet.",
+            "Run `studio run`, or set STUDIO_HOME to a folder with a release.",
+        ) from error
+
+
+def release_history(home: Path) -> list[Release]:
+    """All releases that have been current, the first one first; entries that can't be read are left out."""
+    try:
+        last = current_release(home).version
+    except NoReleaseError:
+        return []
+    except CorruptReleaseError:
+        last = max(_numbers(home), default=0)
+    releases = (_try_read(home, number) for number in _numbers(home) if number <= last)
+    return [release for release in releases if release is not None]
+
+
+def pointer_identity(home: Path) -> tuple[int, int] | None:
+    """Inode and modification time (ns) of the pointer: they change with every release. None where none is."""
+    try:
+        status = pointer_file(home).stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _newest(home: Path) -> Release | None:
+    """The current release; where its pointer can't be read, the last of the history."""
+    try:
+        return current_release(home)
+    except NoReleaseError:
+        return None
+    except CorruptReleaseError:
+        return next(reversed(release_history(home)), None)
+
+
+def _last_number(home: Path) -> int:
+    try:
+        return current_release(home).version
+    except (NoReleaseError, CorruptReleaseError):
+        return max(_numbers(home), default=0)
+
+
+def _numbers(home: Path) -> list[int]:
+    """Numbers of the history's entries, in order."""
+    return sorted(int(path.stem) for path in history_folder(home).glob("*.json") if path.stem.isdecimal())
+
+
+def _try_read(home: Path, number: int) -> Release | None:
+    try:
+        return _read(history_folder(home) / f"{number}.json")
+    except (CorruptReleaseError, FileNotFoundError):
+        return None
+
+
+def _read(path: Path) -> Release:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        content["last_month"] = date.fromisoformat(content["last_month"])
+        content["published_at"] = datetime.fromisoformat(content["published_at"])
+        return Release(**content)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CorruptReleaseError(
+            f"{path} can't be read ({error}).",
+            "Publish again with `studio run`, or restore it from a backup.",
+        ) from error
+
+
+def _to_json(release: Release) -> bytes:
+    content = dataclasses.asdict(release)
+    content["last_month"] = release.last_month.isoformat()
+    content["published_at"] = release.published_at.isoformat()
+    content["metrics"] = {
+        name: float(value) for name, value in release.metrics.items() if math.isfinite(value)
+    }
+    return json.dumps(content, indent=1, allow_nan=False).encode()
