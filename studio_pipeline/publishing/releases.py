@@ -83,7 +83,7 @@ def check_replaceable(home: Path, source: Source) -> None:
     current = _newest(home)
     if current is not None and current.source == "landing" and source == "generator":
         raise SyntheticReleaseError(
-            f"Release {current.version} of {home} is made from real files, which generated months never replace.",
+            f"Release {current.version} of {home} is made from real files; generated months can't follow.",
             "Put files into the landing folder, or use another STUDIO_HOME for generated months.",
         )
 

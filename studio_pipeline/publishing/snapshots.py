@@ -64,7 +64,7 @@ def read_panel(folder: Path) -> StudioPanel:
     """
     try:
         labels = json.loads((folder / LABELS).read_text("utf-8"))
-        with np.load(folder / ARRAYS, allow_pickle=False) as arrays:
+        with (folder / ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             values = {name: arrays[name].astype(np.float64, copy=False) for name in labels["columns"]}
         panel = StudioPanel(
             np.array(labels["studio_ids"], dtype=np.str_),

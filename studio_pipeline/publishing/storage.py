@@ -16,7 +16,7 @@ TEMPORARY_PREFIX = ".writing-"
 
 REMEDIES: dict[int, str] = {
     errno.ENOSPC: "Free some space on this disk and run again; what was published before is untouched.",
-    errno.EDQUOT: "Free some space or raise the quota, and run again; what was published before is untouched.",
+    errno.EDQUOT: "Free some space or raise the quota, and run again; what was published is untouched.",
     errno.EROFS: "The disk is mounted read-only: mount it writable, or point STUDIO_HOME elsewhere.",
     errno.EACCES: "Give this user the right to write there, or point STUDIO_HOME elsewhere.",
     errno.ENOTDIR: "A file stands where a folder should be: move it away, or point STUDIO_HOME elsewhere.",

@@ -1,0 +1,143 @@
+import dataclasses
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from studio_pipeline.errors import (
+    CorruptReleaseError,
+    NoReleaseError,
+    ReleaseError,
+    RunInProgressError,
+    SyntheticReleaseError,
+)
+from studio_pipeline.publishing.bundles import model_manifests, model_versions, next_model_version
+from studio_pipeline.publishing.layout import sweep_home
+from studio_pipeline.publishing.locks import PUBLISH_LOCK, hold_lock
+from studio_pipeline.publishing.releases import (
+    current_release,
+    pointer_identity,
+    publish_release,
+    release_history,
+)
+from studio_pipeline.publishing.storage import TEMPORARY_PREFIX
+
+
+def test_nothing_is_published_at_first(tmp_path: Path) -> None:
+    assert pointer_identity(tmp_path) is None
+    assert release_history(tmp_path) == []
+    assert next_model_version(tmp_path) == "1"
+    with pytest.raises(NoReleaseError, match="studio run"):
+        current_release(tmp_path)
+
+
+def test_a_release_comes_back_as_it_went(tmp_path: Path, make_release) -> None:  # type: ignore[no-untyped-def]
+    release = make_release(tmp_path, metrics={"wape": 0.03, "mase": float("nan")})
+    published = publish_release(tmp_path, release)
+    assert published.version == 1
+    assert current_release(tmp_path) == dataclasses.replace(release, version=1, metrics={"wape": 0.03})
+    assert model_manifests(tmp_path)["1"].details == {"model_version": "1", "run_id": "run-1"}
+
+
+def test_releases_are_numbered_and_kept(published: Path, make_release) -> None:  # type: ignore[no-untyped-def]
+    before = pointer_identity(published)
+    second = publish_release(published, make_release(published, seed=1, model_version="2"))
+    assert second.version == 2
+    assert current_release(published) == second
+    assert pointer_identity(published) != before
+    assert [release.model_version for release in release_history(published)] == ["1", "2"]
+    assert next_model_version(published) == "3"
+
+
+def test_new_months_go_out_with_the_old_model(published: Path, make_release) -> None:  # type: ignore[no-untyped-def]
+    old = current_release(published)
+    publish_release(published, make_release(published, seed=1, last_month=date(2022, 1, 1)))
+    new = current_release(published)
+    assert new.model_version == old.model_version
+    assert new.data_version != old.data_version
+    assert (new.version, new.last_month) == (2, date(2022, 1, 1))
+
+
+def test_a_challenger_has_its_place_and_is_verified(published: Path, make_release) -> None:  # type: ignore[no-untyped-def]
+    make_release(published, model_version="2")
+    release = make_release(published, challenger_model_version="2")
+    assert publish_release(published, release).challenger_model_version == "2"
+    (published / "models" / "2" / "weights.json").unlink()
+    with pytest.raises(CorruptReleaseError, match=r"weights\.json is missing"):
+        publish_release(published, release)
+
+
+@pytest.mark.parametrize("part", ["models/2/graphs/revenue.onnx", "data/{data}/panel.npz"])
+def test_a_release_that_does_not_verify_is_refused_and_the_old_one_stays(
+    published: Path, make_release, part: str
+) -> None:  # type: ignore[no-untyped-def]
+    old, identity = current_release(published), pointer_identity(published)
+    release = make_release(published, seed=1, model_version="2")
+    (published / part.format(data=release.data_version)).write_bytes(b"rubbish")
+    with pytest.raises(CorruptReleaseError, match="is not the file that was published"):
+        publish_release(published, release)
+    assert (current_release(published), pointer_identity(published)) == (old, identity)
+    assert [entry.version for entry in release_history(published)] == [1]
+
+
+def test_a_release_of_what_is_not_there_is_refused(published: Path) -> None:
+    with pytest.raises(CorruptReleaseError):
+        publish_release(published, dataclasses.replace(current_release(published), model_version="9"))
+
+
+@pytest.mark.parametrize("name", ["", "..", "../1", "a/b", ".hidden", "/etc"])
+def test_a_version_is_never_a_path(published: Path, name: str) -> None:
+    with pytest.raises(ReleaseError, match="can't be a version"):
+        publish_release(published, dataclasses.replace(current_release(published), model_version=name))
+
+
+def test_generated_months_never_replace_real_ones(published: Path, make_release) -> None:  # type: ignore[no-untyped-def]
+    synthetic = make_release(published, seed=1, model_version="2", source="generator")
+    with pytest.raises(SyntheticReleaseError, match="landing folder"):
+        publish_release(published, synthetic)
+    assert current_release(published).version == 1
+
+
+def test_generated_months_do_not_replace_real_ones_behind_a_corrupt_pointer(
+    published: Path, make_release
+) -> None:  # type: ignore[no-untyped-def]
+    (published / "release.json").write_text("{")
+    with pytest.raises(CorruptReleaseError, match=r"release\.json"):
+        current_release(published)
+    with pytest.raises(SyntheticReleaseError):
+        publish_release(published, make_release(published, source="generator"))
+    healed = publish_release(published, make_release(published, seed=1))
+    assert current_release(published) == healed
+    assert healed.version == 2
+
+
+def test_real_months_replace_generated_ones(tmp_path: Path, make_release) -> None:  # type: ignore[no-untyped-def]
+    publish_release(tmp_path, make_release(tmp_path, source="generator"))
+    publish_release(tmp_path, make_release(tmp_path, source="generator", seed=1))
+    assert publish_release(tmp_path, make_release(tmp_path, seed=2)).version == 3
+
+
+def test_a_history_entry_that_never_became_current_is_not_history(published: Path, make_release) -> None:  # type: ignore[no-untyped-def]
+    entry = json.loads((published / "releases" / "1.json").read_text())
+    (published / "releases" / "2.json").write_text(json.dumps({**entry, "version": 2, "run_id": "killed"}))
+    assert [release.version for release in release_history(published)] == [1]
+    assert publish_release(published, make_release(published, seed=1)).version == 2
+    assert [release.run_id for release in release_history(published)] == ["run-1", "run-1"]
+
+
+def test_two_publishers_at_once_refuse_politely(published: Path, make_release) -> None:  # type: ignore[no-untyped-def]
+    with hold_lock(published, PUBLISH_LOCK), pytest.raises(RunInProgressError):
+        publish_release(published, make_release(published, seed=1))
+    assert current_release(published).version == 1
+
+
+def test_versions_are_in_order_and_without_the_half_written(published: Path, make_release) -> None:  # type: ignore[no-untyped-def]
+    for version in ["10", "2", "trial-a"]:
+        make_release(published, model_version=version)
+    leftover = published / "models" / f"{TEMPORARY_PREFIX}11-1-ab"
+    leftover.mkdir()
+    (leftover / "manifest.json").write_text("{}")
+    assert model_versions(published) == ["1", "2", "10", "trial-a"]
+    assert next_model_version(published) == "11"
+    assert sweep_home(published, min_age_seconds=0) == [leftover]
