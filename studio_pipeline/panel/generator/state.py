@@ -1,0 +1,134 @@
+"""What a month hands on to the next, what it shows, and how levers are held in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from studio_pipeline.panel.arrays import FloatArray, IntArray
+from studio_pipeline.panel.generator.fleet import Fleet
+from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.responses import PlantedResponses
+from studio_pipeline.panel.generator.shocks import closure, rebound
+
+HeldLevers = Mapping[str, FloatArray]
+"""Levers held: name to one value a studio, (S,) or (); NaN where that studio's lever stays free."""
+
+
+@dataclass(frozen=True)
+class World:
+    """A fleet, what is planted in it, and its calendar over T months.
+
+    Attributes:
+        fleet: the studios.
+        responses: the planted coefficients.
+        calendar_months: (T,) month of the year, 0..11.
+        closure, rebound: (T,) course of the common shock, see `shocks`.
+    """
+
+    fleet: Fleet
+    responses: PlantedResponses
+    calendar_months: IntArray
+    closure: FloatArray
+    rebound: FloatArray
+
+
+@dataclass(frozen=True)
+class State:
+    """Where studios stand at a month's end: (S,), or (D, S) with D possible pasts of each.
+
+    Attributes:
+        members: the stock.
+        list_price: price asked, currency.
+        planned_classes: classes on the timetable of an ordinary month.
+        staff: heads.
+        attendance_rate, utilization: as the owner saw them last, 0..1.
+        retention_mood, acquisition_mood, reputation, visits_mood, upsell_mood: the studio's own
+            autoregressive noise; `reputation` is slow, and acts on acquisition.
+        disruption: what a flood still shuts down, 0..1.
+        buzz: what a viral video still adds to the log of new members.
+        market_retention, market_acquisition: common autoregressive noise, (), or (D, 1).
+        price_level: common price level over that before the first month, (), or (D, 1).
+    """
+
+    members: FloatArray
+    list_price: FloatArray
+    planned_classes: FloatArray
+    staff: FloatArray
+    attendance_rate: FloatArray
+    utilization: FloatArray
+    retention_mood: FloatArray
+    acquisition_mood: FloatArray
+    reputation: FloatArray
+    visits_mood: FloatArray
+    upsell_mood: FloatArray
+    disruption: FloatArray
+    buzz: FloatArray
+    market_retention: FloatArray
+    market_acquisition: FloatArray
+    price_level: FloatArray
+
+
+@dataclass(frozen=True)
+class Month:
+    """What the books of a month show; (S,), or (D, S). Money in currency, exact to the cent."""
+
+    total_members: FloatArray
+    new_members: FloatArray
+    churned_members: FloatArray
+    retention_rate: FloatArray
+    avg_ticket_price: FloatArray
+    total_classes_held: FloatArray
+    total_class_attendance: FloatArray
+    class_attendance_rate: FloatArray
+    class_capacity: FloatArray
+    staff_count: FloatArray
+    staff_utilization_rate: FloatArray
+    upsell_rate: FloatArray
+    membership_revenue: FloatArray
+    class_pack_revenue: FloatArray
+    retail_revenue: FloatArray
+    upsell_revenue: FloatArray
+    total_revenue: FloatArray
+
+
+MONTH_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Month))
+
+
+def build_world(options: GeneratorOptions, fleet: Fleet, responses: PlantedResponses, n_months: int) -> World:
+    """The calendar of `n_months` months from the options' first, around a fleet."""
+    numbers = options.first_month_number + np.arange(n_months)
+    return World(fleet, responses, numbers % 12, closure(options, numbers), rebound(options, numbers))
+
+
+def opening_state(fleet: Fleet) -> State:
+    """The studios before their first month."""
+    zero = np.zeros(len(fleet.size))
+    calm = np.zeros(())
+    return State(
+        members=np.maximum(80.0, np.rint(fleet.size * fleet.demand_start)),
+        list_price=fleet.list_price,
+        planned_classes=fleet.classes * np.sqrt(fleet.demand_start),
+        staff=fleet.staff,
+        attendance_rate=zero + 0.65,
+        utilization=zero + 0.785,
+        retention_mood=zero,
+        acquisition_mood=zero,
+        reputation=zero,
+        visits_mood=zero,
+        upsell_mood=zero,
+        disruption=zero,
+        buzz=zero,
+        market_retention=calm,
+        market_acquisition=calm,
+        price_level=calm + 1.0,
+    )
+
+
+def held_or(held: HeldLevers, lever: str, free: FloatArray) -> FloatArray:
+    """The held values of a lever where there are any, the free ones elsewhere."""
+    if lever not in held:
+        return free
+    return np.where(np.isnan(held[lever]), free, held[lever])
