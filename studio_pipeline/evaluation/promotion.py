@@ -1,0 +1,170 @@
+"""The promotion rule: whether a model may take the place of the published one. Pure: two summaries in."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from studio_pipeline.evaluation.candidates import LABELS
+from studio_pipeline.evaluation.summary import Summary, best_baseline
+
+
+class PromotionRules(BaseModel):
+    """Thresholds of the promotion rule.
+
+    A margin is `tolerance`, widened to `standard_errors` times the noise of the figure where that is more,
+    but never beyond `limit`: a small sample excuses a little, not everything.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: str = Field(
+        default="revenue", pattern="^(revenue|members|retention)$", description="The target that decides."
+    )
+    spans: tuple[Literal["1", "1-3", "1-6", "1-12"], ...] = Field(
+        default=("1-3", "1-12"),
+        min_length=1,
+        description="Spans of horizons over which the ensemble must hold.",
+    )
+    standard_errors: float = Field(
+        default=2.0, ge=0, le=5, description="Noise allowed for, in standard errors."
+    )
+    worse_tolerance: float = Field(
+        default=0.02,
+        ge=0,
+        le=0.5,
+        description="WAPE above the best simple baseline's that always passes, relative.",
+    )
+    worse_limit: float = Field(default=0.10, ge=0, le=1, description="The same that never passes, relative.")
+    coverage_tolerance: float = Field(
+        default=0.04,
+        ge=0,
+        le=0.5,
+        description="Distance of the 90 % intervals' coverage from 0.9 that always passes.",
+    )
+    coverage_limit: float = Field(default=0.20, ge=0, le=0.9, description="The same that never passes.")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the rule says.
+
+    Attributes:
+        promoted: the candidate may be published.
+        reason: one sentence for people.
+        findings: what speaks against the candidate, a clause each; may be there although it is promoted.
+    """
+
+    promoted: bool
+    reason: str
+    findings: tuple[str, ...] = ()
+
+
+def decide_promotion(
+    candidate: Summary, champion: Summary | None, rules: PromotionRules | None = None
+) -> Decision:
+    """Decide whether a candidate is published.
+
+    It is refused where its figures are not there, where its WAPE exceeds the best simple baseline's, or
+    where its 90 % intervals hold too often or too rarely, each by more than noise explains. Where nothing
+    is published yet, it is published all the same, with the finding stated: a first answer with a warning
+    beats none.
+
+    Args:
+        candidate: summary of the candidate's backtest, as `summary.summarise` makes it.
+        champion: summary of the published model, None where nothing is published yet.
+        rules: thresholds; the defaults where None.
+    """
+    rules = rules or PromotionRules()
+    findings = (*_missing(candidate, rules), *_worse(candidate, rules), *_far_from_nominal(candidate, rules))
+    if findings and champion is not None:
+        return Decision(False, f"Refused: {'; '.join(findings)}.", findings)
+    if findings:
+        return Decision(True, f"Published as the first model, although {'; '.join(findings)}.", findings)
+    return Decision(True, f"Published: {_merits(candidate, champion, rules)}.")
+
+
+def _missing(candidate: Summary, rules: PromotionRules) -> tuple[str, ...]:
+    if candidate.get("n_missing", 0) > 0:
+        return (
+            f"{candidate['n_missing']:.0f} of {candidate['n_forecasts']:.0f} backtest forecasts are missing",
+        )
+    needed = [f"{rules.target}_wape_{span}_ensemble" for span in rules.spans]
+    needed += [f"{rules.target}_coverage_90_{span}" for span in rules.spans]
+    absent = [name for name in needed if not math.isfinite(candidate.get(name, math.nan))]
+    without = [span for span in rules.spans if best_baseline(candidate, rules.target, span) is None]
+    if absent:
+        return (f"the backtest is too short to judge the model ({', '.join(absent)} could not be computed)",)
+    return (f"no simple baseline can be compared over months {', '.join(without)}",) if without else ()
+
+
+def _worse(candidate: Summary, rules: PromotionRules) -> tuple[str, ...]:
+    findings = []
+    for span in rules.spans:
+        baseline = best_baseline(candidate, rules.target, span)
+        if baseline is None:
+            continue
+        name = f"{rules.target}_versus_{baseline}_{span}"
+        margin = _margin(
+            candidate.get(f"{name}_standard_error", math.nan),
+            rules.worse_tolerance,
+            rules.worse_limit,
+            rules.standard_errors,
+        )
+        if candidate[name] > margin:
+            findings.append(
+                f"over months {span} its error exceeds that of {LABELS[baseline]} by {candidate[name]:.1%}"
+                f" (noise explains {margin:.1%})"
+            )
+    return tuple(findings)
+
+
+def _far_from_nominal(candidate: Summary, rules: PromotionRules) -> tuple[str, ...]:
+    findings = []
+    for span in rules.spans:
+        name = f"{rules.target}_coverage_90_{span}"
+        covered = candidate.get(name, math.nan)
+        noise = max(_or_zero(candidate.get(f"{name}_standard_error", math.nan)), _least_noise(candidate))
+        margin = _margin(noise, rules.coverage_tolerance, rules.coverage_limit, rules.standard_errors)
+        if abs(covered - 0.9) > margin:
+            findings.append(
+                f"over months {span} its 90 % intervals hold {covered:.1%} of what happened"
+                f" (noise explains {0.9 - margin:.1%} to {min(0.9 + margin, 1):.1%})"
+            )
+    return tuple(findings)
+
+
+def _least_noise(candidate: Summary) -> float:
+    """Standard error of a coverage of 0.9 if every 12 forecast months of a studio were one draw.
+
+    Needed where all months of a small sample hit or miss together, and the estimated error is zero.
+    """
+    draws = max(candidate.get("n_studios", 1), 1) * max(candidate.get("n_months", 1) / 12, 1)
+    return math.sqrt(0.9 * 0.1 / draws)
+
+
+def _margin(noise: float, tolerance: float, limit: float, standard_errors: float) -> float:
+    return min(max(tolerance, standard_errors * _or_zero(noise)), max(limit, tolerance))
+
+
+def _or_zero(value: float) -> float:
+    return value if math.isfinite(value) else 0.0
+
+
+def _merits(candidate: Summary, champion: Summary | None, rules: PromotionRules) -> str:
+    span = rules.spans[-1]
+    baseline = best_baseline(candidate, rules.target, span)
+    difference = candidate[f"{rules.target}_versus_{baseline}_{span}"]
+    wape = f"{rules.target}_wape_{span}_ensemble"
+    covered = candidate[f"{rules.target}_coverage_90_{span}"]
+    side = "below" if difference < 0 else "above"
+    words = (
+        f"over months {span} its error of {candidate[wape]:.2%} is {abs(difference):.1%} {side} that of"
+        f" {LABELS[baseline or '']} and its 90 % intervals hold {covered:.1%}"
+    )
+    if champion is None or not math.isfinite(champion.get(wape, math.nan)):
+        return words
+    return f"{words}; the model before it had {champion[wape]:.2%} in its own backtest"

@@ -1,0 +1,72 @@
+"""Pandera schemas of the evaluation's tables: what stands in each column, and what never may."""
+
+from __future__ import annotations
+
+import pandera.pandas as pa
+
+from studio_pipeline.evaluation.candidates import CANDIDATES, HORIZONS, SPANS, TARGETS
+
+MONTH = "datetime64[ns]"
+
+
+def _number(description: str, *checks: pa.Check) -> pa.Column:
+    return pa.Column(float, list(checks), nullable=True, description=description)
+
+
+def _share(description: str) -> pa.Column:
+    return _number(description, pa.Check.in_range(0, 1))
+
+
+PREDICTIONS = pa.DataFrameSchema(
+    {
+        "studio_id": pa.Column(str, description="The studio."),
+        "base_month": pa.Column(MONTH, description="The last month the forecast knew."),
+        "horizon": pa.Column(int, pa.Check.isin(HORIZONS), description="Months ahead, 1..12."),
+        "month_year": pa.Column(MONTH, description="The month that was forecast."),
+        "target": pa.Column(str, pa.Check.isin(TARGETS), description="What was forecast."),
+        "actual": _number("What happened; NaN where it is not known."),
+        "last_known": _number("The target's value in the base month."),
+        **{name: _number(f"Forecast of {name}, the target's unit.") for name in CANDIDATES},
+        "lower_90": _number("Lower end of the ensemble's 90 % interval."),
+        "upper_90": _number("Upper end of the ensemble's 90 % interval."),
+        "scale": _number("In-sample MAE of seasonal naive of that studio and target.", pa.Check.ge(0)),
+    },
+    checks=pa.Check(
+        lambda rows: ~(rows["lower_90"] > rows["upper_90"]),
+        name="intervals_in_order",
+        error="lower_90 > upper_90",
+    ),
+    unique=["studio_id", "base_month", "horizon", "target"],
+    strict=True,
+    name="predictions",
+)
+"""Backtest predictions: one row a studio, origin, horizon and target."""
+
+METRICS = pa.DataFrameSchema(
+    {
+        "target": pa.Column(str, pa.Check.isin(TARGETS), description="What was forecast."),
+        "horizon": pa.Column(
+            str, pa.Check.isin([*map(str, HORIZONS), *SPANS]), description="Months ahead, one or a span."
+        ),
+        "candidate": pa.Column(str, pa.Check.isin(CANDIDATES), description="Who forecast."),
+        "n": pa.Column(int, pa.Check.ge(0), description="Rows with a forecast and a known actual."),
+        "rmse": _number("Root mean squared error, the target's unit.", pa.Check.ge(0)),
+        "mae": _number("Mean absolute error, the target's unit.", pa.Check.ge(0)),
+        "r2": _number("1 - squared error / squared deviation from the mean.", pa.Check.le(1)),
+        "mape": _number("Mean of |error| / |actual|, a share.", pa.Check.ge(0)),
+        "wape": _number("Sum of |error| / sum of |actual|, a share.", pa.Check.ge(0)),
+        "mase": _number("Mean of |error| / in-sample error of seasonal naive.", pa.Check.ge(0)),
+        "direction_from_last": _share("Share on the right side of the last known month."),
+        "direction_along_path": _share("Share of months in which the path moves the right way."),
+        "within_5_pct": _share("Share of months within 5 % of the actual."),
+        "within_10_pct": _share("Share of months within 10 % of the actual."),
+        "three_month_total_accuracy": _number("1 - WAPE of the totals of months 1-3.", pa.Check.le(1)),
+        "business_score": _number("100 - mean percentage error, over 10 % counted double.", pa.Check.le(100)),
+        "coverage_90": _share("Share of months inside the 90 % interval."),
+        "width_90": _number("Sum of interval widths / sum of |actual|.", pa.Check.ge(0)),
+    },
+    unique=["target", "horizon", "candidate"],
+    strict=True,
+    name="metrics",
+)
+"""Metrics: one row a target, horizon or span, and candidate."""

@@ -1,0 +1,136 @@
+"""The few numbers of a backtest: for the command line, experiment tracking and the promotion rule.
+
+A summary is a flat mapping of name to float, NaN where a number doesn't apply:
+
+- `{target}_wape_{span}_{candidate}` for the spans 1, 1-3, 1-6, 1-12 and every candidate,
+- `{target}_{metric}_{span}` of the ensemble, for each of `ENSEMBLE_METRICS`,
+- `{target}_three_month_total_accuracy` of the ensemble,
+- `{target}_versus_{baseline}_{span}`: WAPE of the ensemble over that of a simple baseline, minus 1, on the
+  rows in which both have a forecast (negative: the ensemble is better), and its `..._standard_error`,
+- `{target}_coverage_90_{span}_standard_error`,
+- `n_studios`, `n_origins`, `n_months` (months forecast), `n_forecasts`, `n_missing` (forecasts not there).
+
+Targets that the predictions lack have no entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from studio_pipeline.evaluation.candidates import CANDIDATES, SIMPLE_BASELINES, SPANS, TARGETS
+from studio_pipeline.panel.arrays import FloatArray, IntArray
+
+Summary = Mapping[str, float]
+
+SUMMARY_SPANS: tuple[str, ...] = ("1", *SPANS)
+ENSEMBLE_METRICS: tuple[str, ...] = (
+    "coverage_90",
+    "width_90",
+    "business_score",
+    "within_5_pct",
+    "within_10_pct",
+)
+
+
+def summarise(predictions: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, float]:
+    """Numbers of the module's table, from a predictions frame and the metric table made of it."""
+    known = predictions[np.isfinite(predictions["actual"])]
+    summary = {
+        "n_studios": float(known["studio_id"].nunique()),
+        "n_origins": float(known["base_month"].nunique()),
+        "n_months": float(known["month_year"].nunique()),
+        "n_forecasts": float(len(known)),
+        "n_missing": float((~np.isfinite(known["ensemble"])).sum()),
+    }
+    for target in (t for t in TARGETS if (known["target"] == t).any()):
+        summary |= _from_table(metrics[metrics["target"] == target], target)
+        rows = known[known["target"] == target]
+        for span in SUMMARY_SPANS:
+            first, last = SPANS.get(span, (1, 1))
+            summary |= _comparisons(rows[rows["horizon"].between(first, last)], target, span)
+    return summary
+
+
+def best_baseline(summary: Summary, target: str, span: str) -> str | None:
+    """The simple baseline beside which the ensemble looks worst; None where none can be compared."""
+    differences = {b: summary.get(f"{target}_versus_{b}_{span}", np.nan) for b in SIMPLE_BASELINES}
+    comparable = {b: difference for b, difference in differences.items() if np.isfinite(difference)}
+    return max(comparable, key=lambda baseline: comparable[baseline]) if comparable else None
+
+
+def ratio_standard_error(
+    above: FloatArray, below: FloatArray, studios: IntArray, months: IntArray
+) -> tuple[float, float]:
+    """A ratio of sums, and its standard error where rows of one studio or one month err together.
+
+    Args:
+        above: (N,) addends of the numerator.
+        below: (N,) addends of the denominator, >= 0.
+        studios: (N,) codes of the studio.
+        months: (N,) codes of the forecast month.
+
+    Returns:
+        sum(above) / sum(below), NaN where the denominator is zero; and the larger of the standard errors
+        clustered by studio, by month, and by both; NaN where there is one studio in one month alone.
+    """
+    total = below.sum()
+    if not total > 0:
+        return float("nan"), float("nan")
+    ratio = above.sum() / total
+    parts = (above - ratio * below) / total
+    by_studio, by_month = _variance(parts, studios), _variance(parts, months)
+    by_cell = _variance(parts, studios * (int(months.max()) + 1) + months)
+    variances = [by_studio, by_month, by_studio + by_month - by_cell]
+    finite = [v for v in variances if np.isfinite(v)]
+    return float(ratio), float(np.sqrt(max(*finite, 0.0))) if finite else float("nan")
+
+
+def _variance(parts: FloatArray, clusters: IntArray) -> float:
+    """Sum of squared cluster sums, corrected for their number; NaN for fewer than two clusters."""
+    _, code = np.unique(clusters, return_inverse=True)
+    sums = np.bincount(code, parts)
+    return float((sums**2).sum() * len(sums) / (len(sums) - 1)) if len(sums) > 1 else float("nan")
+
+
+def _from_table(metrics: pd.DataFrame, target: str) -> dict[str, float]:
+    cells = metrics.set_index(["horizon", "candidate"])
+    wape = cells["wape"].to_dict()
+    ensemble = {
+        metric: cells[metric].to_dict() for metric in (*ENSEMBLE_METRICS, "three_month_total_accuracy")
+    }
+    numbers = {
+        f"{target}_wape_{span}_{candidate}": float(wape[span, candidate])
+        for span in SUMMARY_SPANS
+        for candidate in CANDIDATES
+    }
+    for metric in ENSEMBLE_METRICS:
+        numbers |= {
+            f"{target}_{metric}_{span}": float(ensemble[metric][span, "ensemble"]) for span in SUMMARY_SPANS
+        }
+    accuracy = ensemble["three_month_total_accuracy"]["1-3", "ensemble"]
+    return numbers | {f"{target}_three_month_total_accuracy": float(accuracy)}
+
+
+def _comparisons(rows: pd.DataFrame, target: str, span: str) -> dict[str, float]:
+    error = (rows["ensemble"] - rows["actual"]).abs().to_numpy(np.float64)
+    codes = pd.factorize(rows["studio_id"])[0], pd.factorize(rows["month_year"])[0]
+    numbers = {}
+    for baseline in SIMPLE_BASELINES:
+        other = (rows[baseline] - rows["actual"]).abs().to_numpy(np.float64)
+        name = f"{target}_versus_{baseline}_{span}"
+        numbers[name], numbers[f"{name}_standard_error"] = _clustered(error - other, other, *codes)
+    inside = rows["actual"].between(rows["lower_90"], rows["upper_90"]).to_numpy(np.float64)
+    bounded = np.isfinite((rows["lower_90"] + rows["upper_90"]).to_numpy(np.float64))
+    hits = np.where(bounded, inside, np.nan)
+    _, numbers[f"{target}_coverage_90_{span}_standard_error"] = _clustered(hits, np.ones_like(hits), *codes)
+    return numbers
+
+
+def _clustered(
+    above: FloatArray, below: FloatArray, studios: IntArray, months: IntArray
+) -> tuple[float, float]:
+    keep = np.isfinite(above) & np.isfinite(below)
+    return ratio_standard_error(above[keep], below[keep], studios[keep], months[keep])

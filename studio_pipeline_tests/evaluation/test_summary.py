@@ -1,0 +1,93 @@
+"""The summary's numbers, and the standard error of a ratio against a simulation with a known truth."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from studio_pipeline.evaluation.candidates import CANDIDATES, SIMPLE_BASELINES
+from studio_pipeline.evaluation.evaluation_report import EvaluationReport
+from studio_pipeline.evaluation.metrics import wape
+from studio_pipeline.evaluation.summary import best_baseline, ratio_standard_error
+
+MakePredictions = Callable[..., pd.DataFrame]
+
+
+def test_wape_of_every_candidate_over_every_span(report: EvaluationReport) -> None:
+    for target in ("revenue", "members", "retention"):
+        for span, last in (("1", 1), ("1-3", 3), ("1-6", 6), ("1-12", 12)):
+            rows = report.predictions[report.predictions["target"] == target]
+            rows = rows[rows["horizon"] <= last]
+            for candidate in CANDIDATES:
+                expected = wape(rows["actual"].to_numpy(), rows[candidate].to_numpy())
+                assert report.summary[f"{target}_wape_{span}_{candidate}"] == pytest.approx(expected)
+
+
+def test_differences_are_ratios_of_wape(report: EvaluationReport) -> None:
+    summary = report.summary
+    for baseline in SIMPLE_BASELINES:
+        ratio = summary["revenue_wape_1-6_ensemble"] / summary[f"revenue_wape_1-6_{baseline}"]
+        assert summary[f"revenue_versus_{baseline}_1-6"] == pytest.approx(ratio - 1)
+    assert best_baseline(summary, "revenue", "1-6") == "persistence"
+    assert best_baseline({}, "revenue", "1-6") is None
+
+
+def test_a_baseline_with_gaps_is_compared_on_the_rows_it_has(make_predictions: MakePredictions) -> None:
+    rows = make_predictions(targets=("revenue",))
+    rows.loc[rows["studio_id"] < "s010", "persistence"] = math.nan
+    both = rows[rows["studio_id"] >= "s010"]
+    expected = wape(both["actual"].to_numpy(), both["ensemble"].to_numpy()) / wape(
+        both["actual"].to_numpy(), both["persistence"].to_numpy()
+    )
+    summary = EvaluationReport.from_predictions(rows).summary
+    assert summary["revenue_versus_persistence_1-12"] == pytest.approx(expected - 1)
+
+
+def test_counts(make_predictions: MakePredictions) -> None:
+    rows = make_predictions(studios=5, origins=4, targets=("revenue",))
+    rows.loc[rows["studio_id"] == "s004", "actual"] = math.nan
+    rows.loc[3, "ensemble"] = math.nan
+    summary = EvaluationReport.from_predictions(rows).summary
+    counts = {name: value for name, value in summary.items() if name.startswith("n_")}
+    assert counts == {"n_studios": 4, "n_origins": 4, "n_months": 15, "n_forecasts": 192, "n_missing": 1}
+    assert not any(name.startswith("members") for name in summary)
+
+
+def test_no_backtest_gives_zero_counts(make_predictions: MakePredictions) -> None:
+    report = EvaluationReport.from_predictions(make_predictions(studios=1, origins=1).iloc[:0])
+    assert report.summary == dict.fromkeys(
+        ["n_studios", "n_origins", "n_months", "n_forecasts", "n_missing"], 0.0
+    )
+
+
+def test_standard_error_sees_errors_that_studios_and_months_share() -> None:
+    random = np.random.default_rng(1)
+    studios, months = (code.ravel() for code in np.indices((30, 40)))
+    ratios, errors = [], []
+    for _ in range(300):
+        common = random.normal(size=30)[studios] + random.normal(size=40)[months]
+        ratio, error = ratio_standard_error(
+            common + random.normal(size=1200), np.full(1200, 2.0), studios, months
+        )
+        ratios.append(ratio)
+        errors.append(error)
+    assert np.mean(errors) == pytest.approx(np.std(ratios), rel=0.15)
+    assert np.mean(errors) > 4 * math.sqrt(3 / 1200) / 2  # four times that of independent rows
+
+
+@pytest.mark.parametrize("below", [np.zeros(4), np.empty(0)])
+def test_a_ratio_over_nothing_is_nan(below: np.ndarray) -> None:
+    codes = np.zeros(len(below), np.int64)
+    assert all(math.isnan(x) for x in ratio_standard_error(below, below, codes, codes))
+
+
+def test_one_studio_has_the_error_of_its_months() -> None:
+    above, months = np.array([1.0, 3.0]), np.array([0, 1])
+    ratio, error = ratio_standard_error(above, np.ones(2), np.zeros(2, np.int64), months)
+    assert ratio == 2.0
+    assert error == pytest.approx(1.0)
+    assert math.isnan(
+        ratio_standard_error(above, np.ones(2), np.zeros(2, np.int64), np.zeros(2, np.int64))[1]
+    )
