@@ -1,0 +1,137 @@
+"""Column maps: how a file's own column names, constants, filters and number forms become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from studio_pipeline.errors import ColumnMapError
+from studio_pipeline.panel.columns import COLUMNS
+
+OUR_COLUMNS: tuple[str, ...] = tuple(column.name for column in COLUMNS)
+MAP_SUFFIX = ".columns.yaml"
+FOLDER_MAP = "columns.yaml"
+
+
+def _as_text(value: object) -> object:
+    """YAML scalars as the text a file would hold them in; anything else is left for pydantic to refuse."""
+    return str(value) if isinstance(value, bool | int | float | date) else value
+
+
+def _as_texts(value: object) -> object:
+    return tuple(_as_text(v) for v in value) if isinstance(value, list) else (_as_text(value),)
+
+
+Text = Annotated[str, BeforeValidator(_as_text)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_as_texts)]
+
+
+class ColumnMap(BaseModel):
+    """From our names to theirs; without a map a file is expected to use ours.
+
+    A column of ours that is not named is taken from a column of the same name, where the file has one; null
+    leaves it out.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    columns: dict[str, str | None] = Field(default_factory=dict, description="Our column: their column.")
+    constants: dict[str, Text] = Field(
+        default_factory=dict, description="Our column: one value for all rows."
+    )
+    where: dict[str, Texts] = Field(
+        default_factory=dict, description="Their column: the value or values of the rows to keep."
+    )
+    month_format: str | None = Field(None, description="strptime form of their months, like %d.%m.%Y.")
+    decimal: Literal[".", ","] = Field(".", description="Their decimal mark.")
+    thousands: Literal["", ",", ".", " ", "'", "_"] = Field("", description="Their thousands separator.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ColumnMap:
+        unknown = [name for name in (*self.columns, *self.constants) if name not in OUR_COLUMNS]
+        if unknown:
+            msg = f"{unknown[0]!r} is not one of our columns ({', '.join(OUR_COLUMNS)})"
+            raise ValueError(msg)
+        both = [name for name in self.constants if self.columns.get(name) is not None]
+        if both:
+            msg = f"{both[0]!r} stands under both columns and constants"
+            raise ValueError(msg)
+        if self.decimal == self.thousands:
+            msg = f"decimal and thousands are both {self.decimal!r}"
+            raise ValueError(msg)
+        if self.month_format is not None and "%" not in self.month_format:
+            msg = f"month_format {self.month_format!r} has no % code in it, like %Y-%m"
+            raise ValueError(msg)
+        return self
+
+    def source_of(self, column: str, file_columns: Iterable[str]) -> str | None:
+        """Their name for one of our columns, or None where the file doesn't hold it."""
+        if column in self.columns:
+            return self.columns[column]
+        return column if column in file_columns and column not in self.constants else None
+
+
+NO_MAP = ColumnMap()
+
+
+def read_column_map(path: Path) -> ColumnMap:
+    """The map a YAML file holds.
+
+    Raises:
+        ColumnMapError: the file can't be read, is no YAML, or a field of it is wrong; the message names file and field.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ColumnMapError(f"{path.name}: can't be read ({error}).", "Save it as UTF-8 text.") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
+        raise ColumnMapError(f"{path.name}{line}: is not YAML.", "Correct that line.") from error
+    try:
+        return ColumnMap.model_validate({} if content is None else content)
+    except ValidationError as error:
+        raise ColumnMapError(
+            f"{path.name}: {_first_fault(error)}.", "Correct that field of the map."
+        ) from error
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    field = ".".join(str(part) for part in fault["loc"])
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"field {field}: {message}" if field else message
+
+
+def map_beside(file: Path, root: Path) -> Path | None:
+    """The map that applies to a file: its own (`FILE.columns.yaml`, with or without FILE's extension), else the
+    `columns.yaml` of its folder or of the nearest folder above it, up to `root`; None where there is none."""
+    own = (file.with_name(file.name + MAP_SUFFIX), file.with_name(file.stem + MAP_SUFFIX))
+    folders = [folder for folder in file.parents if folder == root or root in folder.parents]
+    candidates = (*own, *(folder / FOLDER_MAP for folder in folders))
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def check_against(column_map: ColumnMap, file: str, file_columns: list[str]) -> None:
+    """Make sure that a file has every column its map names, and that the required ones come from somewhere.
+
+    Raises:
+        ColumnMapError: naming the file, the field of the map and the columns that are there.
+    """
+    there = f"The file has: {', '.join(file_columns)}."
+    named = [(f"columns.{ours}", theirs) for ours, theirs in column_map.columns.items() if theirs is not None]
+    named += [(f"where.{theirs}", theirs) for theirs in column_map.where]
+    for field, theirs in named:
+        if theirs not in file_columns:
+            what = f"{file}: the map's {field} names the column {theirs!r}, which the file doesn't have."
+            raise ColumnMapError(what, f"Correct the map. {there}")
+    for column in COLUMNS:
+        if column.required and column.name not in column_map.constants:
+            if column_map.source_of(column.name, file_columns) is None:
+                what = f"{file}: the required column {column.name!r} is not there."
+                raise ColumnMapError(what, f"Name it in {file}{MAP_SUFFIX}. {there}")

@@ -1,0 +1,89 @@
+"""Columns that follow from others: ticket, retention, attendance, seats, and the remainder of revenue."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from studio_pipeline.panel.arrays import BoolArray, FloatArray
+from studio_pipeline.panel.findings import Findings
+from studio_pipeline.panel.limits import ValidationLimits
+
+REVENUE_PARTS = ("membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue")
+_CENT = 0.01
+
+
+def fill_other_revenue(
+    frame: pd.DataFrame, limits: ValidationLimits, rejected: Findings, warnings: Findings
+) -> None:
+    """Where the four parts are there, `other_revenue` takes what they leave of the total; parts over it are a fault."""
+    parts = frame[list(REVENUE_PARTS)].to_numpy().sum(axis=1)
+    total, other = frame["total_revenue"].to_numpy(), frame["other_revenue"].to_numpy()
+    remainder = total - parts - np.nan_to_num(other)
+    # A cent a part is rounding, whatever the share.
+    tolerance = np.maximum(limits.revenue_split_tolerance * total, len(REVENUE_PARTS) * _CENT)
+    share = f"{limits.revenue_split_tolerance:.0%}"
+    rejected.add(
+        remainder < -tolerance, "total_revenue", f"its parts add up to more than it, by over {share}"
+    )
+    over = remainder > tolerance
+    warnings.add(
+        over, "other_revenue", f"the parts leave over {share} of total_revenue: the remainder was put here"
+    )
+    filled = np.where(over, np.nan_to_num(other) + remainder, np.where(np.isnan(other), 0.0, other))
+    frame["other_revenue"] = np.where(np.isnan(remainder), other, filled)
+
+
+def fill_derived(frame: pd.DataFrame, emptied_rates: BoolArray, limits: ValidationLimits) -> pd.DataFrame:
+    """The frame with derived columns filled in where they are missing.
+
+    Args:
+        frame: valid rows, sorted by studio and month, unique.
+        emptied_rates: (N,) rows whose attendance rate was emptied, and so is not derived again.
+        limits: where the seats of a class come from, and how far above 1 attendance may go.
+    """
+    members = frame["total_members"].to_numpy()
+    sold = frame["membership_revenue"].fillna(frame["total_revenue"]).to_numpy()
+    ticket = np.maximum(_ratio(sold, members), 0.0)
+    retention = 1 - _ratio(frame["churned_members"].to_numpy(), members_of_month_before(frame))
+    retention = np.where(retention >= 0, retention, np.nan)
+    capacity = _class_capacity(frame, limits)
+    seats = frame["total_classes_held"].to_numpy() * capacity
+    attendance = _ratio(frame["total_class_attendance"].to_numpy(), seats)
+    attendance = np.where((attendance <= limits.largest_attendance_rate) & ~emptied_rates, attendance, np.nan)
+    rates = frame["class_attendance_rate"].fillna(pd.Series(attendance, index=frame.index))
+    return frame.assign(
+        avg_ticket_price=frame["avg_ticket_price"].fillna(pd.Series(ticket, index=frame.index)),
+        retention_rate=frame["retention_rate"].fillna(pd.Series(retention, index=frame.index)),
+        class_capacity=capacity,
+        class_attendance_rate=rates.clip(upper=1.0),
+    )
+
+
+def members_of_month_before(frame: pd.DataFrame) -> FloatArray:
+    """(N,) members of the same studio one calendar month before; NaN where that month is not there."""
+    months = frame["month_year"].to_numpy().astype("datetime64[M]").astype(np.int64)
+    studios = frame["studio_id"].to_numpy()
+    follows = np.zeros(len(frame), dtype=bool)
+    follows[1:] = (studios[1:] == studios[:-1]) & (np.diff(months) == 1)
+    before: FloatArray = np.where(follows, np.roll(frame["total_members"].to_numpy(), 1), np.nan)
+    return before
+
+
+def _class_capacity(frame: pd.DataFrame, limits: ValidationLimits) -> FloatArray:
+    """(N,) seats per class: given, else from the row's own attendance, else usual for the studio, else the default."""
+    offered = frame["total_classes_held"].to_numpy() * frame["class_attendance_rate"].to_numpy()
+    own = frame["class_capacity"].where(frame["class_capacity"] > 0)
+    own = own.fillna(
+        pd.Series(_ratio(frame["total_class_attendance"].to_numpy(), offered), index=frame.index)
+    )
+    own = own.where(own > 0)
+    usual = own.groupby(frame["studio_id"].to_numpy(), sort=False).transform("median")
+    capacity: FloatArray = own.fillna(usual).fillna(limits.default_class_capacity).to_numpy()
+    return capacity
+
+
+def _ratio(over: FloatArray, under: FloatArray) -> FloatArray:
+    """over / under, NaN where `under` is not above 0."""
+    ratio: FloatArray = np.divide(over, under, out=np.full(len(over), np.nan), where=under > 0)
+    return ratio

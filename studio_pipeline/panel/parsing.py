@@ -1,0 +1,107 @@
+"""Text to values, a whole column at a time: numbers in their several forms, and months."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from studio_pipeline.panel.arrays import BoolArray, FloatArray
+
+MISSING_TEXTS = ("", "na", "n/a", "nan", "null", "none", "<na>", "-")
+_PLAIN_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+_INFINITY = r"^[+-]?(inf|infinity)$"
+_ISO_MONTH = re.compile(r"^(\d{4})-(\d{1,2})(?:-(\d{1,2})(?:[T ].*)?)?$")
+
+
+def arrow_text(values: pd.Series) -> pa.Array:
+    """A column as Arrow text, trimmed; null where it is null."""
+    array = pa.array(values, from_pandas=True)
+    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    return pc.utf8_trim_whitespace(array.cast(pa.string()))
+
+
+def parse_text(values: pd.Series) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+    """(N,) trimmed text, None where there is none."""
+    text = arrow_text(values)
+    found: np.ndarray[tuple[int], np.dtype[np.object_]] = pc.if_else(
+        pc.equal(text, ""), pa.scalar(None, pa.string()), text
+    ).to_numpy(zero_copy_only=False)
+    return found
+
+
+def parse_numbers(text: pa.Array, decimal: str = ".", thousands: str = "") -> tuple[FloatArray, BoolArray]:
+    """Numbers of a column of trimmed text.
+
+    Returns:
+        (N,) float64, NaN where nothing is there or it is no number, infinite where it says so; and (N,) whether
+        something is there that is no number.
+    """
+    missing = pc.is_in(pc.utf8_lower(text), pa.array([*MISSING_TEXTS, None], pa.string()))
+    text = pc.if_else(missing, pa.scalar(None, pa.string()), text)
+    if decimal == "." and not thousands:
+        try:
+            return _as_floats(text), np.zeros(len(text), dtype=bool)
+        except pa.ArrowInvalid:
+            pass
+    plain = _plain_form(text, decimal, thousands)
+    good = pc.match_substring_regex(plain, _PLAIN_NUMBER)
+    infinite = pc.match_substring_regex(plain, _INFINITY, ignore_case=True)
+    readable = pc.fill_null(pc.or_(good, infinite), False)
+    values = _as_floats(pc.if_else(readable, plain, pa.scalar(None, pa.string())))
+    faulty = pc.and_(pc.is_valid(text), pc.invert(readable))
+    return values, faulty.to_numpy(zero_copy_only=False)
+
+
+def _plain_form(text: pa.Array, decimal: str, thousands: str) -> pa.Array:
+    """Thousands separators taken out where they stand between groups of three, and a point as decimal mark."""
+    if thousands:
+        space = thousands == " "
+        mark = "[ \u00a0\u202f]" if space else re.escape(thousands)
+        grouped = rf"^[+-]?[0-9]{{1,3}}({mark}[0-9]{{3}})+({re.escape(decimal)}[0-9]*)?$"
+        stripped = pc.replace_substring_regex(text, mark, "")
+        text = pc.if_else(pc.match_substring_regex(text, grouped), stripped, text)
+    if decimal == ".":
+        return text
+    foreign = pc.match_substring(text, ".")
+    return pc.if_else(foreign, "not a number", pc.replace_substring(text, decimal, "."))
+
+
+def _as_floats(text: pa.Array) -> FloatArray:
+    values: FloatArray = text.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    return values
+
+
+def parse_months(
+    text: pa.Array, month_format: str | None = None
+) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
+    """(N,) datetime64[M], NaT where the text is no month: ISO dates or YYYY-MM, or a strptime form."""
+    encoded = text.dictionary_encode()
+    months = [_parse_month(value, month_format) for value in encoded.dictionary.to_pylist()]
+    known = np.array([*months, "NaT"], dtype="datetime64[M]")
+    codes = pc.fill_null(encoded.indices, len(months)).to_numpy(zero_copy_only=False)
+    found: np.ndarray[tuple[int], np.dtype[np.datetime64]] = known[codes]
+    return found
+
+
+def _parse_month(text: str | None, month_format: str | None) -> str:
+    if not text:
+        return "NaT"
+    try:
+        if month_format is not None:
+            # A month has no time of day and so no time zone.
+            return datetime.strptime(text, month_format).strftime("%Y-%m").zfill(7)  # noqa: DTZ007
+        match = _ISO_MONTH.match(text)
+        return "NaT" if match is None else _checked_month(*match.groups())
+    except ValueError:
+        return "NaT"
+
+
+def _checked_month(year: str, month: str, day: str | None) -> str:
+    # Raises ValueError for the 31st of February, and for a 13th month.
+    found = datetime(int(year), int(month), int(day or 1))  # noqa: DTZ001
+    return f"{found.year:04d}-{found.month:02d}"

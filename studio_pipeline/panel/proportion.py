@@ -1,0 +1,181 @@
+"""Values out of all proportion to a studio's own months: wrong units, slipped decimal marks, cents for dollars.
+
+Real months are volatile: businesses close and open again, grow and shrink, and some live from one season. So a value
+is only called wrong where no comparison with the studio's own months explains it: not the months before it, not those
+after it, not the same calendar month of other years, not the whole of them. Money has to stand out per member, too
+(a business that grows has more of both), and members per unit of money. A value that is far too *low* is wrong only
+where the studio was as active as usual: a studio that is closed earns nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
+from studio_pipeline.panel.limits import ValidationLimits
+
+_NEIGHBOURS = 6
+_RECORD = 3.0
+_USUAL_ACTIVITY = 1 / 3
+CHECKED: dict[str, str | None] = {
+    "total_revenue": "total_members",
+    "total_members": "total_revenue",
+    "avg_ticket_price": None,
+    "total_classes_held": None,
+}
+"""The columns checked, and the column that each has to be out of proportion to as well, where it is there."""
+
+
+@dataclass(frozen=True)
+class _Months:
+    """Months of one studio: month number, file order, the value, the value per unit of its companion, activity."""
+
+    month: IntArray
+    file: IntArray
+    value: FloatArray
+    per_unit: FloatArray
+    activity: FloatArray
+
+    def take(self, rows: IntArray | BoolArray) -> _Months:
+        return _Months(
+            *(array[rows] for array in (self.month, self.file, self.value, self.per_unit, self.activity))
+        )
+
+
+def out_of_proportion(
+    frame: pd.DataFrame, file_order: IntArray, column: str, limits: ValidationLimits
+) -> BoolArray:
+    """(N,) whether a value of `column` is out of all proportion to the same studio's months.
+
+    Months of earlier files are the measure for later ones, so that a whole file in wrong units is found; where there
+    are too few of them, the other months of the same file are.
+
+    Args:
+        frame: rows whose single cells are right, with at most one row a studio, month and file.
+        file_order: (N,) the place of each row's file.
+        column: one of `CHECKED`.
+        limits: the factor, and how many months it takes.
+    """
+    value = frame[column].to_numpy()
+    companion = CHECKED[column]
+    per_unit = np.full(len(frame), np.nan)
+    if companion is not None:
+        units = frame[companion].to_numpy()
+        np.divide(value, units, out=per_unit, where=(units > 0) & (value > 0))
+    month = frame["month_year"].to_numpy().astype("datetime64[M]").astype(np.int64)
+    months = _Months(
+        month, file_order, np.where(value > 0, value, np.nan), per_unit, _activity(frame, column)
+    )
+    found: BoolArray = np.zeros(len(frame), dtype=bool)
+    for rows in _suspicious_studios(frame["studio_id"], months, limits):
+        found[rows] = _of_one_studio(months.take(rows), limits)
+    return found
+
+
+def _activity(frame: pd.DataFrame, column: str) -> FloatArray:
+    """(N,) something that tells a closed month from an open one: attendance, else classes; NaN for unknown."""
+    activity = frame["total_class_attendance"].fillna(frame["total_classes_held"]).to_numpy()
+    return activity if column in ("total_revenue", "avg_ticket_price") else np.full(len(frame), np.nan)
+
+
+def _suspicious_studios(
+    studio_ids: pd.Series, months: _Months, limits: ValidationLimits
+) -> Iterator[IntArray]:
+    """Rows of each studio whose values span more than the factor: in all others nothing can be wrong."""
+    codes, names = pd.factorize(studio_ids)
+    suspicious = np.zeros(len(names), dtype=bool)
+    for measure in (months.value, months.per_unit):
+        by_studio = pd.Series(measure).groupby(codes)
+        span = (by_studio.max() / by_studio.min()).reindex(range(len(names))).to_numpy()
+        suspicious |= span > limits.out_of_proportion_factor
+    rows = np.flatnonzero(suspicious[codes])
+    rows = rows[np.argsort(codes[rows], kind="stable")]
+    yield from np.split(rows, np.flatnonzero(np.diff(codes[rows])) + 1) if len(rows) else ()
+
+
+def _of_one_studio(months: _Months, limits: ValidationLimits) -> BoolArray:
+    """(M,) whether each value is out of proportion; files are gone through in their order."""
+    found: BoolArray = np.zeros(len(months.month), dtype=bool)
+    accepted = np.array([], dtype=np.int64)
+    for file in np.unique(months.file):
+        rows = np.flatnonzero(months.file == file)
+        usable = accepted[np.isfinite(months.value[accepted])]
+        others = usable if len(usable) >= limits.months_to_compare_with else np.union1d(accepted, rows)
+        reference = months.take(others)
+        for row in rows[_spans(months.value[rows], months.value[others], limits)]:
+            found[row] = _stands_out(months, row, reference, limits)
+        replaced = np.isin(months.month[accepted], months.month[rows[~found[rows]]])
+        accepted = np.concatenate([accepted[~replaced], rows[~found[rows]]])
+    return found
+
+
+def _spans(values: FloatArray, others: FloatArray, limits: ValidationLimits) -> BoolArray:
+    """(M,) values that lie outside a third of to three times the middle of the others: only these can stand out."""
+    middle = np.nanmedian(others) if np.isfinite(others).any() else np.nan
+    outside: BoolArray = (values > _RECORD * middle) | (values < middle / _RECORD)
+    return outside
+
+
+def _stands_out(months: _Months, row: int, others: _Months, limits: ValidationLimits) -> bool:
+    others = others.take((others.month != months.month[row]) & np.isfinite(others.value))
+    if len(others.month) < limits.months_to_compare_with:
+        return False
+    month, value, per_unit = int(months.month[row]), float(months.value[row]), float(months.per_unit[row])
+    factor = limits.out_of_proportion_factor
+    measured = np.isfinite(others.per_unit)
+    near = _near(others, month)
+    by_unit = np.isfinite(per_unit) and measured.sum() >= limits.months_to_compare_with
+    middles = _middles(others.take(measured), month, True) if by_unit else _middles(others, month, False)
+    measure = per_unit if by_unit else value
+    if value > _RECORD * np.quantile(near, 0.9, method="lower"):
+        return bool(measure > factor * middles.max())
+    too_low = value * _RECORD < np.quantile(near, 0.1, method="higher") and measure * factor < middles.min()
+    return bool(too_low) and _as_active_as_usual(float(months.activity[row]), others.activity)
+
+
+def _near(others: _Months, month: int) -> FloatArray:
+    """The nearest values before and after a month."""
+    order = np.argsort(others.month)
+    place = int(np.searchsorted(others.month[order], month))
+    return others.value[order[max(place - _NEIGHBOURS, 0) : place + _NEIGHBOURS]]
+
+
+def _middles(others: _Months, month: int, by_unit: bool) -> FloatArray:
+    """Middle values of the months before, of those after, of the same calendar month, and of all."""
+    values = others.per_unit if by_unit else others.value
+    order = np.argsort(others.month)
+    months, values = others.month[order], values[order]
+    place = int(np.searchsorted(months, month))
+    groups = (
+        values[max(place - _NEIGHBOURS, 0) : place],
+        values[place : place + _NEIGHBOURS],
+        values[(months - month) % 12 == 0],
+        values,
+    )
+    return np.array([np.median(group) for group in groups if len(group)])
+
+
+def _as_active_as_usual(activity: float, others: FloatArray) -> bool:
+    usual = others[np.isfinite(others)]
+    return bool(len(usual)) and activity > _USUAL_ACTIVITY * float(np.median(usual))
+
+
+def over_members_times_ticket(
+    frame: pd.DataFrame, file_order: IntArray, limits: ValidationLimits
+) -> BoolArray:
+    """(N,) whether a studio's revenue in a whole file is out of proportion to its members times their ticket.
+
+    This finds revenue in wrong units where every month is wrong in the same way. A single month says nothing (a studio
+    that closes has few members left at the end of a good month), so the middle over a studio's months in a file counts.
+    """
+    usual = (frame["total_members"] * frame["avg_ticket_price"]).to_numpy()
+    ratio = np.full(len(frame), np.nan)
+    np.divide(frame["total_revenue"].to_numpy(), usual, out=ratio, where=usual > 0)
+    groups = pd.Series(ratio).groupby([pd.factorize(frame["studio_id"])[0], file_order])
+    enough = groups.transform("count").to_numpy() >= limits.months_to_compare_with
+    found: BoolArray = enough & (groups.transform("median").to_numpy() > limits.out_of_proportion_factor)
+    return found

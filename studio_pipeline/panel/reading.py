@@ -1,0 +1,217 @@
+"""One file of months as a table of text with the line that each row stood in: CSV and Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+
+from studio_pipeline.errors import UnreadableFileError
+from studio_pipeline.panel.arrays import BoolArray, IntArray
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_DELIMITERS = (",", ";", "\t", "|")
+_BLOCK_BYTES = 1 << 25
+_LINE_FEED, _CARRIAGE_RETURN, _QUOTE = 10, 13, 34
+_FOREIGN = {
+    b"PK\x03\x04": "an Excel or ZIP file",
+    b"\xd0\xcf\x11\xe0": "an old Excel file",
+    b"\x1f\x8b": "a gzip file",
+    b"\xff\xfe": "a UTF-16 file",
+    b"\xfe\xff": "a UTF-16 file",
+    b"%PDF": "a PDF file",
+}
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A file as text.
+
+    Attributes:
+        table: every column as text, in the file's own names.
+        lines: (N,) the line each row starts in, the header's being 1 in most files; for Parquet the row, from 1.
+        malformed: line and text of rows that don't have as many fields as the header.
+        typed: columns whose numbers or dates were typed in the file, so that no number form applies to them.
+    """
+
+    table: pa.Table
+    lines: IntArray
+    malformed: tuple[tuple[int, str], ...] = ()
+    typed: frozenset[str] = frozenset()
+
+
+def read_text_table(file: str, data: bytes) -> TextTable:
+    """The content of a file as text; `file` is only its name in messages.
+
+    Raises:
+        UnreadableFileError: the file is empty, not CSV or Parquet, cut off, or not UTF-8.
+    """
+    if not data.strip():
+        raise UnreadableFileError(f"{file}: is empty.", "Export it again, or take it out of the folder.")
+    if data.startswith(b"PAR1") or file.lower().endswith((".parquet", ".pq")):
+        return _read_parquet(file, data)
+    for magic, what in _FOREIGN.items():
+        if data.startswith(magic):
+            raise UnreadableFileError(f"{file}: is {what}.", "Save it as CSV (UTF-8) or Parquet.")
+    return _read_csv(file, data.removeprefix(BYTE_ORDER_MARK))
+
+
+def _read_csv(file: str, data: bytes) -> TextTable:
+    _check_text(file, data)
+    starts, ends, lines = record_bounds(data)
+    _check_quotes(file, data, starts, lines)
+    header = data[starts[0] : ends[0]].decode("utf-8")
+    delimiter = max(_DELIMITERS, key=header.count)
+    names = _header_names(file, header, delimiter)
+    if len(starts) == 1:
+        raise UnreadableFileError(f"{file}: has a header and no rows.", "Export it again with its rows.")
+    found = _parse_fast(names, delimiter, data[starts[1] :], lines[1:])
+    return found or _parse_slow(names, delimiter, data[starts[1] :].decode("utf-8"), int(lines[1]))
+
+
+def _check_text(file: str, data: bytes) -> None:
+    nul = data.find(b"\0")
+    if nul >= 0:
+        line = data.count(b"\n", 0, nul) + 1
+        what = f"{file}, line {line}: holds NUL bytes, so it is half-written or not a text file."
+        raise UnreadableFileError(what, "Export it again as CSV (UTF-8) or Parquet.")
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UnreadableFileError(f"{file}, line {line}: is not UTF-8.", "Save it as CSV (UTF-8).") from error
+
+
+def record_bounds(data: bytes) -> tuple[IntArray, IntArray, IntArray]:
+    """Where the records of a CSV file start and end, and the line each starts in; blank lines are no records.
+
+    A line break inside quotes ends no record: an even number of quotes stands before one that does.
+    """
+    text = np.frombuffer(data, dtype=np.uint8)
+    breaks = _line_breaks(text)
+    quotes = np.flatnonzero(text == _QUOTE)
+    ends = breaks[np.searchsorted(quotes, breaks) % 2 == 0] if len(quotes) else breaks
+    if not len(ends) or ends[-1] != len(text) - 1:
+        ends = np.append(ends, len(text))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    lines = np.searchsorted(breaks, starts) + 1
+    blank = (ends == starts) | (
+        (ends == starts + 1) & (text[np.minimum(starts, len(text) - 1)] == _CARRIAGE_RETURN)
+    )
+    return starts[~blank], ends[~blank], lines[~blank]
+
+
+def _line_breaks(text: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> IntArray:
+    """Positions of the last byte of every line break: LF, CR LF, or a lone CR."""
+    returns = np.flatnonzero(text == _CARRIAGE_RETURN)
+    lone = returns[text[np.minimum(returns + 1, len(text) - 1)] != _LINE_FEED]
+    return np.union1d(np.flatnonzero(text == _LINE_FEED), lone)
+
+
+def _check_quotes(file: str, data: bytes, starts: IntArray, lines: IntArray) -> None:
+    """A quote that is opened and never closed swallows the rest of the file."""
+    last = data[starts[-1] :]
+    if data.count(b'"') % 2 and last.rstrip(b"\r\n").count(b"\n"):
+        what = (
+            f"{file}, line {lines[-1]}: a quote is opened and never closed, so the rest can't be told apart."
+        )
+        raise UnreadableFileError(what, "Close the quote, or export the file again.")
+
+
+def _header_names(file: str, header: str, delimiter: str) -> list[str]:
+    names = [name.strip() for name in next(csv.reader(io.StringIO(header), delimiter=delimiter))]
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        what = f"{file}, line 1: the column {twice[0]!r} is there twice."
+        raise UnreadableFileError(what, "Rename or remove one of the two.")
+    return [name or f"column {position}" for position, name in enumerate(names, start=1)]
+
+
+def _parse_fast(names: list[str], delimiter: str, body: bytes, lines: IntArray) -> TextTable | None:
+    """The rows by Arrow's parser; None where it counts other records than we do (stray quotes)."""
+    invalid: list[tuple[int, str]] = []
+
+    def keep(row: pa.csv.InvalidRow) -> str:
+        invalid.append((row.number, row.text))
+        return "skip"
+
+    try:
+        table = pa.csv.read_csv(
+            io.BytesIO(body),
+            read_options=pa.csv.ReadOptions(use_threads=False, column_names=names, block_size=_BLOCK_BYTES),
+            parse_options=pa.csv.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=keep
+            ),
+            convert_options=pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    if table.num_rows + len(invalid) != len(lines):
+        return None
+    skipped = np.array([number - 1 for number, _ in invalid], dtype=np.int64)
+    malformed = tuple((int(lines[number - 1]), text) for number, text in invalid)
+    return _without_blank_rows(table, np.delete(lines, skipped), malformed)
+
+
+def _parse_slow(names: list[str], delimiter: str, body: str, first_line: int) -> TextTable:
+    """The rows by the standard library's parser: the plain twin of the fast one, for files with stray quotes."""
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter)
+    rows, lines, malformed, line = [], [], [], first_line
+    for fields in reader:
+        if len(fields) == len(names):
+            rows.append(fields)
+            lines.append(line)
+        elif fields:
+            malformed.append((line, delimiter.join(fields)))
+        line = first_line + reader.line_num
+    columns = list(zip(*rows, strict=True)) or [()] * len(names)
+    table = pa.table([pa.array(column, pa.string()) for column in columns], names=names)
+    return _without_blank_rows(table, np.array(lines, dtype=np.int64), tuple(malformed))
+
+
+def _without_blank_rows(
+    table: pa.Table, lines: IntArray, malformed: tuple[tuple[int, str], ...]
+) -> TextTable:
+    """Spreadsheets end in rows of nothing but separators: blank lines, too."""
+    filled: BoolArray = np.zeros(table.num_rows, dtype=bool)
+    for column in table.columns:
+        if filled.all():
+            break
+        filled |= pc.not_equal(pc.utf8_trim_whitespace(column), "").to_numpy(zero_copy_only=False)
+    return TextTable(table.filter(pa.array(filled)), lines[filled], malformed)
+
+
+def _read_parquet(file: str, data: bytes) -> TextTable:
+    try:
+        table = pa.parquet.read_table(io.BytesIO(data))
+        texts = {name: _column_as_text(table[name]) for name in table.column_names}
+    except (pa.ArrowException, OSError) as error:
+        what = f"{file}: can't be read as Parquet ({str(error).splitlines()[0]})."
+        raise UnreadableFileError(what, "It may be half-written: export it again.") from error
+    if not table.num_rows:
+        raise UnreadableFileError(f"{file}: has no rows.", "Export it again with its rows.")
+    typed = frozenset(f.name for f in table.schema if not pa.types.is_string(_plain_type(f.type)))
+    lines = np.arange(1, table.num_rows + 1)
+    return TextTable(pa.table(texts), lines, typed=typed)
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.string() if pa.types.is_large_string(inner) or pa.types.is_string_view(inner) else inner
+
+
+def _column_as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+    if pa.types.is_timestamp(kind):
+        column = column.cast(pa.date32(), safe=False)
+    return pc.fill_null(column.cast(pa.string()), "")

@@ -1,0 +1,124 @@
+"""Raw text to typed columns, and what is wrong with single cells: not a number, negative, infinite, missing, late."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from studio_pipeline.panel.arrays import BoolArray, FloatArray
+from studio_pipeline.panel.columns import COLUMNS, Kind
+from studio_pipeline.panel.findings import Findings
+from studio_pipeline.panel.landing import months_of
+from studio_pipeline.panel.ledger import month_starts
+from studio_pipeline.panel.limits import ValidationLimits
+from studio_pipeline.panel.parsing import arrow_text, parse_numbers, parse_text
+
+MAY_BE_NEGATIVE = (
+    "membership_revenue",
+    "class_pack_revenue",
+    "retail_revenue",
+    "upsell_revenue",
+    "other_revenue",
+)
+"""Refunds may outweigh a part of revenue in a month."""
+_ROUNDING = 1e-9
+_A_PERCENTAGE_FROM = 1.5
+
+
+def typed_months(raw: pd.DataFrame, rejected: Findings) -> pd.DataFrame:
+    """Every column of `COLUMNS` with its type, one row a raw row; cells that can't be read are NaN, NaT or None."""
+    frame = pd.DataFrame(index=pd.RangeIndex(len(raw)))
+    whole = raw["malformed_row"].isna().to_numpy()
+    rejected.add(
+        ~whole,
+        "malformed_row",
+        "the row doesn't have as many fields as the header: cut off, or an unquoted separator",
+    )
+    for column in COLUMNS:
+        if column.kind is Kind.TEXT:
+            frame[column.name] = parse_text(raw[column.name])
+        elif column.kind is Kind.MONTH:
+            frame[column.name] = month_starts(months_of(raw))
+        else:
+            frame[column.name] = _numbers(raw, column.name, rejected)
+    _check_required(raw, frame, whole, rejected)
+    return frame
+
+
+def _numbers(raw: pd.DataFrame, column: str, rejected: Findings) -> FloatArray:
+    text = arrow_text(raw[column])
+    values = np.full(len(raw), np.nan)
+    faulty: BoolArray = np.zeros(len(raw), dtype=bool)
+    if text.null_count == len(text):
+        return values
+    codes, forms = pd.factorize(
+        pd.MultiIndex.from_arrays([raw["decimal"].fillna("."), raw["thousands"].fillna("")])
+    )
+    for code, (decimal, thousands) in enumerate(forms):
+        rows = codes == code
+        values[rows], faulty[rows] = parse_numbers(text.filter(pa.array(rows)), decimal, thousands)
+    rejected.add(
+        faulty, column, "is not a number in this file's form (decimal mark and thousands stand in the map)"
+    )
+    rejected.add(np.isinf(values), column, "is infinite")
+    if column not in MAY_BE_NEGATIVE:
+        rejected.add(np.isfinite(values) & (values < 0), column, "is negative")
+    return np.where(np.isinf(values), np.nan, values)
+
+
+def _check_required(raw: pd.DataFrame, frame: pd.DataFrame, whole: BoolArray, rejected: Findings) -> None:
+    rejected.add(
+        whole & frame["studio_id"].isna().to_numpy(), "studio_id", "is missing: every row needs its studio"
+    )
+    written = parse_text(raw["month_year"])
+    no_month = whole & frame["month_year"].isna().to_numpy()
+    empty = pd.isna(written)
+    rejected.add(no_month & empty, "month_year", "is missing: every row needs its month")
+    rejected.add(
+        no_month & ~empty,
+        "month_year",
+        "is not a month: YYYY-MM or YYYY-MM-DD, or name its month_format in the map",
+    )
+    no_revenue = whole & frame["total_revenue"].isna().to_numpy() & ~rejected.marked_in("total_revenue")
+    rejected.add(no_revenue, "total_revenue", "is missing: every row needs its revenue")
+
+
+def check_months(frame: pd.DataFrame, limits: ValidationLimits, today: date, rejected: Findings) -> BoolArray:
+    """(N,) whether a row's month is not over yet; months to come and of long ago are rejected."""
+    months = frame["month_year"].to_numpy().astype("datetime64[M]")
+    this_month = np.datetime64(today, "M")
+    rejected.add(months > this_month, "month_year", f"lies in the future: today is {today.isoformat()}")
+    early = months < np.datetime64(str(limits.earliest_year), "M")
+    rejected.add(early, "month_year", f"lies before {limits.earliest_year}")
+    unfinished: BoolArray = months == this_month
+    return unfinished
+
+
+def check_rates(
+    frame: pd.DataFrame, limits: ValidationLimits, rejected: Findings, warnings: Findings
+) -> BoolArray:
+    """Rates above 1 reject their row; attendance alone may be a little above, and is emptied where it is far above.
+
+    Returns:
+        (N,) whether a row's attendance rate was emptied.
+    """
+    for column in ("retention_rate", "staff_utilization_rate", "upsell_rate"):
+        values = frame[column].to_numpy()
+        percentage = (values >= _A_PERCENTAGE_FROM) & (values <= 100)
+        above = (values > 1 + _ROUNDING) & ~percentage
+        rejected.add(percentage, column, "looks like a percentage: write 0.93 for 93 %")
+        rejected.add(above, column, "is above 1: a rate lies between 0 and 1")
+        frame[column] = np.minimum(values, 1.0)
+    rates = frame["class_attendance_rate"].to_numpy()
+    far = rates > limits.largest_attendance_rate + _ROUNDING
+    percentage = far & (rates >= _A_PERCENTAGE_FROM) & (rates <= 100)
+    warnings.add(percentage, "class_attendance_rate", "emptied: looks like a percentage, write 0.93 for 93 %")
+    warnings.add(
+        far & ~percentage, "class_attendance_rate", f"emptied: above {limits.largest_attendance_rate:g}"
+    )
+    warnings.add((rates > 1 + _ROUNDING) & ~far, "class_attendance_rate", "kept as 1: standing room")
+    frame["class_attendance_rate"] = np.where(far, np.nan, rates)
+    return far
