@@ -13,6 +13,8 @@ REVIEW_CHANCE = 0.85
 """Chance that the yearly price review takes place."""
 MID_YEAR_CHANCE = 0.012
 """Chance of a price change in any other month: a competitor opens, a landlord calls."""
+LARGEST_PRICE_STEPS = (-0.08, 0.11)
+"""Largest cut and rise at once, log scale."""
 
 
 def decide_list_price(world: World, state: State, month: int, noise: StudioNoise) -> FloatArray:
@@ -26,9 +28,10 @@ def decide_list_price(world: World, state: State, month: int, noise: StudioNoise
     due = (fleet.review_month == world.calendar_months[month]) & happens(noise.price_review, REVIEW_CHANCE)
     reviewed = due | happens(-noise.price_review, MID_YEAR_CHANCE)
     reviewed &= world.closure[month] < 0.5
-    aim = np.rint(reference * np.exp(0.012 + 0.06 * noise.price_target))
-    worth_it = np.abs(aim / state.list_price - 1) > 0.02
-    return np.where(reviewed & worth_it, aim, state.list_price)
+    step = np.log(reference / state.list_price) + 0.015 + 0.06 * noise.price_target
+    worth_it = (step > 0.02) | (step < -0.035)
+    asked = np.rint(state.list_price * np.exp(np.clip(step, *LARGEST_PRICE_STEPS)))
+    return np.where(reviewed & worth_it, asked, state.list_price)
 
 
 def decide_classes(state: State, noise: StudioNoise) -> FloatArray:

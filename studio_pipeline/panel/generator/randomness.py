@@ -6,6 +6,7 @@ draws alone.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -77,21 +78,18 @@ def studio_noise(seed: int, n_studios: int, n_traits: int, n_months: int) -> tup
     return drawn[:n_traits], drawn[n_traits:].reshape(n_months, width, n_studios)
 
 
-def future_noise(seed: int, base: int, shape: tuple[int, int, int]) -> tuple[FloatArray, FloatArray]:
-    """Standard normals of possible futures after `base` months: the same for every question asked there.
+def future_noise(
+    seed: int, base: int, draws: int, n_studios: int
+) -> Iterator[tuple[StudioNoise, MarketNoise]]:
+    """Standard normals of the months after the first `base`, in D = `draws` possible futures: (D, S) and (D, 1).
 
-    Args:
-        seed: of the fleet.
-        base: number of months lived through.
-        shape: months ahead H, draws D, studios S.
-
-    Returns:
-        (H, 3, D, 1) for the market and (H, 24, D, S) for the studios.
+    The same futures every time they are asked for.
     """
-    months, draws, studios = shape
     generator = _generator(seed, FUTURE, base)
-    market = generator.standard_normal((months, len(MarketNoise._fields), draws, 1))
-    return market, generator.standard_normal((months, len(StudioNoise._fields), draws, studios))
+    while True:
+        market = generator.standard_normal((len(MarketNoise._fields), draws, 1))
+        own = generator.standard_normal((len(StudioNoise._fields), draws, n_studios))
+        yield StudioNoise(*own), MarketNoise(*market)
 
 
 def happens(noise: FloatArray, chance: float) -> BoolArray:

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike
 from studio_pipeline.errors import InputError
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.panel.generator.dynamics import advance
-from studio_pipeline.panel.generator.months import hold_stock, simulate
+from studio_pipeline.panel.generator.months import Simulation, hold_stock, simulate
 from studio_pipeline.panel.generator.options import HELD_BOUNDS, GeneratorOptions, month_number
-from studio_pipeline.panel.generator.randomness import MarketNoise, StudioNoise, future_noise
+from studio_pipeline.panel.generator.randomness import future_noise
 from studio_pipeline.panel.generator.state import HeldLevers
 
 Intervention = Mapping[str, ArrayLike]
@@ -61,19 +61,27 @@ def expected_interventions(
             "Choose a base month among them.",
         )
     simulation = simulate(options, n_months, months_ahead)
-    market, noise = future_noise(options.seed, n_months, (months_ahead, draws, options.studios))
-    answers = []
-    for intervention in interventions:
-        held = _levers({**options.held, **intervention}, options.studios)
-        state = hold_stock(simulation.state, held)
-        revenue = np.empty((months_ahead, draws, options.studios))
-        members = np.empty_like(revenue)
-        for ahead in range(months_ahead):
-            drawn = StudioNoise(*noise[ahead]), MarketNoise(*market[ahead])
-            state, books = advance(simulation.world, state, n_months + ahead, drawn, held)
-            revenue[ahead], members[ahead] = books.total_revenue, books.total_members
-        answers.append(_frame(simulation.world.fleet.studio_ids, revenue, members))
-    return answers
+    return [
+        _expected(
+            simulation, options, _levers({**options.held, **held}, options.studios), (months_ahead, draws)
+        )
+        for held in interventions
+    ]
+
+
+def _expected(
+    simulation: Simulation, options: GeneratorOptions, held: HeldLevers, shape: tuple[int, int]
+) -> pd.DataFrame:
+    months_ahead, draws = shape
+    n_months = len(simulation.months)
+    state = hold_stock(simulation.state, held)
+    revenue = np.empty((*shape, options.studios))
+    members = np.empty_like(revenue)
+    futures = future_noise(options.seed, n_months, draws, options.studios)
+    for ahead, noise in zip(range(months_ahead), futures, strict=False):
+        state, books = advance(simulation.world, state, n_months + ahead, noise, held)
+        revenue[ahead], members[ahead] = books.total_revenue, books.total_members
+    return _frame(simulation.world.fleet.studio_ids, revenue, members)
 
 
 def _levers(held: Intervention, n_studios: int) -> HeldLevers:
