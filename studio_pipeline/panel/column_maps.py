@@ -131,7 +131,9 @@ def check_against(column_map: ColumnMap, file: str, file_columns: list[str]) -> 
             what = f"{file}: the map's {field} names the column {theirs!r}, which the file doesn't have."
             raise ColumnMapError(what, f"Correct the map. {there}")
     for column in COLUMNS:
-        if column.required and column.name not in column_map.constants:
-            if column_map.source_of(column.name, file_columns) is None:
-                what = f"{file}: the required column {column.name!r} is not there."
-                raise ColumnMapError(what, f"Name it in {file}{MAP_SUFFIX}. {there}")
+        given = (
+            column.name in column_map.constants or column_map.source_of(column.name, file_columns) is not None
+        )
+        if column.required and not given:
+            what = f"{file}: the required column {column.name!r} is not there."
+            raise ColumnMapError(what, f"Name it in {file}{MAP_SUFFIX}. {there}")

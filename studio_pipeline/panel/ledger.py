@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
@@ -106,10 +105,3 @@ def write_ledger(path: Path, ledger: Ledger) -> None:
         raise StorageError(
             f"{path}: can't be written ({error}).", "Free disk space or fix permissions."
         ) from error
-
-
-def month_starts(
-    months: np.ndarray[tuple[int], np.dtype[np.datetime64]],
-) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
-    """Calendar months as the first day of each, datetime64[ns]."""
-    return months.astype("datetime64[ns]")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from studio_pipeline.panel.arrays import BoolArray, FloatArray
+
+MonthArray = NDArray[np.datetime64]
+TextArray = NDArray[np.object_]
 
 MISSING_TEXTS = ("", "na", "n/a", "nan", "null", "none", "<na>", "-")
 _PLAIN_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
@@ -25,12 +29,12 @@ def arrow_text(values: pd.Series) -> pa.Array:
     return pc.utf8_trim_whitespace(array.cast(pa.string()))
 
 
-def parse_text(values: pd.Series) -> np.ndarray[tuple[int], np.dtype[np.object_]]:
+def parse_text(values: pd.Series) -> TextArray:
     """(N,) trimmed text, None where there is none."""
     text = arrow_text(values)
-    found: np.ndarray[tuple[int], np.dtype[np.object_]] = pc.if_else(
-        pc.equal(text, ""), pa.scalar(None, pa.string()), text
-    ).to_numpy(zero_copy_only=False)
+    found: TextArray = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text).to_numpy(
+        zero_copy_only=False
+    )
     return found
 
 
@@ -76,15 +80,13 @@ def _as_floats(text: pa.Array) -> FloatArray:
     return values
 
 
-def parse_months(
-    text: pa.Array, month_format: str | None = None
-) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
+def parse_months(text: pa.Array, month_format: str | None = None) -> MonthArray:
     """(N,) datetime64[M], NaT where the text is no month: ISO dates or YYYY-MM, or a strptime form."""
     encoded = text.dictionary_encode()
     months = [_parse_month(value, month_format) for value in encoded.dictionary.to_pylist()]
     known = np.array([*months, "NaT"], dtype="datetime64[M]")
     codes = pc.fill_null(encoded.indices, len(months)).to_numpy(zero_copy_only=False)
-    found: np.ndarray[tuple[int], np.dtype[np.datetime64]] = known[codes]
+    found: MonthArray = known[codes]
     return found
 
 
@@ -92,16 +94,23 @@ def _parse_month(text: str | None, month_format: str | None) -> str:
     if not text:
         return "NaT"
     try:
-        if month_format is not None:
-            # A month has no time of day and so no time zone.
-            return datetime.strptime(text, month_format).strftime("%Y-%m").zfill(7)  # noqa: DTZ007
-        match = _ISO_MONTH.match(text)
-        return "NaT" if match is None else _checked_month(*match.groups())
+        return _in_range(_date_of(text, month_format))
     except ValueError:
         return "NaT"
 
 
-def _checked_month(year: str, month: str, day: str | None) -> str:
-    # Raises ValueError for the 31st of February, and for a 13th month.
-    found = datetime(int(year), int(month), int(day or 1))  # noqa: DTZ001
-    return f"{found.year:04d}-{found.month:02d}"
+def _date_of(text: str, month_format: str | None) -> date:
+    """Raises ValueError for a text in another form, a 13th month, and the 31st of February."""
+    if month_format is not None:
+        # A month has no time of day and so no time zone.
+        return datetime.strptime(text, month_format).date()  # noqa: DTZ007
+    match = _ISO_MONTH.match(text)
+    if match is None:
+        raise ValueError(text)
+    year, month, day = match.groups()
+    return date(int(year), int(month), int(day or 1))
+
+
+def _in_range(day: date) -> str:
+    # Beyond these years pandas' timestamps wrap around.
+    return f"{day.year:04d}-{day.month:02d}" if 1700 <= day.year <= 2200 else "NaT"

@@ -41,9 +41,8 @@ class _Months:
     activity: FloatArray
 
     def take(self, rows: IntArray | BoolArray) -> _Months:
-        return _Months(
-            *(array[rows] for array in (self.month, self.file, self.value, self.per_unit, self.activity))
-        )
+        measures = (array[rows] for array in (self.value, self.per_unit, self.activity))
+        return _Months(self.month[rows], self.file[rows], *measures)
 
 
 def out_of_proportion(

@@ -10,7 +10,7 @@ import pandera.pandas as pa
 
 from studio_pipeline.panel.columns import COLUMNS, KEYS, Column, Kind
 from studio_pipeline.panel.findings import FINDING_COLUMNS
-from studio_pipeline.panel.landing import RAW_TEXT_COLUMNS
+from studio_pipeline.panel.raw_table import RAW_TEXT_COLUMNS
 from studio_pipeline.panel.typed_months import MAY_BE_NEGATIVE
 
 FAILURE_COLUMNS: tuple[str, ...] = ("column", "check", "failure_case", "index")
@@ -70,20 +70,21 @@ def _text(nullable: bool) -> pa.Column:
 
 
 def _validated_column(column: Column) -> pa.Column:
-    described = {
-        "description": f"{column.description} ({column.kind.value})",
-        "nullable": not column.required,
-    }
+    checks = _checks(column)
+    dtype = {Kind.TEXT: None, Kind.MONTH: "datetime64[ns]"}.get(column.kind, "float64")
+    description = f"{column.description} ({column.kind.value})"
+    return pa.Column(dtype, checks, nullable=not column.required, description=description)
+
+
+def _checks(column: Column) -> list[pa.Check]:
     if column.kind is Kind.TEXT:
-        return pa.Column(None, pa.Check(_is_text, name="text"), **described)
+        return [pa.Check(_is_text, name="text")]
     if column.kind is Kind.MONTH:
-        return pa.Column("datetime64[ns]", pa.Check(_is_first_day, name="first day of a month"), **described)
-    checks = [pa.Check(_is_finite, name="finite")]
+        return [pa.Check(_is_first_day, name="first day of a month")]
+    finite = pa.Check(_is_finite, name="finite")
     if column.kind is Kind.RATE:
-        checks.append(pa.Check.in_range(0.0, 1.0))
-    elif column.name not in MAY_BE_NEGATIVE:
-        checks.append(pa.Check.ge(0.0))
-    return pa.Column("float64", checks, **described)
+        return [finite, pa.Check.in_range(0.0, 1.0)]
+    return [finite] if column.name in MAY_BE_NEGATIVE else [finite, pa.Check.ge(0.0)]
 
 
 def _is_text(values: pd.Series) -> bool:

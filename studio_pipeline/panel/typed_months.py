@@ -11,10 +11,9 @@ import pyarrow as pa
 from studio_pipeline.panel.arrays import BoolArray, FloatArray
 from studio_pipeline.panel.columns import COLUMNS, Kind
 from studio_pipeline.panel.findings import Findings
-from studio_pipeline.panel.landing import months_of
-from studio_pipeline.panel.ledger import month_starts
 from studio_pipeline.panel.limits import ValidationLimits
 from studio_pipeline.panel.parsing import arrow_text, parse_numbers, parse_text
+from studio_pipeline.panel.raw_table import months_of
 
 MAY_BE_NEGATIVE = (
     "membership_revenue",
@@ -41,7 +40,7 @@ def typed_months(raw: pd.DataFrame, rejected: Findings) -> pd.DataFrame:
         if column.kind is Kind.TEXT:
             frame[column.name] = parse_text(raw[column.name])
         elif column.kind is Kind.MONTH:
-            frame[column.name] = month_starts(months_of(raw))
+            frame[column.name] = months_of(raw).astype("datetime64[ns]")
         else:
             frame[column.name] = _numbers(raw, column.name, rejected)
     _check_required(raw, frame, whole, rejected)

@@ -129,7 +129,12 @@ def rejected_share_by_month(validated: pd.DataFrame, rejected: pd.DataFrame) -> 
     table["rows"] = counts.sum(axis=1).to_numpy(dtype="int64")
     table["rejected"] = counts["rejected"].to_numpy(dtype="int64")
     if without_month := int(faulty.isna().sum()):
-        table.loc[len(table)] = [pd.NaT, len(validated) + len(faulty), without_month]
+        unknown = {
+            "month_year": [pd.NaT],
+            "rows": [len(validated) + len(faulty)],
+            "rejected": [without_month],
+        }
+        table = pd.concat([table, pd.DataFrame(unknown).astype(table.dtypes)], ignore_index=True)
     return table.assign(share=table["rejected"] / table["rows"].clip(lower=1))
 
 

@@ -1,0 +1,62 @@
+"""The raw table: our columns as text, with where each row stood and in which form its values are written."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from studio_pipeline.panel.column_maps import OUR_COLUMNS
+from studio_pipeline.panel.parsing import MonthArray, arrow_text, parse_months
+
+TEXT = pd.StringDtype("pyarrow")
+FORM_COLUMNS = ("month_format", "decimal", "thousands")
+RAW_TEXT_COLUMNS: tuple[str, ...] = (*OUR_COLUMNS, "malformed_row", "file", *FORM_COLUMNS)
+RAW_COLUMNS: tuple[str, ...] = (*RAW_TEXT_COLUMNS, "line", "file_order", "first_seen")
+
+
+def months_of(frame: pd.DataFrame) -> MonthArray:
+    """(N,) datetime64[M] of raw rows, each read in its own file's form; NaT where it is no month."""
+    months = np.full(len(frame), "NaT", dtype="datetime64[M]")
+    text = arrow_text(frame["month_year"])
+    codes, formats = pd.factorize(frame["month_format"], use_na_sentinel=False)
+    for code, month_format in enumerate(formats):
+        rows = codes == code
+        months[rows] = parse_months(
+            text.filter(pa.array(rows)), None if pd.isna(month_format) else str(month_format)
+        )
+    return months
+
+
+def raw_from_numbers(frame: pd.DataFrame, file: str, now: datetime) -> pd.DataFrame:
+    """Months that are numbers already (the generator's), as the raw text a file of them would give.
+
+    Args:
+        frame: any of our columns; month_year as datetime.
+        file: the name that stands for their source.
+        now: when they were first seen.
+    """
+    months = frame["month_year"].dt.strftime("%Y-%m-%d")
+    texts = {
+        name: _number_texts(frame[name]) for name in OUR_COLUMNS if name in frame and name != "month_year"
+    }
+    raw = (
+        pd.DataFrame({"month_year": months, **texts})
+        .reset_index(drop=True)
+        .reindex(columns=list(RAW_COLUMNS))
+    )
+    raw = raw.assign(file=file, decimal=".", thousands="").astype(dict.fromkeys(RAW_TEXT_COLUMNS, TEXT))
+    seen = np.datetime64(naive_utc(now), "ns")
+    return raw.assign(line=np.arange(1, len(raw) + 1), file_order=0, first_seen=seen)
+
+
+def _number_texts(column: pd.Series) -> pd.Series:
+    text = pa.array(column, from_pandas=True).cast(pa.string())
+    return pd.Series(text.to_pandas(types_mapper={pa.string(): TEXT}.get), index=column.index)
+
+
+def naive_utc(moment: datetime) -> datetime:
+    """A moment in UTC, without its offset; a moment without offset is taken as UTC."""
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
