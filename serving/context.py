@@ -1,0 +1,29 @@
+"""What a route takes from the running application and from its request."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from serving.access import Visibility
+from serving.model_store import HeldRelease, ModelStore
+
+
+def store_of(request: Request) -> ModelStore:
+    """The application's model store."""
+    store: ModelStore = request.app.state.store
+    return store
+
+
+def held_release(request: Request) -> HeldRelease:
+    """The release that this request answers from, from its first line to its last.
+
+    Raises:
+        NoReleaseError: there is none.
+    """
+    return store_of(request).require()
+
+
+def visible_studios(request: Request) -> Visibility:
+    """The studios that the caller may see."""
+    visible: Visibility = request.state.visible
+    return visible

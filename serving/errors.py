@@ -1,0 +1,85 @@
+"""From errors to answers: `{"detail": ...}` with the fitting status and a way out, never a stack trace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from serving.access import AccessDeniedError
+from studio_pipeline.errors import (
+    InputError,
+    QueryError,
+    ReleaseError,
+    RunInProgressError,
+    StorageError,
+    StudioError,
+    UnknownStudioError,
+)
+
+STATUSES: tuple[tuple[type[StudioError], int], ...] = (
+    (UnknownStudioError, 404),
+    (QueryError, 422),
+    (InputError, 422),
+    (ReleaseError, 503),
+    (StorageError, 503),
+    (RunInProgressError, 409),
+    (StudioError, 500),
+)
+"""Status of each branch of the error tree; the first one that fits counts."""
+
+
+def status_of(error: StudioError) -> int:
+    """HTTP status of an error."""
+    return next(status for branch, status in STATUSES if isinstance(error, branch))
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Let every error of `app` leave as `{"detail": ...}`."""
+    app.add_exception_handler(StudioError, _answer_studio_error)
+    app.add_exception_handler(AccessDeniedError, _answer_denied)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(Exception, _answer_bug)
+
+
+def _detail(status: int, detail: object, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"detail": detail}, status, headers)
+
+
+async def _answer_studio_error(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, StudioError)  # noqa: S101
+    return _detail(status_of(error), str(error))
+
+
+async def _answer_denied(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, AccessDeniedError)  # noqa: S101
+    return _detail(error.status, error.detail)
+
+
+async def _answer_invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    # The input itself stays out: it may be huge, or a NaN that JSON can't carry.
+    return _detail(422, [_field_problem(item) for item in error.errors()])
+
+
+def _field_problem(item: Mapping[str, Any]) -> dict[str, object]:
+    # The name of an unknown field is the sender's; it may hold what UTF-8 can't carry.
+    loc = [str(part).encode("utf-8", "replace").decode()[:100] for part in item["loc"]]
+    return {"loc": loc, "msg": item["msg"], "type": item["type"]}
+
+
+async def _answer_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    detail = error.detail
+    if error.status_code in (404, 405):
+        detail = f"There is no {request.method} {request.url.path}. GET / lists what there is."
+    return _detail(error.status_code, detail, dict(error.headers or {}))
+
+
+async def _answer_bug(_: Request, __: Exception) -> JSONResponse:
+    return _detail(500, "Something went wrong inside the service. Its log has the details; please report it.")

@@ -1,0 +1,177 @@
+"""The release that the service answers from: verified, loaded, warmed, and swapped between two requests."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from studio_pipeline.errors import NoReleaseError, QueryError, ReleaseError, StudioError
+from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
+from studio_pipeline.panel.arrays import StudioPanel
+from studio_pipeline.publishing.bundles import model_manifests
+from studio_pipeline.publishing.folders import Manifest, verify_folder
+from studio_pipeline.publishing.layout import model_folder, snapshot_folder
+from studio_pipeline.publishing.releases import Release, current_release, pointer_identity, release_history
+from studio_pipeline.publishing.snapshots import read_panel
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.5
+RETRY_SECONDS = 10.0
+"""A release that could not be loaded is tried again after this time: a disk may have come back."""
+
+HISTORY_TRIES = 3
+"""How many older releases are tried at start when the current one can't be loaded."""
+
+
+class Forecasting(Protocol):
+    """What the service needs of a forecaster."""
+
+    @property
+    def panel(self) -> StudioPanel:
+        """The months it answers from."""
+
+    def forecast(self, queries: Sequence[ForwardQuery]) -> Sequence[Forecast | QueryError]:
+        """One answer or error a query, in order."""
+
+
+LoadForecaster = Callable[[Path, StudioPanel], Forecasting]
+"""From a model bundle and a panel to a forecaster."""
+
+
+def load_forecaster(bundle: Path, panel: StudioPanel) -> Forecasting:
+    """The forecaster of a bundle."""
+    from studio_pipeline.forecasting.forecaster import Forecaster
+    from studio_pipeline.forecasting.model import StudioModel
+
+    return Forecaster(StudioModel.load(bundle), panel)
+
+
+@dataclass(frozen=True)
+class HeldRelease:
+    """One release in memory. A request takes one of these once and answers from nothing else.
+
+    Attributes:
+        release: what the pointer named; with a pinned model, that model's version.
+        forecaster: model and panel, ready to answer.
+        model_features: number of features of the model; None where its bundle doesn't say.
+    """
+
+    release: Release
+    forecaster: Forecasting
+    model_features: int | None = None
+
+    @cached_property
+    def panel(self) -> StudioPanel:
+        """The months it answers from."""
+        return self.forecaster.panel
+
+
+class ModelStore:
+    """Holds the current release of a STUDIO_HOME and replaces it when the pointer changes.
+
+    Args:
+        home: the STUDIO_HOME.
+        pinned_model_version: answer from this model whatever the release says.
+        load: builds a forecaster from a verified bundle and panel.
+    """
+
+    def __init__(
+        self, home: Path, pinned_model_version: str | None = None, load: LoadForecaster = load_forecaster
+    ) -> None:
+        self._home = home
+        self._pinned = pinned_model_version
+        self._load = load
+        self._held: HeldRelease | None = None
+        self._seen: tuple[int, int] | None = None
+        self._retry_at = 0.0
+        self._problem: str | None = None
+
+    @property
+    def held(self) -> HeldRelease | None:
+        """The release in memory, if any."""
+        return self._held
+
+    @property
+    def problem(self) -> str | None:
+        """Why the release that is published is not the one that answers; None where all is well."""
+        return self._problem
+
+    def require(self) -> HeldRelease:
+        """The release in memory.
+
+        Raises:
+            NoReleaseError: there is none; the message says what to do.
+        """
+        if self._held is None:
+            what = self._problem or f"Nothing is published in {self._home} yet."
+            raise NoReleaseError(what, "Run `studio run`; this service picks the release up by itself.")
+        return self._held
+
+    def manifests(self) -> dict[str, Manifest]:
+        """Manifest of every model bundle on the disk, by version."""
+        return model_manifests(self._home)
+
+    def refresh(self) -> None:
+        """Load what the pointer names, if that is new; the old release stays where that fails."""
+        identity = pointer_identity(self._home)
+        if identity == self._seen and (self._problem is None or time.monotonic() < self._retry_at):
+            return
+        self._seen, self._retry_at = identity, time.monotonic() + RETRY_SECONDS
+        try:
+            self._swap_to(current_release(self._home))
+        except NoReleaseError as error:
+            self._problem = error.what if self._held else None
+        # A release that can't be loaded, whatever the reason, must not take the old one down with it.
+        except Exception as error:
+            self._problem = str(error) if isinstance(error, StudioError) else f"The release: {error!r}"
+            logger.exception("The published release can't be loaded.")
+            self._fall_back()
+
+    async def watch(self) -> None:
+        """Refresh for ever, without holding up requests."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            await asyncio.to_thread(self.refresh)
+
+    def _swap_to(self, published: Release) -> None:
+        release = dataclasses.replace(published, model_version=self._pinned or published.model_version)
+        if self._held is None or self._held.release != release:
+            # One assignment: a request sees the old release or the new one.
+            self._held = self._load_and_warm(release)
+            logger.info("Release %d: model %s, data %s", *_names(release))
+        self._problem = None
+
+    def _load_and_warm(self, release: Release) -> HeldRelease:
+        bundle = model_folder(self._home, release.model_version)
+        snapshot = snapshot_folder(self._home, release.data_version)
+        features = verify_folder(bundle).details.get("model_features")
+        verify_folder(snapshot)
+        held = HeldRelease(release, self._load(bundle, read_panel(snapshot)), features)
+        warm_up = [ForwardQuery(str(name), projection_months=12) for name in held.panel.studio_ids[:1]]
+        held.forecaster.forecast(warm_up)
+        return held
+
+    def _fall_back(self) -> None:
+        """At start, answer from the newest older release that is whole."""
+        if self._held is not None:
+            return
+        for release in release_history(self._home)[::-1][:HISTORY_TRIES]:
+            try:
+                self._held = self._load_and_warm(release)
+            except (ReleaseError, OSError) as error:
+                logger.warning("Release %d can't be loaded either: %s", release.version, error)
+            else:
+                logger.warning("Answering from the older release %d: model %s, data %s", *_names(release))
+                return
+
+
+def _names(release: Release) -> tuple[int, str, str]:
+    return release.version, release.model_version, release.data_version

@@ -1,0 +1,18 @@
+"""`/`: the documentation of the API, as one page that loads nothing from anywhere."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from serving.documentation import render_documentation
+
+router = APIRouter(include_in_schema=False)
+
+HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"}
+
+
+@router.get("/")
+async def documentation(request: Request) -> HTMLResponse:
+    """The page."""
+    return HTMLResponse(render_documentation(request.app.openapi()), headers=HEADERS)

@@ -1,0 +1,38 @@
+"""`/health`: what is really reachable now."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+
+from serving.context import store_of
+from serving.model_store import HeldRelease
+from serving.schemas.common import problems
+from serving.schemas.health import HealthAnswer, HealthRelease
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health", responses=problems(403))
+async def health(request: Request) -> HealthAnswer:
+    """Whether a model answers, which one, and why it is not the published one if it is not."""
+    store = store_of(request)
+    held, problem = store.held, store.problem
+    return HealthAnswer(
+        status="no_model" if held is None else "degraded" if problem else "healthy",
+        model_version=held.release.model_version if held else None,
+        model_features=held.model_features if held else None,
+        database="not used",
+        cache="not used",
+        release=_describe(held) if held else None,
+        problem=problem,
+    )
+
+
+def _describe(held: HeldRelease) -> HealthRelease:
+    release = held.release
+    return HealthRelease(
+        version=release.version,
+        data_version=release.data_version,
+        last_month=release.last_month.isoformat(),
+        published_at=release.published_at.isoformat(),
+    )

@@ -1,0 +1,38 @@
+"""`/studios`: the studios of the data that the service answers from."""
+
+from __future__ import annotations
+
+import numpy as np
+from fastapi import APIRouter, Request
+
+from serving.context import held_release, visible_studios
+from serving.schemas.common import problems
+from serving.schemas.studios import StudioEntry, StudiosAnswer
+from studio_pipeline.panel.arrays import BoolArray, StudioPanel
+
+router = APIRouter(prefix="/studios", tags=["studios"])
+
+
+@router.get("", responses=problems(401, 403, 503))
+def list_studios(request: Request) -> StudiosAnswer:
+    """All studios that the caller may see, with their months."""
+    held, visible = held_release(request), visible_studios(request)
+    studios = [entry for entry in describe_studios(held.panel) if visible.allows(entry.studio_id)]
+    return StudiosAnswer(data_version=held.release.data_version, studios=studios)
+
+
+def describe_studios(panel: StudioPanel) -> list[StudioEntry]:
+    """One entry a studio with any months, in the panel's order."""
+    first_columns, counts = panel.known.argmax(1), panel.known.sum(1)
+    has_members: BoolArray = np.isfinite(panel.values["total_members"]).any(axis=1, keepdims=True)[:, 0]
+    return [
+        StudioEntry(
+            studio_id=str(panel.studio_ids[row]),
+            studio_type=str(panel.studio_types[row]) or None,
+            first_month=f"{panel.months[first_columns[row]]}-01",
+            last_month=f"{panel.months[panel.last_months[row]]}-01",
+            months=int(counts[row]),
+            has_members=bool(has_members[row]),
+        )
+        for row in np.flatnonzero(counts)
+    ]

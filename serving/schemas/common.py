@@ -1,0 +1,99 @@
+"""What all requests and answers share: strict models, months, levers, and the form of an error."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+_MONTH = re.compile(r"(\d{4})-(\d{2})(-01)?")
+
+
+class RequestModel(BaseModel):
+    """A request: unknown fields, wrong types, NaN and infinity are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+class AnswerModel(BaseModel):
+    """An answer, as the OpenAPI document shows it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _parse_month(value: object) -> object:
+    if isinstance(value, date):
+        return value
+    match = _MONTH.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("write a month as its first day, such as 2024-01-01")
+    return date(int(match[1]), int(match[2]), 1)
+
+
+Month = Annotated[date, BeforeValidator(_parse_month)]
+"""A calendar month, written as its first day."""
+
+Rate = Annotated[float, Field(ge=0, le=1)]
+StudioId = Annotated[str, Field(min_length=1, max_length=200, examples=["a00012"])]
+
+
+class HeldLevers(RequestModel):
+    """The levers that can be held over projected months; one that is absent or null stays free."""
+
+    retention_rate: Rate | None = Field(
+        default=None, description="1 - churned members / members of the month before."
+    )
+    avg_ticket_price: float | None = Field(
+        default=None, ge=0, description="Membership revenue per member and month, in the data's currency."
+    )
+    class_attendance_rate: Rate | None = Field(
+        default=None, description="Attendance / (classes held x seats)."
+    )
+    new_members_monthly: float | None = Field(default=None, ge=0, description="Members who join in a month.")
+    staff_utilization_rate: Rate | None = Field(
+        default=None, description="Hours worked with clients / hours paid."
+    )
+    upsell_rate: Rate | None = Field(default=None, description="Members who bought an extra / members.")
+    total_classes_held: float | None = Field(default=None, ge=0, description="Classes held in a month.")
+
+    def given(self) -> dict[str, float]:
+        """The levers that are given, by name."""
+        return {name: value for name, value in self.__dict__.items() if value is not None}
+
+
+class Levers(HeldLevers):
+    """All eight levers; `current_member_count` is a starting point and is not held."""
+
+    current_member_count: float | None = Field(
+        default=None, ge=0, description="Members at the end of the base month: where the projection starts."
+    )
+
+
+class FieldProblem(BaseModel):
+    """One field of a request that can't be taken as it is."""
+
+    loc: list[str]
+    msg: str
+    type: str
+
+
+class Problem(BaseModel):
+    """Every error: what happened and what to do about it."""
+
+    detail: str | list[FieldProblem]
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, object]]:
+    """Entries of the OpenAPI document for the errors that a route may answer with."""
+    return {status: {"model": Problem, "description": _MEANINGS[status]} for status in statuses}
+
+
+_MEANINGS = {
+    401: "No valid API key.",
+    403: "From elsewhere where no keys are set, or a studio that the key does not open.",
+    404: "A studio without history, and not all eight levers are given.",
+    422: "A field that can't be taken: unknown, of the wrong type, out of bounds, or not in the data.",
+    503: "No release is published yet, or none can be loaded; the detail says what to do.",
+}

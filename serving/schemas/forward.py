@@ -1,0 +1,113 @@
+"""`POST /predict/forward`: the request and the answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from serving.schemas.common import AnswerModel, HeldLevers, Levers, Month, Rate, RequestModel, StudioId
+from studio_pipeline.forecasting.queries import ForwardQuery, LeverStep
+
+Level = Annotated[float, Field(gt=0, lt=1)]
+Interval = tuple[float, float]
+
+
+class PlanStep(RequestModel):
+    """Levers that hold from a projected month on."""
+
+    from_month: int = Field(ge=1, le=12, description="1 is the month after the base month.")
+    levers: HeldLevers
+
+
+class ForwardRequest(RequestModel):
+    """What a studio's next months will be, with some levers given and the others free."""
+
+    studio_id: StudioId
+    base_month: Month | None = Field(
+        default=None, description="The last known month; the studio's latest by default."
+    )
+    projection_months: int = Field(default=3, ge=1, le=12)
+    include_confidence_intervals: bool = False
+    interval_levels: list[Level] = Field(
+        default=[0.9], min_length=1, max_length=10, description="Coverage, first main."
+    )
+    levers: Levers = Levers.model_validate({})
+    lever_plan: list[PlanStep] = Field(default=[], max_length=100, description="Later changes of levers.")
+    compare_to_status_quo: bool = False
+    studio_type: str | None = Field(default=None, max_length=100, description="For a studio without history.")
+    class_capacity: float | None = Field(
+        default=None, gt=0, le=100_000, description="Seats, for one without history."
+    )
+
+    @field_validator("interval_levels")
+    @classmethod
+    def _levels_differ(cls, levels: list[float]) -> list[float]:
+        if len(set(levels)) != len(levels):
+            raise ValueError("name each level once")
+        return levels
+
+    def to_query(self) -> ForwardQuery:
+        """The question to the model."""
+        return ForwardQuery(
+            studio_id=self.studio_id,
+            base_month=None if self.base_month is None else np.datetime64(self.base_month, "M"),
+            projection_months=self.projection_months,
+            levers=self.levers.given(),
+            lever_plan=tuple(LeverStep(step.from_month, step.levers.given()) for step in self.lever_plan),
+            interval_levels=tuple(self.interval_levels),
+            studio_type=self.studio_type,
+            class_capacity=self.class_capacity,
+            compare_to_status_quo=self.compare_to_status_quo,
+        )
+
+
+class MonthAnswer(AnswerModel):
+    """One projected month."""
+
+    revenue: float = Field(description="Mean of the predictive distribution, in the data's currency.")
+    member_count: float | None = Field(description="Members at the month's end; null for revenue-only data.")
+    retention_rate: Rate | None
+    confidence_interval: Interval | None = Field(
+        description="Of revenue, at `interval_level`; null if not asked."
+    )
+    intervals: dict[str, Interval] = Field(description="By level; empty if not asked for.")
+    confidence_score: Rate = Field(description="The chance that the month lands within 10 % of `revenue`.")
+
+
+class StatusQuoAnswer(AnswerModel):
+    """The same studio with every lever free."""
+
+    total_projected_revenue: float
+    difference: float = Field(description="What the given levers add, in the data's currency.")
+    difference_interval: Interval
+
+
+class LeverEffectAnswer(AnswerModel):
+    """How a lever acts, and what that figure rests on."""
+
+    source: Literal["data", "pooled", "prior"]
+    effect: float
+    standard_error: float
+
+
+class ForwardAnswer(AnswerModel):
+    """The projected months; every figure comes from one release."""
+
+    scenario_id: str
+    model_version: str
+    data_version: str
+    base_month: str
+    history_months: int = Field(description="Months of the studio up to the base month; 0 for a new one.")
+    predictions: dict[str, MonthAnswer] = Field(description="`month_1` to `month_12`.")
+    growth_rate: float = Field(description="Last projected month over the first, minus 1.")
+    total_projected_revenue: float
+    total_confidence_interval: Interval | None
+    interval_level: float
+    prediction_accuracy: float | None = Field(
+        description="1 - WAPE of this model in backtests over these horizons."
+    )
+    lever_effects: dict[str, LeverEffectAnswer]
+    warnings: list[str]
+    status_quo: StatusQuoAnswer | None = Field(default=None, description="Only with `compare_to_status_quo`.")

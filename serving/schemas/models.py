@@ -1,0 +1,38 @@
+"""`GET /models` and `GET /models/current`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from serving.schemas.common import AnswerModel
+
+
+class ModelEntry(AnswerModel):
+    """One model bundle."""
+
+    model_version: str
+    created_at: str
+    answering: bool = Field(description="Whether the service answers from it now.")
+    details: dict[str, Any] = Field(description="What its run noted, such as the run id.")
+
+
+class ModelsAnswer(AnswerModel):
+    """All complete model bundles, oldest first."""
+
+    models: list[ModelEntry]
+
+
+class CurrentModelAnswer(AnswerModel):
+    """The release that answers."""
+
+    version: int = Field(description="Number of the release.")
+    model_version: str
+    data_version: str
+    challenger_model_version: str | None
+    source: Literal["landing", "generator"] = Field(description="Real files, or generated months.")
+    last_month: str
+    dagster_run_id: str
+    materialized_at: str
+    metrics: dict[str, float]
