@@ -2,8 +2,8 @@
 
     python -m studio_pipeline_tests.worlds FOLDER --seed 3 --studios 60 --vary
 
-writes into FOLDER: history.csv (what a pipeline is given), future.csv (what then happened), oracle.csv (the mean and
-the 5-95 % range of the true process) and interventions.csv (the true means when levers are held).
+writes into FOLDER: history.csv (what a pipeline is given), future.csv (what then happened), oracle.csv (the
+mean and the 5-95 % range of the true process) and interventions.csv (the true means when levers are held).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from studio_pipeline.panel.generator.responses import planted_responses
 from studio_pipeline.panel.generator.truth import expected_interventions
 
 HISTORY_COLUMNS = (
-    "studio_id", "studio_type", "month_year", "total_members", "new_members", "churned_members", "retention_rate",
-    "avg_ticket_price", "total_classes_held", "total_class_attendance", "class_attendance_rate", "staff_count",
-    "staff_utilization_rate", "upsell_rate", "membership_revenue", "class_pack_revenue", "retail_revenue",
-    "upsell_revenue", "total_revenue",
+    "studio_id", "studio_type", "month_year", "total_members", "new_members", "churned_members",
+    "retention_rate", "avg_ticket_price", "total_classes_held", "total_class_attendance",
+    "class_attendance_rate", "staff_count", "staff_utilization_rate", "upsell_rate",
+    "membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue", "total_revenue",
 )  # fmt: skip
 WHOLE = ("new_members_monthly", "total_classes_held", "current_member_count")
 Levers = dict[str, FloatArray]
@@ -59,7 +59,7 @@ def write_world(folder: Path, options: GeneratorOptions, months_ahead: int = 12,
 
 
 def present_levers(history: pd.DataFrame) -> Levers:
-    """Each studio's levers as means of its last three months, whole where they count heads; the stock as it stands."""
+    """Each studio's levers as means of its last three months, and the stock as it stands."""
     by_studio = history.sort_values(["studio_id", "month_year"]).groupby("studio_id")
     recent = by_studio.tail(3).groupby("studio_id").mean(numeric_only=True)
     recent = recent.rename(columns={"new_members": "new_members_monthly"})
