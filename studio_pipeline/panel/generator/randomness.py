@@ -81,7 +81,7 @@ def studio_noise(seed: int, n_studios: int, n_traits: int, n_months: int) -> tup
 def future_noise(
     seed: int, base: int, draws: int, n_studios: int
 ) -> Iterator[tuple[StudioNoise, MarketNoise]]:
-    """Standard normals of the months after the first `base`, in D = `draws` possible futures: (D, S) and (D, 1).
+    """Standard normals after the first `base` months in D = `draws` possible futures: (D, S), and (D, 1).
 
     The same futures every time they are asked for.
     """
