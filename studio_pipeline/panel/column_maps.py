@@ -47,9 +47,13 @@ class ColumnMap(BaseModel):
     where: dict[str, Texts] = Field(
         default_factory=dict, description="Their column: the value or values of the rows to keep."
     )
-    month_format: str | None = Field(None, description="strptime form of their months, like %d.%m.%Y.")
-    decimal: Literal[".", ","] = Field(".", description="Their decimal mark.")
-    thousands: Literal["", ",", ".", " ", "'", "_"] = Field("", description="Their thousands separator.")
+    month_format: str | None = Field(
+        default=None, description="strptime form of their months, like %d.%m.%Y."
+    )
+    decimal: Literal[".", ","] = Field(default=".", description="Their decimal mark.")
+    thousands: Literal["", ",", ".", " ", "'", "_"] = Field(
+        default="", description="Their thousands separator."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> ColumnMap:
@@ -83,7 +87,7 @@ def read_column_map(path: Path) -> ColumnMap:
     """The map a YAML file holds.
 
     Raises:
-        ColumnMapError: the file can't be read, is no YAML, or a field of it is wrong; the message names file and field.
+        ColumnMapError: it can't be read, is no YAML, or a field is wrong; the message names file and field.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))

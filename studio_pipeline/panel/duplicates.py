@@ -14,8 +14,8 @@ from studio_pipeline.panel.findings import Findings
 def check_duplicates(raw: pd.DataFrame, frame: pd.DataFrame, among: BoolArray, rejected: Findings) -> None:
     """Reject what a file says twice.
 
-    Repeats of a row with the same values are rejected but for the first; where the values differ, none of the rows can
-    be trusted.
+    Repeats of a row with the same values are rejected but for the first; where the values differ, none of
+    the rows can be trusted.
     """
     readable = among & frame["studio_id"].notna().to_numpy() & frame["month_year"].notna().to_numpy()
     keys = [*KEYS, "file_order"]

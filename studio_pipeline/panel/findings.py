@@ -60,7 +60,7 @@ class Findings:
         found["reason"] = np.repeat(np.array(self.reasons, dtype=object), lengths)
         found = found[among[rows]]
         rows = found["row"].to_numpy()
-        found["file"] = raw["file"].to_numpy(dtype=object, na_value=None)[rows]
+        found["file"] = raw["file"].astype(object).to_numpy()[rows]
         found["line"] = raw["line"].to_numpy(dtype=np.int64)[rows]
         found["studio_id"] = keys["studio_id"].to_numpy(dtype=object)[rows]
         found["month_year"] = keys["month_year"].to_numpy()[rows]
@@ -73,5 +73,5 @@ def _values_as_they_stood(raw: pd.DataFrame, found: pd.DataFrame) -> pd.Series:
     values = pd.Series(None, index=found.index, dtype=object)
     for column, rows in found.groupby("column")["row"]:
         texts = raw[column].take(rows.to_numpy())
-        values[rows.index] = texts.to_numpy(dtype=object, na_value=None)
+        values[rows.index] = [None if pd.isna(text) else str(text) for text in texts]
     return values

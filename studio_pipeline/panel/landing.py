@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from studio_pipeline.errors import StorageError
-from studio_pipeline.panel.column_maps import map_beside
+from studio_pipeline.panel.column_maps import OUR_COLUMNS, map_beside
 from studio_pipeline.panel.ledger import Ledger, read_ledger, write_ledger
 from studio_pipeline.panel.parsing import parse_text
 from studio_pipeline.panel.raw_table import RAW_COLUMNS, RAW_TEXT_COLUMNS, TEXT, months_of, naive_utc
@@ -29,10 +29,10 @@ class RawMonths:
     """The rows of all readable files, as text.
 
     Attributes:
-        frame: `RAW_COLUMNS`: our columns as text (null where the file has no such column), the text of a row that
-            doesn't fit its header, the file (its path in the folder) and line it stood in, the number forms of its
-            map, the place of its file in the order in which later ones replace earlier ones, and when a row of its
-            studio and month was first seen (UTC).
+        frame: `RAW_COLUMNS`: our columns as text (null where the file has no such column), the text of a row
+            that doesn't fit its header, the file (its path in the folder) and line it stood in, the number
+            forms of its map, the place of its file in the order in which later ones replace earlier ones,
+            and when a row of its studio and month was first seen (UTC).
         unreadable: the files that could not be read at all.
         left_out: rows that each file's map left out (`where`), by file.
         ignored_columns: columns of each file that nothing was taken from.
@@ -49,8 +49,8 @@ class RawMonths:
 def read_landing(folder: Path, ledger: Path, now: datetime) -> RawMonths:
     """All months of a landing folder; first-seen times are kept in the file `ledger`.
 
-    Files that can't be read are named in the result, and the others go on. Later files come later in the order:
-    by the time their content was first seen, then by modification time, then by name.
+    Files that can't be read are named in the result, and the others go on. Later files come later in the
+    order: by the time their content was first seen, then by modification time, then by name.
 
     Raises:
         StorageError: the folder can't be listed, or the ledger can't be read or written.
@@ -58,7 +58,7 @@ def read_landing(folder: Path, ledger: Path, now: datetime) -> RawMonths:
     read, unreadable = read_sources(landing_sources(folder))
     known = read_ledger(ledger)
     seen = known.with_files([source.file_hash for source in read], naive_utc(now))
-    raw, seen = together(read, unreadable, seen, naive_utc(now))
+    raw, seen = combined(read, unreadable, seen, naive_utc(now))
     if seen.files != known.files or len(seen.rows) != len(known.rows):
         write_ledger(ledger, seen)
     return raw
@@ -80,7 +80,7 @@ def _is_data(path: Path, folder: Path) -> bool:
     return path.is_file() and not hidden and path.suffix.lower() not in _NOT_DATA
 
 
-def together(
+def combined(
     read: Sequence[SourceRows], unreadable: Sequence[UnreadableFile], ledger: Ledger, now: datetime
 ) -> tuple[RawMonths, Ledger]:
     """The rows of several files as one table, and the ledger with their rows in it.
@@ -122,3 +122,30 @@ def _empty_frame() -> pd.DataFrame:
     texts = {name: pd.Series([], dtype=TEXT) for name in RAW_TEXT_COLUMNS}
     numbers = {name: pd.Series([], dtype="int64") for name in ("line", "file_order")}
     return pd.DataFrame({**texts, **numbers})
+
+
+def raw_from_numbers(frame: pd.DataFrame, file: str, now: datetime) -> pd.DataFrame:
+    """Months that are numbers already (the generator's), as the raw text a file of them would give.
+
+    Args:
+        frame: any of our columns; month_year as datetime.
+        file: the name that stands for their source.
+        now: when they were first seen.
+    """
+    months = frame["month_year"].dt.strftime("%Y-%m-%d")
+    texts = {
+        name: _number_texts(frame[name]) for name in OUR_COLUMNS if name in frame and name != "month_year"
+    }
+    raw = (
+        pd.DataFrame({"month_year": months, **texts})
+        .reset_index(drop=True)
+        .reindex(columns=list(RAW_COLUMNS))
+    )
+    raw = raw.assign(file=file, decimal=".", thousands="").astype(dict.fromkeys(RAW_TEXT_COLUMNS, TEXT))
+    seen = np.datetime64(naive_utc(now), "ns")
+    return raw.assign(line=np.arange(1, len(raw) + 1), file_order=0, first_seen=seen)
+
+
+def _number_texts(column: pd.Series) -> pd.Series:
+    text = pa.array(column, from_pandas=True).cast(pa.string())
+    return pd.Series(text.to_pandas(types_mapper={pa.string(): TEXT}.get), index=column.index)

@@ -42,8 +42,8 @@ def parse_numbers(text: pa.Array, decimal: str = ".", thousands: str = "") -> tu
     """Numbers of a column of trimmed text.
 
     Returns:
-        (N,) float64, NaN where nothing is there or it is no number, infinite where it says so; and (N,) whether
-        something is there that is no number.
+        (N,) float64, NaN where nothing is there or it is no number, infinite where it says so; and (N,)
+        whether something is there that is no number.
     """
     missing = pc.is_in(pc.utf8_lower(text), pa.array([*MISSING_TEXTS, None], pa.string()))
     text = pc.if_else(missing, pa.scalar(None, pa.string()), text)

@@ -1,10 +1,11 @@
-"""Values out of all proportion to a studio's own months: wrong units, slipped decimal marks, cents for dollars.
+"""Values out of all proportion to a studio's own months: wrong units, slipped decimals, cents for dollars.
 
-Real months are volatile: businesses close and open again, grow and shrink, and some live from one season. So a value
-is only called wrong where no comparison with the studio's own months explains it: not the months before it, not those
-after it, not the same calendar month of other years, not the whole of them. Money has to stand out per member, too
-(a business that grows has more of both), and members per unit of money. A value that is far too *low* is wrong only
-where the studio was as active as usual: a studio that is closed earns nothing.
+Real months are volatile: businesses close and open again, grow and shrink, and some live from one season. So
+a value is only called wrong where no comparison with the studio's own months explains it: not the months
+before it, not those after it, not the same calendar month of other years, not the whole of them. Money has
+to stand out per member, too (a business that grows has more of both), and members per unit of money. A value
+that is far too *low* is wrong only where the studio was as active as usual: a studio that is closed earns
+nothing.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ def out_of_proportion(
 ) -> BoolArray:
     """(N,) whether a value of `column` is out of all proportion to the same studio's months.
 
-    Months of earlier files are the measure for later ones, so that a whole file in wrong units is found; where there
-    are too few of them, the other months of the same file are.
+    Months of earlier files are the measure for later ones, so that a whole file in wrong units is found;
+    where there are too few of them, the other months of the same file are.
 
     Args:
         frame: rows whose single cells are right, with at most one row a studio, month and file.
@@ -76,7 +77,7 @@ def out_of_proportion(
 
 
 def _activity(frame: pd.DataFrame, column: str) -> FloatArray:
-    """(N,) something that tells a closed month from an open one: attendance, else classes; NaN for unknown."""
+    """(N,) what tells a closed month from an open one: attendance, else classes; NaN where unknown."""
     activity = frame["total_class_attendance"].fillna(frame["total_classes_held"]).to_numpy()
     return activity if column in ("total_revenue", "avg_ticket_price") else np.full(len(frame), np.nan)
 
@@ -84,7 +85,7 @@ def _activity(frame: pd.DataFrame, column: str) -> FloatArray:
 def _suspicious_studios(
     studio_ids: pd.Series, months: _Months, limits: ValidationLimits
 ) -> Iterator[IntArray]:
-    """Rows of each studio whose values span more than the factor: in all others nothing can be wrong."""
+    """Rows of each studio whose values span more than the factor; no other can have any out of proportion."""
     codes, names = pd.factorize(studio_ids)
     suspicious = np.zeros(len(names), dtype=bool)
     for measure in (months.value, months.per_unit):
@@ -113,7 +114,7 @@ def _of_one_studio(months: _Months, limits: ValidationLimits) -> BoolArray:
 
 
 def _spans(values: FloatArray, others: FloatArray, limits: ValidationLimits) -> BoolArray:
-    """(M,) values that lie outside a third of to three times the middle of the others: only these can stand out."""
+    """(M,) values under a third or over three times the middle of the others."""
     middle = np.nanmedian(others) if np.isfinite(others).any() else np.nan
     outside: BoolArray = (values > _RECORD * middle) | (values < middle / _RECORD)
     return outside
@@ -168,8 +169,9 @@ def over_members_times_ticket(
 ) -> BoolArray:
     """(N,) whether a studio's revenue in a whole file is out of proportion to its members times their ticket.
 
-    This finds revenue in wrong units where every month is wrong in the same way. A single month says nothing (a studio
-    that closes has few members left at the end of a good month), so the middle over a studio's months in a file counts.
+    This finds revenue in wrong units where every month is wrong in the same way. A single month says nothing
+    (a studio that closes has few members left at the end of a good month), so the middle over a studio's
+    months in a file counts.
     """
     usual = (frame["total_members"] * frame["avg_ticket_price"]).to_numpy()
     ratio = np.full(len(frame), np.nan)

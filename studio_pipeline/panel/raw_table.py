@@ -30,33 +30,6 @@ def months_of(frame: pd.DataFrame) -> MonthArray:
     return months
 
 
-def raw_from_numbers(frame: pd.DataFrame, file: str, now: datetime) -> pd.DataFrame:
-    """Months that are numbers already (the generator's), as the raw text a file of them would give.
-
-    Args:
-        frame: any of our columns; month_year as datetime.
-        file: the name that stands for their source.
-        now: when they were first seen.
-    """
-    months = frame["month_year"].dt.strftime("%Y-%m-%d")
-    texts = {
-        name: _number_texts(frame[name]) for name in OUR_COLUMNS if name in frame and name != "month_year"
-    }
-    raw = (
-        pd.DataFrame({"month_year": months, **texts})
-        .reset_index(drop=True)
-        .reindex(columns=list(RAW_COLUMNS))
-    )
-    raw = raw.assign(file=file, decimal=".", thousands="").astype(dict.fromkeys(RAW_TEXT_COLUMNS, TEXT))
-    seen = np.datetime64(naive_utc(now), "ns")
-    return raw.assign(line=np.arange(1, len(raw) + 1), file_order=0, first_seen=seen)
-
-
-def _number_texts(column: pd.Series) -> pd.Series:
-    text = pa.array(column, from_pandas=True).cast(pa.string())
-    return pd.Series(text.to_pandas(types_mapper={pa.string(): TEXT}.get), index=column.index)
-
-
 def naive_utc(moment: datetime) -> datetime:
     """A moment in UTC, without its offset; a moment without offset is taken as UTC."""
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

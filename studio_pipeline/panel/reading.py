@@ -35,7 +35,8 @@ class TextTable:
 
     Attributes:
         table: every column as text, in the file's own names.
-        lines: (N,) the line each row starts in, the header's being 1 in most files; for Parquet the row, from 1.
+        lines: (N,) the line each row starts in, the header's being 1 in most files; for Parquet the row,
+            from 1.
         malformed: line and text of rows that don't have as many fields as the header.
         typed: columns whose numbers or dates were typed in the file, so that no number form applies to them.
     """

@@ -61,7 +61,8 @@ def failure_cases(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> pd.DataFra
         schema.validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as error:
         found = error.failure_cases.reindex(columns=list(FAILURE_COLUMNS))
-        return found.astype({"check": str, "failure_case": str}).reset_index(drop=True)
+        cases: pd.DataFrame = found.astype({"check": str, "failure_case": str}).reset_index(drop=True)
+        return cases
     return pd.DataFrame({name: pd.Series([], dtype=object) for name in FAILURE_COLUMNS})
 
 
@@ -92,7 +93,8 @@ def _is_text(values: pd.Series) -> bool:
 
 
 def _is_first_day(values: pd.Series) -> pd.Series:
-    return (values.dt.day == 1) & (values == values.dt.normalize())
+    first: pd.Series = (values.dt.day == 1) & (values == values.dt.normalize())
+    return first
 
 
 def _is_finite(values: pd.Series) -> pd.Series:

@@ -1,4 +1,4 @@
-"""One file of the landing folder in our columns: its map applied, every value still the text that stood in it."""
+"""One file of the landing folder in our columns: its map applied, every value still text as it stood."""
 
 from __future__ import annotations
 
@@ -70,6 +70,8 @@ def read_source(source: Source) -> SourceRows:
     """
     try:
         data, modified = source.path.read_bytes(), source.path.stat().st_mtime
+    except FileNotFoundError as error:
+        raise UnreadableFileError(f"{source.name}: is not there.", "Check its path.") from error
     except OSError as error:
         what = f"{source.name}: can't be opened ({error.strerror})."
         raise UnreadableFileError(what, "Fix its permissions, or take it out of the folder.") from error

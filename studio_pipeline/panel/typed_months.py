@@ -1,4 +1,4 @@
-"""Raw text to typed columns, and what is wrong with single cells: not a number, negative, infinite, missing, late."""
+"""Raw text to typed columns, and what is wrong with single cells: no number, negative, missing, late."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def check_months(frame: pd.DataFrame, limits: ValidationLimits, today: date, rej
 def check_rates(
     frame: pd.DataFrame, limits: ValidationLimits, rejected: Findings, warnings: Findings
 ) -> BoolArray:
-    """Rates above 1 reject their row; attendance alone may be a little above, and is emptied where it is far above.
+    """Rates above 1 reject their row; attendance may be a little above, and is emptied where it is far above.
 
     Returns:
         (N,) whether a row's attendance rate was emptied.

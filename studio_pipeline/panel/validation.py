@@ -44,9 +44,9 @@ class ValidatedMonths:
 def validate_months(raw: pd.DataFrame, limits: ValidationLimits, today: date) -> ValidatedMonths:
     """Check raw months and give them their types.
 
-    A row with a fault is rejected with all its faults, and the others go on. Of several valid rows for a studio and
-    month the one of the latest file counts; a faulty row that a valid one of a later file replaces is not held
-    against the data.
+    A row with a fault is rejected with all its faults, and the others go on. Of several valid rows for a
+    studio and month the one of the latest file counts; a faulty row that a valid one of a later file
+    replaces is not held against the data.
 
     Args:
         raw: `landing.RAW_COLUMNS`; it may be empty.
@@ -110,15 +110,15 @@ def _validated(
 
 
 def rejected_share_by_month(validated: pd.DataFrame, rejected: pd.DataFrame) -> pd.DataFrame:
-    """How much of each month was rejected; the months that may stop a run are those over `largest_rejected_share`.
+    """How much of each month was rejected; a month over `largest_rejected_share` stops a run.
 
     Args:
         validated: at least month_year.
         rejected: one row a fault, with file, line and month_year (NaT for a row whose month can't be read).
 
     Returns:
-        month_year, rows, rejected, share (0..1), by month. Rows without a readable month stand in a row of their own
-        (NaT); its `rows` are all rows there are, since such a row may belong to any month.
+        month_year, rows, rejected, share (0..1), by month. Rows without a readable month stand in a row of
+        their own (NaT); its `rows` are all rows there are, since such a row may belong to any month.
     """
     faulty = rejected.drop_duplicates(["file", "line"])["month_year"]
     counts = pd.DataFrame(
@@ -139,7 +139,7 @@ def rejected_share_by_month(validated: pd.DataFrame, rejected: pd.DataFrame) -> 
 
 
 def gaps_in(validated: pd.DataFrame) -> pd.DataFrame:
-    """Calendar months that a studio lacks between its first and last: studio_id, first_missing, last_missing, months."""
+    """Months a studio lacks between its first and last: studio_id, first_missing, last_missing, months."""
     months = validated["month_year"].to_numpy().astype("datetime64[M]")
     studios = validated["studio_id"].to_numpy()
     step = np.diff(months.astype(np.int64))
