@@ -10,30 +10,42 @@ class ValidationLimits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    earliest_year: int = Field(default=1970, ge=1900, le=2100, description="Months of earlier years are
-        rejected: they are typing errors."
+    earliest_year: int = Field(
+        default=1970,
+        ge=1900,
+        le=2100,
+        description="Months of earlier years are rejected: they are typing errors.",
     )
-    largest_attendance_rate: float = Field(default=1.2,
+    largest_attendance_rate: float = Field(
+        default=1.2,
         ge=1.0,
         le=5.0,
         description="Attendance rates above 1 and up to this are kept as 1, with a warning.",
     )
-    default_class_capacity: float = Field(default=20.0, gt=0.0, le=100_000.0, description="Seats per class of
-        a studio whose data don't tell."
+    default_class_capacity: float = Field(
+        default=20.0,
+        gt=0.0,
+        le=100_000.0,
+        description="Seats per class of a studio whose data don't tell.",
     )
-    revenue_split_tolerance: float = Field(default=0.01, ge=0.0, le=0.5, description="Share of total revenue
-        that its parts may miss without a word."
+    revenue_split_tolerance: float = Field(
+        default=0.01,
+        ge=0.0,
+        le=0.5,
+        description="Share of total revenue that its parts may miss without a word.",
     )
-    out_of_proportion_factor: float = Field(default=30.0,
+    out_of_proportion_factor: float = Field(
+        default=30.0,
         ge=5.0,
         le=100_000.0,
-        description="A value this many times over the studio's own months around it, of the same calendar
-        month " "and overall is rejected.",
+        description="A value is rejected that is this many times over (or under, where the studio was as active "
+        "as usual) its own months around it, of the same calendar month and overall.",
     )
-    months_to_compare_with: int = Field(default=3, ge=2, le=60, description="Own months a studio must have
-        before proportion is judged."
+    months_to_compare_with: int = Field(
+        default=3, ge=2, le=60, description="Own months a studio must have before proportion is judged."
     )
-    largest_rejected_share: float = Field(default=0.05,
+    largest_rejected_share: float = Field(
+        default=0.05,
         ge=0.0,
         le=1.0,
         description="A run stops where more than this share of a month's rows is rejected.",
