@@ -113,7 +113,7 @@ def _first_fault(error: ValidationError) -> str:
 
 
 def map_beside(file: Path, root: Path) -> Path | None:
-    """The map that applies to a file: its own (`FILE.columns.yaml`, with or without FILE's extension), else the
+    """The map of a file: its own (`FILE.columns.yaml`, with or without FILE's extension), else the
     `columns.yaml` of its folder or of the nearest folder above it, up to `root`; None where there is none."""
     own = (file.with_name(file.name + MAP_SUFFIX), file.with_name(file.stem + MAP_SUFFIX))
     folders = [folder for folder in file.parents if folder == root or root in folder.parents]

@@ -16,7 +16,7 @@ _CENT = 0.01
 def fill_other_revenue(
     frame: pd.DataFrame, limits: ValidationLimits, rejected: Findings, warnings: Findings
 ) -> None:
-    """Of rows with all four parts, put what they leave of the total into `other_revenue`; parts over it are a fault."""
+    """Where all four parts are there, `other_revenue` takes what they leave; parts over the total are a fault."""
     parts = frame[list(REVENUE_PARTS)].to_numpy().sum(axis=1)
     total, other = frame["total_revenue"].to_numpy(), frame["other_revenue"].to_numpy()
     remainder = total - parts - np.nan_to_num(other)
@@ -71,7 +71,7 @@ def members_of_month_before(frame: pd.DataFrame) -> FloatArray:
 
 
 def _class_capacity(frame: pd.DataFrame, limits: ValidationLimits) -> FloatArray:
-    """(N,) seats per class: given, else from the row's attendance, else the studio's usual, else the default."""
+    """(N,) seats per class: given, else from the row's attendance, else usual for the studio, else 20."""
     offered = frame["total_classes_held"].to_numpy() * frame["class_attendance_rate"].to_numpy()
     own = frame["class_capacity"].where(frame["class_capacity"] > 0)
     own = own.fillna(

@@ -49,7 +49,7 @@ class Ledger:
         return datetime.fromisoformat(self.files[file_hash])
 
     def with_rows(self, rows: pd.DataFrame) -> Ledger:
-        """The same ledger with rows (studio_id, month_year, first_seen) added; those it knows keep their time."""
+        """The same ledger with rows (studio_id, month_year, first_seen); those it knows keep their time."""
         known = pd.MultiIndex.from_frame(self.rows[KEYS])
         if len(rows) == 0 or pd.MultiIndex.from_frame(rows[KEYS]).isin(known).all():
             return self

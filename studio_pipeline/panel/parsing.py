@@ -62,7 +62,7 @@ def parse_numbers(text: pa.Array, decimal: str = ".", thousands: str = "") -> tu
 
 
 def _plain_form(text: pa.Array, decimal: str, thousands: str) -> pa.Array:
-    """Thousands separators taken out where they stand between groups of three, and a point as decimal mark."""
+    """The text with a point as decimal mark and without separators between groups of three digits."""
     if thousands:
         space = thousands == " "
         mark = "[ \u00a0\u202f]" if space else re.escape(thousands)

@@ -33,7 +33,7 @@ CHECKED: dict[str, str | None] = {
 
 @dataclass(frozen=True)
 class _Months:
-    """Months of one studio: month number, file order, the value, the value per unit of its companion, activity."""
+    """Months of one studio: month number, file order, value, value per unit of its companion, activity."""
 
     month: IntArray
     file: IntArray

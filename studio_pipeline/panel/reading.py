@@ -163,7 +163,7 @@ def _parse_fast(names: list[str], delimiter: str, body: bytes, lines: IntArray) 
 
 
 def _parse_slow(names: list[str], delimiter: str, body: str, first_line: int) -> TextTable:
-    """The rows by the standard library's parser: the plain twin of the fast one, for files with stray quotes."""
+    """The rows by the standard library's parser: the fast one's plain twin, for files with stray quotes."""
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter)
     rows, lines, malformed, line = [], [], [], first_line
     for fields in reader:

@@ -28,7 +28,7 @@ _A_PERCENTAGE_FROM = 1.5
 
 
 def typed_months(raw: pd.DataFrame, rejected: Findings) -> pd.DataFrame:
-    """Every column of `COLUMNS` with its type, one row a raw row; cells that can't be read are NaN, NaT or None."""
+    """`COLUMNS` with their types, one row a raw row; cells that can't be read are NaN, NaT or None."""
     frame = pd.DataFrame(index=pd.RangeIndex(len(raw)))
     whole = raw["malformed_row"].isna().to_numpy()
     rejected.add(
