@@ -1,4 +1,4 @@
-"""Where things are and how the processes run: one frozen object, read from environment and `.env` when asked for.
+"""Where things are and how the processes run: one frozen object, read from environment and `.env` when asked.
 
 What the model and its checks do is configuration (`configuration.py`), not a setting.
 """

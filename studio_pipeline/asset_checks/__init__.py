@@ -1,0 +1,33 @@
+"""What is checked of each asset: module = stage, the same names as in `assets`.
+
+A check blocks where bad data must not go on, and warns elsewhere.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from studio_pipeline.asset_checks import (
+    ensemble,
+    evaluation,
+    features,
+    model_fits,
+    raw_data,
+    registry,
+    validated_data,
+)
+
+STAGES = (raw_data, validated_data, features, model_fits, ensemble, evaluation, registry)
+
+
+def all_checks() -> list[dg.AssetChecksDefinition]:
+    """Every check, in the order of the data."""
+    return [check for stage in STAGES for check in stage.CHECKS]
+
+
+def blocking_check_keys(*, before: str) -> list[dg.AssetCheckKey]:
+    """Keys of the blocking checks of all assets that come before the asset `before`."""
+    specs = [spec for check in all_checks() for spec in check.check_specs if spec.blocking]
+    names = [spec.asset_key.to_user_string() for spec in specs]
+    last = names.index(before) if before in names else len(names)
+    return [spec.key for spec in specs[:last]]

@@ -1,0 +1,85 @@
+"""Whether the validated months may go on: their schema, whether there are any, how many were rejected."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pandas as pd
+
+from studio_pipeline.asset_checks.schema_checks import schema_check
+from studio_pipeline.assets.results import rows_metadata
+from studio_pipeline.configuration import Configuration
+from studio_pipeline.panel.schemas import rejected_schema, validated_schema
+from studio_pipeline.panel.validation import gaps_in, rejected_share_by_month
+
+
+@dg.asset_check(
+    asset="validated_studio_months",
+    blocking=True,
+    description="At least one month of one studio can be used.",
+)
+def has_usable_months(validated_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
+    """Without a usable month nothing can be learned."""
+    rows = len(validated_studio_months)
+    return dg.AssetCheckResult(
+        passed=rows > 0,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="" if rows else "No row could be used; `rejected_rows` says why.",
+        metadata={"rows": rows},
+    )
+
+
+@dg.asset_check(
+    asset="validated_studio_months",
+    blocking=True,
+    additional_ins={"rejected_rows": dg.AssetIn()},
+    description="No month lost more of its rows than the configuration allows (5 % by default).",
+)
+def few_rows_rejected(
+    validated_studio_months: pd.DataFrame,
+    rejected_rows: pd.DataFrame,
+    configuration: dg.ResourceParam[Configuration],
+) -> dg.AssetCheckResult:
+    """Too many rejected rows mean a broken export, which would be learned as a slump."""
+    limit = configuration.validation.largest_rejected_share
+    shares = rejected_share_by_month(validated_studio_months, rejected_rows)
+    too_many = shares[shares["share"] > limit]
+    return dg.AssetCheckResult(
+        passed=too_many.empty,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="\n".join(
+            f"{_month(row.month_year)}: {row.rejected} of {row.rows} rows were rejected"
+            f" ({row.share:.0%}, at most {limit:.0%})."
+            for row in too_many.itertuples()
+        ),
+        metadata={
+            "worst_share": float(shares["share"].max()) if len(shares) else 0.0,
+            "months": rows_metadata(too_many),
+        },
+    )
+
+
+@dg.asset_check(
+    asset="validated_studio_months", description="No studio lacks a month between its first and its last."
+)
+def no_gaps(validated_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
+    """A gap is kept as unknown; people may want to know."""
+    gaps = gaps_in(validated_studio_months)
+    return dg.AssetCheckResult(
+        passed=gaps.empty,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{gaps['studio_id'].nunique()} studios lack months." if len(gaps) else "",
+        metadata={"missing_months": int(gaps["months"].sum()), "gaps": rows_metadata(gaps)},
+    )
+
+
+def _month(month: pd.Timestamp) -> str:
+    return "no readable month" if pd.isna(month) else f"{month:%Y-%m}"
+
+
+CHECKS = [
+    has_usable_months,
+    few_rows_rejected,
+    no_gaps,
+    schema_check("validated_studio_months", validated_schema(), blocking=True),
+    schema_check("rejected_rows", rejected_schema()),
+]

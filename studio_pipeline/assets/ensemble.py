@@ -1,0 +1,62 @@
+"""How much each candidate counts in the ensemble, per target and horizon."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from studio_pipeline.assets.results import (
+    OWNERS,
+    numbers,
+    object_result,
+    picture,
+    rows_metadata,
+    table_metadata,
+)
+from studio_pipeline.configuration import Configuration
+from studio_pipeline.evaluation.figures import weights_by_horizon
+from studio_pipeline.forecasting.core_fit import CoreFit
+from studio_pipeline.forecasting.learners import LearnerFit
+from studio_pipeline.forecasting.weights import fit_weights
+from studio_pipeline.resources.mlflow_tracking import Entry, MlflowTracking, flat_parameters
+
+GROUP = "ensemble"
+DESCRIPTIONS = {
+    "target": "What is forecast: revenue, members or retention.",
+    "horizon": "Months ahead, 1 to 12.",
+    "candidate": "A learner, the core, or a simple baseline.",
+    "weight": "Its share, 0 or more.",
+}
+
+
+@dg.asset(
+    group_name=GROUP,
+    description="Weights per target and horizon, never negative, from out-of-fold predictions.",
+    kinds={"numpy"},
+    owners=OWNERS,
+    tags={"stage": GROUP},
+    code_version="1",
+)
+def ensemble_weights(
+    stock_and_flow_fit: CoreFit,
+    xgboost_fit: LearnerFit,
+    lightgbm_fit: LearnerFit,
+    random_forest_fit: LearnerFit,
+    configuration: dg.ResourceParam[Configuration],
+    mlflow: MlflowTracking,
+) -> Any:
+    """Weigh the core, the learners and the baselines against each other."""
+    parameters = configuration.forecasting
+    weights = fit_weights(stock_and_flow_fit, [xgboost_fit, lightgbm_fit, random_forest_fit], parameters)
+    mlflow.log(Entry(parameters=flat_parameters(parameters.weights, "weights")))
+    of_revenue = weights.frame[weights.frame["target"] == "revenue"].groupby("candidate")["weight"].mean()
+    return object_result(
+        weights,
+        {
+            **table_metadata(weights.frame, DESCRIPTIONS),
+            **numbers({f"mean_revenue_weight_{name}": value for name, value in of_revenue.items()}),
+            "weights": rows_metadata(weights.frame, limit=400),
+            **picture("weights_figure", weights_by_horizon(weights.frame)),
+        },
+    )

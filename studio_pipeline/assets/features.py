@@ -1,0 +1,41 @@
+"""The feature store: what is known of a studio at a month's end, relative enough for any currency."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from studio_pipeline.assets.results import OWNERS, numbers, picture, table_result
+from studio_pipeline.evaluation.data_figures import correlation_with_growth
+from studio_pipeline.forecasting.feature_store import FEATURES, feature_frame
+from studio_pipeline.panel.frames import panel_from_frame
+
+GROUP = "features"
+DESCRIPTIONS = {
+    "studio_id": "The studio.",
+    "month_year": "The month at whose end this was known.",
+    **{feature.name: f"{feature.description} ({feature.unit})" for feature in FEATURES},
+}
+
+
+@dg.asset(
+    group_name=GROUP,
+    description="Features of every studio and month, each from that month and earlier ones alone.",
+    kinds={"pandas"},
+    owners=OWNERS,
+    tags={"stage": GROUP},
+    code_version="1",
+)
+def studio_features(validated_studio_months: pd.DataFrame) -> Any:
+    """Compute the features that training and serving share."""
+    frame = feature_frame(panel_from_frame(validated_studio_months))
+    filled = (
+        1 - frame.drop(columns=["studio_id", "month_year"]).isna().to_numpy().mean() if len(frame) else 0.0
+    )
+    metadata = {
+        **numbers({"features": len(FEATURES), "share_known": filled}),
+        **picture("growth", correlation_with_growth(validated_studio_months, frame)),
+    }
+    return table_result(frame, DESCRIPTIONS, metadata)

@@ -1,0 +1,100 @@
+"""Months as they came: text, each value with the file and line it stood in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from studio_pipeline.assets.results import OWNERS, numbers, rows_metadata, table_result
+from studio_pipeline.configuration import Configuration
+from studio_pipeline.panel.columns import COLUMNS
+from studio_pipeline.panel.generator.months import generate_months
+from studio_pipeline.panel.landing import RawMonths, landing_sources, read_landing
+from studio_pipeline.panel.raw_table import raw_from_numbers
+from studio_pipeline.publishing.releases import Source, check_replaceable
+from studio_pipeline.settings import Settings
+
+GROUP = "raw_data"
+FILES_READABLE = "files_readable"
+LEDGER = "first_seen.parquet"
+PROVENANCE = {
+    "file": "The file, or `generator`.",
+    "line": "The line in that file.",
+    "first_seen": "When a row of this studio and month was first seen, UTC.",
+    "file_order": "A row of a higher order replaces those of a lower one.",
+    "malformed_row": "The text of a row that does not fit its header.",
+    "month_format": "How the file's map says that months are written.",
+    "decimal": "The file's decimal mark.",
+    "thousands": "The file's thousands separator.",
+}
+DESCRIPTIONS = {column.name: column.description for column in COLUMNS}
+
+
+@dg.asset(
+    group_name=GROUP,
+    description="Every row of the landing folder's files as text; of the generator where there are none.",
+    kinds={"csv", "pandas"},
+    owners=OWNERS,
+    tags={"stage": GROUP},
+    code_version="1",
+    check_specs=[
+        dg.AssetCheckSpec(
+            FILES_READABLE,
+            asset="raw_studio_months",
+            description="Every file of the landing folder can be read.",
+        )
+    ],
+)
+def raw_studio_months(
+    settings: dg.ResourceParam[Settings], configuration: dg.ResourceParam[Configuration]
+) -> Any:
+    """Read the landing folder, or make a synthetic fleet."""
+    source = choose_source(settings)
+    raw = read_months(settings, configuration, source)
+    result = table_result(raw.frame, DESCRIPTIONS | PROVENANCE, _metadata(raw, source))
+    return result._replace(check_results=[_files_readable(raw)])
+
+
+def choose_source(settings: Settings) -> Source:
+    """Real files where there are any; synthetic months never take the place of real ones."""
+    source: Source = "landing" if landing_sources(settings.landing_dir) else "generator"
+    check_replaceable(settings.home, source)
+    return source
+
+
+def read_months(settings: Settings, configuration: Configuration, source: Source) -> RawMonths:
+    """The rows of a source, as text."""
+    if source == "landing":
+        return read_landing(settings.landing_dir, settings.home / LEDGER, datetime.now(UTC))
+    months = generate_months(configuration.generator)
+    end = months["month_year"].max() + pd.DateOffset(months=1)
+    return RawMonths(raw_from_numbers(months, "generator", end.to_pydatetime()), (), {}, {}, {})
+
+
+def _metadata(raw: RawMonths, source: Source) -> dict[str, Any]:
+    return {
+        "source": source,
+        **numbers(
+            {
+                "files": raw.frame["file"].nunique(),
+                "studios": raw.frame["studio_id"].nunique(),
+                "unreadable_files": len(raw.unreadable),
+                "left_out_rows": sum(raw.left_out.values()),
+            }
+        ),
+        "first_rows": rows_metadata(raw.frame, limit=10),
+    }
+
+
+def _files_readable(raw: RawMonths) -> dg.AssetCheckResult:
+    lines = [f"- `{fault.file}`: {fault.reason} {fault.remedy}" for fault in raw.unreadable]
+    return dg.AssetCheckResult(
+        check_name=FILES_READABLE,
+        passed=not lines,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="\n".join(lines) or "Every file was read.",
+        metadata={"unreadable_files": len(lines)},
+    )

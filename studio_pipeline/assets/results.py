@@ -1,0 +1,146 @@
+"""How assets report what they made: versions by content, row counts, column schemas, numbers, pictures."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import math
+import tempfile
+from collections.abc import Iterable, Mapping
+from datetime import date
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel
+
+OWNERS = ["team:forecasting"]
+PICTURE_LIMIT_BYTES = 100_000
+TABLE_LIMIT_ROWS = 50
+
+
+def table_result(
+    frame: pd.DataFrame,
+    descriptions: Mapping[str, str],
+    metadata: Mapping[str, Any] | None = None,
+    *,
+    asset_key: str | None = None,
+) -> dg.MaterializeResult[pd.DataFrame]:
+    """A stored table: its content is its data version, and its columns are described."""
+    return dg.MaterializeResult(
+        asset_key=asset_key,
+        value=frame,
+        data_version=dg.DataVersion(content_sha(frame)),
+        metadata={**table_metadata(frame, descriptions), **(metadata or {})},
+    )
+
+
+def object_result(value: Any, metadata: Mapping[str, Any] | None = None) -> dg.MaterializeResult[Any]:
+    """A stored object that writes itself: its content is its data version."""
+    return dg.MaterializeResult(
+        value=value, data_version=dg.DataVersion(content_sha(value)), metadata=dict(metadata or {})
+    )
+
+
+def table_metadata(frame: pd.DataFrame, descriptions: Mapping[str, str]) -> dict[str, Any]:
+    """`dagster/row_count` and `dagster/column_schema` of a table."""
+    columns = [
+        dg.TableColumn(str(name), str(dtype), description=descriptions.get(str(name)))
+        for name, dtype in frame.dtypes.items()
+    ]
+    return {
+        "dagster/row_count": len(frame),
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+    }
+
+
+def rows_metadata(frame: pd.DataFrame, limit: int = TABLE_LIMIT_ROWS) -> dg.TableMetadataValue:
+    """The first rows of a table, in plain Python values, for people to read."""
+    head = frame.head(limit)
+    records = [
+        dg.TableRecord({str(name): _plain(value) for name, value in row.items()})
+        for row in head.to_dict(orient="records")
+    ]
+    schema = dg.TableSchema(columns=[dg.TableColumn(str(name), _type_name(head[name])) for name in head])
+    return dg.MetadataValue.table(records, schema)
+
+
+def numbers(values: Mapping[str, float]) -> dict[str, float]:
+    """The finite ones, as plain floats: Dagster plots them over time."""
+    return {name: float(value) for name, value in values.items() if math.isfinite(value)}
+
+
+def picture(name: str, png: bytes) -> dict[str, dg.MarkdownMetadataValue]:
+    """A PNG that the web UI shows; nothing where it is too large to be stored in an event."""
+    if len(png) >= PICTURE_LIMIT_BYTES:
+        return {}
+    encoded = base64.b64encode(png).decode()
+    return {name: dg.MetadataValue.md(f"![{name}](data:image/png;base64,{encoded})")}
+
+
+def content_sha(value: Any) -> str:
+    """SHA-256 of tables, arrays, dataclasses of them, or whatever writes itself, by content."""
+    digest = hashlib.sha256()
+    for chunk in _chunks(value):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _chunks(value: Any) -> Iterable[bytes]:
+    yield type(value).__name__.encode()
+    if isinstance(value, pd.DataFrame):
+        yield repr([(str(name), str(dtype)) for name, dtype in value.dtypes.items()]).encode()
+        yield pd.util.hash_pandas_object(value, index=False).to_numpy().tobytes()
+    elif isinstance(value, np.ndarray):
+        yield repr((value.shape, str(value.dtype))).encode()
+        yield np.ascontiguousarray(value).tobytes()
+    elif isinstance(value, bytes):
+        yield value
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield field.name.encode()
+            yield from _chunks(getattr(value, field.name))
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield repr(key).encode()
+            yield from _chunks(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _chunks(item)
+    elif isinstance(value, BaseModel):
+        yield value.model_dump_json().encode()
+    elif value is None or isinstance(value, (str, int, float, date, Enum, np.generic)):
+        yield repr(value).encode()
+    else:
+        yield from _written_chunks(value)
+
+
+def _written_chunks(value: Any) -> Iterable[bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        value.write(Path(folder))
+        for path in sorted(Path(folder).rglob("*")):
+            if path.is_file():
+                yield path.name.encode()
+                yield path.read_bytes()
+
+
+def _plain(value: Any) -> str | int | float | bool | None:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)) or value is pd.NaT:
+        return None
+    if isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    return str(value)
+
+
+def _type_name(column: pd.Series[Any]) -> str:
+    if pd.api.types.is_bool_dtype(column):
+        return "bool"
+    if pd.api.types.is_integer_dtype(column):
+        return "int"
+    return "float" if pd.api.types.is_float_dtype(column) else "string"

@@ -1,0 +1,88 @@
+"""Months that are fit to learn from, and the rows that are not, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from studio_pipeline.assets.raw_data import DESCRIPTIONS
+from studio_pipeline.assets.results import OWNERS, numbers, picture, rows_metadata, table_result
+from studio_pipeline.configuration import Configuration
+from studio_pipeline.evaluation.data_figures import fleet_revenue, rejected_by_reason
+from studio_pipeline.panel.validation import ValidatedMonths, validate_months
+
+GROUP = "validated_data"
+REJECTED_DESCRIPTIONS = {
+    "file": "The file that the row stands in.",
+    "line": "The line in that file.",
+    "studio_id": "The studio, as it stands in the row.",
+    "month_year": "The month, as it stands in the row.",
+    "column": "The column that made the row unusable.",
+    "value": "The value as it stood.",
+    "reason": "Why it can't be used.",
+}
+
+
+def _spec(name: str, description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        name,
+        deps=["raw_studio_months"],
+        description=description,
+        kinds={"pandas", "pandera"},
+        owners=OWNERS,
+        tags={"stage": GROUP},
+        code_version="1",
+        group_name=GROUP,
+    )
+
+
+@dg.multi_asset(
+    specs=[
+        _spec(
+            "validated_studio_months",
+            "One typed, plausible row a studio and month, derived columns filled in.",
+        ),
+        _spec(
+            "rejected_rows", "Every rejected row: file, line, column, the value as it stood and the reason."
+        ),
+    ],
+    name="validate_studio_months",
+)
+def validated_data(
+    raw_studio_months: pd.DataFrame, configuration: dg.ResourceParam[Configuration]
+) -> Iterator[Any]:
+    """Parse, correct, derive and check the raw rows."""
+    months = validate_months(raw_studio_months, configuration.validation, datetime.now(UTC).date())
+    yield table_result(
+        months.frame, DESCRIPTIONS, _validated_metadata(months), asset_key="validated_studio_months"
+    )
+    yield table_result(
+        months.rejected, REJECTED_DESCRIPTIONS, _rejected_metadata(months), asset_key="rejected_rows"
+    )
+
+
+def _validated_metadata(months: ValidatedMonths) -> dict[str, Any]:
+    frame = months.frame
+    counts = {
+        "studios": frame["studio_id"].nunique(),
+        "months": frame["month_year"].nunique(),
+        "warnings": len(months.warnings),
+        "replaced_rows": months.replaced_rows,
+        "held_back_rows": months.held_back_rows,
+        "total_revenue": frame["total_revenue"].sum(),
+    }
+    span = {} if frame.empty else {"last_month": f"{frame['month_year'].max():%Y-%m}"}
+    tables = {"first_rows": rows_metadata(frame, limit=10), "changed_cells": rows_metadata(months.warnings)}
+    return {**numbers(counts), **span, **tables, **picture("revenue", fleet_revenue(frame))}
+
+
+def _rejected_metadata(months: ValidatedMonths) -> dict[str, Any]:
+    return {
+        "rejected_rows": months.rejected_rows,
+        "rows": rows_metadata(months.rejected),
+        **picture("reasons", rejected_by_reason(months.rejected)),
+    }

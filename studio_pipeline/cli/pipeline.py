@@ -1,0 +1,169 @@
+"""One run of the whole graph in this process, recorded where the web UI finds it, told as it goes on."""
+
+# ruff: noqa: PLC0415 - a command imports what it needs, so that the others start at once
+from __future__ import annotations
+
+import json
+import logging
+import time
+import uuid
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from studio_pipeline.cli.dagster_home import write_dagster_yaml
+from studio_pipeline.configuration import read_configuration
+from studio_pipeline.errors import NoReleaseError, ReleaseError, StudioError
+from studio_pipeline.panel.landing import landing_sources
+from studio_pipeline.publishing.layout import sweep_home
+from studio_pipeline.publishing.locks import hold_lock
+from studio_pipeline.publishing.releases import Release, check_replaceable, current_release
+from studio_pipeline.publishing.storage import replace_file
+from studio_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+PUBLISHED, FAILED, REFUSED = 0, 1, 3
+
+
+@dataclass
+class Outcome:
+    """What came of a run.
+
+    Attributes:
+        run_id: the Dagster run.
+        status: the exit status.
+        verdict: the status as words.
+        problems: what a person should know, the reason of a failure first.
+        evaluation: the backtest's summary, empty where the run did not get so far.
+        seconds: of the whole run.
+    """
+
+    run_id: str
+    status: int = FAILED
+    verdict: str = "failed"
+    problems: list[str] = field(default_factory=list)
+    evaluation: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def run_pipeline(settings: Settings, options: Mapping[str, Any]) -> int:
+    """Run the job under the lock of STUDIO_HOME, tell what came of it, and answer the exit status."""
+    from studio_pipeline.cli.printing import print_outcome
+
+    started = time.perf_counter()
+    outcome = Outcome(run_id=str(uuid.uuid4()))
+    with hold_lock(settings.home):
+        sweep_home(settings.home)
+        before = _current(settings)
+        try:
+            _check_inputs(settings, options)
+            _execute(settings, options, outcome)
+        except StudioError as error:
+            outcome.problems = [line for line in (error.what, error.remedy) if line] + outcome.problems
+            _judge_refusal(outcome, refused=isinstance(error, ReleaseError) and before is not None)
+        else:
+            _judge(outcome, settings, before)
+        outcome.seconds = time.perf_counter() - started
+        _remember(settings, outcome)
+    print_outcome(settings, outcome)
+    return outcome.status
+
+
+def _check_inputs(settings: Settings, options: Mapping[str, Any]) -> None:
+    """Fail before the heavy imports where it is clear that the run can't succeed."""
+    sources = landing_sources(settings.landing_dir)
+    read_configuration(settings.config, {"generator": dict(options)})
+    if not sources:
+        check_replaceable(settings.home, "generator")
+        click.echo("The landing folder is empty: the months come from the built-in generator.")
+        return
+    click.echo(f"Reading {len(sources)} files of {settings.landing_dir}.")
+    if options:
+        given = ", ".join(f"--{name}" for name in options)
+        click.echo(f"{given}: not used, as they are the generator's; empty the landing folder to use them.")
+
+
+def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -> None:
+    """Run the job in this process; every error of the run comes out as a `StudioError` or as it is."""
+    warnings.filterwarnings("ignore", module="dagster")
+    import dagster as dg
+
+    from studio_pipeline.automation.jobs import REFRESH_RELEASE
+    from studio_pipeline.cli.progress import Progress
+    from studio_pipeline.definitions import build_definitions
+
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    job = build_definitions(settings).resolve_job_def(REFRESH_RELEASE)
+    with dagster_instance(settings) as instance:
+        progress = Progress(job.asset_layer)
+        instance.add_event_listener(outcome.run_id, progress)
+        try:
+            job.execute_in_process(
+                instance=instance,
+                run_id=outcome.run_id,
+                run_config=_run_config(options),
+                raise_on_error=True,
+            )
+        except dg.DagsterAssetCheckFailedError:
+            failed = "; ".join(progress.blocking_failures)
+            raise ReleaseError(
+                f"A blocking check failed: {failed}",
+                "Correct the data and run again; `studio up` shows every failure.",
+            ) from None
+        finally:
+            progress.end()
+            outcome.evaluation = progress.evaluation
+            outcome.problems += progress.warnings
+
+
+def dagster_instance(settings: Settings) -> dg.DagsterInstance:
+    """The persistent instance of DAGSTER_HOME; a `dagster.yaml` is written there if there is none."""
+    from dagster import DagsterInstance
+
+    write_dagster_yaml(settings.dagster_home)
+    return DagsterInstance.from_config(str(settings.dagster_home))
+
+
+def _run_config(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+        "resources": {"configuration": {"config": {"generator": dict(options)} if options else {}}},
+    }
+
+
+def _current(settings: Settings) -> Release | None:
+    try:
+        return current_release(settings.home)
+    except NoReleaseError:
+        return None
+
+
+def _judge(outcome: Outcome, settings: Settings, before: Release | None) -> None:
+    after = current_release(settings.home)
+    if before is None or after.version != before.version:
+        outcome.status, outcome.verdict = PUBLISHED, "published"
+    else:
+        _judge_refusal(outcome, refused=True)
+
+
+def _judge_refusal(outcome: Outcome, *, refused: bool) -> None:
+    outcome.status = REFUSED if refused else FAILED
+    outcome.verdict = "was refused, and what was published before stays" if refused else "failed"
+
+
+def _remember(settings: Settings, outcome: Outcome) -> None:
+    """Leave the outcome for `studio status`."""
+    content = {
+        "run_id": outcome.run_id,
+        "ended_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "status": outcome.status,
+        "verdict": outcome.verdict,
+        "problems": outcome.problems,
+    }
+    replace_file(settings.home / "last_run.json", json.dumps(content, indent=1).encode())

@@ -1,0 +1,75 @@
+"""What a person reads at the end of a run: how good the model is beside baselines, and one forecast."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import click
+
+from studio_pipeline.evaluation.candidates import SIMPLE_BASELINES
+from studio_pipeline.publishing.releases import current_release
+from studio_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from studio_pipeline.cli.pipeline import Outcome
+
+SPANS = ("1", "1-3", "1-6", "1-12")
+SHOWN = {
+    "ensemble": "this model",
+    "core": "stock-and-flow core",
+    **{name: name.replace("_", " ") for name in SIMPLE_BASELINES},
+}
+SAMPLE_MONTHS = 3
+
+
+def print_outcome(settings: Settings, outcome: Outcome) -> None:
+    """The evaluation, a sample forecast, what is published now, and what to know."""
+    if outcome.evaluation:
+        print_evaluation(outcome.evaluation)
+    if outcome.status == 0:
+        print_sample(settings)
+        release = current_release(settings.home)
+        click.secho(
+            f"\nRelease {release.version} is published after {outcome.seconds:.0f} s:"
+            f" model {release.model_version}, data {release.data_version}.",
+            fg="green",
+        )
+        click.echo(f"Report: {settings.home / 'report.html'}")
+        click.echo("Next: `studio up` shows the graph and answers questions over HTTP.")
+    else:
+        click.secho(f"\nThe run {outcome.verdict}.", fg="red", err=True)
+    for problem in outcome.problems:
+        click.echo(f"  {problem}", err=outcome.status != 0)
+
+
+def print_evaluation(summary: Mapping[str, float]) -> None:
+    """WAPE of revenue per span beside the baselines, and how often the intervals hold."""
+    click.echo("\nRevenue in the backtest: error as a share of revenue (WAPE), by months ahead")
+    click.echo(f"  {'':<28}" + "".join(f"{span:>9}" for span in SPANS))
+    for candidate, label in SHOWN.items():
+        values = [summary.get(f"revenue_wape_{span}_{candidate}") for span in SPANS]
+        if any(value is not None for value in values):
+            click.echo(f"  {label:<28}" + "".join(_share(value) for value in values))
+    covered = [summary.get(f"revenue_coverage_90_{span}") for span in SPANS]
+    click.echo(f"  {'90 % intervals that held':<28}" + "".join(_share(value) for value in covered))
+
+
+def print_sample(settings: Settings) -> None:
+    """The first studio's next months."""
+    path = settings.home / "forecasts" / "studio_forecasts.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(islice(csv.DictReader(file), SAMPLE_MONTHS))
+    if not rows:
+        return
+    click.echo(f"\nSample forecast: {rows[0]['studio_id']}, from {rows[0]['base_month'][:7]} (90 % interval)")
+    for row in rows:
+        revenue, lower, upper = (float(row[name]) for name in ("revenue", "lower_90", "upper_90"))
+        members = f"{float(row['member_count']):>8,.0f} members" if row["member_count"] else ""
+        click.echo(f"  {row['month_year'][:7]}  {revenue:>12,.0f}  [{lower:,.0f} to {upper:,.0f}]{members}")
+
+
+def _share(value: float | None) -> str:
+    return f"{'-':>9}" if value is None else f"{value:>9.1%}"

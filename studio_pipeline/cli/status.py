@@ -1,0 +1,57 @@
+"""`studio status`: what is published, from which data, when, how good; and what failed last."""
+
+# ruff: noqa: PLC0415 - a command imports what it needs, so that the others start at once
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from studio_pipeline.errors import NoReleaseError
+
+FAILED = 1
+
+
+@click.command("status")
+def command() -> None:
+    """What is published, from which data, when, how good; what failed last."""
+    from studio_pipeline.publishing.releases import current_release
+    from studio_pipeline.settings import read_settings
+
+    settings = read_settings()
+    try:
+        release = current_release(settings.home)
+    except NoReleaseError:
+        click.echo(f"Nothing is published in {settings.home} yet. Run `studio run`.")
+    else:
+        origin = "real files" if release.source == "landing" else "the built-in generator"
+        click.echo(f"Release {release.version} in {settings.home}")
+        click.echo(f"  published   {release.published_at:%Y-%m-%d %H:%M %Z}, by run {release.run_id[:8]}")
+        click.echo(f"  model       {release.model_version}")
+        click.echo(f"  data        {release.data_version}, from {origin}, until {release.last_month:%Y-%m}")
+        click.echo(f"  good        {_quality(dict(release.metrics))}")
+    _tell_last_run(settings.home)
+
+
+def _quality(metrics: dict[str, float]) -> str:
+    shown = [
+        (f"months {span}: error {metrics[name]:.1%}")
+        for span in ("1", "1-3", "1-12")
+        if (name := f"revenue_wape_{span}_ensemble") in metrics
+    ]
+    coverage = metrics.get("revenue_coverage_90_1-12")
+    intervals = [] if coverage is None else [f"90 % intervals hold {coverage:.0%}"]
+    return "; ".join([*shown, *intervals]) or "not evaluated"
+
+
+def _tell_last_run(home: Path) -> None:
+    """What the last `studio run` left behind, if it did not publish."""
+    try:
+        outcome = json.loads((home / "last_run.json").read_text("utf-8"))
+    except FileNotFoundError:
+        return
+    if outcome["status"] != 0:
+        click.secho(f"The run of {outcome['ended_at']} {outcome['verdict']}:", fg="yellow")
+        for line in outcome["problems"]:
+            click.echo(f"  {line}")

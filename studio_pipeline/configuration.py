@@ -1,0 +1,100 @@
+"""What the model and its checks do, as one typed object: defaults in the classes, one YAML file over them.
+
+Dagster's run config overrides both (`resources/run_configuration.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from studio_pipeline.errors import SettingsError
+from studio_pipeline.evaluation.promotion import PromotionRules
+from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
+from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.limits import ValidationLimits
+
+
+class Configuration(BaseModel):
+    """Every hyperparameter and threshold.
+
+    Attributes:
+        validation: what makes a row of a file of months acceptable.
+        generator: the built-in fleet, used where the landing folder is empty.
+        forecasting: the core, the learners, the weights and the intervals.
+        promotion: when a new model takes the place of the published one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    validation: ValidationLimits = Field(default_factory=ValidationLimits)
+    generator: GeneratorOptions = Field(default_factory=GeneratorOptions)
+    forecasting: ForecastingConfiguration = Field(default_factory=ForecastingConfiguration)
+    promotion: PromotionRules = Field(default_factory=PromotionRules)
+
+
+def read_configuration(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Configuration:
+    """The typed defaults, under the YAML of `path`, under `overrides`.
+
+    Args:
+        path: a YAML file, or None for the defaults.
+        overrides: nested fields; a None in it overrides nothing.
+
+    Raises:
+        SettingsError: the file can't be read, or a field is unknown or out of its range.
+    """
+    from_file = {} if path is None else _read_yaml(path)
+    where = "The run config" if path is None else str(path)
+    configuration = _validate(from_file, where)
+    return configuration if not overrides else _validate(_merge(from_file, overrides), "The run config")
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(
+            f"STUDIO_CONFIG={path} can't be read: {error.strerror}.",
+            "Correct the path or unset STUDIO_CONFIG.",
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{path} is not YAML: {error}.", "Correct the file or unset STUDIO_CONFIG."
+        ) from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path} holds no fields.", f"Its top level is one of {', '.join(_sections())}.")
+    return content
+
+
+def _validate(values: Mapping[str, Any], where: str) -> Configuration:
+    try:
+        return Configuration.model_validate(values)
+    except ValidationError as error:
+        lines = [
+            f"{where}: {'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors(include_url=False, include_context=False)
+        ]
+        raise SettingsError(
+            "\n".join(lines), f"Correct or remove these fields; the sections are {', '.join(_sections())}."
+        ) from None
+
+
+def _sections() -> list[str]:
+    return list(Configuration.model_fields)
+
+
+def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for name, value in over.items():
+        if isinstance(value, Mapping):
+            below = under.get(name)
+            merged[name] = _merge(below if isinstance(below, Mapping) else {}, value)
+        elif value is not None:
+            merged[name] = value
+    return merged

@@ -1,0 +1,118 @@
+"""Forecasts as tables for people and spreadsheets: 12 months of every studio and of the whole chain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from studio_pipeline.errors import QueryError
+from studio_pipeline.forecasting.forecaster import Forecaster
+from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
+from studio_pipeline.panel.arrays import StudioPanel
+from studio_pipeline.publishing.storage import storage_errors, temporary_name
+
+HORIZON_MONTHS = 12
+LEVEL = 0.9
+DESCRIPTIONS: dict[str, str] = {
+    "studio_id": "The studio.",
+    "base_month": "The last known month.",
+    "month_year": "The month that is forecast.",
+    "horizon": "Months ahead, 1 to 12.",
+    "revenue": "Mean of the predictive distribution, currency.",
+    "lower_90": "Lower end of the 90 % interval, currency.",
+    "upper_90": "Upper end of the 90 % interval, currency.",
+    "confidence_score": "Chance that the month lands within 10 % of `revenue`.",
+    "member_count": "Members at the month's end.",
+    "retention_rate": "Share of the month before's members that stay, 0..1.",
+}
+
+
+@dataclass(frozen=True)
+class ForecastTable:
+    """Forecasts of many studios.
+
+    Attributes:
+        rows: one row a studio and month ahead, columns as `DESCRIPTIONS`.
+        refused: studio_id, reason: the studios that the model can't answer for.
+    """
+
+    rows: pd.DataFrame
+    refused: pd.DataFrame
+
+
+def forecast_table(forecaster: Forecaster) -> ForecastTable:
+    """Twelve months of every studio of the forecaster's panel, every lever free."""
+    names = [str(name) for name in forecaster.panel.studio_ids]
+    queries = [
+        ForwardQuery(name, projection_months=HORIZON_MONTHS, interval_levels=(LEVEL,)) for name in names
+    ]
+    answers = forecaster.forecast(queries)
+    rows = [row for answer in answers if isinstance(answer, Forecast) for row in _rows(answer)]
+    refused = [
+        {"studio_id": name, "reason": str(answer)}
+        for name, answer in zip(names, answers, strict=True)
+        if isinstance(answer, QueryError)
+    ]
+    return ForecastTable(
+        pd.DataFrame(rows, columns=list(DESCRIPTIONS)), pd.DataFrame(refused, columns=["studio_id", "reason"])
+    )
+
+
+def chain_forecast(rows: pd.DataFrame, panel: StudioPanel) -> pd.DataFrame:
+    """Sums over the studios that are open in the panel's last month.
+
+    The interval is the sum of the studios' own: as wide as if all missed on the same side.
+    """
+    last = pd.Timestamp(panel.months[-1]) if panel.n_studios else pd.NaT
+    sums = rows[rows["base_month"] == last].groupby(["base_month", "month_year", "horizon"], as_index=False)
+    return sums.agg(
+        studios=("studio_id", "nunique"),
+        revenue=("revenue", "sum"),
+        lower_90=("lower_90", "sum"),
+        upper_90=("upper_90", "sum"),
+    )
+
+
+def write_forecast_files(home: Path, rows: pd.DataFrame, chain: pd.DataFrame) -> Path:
+    """Write `studio_forecasts` and `chain_forecast` as Parquet and CSV into `forecasts/`, and answer it."""
+    folder = home / "forecasts"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table in (("studio_forecasts", rows), ("chain_forecast", chain)):
+        _replace(folder / f"{name}.parquet", lambda path, t=table: t.to_parquet(path, index=False))
+        _replace(
+            folder / f"{name}.csv", lambda path, t=table: t.to_csv(path, index=False, date_format="%Y-%m-%d")
+        )
+    return folder
+
+
+def _replace(path: Path, write: Any) -> None:
+    temporary = temporary_name(path)
+    with storage_errors(path):
+        try:
+            write(temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def _rows(forecast: Forecast) -> Iterator[dict[str, Any]]:
+    base = forecast.base_month.astype("datetime64[M]")
+    interval = forecast.intervals[LEVEL]
+    for step in range(len(forecast.revenue)):
+        yield {
+            "studio_id": forecast.studio_id,
+            "base_month": pd.Timestamp(base),
+            "month_year": pd.Timestamp(base + np.timedelta64(step + 1, "M")),
+            "horizon": step + 1,
+            "revenue": forecast.revenue[step],
+            "lower_90": interval[step, 0],
+            "upper_90": interval[step, 1],
+            "confidence_score": forecast.confidence_score[step],
+            "member_count": forecast.member_count[step],
+            "retention_rate": forecast.retention_rate[step],
+        }

@@ -1,0 +1,194 @@
+"""MLflow: one MLflow run for each Dagster run, and the registered model `studio_revenue`.
+
+The store is opened and written in one worker thread, so that its migrations and commits cost the run no time.
+"""
+
+# ruff: noqa: PLC0415 - MLflow takes seconds to import, and only a run needs it
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import BaseModel, PrivateAttr
+
+from studio_pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+MODEL_NAME = "studio_revenue"
+CHAMPION = "champion"
+PARAMETERS_A_CALL = 100
+METRICS_A_CALL = 1000
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one asset has to say.
+
+    Attributes:
+        parameters: name to value.
+        metrics: name to a finite number.
+        tags: name to text.
+        files: path below the run's artifacts to content.
+    """
+
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A client and the MLflow run that it writes to."""
+
+    client: MlflowClient
+    run_id: str
+
+
+class MlflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Tracking and registry of the settings' MLflow store."""
+
+    settings: dg.ResourceDependency[Settings]
+
+    _worker: ThreadPoolExecutor = PrivateAttr()
+    _open_run: Future[OpenRun] = PrivateAttr()
+    _written: list[Future[None]] = PrivateAttr(default_factory=list)
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Import here, as two threads must not import the same packages; open the store in the worker."""
+        import_quietly()
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
+        self._written = []
+        self._open_run = self._worker.submit(open_run, self.settings, context.run_id or "no-run")
+
+    def log(self, entry: Entry) -> None:
+        """Hand an entry to the worker; a failure shows when the run ends."""
+        self._written.append(self._worker.submit(lambda: write_entry(self._open_run.result(), entry)))
+
+    def register(self, tags: Mapping[str, str]) -> str:
+        """Register what this run logged as the next version of the model; answers its number."""
+        return self._worker.submit(lambda: register_version(self._open_run.result(), tags)).result()
+
+    def set_champion(self, bundle_version: str) -> None:
+        """Give the alias to the version that a published bundle is named after."""
+        number = bundle_version.partition("-")[0]
+        self._written.append(self._worker.submit(lambda: set_champion(self._open_run.result(), number)))
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Write what is left, and end the MLflow run as the Dagster run ended."""
+        try:
+            for written in self._written:
+                written.result()
+            end_run(self._open_run.result(), failed=_has_failed(context))
+        finally:
+            self._worker.shutdown()
+
+
+def import_quietly() -> None:
+    """Import MLflow without its telemetry and its chatter."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    import mlflow.tracking  # noqa: F401
+
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def open_run(settings: Settings, dagster_run_id: str) -> OpenRun:
+    """The MLflow run of a Dagster run; a new one unless there is one already."""
+    from mlflow import MlflowClient
+
+    settings.home.mkdir(parents=True, exist_ok=True)
+    client = MlflowClient(settings.mlflow_tracking_uri, settings.mlflow_tracking_uri)
+    experiment_id = _experiment(client, settings)
+    found = client.search_runs([experiment_id], f"tags.dagster_run_id = '{dagster_run_id}'", max_results=1)
+    if found:
+        return OpenRun(client, found[0].info.run_id)
+    tags = {"dagster_run_id": dagster_run_id}
+    run = client.create_run(experiment_id, tags=tags, run_name=f"dagster {dagster_run_id[:8]}")
+    return OpenRun(client, run.info.run_id)
+
+
+def _experiment(client: MlflowClient, settings: Settings) -> str:
+    experiment = client.get_experiment_by_name(settings.mlflow_experiment_name)
+    if experiment is not None:
+        return str(experiment.experiment_id)
+    local = settings.mlflow_tracking_uri.startswith("sqlite:")
+    location = (settings.home / "mlflow").as_uri() if local else None
+    return str(client.create_experiment(settings.mlflow_experiment_name, artifact_location=location))
+
+
+def write_entry(run: OpenRun, entry: Entry) -> None:
+    """Write an entry with as few calls as MLflow allows."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    now = int(time.time() * 1000)
+    parameters = [Param(name, str(value)) for name, value in entry.parameters.items()]
+    metrics = [Metric(name, float(value), now, 0) for name, value in entry.metrics.items()]
+    tags = [RunTag(name, value) for name, value in entry.tags.items()]
+    for start in range(0, max(len(parameters), 1), PARAMETERS_A_CALL):
+        run.client.log_batch(
+            run.run_id,
+            metrics=metrics[:METRICS_A_CALL] if start == 0 else [],
+            params=parameters[start : start + PARAMETERS_A_CALL],
+            tags=tags if start == 0 else [],
+        )
+    if entry.files:
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in entry.files.items():
+                path = Path(folder) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            run.client.log_artifacts(run.run_id, folder)
+
+
+def register_version(run: OpenRun, tags: Mapping[str, str]) -> str:
+    """Make the run's native models the next version of `studio_revenue`."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run.client.get_registered_model(MODEL_NAME)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        run.client.create_registered_model(
+            MODEL_NAME, description="Revenue, members and retention of studios."
+        )
+    source = f"runs:/{run.run_id}/models"
+    version = run.client.create_model_version(MODEL_NAME, source, run.run_id, tags=dict(tags))
+    return str(version.version)
+
+
+def set_champion(run: OpenRun, number: str) -> None:
+    """Move the alias `champion`."""
+    run.client.set_registered_model_alias(MODEL_NAME, CHAMPION, number)
+
+
+def end_run(run: OpenRun, *, failed: bool) -> None:
+    """End the MLflow run."""
+    run.client.set_terminated(run.run_id, "FAILED" if failed else "FINISHED")
+
+
+def _has_failed(context: dg.InitResourceContext) -> bool:
+    if context.instance is None or context.run_id is None:
+        return False
+    return bool(context.instance.all_logs(context.run_id, of_type=dg.DagsterEventType.STEP_FAILURE))
+
+
+def flat_parameters(model: BaseModel, prefix: str) -> dict[str, Any]:
+    """Fields of a (nested) configuration class as `prefix.name`."""
+    flat: dict[str, Any] = {}
+    for name, value in model:
+        nested = isinstance(value, BaseModel)
+        flat |= flat_parameters(value, f"{prefix}.{name}") if nested else {f"{prefix}.{name}": value}
+    return flat

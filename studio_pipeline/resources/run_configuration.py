@@ -1,0 +1,65 @@
+"""Dagster run config for the pure configuration classes: every field optional, over YAML, over defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import NoneType
+from typing import Any, Union, get_args, get_origin
+
+import dagster as dg
+from pydantic import BaseModel, Field, create_model
+
+from studio_pipeline.configuration import Configuration, read_configuration
+from studio_pipeline.settings import Settings, read_settings
+
+PLAIN_TYPES = (bool, int, float, str)
+
+
+def override_class(model: type[BaseModel]) -> type[dg.Config]:
+    """A `dg.Config` with the fields of a pydantic model, each optional; the model itself checks ranges.
+
+    Nested models become nested configs, sequences lists; what Dagster has no type for (dates, enums) is text.
+    """
+    fields: dict[str, Any] = {
+        name: (_config_type(field.annotation) | None, Field(None, description=field.description))
+        for name, field in model.model_fields.items()
+    }
+    return create_model(f"{model.__name__}Overrides", __base__=dg.Config, __doc__=model.__doc__, **fields)
+
+
+def _config_type(annotation: Any) -> Any:
+    """The type that Dagster's config system has for a pydantic field's type."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return override_class(annotation)
+    if annotation in PLAIN_TYPES:
+        return annotation
+    origin, arguments = get_origin(annotation), [a for a in get_args(annotation) if a is not NoneType]
+    if origin in (tuple, list, frozenset, set):
+        return list[_config_type(arguments[0])]  # type: ignore[misc]
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return dict[str, _config_type(arguments[1])]  # type: ignore[misc]
+    if origin is Union or type(annotation).__name__ == "UnionType":
+        return _config_type(arguments[0])
+    return str
+
+
+def settings_resource(settings: Settings | None = None) -> dg.ResourceDefinition:
+    """The settings, read when a run starts unless they are given."""
+    return dg.ResourceDefinition(
+        lambda _: settings or read_settings(), description="Settings from the environment and .env."
+    )
+
+
+def configuration_resource() -> dg.ResourceDefinition:
+    """The configuration: run config over the YAML of STUDIO_CONFIG over the typed defaults."""
+
+    def read(context: dg.InitResourceContext) -> Configuration:
+        settings: Settings = context.resources.settings
+        return read_configuration(settings.config, context.resource_config)
+
+    return dg.ResourceDefinition(
+        read,
+        config_schema=override_class(Configuration).to_config_schema(),
+        required_resource_keys={"settings"},
+        description="Hyperparameters and thresholds.",
+    )
