@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from serving.context import held_release, visible_studios
 from serving.schemas.common import problems
 from serving.schemas.studios import StudioEntry, StudiosAnswer
-from studio_pipeline.panel.arrays import BoolArray, StudioPanel
+from studio_pipeline.panel.arrays import StudioPanel
 
 router = APIRouter(prefix="/studios", tags=["studios"])
 
@@ -23,8 +23,8 @@ def list_studios(request: Request) -> StudiosAnswer:
 
 def describe_studios(panel: StudioPanel) -> list[StudioEntry]:
     """One entry a studio with any months, in the panel's order."""
-    first_columns, counts = panel.known.argmax(1), panel.known.sum(1)
-    has_members: BoolArray = np.isfinite(panel.values["total_members"]).any(axis=1, keepdims=True)[:, 0]
+    first_columns, counts = panel.known.argmax(1), np.asarray(panel.known.sum(1))
+    has_members = np.asarray(np.isfinite(panel.values["total_members"]).any(1))
     return [
         StudioEntry(
             studio_id=str(panel.studio_ids[row]),

@@ -1,0 +1,48 @@
+import json
+import logging
+from pathlib import Path
+
+import pytest
+from fake_forecaster import publish_fake
+
+from serving.logs import LOGGERS
+
+
+def test_json_lines_go_to_the_file(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    publish_fake(tmp_path, 1)
+    file = tmp_path / "logs" / "service.log"
+    with client_of(log_file=file, log_format="json") as client:
+        client.post("/api/v1/predict/forward?name=Ann", json={"studio_id": "chain-a-1"})
+        client.post("/api/v1/predict/forward", json={"studio_id": "bug"})
+        client.get("/x%0AERROR forged")
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    requests = [line for line in lines if line["logger"] == "serving.requests"]
+    assert [line["status"] for line in requests] == [200, 500, 404]
+    assert requests[0]["path"] == "/api/v1/predict/forward"
+    assert requests[0]["method"] == "POST"
+    assert requests[0]["milliseconds"] > 0
+    assert lines[0]["message"].startswith("Release 1: model 1")
+    assert "Ann" not in file.read_text()
+
+
+def test_text_lines_stand_on_one_line_each(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "service.log"
+    with client_of(log_file=file) as client:
+        client.get("/x%0AERROR%20forged")
+    last = file.read_text().splitlines()[-1]
+    assert "INFO serving.requests: GET /x%0AERROR%20forged 404" in last
+
+
+def test_the_level_is_the_setting_s(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "service.log"
+    with client_of(log_file=file, log_level="WARNING") as client:
+        client.get("/api/v1/health")
+    assert file.read_text() == ""
+
+
+@pytest.mark.parametrize("name", LOGGERS)
+def test_nothing_is_left_behind(client_of, name: str) -> None:  # type: ignore[no-untyped-def]
+    before = list(logging.getLogger(name).handlers)
+    with client_of():
+        pass
+    assert logging.getLogger(name).handlers == before

@@ -1,0 +1,115 @@
+"""The service in a process of its own, on a real port."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from fake_forecaster import publish_fake
+
+PROGRAM = Path(__file__).with_name("fake_service.py")
+FORWARD = "/api/v1/predict/forward"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def service(home: Path, *command: str) -> Iterator[httpx.Client]:
+    port = free_port()
+    env = {**os.environ, "STUDIO_HOME": str(home), "STUDIO_LOG_FILE": str(home / "service.log")}
+    arguments = [part.format(port=port) for part in command]
+    with subprocess.Popen([sys.executable, *arguments], env=env, cwd=home) as process:
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+                wait_for(client, process)
+                yield client
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=10)
+
+
+def wait_for(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the service ended"
+        with contextlib.suppress(httpx.TransportError):
+            client.get("/api/v1/health")
+            return
+        time.sleep(0.05)
+    raise AssertionError("the service did not start")
+
+
+def ask_until(stop: threading.Event, url: httpx.URL, seen: list[tuple[int, str, float]]) -> None:
+    with httpx.Client(base_url=url, timeout=10) as client:
+        while not stop.is_set():
+            response = client.post(FORWARD, json={"studio_id": "chain-a-1", "projection_months": 12})
+            answer = response.json()
+            revenues = {month["revenue"] for month in answer["predictions"].values()}
+            assert len(revenues) == 1
+            seen.append((response.status_code, answer["model_version"], revenues.pop()))
+
+
+def swap_under_load(home: Path, swaps: int, pause: float) -> list[tuple[int, str, float]]:
+    publish_fake(home, 1)
+    seen: list[list[tuple[int, str, float]]] = [[], [], []]
+    stop = threading.Event()
+    with service(home, str(PROGRAM), "{port}") as client:
+        askers = [
+            threading.Thread(target=ask_until, args=(stop, client.base_url, answers)) for answers in seen
+        ]
+        for asker in askers:
+            asker.start()
+        for number in range(2, swaps + 2):
+            publish_fake(home, number)
+            time.sleep(pause)
+        stop.set()
+        for asker in askers:
+            asker.join()
+        assert client.get("/api/v1/health").json()["status"] == "healthy"
+    return [answer for answers in seen for answer in answers]
+
+
+def assert_no_answer_mixes_two_releases(answers: list[tuple[int, str, float]]) -> None:
+    for status, model_version, revenue in answers:
+        assert (status, revenue) == (200, 1000.0 * int(model_version) + 7)
+
+
+def test_releases_are_swapped_while_requests_run(tmp_path: Path) -> None:
+    answers = swap_under_load(tmp_path, swaps=4, pause=0.6)
+    assert_no_answer_mixes_two_releases(answers)
+    assert len({model_version for _, model_version, _ in answers}) >= 4
+    assert len(answers) > 100
+
+
+@pytest.mark.slow
+def test_ten_thousand_calls_during_twenty_swaps(tmp_path: Path) -> None:
+    answers = swap_under_load(tmp_path, swaps=20, pause=1.0)
+    assert_no_answer_mixes_two_releases(answers)
+    assert len({model_version for _, model_version, _ in answers}) >= 20
+    assert len(answers) > 10_000
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("-c", "from serving.server import serve; serve(port={port})"),
+        ("-m", "uvicorn", "serving.app:app", "--port", "{port}", "--log-level", "warning"),
+    ],
+)
+def test_the_service_starts_without_a_release_and_says_so(tmp_path: Path, command: tuple[str, ...]) -> None:
+    with service(tmp_path, *command) as client:
+        assert client.get("/api/v1/health").json()["status"] == "no_model"
+        assert client.post(FORWARD, json={"studio_id": "s"}).status_code == 503
+    assert "GET /api/v1/health 200" in (tmp_path / "service.log").read_text()

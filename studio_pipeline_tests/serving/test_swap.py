@@ -1,0 +1,145 @@
+"""A new release is picked up between two requests; one that can't be loaded leaves the old one answering."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from fake_forecaster import load_fake, publish_fake
+from starlette.testclient import TestClient
+
+from serving import model_store
+from serving.model_store import ModelStore
+from studio_pipeline.errors import NoReleaseError
+from studio_pipeline.publishing.releases import pointer_identity
+
+FORWARD = "/api/v1/predict/forward"
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def answer_of(client: TestClient) -> tuple[str, float]:
+    answer = client.post(FORWARD, json={"studio_id": "chain-a-1"}).json()
+    return answer["model_version"], answer["predictions"]["month_1"]["revenue"]
+
+
+def test_a_new_release_is_picked_up_without_a_restart(client: TestClient, tmp_path: Path) -> None:
+    assert answer_of(client) == ("1", 1007)
+    publish_fake(tmp_path, 2)
+    wait_until(lambda: answer_of(client) == ("2", 2007))
+    publish_fake(tmp_path, 2, data_number=8)
+    wait_until(lambda: answer_of(client) == ("2", 2008))
+
+
+def test_the_first_release_is_picked_up_too(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    with client_of() as client:
+        assert client.get("/api/v1/health").json()["status"] == "no_model"
+        publish_fake(tmp_path, 1)
+        wait_until(lambda: client.get("/api/v1/health").json()["status"] == "healthy")
+        assert answer_of(client) == ("1", 1007)
+
+
+def corrupt_after_publishing(home: Path, part: str) -> None:
+    release = publish_fake(home, 3, data_number=9)
+    (home / part.format(data=release.data_version)).write_text("rubbish")
+
+
+@pytest.mark.parametrize("part", ["models/3/model.json", "models/3/manifest.json", "data/{data}/panel.npz"])
+def test_a_corrupt_release_is_refused_and_the_old_one_answers(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    # Nothing is picked up while the release is being harmed.
+    identity = pointer_identity(tmp_path)
+    monkeypatch.setattr(model_store, "pointer_identity", lambda _: identity)
+    corrupt_after_publishing(tmp_path, part)
+    monkeypatch.setattr(model_store, "pointer_identity", pointer_identity)
+    wait_until(lambda: client.get("/api/v1/health").json()["status"] == "degraded")
+    assert answer_of(client) == ("1", 1007)
+    health = client.get("/api/v1/health").json()
+    assert health["model_version"] == "1"
+    assert "run the pipeline again" in health["problem"]
+    publish_fake(tmp_path, 4)
+    wait_until(lambda: client.get("/api/v1/health").json()["status"] == "healthy")
+    assert answer_of(client) == ("4", 4007)
+
+
+def test_at_start_the_newest_older_release_answers_for_a_corrupt_one(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    publish_fake(tmp_path, 1)
+    publish_fake(tmp_path, 2)
+    corrupt_after_publishing(tmp_path, "models/3/model.json")
+    with client_of() as client:
+        assert answer_of(client) == ("2", 2007)
+        assert client.get("/api/v1/health").json()["status"] == "degraded"
+
+
+def test_a_corrupt_pointer_leaves_the_old_release(client: TestClient, tmp_path: Path) -> None:
+    (tmp_path / "release.json").write_text("{")
+    wait_until(lambda: client.get("/api/v1/health").json()["status"] == "degraded")
+    assert answer_of(client) == ("1", 1007)
+    (tmp_path / "release.json").unlink()
+    wait_until(lambda: "Nothing is published" in client.get("/api/v1/health").json()["problem"])
+    assert answer_of(client) == ("1", 1007)
+
+
+def test_where_nothing_can_be_loaded_the_503_says_why(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    corrupt_after_publishing(tmp_path, "models/3/model.json")
+    with client_of() as client:
+        response = client.post(FORWARD, json={"studio_id": "chain-a-1"})
+        assert response.status_code == 503
+        assert "is not the file that was published" in response.json()["detail"]
+
+
+def test_a_pinned_model_answers_from_new_data(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    publish_fake(tmp_path, 1)
+    publish_fake(tmp_path, 2, data_number=8)
+    with client_of(model_version="1") as client:
+        assert answer_of(client) == ("1", 1008)
+        assert client.get("/api/v1/models/current").json()["model_version"] == "1"
+    with client_of(model_version="5") as client:
+        assert client.get("/api/v1/health").json()["status"] != "healthy"
+
+
+def test_a_loader_that_fails_in_any_way_does_not_stop_the_watch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_fake(tmp_path, 1)
+    store = ModelStore(tmp_path, load=load_fake)
+    store.refresh()
+    first = store.require()
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the graph is of a newer kind")
+
+    store._load = fail  # type: ignore[assignment]
+    publish_fake(tmp_path, 2)
+    store.refresh()
+    assert store.require() is first
+    assert "newer kind" in str(store.problem)
+    store._load = load_fake
+    store.refresh()
+    assert store.require() is first, "it is not tried again at every look"
+    monkeypatch.setattr(store, "_retry_at", 0.0)
+    store.refresh()
+    assert store.require().release.model_version == "2"
+    assert store.problem is None
+
+
+def test_a_look_at_an_unchanged_pointer_loads_nothing(tmp_path: Path) -> None:
+    publish_fake(tmp_path, 1)
+    loads = []
+    store = ModelStore(tmp_path, load=lambda bundle, panel: loads.append(bundle) or load_fake(bundle, panel))  # type: ignore[func-returns-value]
+    for _ in range(5):
+        store.refresh()
+    assert len(loads) == 1
+
+
+def test_an_empty_store_says_what_to_do(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path, load=load_fake)
+    store.refresh()
+    with pytest.raises(NoReleaseError, match="studio run"):
+        store.require()
