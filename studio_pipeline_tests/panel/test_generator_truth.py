@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +18,9 @@ from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import GeneratorOptions
 from studio_pipeline.panel.generator.responses import VARIED_RANGES, PlantedResponses, planted_responses
 from studio_pipeline.panel.generator.truth import Intervention, expected_interventions, expected_months
-from studio_pipeline_tests.worlds import main
 
+REPOSITORY = Path(__file__).parents[2]
+WORLD_FILES = ("history.csv", "future.csv", "oracle.csv", "interventions.csv")
 BASE = "2023-12"
 OPTIONS = GeneratorOptions(studios=40, months=72)
 
@@ -117,9 +120,8 @@ def test_a_lever_below_comfort_costs_nobody() -> None:
 def test_with_all_flows_held_a_simulation_is_arithmetic(
     retention: float, new: float, stock: int, ticket: float
 ) -> None:
-    held = {
-        "retention_rate": retention, "new_members_monthly": new, "current_member_count": stock, "avg_ticket_price": ticket,
-    }  # fmt: skip
+    held = {"retention_rate": retention, "new_members_monthly": new, "current_member_count": stock}
+    held["avg_ticket_price"] = ticket
     got = means(held, "members_mean", GeneratorOptions(studios=30, months=72)).mean(axis=1)
     expected = [float(stock)]
     for _ in range(12):
@@ -174,22 +176,27 @@ def test_the_oracle_is_unbiased_sharp_and_calibrated() -> None:
     assert abs(np.mean(bias)) < 0.02
 
 
-def test_a_world_is_written_in_the_judges_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main([str(tmp_path / "w"), "--seed", "3", "--studios", "6", "--months", "30", "--vary", "--draws", "30"])
-    assert "price_on_retention" in capsys.readouterr().out
-    tables = {
-        name: pd.read_csv(tmp_path / "w" / f"{name}.csv")
-        for name in ("history", "future", "oracle", "interventions")
-    }
-    assert len(tables["history"]) == 6 * 30
-    assert tables["history"]["month_year"].max() == "2024-12-01"
-    assert tables["future"]["month_year"].min() == "2025-01-01"
-    assert len(tables["future"]) == len(tables["oracle"]) == 6 * 12
-    truth = tables["interventions"]
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("world")
+    asked = ["--seed", "3", "--studios", "6", "--months", "30", "--vary", "--draws", "30"]
+    command = [sys.executable, "-m", "studio_pipeline_tests.worlds", str(folder), *asked]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "price_on_retention" in done.stdout
+    return folder
+
+
+def test_a_world_is_written_in_the_judges_form(world: Path) -> None:
+    history, future, oracle, truth = (pd.read_csv(world / file) for file in WORLD_FILES)
+    assert len(history) == 6 * 30
+    assert history["month_year"].max() == "2024-12-01"
+    assert future["month_year"].min() == "2025-01-01"
+    assert len(future) == len(oracle) == 6 * 12
     assert set(truth["intervention"].value_counts()) == {6 * 12}
     none = truth[truth["intervention"] == "none"]
     assert none["avg_ticket_price"].isna().all()
-    assert (none["revenue_mean"].to_numpy() == tables["oracle"]["revenue_mean"].to_numpy()).all()
+    assert (none["revenue_mean"].to_numpy() == oracle["revenue_mean"].to_numpy()).all()
     held = truth[truth["intervention"].str.startswith("all_")]
     assert held.notna().all().all()
     first = truth[(truth["intervention"] == "all_held") & (truth["horizon"] == 1)]
@@ -197,10 +204,9 @@ def test_a_world_is_written_in_the_judges_form(tmp_path: Path, capsys: pytest.Ca
     assert np.allclose(first["members_mean"], expected, atol=0.35)
 
 
-def test_a_world_has_the_columns_of_the_shared_one(tmp_path: Path) -> None:
-    alpha = Path(__file__).parents[3] / "shared" / "worlds" / "alpha"
+def test_a_world_has_the_columns_of_the_shared_one(world: Path) -> None:
+    alpha = REPOSITORY.parent / "shared" / "worlds" / "alpha"
     if not alpha.is_dir():
         pytest.skip("../shared/worlds/alpha is not beside this repository")
-    main([str(tmp_path), "--studios", "2", "--months", "13", "--draws", "2"])
-    for file in ("history.csv", "future.csv", "oracle.csv", "interventions.csv"):
-        assert list(pd.read_csv(tmp_path / file)) == list(pd.read_csv(alpha / file, nrows=1)), file
+    for file in WORLD_FILES:
+        assert list(pd.read_csv(world / file)) == list(pd.read_csv(alpha / file, nrows=1)), file

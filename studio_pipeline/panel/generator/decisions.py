@@ -11,9 +11,9 @@ from studio_pipeline.panel.generator.state import State, World
 
 REVIEW_CHANCE = 0.85
 """Chance that the yearly price review takes place."""
-MID_YEAR_CHANCE = 0.012
+MID_YEAR_CHANCE = 0.008
 """Chance of a price change in any other month: a competitor opens, a landlord calls."""
-LARGEST_PRICE_STEPS = (-0.08, 0.11)
+LARGEST_PRICE_STEPS = (-0.06, 0.10)
 """Largest cut and rise at once, log scale."""
 
 
@@ -21,15 +21,15 @@ def decide_list_price(world: World, state: State, month: int, noise: StudioNoise
     """The price asked this month, whole currency units: changed at the yearly review, seldom in between.
 
     The aim lies around the reference price: studios that raised boldly stand still for a while, those behind
-    catch up, some cut; between reviews the common price level drifts on without them.
+    catch up, few cut; between reviews the common price level drifts on without them.
     """
     fleet = world.fleet
     reference = fleet.ticket * state.price_level
     due = (fleet.review_month == world.calendar_months[month]) & happens(noise.price_review, REVIEW_CHANCE)
     reviewed = due | happens(-noise.price_review, MID_YEAR_CHANCE)
     reviewed &= world.closure[month] < 0.5
-    step = np.log(reference / state.list_price) + 0.015 + 0.06 * noise.price_target
-    worth_it = (step > 0.02) | (step < -0.035)
+    step = np.log(reference / state.list_price) + 0.01 + 0.06 * noise.price_target
+    worth_it = (step > 0.02) | (step < -0.075)
     asked = np.rint(state.list_price * np.exp(np.clip(step, *LARGEST_PRICE_STEPS)))
     return np.where(reviewed & worth_it, asked, state.list_price)
 

@@ -48,7 +48,7 @@ class PlantedResponses:
     comfortable_attendance_rate: float = 0.74
     comfortable_staff_utilization: float = 0.84
     studio_spread: float = 0.2
-    price_drift: float = 0.0018
+    price_drift: float = 0.0022
     season_strength: float = 1.0
     shock_strength: float = 1.0
 
