@@ -24,7 +24,7 @@ def _as_text(value: object) -> object:
 
 
 def _as_texts(value: object) -> object:
-    return tuple(_as_text(v) for v in value) if isinstance(value, list) else (_as_text(value),)
+    return tuple(_as_text(v) for v in value) if isinstance(value, list | tuple) else (_as_text(value),)
 
 
 Text = Annotated[str, BeforeValidator(_as_text)]

@@ -16,7 +16,7 @@ _CENT = 0.01
 def fill_other_revenue(
     frame: pd.DataFrame, limits: ValidationLimits, rejected: Findings, warnings: Findings
 ) -> None:
-    """Where all four parts are there, `other_revenue` takes what they leave; parts over the total are a fault."""
+    """Put what the four parts leave of the total into `other_revenue`; parts over the total are a fault."""
     parts = frame[list(REVENUE_PARTS)].to_numpy().sum(axis=1)
     total, other = frame["total_revenue"].to_numpy(), frame["other_revenue"].to_numpy()
     remainder = total - parts - np.nan_to_num(other)

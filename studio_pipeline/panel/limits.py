@@ -38,8 +38,8 @@ class ValidationLimits(BaseModel):
         default=30.0,
         ge=5.0,
         le=100_000.0,
-        description="A value is rejected that is this many times over (or under, where the studio was as active "
-        "as usual) its own months around it, of the same calendar month and overall.",
+        description="A value is rejected that is this many times over (or, where the studio was as active as "
+        "usual, under) its own months around it, of the same calendar month and overall.",
     )
     months_to_compare_with: int = Field(
         default=3, ge=2, le=60, description="Own months a studio must have before proportion is judged."

@@ -53,7 +53,7 @@ def read_text_table(file: str, data: bytes) -> TextTable:
     Raises:
         UnreadableFileError: the file is empty, not CSV or Parquet, cut off, or not UTF-8.
     """
-    if not data.strip():
+    if not data.removeprefix(BYTE_ORDER_MARK).strip():
         raise UnreadableFileError(f"{file}: is empty.", "Export it again, or take it out of the folder.")
     if data.startswith(b"PAR1") or file.lower().endswith((".parquet", ".pq")):
         return _read_parquet(file, data)
@@ -66,14 +66,15 @@ def read_text_table(file: str, data: bytes) -> TextTable:
 def _read_csv(file: str, data: bytes) -> TextTable:
     _check_text(file, data)
     starts, ends, lines = record_bounds(data)
-    _check_quotes(file, data, starts, lines)
     header = data[starts[0] : ends[0]].decode("utf-8")
     delimiter = max(_DELIMITERS, key=header.count)
-    names = _header_names(file, header, delimiter)
+    names = _header_names(file, int(lines[0]), header, delimiter)
     if len(starts) == 1:
         raise UnreadableFileError(f"{file}: has a header and no rows.", "Export it again with its rows.")
-    found = _parse_fast(names, delimiter, data[starts[1] :], lines[1:])
-    return found or _parse_slow(names, delimiter, data[starts[1] :].decode("utf-8"), int(lines[1]))
+    body = data[starts[1] :]
+    # An odd number of quotes is a stray one, or one that was never closed: the fast parser can't tell.
+    found = _parse_fast(names, delimiter, body, lines[1:]) if data.count(b'"') % 2 == 0 else None
+    return found or _parse_slow(file, names, delimiter, body.decode("utf-8"), int(lines[1]))
 
 
 def _check_text(file: str, data: bytes) -> None:
@@ -115,21 +116,11 @@ def _line_breaks(text: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> IntArray:
     return np.union1d(np.flatnonzero(text == _LINE_FEED), lone)
 
 
-def _check_quotes(file: str, data: bytes, starts: IntArray, lines: IntArray) -> None:
-    """A quote that is opened and never closed swallows the rest of the file."""
-    last = data[starts[-1] :]
-    if data.count(b'"') % 2 and last.rstrip(b"\r\n").count(b"\n"):
-        what = (
-            f"{file}, line {lines[-1]}: a quote is opened and never closed, so the rest can't be told apart."
-        )
-        raise UnreadableFileError(what, "Close the quote, or export the file again.")
-
-
-def _header_names(file: str, header: str, delimiter: str) -> list[str]:
+def _header_names(file: str, line: int, header: str, delimiter: str) -> list[str]:
     names = [name.strip() for name in next(csv.reader(io.StringIO(header), delimiter=delimiter))]
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
-        what = f"{file}, line 1: the column {twice[0]!r} is there twice."
+        what = f"{file}, line {line}: the column {twice[0]!r} is there twice."
         raise UnreadableFileError(what, "Rename or remove one of the two.")
     return [name or f"column {position}" for position, name in enumerate(names, start=1)]
 
@@ -162,7 +153,7 @@ def _parse_fast(names: list[str], delimiter: str, body: bytes, lines: IntArray) 
     return _without_blank_rows(table, np.delete(lines, skipped), malformed)
 
 
-def _parse_slow(names: list[str], delimiter: str, body: str, first_line: int) -> TextTable:
+def _parse_slow(file: str, names: list[str], delimiter: str, body: str, first_line: int) -> TextTable:
     """The rows by the standard library's parser: the fast one's plain twin, for files with stray quotes."""
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter)
     rows, lines, malformed, line = [], [], [], first_line
@@ -172,10 +163,32 @@ def _parse_slow(names: list[str], delimiter: str, body: str, first_line: int) ->
             lines.append(line)
         elif fields:
             malformed.append((line, delimiter.join(fields)))
-        line = first_line + reader.line_num
+        last, line = line, first_line + reader.line_num
+    if _ends_in_quotes(file, body, delimiter, last, first_line) and lines and lines[-1] == last:
+        lines.pop()
+        malformed.append((last, delimiter.join(rows.pop())))
     columns = list(zip(*rows, strict=True)) or [()] * len(names)
     table = pa.table([pa.array(column, pa.string()) for column in columns], names=names)
     return _without_blank_rows(table, np.array(lines, dtype=np.int64), tuple(malformed))
+
+
+def _ends_in_quotes(file: str, body: str, delimiter: str, line: int, first_line: int) -> bool:
+    """Whether the last record, from `line` on, opens a quote and never closes it.
+
+    Raises:
+        UnreadableFileError: more than one line was swallowed by it.
+    """
+    record = io.StringIO("".join(body.splitlines(keepends=True)[line - first_line :]), newline="")
+    try:
+        list(csv.reader(record, delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        if "unexpected end of data" not in str(error):
+            return False
+        if len(record.getvalue().splitlines()) > 1:
+            what = f"{file}, line {line}: a quote is opened and never closed: the rest can't be told apart."
+            raise UnreadableFileError(what, "Close the quote, or export the file again.") from error
+        return True
+    return False
 
 
 def _without_blank_rows(

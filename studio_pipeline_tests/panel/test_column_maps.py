@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import pytest
+
+from studio_pipeline.errors import ColumnMapError
+from studio_pipeline.panel.column_maps import ColumnMap, check_against, map_beside, read_column_map
+
+BROADWAY_MAP = Path(__file__).with_name("broadway.columns.yaml")
+
+
+def _map(tmp_path, text):
+    path = tmp_path / "x.columns.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_map_kept_with_the_tests_is_read_in_full():
+    column_map = read_column_map(BROADWAY_MAP)
+    assert column_map.columns["total_members"] == column_map.columns["total_class_attendance"] == "visits"
+    assert column_map.constants == {"studio_type": "Theatre"}
+    assert column_map.where == {"full_month": ("1",)}
+    assert column_map.month_format == "%Y-%m"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("columns: {revenues: a}", "'revenues' is not one of our columns"),
+        ("constants: {studio_kind: Yoga}", "'studio_kind' is not one of our columns"),
+        ("colums: {studio_id: a}", "field colums"),
+        ("columns: [studio_id]", "field columns"),
+        ("decimal: ';'", "field decimal"),
+        ('{decimal: ",", thousands: ","}', "decimal and thousands are both ','"),
+        ("month_format: YYYY-MM", "month_format 'YYYY-MM' has no % code"),
+        ("{columns: {studio_type: kind}, constants: {studio_type: Yoga}}", "'studio_type' stands under both"),
+        ("columns: {studio_id: [", "line 1: is not YAML"),
+        ("- a list", "Input should be a valid dictionary"),
+    ],
+)
+def test_a_wrong_map_is_told_with_file_field_and_remedy(tmp_path, text, named):
+    with pytest.raises(ColumnMapError) as caught:
+        read_column_map(_map(tmp_path, text))
+    assert caught.value.what.startswith("x.columns.yaml")
+    assert named in caught.value.what
+    assert caught.value.remedy
+
+
+def test_scalars_of_yaml_become_the_text_of_a_file(tmp_path):
+    column_map = read_column_map(
+        _map(tmp_path, "{constants: {class_capacity: 12.5}, where: {full: [1, yes], day: 2024-01-01}}")
+    )
+    assert column_map.constants["class_capacity"] == "12.5"
+    assert column_map.where == {"full": ("1", "True"), "day": ("2024-01-01",)}
+
+
+def test_an_empty_map_is_no_map(tmp_path):
+    assert read_column_map(_map(tmp_path, "# nothing yet\n")) == ColumnMap()
+
+
+def test_the_nearest_map_applies(tmp_path):
+    folder = tmp_path / "landing" / "north"
+    folder.mkdir(parents=True)
+    file = folder / "a.csv"
+    root = tmp_path / "landing"
+    assert map_beside(file, root) is None
+    (tmp_path / "columns.yaml").write_text("{}")
+    assert map_beside(file, root) is None, "a map above the landing folder does not count"
+    for name in ("columns.yaml", "north/columns.yaml", "north/a.columns.yaml", "north/a.csv.columns.yaml"):
+        (root / name).write_text("{}")
+        assert map_beside(file, root) == root / name
+
+
+def test_a_column_is_taken_by_its_own_name_unless_the_map_says_otherwise():
+    file_columns = ["studio_id", "month_year", "total_revenue", "upsell_rate", "visits"]
+    column_map = ColumnMap(columns={"total_members": "visits", "upsell_rate": None})
+    assert column_map.source_of("studio_id", file_columns) == "studio_id"
+    assert column_map.source_of("total_members", file_columns) == "visits"
+    assert column_map.source_of("upsell_rate", file_columns) is None
+    assert column_map.source_of("staff_count", file_columns) is None
+    check_against(column_map, "a.csv", file_columns)
+
+
+@pytest.mark.parametrize(
+    ("column_map", "named"),
+    [
+        (ColumnMap(columns={"total_members": "guests"}), "columns.total_members names the column 'guests'"),
+        (ColumnMap(where={"full": ("1",)}), "where.full names the column 'full'"),
+        (ColumnMap(columns={"total_revenue": None}), "required column 'total_revenue' is not there"),
+    ],
+)
+def test_a_map_that_does_not_fit_its_file_names_what_the_file_has(column_map, named):
+    with pytest.raises(ColumnMapError) as caught:
+        check_against(column_map, "a.csv", ["studio_id", "month_year", "total_revenue"])
+    assert caught.value.what.startswith("a.csv:")
+    assert named in caught.value.what
+    assert "The file has: studio_id, month_year, total_revenue." in caught.value.remedy

@@ -1,0 +1,81 @@
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from studio_pipeline.panel.parsing import arrow_text, parse_months, parse_numbers, parse_text
+
+
+def _numbers(texts, decimal=".", thousands=""):
+    values, faulty = parse_numbers(arrow_text(pd.Series(texts, dtype=object)), decimal, thousands)
+    return ["fault" if bad else value for value, bad in zip(values.tolist(), faulty, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "decimal", "thousands", "expected"),
+    [
+        (["1", " 2.5 ", "-3", "+4", ".5", "6.", "1e3"], ".", "", [1, 2.5, -3, 4, 0.5, 6, 1000]),
+        (["1,5", "1.5", "-0,25"], ",", "", [1.5, "fault", -0.25]),
+        (["1,234.5", "1234.5", "12,34", "1,234,567"], ".", ",", [1234.5, 1234.5, "fault", 1234567]),
+        (["1.234,5", "1.234", "12.34", "-1.000"], ",", ".", [1234.5, 1234, "fault", -1000]),
+        (["1 234", "1\u00a0234,5", "1\u202f234"], ",", " ", [1234, 1234.5, 1234]),
+        (["1'234.5"], ".", "'", [1234.5]),
+        (["1,234", "x", "$5", "93%", "1 2", "0x10", "1_000", "--1", "1e"], ".", "", ["fault"] * 9),
+    ],
+)
+def test_number_forms(texts, decimal, thousands, expected):
+    assert _numbers(texts, decimal, thousands) == expected
+
+
+def test_missing_is_neither_a_number_nor_a_fault():
+    values, faulty = parse_numbers(arrow_text(pd.Series(["", " ", "NA", "n/a", "NaN", "null", None, "x"])), ".")
+    assert np.isnan(values).all()
+    assert faulty.tolist() == [False] * 7 + [True]
+
+
+@pytest.mark.parametrize("text", ["inf", "-Infinity", "1e999", "INF"])
+def test_infinity_is_read_as_such(text):
+    assert np.isinf(_numbers([text])[0])
+    assert np.isinf(_numbers([text, "nonsense"])[0]), "on the careful way, too"
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False, width=64), min_size=1))
+def test_any_number_survives_both_ways(values):
+    texts = [repr(value) for value in values]
+    assert _numbers(texts) == values
+    assert _numbers([*texts, "nonsense"])[:-1] == values
+    assert _numbers([text.replace(".", ",") for text in texts], ",", ".") == values
+
+
+@pytest.mark.parametrize(
+    ("text", "month_format", "expected"),
+    [
+        ("2024-01-01", None, "2024-01"),
+        ("2024-01", None, "2024-01"),
+        ("2024-1", None, "2024-01"),
+        ("2024-01-31", None, "2024-01"),
+        ("2024-01-01 00:00:00", None, "2024-01"),
+        ("2024-01-01T00:00:00Z", None, "2024-01"),
+        ("31.01.2024", "%d.%m.%Y", "2024-01"),
+        ("January 2024", "%B %Y", "2024-01"),
+        ("2024-01", "%Y-%m", "2024-01"),
+        ("31.01.2024", None, "NaT"),
+        ("2024-13", None, "NaT"),
+        ("2024-02-30", None, "NaT"),
+        ("2024", None, "NaT"),
+        ("0001-01", None, "NaT"),
+        ("9999-12", None, "NaT"),
+        ("", None, "NaT"),
+        (None, None, "NaT"),
+        ("2024-01-01", "%d.%m.%Y", "NaT"),
+    ],
+)
+def test_month_forms(text, month_format, expected):
+    found = parse_months(pa.array([text, text], pa.string()), month_format)
+    assert np.array_equal(found, np.array([expected] * 2, "datetime64[M]"), equal_nan=True)
+
+
+def test_text_is_trimmed_and_none_where_empty():
+    assert parse_text(pd.Series([" a ", "", None, "NA"], dtype=object)).tolist() == ["a", None, None, "NA"]
