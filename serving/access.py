@@ -7,8 +7,8 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
-from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -56,13 +56,13 @@ class AccessRules:
     def __init__(self, keys: Sequence[ApiKey]) -> None:
         self._keys = [(key.key.get_secret_value().encode(), key.studio_pattern) for key in keys]
 
-    def decide(self, path: str, peer: str | None, sent_key: str | None) -> Visibility:
+    def decide(self, path: str, peer: str | None, sent_key: bytes) -> Visibility:
         """The studios that a request may see.
 
         Args:
             path: of the request.
             peer: the other side's address; None where it is unknown.
-            sent_key: the header X-API-Key.
+            sent_key: the header X-API-Key; empty where there is none.
 
         Raises:
             AccessDeniedError: 401 without a valid key, 403 for a peer from elsewhere where no keys are set.
@@ -76,7 +76,7 @@ class AccessRules:
             return EVERYTHING
         if path in OPEN_PATHS:
             return EVERYTHING
-        if patterns := self._patterns_of((sent_key or "").encode("latin-1")):
+        if patterns := self._patterns_of(sent_key):
             return Visibility(patterns)
         raise AccessDeniedError(401, "Send a valid API key in the header X-API-Key.")
 
@@ -86,6 +86,7 @@ class AccessRules:
         return tuple(pattern for match, pattern in matches if match)
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(peer: str | None) -> bool:
     """Whether an address is this machine's own; an unknown one is not."""
     try:
@@ -109,10 +110,9 @@ class AccessGuard:
             return
         client = scope.get("client")
         rules: AccessRules = scope["app"].state.access
+        sent_key = next((value for name, value in scope["headers"] if name == b"x-api-key"), b"")
         try:
-            visible = rules.decide(
-                scope["path"], client[0] if client else None, Headers(scope=scope).get("x-api-key")
-            )
+            visible = rules.decide(scope["path"], client[0] if client else None, sent_key)
         except AccessDeniedError as denied:
             await JSONResponse({"detail": denied.detail}, denied.status)(scope, receive, send)
             return

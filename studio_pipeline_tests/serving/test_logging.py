@@ -6,6 +6,7 @@ import pytest
 from fake_forecaster import publish_fake
 
 from serving.logs import LOGGERS
+from studio_pipeline.errors import StorageError
 
 
 def test_json_lines_go_to_the_file(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -38,6 +39,15 @@ def test_the_level_is_the_setting_s(client_of, tmp_path: Path) -> None:  # type:
     with client_of(log_file=file, log_level="WARNING") as client:
         client.get("/api/v1/health")
     assert file.read_text() == ""
+
+
+def test_a_log_that_can_not_be_written_stops_the_start_with_a_remedy(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(StorageError, match="A file stands where a folder should be"),
+        client_of(log_file=tmp_path / "file" / "log"),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("name", LOGGERS)

@@ -105,6 +105,7 @@ def test_ten_thousand_calls_during_twenty_swaps(tmp_path: Path) -> None:
     "command",
     [
         ("-c", "from serving.server import serve; serve(port={port})"),
+        ("-c", "from serving.server import serve; serve(port={port}, workers=2)"),
         ("-m", "uvicorn", "serving.app:app", "--port", "{port}", "--log-level", "warning"),
     ],
 )

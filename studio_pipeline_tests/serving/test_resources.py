@@ -64,6 +64,13 @@ def test_models_are_listed_with_the_one_that_answers(client_of, tmp_path: Path) 
     assert models[0]["details"]["run_id"] == "run-1"
 
 
+def test_a_model_whose_manifest_can_not_be_read_is_left_out(client: TestClient, tmp_path: Path) -> None:
+    publish_fake(tmp_path, 2)
+    (tmp_path / "models" / "1" / "manifest.json").write_text("{")
+    models = client.get(f"{API}/models").json()["models"]
+    assert [model["model_version"] for model in models] == ["2"]
+
+
 def test_studios_are_listed_with_their_months(client: TestClient) -> None:
     studios = client.get(f"{API}/studios").json()["studios"]
     assert [studio["studio_id"] for studio in studios] == ["chain-a-1", "chain-a-2", "chain-b-1"]
