@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -157,7 +158,7 @@ def _parse_slow(file: str, names: list[str], delimiter: str, body: str, first_li
     """The rows by the standard library's parser: the fast one's plain twin, for files with stray quotes."""
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter)
     rows, lines, malformed, line = [], [], [], first_line
-    for fields in reader:
+    for fields in _records(file, reader, first_line):
         if len(fields) == len(names):
             rows.append(fields)
             lines.append(line)
@@ -172,19 +173,28 @@ def _parse_slow(file: str, names: list[str], delimiter: str, body: str, first_li
     return _without_blank_rows(table, np.array(lines, dtype=np.int64), tuple(malformed))
 
 
+def _records(file: str, reader: Iterator[list[str]], first_line: int) -> Iterator[list[str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        line = first_line + getattr(reader, "line_num", 0)
+        what = f"{file}, near line {line}: can't be read as CSV ({error})."
+        raise UnreadableFileError(what, "Look for a quote that is never closed, or export it again.") from error
+
+
 def _ends_in_quotes(file: str, body: str, delimiter: str, line: int, first_line: int) -> bool:
     """Whether the last record, from `line` on, opens a quote and never closes it.
 
     Raises:
         UnreadableFileError: more than one line was swallowed by it.
     """
-    record = io.StringIO("".join(body.splitlines(keepends=True)[line - first_line :]), newline="")
+    record = list(io.StringIO(body, newline=""))[line - first_line :]
     try:
         list(csv.reader(record, delimiter=delimiter, strict=True))
     except csv.Error as error:
         if "unexpected end of data" not in str(error):
             return False
-        if len(record.getvalue().splitlines()) > 1:
+        if len(record) > 1:
             what = f"{file}, line {line}: a quote is opened and never closed: the rest can't be told apart."
             raise UnreadableFileError(what, "Close the quote, or export the file again.") from error
         return True

@@ -92,6 +92,7 @@ def test_the_fast_parser_agrees_with_its_slow_twin(rows, line_break):
         (b"PK\x03\x04rest", "is an Excel or ZIP file"),
         (b"PAR1half of a file", "can't be read as Parquet"),
         (b'a,b\n1,2\n"3,4\n5,6\n', "line 3: a quote is opened and never closed"),
+        (b'a,b\n1,2\n"3,4\n' + b"5,6\n" * 50_000, "can't be read as CSV (field larger than field limit"),
     ],
 )
 def test_what_can_not_be_read_is_told_with_file_and_remedy(data, named):

@@ -1,0 +1,93 @@
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from studio_pipeline.panel.landing import read_landing
+from studio_pipeline.panel.limits import ValidationLimits
+from studio_pipeline.panel.validation import validate_months
+
+NOW = datetime(2024, 6, 15, 12, tzinfo=UTC)
+SHARED = Path(__file__).parents[3] / "shared"
+
+
+class Landing:
+    """A landing folder, and what becomes of it on the 15th of June 2024."""
+
+    def __init__(self, folder):
+        self.folder = folder / "landing"
+        self.ledger = folder / "first_seen.parquet"
+        self.folder.mkdir()
+
+    def put(self, name, content):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def put_frame(self, name, frame):
+        return self.put(name, frame.to_csv(index=False))
+
+    def read(self, now=NOW):
+        return read_landing(self.folder, self.ledger, now)
+
+    def validate(self, now=NOW, limits=None):
+        return validate_months(self.read(now).frame, limits or ValidationLimits(), now.date())
+
+
+@pytest.fixture
+def landing(tmp_path):
+    return Landing(tmp_path)
+
+
+@pytest.fixture
+def now():
+    return NOW
+
+
+@pytest.fixture
+def today():
+    return date(2024, 6, 15)
+
+
+@pytest.fixture
+def shared():
+    if not SHARED.is_dir():
+        pytest.skip("the shared folder with real data is not beside the repository")
+    return SHARED
+
+
+def studio_months(studios=3, months=24, first="2022-01", seed=1):
+    """Plausible months of some studios, whole columns of the contract, revenue adding up."""
+    rng = np.random.default_rng(seed)
+    calendar = pd.date_range(first, periods=months, freq="MS")
+    n = studios * months
+    members = rng.integers(80, 300, n)
+    parts = rng.uniform(0.05, 0.2, (3, n))
+    frame = pd.DataFrame(
+        {
+            "studio_id": np.repeat([f"s{i:03d}" for i in range(studios)], months),
+            "month_year": np.tile(calendar.strftime("%Y-%m-%d"), studios),
+            "studio_type": "Yoga",
+            "total_members": members,
+            "new_members": rng.integers(5, 30, n),
+            "churned_members": rng.integers(5, 30, n),
+            "total_classes_held": rng.integers(80, 120, n),
+            "total_class_attendance": rng.integers(900, 1400, n),
+            "class_capacity": 20,
+            "staff_utilization_rate": rng.uniform(0.6, 1, n).round(3),
+            "upsell_rate": rng.uniform(0, 0.5, n).round(3),
+            "membership_revenue": (members * 100.0).round(2),
+        }
+    )
+    for name, share in zip(("class_pack_revenue", "retail_revenue", "upsell_revenue"), parts, strict=True):
+        frame[name] = (members * 100 * share).round(2)
+    names = ["membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue"]
+    return frame.assign(total_revenue=frame[names].sum(axis=1).round(2))
+
+
+@pytest.fixture
+def make_months():
+    return studio_months
