@@ -1,13 +1,12 @@
 """How good the ensemble is on origins that chose neither its weights nor its intervals."""
 
 # ruff: noqa: PLR0913, PLR0917 - an argument of an asset is an edge of the graph
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
+from studio_pipeline.assets.champion import champion_of, source_of
 from studio_pipeline.assets.results import (
     OWNERS,
     numbers,
@@ -21,11 +20,14 @@ from studio_pipeline.evaluation.backtest import backtest
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
 from studio_pipeline.evaluation.figures import actual_against_predicted, coverage_by_horizon, error_by_horizon
 from studio_pipeline.evaluation.html_report import write_html_report
+from studio_pipeline.evaluation.promotion import decide_promotion
 from studio_pipeline.evaluation.schemas import METRICS
 from studio_pipeline.forecasting.core_fit import CoreFit
+from studio_pipeline.forecasting.feature_store import FEATURES
 from studio_pipeline.forecasting.learners import LearnerFit
 from studio_pipeline.forecasting.weights import EnsembleWeights
 from studio_pipeline.panel.frames import panel_from_frame
+from studio_pipeline.publishing.snapshots import data_version_of
 from studio_pipeline.resources.mlflow_tracking import Entry, MlflowTracking, flat_parameters
 from studio_pipeline.settings import Settings
 
@@ -42,7 +44,9 @@ DESCRIPTIONS = {name: column.description or "" for name, column in METRICS.colum
     code_version="1",
 )
 def evaluation_report(
+    context: dg.AssetExecutionContext,
     validated_studio_months: pd.DataFrame,
+    rejected_rows: pd.DataFrame,
     studio_features: pd.DataFrame,
     stock_and_flow_fit: CoreFit,
     xgboost_fit: LearnerFit,
@@ -60,7 +64,25 @@ def evaluation_report(
     report = EvaluationReport.from_predictions(predictions)
     figures = figures_of(report)
     path = settings.home / "report.html"
-    write_html_report(path, report, validated_studio_months, studio_features, fits, ensemble_weights)
+    champion = champion_of(settings, source_of(context.instance))
+    decision = decide_promotion(
+        report.summary, champion.metrics if champion else None, configuration.promotion
+    )
+    write_html_report(
+        path,
+        panel_frame=validated_studio_months,
+        features=studio_features,
+        feature_descriptions=FEATURES,
+        rejected=rejected_rows,
+        report=report,
+        weights=ensemble_weights.frame,
+        importances=pd.concat([fit.importances for fit in fits], ignore_index=True),
+        details={
+            "Dagster run": context.run_id,
+            "data version": data_version_of(panel),
+            "decision": decision.reason,
+        },
+    )
     mlflow.log(_entry(report, figures, configuration))
     return object_result(report, _metadata(report, figures) | {"report": dg.MetadataValue.path(str(path))})
 

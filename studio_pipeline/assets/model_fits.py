@@ -76,7 +76,12 @@ def _entry(fit: LearnerFit, learner: LearnerName, configuration: Configuration) 
 def _metadata(fit: LearnerFit) -> dict[str, Any]:
     size_bytes = sum(map(len, fit.native_models.values()))
     return {
-        **numbers({"native_model_bytes": size_bytes, "out_of_fold_rows": len(fit.out_of_fold)}),
+        **numbers(
+            {
+                "native_model_bytes": size_bytes,
+                "out_of_fold_rows": max(map(len, fit.out_of_fold.values()), default=0),
+            }
+        ),
         "importances": rows_metadata(fit.importances),
         **picture("importances_figure", feature_importances(fit.importances)),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +13,7 @@ from studio_pipeline.assets.results import OWNERS, numbers, rows_metadata, table
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.panel.columns import COLUMNS
 from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.landing import RawMonths, landing_sources, read_landing
-from studio_pipeline.panel.raw_table import raw_from_numbers
+from studio_pipeline.panel.landing import RawMonths, landing_sources, raw_from_numbers, read_landing
 from studio_pipeline.publishing.releases import Source, check_replaceable
 from studio_pipeline.settings import Settings
 
@@ -50,12 +50,12 @@ DESCRIPTIONS = {column.name: column.description for column in COLUMNS}
 )
 def raw_studio_months(
     settings: dg.ResourceParam[Settings], configuration: dg.ResourceParam[Configuration]
-) -> Any:
+) -> Iterator[Any]:
     """Read the landing folder, or make a synthetic fleet."""
     source = choose_source(settings)
     raw = read_months(settings, configuration, source)
     result = table_result(raw.frame, DESCRIPTIONS | PROVENANCE, _metadata(raw, source))
-    return result._replace(check_results=[_files_readable(raw)])
+    yield result._replace(check_results=[_files_readable(raw)])
 
 
 def choose_source(settings: Settings) -> Source:

@@ -1,8 +1,6 @@
 """The last stage: a release that the service answers from, and the forecasts that it gives."""
 
 # ruff: noqa: PLR0913, PLR0917 - an argument of an asset is an edge of the graph
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,10 +9,10 @@ import dagster as dg
 import pandas as pd
 
 from studio_pipeline.asset_checks import blocking_check_keys
+from studio_pipeline.assets.champion import champion_of, source_of
 from studio_pipeline.assets.results import OWNERS, numbers, rows_metadata, table_result
 from studio_pipeline.assets.verification import refuse_unverified
 from studio_pipeline.configuration import Configuration
-from studio_pipeline.errors import NoReleaseError
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
 from studio_pipeline.evaluation.promotion import Decision, decide_promotion
 from studio_pipeline.forecasting.core_fit import CoreFit
@@ -31,7 +29,7 @@ from studio_pipeline.publishing.forecast_tables import (
     write_forecast_files,
 )
 from studio_pipeline.publishing.layout import model_folder, snapshot_folder
-from studio_pipeline.publishing.releases import Release, Source, current_release, publish_release
+from studio_pipeline.publishing.releases import Release, current_release, publish_release
 from studio_pipeline.publishing.snapshots import read_panel, write_panel
 from studio_pipeline.resources.mlflow_tracking import Entry, MlflowTracking
 from studio_pipeline.settings import Settings
@@ -60,7 +58,7 @@ def registered_model(
     configuration: dg.ResourceParam[Configuration],
     mlflow: MlflowTracking,
 ) -> Any:
-    """Publish the new months, with the new model if the promotion rule lets it pass, else with the old one."""
+    """Publish the new months, with the new model if the rule lets it pass, else with the old one."""
     refuse_unverified(context.instance, blocking_check_keys(before="registered_model"))
     panel, source = panel_from_frame(validated_studio_months), source_of(context.instance)
     champion = champion_of(settings, source)
@@ -85,26 +83,6 @@ def registered_model(
     if decision.promoted:
         mlflow.set_champion(release.model_version)
     return _result(published, decision, is_new=published.run_id == context.run_id)
-
-
-def source_of(instance: dg.DagsterInstance) -> Source:
-    """Where the latest raw months came from."""
-    event = instance.get_latest_materialization_event(dg.AssetKey("raw_studio_months"))
-    stored = (
-        event.asset_materialization.metadata["source"].value
-        if event and event.asset_materialization
-        else None
-    )
-    return "landing" if stored == "landing" else "generator"
-
-
-def champion_of(settings: Settings, source: Source) -> Release | None:
-    """The published release, if it is from the same kind of months: synthetic ones judge no real ones."""
-    try:
-        release = current_release(settings.home)
-    except NoReleaseError:
-        return None
-    return release if release.source == source else None
 
 
 def with_new_model(

@@ -92,40 +92,45 @@ def content_sha(value: Any) -> str:
 
 def _chunks(value: Any) -> Iterable[bytes]:
     yield type(value).__name__.encode()
-    if isinstance(value, pd.DataFrame):
-        yield repr([(str(name), str(dtype)) for name, dtype in value.dtypes.items()]).encode()
-        yield pd.util.hash_pandas_object(value, index=False).to_numpy().tobytes()
-    elif isinstance(value, np.ndarray):
-        yield repr((value.shape, str(value.dtype))).encode()
-        yield np.ascontiguousarray(value).tobytes()
-    elif isinstance(value, bytes):
-        yield value
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for field in dataclasses.fields(value):
-            yield field.name.encode()
-            yield from _chunks(getattr(value, field.name))
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield repr(key).encode()
-            yield from _chunks(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _chunks(item)
-    elif isinstance(value, BaseModel):
-        yield value.model_dump_json().encode()
-    elif value is None or isinstance(value, (str, int, float, date, Enum, np.generic)):
-        yield repr(value).encode()
+    parts = _parts(value)
+    if parts is None:
+        yield _bytes(value)
     else:
-        yield from _written_chunks(value)
+        for part in parts:
+            yield from _chunks(part)
 
 
-def _written_chunks(value: Any) -> Iterable[bytes]:
+def _parts(value: Any) -> list[Any] | None:
+    """What a container holds, the same for equal containers; None for what holds nothing."""
+    if isinstance(value, pd.DataFrame):
+        dtypes = [(str(name), str(dtype)) for name, dtype in value.dtypes.items()]
+        return [repr(dtypes), pd.util.hash_pandas_object(value, index=False).to_numpy()]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
+    if isinstance(value, Mapping):
+        return [(repr(key), item) for key, item in value.items()]
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    return _written(value) if hasattr(value, "write") else None
+
+
+def _bytes(value: Any) -> bytes:
+    if isinstance(value, np.ndarray):
+        return repr((value.shape, str(value.dtype))).encode() + np.ascontiguousarray(value).tobytes()
+    if isinstance(value, BaseModel):
+        return value.model_dump_json().encode()
+    if isinstance(value, bytes):
+        return value
+    if value is None or isinstance(value, (str, int, float, date, Enum, np.generic)):
+        return repr(value).encode()
+    raise TypeError(f"{type(value).__name__} has no content that can be hashed")
+
+
+def _written(value: Any) -> list[Any]:
     with tempfile.TemporaryDirectory() as folder:
         value.write(Path(folder))
-        for path in sorted(Path(folder).rglob("*")):
-            if path.is_file():
-                yield path.name.encode()
-                yield path.read_bytes()
+        files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+        return [(path.name, path.read_bytes()) for path in files]
 
 
 def _plain(value: Any) -> str | int | float | bool | None:

@@ -27,10 +27,8 @@ REJECTED_DESCRIPTIONS = {
 }
 
 
-def _spec(name: str, description: str) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        name,
-        deps=["raw_studio_months"],
+def _out(description: str) -> dg.AssetOut:
+    return dg.AssetOut(
         description=description,
         kinds={"pandas", "pandera"},
         owners=OWNERS,
@@ -41,15 +39,10 @@ def _spec(name: str, description: str) -> dg.AssetSpec:
 
 
 @dg.multi_asset(
-    specs=[
-        _spec(
-            "validated_studio_months",
-            "One typed, plausible row a studio and month, derived columns filled in.",
-        ),
-        _spec(
-            "rejected_rows", "Every rejected row: file, line, column, the value as it stood and the reason."
-        ),
-    ],
+    outs={
+        "validated_studio_months": _out("One plausible row a studio and month, derived columns filled in."),
+        "rejected_rows": _out("Every rejected row: file, line, column, the value as it stood, the reason."),
+    },
     name="validate_studio_months",
 )
 def validated_data(

@@ -3,11 +3,12 @@
 # ruff: noqa: PLC0415 - a command imports what it needs, so that the others start at once
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
 
-SHOWN_ROWS = 20
+REFUSED = 1
 
 
 @click.command("import")
@@ -21,9 +22,13 @@ SHOWN_ROWS = 20
 )
 def command(files: tuple[Path, ...], columns_map: Path | None) -> None:
     """Check files of months and copy them as they are into the landing folder."""
+    from studio_pipeline.configuration import read_configuration
     from studio_pipeline.panel.importing import import_files
     from studio_pipeline.settings import read_settings
 
     settings = read_settings()
-    report = import_files(list(files), columns_map, settings.landing_dir)
+    limits = read_configuration(settings.config).validation
+    report = import_files(files, columns_map, settings.landing_dir, limits)
     click.echo(report)
+    if report.refused:
+        sys.exit(REFUSED)

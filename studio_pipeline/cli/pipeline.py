@@ -110,7 +110,9 @@ def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -
                 run_config=_run_config(options),
                 raise_on_error=True,
             )
-        except dg.DagsterAssetCheckFailedError:
+        except dg.DagsterError:
+            if not progress.blocking_failures:
+                raise
             failed = "; ".join(progress.blocking_failures)
             raise ReleaseError(
                 f"A blocking check failed: {failed}",

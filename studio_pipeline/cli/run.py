@@ -18,7 +18,9 @@ def command(studios: int | None, months: int | None, types: str | None, seed: in
     """Materialise every asset once: from months to a published release.
 
     The months are those of the landing folder; where it is empty, those of the built-in generator, which
-    the options are for. Exit status: 0 a release is published, 3 the new one was refused and the old one stays, 1 failed.
+    the options are for.
+
+    Exit status: 0 a release is published, 3 the new one was refused and the old one stays, 1 failed.
     """
     from studio_pipeline.cli.pipeline import run_pipeline
     from studio_pipeline.settings import read_settings

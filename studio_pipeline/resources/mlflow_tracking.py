@@ -4,8 +4,6 @@ The store is opened and written in one worker thread, so that its migrations and
 """
 
 # ruff: noqa: PLC0415 - MLflow takes seconds to import, and only a run needs it
-from __future__ import annotations
-
 import logging
 import os
 import tempfile
@@ -51,7 +49,7 @@ class Entry:
 class OpenRun:
     """A client and the MLflow run that it writes to."""
 
-    client: MlflowClient
+    client: "MlflowClient"
     run_id: str
 
 
@@ -119,7 +117,7 @@ def open_run(settings: Settings, dagster_run_id: str) -> OpenRun:
     return OpenRun(client, run.info.run_id)
 
 
-def _experiment(client: MlflowClient, settings: Settings) -> str:
+def _experiment(client: "MlflowClient", settings: Settings) -> str:
     experiment = client.get_experiment_by_name(settings.mlflow_experiment_name)
     if experiment is not None:
         return str(experiment.experiment_id)

@@ -4,8 +4,6 @@ STUDIO_HOME/assets/<asset>/v-<run id>/   Parquet, JSON, ONNX; with a manifest of
 STUDIO_HOME/assets/<asset>/current       the name of the latest folder, atomically replaced
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
