@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -61,7 +61,14 @@ def ask_until(stop: threading.Event, url: httpx.URL, seen: list[tuple[int, str, 
             seen.append((response.status_code, answer["model_version"], revenues.pop()))
 
 
-def swap_under_load(home: Path, swaps: int, pause: float) -> list[tuple[int, str, float]]:
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def swap_under_load(home: Path, swaps: int, calls_a_swap: int) -> list[tuple[int, str, float]]:
     publish_fake(home, 1)
     seen: list[list[tuple[int, str, float]]] = [[], [], []]
     stop = threading.Event()
@@ -71,12 +78,15 @@ def swap_under_load(home: Path, swaps: int, pause: float) -> list[tuple[int, str
         ]
         for asker in askers:
             asker.start()
-        for number in range(2, swaps + 2):
-            publish_fake(home, number)
-            time.sleep(pause)
-        stop.set()
-        for asker in askers:
-            asker.join()
+        try:
+            for number in range(1, swaps + 2):
+                publish_fake(home, number)
+                wait_until(lambda n=number: all(answers and answers[-1][1] == str(n) for answers in seen))  # type: ignore[misc]
+                wait_until(lambda n=number: sum(map(len, seen)) >= (n - 1) * calls_a_swap)  # type: ignore[misc]
+        finally:
+            stop.set()
+            for asker in askers:
+                asker.join()
         assert client.get("/api/v1/health").json()["status"] == "healthy"
     return [answer for answers in seen for answer in answers]
 
@@ -87,18 +97,18 @@ def assert_no_answer_mixes_two_releases(answers: list[tuple[int, str, float]]) -
 
 
 def test_releases_are_swapped_while_requests_run(tmp_path: Path) -> None:
-    answers = swap_under_load(tmp_path, swaps=4, pause=0.6)
+    answers = swap_under_load(tmp_path, swaps=4, calls_a_swap=50)
     assert_no_answer_mixes_two_releases(answers)
-    assert len({model_version for _, model_version, _ in answers}) >= 4
-    assert len(answers) > 100
+    assert {model_version for _, model_version, _ in answers} == set("12345")
+    assert len(answers) >= 200
 
 
 @pytest.mark.slow
 def test_ten_thousand_calls_during_twenty_swaps(tmp_path: Path) -> None:
-    answers = swap_under_load(tmp_path, swaps=20, pause=1.0)
+    answers = swap_under_load(tmp_path, swaps=20, calls_a_swap=500)
     assert_no_answer_mixes_two_releases(answers)
-    assert len({model_version for _, model_version, _ in answers}) >= 20
-    assert len(answers) > 10_000
+    assert len({model_version for _, model_version, _ in answers}) == 21
+    assert len(answers) >= 10_000
 
 
 @pytest.mark.parametrize(
