@@ -16,7 +16,8 @@ Sums = dict[str, FloatArray]
 KEYS: tuple[str, ...] = ("target", "horizon", "candidate")
 METRICS: tuple[str, ...] = (
     "rmse", "mae", "r2", "mape", "wape", "mase", "direction_from_last", "direction_along_path",
-    "within_5_pct", "within_10_pct", "three_month_total_accuracy", "business_score", "coverage_90", "width_90",
+    "within_5_pct", "within_10_pct", "three_month_total_accuracy", "business_score",
+    "coverage_90", "width_90",
 )  # fmt: skip
 
 

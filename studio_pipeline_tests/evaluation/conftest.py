@@ -8,6 +8,8 @@ import pytest
 
 from studio_pipeline.evaluation.candidates import CANDIDATES, TARGETS
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
+from studio_pipeline.panel.generator.months import generate_months
+from studio_pipeline.panel.generator.options import GeneratorOptions
 
 ERRORS = {
     "ensemble": 0.03,
@@ -69,3 +71,82 @@ def predictions() -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def report(predictions: pd.DataFrame) -> EvaluationReport:
     return EvaluationReport.from_predictions(predictions)
+
+
+@pytest.fixture(scope="session")
+def panel_frame() -> pd.DataFrame:
+    """Months of a generated fleet, in the form of validated months."""
+    return generate_months(GeneratorOptions(studios=10, months=40))
+
+
+@pytest.fixture(scope="session")
+def panel_report(panel_frame: pd.DataFrame) -> EvaluationReport:
+    return EvaluationReport.from_predictions(backtest_of(panel_frame))
+
+
+def backtest_of(panel_frame: pd.DataFrame, origins: int = 8, seed: int = 5) -> pd.DataFrame:
+    """A made-up backtest of real months: each candidate is what happened, and its own error."""
+    random = np.random.default_rng(seed)
+    months = np.sort(panel_frame["month_year"].unique())
+    columns = {"revenue": "total_revenue", "members": "total_members", "retention": "retention_rate"}
+    parts = []
+    for target, column in columns.items():
+        values = panel_frame.set_index(["studio_id", "month_year"])[column].astype(float)
+        for origin in months[-12 - origins : -12]:
+            last = values.xs(origin, level="month_year")
+            for horizon in range(1, 13):
+                month = (pd.Timestamp(origin) + pd.DateOffset(months=horizon)).to_datetime64()
+                actual = values.xs(month, level="month_year").reindex(last.index)
+                part = pd.DataFrame({"studio_id": last.index, "base_month": origin, "horizon": horizon})
+                part = part.assign(
+                    month_year=month, target=target, actual=actual.values, last_known=last.values
+                )
+                for name in CANDIDATES:
+                    error = ERRORS[name] * horizon**0.5 * (0.2 if target == "retention" else 1.0)
+                    part[name] = part["actual"] * (1 + error * random.normal(size=len(part)))
+                    if name == "ensemble":
+                        half = Z_90 * error * part["actual"]
+                        part["lower_90"], part["upper_90"] = part[name] - half, part[name] + half
+                parts.append(part.assign(scale=0.08 * last.values))
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.fixture(scope="session")
+def weights() -> pd.DataFrame:
+    """Weights that add up to 1, and none for the random forest."""
+    shares = {"core": 0.5, "xgboost": 0.2, "lightgbm": 0.2, "random_forest": 0.0, "seasonal_naive": 0.1}
+    rows = [(t, h, name, weight) for t in TARGETS for h in range(1, 13) for name, weight in shares.items()]
+    return pd.DataFrame(rows, columns=["target", "horizon", "candidate", "weight"])
+
+
+@pytest.fixture(scope="session")
+def importances() -> pd.DataFrame:
+    random = np.random.default_rng(4)
+    rows = [
+        (learner, target, f"feature_{i}", random.exponential())
+        for learner in ("xgboost", "lightgbm", "random_forest")
+        for target in TARGETS
+        for i in range(20)
+    ]
+    return pd.DataFrame(rows, columns=["learner", "target", "feature", "importance"])
+
+
+@pytest.fixture(scope="session")
+def features(panel_frame: pd.DataFrame) -> pd.DataFrame:
+    random = np.random.default_rng(4)
+    noise = {f"feature_{i}": random.normal(size=len(panel_frame)) for i in range(20)}
+    growth = panel_frame.groupby("studio_id")["total_revenue"].pct_change()
+    return panel_frame[["studio_id", "month_year"]].assign(growth=growth, **noise)
+
+
+@pytest.fixture(scope="session")
+def rejected() -> pd.DataFrame:
+    columns = ["file", "line", "studio_id", "month_year", "column", "value", "reason"]
+    rows = [
+        ("may.csv", 2, "a$1$", "2020-05", "total_revenue", "-5", "total_revenue is negative"),
+        ("may.csv", 3, "a1", "2020-05", "total_revenue", "<img onerror=x>", "total_revenue is no number"),
+        ("may.csv", 3, "a1", "2020-05", "total_members", None, "total_members is no number"),
+        ("may.csv", 4, "a2", "2099-05", "month_year", "2099-05", "the month is in the future"),
+        ("june.csv", 2, "a2", "2020-06", "total_revenue", "inf", "total_revenue is infinite"),
+    ]
+    return pd.DataFrame(rows, columns=columns)

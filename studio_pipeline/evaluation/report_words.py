@@ -1,0 +1,93 @@
+"""The report's sentences on a model, each computed from the numbers: none says what they don't."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from studio_pipeline.evaluation.candidates import CANDIDATES, LABELS, LEARNERS, TARGETS
+from studio_pipeline.evaluation.figures import importance_shares
+from studio_pipeline.evaluation.summary import Summary, best_baseline
+from studio_pipeline.evaluation.wording import joined, per_cent
+
+NOT_JUDGED = "There are too few months to backtest this model: nothing below says how good it is."
+
+
+def verdict(summary: Summary, target: str = "revenue", span: str = "1-12") -> str:
+    """Whether the ensemble beats the best simple baseline, by how much, and how sure that is."""
+    baseline = best_baseline(summary, target, span)
+    if baseline is None:
+        return NOT_JUDGED
+    name = f"{target}_versus_{baseline}_{span}"
+    difference, noise = summary[name], summary.get(f"{name}_standard_error", math.nan)
+    months = f"Over months {span}" if "-" in span else f"At month {span}"
+    best = f"the best simple baseline ({LABELS[baseline]})"
+    by = f"by {per_cent(abs(difference))}" + (f", give or take {per_cent(2 * noise)}" if noise > 0 else "")
+    if difference < 0:
+        return f"{months} the ensemble beats {best} {by}."
+    chance = ", which chance may explain" if difference <= 2 * noise else ""
+    return f"{months} the ensemble does not beat {best}: its error is larger {by}{chance}."
+
+
+def quality(summary: Summary) -> list[str]:
+    """A few sentences on how good the revenue forecasts were, or one that nothing could be judged."""
+    error = {span: summary.get(f"revenue_wape_{span}_ensemble", math.nan) for span in ("1", "1-3", "1-12")}
+    if not math.isfinite(error["1"]):
+        return [NOT_JUDGED]
+    within = {near: per_cent(summary[f"revenue_within_{near}_pct_1-3"], 0) for near in (5, 10)}
+    return [
+        f"One month ahead, forecasts of revenue missed by {per_cent(error['1'])} of it; over months 1-3 by"
+        f" {per_cent(error['1-3'])}, and over the whole year by {per_cent(error['1-12'])}.",
+        f"{within[5]} of the first three months landed within 5 % of what happened,"
+        f" {within[10]} within 10 %; the three-month total was"
+        f" right to {per_cent(summary['revenue_three_month_total_accuracy'])}.",
+        verdict(summary, span="1-3"),
+        verdict(summary, span="1-12"),
+        intervals(summary),
+    ]
+
+
+def intervals(summary: Summary, target: str = "revenue", span: str = "1-12") -> str:
+    """Whether the 90 % intervals keep what they promise, in the light of the sample's noise."""
+    covered = summary.get(f"{target}_coverage_90_{span}", math.nan)
+    if not math.isfinite(covered):
+        return "The 90 % intervals could not be judged."
+    noise = summary.get(f"{target}_coverage_90_{span}_standard_error", math.nan)
+    off = abs(covered - 0.9) > max(0.02, 2 * noise if math.isfinite(noise) else 0)
+    kept = "they are too wide" if covered > 0.9 else "they promise too much"
+    width = per_cent(summary[f"{target}_width_90_{span}"], 0)
+    said = f"The 90 % intervals of {target} held {per_cent(covered)} of what happened over months {span}"
+    return (
+        f"{said}: {kept if off else 'as good as promised'}. They are {width} of the actual wide on average."
+    )
+
+
+def weights_in_words(weights: pd.DataFrame) -> list[str]:
+    """One sentence a target: who carries the ensemble, and who has earned no place in it."""
+    sentences = []
+    for target in (t for t in TARGETS if (weights["target"] == t).any()):
+        rows = weights[weights["target"] == target]
+        mean = rows.groupby("candidate")["weight"].mean()
+        leader = str(mean.idxmax())
+        learners = float(mean.reindex(LEARNERS).fillna(0).sum())
+        idle = [LABELS[name] for name in CANDIDATES if name in mean.index and mean[name] < 0.005]
+        words = (
+            f"For {target} the {LABELS[leader]} carries most ({per_cent(float(mean[leader]), 0)} on average"
+            f" over the horizons); the three learners together have {per_cent(learners, 0)}."
+        )
+        if idle:
+            words += f" A weight of zero is a finding: {joined(idle)} earned no place beside the others."
+        sentences.append(words)
+    return sentences
+
+
+def importances_in_words(importances: pd.DataFrame) -> list[str]:
+    """One sentence a target: its strongest features."""
+    sentences = []
+    for target in TARGETS:
+        shares = importance_shares(importances, target)
+        if not shares.empty:
+            top = [f"{name} ({per_cent(value, 0)})" for name, value in shares["mean"].head(3).items()]
+            sentences.append(f"For {target} the learners lean on {joined(top)}.")
+    return sentences or ["The learners use no feature: their corrections are zero or constant."]

@@ -1,0 +1,225 @@
+"""The report is one valid file that needs no other host, and says what the numbers say."""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from studio_pipeline.errors import StorageError
+from studio_pipeline.evaluation import data_words, report_words
+from studio_pipeline.evaluation.evaluation_report import EvaluationReport
+from studio_pipeline.evaluation.html_report import write_html_report
+from studio_pipeline.evaluation.report_tables import error_by_type, error_table, hardest_studios
+
+MakePredictions = Callable[..., pd.DataFrame]
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+
+
+@dataclass(frozen=True)
+class Feature:
+    name: str
+    unit: str
+    description: str
+
+
+class Page(HTMLParser):
+    """Text, addresses and whether every tag is closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.texts: list[str] = []
+        self.alts: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        self.addresses += [
+            value or "" for name, value in attrs if name in ("src", "href", "srcset", "action")
+        ]
+        self.alts += [value or "" for name, value in attrs if name == "alt"]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data.replace("\N{NO-BREAK SPACE}", " "))
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+
+@pytest.fixture(scope="module")
+def inputs(
+    panel_frame: pd.DataFrame,
+    panel_report: EvaluationReport,
+    weights: pd.DataFrame,
+    importances: pd.DataFrame,
+    features: pd.DataFrame,
+    rejected: pd.DataFrame,
+) -> dict[str, object]:
+    return {
+        "panel_frame": panel_frame,
+        "features": features,
+        "feature_descriptions": [Feature("growth", "share", "Growth <b>last</b> month.")],
+        "rejected": rejected,
+        "report": panel_report,
+        "weights": weights,
+        "importances": importances,
+        "details": {"decision": "Published: it is good.", "model version": "7", "data version": "3f9a0c"},
+    }
+
+
+@pytest.fixture(scope="module")
+def html(inputs: dict[str, object], tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("report") / "deep" / "report.html"
+    write_html_report(path, **inputs)
+    assert [file.name for file in path.parent.iterdir()] == ["report.html"]
+    return path.read_text(encoding="utf-8")
+
+
+def test_it_is_one_whole_page(html: str) -> None:
+    page = Page(html)
+    assert page.open == []
+    assert html.startswith("<!doctype html>")
+    assert all(page.alts)
+    assert len(page.alts) >= 14
+
+
+def test_nothing_comes_from_another_host(html: str) -> None:
+    page = Page(html)
+    assert all(a.startswith(("data:image/png;base64,", "#")) for a in page.addresses)
+    without_pictures = re.sub(r"data:image/png;base64,[A-Za-z0-9+/=]+", "", html)
+    assert not re.search(r"https?:|//[a-z]|url\(|@import|<script", without_pictures)
+
+
+def test_every_link_has_its_section(html: str) -> None:
+    links = [address[1:] for address in Page(html).addresses if address.startswith("#")]
+    assert len(links) == 10
+    assert all(f'id="{name}"' in html for name in links)
+
+
+def test_it_contains_the_numbers(html: str, panel_report: EvaluationReport) -> None:
+    text, summary = Page(html).text, panel_report.summary
+    for name in ("revenue_wape_1_ensemble", "revenue_wape_1-12_ensemble", "revenue_coverage_90_1-12"):
+        assert f"{100 * summary[name]:.1f} %" in text
+    for name in ("members_wape_1-3_core", "retention_wape_1-6_seasonal_naive", "revenue_wape_1_xgboost"):
+        assert f"{100 * summary[name]:.2f} %" in text
+    assert f"{summary['revenue_business_score_1-3']:.1f}" in text
+    assert "Published: it is good." in text
+    assert "3f9a0c" in text
+    assert "2,880 forecasts of 10 studios from 8 origins" in text
+
+
+def test_what_users_gave_is_shown_and_never_run(html: str) -> None:
+    assert "<b>last</b>" not in html
+    assert "&lt;b&gt;last&lt;/b&gt;" in html
+    assert "<img onerror" not in html
+    assert "&lt;img onerror" in html
+
+
+def test_nothing_judged_nothing_claimed(inputs: dict[str, object], tmp_path: Path) -> None:
+    report = inputs["report"]
+    assert isinstance(report, EvaluationReport)
+    empty = EvaluationReport.from_predictions(report.predictions.iloc[:0])
+    nothing = {
+        name: value.iloc[:0]
+        for name, value in inputs.items()
+        if isinstance(value, pd.DataFrame) and name != "panel_frame"
+    }
+    write_html_report(tmp_path / "report.html", **(inputs | nothing | {"report": empty, "details": {}}))
+    text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
+    assert report_words.NOT_JUDGED in text
+    assert "No row was rejected." in text
+    assert "beats" not in text
+    assert " nan" not in text.lower().replace("seasonal naive", "")
+
+
+def test_an_unwritable_place_keeps_the_old_report(inputs: dict[str, object], tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder", encoding="utf-8")
+    with pytest.raises(StorageError, match=r"report\.html can't be written"):
+        write_html_report(blocked / "report.html", **inputs)
+    folder = tmp_path / "report.html"
+    (folder / "kept").mkdir(parents=True)
+    with pytest.raises(StorageError):
+        write_html_report(folder, **inputs)
+    assert (folder / "kept").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "report.html"]
+
+
+def test_the_verdict_follows_the_numbers() -> None:
+    summary = {
+        "revenue_versus_persistence_1-12": -0.3,
+        "revenue_versus_seasonal_naive_1-12": -0.12,
+        "revenue_versus_seasonal_naive_1-12_standard_error": 0.01,
+    }
+    beats = "Over months 1-12 the ensemble beats the best simple baseline (seasonal naive) by 12.0 %"
+    assert report_words.verdict(summary) == f"{beats}, give or take 2.0 %."
+    worse = report_words.verdict(summary | {"revenue_versus_seasonal_naive_1-12": 0.05})
+    assert "does not beat" in worse
+    assert "error is larger by 5.0 %" in worse
+    assert "chance" not in worse
+    close = report_words.verdict(summary | {"revenue_versus_seasonal_naive_1-12": 0.015})
+    assert close.endswith("larger by 1.5 %, give or take 2.0 %, which chance may explain.")
+    assert report_words.verdict({}) == report_words.NOT_JUDGED
+
+
+@pytest.mark.parametrize(
+    ("covered", "noise", "words"),
+    [
+        (0.9, 0.01, "as good as promised"),
+        (0.95, 0.01, "they are too wide"),
+        (0.8, 0.01, "they promise too much"),
+        (0.8, 0.06, "as good as promised"),
+        (math.nan, 0.1, "could not be judged"),
+    ],
+)
+def test_words_on_intervals(covered: float, noise: float, words: str) -> None:
+    name = "revenue_coverage_90_1-12"
+    summary = {name: covered, f"{name}_standard_error": noise, "revenue_width_90_1-12": 0.2}
+    assert words in report_words.intervals(summary)
+
+
+def test_a_learner_without_weight_is_named(weights: pd.DataFrame) -> None:
+    first, *_ = report_words.weights_in_words(weights)
+    assert first.startswith("For revenue the stock-and-flow core carries most")
+    assert "random forest earned no place" in first
+    assert "finding" not in report_words.weights_in_words(weights[weights["candidate"] == "core"])[0]
+
+
+def test_words_on_data(panel_frame: pd.DataFrame, rejected: pd.DataFrame) -> None:
+    assert data_words.panel_in_words(panel_frame).startswith("400 months of 10 studios of 5 types, from ")
+    one = panel_frame[panel_frame["studio_id"] == panel_frame["studio_id"].iloc[0]]
+    assert "40 months of 1 studio of 1 type" in data_words.panel_in_words(one)
+    doubled = one.assign(total_revenue=[1.0] * 28 + [2.0] * 12, staff_count=math.nan)
+    growth, season, gaps = data_words.data_in_words(doubled)
+    assert "took in 24 in the last twelve, 100.0 % more than" in growth
+    assert season.startswith("The season is strongest for")
+    assert gaps == "No month gives staff_count."
+    assert data_words.data_in_words(panel_frame.iloc[:0]) == []
+    assert (
+        data_words.rejected_in_words(rejected, 96) == "4 rows were left out (4.00 % of those given), and why:"
+    )
+
+
+def test_tables_stress_the_best_and_name_the_worst(
+    make_predictions: MakePredictions, panel_frame: pd.DataFrame, report: EvaluationReport
+) -> None:
+    table = error_table(report.metrics, "revenue")
+    assert table.best == {(0, 1), (0, 2), (0, 3), (0, 4)}
+    rows = make_predictions(studios=5, targets=("revenue",))
+    rows.loc[rows["studio_id"] == "s003", "ensemble"] = 2 * rows["actual"]
+    worst = hardest_studios(rows).rows[0]
+    assert list(worst) == ["s003", "18", "100.0 %", "+100.0 %"]
+    assert error_by_type(panel_frame, rows).rows[0][:3] == ["unknown", "5", "90"]
+    assert replace(table, rows=[]).rows == []
