@@ -1,54 +1,15 @@
 """The service in a process of its own, on a real port."""
 
-import contextlib
-import os
-import signal
-import socket
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from fake_forecaster import publish_fake
+from processes import service, wait_until
 
 PROGRAM = Path(__file__).with_name("fake_service.py")
 FORWARD = "/api/v1/predict/forward"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextlib.contextmanager
-def service(home: Path, *command: str) -> Iterator[httpx.Client]:
-    port = free_port()
-    env = {**os.environ, "STUDIO_HOME": str(home), "STUDIO_LOG_FILE": str(home / "service.log")}
-    arguments = [part.format(port=port) for part in command]
-    with subprocess.Popen([sys.executable, *arguments], env=env, cwd=home) as process:
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
-                wait_for(client, process)
-                yield client
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(timeout=10)
-
-
-def wait_for(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the service ended"
-        with contextlib.suppress(httpx.TransportError):
-            client.get("/api/v1/health")
-            return
-        time.sleep(0.05)
-    raise AssertionError("the service did not start")
 
 
 def ask_until(stop: threading.Event, url: httpx.URL, seen: list[tuple[int, str, float]]) -> None:
@@ -59,13 +20,6 @@ def ask_until(stop: threading.Event, url: httpx.URL, seen: list[tuple[int, str, 
             revenues = {month["revenue"] for month in answer["predictions"].values()}
             assert len(revenues) == 1
             seen.append((response.status_code, answer["model_version"], revenues.pop()))
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def swap_under_load(home: Path, swaps: int, calls_a_swap: int) -> list[tuple[int, str, float]]:

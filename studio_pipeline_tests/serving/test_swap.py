@@ -1,11 +1,10 @@
 """A new release is picked up between two requests; one that can't be loaded leaves the old one answering."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fake_forecaster import load_fake, publish_fake
+from processes import wait_until
 from starlette.testclient import TestClient
 
 from serving import model_store
@@ -14,13 +13,6 @@ from studio_pipeline.errors import NoReleaseError
 from studio_pipeline.publishing.releases import pointer_identity
 
 FORWARD = "/api/v1/predict/forward"
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def answer_of(client: TestClient) -> tuple[str, float]:
