@@ -18,33 +18,30 @@ def check_duplicates(raw: pd.DataFrame, frame: pd.DataFrame, among: BoolArray, r
     the rows can be trusted.
     """
     readable = among & frame["studio_id"].notna().to_numpy() & frame["month_year"].notna().to_numpy()
-    keys = [*KEYS, "file_order"]
-    with_files = frame[list(KEYS)].assign(file_order=raw["file_order"].to_numpy())[readable]
-    twice = with_files[with_files.duplicated(keys, keep=False)]
+    keys = frame[list(KEYS)].assign(file=raw["file_order"].to_numpy(), line=raw["line"].to_numpy())[readable]
+    twice = keys[keys.duplicated([*KEYS, "file"], keep=False)]
     if not len(twice):
         return
-    texts = (
-        raw.loc[twice.index, list(OUR_COLUMNS)]
-        .astype(object)
-        .fillna("")
-        .assign(file_order=twice["file_order"])
-    )
-    texts = texts.assign(**{key: twice[key] for key in KEYS}, row=twice.index)
-    lines = raw.loc[twice.index, "line"]
-    groups = texts.groupby(keys, sort=False)["row"]
-    # Rows that say the same have the first such row in common.
-    same_as = texts.groupby([*OUR_COLUMNS, "file_order"], sort=False)["row"].transform("min")
-    first = groups.transform("min")
-    alike = (same_as == first).groupby([texts[key] for key in keys], sort=False).transform("all")
-    all_lines = lines.astype(str).groupby([texts[key] for key in keys], sort=False).transform(", ".join)
-    repeats, conflicts = texts.index[alike & (texts["row"] != first)], texts.index[~alike]
-    told = [f"repeats line {line}, which counts" for line in lines.loc[first.loc[repeats]]]
-    rejected.add_each(repeats.to_numpy(), "month_year", told)
+    said = _said(raw, twice)
+    groups = twice.assign(said=said).groupby([*KEYS, "file"], sort=False)
+    first_line, alike = groups["line"].transform("min"), groups["said"].transform("nunique") == 1
+    lines = twice["line"].astype(str).groupby([twice[key] for key in (*KEYS, "file")]).transform(", ".join)
+    repeats = np.flatnonzero(alike & (twice["line"] != first_line))
+    told = [f"repeats line {line}, which counts" for line in first_line.to_numpy()[repeats]]
+    rejected.add_each(twice.index.to_numpy()[repeats], "month_year", told)
+    conflicts = np.flatnonzero(~alike)
     told = [
         f"the file has different rows for this month, in lines {at}: keep one"
-        for at in all_lines.loc[conflicts]
+        for at in lines.to_numpy()[conflicts]
     ]
-    rejected.add_each(conflicts.to_numpy(), "month_year", told)
+    rejected.add_each(twice.index.to_numpy()[conflicts], "month_year", told)
+
+
+def _said(raw: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
+    """What a row says about its studio's month, as one text."""
+    columns = [name for name in OUR_COLUMNS if name not in KEYS]
+    texts = raw.loc[rows.index, columns].astype(object).fillna("")
+    return texts.apply(lambda column: column.str.strip()).agg("\x1f".join, axis=1)
 
 
 def latest_rows(raw: pd.DataFrame, frame: pd.DataFrame, valid: BoolArray) -> BoolArray:

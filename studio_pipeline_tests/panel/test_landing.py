@@ -1,6 +1,7 @@
 import hashlib
 import os
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,9 @@ ROW = "studio_id,month_year,total_revenue,total_members\n"
 
 
 def _revenue(validated):
-    return dict(zip(validated.frame["month_year"].dt.strftime("%Y-%m"), validated.frame["total_revenue"], strict=True))
+    return dict(
+        zip(validated.frame["month_year"].dt.strftime("%Y-%m"), validated.frame["total_revenue"], strict=True)
+    )
 
 
 def _tree(folder):
@@ -73,7 +76,7 @@ def test_maps_filter_constants_and_number_forms(landing):
     landing.put(
         "a.columns.yaml",
         "{columns: {studio_id: shop, month_year: when, total_revenue: sales, total_members: guests},"
-        ' constants: {studio_type: Theatre, class_capacity: 12.5}, where: {open: 1.0},'
+        " constants: {studio_type: Theatre, class_capacity: 12.5}, where: {open: 1.0},"
         ' month_format: "%d.%m.%Y", decimal: ",", thousands: "."}',
     )
     raw = landing.read()
@@ -91,7 +94,9 @@ def test_columns_that_nothing_is_taken_from_are_told(landing):
 
 
 def test_typed_parquet_is_not_misread_by_a_map_made_for_csv(landing, now):
-    frame = pd.DataFrame({"studio_id": ["a"], "month_year": pd.to_datetime(["2024-01-01"]), "total_revenue": [1234.5]})
+    frame = pd.DataFrame(
+        {"studio_id": ["a"], "month_year": pd.to_datetime(["2024-01-01"]), "total_revenue": [1234.5]}
+    )
     frame.to_parquet(landing.folder / "a.parquet")
     landing.put("columns.yaml", '{decimal: ",", thousands: ".", month_format: "%d.%m.%Y"}')
     validated = landing.validate()
@@ -119,7 +124,9 @@ def test_first_seen_times_outlive_files_and_corrections(landing, now):
     landing.put("b.csv", ROW + "a,2024-01,102,10\na,2024-02,112,11\na,2024-03,113,11\n")
     validated = landing.validate(third)
     assert validated.frame["total_revenue"].tolist() == [102, 112, 113]
-    assert validated.frame["first_seen"].tolist() == [pd.Timestamp(t).tz_localize(None) for t in (first, second, third)]
+    assert validated.frame["first_seen"].tolist() == [
+        pd.Timestamp(t).tz_localize(None) for t in (first, second, third)
+    ]
 
 
 def test_a_part_month_does_not_count_as_seen(landing, now):
@@ -152,7 +159,7 @@ def test_reading_again_leaves_the_ledger_alone(landing, now):
 def test_a_broken_ledger_is_told(landing):
     landing.put("a.csv", ROW + "a,2024-01,100,10\n")
     landing.ledger.write_bytes(b"nonsense")
-    with pytest.raises(StorageError, match="first_seen.parquet"):
+    with pytest.raises(StorageError, match=r"first_seen\.parquet"):
         landing.read()
 
 
@@ -185,9 +192,7 @@ def test_months_that_are_numbers_already_come_out_as_they_went_in(make_months, n
 
 def test_real_files_go_in_whole(landing, shared):
     landing.put("broadway.csv", (shared / "data" / "broadway_monthly.csv").read_bytes())
-    here = os.path.dirname(__file__)
-    with open(os.path.join(here, "broadway.columns.yaml"), "rb") as column_map:
-        landing.put("broadway.csv.columns.yaml", column_map.read())
+    landing.put("broadway.csv.columns.yaml", Path(__file__).with_name("broadway.columns.yaml").read_bytes())
     raw = landing.read()
     assert raw.left_out == {"broadway.csv": 135}
     validated = landing.validate()

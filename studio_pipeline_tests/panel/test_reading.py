@@ -64,7 +64,9 @@ def test_a_stray_quote_in_a_field_harms_no_other_row(second):
     assert found.lines.tolist() == [2, 3, 4]
 
 
-@given(st.lists(st.lists(CELL, min_size=2, max_size=3), min_size=1, max_size=6), st.sampled_from(["\n", "\r\n"]))
+@given(
+    st.lists(st.lists(CELL, min_size=2, max_size=3), min_size=1, max_size=6), st.sampled_from(["\n", "\r\n"])
+)
 @example([["\n", ""], ["", "1"]], "\n")
 def test_the_fast_parser_agrees_with_its_slow_twin(rows, line_break):
     body = line_break.join(",".join(map(_quoted, row)) for row in rows)

@@ -1,0 +1,116 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from studio_pipeline.errors import ColumnMapError, StorageError
+from studio_pipeline.panel.importing import import_files
+
+ROW = "studio_id,month_year,total_revenue,total_members\n"
+BROADWAY_MAP = Path(__file__).with_name("broadway.columns.yaml")
+
+
+@pytest.fixture
+def own(tmp_path):
+    folder = tmp_path / "own"
+    folder.mkdir()
+
+    def write(name, text):
+        (folder / name).write_text(text)
+        return folder / name
+
+    return write
+
+
+@pytest.fixture
+def bring(landing, now):
+    return lambda files, column_map=None: import_files(files, column_map, landing.folder, now=now)
+
+
+def _names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_lands_as_it_is_and_is_told(landing, own, bring):
+    file = own("a.csv", ROW + "a,2024-01,100,10\na,2024-02,-5,10\n")
+    report = bring([file])
+    assert (landing.folder / "a.csv").read_bytes() == file.read_bytes()
+    text = str(report)
+    assert f"a.csv: copied to {landing.folder / 'a.csv'}: 2 rows." in text
+    assert "1 row will be rejected:\n    line 3, total_revenue '-5': is negative" in text
+    assert landing.validate().rejected["line"].tolist() == report.files[0].rejected["line"].tolist()
+
+
+def test_the_map_lands_beside_its_file(landing, own, bring):
+    file = own("a.csv", "shop,month_year,total_revenue\na,2024-01,100\n")
+    column_map = own("shops.yaml", "columns: {studio_id: shop}")
+    bring([file], column_map)
+    assert _names(landing.folder) == ["a.csv", "a.csv.columns.yaml"]
+    assert landing.validate().frame["studio_id"].tolist() == ["a"]
+    own("b.csv", "shop,month_year,total_revenue\nb,2024-01,100\n")
+    own("b.columns.yaml", "columns: {studio_id: shop}")
+    bring([file.with_name("b.csv")])
+    assert "b.csv.columns.yaml" in _names(landing.folder)
+
+
+def test_the_same_file_again_changes_nothing(landing, own, bring):
+    file = own("a.csv", ROW + "a,2024-01,100,10\n")
+    bring([file])
+    before = (landing.folder / "a.csv").stat()
+    report = bring([file])
+    assert report.files[0].already_there
+    assert _names(landing.folder) == ["a.csv"]
+    assert (landing.folder / "a.csv").stat() == before
+
+
+def test_another_file_of_the_same_name_gets_its_own(landing, own, bring):
+    bring([own("a.csv", ROW + "a,2024-01,100,10\n")])
+    report = bring([own("a.csv", ROW + "a,2024-01,120,10\n")])
+    assert report.files[0].landed == landing.folder / "a-2.csv"
+    assert _names(landing.folder) == ["a-2.csv", "a.csv"]
+    assert b"100" in (landing.folder / "a.csv").read_bytes()
+
+
+def test_what_can_not_be_read_is_refused_and_the_others_go_on(landing, own, bring, tmp_path):
+    report = bring([tmp_path / "nowhere.csv", own("empty.csv", ""), own("a.csv", ROW + "a,2024-01,100,10\n")])
+    assert _names(landing.folder) == ["a.csv"]
+    assert [file.source.name for file in report.refused] == ["nowhere.csv", "empty.csv"]
+    assert "nowhere.csv: refused. nowhere.csv: is not there. Check its path." in str(report)
+
+
+def test_a_wrong_map_stops_the_import(landing, own, bring):
+    with pytest.raises(ColumnMapError, match="colums"):
+        bring([own("a.csv", ROW)], own("map.yaml", "colums: {}"))
+    assert _names(landing.folder) == []
+
+
+def test_rows_are_judged_beside_those_that_are_there(landing, own, bring):
+    months = "".join(f"a,2023-{month:02d},{1000 + month},10\n" for month in range(1, 13))
+    bring([own("a.csv", ROW + months)])
+    report = bring([own("b.csv", ROW + "a,2024-01,100000,10\n")])
+    assert report.files[0].rejected["column"].tolist() == ["total_revenue"]
+    assert "out of all proportion" in str(report)
+
+
+def test_a_full_disk_leaves_nothing_half_written(landing, own, bring, monkeypatch):
+    def full_disk(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(StorageError, match=r"No space left on device.*Free disk space"):
+        bring([own("a.csv", ROW + "a,2024-01,100,10\n")])
+    assert _names(landing.folder) == []
+
+
+def test_the_real_file_goes_in_with_its_map(landing, shared, bring):
+    report = bring([shared / "data" / "broadway_monthly.csv"], BROADWAY_MAP)
+    imported = report.files[0]
+    assert (imported.rows, imported.left_out, len(imported.rejected), len(imported.warnings)) == (
+        3679,
+        135,
+        0,
+        366,
+    )
+    assert "135 more rows are left out by the map" in str(report)
+    assert len(landing.validate().frame) == 3679

@@ -1,0 +1,161 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from studio_pipeline.panel.limits import ValidationLimits
+from studio_pipeline.panel.proportion import out_of_proportion, over_members_times_ticket
+
+MONEY = ["total_revenue", "membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue"]
+
+
+def _frame(revenue, members=None, **columns):
+    n = len(revenue)
+    frame = pd.DataFrame({"studio_id": "a", "month_year": pd.date_range("2018-01", periods=n, freq="MS")})
+    frame["total_revenue"] = np.asarray(revenue, dtype=float)
+    frame["total_members"] = np.nan if members is None else np.asarray(members, dtype=float)
+    for name in ("avg_ticket_price", "total_classes_held", "total_class_attendance"):
+        frame[name] = columns.get(name, np.full(n, np.nan))
+    return frame
+
+
+def _found(frame, files=None, column="total_revenue"):
+    order = np.zeros(len(frame), dtype=int) if files is None else np.asarray(files)
+    return np.flatnonzero(out_of_proportion(frame, order, column, ValidationLimits())).tolist()
+
+
+def _season(n, factor):
+    """A tourism business: `factor` between its best and its worst month."""
+    return 1000 * np.exp(np.log(factor) * (1 - np.cos(2 * np.pi * np.arange(n) / 12)) / 2)
+
+
+STEADY = 10_000 * np.random.default_rng(3).lognormal(0, 0.25, 36)
+BUSY = np.r_[np.full(5, 1.0), 20.0, 20.0, np.full(5, 1.0)] * 1000
+VOLATILE = {
+    "season of 20": _season(36, 20),
+    "season of 20, first year": _season(10, 20),
+    "season of 20, two busy months, three years": np.tile(BUSY, 3),
+    "two busy months, first year": BUSY,
+    "growing a thousandfold": np.geomspace(100, 100_000, 36),
+    "shrinking a thousandfold": np.geomspace(100_000, 100, 36),
+    "closed and open again": np.r_[STEADY[:20], np.zeros(4), STEADY[20:]],
+    "almost closed and open again": np.r_[STEADY[:20], np.full(8, 50.0), STEADY[20:]],
+    "almost closed, open again in the last month": np.r_[STEADY[:20], np.full(8, 50.0), 10_000],
+    "closing down": np.r_[STEADY, 500.0, 20.0],
+    "never open": np.zeros(12),
+    "two months": np.array([100.0, 100_000.0]),
+}
+
+
+@pytest.mark.parametrize("name", VOLATILE)
+def test_real_volatility_is_let_through(name):
+    revenue = VOLATILE[name]
+    members = np.maximum(revenue / 100, 1)
+    assert _found(_frame(revenue)) == []
+    assert _found(_frame(revenue, members)) == []
+    assert _found(_frame(revenue, members), column="total_members") == []
+    assert _found(_frame(revenue, np.full(len(revenue), 300.0))) == [], "members may stay while revenue moves"
+
+
+@pytest.mark.parametrize("name", ["season of 20", "season of 20, two busy months, three years"])
+@pytest.mark.parametrize("files", ["one", "monthly", "yearly"])
+def test_seasons_are_let_through_however_the_files_are_cut(name, files):
+    revenue = VOLATILE[name]
+    months = np.arange(len(revenue))
+    order = {"one": months * 0, "monthly": months, "yearly": months // 12}[files]
+    assert _found(_frame(revenue), order) == []
+
+
+@pytest.mark.parametrize("at", [0, 1, 17, 34, 35])
+@pytest.mark.parametrize("with_members", [True, False])
+def test_money_times_100_in_one_month_is_found(at, with_members):
+    revenue = STEADY.copy()
+    revenue[at] *= 100
+    members = np.full(36, 90.0) if with_members else None
+    assert _found(_frame(revenue, members)) == [at]
+    if at >= 3:
+        assert _found(_frame(revenue, members), np.arange(36)) == [at], "in a file of its own, too"
+
+
+@pytest.mark.parametrize("at", [0, 6, 12, 18, 30])
+def test_money_times_100_is_found_in_any_season_where_members_are_known(at):
+    revenue = _season(36, 20)
+    members = revenue / 50
+    revenue[at] *= 100
+    assert _found(_frame(revenue, members)) == [at]
+
+
+def test_several_wrong_months_do_not_hide_each_other():
+    revenue = STEADY.copy()
+    revenue[[5, 6, 20]] *= 100
+    assert _found(_frame(revenue)) == [5, 6, 20]
+
+
+def test_a_whole_file_times_100_after_right_ones_is_found():
+    revenue = np.r_[STEADY[:24], STEADY[24:] * 100]
+    files = np.r_[np.zeros(24, int), np.ones(12, int)]
+    assert _found(_frame(revenue), files) == list(range(24, 36))
+    assert _found(_frame(revenue, np.full(36, 90.0)), files) == list(range(24, 36))
+
+
+def test_money_a_hundredth_of_the_usual_is_found_only_where_the_studio_was_busy():
+    revenue = STEADY.copy()
+    revenue[10] /= 100
+    busy = np.full(36, 900.0)
+    closed = busy.copy()
+    closed[10] = 5
+    assert _found(_frame(revenue, total_class_attendance=busy)) == [10]
+    assert _found(_frame(revenue, total_class_attendance=closed)) == []
+    assert _found(_frame(revenue)) == [], "nothing tells that the studio was open"
+
+
+def test_members_times_100_are_found():
+    members = np.full(36, 90.0)
+    members[7] *= 100
+    assert _found(_frame(STEADY, members), column="total_members") == [7]
+    assert _found(_frame(STEADY, members)) == [], "its revenue is right"
+
+
+def test_a_ticket_in_cents_in_one_month_is_found():
+    ticket = np.full(36, 120.0)
+    ticket[3] *= 100
+    assert _found(_frame(STEADY, avg_ticket_price=ticket), column="avg_ticket_price") == [3]
+
+
+def test_revenue_times_100_in_every_month_is_found_by_members_times_ticket():
+    right = _frame(STEADY, STEADY / 100, avg_ticket_price=np.full(36, 100.0))
+    one_file = np.zeros(36, int)
+    assert not over_members_times_ticket(right, one_file, ValidationLimits()).any()
+    wrong = right.assign(total_revenue=right["total_revenue"] * 100)
+    assert over_members_times_ticket(wrong, one_file, ValidationLimits()).all()
+    closing = right.assign(total_members=np.r_[np.full(35, 90.0), 0.5])
+    assert not over_members_times_ticket(closing, one_file, ValidationLimits()).any()
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.floats(0.2, 5), min_size=4, max_size=40),
+    st.floats(1e-3, 1e6),
+    st.integers(0, 5),
+)
+def test_months_within_a_factor_of_25_are_never_out_of_proportion_in_any_currency(shape, scale, files):
+    revenue = np.array(shape) * scale
+    order = np.arange(len(shape)) % (files + 1)
+    assert _found(_frame(revenue), order) == []
+
+
+def test_the_whole_validation_names_the_cells(landing, make_months):
+    months = make_months()
+    wrong = months.index[(months["studio_id"] == "s001")][[4]]
+    months.loc[wrong, MONEY] *= 100
+    alone = months.index[(months["studio_id"] == "s002")][[9]]
+    months.loc[alone, "total_revenue"] *= 100
+    landing.put_frame("months.csv", months)
+    validated = landing.validate()
+    found = validated.rejected[["line", "studio_id", "column"]].to_numpy().tolist()
+    assert found == [[wrong[0] + 2, "s001", "total_revenue"], [alone[0] + 2, "s002", "total_revenue"]]
+    assert validated.rejected["value"].tolist() == [
+        str(months.loc[row, "total_revenue"]) for row in (wrong[0], alone[0])
+    ]
+    assert len(validated.frame) == len(months) - 2

@@ -1,0 +1,253 @@
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from studio_pipeline.panel.limits import ValidationLimits
+from studio_pipeline.panel.validation import gaps_in, rejected_share_by_month
+
+HEAD = "studio_id,month_year,total_revenue,total_members,retention_rate,class_attendance_rate\n"
+
+
+def _found(table):
+    return list(table[["line", "column", "value", "reason"]].itertuples(index=False, name=None))
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "value", "reason"),
+    [
+        ("a,2024-01,abc,10,,", "total_revenue", "abc", "is not a number"),
+        ('a,2024-01,"1,000",10,,', "total_revenue", "1,000", "is not a number"),
+        ("a,2024-01,-5,10,,", "total_revenue", "-5", "is negative"),
+        ("a,2024-01,inf,10,,", "total_revenue", "inf", "is infinite"),
+        ("a,2024-01,1e999,10,,", "total_revenue", "1e999", "is infinite"),
+        ("a,2024-01,,10,,", "total_revenue", "", "is missing"),
+        ("a,2024-01,nan,10,,", "total_revenue", "nan", "is missing"),
+        ("a,2024-01,5,-10,,", "total_members", "-10", "is negative"),
+        ("a,2024-01,5,10,93,", "retention_rate", "93", "looks like a percentage"),
+        ("a,2024-01,5,10,1.1,", "retention_rate", "1.1", "is above 1"),
+        (",2024-01,5,10,,", "studio_id", "", "is missing"),
+        ("a,,5,10,,", "month_year", "", "is missing"),
+        ("a,01/2024,5,10,,", "month_year", "01/2024", "is not a month"),
+        ("a,2024-13,5,10,,", "month_year", "2024-13", "is not a month"),
+        ("a,2024-07,5,10,,", "month_year", "2024-07", "lies in the future: today is 2024-06-15"),
+        ("a,1900-01,5,10,,", "month_year", "1900-01", "lies before 1970"),
+        ("a,2024-01,5", "malformed_row", "a,2024-01,5", "as many fields as the header"),
+        ("a,2024-01,5,10,,,,", "malformed_row", "a,2024-01,5,10,,,,", "as many fields as the header"),
+    ],
+)
+def test_a_bad_row_is_rejected_and_the_others_go_on(landing, row, column, value, reason):
+    landing.put("months.csv", HEAD + "b,2024-01,5,10,0.9,0.5\n" + row + "\nb,2024-02,5,10,0.9,0.5\n")
+    validated = landing.validate()
+    assert validated.frame["studio_id"].tolist() == ["b", "b"]
+    assert validated.rejected_rows == 1
+    assert len(validated.rejected) == 1
+    found = validated.rejected.iloc[0]
+    assert (found["file"], found["line"], found["column"], found["value"]) == ("months.csv", 3, column, value)
+    assert reason in found["reason"]
+
+
+def test_a_row_with_several_faults_keeps_them_all(landing):
+    landing.put("months.csv", HEAD + "a,2024-07,-5,x,93,\n")
+    validated = landing.validate()
+    assert validated.rejected_rows == 1
+    assert validated.rejected["column"].tolist() == [
+        "month_year",
+        "retention_rate",
+        "total_members",
+        "total_revenue",
+    ]
+    assert validated.rejected["studio_id"].eq("a").all()
+
+
+@pytest.mark.parametrize(
+    ("rate", "kept", "told"),
+    [
+        ("0.7", 0.7, None),
+        ("1", 1.0, None),
+        ("1.04", 1.0, "kept as 1"),
+        ("1.2", 1.0, "kept as 1"),
+        ("1.3", None, "emptied: above 1.2"),
+        ("97", None, "emptied: looks like a percentage"),
+    ],
+)
+def test_attendance_above_1(landing, rate, kept, told):
+    landing.put("months.csv", HEAD + f"a,2024-01,5,10,,{rate}\n")
+    validated = landing.validate()
+    assert validated.rejected.empty
+    expected = np.nan if kept is None else kept
+    np.testing.assert_equal(validated.frame["class_attendance_rate"].tolist(), [expected])
+    assert len(validated.warnings) == (told is not None)
+    if told:
+        assert validated.warnings.iloc[0][["line", "column", "value"]].tolist() == [
+            2,
+            "class_attendance_rate",
+            rate,
+        ]
+        assert told in validated.warnings.iloc[0]["reason"]
+
+
+def test_derived_columns(landing):
+    landing.put(
+        "months.csv",
+        "studio_id,month_year,total_revenue,membership_revenue,total_members,churned_members,total_classes_held,"
+        "total_class_attendance,class_attendance_rate,class_capacity\n"
+        "a,2024-01,1000,800,100,,10,150,,30\n"  # seats given: the rate follows
+        "a,2024-02,1000,,80,30,10,120,0.5,\n"  # rate given: the seats follow, 120 / (10 x 0.5)
+        "a,2024-03,1000,800,0,8,0,0,,\n"  # nobody, and no class
+        "a,2024-05,1000,800,50,8,10,260,,\n"  # the month before is missing
+        "b,2024-02,1000,,10,20,10,150,,\n",
+    )
+    frame = landing.validate().frame
+    nan = np.nan
+    expected = {
+        "avg_ticket_price": [8, 12.5, nan, 16, 100],
+        "retention_rate": [nan, 0.7, 0.9, nan, nan],
+        "class_capacity": [30, 24, 27, 27, 20],
+        "class_attendance_rate": [0.5, 0.5, nan, 260 / 270, 0.75],
+    }
+    for column, values in expected.items():
+        np.testing.assert_allclose(frame[column], values, err_msg=column)
+
+
+def test_what_is_given_is_not_derived_again(landing):
+    landing.put(
+        "months.csv",
+        "studio_id,month_year,total_revenue,total_members,churned_members,retention_rate,avg_ticket_price\n"
+        "a,2024-01,1000,100,5,0.99,7\na,2024-02,1000,100,5,0.99,7\n",
+    )
+    frame = landing.validate().frame
+    assert frame["retention_rate"].tolist() == [0.99, 0.99]
+    assert frame["avg_ticket_price"].tolist() == [7, 7]
+
+
+@pytest.mark.parametrize(
+    ("total", "other", "expected", "warned", "rejected"),
+    [
+        (1000, "", 0, False, False),
+        (1009, "", 0, False, False),
+        (1100, "", 100, True, False),
+        (1100, "100", 100, False, False),
+        (1100, "40", 100, True, False),
+        (995, "", 0, False, False),
+        (900, "", None, False, True),
+        (1000, "100", None, False, True),
+        (1000, "-50", 0, True, False),
+    ],
+)
+def test_the_remainder_of_revenue(landing, total, other, expected, warned, rejected):
+    landing.put(
+        "months.csv",
+        "studio_id,month_year,membership_revenue,class_pack_revenue,retail_revenue,upsell_revenue,other_revenue,"
+        f"total_revenue\na,2024-01,700,100,100,100,{other},{total}\n",
+    )
+    validated = landing.validate()
+    assert validated.rejected["column"].tolist() == ["total_revenue"] * rejected
+    assert validated.warnings["column"].tolist() == ["other_revenue"] * warned
+    assert validated.frame["other_revenue"].tolist() == ([] if rejected else [expected])
+
+
+def test_parts_that_are_not_all_there_are_left_alone(landing):
+    landing.put("months.csv", "studio_id,month_year,membership_revenue,total_revenue\na,2024-01,700,1000\n")
+    assert landing.validate().frame["other_revenue"].isna().all()
+
+
+def test_a_month_said_twice_in_a_file(landing):
+    landing.put(
+        "months.csv",
+        HEAD
+        + "a,2024-01,5,10,,\n a ,2024-01-01,5,10,,\na,2024-02,5,10,,\na,2024-02,6,10,,\na,2024-03,5,10,,\n"
+        + "b,2024-03,5,10,,\nb,2024-03,5,10,,\n",
+    )
+    validated = landing.validate()
+    different = "the file has different rows for this month, in lines 4, 5: keep one"
+    assert {line: reason for line, _, _, reason in _found(validated.rejected)} == {
+        3: "repeats line 2, which counts",
+        4: different,
+        5: different,
+        8: "repeats line 7, which counts",
+    }
+    assert validated.frame["studio_id"].tolist() == ["a", "a", "b"]
+
+
+def test_the_same_month_in_another_form_is_still_twice(landing):
+    landing.put("months.csv", HEAD + "a,2024-01,5,10,,\na,2024-01-31,6,10,,\n")
+    assert landing.validate().rejected["line"].tolist() == [2, 3]
+
+
+def test_a_bad_correction_leaves_the_good_row_in_place(landing, now):
+    landing.put("a.csv", HEAD + "a,2024-01,5,10,,\n")
+    landing.read(now)
+    landing.put("b.csv", HEAD + "a,2024-01,-6,10,,\n")
+    validated = landing.validate()
+    assert validated.frame["total_revenue"].tolist() == [5]
+    assert validated.rejected["file"].tolist() == ["b.csv"]
+
+
+def test_a_bad_row_that_was_corrected_later_is_not_held_against_the_data(landing, now):
+    landing.put("a.csv", HEAD + "a,2024-01,-5,10,,\na,2024-02,5,10,,\n")
+    landing.read(now)
+    landing.put("b.csv", HEAD + "a,2024-01,6,10,,\n")
+    validated = landing.validate()
+    assert validated.frame["total_revenue"].tolist() == [6, 5]
+    assert validated.rejected.empty
+    assert (validated.rejected_rows, validated.replaced_rows) == (0, 1)
+
+
+def test_the_month_that_is_not_over_is_held_back_to_its_last_day(landing):
+    landing.put("months.csv", HEAD + "a,2024-05,5,10,,\na,2024-06,5,10,,\n")
+    for day, rows, held_back in ((15, 1, 1), (30, 1, 1)):
+        validated = landing.validate(datetime(2024, 6, day, 23, 59, tzinfo=UTC))
+        assert (len(validated.frame), validated.held_back_rows, validated.rejected_rows) == (
+            rows,
+            held_back,
+            0,
+        )
+    assert len(landing.validate(datetime(2024, 7, 1, tzinfo=UTC)).frame) == 2
+
+
+def test_a_studio_with_two_months_is_kept(landing):
+    landing.put("months.csv", HEAD + "a,2024-01,5,10,,\na,2024-02,500000,10,,\n")
+    assert len(landing.validate().frame) == 2
+
+
+def test_gaps_are_told(landing):
+    landing.put(
+        "months.csv", HEAD + "a,2023-11,5,10,,\na,2024-02,5,10,,\na,2024-03,5,10,,\nb,2024-05,5,10,,\n"
+    )
+    gaps = gaps_in(landing.validate().frame)
+    assert gaps.to_dict("records") == [
+        {
+            "studio_id": "a",
+            "first_missing": pd.Timestamp("2023-12-01"),
+            "last_missing": pd.Timestamp("2024-01-01"),
+            "months": 2,
+        }
+    ]
+
+
+def test_the_rejected_share_counts_rows_by_month(landing):
+    good = "".join(f"s{i},2024-01,5,10,,\n" for i in range(18))
+    landing.put(
+        "months.csv",
+        HEAD + good + "x,2024-01,-5,-10,,\ny,2024-02,5,10,,\nz,2024-02,-5,10,,\nz,never,5,10,,\n",
+    )
+    validated = landing.validate()
+    share = rejected_share_by_month(validated.frame, validated.rejected)
+    assert share["month_year"].tolist()[:2] == [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-02-01")]
+    assert share["month_year"].isna().tolist() == [False, False, True]
+    assert share[["rows", "rejected"]].to_numpy().tolist() == [[19, 1], [2, 1], [22, 1]]
+    np.testing.assert_allclose(share["share"], [1 / 19, 1 / 2, 1 / 22])
+    assert (share["share"] > ValidationLimits().largest_rejected_share).tolist() == [True, True, False]
+
+
+def test_the_rejected_share_of_nothing(landing):
+    validated = landing.validate()
+    assert rejected_share_by_month(validated.frame, validated.rejected).empty
+
+
+@pytest.mark.parametrize("wrong", [{"earliest_year": 1}, {"largest_rejected_share": 2}, {"unknown": 1}])
+def test_limits_have_ranges(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        ValidationLimits(**wrong)
