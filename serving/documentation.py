@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any
@@ -63,7 +64,9 @@ def _fields(schema: Document) -> Iterator[tuple[str, str, str]]:
     for name, field in schema.get("properties", {}).items():
         mark = " (required)" if name in required else ""
         meaning = escape(field.get("description", ""))
-        default = f" Default: <code>{escape(repr(field['default']))}</code>." if "default" in field else ""
+        default = (
+            f" Default: <code>{escape(json.dumps(field['default']))}</code>." if "default" in field else ""
+        )
         yield f"<code>{escape(name)}</code>{mark}", _type_of(field), meaning + default
 
 

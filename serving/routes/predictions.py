@@ -13,7 +13,7 @@ from studio_pipeline.errors import QueryError
 router = APIRouter(prefix="/predict", tags=["predictions"])
 
 
-@router.post("/forward", response_model=ForwardAnswer, responses=problems(401, 403, 404, 422, 503))
+@router.post("/forward", response_model=ForwardAnswer, responses=problems(400, 401, 403, 404, 422, 503))
 async def predict_forward(body: ForwardRequest, request: Request) -> FastJSONResponse:
     """Project a studio's revenue, members and retention, with any of the eight levers given."""
     visible_studios(request).require(body.studio_id)

@@ -91,6 +91,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, object]]:
 
 
 _MEANINGS = {
+    400: "A body that is no JSON.",
     401: "No valid API key.",
     403: "From elsewhere where no keys are set, or a studio that the key does not open.",
     404: "A studio without history, and not all eight levers are given.",
