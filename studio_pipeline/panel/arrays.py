@@ -44,7 +44,8 @@ class StudioPanel:
     @cached_property
     def months(self) -> NDArray[np.datetime64]:
         """(T,) the calendar months, as datetime64[M]."""
-        return self.first_month.astype("datetime64[M]") + np.arange(self.n_months)
+        months: NDArray[np.datetime64] = self.first_month.astype("datetime64[M]") + np.arange(self.n_months)
+        return months
 
     @cached_property
     def calendar_months(self) -> IntArray:

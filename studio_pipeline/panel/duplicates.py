@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 
 from studio_pipeline.panel.arrays import BoolArray
 from studio_pipeline.panel.column_maps import OUR_COLUMNS
 from studio_pipeline.panel.columns import KEYS
 from studio_pipeline.panel.findings import Findings
+from studio_pipeline.panel.parsing import arrow_text
 
 
 def check_duplicates(raw: pd.DataFrame, frame: pd.DataFrame, among: BoolArray, rejected: Findings) -> None:
@@ -39,9 +41,9 @@ def check_duplicates(raw: pd.DataFrame, frame: pd.DataFrame, among: BoolArray, r
 
 def _said(raw: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
     """What a row says about its studio's month, as one text."""
-    columns = [name for name in OUR_COLUMNS if name not in KEYS]
-    texts = raw.loc[rows.index, columns].astype(object).fillna("")
-    return texts.apply(lambda column: column.str.strip()).agg("\x1f".join, axis=1)
+    texts = [arrow_text(raw.loc[rows.index, name]) for name in OUR_COLUMNS if name not in KEYS]
+    joined = pc.binary_join_element_wise(*(pc.fill_null(text, "") for text in texts), "\x1f")
+    return pd.Series(joined.to_numpy(zero_copy_only=False), index=rows.index)
 
 
 def latest_rows(raw: pd.DataFrame, frame: pd.DataFrame, valid: BoolArray) -> BoolArray:

@@ -16,7 +16,8 @@ from studio_pipeline.panel.arrays import BoolArray
 from studio_pipeline.panel.column_maps import NO_MAP, OUR_COLUMNS, ColumnMap, check_against, read_column_map
 from studio_pipeline.panel.columns import COLUMNS, Kind
 from studio_pipeline.panel.raw_table import FORM_COLUMNS
-from studio_pipeline.panel.reading import TextTable, read_text_table
+from studio_pipeline.panel.reading import read_text_table
+from studio_pipeline.panel.text_table import TextTable
 
 
 @dataclass(frozen=True)

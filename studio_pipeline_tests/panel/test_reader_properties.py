@@ -41,7 +41,7 @@ def tables(draw):
 
 @st.composite
 def forms(draw):
-    """A way to write a table: separator, decimal mark, thousands, months, line breaks, mark, quotes, names."""
+    """A way to write a table."""
     decimal = draw(st.sampled_from(".,"))
     return {
         "separator": draw(st.sampled_from(";\t|" if decimal == "," else ",;\t")),
