@@ -1,6 +1,12 @@
-"""The names in a table of backtest predictions: targets, candidates, and the spans of horizons."""
+"""The names in a table of backtest predictions: targets, candidates, spans; and which baseline is best."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+Summary = Mapping[str, float]
+"""Figures of a backtest by name; `summary` says which."""
 
 TARGETS: tuple[str, ...] = ("revenue", "members", "retention")
 
@@ -26,3 +32,10 @@ LABELS: dict[str, str] = {
     "seasonal_naive_growth": "seasonal naive times growth",
 }
 """How a candidate is called in words and pictures."""
+
+
+def best_baseline(summary: Summary, target: str, span: str) -> str | None:
+    """The simple baseline beside which the ensemble looks worst; None where none can be compared."""
+    differences = {b: summary.get(f"{target}_versus_{b}_{span}", math.nan) for b in SIMPLE_BASELINES}
+    comparable = {b: difference for b, difference in differences.items() if math.isfinite(difference)}
+    return max(comparable, key=lambda baseline: comparable[baseline]) if comparable else None

@@ -38,11 +38,11 @@ thousands = FuncFormatter(lambda value, _: short_number(value))
 
 
 def short_number(value: float) -> str:
-    """1234567 as "1.23M", 41000 as "41k", 0.5 as "0.5"."""
+    """1234567 as "1.23M", 41000 as "41k", 0.5 as "0.5", rounding noise about zero as "0"."""
     for size, sign in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
             return f"{value / size:.3g}{sign}"
-    return f"{value:.3g}"
+    return f"{value:.3g}" if abs(value) > 1e-9 else "0"
 
 
 def new_figure(

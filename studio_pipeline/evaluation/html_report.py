@@ -116,6 +116,7 @@ def _tables(
     }
     for target in report_tables.targets_judged(report.metrics):
         tables[f"error_{target}"] = report_tables.error_table(report.metrics, target)
+        tables[f"beside_{target}"] = report_tables.metrics_beside(report.metrics, target)
         tables[f"metrics_{target}"] = report_tables.metrics_in_full(report.metrics, target)
     return tables
 

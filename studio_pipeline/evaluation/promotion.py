@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from studio_pipeline.evaluation.candidates import LABELS
-from studio_pipeline.evaluation.summary import Summary, best_baseline
+from studio_pipeline.evaluation.candidates import LABELS, Summary, best_baseline
+from studio_pipeline.evaluation.wording import per_cent
 
 
 class PromotionRules(BaseModel):
@@ -116,8 +116,8 @@ def _worse(candidate: Summary, rules: PromotionRules) -> tuple[str, ...]:
         )
         if candidate[name] > margin:
             findings.append(
-                f"over months {span} its error exceeds that of {LABELS[baseline]} by {candidate[name]:.1%}"
-                f" (noise explains {margin:.1%})"
+                f"over months {span} its error exceeds that of {LABELS[baseline]} by"
+                f" {per_cent(candidate[name])} (noise explains {per_cent(margin)})"
             )
     return tuple(findings)
 
@@ -131,8 +131,8 @@ def _far_from_nominal(candidate: Summary, rules: PromotionRules) -> tuple[str, .
         margin = _margin(noise, rules.coverage_tolerance, rules.coverage_limit, rules.standard_errors)
         if abs(covered - 0.9) > margin:
             findings.append(
-                f"over months {span} its 90 % intervals hold {covered:.1%} of what happened"
-                f" (noise explains {0.9 - margin:.1%} to {min(0.9 + margin, 1):.1%})"
+                f"over months {span} its 90 % intervals hold {per_cent(covered)} of what happened"
+                f" (noise explains {per_cent(0.9 - margin)} to {per_cent(min(0.9 + margin, 1))})"
             )
     return tuple(findings)
 
@@ -162,9 +162,9 @@ def _merits(candidate: Summary, champion: Summary | None, rules: PromotionRules)
     covered = candidate[f"{rules.target}_coverage_90_{span}"]
     side = "below" if difference < 0 else "above"
     words = (
-        f"over months {span} its error of {candidate[wape]:.2%} is {abs(difference):.1%} {side} that of"
-        f" {LABELS[baseline or '']} and its 90 % intervals hold {covered:.1%}"
+        f"over months {span} its error of {per_cent(candidate[wape], 2)} is {per_cent(abs(difference))} {side}"
+        f" that of {LABELS[baseline or '']} and its 90 % intervals hold {per_cent(covered)}"
     )
     if champion is None or not math.isfinite(champion.get(wape, math.nan)):
         return words
-    return f"{words}; the model before it had {champion[wape]:.2%} in its own backtest"
+    return f"{words}; the model before it had {per_cent(champion[wape], 2)} in its own backtest"

@@ -109,6 +109,22 @@ def metrics_in_full(metrics: pd.DataFrame, target: str) -> Table:
     return Table(["", *(name.replace("_", " ") for name in METRIC_FORMATS)], texts)
 
 
+def metrics_beside(metrics: pd.DataFrame, target: str) -> Table:
+    """Every metric of every candidate over each span of months."""
+    rows = metrics[(metrics["target"] == target) & metrics["horizon"].isin(SUMMARY_SPANS)]
+    texts = [
+        [
+            _months(str(row["horizon"])),
+            LABELS[str(row["candidate"])],
+            *(shown(row[name], form) for name, form in METRIC_FORMATS.items()),
+        ]
+        for row in rows.to_dict("records")
+    ]
+    return Table(
+        ["", "", *(name.replace("_", " ") for name in METRIC_FORMATS)], texts, text_columns=frozenset({0, 1})
+    )
+
+
 def error_by_type(panel_frame: pd.DataFrame, predictions: pd.DataFrame) -> Table:
     """Revenue forecasts of months 1-3 by studio type: studios, forecasts, WAPE and bias."""
     types = panel_frame.groupby("studio_id")["studio_type"].first().fillna("unknown").replace("", "unknown")

@@ -6,9 +6,15 @@ import math
 
 import pandas as pd
 
-from studio_pipeline.evaluation.candidates import CANDIDATES, LABELS, LEARNERS, TARGETS
+from studio_pipeline.evaluation.candidates import (
+    CANDIDATES,
+    LABELS,
+    LEARNERS,
+    TARGETS,
+    Summary,
+    best_baseline,
+)
 from studio_pipeline.evaluation.figures import importance_shares
-from studio_pipeline.evaluation.summary import Summary, best_baseline
 from studio_pipeline.evaluation.wording import joined, per_cent
 
 NOT_JUDGED = "There are too few months to backtest this model: nothing below says how good it is."

@@ -15,15 +15,11 @@ Targets that the predictions lack have no entries.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
 from studio_pipeline.evaluation.candidates import CANDIDATES, SIMPLE_BASELINES, SPANS, TARGETS
 from studio_pipeline.panel.arrays import FloatArray, IntArray
-
-Summary = Mapping[str, float]
 
 SUMMARY_SPANS: tuple[str, ...] = ("1", *SPANS)
 ENSEMBLE_METRICS: tuple[str, ...] = (
@@ -52,13 +48,6 @@ def summarise(predictions: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, flo
             first, last = SPANS.get(span, (1, 1))
             summary |= _comparisons(rows[rows["horizon"].between(first, last)], target, span)
     return summary
-
-
-def best_baseline(summary: Summary, target: str, span: str) -> str | None:
-    """The simple baseline beside which the ensemble looks worst; None where none can be compared."""
-    differences = {b: summary.get(f"{target}_versus_{b}_{span}", np.nan) for b in SIMPLE_BASELINES}
-    comparable = {b: difference for b, difference in differences.items() if np.isfinite(difference)}
-    return max(comparable, key=lambda baseline: comparable[baseline]) if comparable else None
 
 
 def ratio_standard_error(

@@ -12,6 +12,7 @@ import pytest
 
 from studio_pipeline.errors import StorageError
 from studio_pipeline.evaluation import data_words, report_words
+from studio_pipeline.evaluation.drawing import short_number
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
 from studio_pipeline.evaluation.html_report import write_html_report
 from studio_pipeline.evaluation.report_tables import error_by_type, error_table, hardest_studios
@@ -115,6 +116,11 @@ def test_it_contains_the_numbers(html: str, panel_report: EvaluationReport) -> N
     for name in ("members_wape_1-3_core", "retention_wape_1-6_seasonal_naive", "revenue_wape_1_xgboost"):
         assert f"{100 * summary[name]:.2f} %" in text
     assert f"{summary['revenue_business_score_1-3']:.1f}" in text
+    persistence = panel_report.metrics.query("candidate == 'persistence' and horizon == '1-6'").set_index(
+        "target"
+    )
+    assert f"persistence 480 {short_number(persistence.loc['revenue', 'rmse'])} " in text
+    assert f"{persistence.loc['members', 'mase']:.2f} 0.0 %" in text
     assert "Published: it is good." in text
     assert "3f9a0c" in text
     assert "2,880 forecasts of 10 studios from 8 origins" in text

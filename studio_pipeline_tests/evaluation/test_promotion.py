@@ -33,25 +33,25 @@ def summary_of(
 CHAMPION = summary_of()
 TRUTH = [
     # candidate, champion there, promoted, words of the reason
-    (summary_of(), True, True, "20.0% below that of seasonal naive"),
+    (summary_of(), True, True, "20.0 % below that of seasonal naive"),
     (summary_of(), False, True, "Published: "),
-    (summary_of(worse=0.019), True, True, "1.9% above that of seasonal naive"),
+    (summary_of(worse=0.019), True, True, "1.9 % above that of seasonal naive"),
     (
         summary_of(worse=0.03),
         True,
         False,
-        "error exceeds that of seasonal naive by 3.0% (noise explains 2.0%)",
+        "error exceeds that of seasonal naive by 3.0 % (noise explains 2.0 %)",
     ),
     (summary_of(worse=0.03, noise=0.02), True, True, "Published: "),
-    (summary_of(worse=0.11, noise=0.5), True, False, "noise explains 10.0%"),
+    (summary_of(worse=0.11, noise=0.5), True, False, "noise explains 10.0 %"),
     (summary_of(worse=0.03), False, True, "as the first model, although over months 1-3 its error exceeds"),
     (summary_of(worse=NAN), True, False, "no simple baseline can be compared over months 1-3, 1-12"),
-    (summary_of(coverage=0.87), True, True, "hold 87.0%"),
-    (summary_of(coverage=0.80), True, False, "90 % intervals hold 80.0% of what happened"),
-    (summary_of(coverage=0.99), True, False, "90 % intervals hold 99.0% of what happened"),
+    (summary_of(coverage=0.87), True, True, "hold 87.0 %"),
+    (summary_of(coverage=0.80), True, False, "90 % intervals hold 80.0 % of what happened"),
+    (summary_of(coverage=0.99), True, False, "90 % intervals hold 99.0 % of what happened"),
     (summary_of(coverage=0.80, studios=4), True, True, "Published: "),
-    (summary_of(coverage=0.60, studios=1), True, False, "hold 60.0%"),
-    (summary_of(coverage=0.80), False, True, "although over months 1-3 its 90 % intervals hold 80.0%"),
+    (summary_of(coverage=0.60, studios=1), True, False, "hold 60.0 %"),
+    (summary_of(coverage=0.80), False, True, "although over months 1-3 its 90 % intervals hold 80.0 %"),
     (summary_of(coverage=NAN), True, False, "too short to judge"),
     (summary_of() | {"revenue_wape_1-12_ensemble": NAN}, True, False, "revenue_wape_1-12_ensemble"),
     (summary_of() | {"n_missing": 3.0}, True, False, "3 of 1000 backtest forecasts are missing"),
@@ -73,7 +73,7 @@ def test_truth_table(candidate: dict[str, float], has_champion: bool, promoted: 
 
 def test_the_champion_s_figure_is_named() -> None:
     champion = CHAMPION | {"revenue_wape_1-12_ensemble": 0.061}
-    assert "the model before it had 6.10%" in decide_promotion(summary_of(), champion).reason
+    assert "the model before it had 6.10 %" in decide_promotion(summary_of(), champion).reason
     assert "before it" not in decide_promotion(summary_of(), {}).reason
 
 
@@ -81,7 +81,7 @@ def test_one_bad_span_is_enough() -> None:
     candidate = summary_of() | {"revenue_versus_persistence_1-3": 0.3}
     decision = decide_promotion(candidate, CHAMPION)
     assert not decision.promoted
-    assert "over months 1-3 its error exceeds that of persistence by 30.0%" in decision.reason
+    assert "over months 1-3 its error exceeds that of persistence by 30.0 %" in decision.reason
     assert decide_promotion(candidate, CHAMPION, PromotionRules(spans=("1-12",))).promoted
 
 
