@@ -78,7 +78,7 @@ def evaluation_report(
         weights=ensemble_weights.frame,
         importances=pd.concat([fit.importances for fit in fits], ignore_index=True),
         details={
-            "Dagster run": context.run_id,
+            "Dagster run": context.run.run_id,
             "data version": data_version_of(panel),
             "decision": decision.reason,
         },

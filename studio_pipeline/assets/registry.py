@@ -67,10 +67,10 @@ def registered_model(
     )
     release = Release(
         model_version=champion.model_version if champion else "",
-        data_version=write_panel(settings.home, panel, {"run_id": context.run_id}),
+        data_version=write_panel(settings.home, panel, {"run_id": context.run.run_id}),
         source=source,
         last_month=validated_studio_months["month_year"].max().date(),
-        run_id=context.run_id,
+        run_id=context.run.run_id,
         published_at=datetime.now(UTC),
         metrics=champion.metrics if champion else {},
     )
@@ -82,7 +82,7 @@ def registered_model(
     mlflow.log(Entry(tags={"data_version": release.data_version, "decision": decision.reason}))
     if decision.promoted:
         mlflow.set_champion(release.model_version)
-    return _result(published, decision, is_new=published.run_id == context.run_id)
+    return _result(published, decision, is_new=published.run_id == context.run.run_id)
 
 
 def with_new_model(

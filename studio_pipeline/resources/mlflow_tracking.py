@@ -67,7 +67,7 @@ class MlflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         import_quietly()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
         self._written = []
-        self._open_run = self._worker.submit(open_run, self.settings, context.run_id or "no-run")
+        self._open_run = self._worker.submit(open_run, self.settings, _dagster_run_id(context))
 
     def log(self, entry: Entry) -> None:
         """Hand an entry to the worker; a failure shows when the run ends."""
@@ -177,10 +177,15 @@ def end_run(run: OpenRun, *, failed: bool) -> None:
     run.client.set_terminated(run.run_id, "FAILED" if failed else "FINISHED")
 
 
+def _dagster_run_id(context: dg.InitResourceContext) -> str:
+    return context.run.run_id if context.run else "outside a run"
+
+
 def _has_failed(context: dg.InitResourceContext) -> bool:
-    if context.instance is None or context.run_id is None:
+    if context.instance is None:
         return False
-    return bool(context.instance.all_logs(context.run_id, of_type=dg.DagsterEventType.STEP_FAILURE))
+    failures = context.instance.all_logs(_dagster_run_id(context), of_type=dg.DagsterEventType.STEP_FAILURE)
+    return bool(failures)
 
 
 def flat_parameters(model: BaseModel, prefix: str) -> dict[str, Any]:

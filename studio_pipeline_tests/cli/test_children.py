@@ -1,0 +1,110 @@
+"""Children start together and end together, grandchildren included."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from studio_pipeline.cli.children import Child, run_together
+
+DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+PARENT_OF_ONE = f"""
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", {DEAF!r}])
+time.sleep(0.5)
+open(sys.argv[1], "w").write(str(child.pid))
+time.sleep(60)
+"""
+SLEEPER = """
+import os, sys, time
+open(sys.argv[1], "w").write(str(os.getpid()))
+time.sleep(60)
+"""
+SERVER = """
+import http.server, sys, threading
+server = http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), http.server.SimpleHTTPRequestHandler)
+threading.Timer(2, server.shutdown).start()
+server.serve_forever()
+"""
+
+
+def python(code: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-c", code, *arguments]
+
+
+def wait_for(path: Path) -> int:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if path.exists() and path.read_text():
+            return int(path.read_text())
+        time.sleep(0.02)
+    pytest.fail(f"{path} did not appear")
+
+
+def is_gone(pid: int) -> bool:
+    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return state.stdout.strip() in ("", "Z", "Zs")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_all_and_leaves_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setattr("studio_pipeline.cli.children.STOP_SECONDS", 1.0)
+    pids = [tmp_path / "one", tmp_path / "two"]
+    children = [Child(path.name, python(PARENT_OF_ONE, str(path)), None) for path in pids]
+    found: list[int] = []
+
+    def interrupt() -> None:
+        found.extend(wait_for(path) for path in pids)
+        os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    before = signal.getsignal(number)
+    assert run_together(children, os.environ, tmp_path / "logs", "ready") == 0
+    thread.join()
+    assert signal.getsignal(number) is before
+    assert len(found) == 2
+    assert all(is_gone(pid) for pid in found)
+
+
+def test_the_end_of_one_ends_the_others_and_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pid_file = tmp_path / "stays"
+    children = [
+        Child("stays", python(SLEEPER, str(pid_file)), None),
+        Child("fails", python("import sys,time; time.sleep(1); print('port is taken'); sys.exit(7)"), None),
+    ]
+    assert run_together(children, os.environ, tmp_path / "logs", "ready") == 1
+    told = capsys.readouterr().err
+    assert "fails ended with status 7" in told
+    assert "port is taken" in told
+    assert str(tmp_path / "logs" / "fails.log") in told
+    assert is_gone(wait_for(pid_file))
+
+
+def test_ready_is_said_once_the_address_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    child = Child("server", python(SERVER, str(port)), f"http://127.0.0.1:{port}/")
+    assert run_together([child], os.environ, tmp_path / "logs", "all is up") == 1
+    assert "all is up" in capsys.readouterr().out
+
+
+def test_no_child_outlives_a_start_that_fails(tmp_path: Path) -> None:
+    pid_file = tmp_path / "first"
+    first = Child("first", python(SLEEPER, str(pid_file)), None)
+    missing = Child("missing", [str(tmp_path / "no-such-program")], None)
+    with pytest.raises(FileNotFoundError):
+        run_together([first, missing], os.environ, tmp_path / "logs", "ready")
+    if pid_file.exists() and pid_file.read_text():
+        assert is_gone(int(pid_file.read_text()))

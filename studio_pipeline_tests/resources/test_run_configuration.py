@@ -1,0 +1,94 @@
+"""Run config over YAML over defaults, generated from the pure classes."""
+
+from pathlib import Path
+from typing import Literal
+
+import dagster as dg
+import pytest
+from pydantic import BaseModel, Field
+
+from studio_pipeline.configuration import Configuration
+from studio_pipeline.errors import SettingsError
+from studio_pipeline.resources.run_configuration import (
+    configuration_resource,
+    override_class,
+    settings_resource,
+)
+from studio_pipeline.settings import Settings
+
+
+class Inner(BaseModel):
+    rate: float = Field(0.5, description="A rate.")
+
+
+class Outer(BaseModel):
+    inner: Inner = Inner()
+    names: tuple[str, ...] = ()
+    held: dict[str, float] = Field(default_factory=dict)
+    mode: Literal["a", "b"] = "a"
+    count: int | None = None
+
+
+def read(config: dict[str, object], yaml: Path | None = None) -> Configuration:
+    found: list[Configuration] = []
+
+    @dg.op(required_resource_keys={"configuration"})
+    def take(context) -> None:  # type: ignore[no-untyped-def]
+        found.append(context.resources.configuration)
+
+    settings = Settings(config=yaml)
+    resources = {"settings": settings_resource(settings), "configuration": configuration_resource()}
+
+    @dg.job(resource_defs=resources)
+    def job() -> None:
+        take()
+
+    job.execute_in_process(run_config={"resources": {"configuration": {"config": config}}})
+    return found[0]
+
+
+def test_every_field_is_optional_and_described() -> None:
+    overrides = override_class(Outer)
+    made = overrides()
+    assert {name: getattr(made, name) for name in Outer.model_fields} == dict.fromkeys(Outer.model_fields)
+    inner = override_class(Inner).model_fields["rate"]
+    assert inner.description == "A rate."
+
+
+def test_nested_values_pass_as_dagster_types() -> None:
+    made = override_class(Outer)(inner={"rate": 0.7}, names=["x"], held={"a": 1.0}, mode="b", count=3)
+    assert made.model_dump() == {
+        "inner": {"rate": 0.7},
+        "names": ["x"],
+        "held": {"a": 1.0},
+        "mode": "b",
+        "count": 3,
+    }
+
+
+def test_run_config_wins_over_yaml_over_defaults(tmp_path: Path) -> None:
+    path = tmp_path / "studio.yaml"
+    path.write_text("forecasting: {lightgbm: {n_trees: 33, max_depth: 3}}\n")
+    configuration = read({"forecasting": {"lightgbm": {"n_trees": 44}}}, path)
+    assert configuration.forecasting.lightgbm.n_trees == 44
+    assert configuration.forecasting.lightgbm.max_depth == 3
+    assert configuration.forecasting.xgboost == Configuration().forecasting.xgboost
+
+
+def test_generator_options_pass() -> None:
+    options = {"studios": 3, "types": ["Yoga"], "held": {"avg_ticket_price": 120.0}, "last_month": "2023-06"}
+    generator = read({"generator": options}).generator
+    assert (generator.studios, generator.types, generator.held) == (3, ("Yoga",), {"avg_ticket_price": 120.0})
+    assert generator.last_month == "2023-06"
+
+
+def test_a_value_out_of_range_is_named() -> None:
+    with pytest.raises(dg.DagsterResourceFunctionError) as caught:
+        read({"generator": {"studios": 0}})
+    assert isinstance(caught.value.__cause__, SettingsError)
+    assert "generator.studios" in str(caught.value.__cause__)
+
+
+def test_an_unknown_field_is_refused_by_dagster() -> None:
+    with pytest.raises(dg.DagsterInvalidConfigError, match="stduios"):
+        read({"generator": {"stduios": 3}})
