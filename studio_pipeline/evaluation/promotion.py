@@ -160,10 +160,10 @@ def _merits(candidate: Summary, champion: Summary | None, rules: PromotionRules)
     difference = candidate[f"{rules.target}_versus_{baseline}_{span}"]
     wape = f"{rules.target}_wape_{span}_ensemble"
     covered = candidate[f"{rules.target}_coverage_90_{span}"]
-    side = "below" if difference < 0 else "above"
+    distance = f"{per_cent(abs(difference))} {'below' if difference < 0 else 'above'}"
     words = (
-        f"over months {span} its error of {per_cent(candidate[wape], 2)} is {per_cent(abs(difference))} {side}"
-        f" that of {LABELS[baseline or '']} and its 90 % intervals hold {per_cent(covered)}"
+        f"over months {span} its error of {per_cent(candidate[wape], 2)} is {distance} that of"
+        f" {LABELS[baseline or '']} and its 90 % intervals hold {per_cent(covered)}"
     )
     if champion is None or not math.isfinite(champion.get(wape, math.nan)):
         return words

@@ -120,7 +120,8 @@ def test_it_contains_the_numbers(html: str, panel_report: EvaluationReport) -> N
         "target"
     )
     assert f"persistence 480 {short_number(persistence.loc['revenue', 'rmse'])} " in text
-    assert f"{persistence.loc['members', 'mase']:.2f} 0.0 %" in text
+    turns = f"{100 * persistence.loc['members', 'direction_from_last']:.1f} %"
+    assert f" {persistence.loc['members', 'mase']:.2f} {turns} " in text
     assert "Published: it is good." in text
     assert "3f9a0c" in text
     assert "2,880 forecasts of 10 studios from 8 origins" in text
