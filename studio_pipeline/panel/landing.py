@@ -132,20 +132,15 @@ def raw_from_numbers(frame: pd.DataFrame, file: str, now: datetime) -> pd.DataFr
         file: the name that stands for their source.
         now: when they were first seen.
     """
-    months = frame["month_year"].dt.strftime("%Y-%m-%d")
-    texts = {
-        name: _number_texts(frame[name]) for name in OUR_COLUMNS if name in frame and name != "month_year"
-    }
-    raw = (
-        pd.DataFrame({"month_year": months, **texts})
-        .reset_index(drop=True)
-        .reindex(columns=list(RAW_COLUMNS))
-    )
-    raw = raw.assign(file=file, decimal=".", thousands="").astype(dict.fromkeys(RAW_TEXT_COLUMNS, TEXT))
+    frame = frame.reset_index(drop=True)
+    texts = {name: _number_texts(frame[name]) for name in OUR_COLUMNS if name in frame}
+    raw = pd.DataFrame(texts | {"month_year": frame["month_year"].dt.strftime("%Y-%m-%d")})
+    raw = raw.reindex(columns=list(RAW_COLUMNS)).assign(file=file, decimal=".", thousands="")
+    raw = raw.astype(dict.fromkeys(RAW_TEXT_COLUMNS, TEXT))
     seen = np.datetime64(naive_utc(now), "ns")
     return raw.assign(line=np.arange(1, len(raw) + 1), file_order=0, first_seen=seen)
 
 
 def _number_texts(column: pd.Series) -> pd.Series:
-    text = pa.array(column, from_pandas=True).cast(pa.string())
-    return pd.Series(text.to_pandas(types_mapper={pa.string(): TEXT}.get), index=column.index)
+    text: pd.Series = pa.array(column, from_pandas=True).cast(pa.string()).to_pandas()
+    return text

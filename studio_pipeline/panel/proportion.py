@@ -106,62 +106,75 @@ def _of_one_studio(months: _Months, limits: ValidationLimits) -> BoolArray:
         usable = accepted[np.isfinite(months.value[accepted])]
         others = usable if len(usable) >= limits.months_to_compare_with else np.union1d(accepted, rows)
         reference = months.take(others)
-        for row in rows[_spans(months.value[rows], months.value[others], limits)]:
+        unusual = _unusual(months.value[rows], reference.value) | _unusual(
+            months.per_unit[rows], reference.per_unit
+        )
+        for row in rows[unusual]:
             found[row] = _stands_out(months, row, reference, limits)
         replaced = np.isin(months.month[accepted], months.month[rows[~found[rows]]])
         accepted = np.concatenate([accepted[~replaced], rows[~found[rows]]])
     return found
 
 
-def _spans(values: FloatArray, others: FloatArray, limits: ValidationLimits) -> BoolArray:
+def _unusual(values: FloatArray, others: FloatArray) -> BoolArray:
     """(M,) values under a third or over three times the middle of the others."""
     middle = np.nanmedian(others) if np.isfinite(others).any() else np.nan
-    outside: BoolArray = (values > _RECORD * middle) | (values < middle / _RECORD)
-    return outside
+    unusual: BoolArray = (values > _RECORD * middle) | (values < middle / _RECORD)
+    return unusual
 
 
 def _stands_out(months: _Months, row: int, others: _Months, limits: ValidationLimits) -> bool:
     others = others.take((others.month != months.month[row]) & np.isfinite(others.value))
-    if len(others.month) < limits.months_to_compare_with:
+    if len(others.month) < limits.months_to_compare_with or not np.isfinite(months.value[row]):
         return False
+    others = others.take(np.argsort(others.month))
     month, value, per_unit = int(months.month[row]), float(months.value[row]), float(months.per_unit[row])
-    factor = limits.out_of_proportion_factor
     measured = np.isfinite(others.per_unit)
+    if np.isfinite(per_unit) and measured.sum() >= limits.months_to_compare_with:
+        measure, usual = per_unit, _usual_per_unit(others.take(measured), month)
+    else:
+        measure, usual = value, _usual_values(others, month)
+    factor = limits.out_of_proportion_factor
     near = _near(others, month)
-    by_unit = np.isfinite(per_unit) and measured.sum() >= limits.months_to_compare_with
-    middles = _middles(others.take(measured), month, True) if by_unit else _middles(others, month, False)
-    measure = per_unit if by_unit else value
-    if value > _RECORD * np.quantile(near, 0.9, method="lower"):
-        return bool(measure > factor * middles.max())
-    too_low = value * _RECORD < np.quantile(near, 0.1, method="higher") and measure * factor < middles.min()
-    return bool(too_low) and _as_active_as_usual(float(months.activity[row]), others.activity)
+    if value > _RECORD * min(np.quantile(near, 0.9, method="lower"), np.quantile(others.value, 0.75)):
+        return bool(measure > factor * usual.max())
+    low = value * _RECORD < max(np.quantile(near, 0.1, method="higher"), np.quantile(others.value, 0.25))
+    active = _as_active_as_usual(float(months.activity[row]), others.activity)
+    return bool(low and active and measure * factor < usual.min())
 
 
-def _near(others: _Months, month: int) -> FloatArray:
-    """The nearest values before and after a month."""
-    order = np.argsort(others.month)
-    place = int(np.searchsorted(others.month[order], month))
-    return others.value[order[max(place - _NEIGHBOURS, 0) : place + _NEIGHBOURS]]
-
-
-def _middles(others: _Months, month: int, by_unit: bool) -> FloatArray:
+def _usual_values(others: _Months, month: int) -> FloatArray:
     """Middle values of the months before, of those after, of the same calendar month, and of all."""
-    values = others.per_unit if by_unit else others.value
-    order = np.argsort(others.month)
-    months, values = others.month[order], values[order]
-    place = int(np.searchsorted(months, month))
+    place = int(np.searchsorted(others.month, month))
     groups = (
-        values[max(place - _NEIGHBOURS, 0) : place],
-        values[place : place + _NEIGHBOURS],
-        values[(months - month) % 12 == 0],
-        values,
+        others.value[max(place - _NEIGHBOURS, 0) : place],
+        others.value[place : place + _NEIGHBOURS],
+        others.value[(others.month - month) % 12 == 0],
+        others.value,
     )
     return np.array([np.median(group) for group in groups if len(group)])
+
+
+def _usual_per_unit(others: _Months, month: int) -> FloatArray:
+    """Quartiles of all months and the middle of the same calendar month.
+
+    What a member pays moves far less than revenue does, so neighbours that are wrong in the same way need not
+    explain a value; the quartiles leave room for months in which the studio was closed.
+    """
+    quartiles = np.quantile(others.per_unit, (0.25, 0.75))
+    same_month = others.per_unit[(others.month - month) % 12 == 0]
+    return np.array([*quartiles, np.median(same_month)]) if len(same_month) else quartiles
 
 
 def _as_active_as_usual(activity: float, others: FloatArray) -> bool:
     usual = others[np.isfinite(others)]
     return bool(len(usual)) and activity > _USUAL_ACTIVITY * float(np.median(usual))
+
+
+def _near(others: _Months, month: int) -> FloatArray:
+    """The nearest values before and after a month."""
+    place = int(np.searchsorted(others.month, month))
+    return others.value[max(place - _NEIGHBOURS, 0) : place + _NEIGHBOURS]
 
 
 def over_members_times_ticket(

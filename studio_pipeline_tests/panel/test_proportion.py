@@ -92,6 +92,18 @@ def test_several_wrong_months_do_not_hide_each_other():
     assert _found(_frame(revenue)) == [5, 6, 20]
 
 
+def test_a_change_of_unit_inside_a_file_is_found_where_members_are_known():
+    revenue = np.r_[STEADY[:30], STEADY[30:] * 100]
+    assert _found(_frame(revenue, np.full(36, 90.0))) == list(range(30, 36))
+
+
+def test_a_wrong_month_of_a_growing_studio_is_found_where_members_are_known():
+    revenue = np.geomspace(100, 100_000, 36)
+    members = revenue / 50
+    revenue[2] *= 100
+    assert _found(_frame(revenue, members)) == [2]
+
+
 def test_a_whole_file_times_100_after_right_ones_is_found():
     revenue = np.r_[STEADY[:24], STEADY[24:] * 100]
     files = np.r_[np.zeros(24, int), np.ones(12, int)]
