@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from studio_pipeline.errors import SettingsError
 from studio_pipeline.evaluation.promotion import PromotionRules
@@ -31,10 +31,10 @@ class Configuration(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    validation: ValidationLimits = Field(default_factory=ValidationLimits)
-    generator: GeneratorOptions = Field(default_factory=GeneratorOptions)
-    forecasting: ForecastingConfiguration = Field(default_factory=ForecastingConfiguration)
-    promotion: PromotionRules = Field(default_factory=PromotionRules)
+    validation: ValidationLimits = ValidationLimits()
+    generator: GeneratorOptions = GeneratorOptions()
+    forecasting: ForecastingConfiguration = ForecastingConfiguration()
+    promotion: PromotionRules = PromotionRules()
 
 
 def read_configuration(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Configuration:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dagster as dg
 import pandas as pd
 
@@ -72,7 +74,7 @@ def no_gaps(validated_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
     )
 
 
-def _month(month: pd.Timestamp) -> str:
+def _month(month: Any) -> str:
     return "no readable month" if pd.isna(month) else f"{month:%Y-%m}"
 
 

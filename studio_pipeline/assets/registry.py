@@ -15,10 +15,11 @@ from studio_pipeline.assets.verification import refuse_unverified
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
 from studio_pipeline.evaluation.promotion import Decision, decide_promotion
+from studio_pipeline.forecasting.assembly import assemble_model
 from studio_pipeline.forecasting.core_fit import CoreFit
 from studio_pipeline.forecasting.forecaster import Forecaster
 from studio_pipeline.forecasting.learners import LearnerFit
-from studio_pipeline.forecasting.model import StudioModel, assemble_model
+from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.weights import EnsembleWeights
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.publishing.bundles import write_bundle

@@ -49,7 +49,8 @@ class Progress:
         materialization = event.step_materialization_data.materialization
         name = materialization.asset_key.to_user_string()
         metadata = {key: value.value for key, value in materialization.metadata.items()}
-        self._rows[name] = metadata.get("dagster/row_count", -1)
+        rows = metadata.get("dagster/row_count")
+        self._rows[name] = rows if isinstance(rows, int) else -1
         if name == EVALUATION:
             self.evaluation = {key: value for key, value in metadata.items() if isinstance(value, float)}
         if name == DECISION and not metadata["model_promoted"]:
@@ -64,7 +65,7 @@ class Progress:
         (self.blocking_failures if blocks else self.warnings).append(sentence)
 
     def _step_ended(self, event: dg.DagsterEvent) -> None:
-        seconds = event.event_specific_data.duration_ms / 1000
+        seconds = event.step_success_data.duration_ms / 1000
         if not self._rows:
             self._check_seconds += seconds
             return
