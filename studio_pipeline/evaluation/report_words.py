@@ -58,7 +58,7 @@ def intervals(summary: Summary, target: str = "revenue", span: str = "1-12") -> 
     """Whether the 90 % intervals keep what they promise, in the light of the sample's noise."""
     covered = summary.get(f"{target}_coverage_90_{span}", math.nan)
     if not math.isfinite(covered):
-        return "The 90 % intervals could not be judged."
+        return f"The 90 % intervals of {target} could not be judged."
     noise = summary.get(f"{target}_coverage_90_{span}_standard_error", math.nan)
     off = abs(covered - 0.9) > max(0.02, 2 * noise if math.isfinite(noise) else 0)
     kept = "they are too wide" if covered > 0.9 else "they promise too much"
