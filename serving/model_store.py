@@ -8,11 +8,12 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from studio_pipeline.errors import NoReleaseError, QueryError, ReleaseError, StudioError
+from studio_pipeline.errors import NoReleaseError, QueryError, StudioError
+from studio_pipeline.forecasting.forecaster import Forecaster
+from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.bundles import model_manifests
@@ -31,8 +32,20 @@ HISTORY_TRIES = 3
 """How many older releases are tried at start when the current one can't be loaded."""
 
 
+class Model(Protocol):
+    """What the service tells about a model."""
+
+    @property
+    def feature_names(self) -> Sequence[str]:
+        """The features it reads."""
+
+
 class Forecasting(Protocol):
     """What the service needs of a forecaster."""
+
+    @property
+    def model(self) -> Model:
+        """The model it answers from."""
 
     @property
     def panel(self) -> StudioPanel:
@@ -48,9 +61,6 @@ LoadForecaster = Callable[[Path, StudioPanel], Forecasting]
 
 def load_forecaster(bundle: Path, panel: StudioPanel) -> Forecasting:
     """The forecaster of a bundle."""
-    from studio_pipeline.forecasting.forecaster import Forecaster
-    from studio_pipeline.forecasting.model import StudioModel
-
     return Forecaster(StudioModel.load(bundle), panel)
 
 
@@ -61,17 +71,10 @@ class HeldRelease:
     Attributes:
         release: what the pointer named; with a pinned model, that model's version.
         forecaster: model and panel, ready to answer.
-        model_features: number of features of the model; None where its bundle doesn't say.
     """
 
     release: Release
     forecaster: Forecasting
-    model_features: int | None = None
-
-    @cached_property
-    def panel(self) -> StudioPanel:
-        """The months it answers from."""
-        return self.forecaster.panel
 
 
 class ModelStore:
@@ -152,12 +155,13 @@ class ModelStore:
     def _load_and_warm(self, release: Release) -> HeldRelease:
         bundle = model_folder(self._home, release.model_version)
         snapshot = snapshot_folder(self._home, release.data_version)
-        features = verify_folder(bundle).details.get("model_features")
+        verify_folder(bundle)
         verify_folder(snapshot)
-        held = HeldRelease(release, self._load(bundle, read_panel(snapshot)), features)
-        warm_up = [ForwardQuery(str(name), projection_months=12) for name in held.panel.studio_ids[:1]]
-        held.forecaster.forecast(warm_up)
-        return held
+        forecaster = self._load(bundle, read_panel(snapshot))
+        forecaster.forecast(
+            [ForwardQuery(str(name), projection_months=12) for name in forecaster.panel.studio_ids[:1]]
+        )
+        return HeldRelease(release, forecaster)
 
     def _fall_back(self) -> None:
         """At start, answer from the newest older release that is whole."""
@@ -166,8 +170,9 @@ class ModelStore:
         for release in release_history(self._home)[::-1][:HISTORY_TRIES]:
             try:
                 self._held = self._load_and_warm(release)
-            except (ReleaseError, OSError) as error:
-                logger.warning("Release %d can't be loaded either: %s", release.version, error)
+            # As above: one more release that can't be loaded leaves the service without one, not down.
+            except Exception:
+                logger.exception("The older release %d can't be loaded either.", release.version)
             else:
                 logger.warning("Answering from the older release %d: model %s, data %s", *_names(release))
                 return

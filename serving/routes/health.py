@@ -20,7 +20,7 @@ async def health(request: Request) -> HealthAnswer:
     return HealthAnswer(
         status="no_model" if held is None else "degraded" if problem else "healthy",
         model_version=held.release.model_version if held else None,
-        model_features=held.model_features if held else None,
+        model_features=len(held.forecaster.model.feature_names) if held else None,
         database="not used",
         cache="not used",
         release=_describe(held) if held else None,

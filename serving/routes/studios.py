@@ -17,7 +17,7 @@ router = APIRouter(prefix="/studios", tags=["studios"])
 def list_studios(request: Request) -> StudiosAnswer:
     """All studios that the caller may see, with their months."""
     held, visible = held_release(request), visible_studios(request)
-    studios = [entry for entry in describe_studios(held.panel) if visible.allows(entry.studio_id)]
+    studios = [entry for entry in describe_studios(held.forecaster.panel) if visible.allows(entry.studio_id)]
     return StudiosAnswer(data_version=held.release.data_version, studios=studios)
 
 

@@ -19,11 +19,18 @@ from studio_pipeline.publishing.snapshots import write_panel
 STUDIOS = ("chain-a-1", "chain-a-2", "chain-b-1")
 
 
+class FakeModel:
+    """A model of three features."""
+
+    feature_names = ("one", "two", "three")
+
+
 class FakeForecaster:
     """Revenue of every month: 1000 x the model's number + the data's number."""
 
     def __init__(self, model_number: int, panel: StudioPanel) -> None:
         self.model_number = model_number
+        self.model = FakeModel()
         self.panel = panel
 
     def forecast(self, queries: Sequence[ForwardQuery]) -> list[Forecast | QueryError]:
@@ -83,7 +90,7 @@ def publish_fake(home: Path, model_number: int, data_number: int = 7) -> Release
     version = str(model_number)
     if not (home / "models" / version).exists():
         content = json.dumps({"number": model_number})
-        details = {"run_id": f"run-{version}", "model_features": 14}
+        details = {"run_id": f"run-{version}"}
         write_bundle(home, version, lambda folder: (folder / "model.json").write_text(content), details)
     data_version = write_panel(home, fake_panel(data_number))
     moment = datetime(2022, 1, 3, 4, 5, tzinfo=UTC)

@@ -14,7 +14,7 @@ def test_health_names_what_answers(client: TestClient, tmp_path: Path) -> None:
     assert client.get(f"{API}/health").json() == {
         "status": "healthy",
         "model_version": "1",
-        "model_features": 14,
+        "model_features": 3,
         "database": "not used",
         "cache": "not used",
         "release": {

@@ -121,6 +121,18 @@ def test_a_loader_that_fails_in_any_way_does_not_stop_the_watch(
     assert store.problem is None
 
 
+def test_a_store_that_can_load_nothing_at_all_stays_up(tmp_path: Path) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("the graphs are of a newer kind")
+
+    publish_fake(tmp_path, 1)
+    publish_fake(tmp_path, 2)
+    store = ModelStore(tmp_path, load=fail)  # type: ignore[arg-type]
+    store.refresh()
+    with pytest.raises(NoReleaseError, match="newer kind"):
+        store.require()
+
+
 def test_a_look_at_an_unchanged_pointer_loads_nothing(tmp_path: Path) -> None:
     publish_fake(tmp_path, 1)
     loads = []
