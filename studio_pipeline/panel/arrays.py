@@ -61,7 +61,9 @@ class StudioPanel:
     def last_months(self) -> IntArray:
         """(S,) column of each studio's last month; -1 for a studio without any."""
         reversed_known = self.known[:, ::-1]
-        return np.where(reversed_known.any(1), self.n_months - 1 - reversed_known.argmax(1), -1).astype(np.int64)
+        return np.where(reversed_known.any(1), self.n_months - 1 - reversed_known.argmax(1), -1).astype(
+            np.int64
+        )
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -70,7 +72,9 @@ class StudioPanel:
 
     def column_of(self, month: np.datetime64) -> int:
         """Column of a calendar month; it may lie outside 0..T-1."""
-        return int((month.astype("datetime64[M]") - self.first_month.astype("datetime64[M]")).astype(np.int64))
+        return int(
+            (month.astype("datetime64[M]") - self.first_month.astype("datetime64[M]")).astype(np.int64)
+        )
 
     def until(self, column: int) -> StudioPanel:
         """The same studios with the months up to and including `column` alone."""

@@ -1,0 +1,55 @@
+"""All candidates of the ensemble side by side: the core, the direct level, the baselines, and the corrected cores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from studio_pipeline.forecasting.targets import corrected
+from studio_pipeline.panel.arrays import FloatArray
+
+CANDIDATES: tuple[str, ...] = (
+    "core",
+    "direct",
+    "xgboost",
+    "lightgbm",
+    "random_forest",
+    "persistence",
+    "seasonal_naive",
+    "seasonal_naive_growth",
+)
+
+
+def with_learners(
+    core_candidates: Mapping[str, FloatArray], corrections: Mapping[str, FloatArray], target: str
+) -> dict[str, FloatArray]:
+    """Candidate to (N, H) forecasts of one target.
+
+    Args:
+        core_candidates: those that need no learner, `core` among them.
+        corrections: learner to its (N, H) corrections of the core.
+        target: what is forecast.
+    """
+    return dict(core_candidates) | {
+        name: corrected(core_candidates["core"], c, target) for name, c in corrections.items()
+    }
+
+
+def combine(stack: FloatArray, weights: FloatArray) -> FloatArray:
+    """(N, H) weighted mean of the candidates; one that is unknown in a place leaves its weight to the others there.
+
+    Args:
+        stack: (C, N, H) forecasts, NaN where a candidate has none.
+        weights: (H, C), each row summing to 1.
+
+    Returns:
+        The plain mean of what is known where all weighted candidates are unknown; NaN where nothing is.
+    """
+    known = np.isfinite(stack)
+    share = weights.T[:, None, :] * known
+    total = share.sum(0)
+    weighted = (share * np.where(known, stack, 0.0)).sum(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        fallback = np.where(known, stack, 0.0).sum(0) / known.sum(0)
+        return np.where(total > 0, weighted / total, fallback)

@@ -1,0 +1,34 @@
+"""The candidates that need no learner: the core, the target's own level, and the simple baselines."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from studio_pipeline.forecasting.baselines import BASELINES, baseline_forecasts
+from studio_pipeline.forecasting.core import CoreStates, project_flows, simulate_flows
+from studio_pipeline.forecasting.folds import Origins
+from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.stock_and_flow import CorePaths
+from studio_pipeline.forecasting.targets import TARGET_COLUMNS, TARGETS, core_target
+from studio_pipeline.panel.arrays import FloatArray
+
+CORE_CANDIDATES: tuple[str, ...] = ("core", "direct", *BASELINES)
+"""`direct` is the level of the target itself, without stocks and flows."""
+
+DIRECT_FLOWS = {"revenue": "revenue", "members": "members"}
+
+
+def core_candidates(
+    states: CoreStates, origins: Origins
+) -> tuple[dict[str, dict[str, FloatArray]], CorePaths]:
+    """Target to candidate to (N, 12) forecasts, and the core's paths; a candidate without data is NaN."""
+    flows = project_flows(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
+    paths = simulate_flows(states, flows, origins.rows, origins.columns, {})
+    found: dict[str, dict[str, FloatArray]] = {}
+    for target in TARGETS:
+        found[target] = {"core": core_target(paths, target)}
+        if target in DIRECT_FLOWS:
+            found[target]["direct"] = np.exp(flows[DIRECT_FLOWS[target]])
+        values = states.panel.values[TARGET_COLUMNS[target]]
+        found[target] |= baseline_forecasts(values, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
+    return found, paths

@@ -1,0 +1,140 @@
+"""The flows of a studio on the scale on which they are forecast: logarithms of amounts, logits of rates.
+
+A flow is one thing that the stock-and-flow core forecasts by itself. Each comes with the variance that mere
+counting gives it (few members, noisy rates), so that a level can weigh a large studio's month above a small one's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+
+Link = Literal["log", "logit"]
+
+FLOW_LINKS: dict[str, Link] = {
+    "retention": "logit",
+    "acquisition": "log",
+    "members": "log",
+    "ticket": "log",
+    "realisation": "log",
+    "visits": "log",
+    "classes": "log",
+    "staff_utilization": "logit",
+    "upsell_rate": "logit",
+    "pack_yield": "log",
+    "retail_yield": "log",
+    "upsell_yield": "log",
+    "other_yield": "log",
+    "revenue": "log",
+}
+"""Every flow and its link. Realisation is membership revenue over members x ticket (1 unless the ticket is a list
+price). Yields: class packs per attendance (per member where attendance is unknown), retail and other revenue per member,
+upsell revenue per buying member. Visits are attendances per member and month."""
+
+_RATE_MARGIN = 0.002
+_SMALLEST_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class FlowSeries:
+    """One flow of many studios.
+
+    Attributes:
+        values: (S, T) the flow on its link's scale; NaN where unknown.
+        counting_variance: (S, T) variance that counting alone gives a value, same scale squared; 0 where none.
+    """
+
+    values: FloatArray
+    counting_variance: FloatArray
+
+
+def logit(rate: FloatArray) -> FloatArray:
+    """Log odds of a rate, kept `_RATE_MARGIN` away from 0 and 1."""
+    inside = np.clip(rate, _RATE_MARGIN, 1 - _RATE_MARGIN)
+    return np.asarray(np.log(inside / (1 - inside)))
+
+
+def sigmoid(log_odds: FloatArray) -> FloatArray:
+    """Inverse of `logit`."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -30, 30))))
+
+
+def previous_month(values: FloatArray) -> FloatArray:
+    """(S, T) shifted one month later; the first month is unknown."""
+    shifted = np.full_like(values, np.nan)
+    shifted[:, 1:] = values[:, :-1]
+    return shifted
+
+
+def flow_series(panel: StudioPanel) -> Mapping[str, FlowSeries]:
+    """All flows of a panel; a flow that the panel's columns don't carry is NaN throughout."""
+    v = panel.values
+    members, attendance = v["total_members"], v["total_class_attendance"]
+    buyers = members * v["upsell_rate"]
+    paid_by_members = np.where(
+        np.isfinite(v["membership_revenue"]), v["membership_revenue"], v["total_revenue"]
+    )
+    amounts = {
+        "members": members,
+        "ticket": v["avg_ticket_price"],
+        "realisation": _ratio(paid_by_members, members * v["avg_ticket_price"]),
+        "visits": _ratio(attendance, members),
+        "classes": v["total_classes_held"],
+        "pack_yield": _ratio(v["class_pack_revenue"], np.where(np.isfinite(attendance), attendance, members)),
+        "retail_yield": _ratio(v["retail_revenue"], members),
+        "upsell_yield": _ratio(v["upsell_revenue"], buyers),
+        "other_yield": _ratio(v["other_revenue"], members),
+        "revenue": v["total_revenue"],
+    }
+    plain = {name: FlowSeries(_log_amount(x), np.zeros_like(x)) for name, x in amounts.items()}
+    rates = {
+        name: v[f"{name}_rate"] if name != "upsell_rate" else v[name]
+        for name in ("staff_utilization", "upsell_rate")
+    }
+    plain |= {name: FlowSeries(logit(x), np.zeros_like(x)) for name, x in rates.items()}
+    return plain | {"retention": _retention(v), "acquisition": _acquisition(v["new_members"])}
+
+
+def _ratio(amount: FloatArray, base: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(base > 0, amount / base, np.nan)
+
+
+def _log_amount(amount: FloatArray) -> FloatArray:
+    """Logarithm of an amount, kept above a hundredth of what the studio has shown so far on average.
+
+    A month at zero (a closure) is then a very low value and not minus infinity; the mean runs over past and present
+    months alone, so that a later month changes nothing. A studio that has only shown zeros stays unknown.
+    """
+    seen = np.isfinite(amount)
+    running = np.cumsum(np.where(seen, amount, 0.0), 1) / np.maximum(np.cumsum(seen, 1), 1)
+    floored = np.maximum(amount, _SMALLEST_SHARE * running)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(seen & (floored > 0), np.log(floored), np.nan)
+
+
+def _retention(values: Mapping[str, FloatArray]) -> FlowSeries:
+    """Logit of retention, with half a member added on both sides so that a month without churn stays finite."""
+    before = previous_month(values["total_members"])
+    churned = np.where(
+        np.isfinite(values["churned_members"]),
+        values["churned_members"],
+        before * (1 - values["retention_rate"]),
+    )
+    rate = np.where(before > 0, 1 - (churned + 0.5) / (before + 1), values["retention_rate"])
+    rate = np.clip(rate, _RATE_MARGIN, 1 - _RATE_MARGIN)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        variance = np.where(before > 0, 1 / (np.maximum(before, 1) * rate * (1 - rate)), 0.0)
+    return FlowSeries(logit(rate), variance)
+
+
+def _acquisition(new_members: FloatArray) -> FlowSeries:
+    """Log of new members plus a half; the Poisson variance uses the studio's running mean, not the month itself."""
+    seen = np.isfinite(new_members)
+    running = np.cumsum(np.where(seen, new_members, 0.0), 1) / np.maximum(np.cumsum(seen, 1), 1)
+    return FlowSeries(np.log(new_members + 0.5), np.where(seen, 1 / (running + 0.5), 0.0))

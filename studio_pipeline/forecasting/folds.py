@@ -1,0 +1,65 @@
+"""Rolling origins: at which months everything is fitted again, and which origins each of these fits forecasts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from studio_pipeline.forecasting.hyperparameters import BacktestHyperparameters
+from studio_pipeline.panel.arrays import IntArray, StudioPanel
+
+_SHORTEST_FOLD_MONTHS = 2
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fit of the backtest.
+
+    Attributes:
+        cutoff: last month column that the fit may see.
+        last_origin: the fit forecasts the origins cutoff..last_origin.
+    """
+
+    cutoff: int
+    last_origin: int
+
+
+def plan_folds(n_months: int, hyperparameters: BacktestHyperparameters) -> tuple[Fold, ...]:
+    """Folds over a panel of `n_months`, earliest first; none where there are too few months.
+
+    The folds are as long as asked for, or shorter so that all of them fit behind the first training months; the last
+    fold's last origin is the month before the panel's last.
+    """
+    room = n_months - 1 - hyperparameters.min_training_months
+    length = min(hyperparameters.fold_months, room // hyperparameters.folds)
+    if length < _SHORTEST_FOLD_MONTHS:
+        return ()
+    last = n_months - 2
+    starts = [last - length * k + 1 for k in range(hyperparameters.folds, 0, -1)]
+    return tuple(Fold(start, start + length - 1) for start in starts)
+
+
+@dataclass(frozen=True)
+class Origins:
+    """N origins of forecasts.
+
+    Attributes:
+        rows: (N,) studio rows.
+        columns: (N,) month columns of the base months.
+    """
+
+    rows: IntArray
+    columns: IntArray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def origins_between(panel: StudioPanel, first: int, last: int, studios: IntArray | None = None) -> Origins:
+    """All (studio, month) with revenue known and the month in first..last, ordered by month, then studio."""
+    rows = np.arange(panel.n_studios) if studios is None else studios
+    months = np.arange(max(first, 0), last + 1)
+    known = panel.known[np.ix_(rows, months)]
+    columns, chosen = np.nonzero(known.T)
+    return Origins(rows[chosen].astype(np.int64), months[columns].astype(np.int64))

@@ -1,0 +1,66 @@
+"""scikit-learn's random forest behind the learners' interface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import skops.io
+from sklearn.ensemble import RandomForestRegressor
+
+from studio_pipeline.forecasting.hyperparameters import ForestHyperparameters
+from studio_pipeline.forecasting.onnx_export import input_type
+from studio_pipeline.panel.arrays import FloatArray
+
+
+@dataclass(frozen=True)
+class ForestLearner:
+    """One fitted forest."""
+
+    forest: RandomForestRegressor
+    n_features: int
+
+    def predict(self, features: FloatArray) -> FloatArray:
+        """(R,) corrections."""
+        return np.asarray(self.forest.predict(features), dtype=np.float64)
+
+    def importances(self) -> FloatArray:
+        """(F,) shares of impurity decrease."""
+        return np.asarray(self.forest.feature_importances_, dtype=np.float64)
+
+    def native(self) -> bytes:
+        """Skops, which holds no code."""
+        return bytes(skops.io.dumps(self.forest))
+
+    def onnx(self) -> bytes:
+        """An ONNX graph."""
+        from skl2onnx import to_onnx
+
+        return bytes(
+            to_onnx(
+                self.forest, initial_types=input_type(self.n_features), target_opset=15
+            ).SerializeToString()
+        )
+
+
+def fit_forest(
+    x: FloatArray, y: FloatArray, hyperparameters: ForestHyperparameters, seed: int
+) -> ForestLearner:
+    """Fits a forest on samples of the rows, because its time grows with every one of them.
+
+    Args:
+        x: (R, F) float32 without missing values.
+        y: (R,) corrections.
+        hyperparameters: of the forest.
+        seed: of row and column samples.
+    """
+    forest = RandomForestRegressor(
+        n_estimators=hyperparameters.n_trees,
+        max_depth=hyperparameters.max_depth,
+        min_samples_split=hyperparameters.min_rows_to_split,
+        max_samples=hyperparameters.row_sample,
+        max_features=hyperparameters.column_sample,
+        random_state=seed,
+        n_jobs=-1,
+    )
+    return ForestLearner(forest.fit(x, y), x.shape[1])

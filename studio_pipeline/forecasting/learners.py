@@ -1,0 +1,200 @@
+"""XGBoost, LightGBM and random forest behind one interface: fitted at every fold and on all months, gone as ONNX."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import pandas as pd
+
+from studio_pipeline.forecasting.core import CoreStates, core_states, project_core
+from studio_pipeline.forecasting.core_fit import CoreFit, backtest_studios
+from studio_pipeline.forecasting.feature_store import feature_array
+from studio_pipeline.forecasting.folds import Origins, origins_between
+from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
+from studio_pipeline.forecasting.learning_rows import (
+    ROW_FEATURES,
+    LearningRows,
+    learning_rows,
+    row_features,
+    typical_of_month,
+)
+from studio_pipeline.forecasting.targets import TARGETS
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+
+LearnerName = Literal["xgboost", "lightgbm", "random_forest"]
+LEARNERS: tuple[LearnerName, ...] = ("xgboost", "lightgbm", "random_forest")
+
+_FEWEST_ROWS = 120
+_FIRST_ORIGIN = 6
+
+
+class FittedLearner(Protocol):
+    """One fitted model of one target."""
+
+    def predict(self, features: FloatArray) -> FloatArray:
+        """(R,) corrections of (R, F) float32 rows."""
+        ...
+
+    def importances(self) -> FloatArray:
+        """(F,) share of each feature in the model's gain; sums to 1, or is 0 where nothing was split."""
+        ...
+
+    def native(self) -> bytes:
+        """The model in its library's own format; never a pickle."""
+        ...
+
+    def onnx(self) -> bytes:
+        """The model as an ONNX graph with one float input `features` (R, F)."""
+        ...
+
+
+@dataclass(frozen=True)
+class LearnerFit:
+    """One learner on all three targets.
+
+    Attributes:
+        learner: its name.
+        out_of_fold: target to (N, 12) corrections of the origins in `CoreFit.out_of_fold`; 0 where there was nothing to learn from.
+        importances: columns learner, target, feature, importance.
+        native_models: file name to the model in its library's own format.
+        onnx_models: target to ONNX graph; a target that could not be learned is not there.
+    """
+
+    learner: LearnerName
+    out_of_fold: dict[str, FloatArray]
+    importances: pd.DataFrame
+    native_models: dict[str, bytes]
+    onnx_models: dict[str, bytes]
+
+    def write(self, folder: Path) -> None:
+        """Stores arrays, a table, and the models' own bytes."""
+        np.savez(folder / "out_of_fold.npz", allow_pickle=False, **self.out_of_fold)
+        self.importances.to_parquet(folder / "importances.parquet", index=False)
+        for name, content in self.native_models.items():
+            (folder / name).write_bytes(content)
+        for target, content in self.onnx_models.items():
+            (folder / f"{target}.onnx").write_bytes(content)
+        stored = {
+            "learner": self.learner,
+            "native_models": list(self.native_models),
+            "onnx_models": list(self.onnx_models),
+        }
+        (folder / "learner.json").write_text(json.dumps(stored), encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> LearnerFit:
+        """Inverse of `write`."""
+        stored = json.loads((folder / "learner.json").read_text(encoding="utf-8"))
+        with np.load(folder / "out_of_fold.npz", allow_pickle=False) as arrays:
+            out_of_fold = {t: arrays[t] for t in TARGETS}
+        return cls(
+            stored["learner"],
+            out_of_fold,
+            pd.read_parquet(folder / "importances.parquet"),
+            {name: (folder / name).read_bytes() for name in stored["native_models"]},
+            {target: (folder / f"{target}.onnx").read_bytes() for target in stored["onnx_models"]},
+        )
+
+
+def fit_learner(
+    learner: LearnerName,
+    panel: StudioPanel,
+    features: pd.DataFrame,
+    core: CoreFit,
+    configuration: ForecastingConfiguration,
+) -> LearnerFit:
+    """Fits a learner at every fold's cutoff for its out-of-fold corrections, then on all months.
+
+    Args:
+        learner: which one.
+        panel: all months.
+        features: the feature store of that panel.
+        core: the core at the same folds.
+        configuration: hyperparameters and seed.
+    """
+    laid_out = feature_array(features, panel)
+    out_of_fold = {target: np.zeros((len(core.out_of_fold.fold), MAX_HORIZON_MONTHS)) for target in TARGETS}
+    for number, (fold, parameters) in enumerate(zip(core.folds, core.fold_parameters, strict=True)):
+        states = core_states(panel.until(fold.last_origin), parameters)
+        seen = panel.until(fold.cutoff)
+        origins = origins_between(
+            seen, _FIRST_ORIGIN, fold.cutoff - 1, backtest_studios(panel, configuration)
+        )
+        models = _fit_targets(learner, _rows(seen, laid_out, states, origins, configuration), configuration)
+        here = core.out_of_fold.fold == number
+        asked = Origins(core.out_of_fold.origins.rows[here], core.out_of_fold.origins.columns[here])
+        paths = project_core(states, asked.rows, asked.columns, MAX_HORIZON_MONTHS)
+        typical = {int(c): typical_of_month(laid_out[:, c], states, int(c)) for c in np.unique(asked.columns)}
+        x = row_features(laid_out[asked.rows, asked.columns], paths, panel, asked, typical)
+        for target, model in models.items():
+            out_of_fold[target][here] = model.predict(x).reshape(-1, MAX_HORIZON_MONTHS)
+    states = core_states(panel, core.parameters)
+    origins = origins_between(panel, _FIRST_ORIGIN, panel.n_months - 2)
+    models = _fit_targets(learner, _rows(panel, laid_out, states, origins, configuration), configuration)
+    return LearnerFit(
+        learner,
+        out_of_fold,
+        _importances(learner, models),
+        {f"{learner}_{target}{_suffix(learner)}": m.native() for target, m in models.items()},
+        {target: m.onnx() for target, m in models.items()},
+    )
+
+
+def _rows(
+    panel: StudioPanel,
+    features: FloatArray,
+    states: CoreStates,
+    origins: Origins,
+    configuration: ForecastingConfiguration,
+) -> LearningRows:
+    rng = np.random.default_rng(configuration.seed)
+    return learning_rows(panel, features, states, origins, configuration.backtest.max_training_rows, rng)
+
+
+def _fit_targets(
+    learner: LearnerName, rows: LearningRows, configuration: ForecastingConfiguration
+) -> dict[str, FittedLearner]:
+    """Target to fitted model; a target with too few rows, or that never misses, is left out."""
+    models = {}
+    for k, target in enumerate(TARGETS):
+        known = np.isfinite(rows.corrections[:, k])
+        y = rows.corrections[known, k]
+        if known.sum() >= _FEWEST_ROWS and y.std() > 0:
+            models[target] = _fit_one(learner, rows.features[known], y.astype(np.float32), configuration)
+    return models
+
+
+def _fit_one(
+    learner: LearnerName, x: FloatArray, y: FloatArray, configuration: ForecastingConfiguration
+) -> FittedLearner:
+    # Each library takes seconds to import: only the one asked for is.
+    if learner == "xgboost":
+        from studio_pipeline.forecasting.xgboost_learner import fit_xgboost
+
+        return fit_xgboost(x, y, configuration.xgboost, configuration.seed)
+    if learner == "lightgbm":
+        from studio_pipeline.forecasting.lightgbm_learner import fit_lightgbm
+
+        return fit_lightgbm(x, y, configuration.lightgbm, configuration.seed)
+    from studio_pipeline.forecasting.forest_learner import fit_forest
+
+    return fit_forest(x, y, configuration.random_forest, configuration.seed)
+
+
+def _suffix(learner: LearnerName) -> str:
+    return {"xgboost": ".ubj", "lightgbm": ".txt", "random_forest": ".skops"}[learner]
+
+
+def _importances(learner: LearnerName, models: dict[str, FittedLearner]) -> pd.DataFrame:
+    tables = [
+        pd.DataFrame(
+            {"learner": learner, "target": target, "feature": ROW_FEATURES, "importance": model.importances()}
+        )
+        for target, model in models.items()
+    ]
+    empty = pd.DataFrame({"learner": [], "target": [], "feature": [], "importance": np.zeros(0)})
+    return pd.concat(tables, ignore_index=True) if tables else empty

@@ -1,0 +1,254 @@
+"""The level of a flow, month by month: a Kalman filter over all studios at once, causal by construction.
+
+A flow is `slow level + fast deviation + common market + season + counting noise`. The slow level is a random walk that
+starts at the type's mean, the fast deviation returns to zero, the common market is what all studios share in a month,
+and the season is the type's plus the studio's own, learned as its months pass. Nothing after a month enters its state.
+Several settings can be filtered side by side (axis P), which is how they are tuned.
+Source of the recursions: Durbin & Koopman, Time Series Analysis by State Space Methods, 2nd ed., chapters 3 and 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
+
+_FIRST_VARIANCE_OF_DEVIATION = 0.5
+_COMMON_NEEDS_STUDIOS = 8
+_OUTLIER_SPREADS = 3.0
+
+
+@dataclass(frozen=True)
+class FilterSettings:
+    """What one flow's filter is tuned by; variances are on the flow's scale squared.
+
+    Attributes:
+        level_variance: monthly variance of the slow level's steps.
+        deviation_variance: monthly variance of the fast deviation's steps.
+        deviation_persistence: monthly survival of the fast deviation, 0..1.
+        noise_variance: of a single month beyond counting noise.
+        between_variance: of studios around their type's mean.
+        own_season_months: observations of a calendar month at which the studio's own season counts half.
+        common_gain: share of the studios' mean surprise that is taken as a move of the market, 0..1.
+        common_persistence: monthly survival of the market's move in a forecast, 0..1.
+        jump_threshold: surprises beyond so many standard deviations are followed at once (a posted price).
+        clip_threshold: surprises beyond so many standard deviations are cut (a flood).
+        drift_damping: monthly damping of the drift in a forecast; 0 for no drift.
+        own_drift_share: share of a studio's own drift, the rest is the panel's, 0..1.
+    """
+
+    level_variance: float
+    deviation_variance: float
+    deviation_persistence: float
+    noise_variance: float
+    between_variance: float
+    own_season_months: float
+    common_gain: float
+    common_persistence: float
+    jump_threshold: float
+    clip_threshold: float
+    drift_damping: float
+    own_drift_share: float
+
+    def as_dict(self) -> dict[str, float]:
+        """Plain numbers for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class LevelStates:
+    """What is known of a flow at each month's end: (P, S, T) arrays, one layer a setting; `common` is (P, T).
+
+    Attributes:
+        level: slow level, NaN before the studio's first value.
+        deviation: fast deviation from it.
+        drift: monthly drift of the slow level, already mixed of own and panel.
+        common: the market's deviation.
+        own_season: the studio's own departure from its type's season in that month of the year, as known after it.
+        surprise: one-month-ahead error at each month, NaN where there was none.
+    """
+
+    level: FloatArray
+    deviation: FloatArray
+    drift: FloatArray
+    common: FloatArray
+    own_season: FloatArray
+    surprise: FloatArray
+
+
+def run_filters(
+    values: FloatArray,
+    counting_variance: FloatArray,
+    type_mean: FloatArray,
+    season: FloatArray,
+    calendar_months: IntArray,
+    settings: Sequence[FilterSettings],
+) -> LevelStates:
+    """Filters one flow of S studios over T months under P settings.
+
+    Args:
+        values: (S, T) on the flow's scale, responses to levers already taken out; NaN where unknown.
+        counting_variance: (S, T) at least 0.
+        type_mean: (S,) where a studio's level starts.
+        season: (S, 12) the type's seasonal factors on the flow's scale.
+        calendar_months: (T,) 0..11.
+        settings: P tuned or candidate settings.
+
+    Returns:
+        The states after each month.
+    """
+    n_studios, n_months = values.shape
+    stacked = _stack(settings)
+    recursion = _Recursion(len(settings), type_mean, stacked)
+    shape = (len(settings), n_studios, n_months)
+    level, deviation, surprise, own_season = (np.zeros(shape) for _ in range(4))
+    common = np.zeros((len(settings), n_months))
+    for t in range(n_months):
+        month = int(calendar_months[t])
+        surprise[:, :, t] = recursion.step(values[:, t], counting_variance[:, t], season[:, month], month)
+        level[:, :, t] = np.where(recursion.seen > 0, recursion.level, np.nan)
+        deviation[:, :, t] = recursion.deviation
+        own_season[:, :, t] = recursion.own_season[:, :, month]
+        common[:, t] = recursion.common[:, 0]
+    return LevelStates(level, deviation, _drift(level, stacked), common, own_season, surprise)
+
+
+def _stack(settings: Sequence[FilterSettings]) -> dict[str, FloatArray]:
+    """Each setting as a (P, 1) array."""
+    return {
+        f.name: np.array([[getattr(s, f.name)] for s in settings], dtype=float)
+        for f in fields(FilterSettings)
+    }
+
+
+class _Recursion:
+    """The filter's running state over P settings and S studios."""
+
+    def __init__(self, n_settings: int, type_mean: FloatArray, stacked: dict[str, FloatArray]) -> None:
+        shape = (n_settings, len(type_mean))
+        self.s = stacked
+        self.level = np.broadcast_to(type_mean, shape).astype(float)
+        self.deviation = np.zeros(shape)
+        self.p_level = np.broadcast_to(stacked["between_variance"], shape).astype(float)
+        self.p_cross = np.zeros(shape)
+        self.p_deviation = np.broadcast_to(
+            _FIRST_VARIANCE_OF_DEVIATION * stacked["deviation_variance"], shape
+        ).astype(float)
+        self.own_season, self.own_weight = np.zeros((*shape, 12)), np.zeros((*shape, 12))
+        self.seen = np.zeros(len(type_mean))
+        self.common = np.zeros((n_settings, 1))
+
+    def step(self, value: FloatArray, counting: FloatArray, season: FloatArray, month: int) -> FloatArray:
+        """Takes one month of (S,) values in and returns the (P, S) surprise."""
+        self._predict()
+        here = np.isfinite(value)
+        expected = self.level + self.deviation + season + self.own_season[:, :, month] + self.common
+        surprise = np.where(here, value - expected, 0.0)
+        noise = counting + self.s["noise_variance"]
+        total = self.p_level + 2 * self.p_cross + self.p_deviation + noise
+        own = surprise - self._move_common(surprise, here, total)
+        self._learn_season(own, here, np.sqrt(total), noise, month)
+        self._update(own, here, total)
+        self.seen = self.seen + here
+        return np.where(here, surprise, np.nan)
+
+    def _predict(self) -> None:
+        persistence = self.s["deviation_persistence"]
+        self.deviation = self.deviation * persistence
+        self.p_level = self.p_level + self.s["level_variance"]
+        self.p_cross = self.p_cross * persistence
+        self.p_deviation = self.p_deviation * persistence**2 + self.s["deviation_variance"]
+        self.common = self.common * self.s["common_persistence"]
+
+    def _move_common(self, surprise: FloatArray, here: BoolArray, total: FloatArray) -> FloatArray:
+        """Moves the market by the weighted mean surprise; (P, 1), zero where too few studios share the month."""
+        settled = here & (self.seen > 0)
+        if settled.sum() < _COMMON_NEEDS_STUDIOS:
+            return np.zeros_like(self.common)
+        spread = _OUTLIER_SPREADS * np.sqrt(total)
+        weight = settled / total
+        mean = (np.clip(surprise, -spread, spread) * weight).sum(1, keepdims=True) / weight.sum(
+            1, keepdims=True
+        )
+        moved = self.s["common_gain"] * mean
+        self.common = self.common + moved
+        return np.asarray(moved)
+
+    def _update(self, surprise: FloatArray, here: BoolArray, total: FloatArray) -> None:
+        spread = np.sqrt(total)
+        jumped = here & (np.abs(surprise) > self.s["jump_threshold"] * spread) & (self.seen > 0)
+        widened = np.where(jumped, surprise**2, 0.0)
+        clip = self.s["clip_threshold"] * spread
+        surprise = np.where(jumped, surprise, np.clip(surprise, -clip, clip))
+        p_level, total = self.p_level + widened, total + widened
+        gain_level = here * (p_level + self.p_cross) / total
+        gain_deviation = here * (self.p_cross + self.p_deviation) / total
+        self.level = self.level + gain_level * surprise
+        self.deviation = self.deviation + gain_deviation * surprise
+        self.p_level = p_level - gain_level * (p_level + self.p_cross)
+        crossed = self.p_cross + self.p_deviation
+        self.p_cross = self.p_cross - gain_level * crossed
+        self.p_deviation = self.p_deviation - gain_deviation * crossed
+
+    def _learn_season(
+        self, surprise: FloatArray, here: BoolArray, spread: FloatArray, noise: FloatArray, month: int
+    ) -> None:
+        """A surprise, outliers cut, teaches the studio's own season of that month with a gain that falls as years pass."""
+        weight = np.where(here & (self.seen > 0), self.s["noise_variance"] / np.maximum(noise, 1e-12), 0.0)
+        self.own_weight[:, :, month] += weight
+        cut = np.clip(surprise, -_OUTLIER_SPREADS * spread, _OUTLIER_SPREADS * spread)
+        gain = weight / (self.own_weight[:, :, month] + self.s["own_season_months"])
+        self.own_season[:, :, month] += gain * cut
+
+
+def _drift(level: FloatArray, stacked: dict[str, FloatArray], span: int = 24) -> FloatArray:
+    """Monthly drift of the (P, S, T) slow level over up to `span` months; 0 while under a year is known."""
+    own = np.zeros_like(level)
+    for months in (12, span):
+        if level.shape[2] > months:
+            change = (level[:, :, months:] - level[:, :, :-months]) / months
+            own[:, :, months:] = np.where(np.isfinite(change), change, own[:, :, months:])
+    counted = own != 0
+    panel = own.sum(1, keepdims=True) / np.maximum(counted.sum(1, keepdims=True), 1)
+    share = stacked["own_drift_share"][:, :, None]
+    return np.asarray(
+        np.where(stacked["drift_damping"][:, :, None] > 0, share * own + (1 - share) * panel, 0.0)
+    )
+
+
+def project(
+    states: LevelStates,
+    layer: int,
+    rows: IntArray,
+    columns: IntArray,
+    season_path: FloatArray,
+    settings: FilterSettings,
+) -> FloatArray:
+    """Forecasts a flow from N origins.
+
+    Args:
+        states: of the flow's filter.
+        layer: which of the P settings.
+        rows: (N,) studio rows in the states.
+        columns: (N,) month columns of the origins.
+        season_path: (N, H) the type's season in each projected month, on the flow's scale.
+        settings: those of the layer.
+
+    Returns:
+        (N, H) on the flow's scale; NaN where the flow has no level at the origin.
+    """
+    horizon = np.arange(1, season_path.shape[1] + 1)
+    # The own season of a projected month was last learned twelve months before it.
+    learned = columns[:, None] + horizon - 12
+    own = np.where(learned >= 0, states.own_season[layer, rows[:, None], np.maximum(learned, 0)], 0.0)
+    return np.asarray(
+        states.level[layer, rows, columns, None]
+        + states.deviation[layer, rows, columns, None] * settings.deviation_persistence**horizon
+        + states.common[layer, columns, None] * settings.common_persistence**horizon
+        + states.drift[layer, rows, columns, None] * np.cumsum(settings.drift_damping**horizon)
+        + season_path
+        + own
+    )

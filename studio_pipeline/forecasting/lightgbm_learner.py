@@ -1,0 +1,71 @@
+"""LightGBM behind the learners' interface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import lightgbm as lgb
+import numpy as np
+
+from studio_pipeline.forecasting.hyperparameters import BoostingHyperparameters
+from studio_pipeline.forecasting.onnx_export import input_type
+from studio_pipeline.panel.arrays import FloatArray
+
+
+@dataclass(frozen=True)
+class LightGBMLearner:
+    """One fitted booster."""
+
+    booster: lgb.Booster
+    n_features: int
+
+    def predict(self, features: FloatArray) -> FloatArray:
+        """(R,) corrections."""
+        return np.asarray(self.booster.predict(features), dtype=np.float64)
+
+    def importances(self) -> FloatArray:
+        """(F,) shares of total gain."""
+        gains = np.asarray(self.booster.feature_importance("gain"), dtype=np.float64)
+        return gains / max(gains.sum(), 1e-300)
+
+    def native(self) -> bytes:
+        """LightGBM's text format."""
+        return str(self.booster.model_to_string()).encode()
+
+    def onnx(self) -> bytes:
+        """An ONNX graph."""
+        from onnxmltools.convert import convert_lightgbm
+
+        return bytes(
+            convert_lightgbm(self.booster, initial_types=input_type(self.n_features)).SerializeToString()
+        )
+
+
+def fit_lightgbm(
+    x: FloatArray, y: FloatArray, hyperparameters: BoostingHyperparameters, seed: int
+) -> LightGBMLearner:
+    """Fits boosted trees, the same hyperparameters as XGBoost's.
+
+    Args:
+        x: (R, F) float32.
+        y: (R,) corrections.
+        hyperparameters: of the booster.
+        seed: of row and column samples.
+    """
+    parameters = {
+        "objective": "regression",
+        "max_depth": hyperparameters.max_depth,
+        "num_leaves": 2**hyperparameters.max_depth,
+        "learning_rate": hyperparameters.learning_rate,
+        "bagging_fraction": hyperparameters.row_sample,
+        "bagging_freq": 1,
+        "feature_fraction": hyperparameters.column_sample,
+        "lambda_l2": hyperparameters.l2,
+        "min_data_in_leaf": hyperparameters.min_rows_per_leaf,
+        "seed": seed,
+        "deterministic": True,
+        "force_col_wise": True,
+        "verbosity": -1,
+    }
+    data = lgb.Dataset(x, y, params={"verbosity": -1})
+    return LightGBMLearner(lgb.train(parameters, data, hyperparameters.n_trees), x.shape[1])

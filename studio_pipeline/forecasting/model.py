@@ -1,0 +1,85 @@
+"""A model version: everything that answers need besides the panel, as JSON and ONNX."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from studio_pipeline.forecasting.core import CoreParameters
+from studio_pipeline.forecasting.intervals import IntervalTables
+from studio_pipeline.forecasting.learning_rows import ROW_FEATURES
+from studio_pipeline.panel.arrays import FloatArray
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class StudioModel:
+    """A trained recipe.
+
+    Attributes:
+        core: the stock-and-flow core, fitted on all months.
+        weights: target to (H, C) weights in the order of `CANDIDATES`.
+        intervals: of revenue.
+        accuracy: (H,) 1 - WAPE of revenue over the first h months in the backtest; NaN where there was none.
+        graphs: (learner, target) to its ONNX graph; only those that have weight somewhere.
+    """
+
+    core: CoreParameters
+    weights: Mapping[str, FloatArray]
+    intervals: IntervalTables
+    accuracy: FloatArray
+    graphs: Mapping[tuple[str, str], bytes]
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Columns of the learners' rows."""
+        return ROW_FEATURES
+
+    def save(self, folder: Path) -> None:
+        """Writes model.json and one file a graph into an existing folder."""
+        stored = {
+            "format": _FORMAT,
+            "core": self.core.to_json(),
+            "weights": {target: w.tolist() for target, w in self.weights.items()},
+            "intervals": {
+                "levels": self.intervals.levels.tolist(),
+                "month": self.intervals.month.tolist(),
+                "total": self.intervals.total.tolist(),
+                "panel_scale": self.intervals.panel_scale,
+                "own_scale_months": self.intervals.own_scale_months,
+            },
+            "accuracy": [None if np.isnan(a) else float(a) for a in self.accuracy],
+            "features": list(self.feature_names),
+            "graphs": [list(key) for key in self.graphs],
+        }
+        (folder / "model.json").write_text(json.dumps(stored, allow_nan=False), encoding="utf-8")
+        for (learner, target), graph in self.graphs.items():
+            (folder / f"{learner}_{target}.onnx").write_bytes(graph)
+
+    @classmethod
+    def load(cls, folder: Path) -> StudioModel:
+        """Inverse of `save`."""
+        stored = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        tables = stored["intervals"]
+        intervals = IntervalTables(
+            np.array(tables["levels"]),
+            np.array(tables["month"]),
+            np.array(tables["total"]),
+            tables["panel_scale"],
+            tables["own_scale_months"],
+        )
+        return cls(
+            CoreParameters.from_json(stored["core"]),
+            {target: np.array(w) for target, w in stored["weights"].items()},
+            intervals,
+            np.array([np.nan if a is None else a for a in stored["accuracy"]]),
+            {
+                (learner, target): (folder / f"{learner}_{target}.onnx").read_bytes()
+                for learner, target in stored["graphs"]
+            },
+        )

@@ -1,0 +1,147 @@
+"""Forecasts of a model on a panel: from origins and levers to revenue, members and retention."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime as ort
+
+from studio_pipeline.forecasting.candidates import CANDIDATES, combine, with_learners
+from studio_pipeline.forecasting.core import core_states, project_core
+from studio_pipeline.forecasting.core_candidates import core_candidates
+from studio_pipeline.forecasting.folds import Origins
+from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.intervals import studio_scales
+from studio_pipeline.forecasting.learning_rows import Typical, row_features, typical_of_month
+from studio_pipeline.forecasting.model import StudioModel
+from studio_pipeline.forecasting.stock_and_flow import CorePaths
+from studio_pipeline.forecasting.targets import TARGETS, corrected
+from studio_pipeline.forecasting.windows import cut_windows, features_at
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+
+
+@dataclass(frozen=True)
+class Projection:
+    """N projections over H months.
+
+    Attributes:
+        targets: revenue, members and retention to (N, H).
+        scale: (N,) scale of the revenue's residuals.
+    """
+
+    targets: Mapping[str, FloatArray]
+    scale: FloatArray
+
+
+class Projector:
+    """A model and a panel, ready to project from any origin in it."""
+
+    def __init__(self, model: StudioModel, panel: StudioPanel) -> None:
+        self.model, self.panel = model, panel
+        self.states = core_states(panel, model.core)
+        self._sessions = {key: _session(graph) for key, graph in model.graphs.items()}
+        self._typical: dict[int, Typical] = {}
+
+    def project(self, origins: Origins, levers: Mapping[str, FloatArray]) -> tuple[Projection, Projection]:
+        """Projects N origins with levers given, and with every lever free.
+
+        Args:
+            origins: base months that the studios have.
+            levers: lever to (N, 12) given values, NaN where free; an empty mapping frees all.
+
+        Returns:
+            The projection under the levers, and that without any; the same object where no lever is given.
+        """
+        windows = cut_windows(self.panel, origins.rows, origins.columns)
+        scale = studio_scales(
+            windows.values, self.model.intervals.panel_scale, self.model.intervals.own_scale_months
+        )
+        free = Projection(self._free(origins), scale)
+        if not levers:
+            return free, free
+        core_free = project_core(self.states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
+        core_given = project_core(self.states, origins.rows, origins.columns, MAX_HORIZON_MONTHS, levers)
+        given = under_levers(free.targets, targets_of(core_free), targets_of(core_given), levers)
+        return Projection(given, scale), free
+
+    def _free(self, origins: Origins) -> dict[str, FloatArray]:
+        candidates, paths = core_candidates(self.states, origins)
+        x = row_features(
+            features_at(self.panel, origins.rows, origins.columns),
+            paths,
+            self.panel,
+            origins,
+            self._typical_of(origins),
+        )
+        return {target: self._combined(candidates[target], x, target) for target in TARGETS}
+
+    def _combined(self, core_candidates: Mapping[str, FloatArray], x: FloatArray, target: str) -> FloatArray:
+        corrections = {
+            learner: session.run(None, {"features": x})[0].reshape(-1, MAX_HORIZON_MONTHS).astype(np.float64)
+            for (learner, of), session in self._sessions.items()
+            if of == target
+        }
+        found = with_learners(core_candidates, corrections, target)
+        missing = np.full_like(found["core"], np.nan)
+        return combine(
+            np.stack([found.get(name, missing) for name in CANDIDATES]), self.model.weights[target]
+        )
+
+    def _typical_of(self, origins: Origins) -> dict[int, Typical]:
+        for column in np.unique(origins.columns):
+            if int(column) not in self._typical:
+                rows = np.arange(self.panel.n_studios)
+                features = features_at(self.panel, rows, np.full(len(rows), column))
+                self._typical[int(column)] = typical_of_month(features, self.states, int(column))
+        return self._typical
+
+
+def targets_of(paths: CorePaths) -> dict[str, FloatArray]:
+    """Target to the core's (N, H) projection of it."""
+    return {"revenue": paths.revenue, "members": paths.members, "retention": paths.retention_rate}
+
+
+def under_levers(
+    free: Mapping[str, FloatArray],
+    core_free: Mapping[str, FloatArray],
+    core_given: Mapping[str, FloatArray],
+    levers: Mapping[str, FloatArray],
+) -> dict[str, FloatArray]:
+    """The core under levers, with what the ensemble corrects of the free forecast kept where the levers leave it open.
+
+    What is corrected of members goes where both of their flows are given, and what is corrected of revenue per member
+    where the ticket is.
+    """
+    pinned = {name: np.isfinite(levers[name]) if name in levers else False for name in _PINNING}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        members = np.nan_to_num(np.log(free["members"] / core_free["members"]))
+        revenue = np.nan_to_num(np.log(free["revenue"] / core_free["revenue"]))
+    members_open = np.where(pinned["retention_rate"] & pinned["new_members_monthly"], 0.0, members)
+    per_member_open = np.where(pinned["avg_ticket_price"], 0.0, revenue - members)
+    retention_shift = np.log(_odds(free["retention"]) / _odds(core_free["retention"]))
+    retention = corrected(core_given["retention"], retention_shift, "retention")
+    if "retention_rate" in levers:
+        retention = np.where(np.isfinite(levers["retention_rate"]), levers["retention_rate"], retention)
+    return {
+        "revenue": core_given["revenue"] * np.exp(members_open + per_member_open),
+        "members": core_given["members"] * np.exp(members_open),
+        "retention": retention,
+    }
+
+
+_PINNING = ("retention_rate", "new_members_monthly", "avg_ticket_price")
+
+
+def _odds(rate: FloatArray) -> FloatArray:
+    inside = np.clip(rate, 1e-6, 1 - 1e-6)
+    return np.asarray(inside / (1 - inside))
+
+
+def _session(graph: bytes) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    # One thread a worker: the rows of one answer are too few to share, and workers share the cores.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,176 @@
+"""Making sense of a forward query: which studio, which base month, which levers in which month; refusals say why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from studio_pipeline.errors import BaseMonthError, LeverError, UnknownStudioError
+from studio_pipeline.forecasting.bounds import LEVER_BOUNDS, Range, check_lever_plan, check_levers
+from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.queries import ForwardQuery
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.columns import LEVER_COLUMNS
+
+_CARRIED_BY: dict[str, tuple[str, ...]] = {
+    "retention_rate": ("total_members", "retention_rate", "new_members"),
+    "new_members_monthly": ("total_members", "retention_rate", "new_members"),
+    "avg_ticket_price": ("total_members", "avg_ticket_price"),
+    "class_attendance_rate": ("total_members", "class_attendance_rate", "total_classes_held"),
+    "total_classes_held": ("total_members", "total_classes_held", "total_class_attendance"),
+    "staff_utilization_rate": ("total_members", "staff_utilization_rate"),
+    "upsell_rate": ("total_members", "upsell_rate", "upsell_revenue"),
+    "current_member_count": ("total_members", "retention_rate", "new_members"),
+}
+"""Columns that a studio must have shown for a lever to mean anything."""
+
+
+@dataclass(frozen=True)
+class Located:
+    """A query placed on a panel.
+
+    Attributes:
+        query: as asked.
+        row: the studio's row.
+        column: the base month's column.
+        shown: lever to the smallest and largest value the studio has shown up to the base month.
+    """
+
+    query: ForwardQuery
+    row: int
+    column: int
+    shown: Mapping[str, Range]
+
+
+def locate(query: ForwardQuery, panel: StudioPanel) -> Located:
+    """Places a query of a studio with history, and checks its levers.
+
+    Raises:
+        UnknownStudioError: the panel has no such studio, or no month of it.
+        BaseMonthError: the studio lacks the base month.
+        LeverError: a lever is out of bounds, not carried by the data, or misplaced.
+    """
+    row = panel.rows.get(query.studio_id)
+    if row is None or panel.last_months[row] < 0:
+        raise UnknownStudioError(
+            f"There are no months of studio {query.studio_id!r}.",
+            "GET /api/v1/studios lists the studios; a new studio needs all eight levers.",
+        )
+    column = base_column(query, panel, row)
+    shown = shown_ranges(panel, row, column)
+    _check_carried(query, shown)
+    check_all_levers(query, shown)
+    return Located(query, row, column, shown)
+
+
+def base_column(query: ForwardQuery, panel: StudioPanel, row: int) -> int:
+    """Column of the base month; the studio's last month where none is asked for.
+
+    Raises:
+        BaseMonthError: naming the months the studio has.
+    """
+    if query.base_month is None:
+        return int(panel.last_months[row])
+    column = panel.column_of(query.base_month)
+    if not 0 <= column < panel.n_months or not panel.known[row, column]:
+        raise BaseMonthError(
+            f"Studio {query.studio_id!r} has no month {query.base_month.astype('datetime64[M]')}-01.",
+            f"Its months are {_spans(panel, row)}.",
+        )
+    return column
+
+
+def _spans(panel: StudioPanel, row: int) -> str:
+    """The studio's months as spans without gaps."""
+    known = np.flatnonzero(panel.known[row])
+    breaks = np.flatnonzero(np.diff(known) > 1)
+    starts, ends = known[np.r_[0, breaks + 1]], known[np.r_[breaks, len(known) - 1]]
+    named = [
+        f"{panel.months[a]}-01" if a == b else f"{panel.months[a]}-01 to {panel.months[b]}-01"
+        for a, b in zip(starts, ends, strict=True)
+    ]
+    return ", ".join(named[:3] + ([f"... {named[-1]}"] if len(named) > 3 else []))
+
+
+def shown_ranges(panel: StudioPanel, row: int | slice, column: int) -> dict[str, Range]:
+    """Lever to the smallest and largest value shown up to a column; a lever that was never shown is left out."""
+    found = {}
+    for lever, name in LEVER_COLUMNS.items():
+        values = panel.values[name][row, : column + 1]
+        values = values[np.isfinite(values)]
+        if values.size:
+            found[lever] = (float(values.min()), float(values.max()))
+    return found
+
+
+def check_all_levers(query: ForwardQuery, shown: Mapping[str, Range]) -> None:
+    """Refuses levers and plan steps that are out of bounds or misplaced."""
+    check_levers(query.levers, shown)
+    check_lever_plan(query.lever_plan, query.projection_months, shown)
+
+
+def _check_carried(query: ForwardQuery, shown: Mapping[str, Range]) -> None:
+    given = set(query.levers) | {name for step in query.lever_plan for name in step.levers}
+    known = {LEVER_COLUMNS[lever] for lever in shown}
+    judged = set(LEVER_COLUMNS.values())
+    for lever in sorted(given & set(_CARRIED_BY)):
+        missing = [name for name in _CARRIED_BY[lever] if name in judged and name not in known]
+        if missing:
+            raise LeverError(
+                f"levers: {lever} can't be set for studio {query.studio_id!r}: its data have no {', '.join(missing)}.",
+                "Leave the lever free, or import months that have these columns.",
+            )
+
+
+def lever_paths(queries: list[ForwardQuery]) -> dict[str, FloatArray]:
+    """Lever to (N, 12) given values, NaN where free; levers that nobody gives are left out."""
+    paths: dict[str, FloatArray] = {}
+    for place, query in enumerate(queries):
+        for from_month, levers in [
+            (1, query.levers),
+            *((s.from_month, s.levers) for s in sorted(query.lever_plan, key=lambda s: s.from_month)),
+        ]:
+            for name, value in levers.items():
+                if name not in paths:
+                    paths[name] = np.full((len(queries), MAX_HORIZON_MONTHS), np.nan)
+                paths[name][place, from_month - 1 :] = value
+    return paths
+
+
+def new_studio_panel(query: ForwardQuery, panel: StudioPanel) -> StudioPanel:
+    """A panel of one month that stands for a studio without history.
+
+    Raises:
+        UnknownStudioError: not all eight levers are given.
+        LeverError: a lever is out of bounds of what the panel has shown.
+    """
+    missing = [name for name in LEVER_BOUNDS if name not in query.levers]
+    if missing:
+        raise UnknownStudioError(
+            f"There are no months of studio {query.studio_id!r}, and without history all eight levers are needed.",
+            f"Give also {', '.join(missing)}, or ask for one of GET /api/v1/studios.",
+        )
+    check_all_levers(query, shown_ranges(panel, slice(None), panel.n_months - 1))
+    month = query.base_month if query.base_month is not None else panel.months[-1]
+    values = {name: np.full((1, 1), np.nan) for name in panel.values}
+    for lever, name in LEVER_COLUMNS.items():
+        values[name][0, 0] = query.levers[lever]
+    capacity = query.class_capacity or _typical_capacity(panel, query.studio_type)
+    values["class_capacity"][0, 0] = capacity
+    values["total_class_attendance"][0, 0] = (
+        capacity * query.levers["total_classes_held"] * query.levers["class_attendance_rate"]
+    )
+    name = query.studio_type or ""
+    return StudioPanel(np.array([query.studio_id]), np.array([name]), month.astype("datetime64[M]"), values)
+
+
+def _typical_capacity(panel: StudioPanel, studio_type: str | None) -> float:
+    """Median seats per class of the type, else of the panel, else 20."""
+    capacity = panel.values["class_capacity"]
+    same = panel.studio_types == (studio_type or "")
+    for part in (capacity[same], capacity):
+        if np.isfinite(part).any():
+            return float(np.nanmedian(part))
+    return 20.0

@@ -1,0 +1,60 @@
+"""Seasonal factors of a flow by studio type: ratios to a centred year, shrunk towards the whole panel's."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from studio_pipeline.panel.arrays import FloatArray, IntArray
+
+_HALF_WINDOW = 6
+_FEWEST_IN_WINDOW = 10
+
+
+def type_seasons(
+    values: FloatArray,
+    weights: FloatArray,
+    types: IntArray,
+    n_types: int,
+    calendar_months: IntArray,
+    shrinkage_years: float,
+) -> FloatArray:
+    """Seasonal factors on the flow's scale.
+
+    Args:
+        values: (S, T), NaN where unknown.
+        weights: (S, T) non-negative precision of each value.
+        types: (S,) type of each studio, 0..n_types-1.
+        n_types: number of types.
+        calendar_months: (T,) 0..11.
+        shrinkage_years: studio-years at which a type's own factor counts half, the panel's the other half.
+
+    Returns:
+        (n_types, 12) factors with mean 0 in each row; zeros where less than a year and a half is known.
+    """
+    departures = values - centred_year(values)
+    weights = np.where(np.isfinite(departures), weights, 0.0)
+    departures = np.where(np.isfinite(departures), departures, 0.0)
+    totals, sums = np.zeros((n_types, 12)), np.zeros((n_types, 12))
+    for month in range(12):
+        here = calendar_months == month
+        sums[:, month] = np.bincount(types, (weights * departures)[:, here].sum(1), n_types)
+        totals[:, month] = np.bincount(types, weights[:, here].sum(1), n_types)
+    typical = totals.sum() / max(np.count_nonzero(weights), 1)
+    shrinkage = shrinkage_years * typical
+    panel = sums.sum(0) / np.maximum(totals.sum(0) + shrinkage, 1e-12)
+    factors = (sums + shrinkage * panel) / np.maximum(totals + shrinkage, 1e-12)
+    return np.asarray(factors - factors.mean(1, keepdims=True))
+
+
+def centred_year(values: FloatArray) -> FloatArray:
+    """(S, T) centred 2x12-month mean; NaN where fewer than ten of its thirteen months are known."""
+    n_studios, n_months = values.shape
+    taps = np.full(2 * _HALF_WINDOW + 1, 1.0)
+    taps[[0, -1]] = 0.5
+    padded = np.full((n_studios, n_months + 2 * _HALF_WINDOW), np.nan)
+    padded[:, _HALF_WINDOW : _HALF_WINDOW + n_months] = values
+    windows = np.lib.stride_tricks.sliding_window_view(padded, len(taps), axis=1)
+    seen = np.isfinite(windows)
+    total = (np.where(seen, windows, 0.0) * taps).sum(-1)
+    weight = (seen * taps).sum(-1)
+    return np.where(seen.sum(-1) >= _FEWEST_IN_WINDOW, total / np.maximum(weight, 1e-12), np.nan)

@@ -1,0 +1,180 @@
+"""Ensemble weights per target and horizon: non-negative least squares on out-of-fold forecasts, summing to one.
+
+The simple baselines and the plain core are among the candidates, so the ensemble can fall back to them. Errors are taken
+relative to the studio's last month and reweighted towards absolute errors (what WAPE counts); neighbouring horizons share
+their evidence; a prior on the core holds where there is little of it.
+Source: Lawson & Hanson (1974) for NNLS; iteratively reweighted least squares for the absolute error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import nnls
+
+from studio_pipeline.forecasting.candidates import CANDIDATES, with_learners
+from studio_pipeline.forecasting.core_fit import CoreFit
+from studio_pipeline.forecasting.hyperparameters import (
+    MAX_HORIZON_MONTHS,
+    ForecastingConfiguration,
+    WeightHyperparameters,
+)
+from studio_pipeline.forecasting.learners import LearnerFit
+from studio_pipeline.forecasting.targets import TARGETS
+from studio_pipeline.panel.arrays import BoolArray, FloatArray
+
+_PRIOR = {"core": 0.7, "direct": 0.15, "persistence": 0.15}
+_SUM_TO_ONE = 1e3
+_REWEIGHTINGS = 4
+_NO_WEIGHT = 0.005
+
+
+@dataclass(frozen=True)
+class EnsembleWeights:
+    """Weights for serving, and those that each fold of the backtest may use.
+
+    Attributes:
+        frame: target, horizon (1..12), candidate, weight; from all out-of-fold forecasts.
+        by_fold: the same with a column `fold`: from forecasts whose months end before that fold's cutoff.
+    """
+
+    frame: pd.DataFrame
+    by_fold: pd.DataFrame
+
+    def matrix(self, target: str, fold: int | None = None) -> FloatArray:
+        """(H, C) weights in the order of `CANDIDATES`; each row sums to 1.
+
+        Args:
+            target: what is forecast.
+            fold: those of a fold; None for serving.
+        """
+        frame = self.frame if fold is None else self.by_fold[self.by_fold["fold"] == fold]
+        chosen = frame[frame["target"] == target]
+        table = chosen.pivot_table(
+            index="horizon", columns="candidate", values="weight", aggfunc="first", observed=True
+        )
+        return np.asarray(table.reindex(columns=list(CANDIDATES)).to_numpy(dtype=np.float64))
+
+    def write(self, folder: Path) -> None:
+        """Stores both tables."""
+        self.frame.to_parquet(folder / "weights.parquet", index=False)
+        self.by_fold.to_parquet(folder / "weights_by_fold.parquet", index=False)
+
+    @classmethod
+    def read(cls, folder: Path) -> EnsembleWeights:
+        """Inverse of `write`."""
+        return cls(
+            pd.read_parquet(folder / "weights.parquet"), pd.read_parquet(folder / "weights_by_fold.parquet")
+        )
+
+
+def fit_weights(
+    core: CoreFit, fits: Sequence[LearnerFit], configuration: ForecastingConfiguration
+) -> EnsembleWeights:
+    """Fits the weights for serving, and for each fold those that were known at its cutoff."""
+    oof = core.out_of_fold
+    everything = np.ones(len(oof.fold), dtype=bool)
+    frame = _weights_frame(core, fits, everything, None, configuration.weights)
+    folds = [
+        _weights_frame(core, fits, oof.fold < number, fold.cutoff, configuration.weights).assign(fold=number)
+        for number, fold in enumerate(core.folds)
+    ]
+    return EnsembleWeights(
+        frame, pd.concat(folds, ignore_index=True) if folds else frame.assign(fold=0).iloc[:0]
+    )
+
+
+def candidate_stack(core: CoreFit, fits: Sequence[LearnerFit], target: str) -> FloatArray:
+    """(C, N, H) out-of-fold forecasts in the order of `CANDIDATES`; a candidate that the target lacks is NaN."""
+    corrections = {fit.learner: fit.out_of_fold[target] for fit in fits}
+    found = with_learners(core.out_of_fold.candidates[target], corrections, target)
+    missing = np.full_like(found["core"], np.nan)
+    return np.stack([found.get(name, missing) for name in CANDIDATES])
+
+
+def _weights_frame(
+    core: CoreFit,
+    fits: Sequence[LearnerFit],
+    used: BoolArray,
+    cutoff: int | None,
+    hyperparameters: WeightHyperparameters,
+) -> pd.DataFrame:
+    tables = []
+    for target in TARGETS:
+        stack = candidate_stack(core, fits, target)[:, used]
+        actual = core.out_of_fold.actual[target][used].copy()
+        if cutoff is not None:
+            months = core.out_of_fold.origins.columns[used][:, None] + np.arange(1, MAX_HORIZON_MONTHS + 1)
+            actual[months > cutoff] = np.nan
+        weights = target_weights(stack, actual, core.out_of_fold.last_known[target][used], hyperparameters)
+        horizon, candidate = np.indices(weights.shape)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "target": target,
+                    "horizon": horizon.ravel() + 1,
+                    "candidate": np.array(CANDIDATES, dtype=object)[candidate.ravel()],
+                    "weight": weights.ravel(),
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def target_weights(
+    stack: FloatArray, actual: FloatArray, last_known: FloatArray, hyperparameters: WeightHyperparameters
+) -> FloatArray:
+    """(H, C) weights, each row non-negative and summing to 1.
+
+    Args:
+        stack: (C, N, H) forecasts; a candidate that is NaN throughout gets no weight.
+        actual: (N, H) what happened; NaN where not known.
+        last_known: (N,) the base month, the scale of errors.
+        hyperparameters: pull to the prior and sharing between horizons.
+    """
+    n_horizons = actual.shape[1]
+    usable = np.isfinite(stack).any((1, 2)) if stack.shape[1] else np.isin(CANDIDATES, list(_PRIOR))
+    prior = np.array([_PRIOR.get(name, 0.0) for name in CANDIDATES]) * usable
+    prior = prior / max(prior.sum(), 1e-12)
+    weights = np.tile(prior, (n_horizons, 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative, outcome = stack[usable] / last_known[:, None], actual / last_known[:, None]
+    known = np.isfinite(outcome) & np.isfinite(relative).all(0)
+    for h in range(n_horizons):
+        kernel = np.exp(-0.5 * ((np.arange(n_horizons) - h) / hyperparameters.horizon_bandwidth) ** 2)
+        kernel[kernel < 0.1] = 0.0
+        rows = known & (kernel > 0)
+        if rows.any():
+            share = np.broadcast_to(kernel, rows.shape)[rows]
+            weights[h, usable] = _solve(
+                relative[:, rows].T, outcome[rows], share, prior[usable], hyperparameters.prior_months
+            )
+    weights[weights < _NO_WEIGHT] = 0.0
+    return np.asarray(weights / weights.sum(1, keepdims=True))
+
+
+def _solve(
+    x: FloatArray, y: FloatArray, share: FloatArray, prior: FloatArray, prior_months: float
+) -> FloatArray:
+    """(C,) weights of (R, C) forecasts against (R,) outcomes, all relative to the last known month."""
+    weights = prior
+    for _ in range(_REWEIGHTINGS):
+        missed = np.abs(y - x @ weights)
+        typical = max(float(np.median(missed)), 1e-9)
+        row = share / np.maximum(missed, 0.2 * typical)
+        gram = (x * row[:, None]).T @ x
+        moment = (x * row[:, None]).T @ y
+        # The spread of the candidates around their mean is what the data can tell weights apart by.
+        spread = x - x.mean(1, keepdims=True)
+        pull = prior_months / max(share.sum(), 1e-9) * float((row[:, None] * spread**2).sum() / x.shape[1])
+        constraint = _SUM_TO_ONE * np.trace(gram) / x.shape[1]
+        gram = gram + pull * np.eye(len(prior)) + constraint
+        moment = moment + pull * prior + constraint
+        root = np.linalg.cholesky(gram + 1e-10 * np.trace(gram) * np.eye(len(prior)))
+        weights, _ = nnls(root.T, np.linalg.solve(root, moment))
+        weights = weights / max(weights.sum(), 1e-12)
+    return np.asarray(weights)
