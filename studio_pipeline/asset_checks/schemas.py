@@ -29,6 +29,16 @@ FEATURE_STORE = pa.DataFrameSchema(
     name="features",
 )
 
+OUT_OF_FOLD = pa.DataFrameSchema(
+    {
+        "target": pa.Column(str),
+        "actual": pa.Column(float, _finite_or_missing()),
+        "core": pa.Column(float, _finite_or_missing()),
+    },
+    strict=True,
+    name="out_of_fold",
+)
+
 IMPORTANCES = pa.DataFrameSchema(
     {
         "learner": pa.Column(str),

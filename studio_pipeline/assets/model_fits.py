@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
@@ -36,7 +37,19 @@ def stock_and_flow_fit(
     parameters = configuration.forecasting
     core = fit_core(panel_from_frame(validated_studio_months), parameters)
     mlflow.log(Entry(parameters=flat_parameters(parameters.core, "core") | {"seed": parameters.seed}))
-    return object_result(core)
+    return object_result(core, _core_metadata(core))
+
+
+def _core_metadata(core: CoreFit) -> dict[str, Any]:
+    effects = pd.DataFrame(
+        [
+            {"flow": flow, "responds_to": regressor, **asdict(effect)}
+            for flow, responses in core.parameters.responses.effects.items()
+            for regressor, effect in responses.items()
+        ]
+    )
+    counts = {"folds": len(core.folds), "out_of_fold_origins": len(core.out_of_fold.fold)}
+    return {**numbers(counts), "lever_responses": rows_metadata(effects)}
 
 
 def learner_asset(learner: LearnerName) -> dg.AssetsDefinition:

@@ -1,6 +1,6 @@
 """`studio import`: check files and copy them as they are into the landing folder."""
 
-# ruff: noqa: PLC0415 - a command imports what it needs, so that the others start at once
+
 from __future__ import annotations
 
 import sys

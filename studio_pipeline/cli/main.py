@@ -1,6 +1,6 @@
 """The group of commands, and how errors reach a person: one or two lines, with the traceback in a file."""
 
-# ruff: noqa: PLC0415 - a command imports what it needs, so that the others start at once
+
 from __future__ import annotations
 
 import importlib

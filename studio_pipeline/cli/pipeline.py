@@ -1,6 +1,6 @@
 """One run of the whole graph in this process, recorded where the web UI finds it, told as it goes on."""
 
-# ruff: noqa: PLC0415 - a command imports what it needs, so that the others start at once
+
 from __future__ import annotations
 
 import json
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
 PUBLISHED, FAILED, REFUSED = 0, 1, 3
+COMMAND_TAG = "studio/command"
 
 
 @dataclass
@@ -101,13 +102,15 @@ def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     job = build_definitions(settings).resolve_job_def(REFRESH_RELEASE)
     with dagster_instance(settings) as instance:
-        progress = Progress(job.asset_layer)
+        fail_dead_runs(instance)
+        progress = Progress()
         instance.add_event_listener(outcome.run_id, progress)
         try:
             job.execute_in_process(
                 instance=instance,
                 run_id=outcome.run_id,
                 run_config=_run_config(options),
+                tags={COMMAND_TAG: "run"},
                 raise_on_error=True,
             )
         except dg.DagsterError:
@@ -130,6 +133,17 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
 
     write_dagster_yaml(settings.dagster_home)
     return DagsterInstance.from_config(str(settings.dagster_home))
+
+
+def fail_dead_runs(instance: dg.DagsterInstance) -> None:
+    """Mark earlier runs of this command that were killed: this one holds the lock, so none of them lives."""
+    from dagster import DagsterRunStatus, RunsFilter
+
+    dead = RunsFilter(
+        tags={COMMAND_TAG: "run"}, statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING]
+    )
+    for run in instance.get_runs(dead):
+        instance.report_run_failed(run, "The process was killed before the run ended.")
 
 
 def _run_config(options: Mapping[str, Any]) -> dict[str, Any]:

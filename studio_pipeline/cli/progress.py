@@ -20,14 +20,12 @@ class Progress:
         blocking_failures: one sentence a check that stopped the run.
     """
 
-    def __init__(self, asset_layer: Any) -> None:
+    def __init__(self) -> None:
         self.evaluation: dict[str, float] = {}
         self.warnings: list[str] = []
         self.blocking_failures: list[str] = []
         self._rows: dict[str, int] = {}
-        self._open_line = False
         self._check_seconds = 0.0
-        self._asset_layer = asset_layer
 
     def __call__(self, entry: dg.EventLogEntry) -> None:
         """Take an event."""

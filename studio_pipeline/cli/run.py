@@ -1,6 +1,6 @@
 """`studio run`: every asset once, in order."""
 
-# ruff: noqa: PLC0415 - a command imports what it needs, so that the others start at once
+
 from __future__ import annotations
 
 import sys

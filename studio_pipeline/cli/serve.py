@@ -1,6 +1,6 @@
 """`studio serve`: the service alone."""
 
-# ruff: noqa: PLC0415 - a command imports what it needs, so that the others start at once
+
 from __future__ import annotations
 
 import click

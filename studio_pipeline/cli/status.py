@@ -1,6 +1,6 @@
 """`studio status`: what is published, from which data, when, how good; and what failed last."""
 
-# ruff: noqa: PLC0415 - a command imports what it needs, so that the others start at once
+
 from __future__ import annotations
 
 import json

@@ -1,6 +1,6 @@
 """`studio up`: Dagster's web UI and daemon, and the service, as children of this process that end with it."""
 
-# ruff: noqa: PLC0415 - a command imports what it needs, so that the others start at once
+
 from __future__ import annotations
 
 import os

@@ -3,7 +3,7 @@
 The store is opened and written in one worker thread, so that its migrations and commits cost the run no time.
 """
 
-# ruff: noqa: PLC0415 - MLflow takes seconds to import, and only a run needs it
+
 import logging
 import os
 import tempfile

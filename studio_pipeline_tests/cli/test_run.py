@@ -1,0 +1,191 @@
+"""`studio run` as a process: what it publishes, refuses and says; and that nothing published is ever lost."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from studio_pipeline.panel.generator.months import generate_months
+from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.publishing.locks import hold_lock
+from studio_pipeline.publishing.releases import current_release, verify_release
+
+STUDIOS, MONTHS = 12, 30
+
+
+@dataclass(frozen=True)
+class Studio:
+    """The command in a STUDIO_HOME of its own."""
+
+    home: Path
+    recipe: Path
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("STUDIO_")}
+        environment |= {"STUDIO_HOME": str(self.home), "STUDIO_CONFIG": str(self.recipe)}
+        return subprocess.Popen(
+            [sys.executable, "-m", "studio_pipeline.cli", *arguments],
+            cwd=self.home.parent,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def __call__(self, *arguments: str) -> tuple[int, str]:
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=300)
+        return process.returncode, output
+
+    def land(self, name: str, months: pd.DataFrame) -> Path:
+        path = self.home / "landing" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        months.to_csv(path, index=False, date_format="%Y-%m-%d")
+        return path
+
+
+@pytest.fixture(scope="module")
+def months() -> pd.DataFrame:
+    return generate_months(GeneratorOptions(studios=STUDIOS, months=MONTHS))
+
+
+@pytest.fixture(scope="module")
+def published(
+    tmp_path_factory: pytest.TempPathFactory, quick_recipe: Path, months: pd.DataFrame
+) -> tuple[Studio, str]:
+    """A home with a release from real files, among them one that nobody can read."""
+    studio = Studio(tmp_path_factory.mktemp("chain") / "home", quick_recipe)
+    studio.land("months.csv", months)
+    (studio.home / "landing" / "broken.parquet").write_bytes(b"PAR1 and no more")
+    status, output = studio("run")
+    assert status == 0, output
+    return studio, output
+
+
+def test_a_run_publishes_and_tells(published: tuple[Studio, str]) -> None:
+    studio, output = published
+    release = current_release(studio.home)
+    verify_release(studio.home, release)
+    assert (release.source, f"{release.last_month:%Y-%m}", release.model_version) == (
+        "landing",
+        "2024-12",
+        "1",
+    )
+    for part in (
+        "evaluation_report",
+        "Sample forecast: ",
+        "this model",
+        "persistence",
+        "Release 1 is published",
+    ):
+        assert part in output
+    assert "broken.parquet" in output
+    assert "Traceback" not in output
+    forecasts = pd.read_csv(studio.home / "forecasts" / "studio_forecasts.csv")
+    assert forecasts.groupby("studio_id")["horizon"].count().eq(12).all()
+    assert forecasts["studio_id"].nunique() == STUDIOS
+    chain = pd.read_parquet(studio.home / "forecasts" / "chain_forecast.parquet")
+    assert chain["revenue"].sum() == pytest.approx(forecasts["revenue"].sum())
+    assert (studio.home / "report.html").stat().st_size > 10_000
+
+
+def test_status_tells_what_is_published(published: tuple[Studio, str]) -> None:
+    studio, _ = published
+    status, output = studio("status")
+    assert status == 0
+    assert "Release 1" in output
+    assert "from real files, until 2024-12" in output
+
+
+def test_nothing_stored_is_pickled(published: tuple[Studio, str]) -> None:
+    studio, _ = published
+    stored = [path for part in ("assets", "models", "data") for path in (studio.home / part).rglob("*")]
+    kinds = {path.suffix for path in stored if path.is_file()}
+    assert kinds <= {"", ".parquet", ".json", ".npz", ".onnx", ".ubj", ".txt", ".skops"}
+
+
+def test_the_champion_carries_run_and_data(published: tuple[Studio, str]) -> None:
+    studio, _ = published
+    release = current_release(studio.home)
+    with sqlite3.connect(studio.home / "mlflow.db") as store:
+        aliases = store.execute("select name, alias, version from registered_model_aliases").fetchall()
+        tags = dict(store.execute("select key, value from model_version_tags").fetchall())
+    store.close()
+    assert aliases == [("studio_revenue", "champion", 1)]
+    assert tags == {"dagster_run_id": release.run_id, "data_version": release.data_version}
+
+
+def test_synthetic_months_never_replace_real_ones(published: tuple[Studio, str]) -> None:
+    studio, _ = published
+    aside = studio.home.parent / "aside"
+    (studio.home / "landing").rename(aside)
+    try:
+        before = current_release(studio.home)
+        status, output = studio("run", "--studios", "5", "--months", "30")
+        assert status == 3
+        assert "generated months" in output
+        assert "Put files into the landing folder" in output
+        assert current_release(studio.home) == before
+    finally:
+        aside.rename(studio.home / "landing")
+
+
+def test_too_many_rejected_rows_stop_the_run(published: tuple[Studio, str], months: pd.DataFrame) -> None:
+    studio, _ = published
+    worse = months.tail(STUDIOS * 2).copy()
+    worse["total_revenue"] = -1.0
+    path = studio.land("worse.csv", worse)
+    try:
+        before = current_release(studio.home)
+        status, output = studio("run")
+        assert status == 3, output
+        assert "few_rows_rejected" in output
+        assert "rows were rejected" in output
+        assert current_release(studio.home) == before
+        assert "was refused" in studio("status")[1]
+    finally:
+        path.unlink()
+
+
+def test_two_runs_at_once_refuse_the_second(published: tuple[Studio, str]) -> None:
+    studio, _ = published
+    with hold_lock(studio.home):
+        status, output = studio("run")
+    assert status == 1
+    assert f"process {os.getpid()}" in output
+
+
+def test_a_wrong_option_is_named(tmp_path: Path, quick_recipe: Path) -> None:
+    status, output = Studio(tmp_path / "home", quick_recipe)("run", "--studios", "0")
+    assert status == 1
+    assert "generator.studios" in output
+    assert "Traceback" not in output
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_what_was_published(published: tuple[Studio, str], months: pd.DataFrame) -> None:
+    studio, _ = published
+    before = current_release(studio.home)
+    for seconds in (4.0, 7.0, 10.0, 13.0):
+        process = studio.start("run")
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        release = current_release(studio.home)
+        verify_release(studio.home, release)
+        assert release.version >= before.version
+    status, output = studio("run")
+    assert status == 0, output
+    with sqlite3.connect(studio.home / "dagster" / "history" / "runs.db") as store:
+        statuses = {status for (status,) in store.execute("select status from runs")}
+    store.close()
+    assert "STARTED" not in statuses
+    assert json.loads((studio.home / "last_run.json").read_text())["status"] == 0
