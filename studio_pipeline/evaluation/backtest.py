@@ -1,7 +1,7 @@
 """The backtest as one table: every out-of-fold forecast beside what happened, its interval and the baselines.
 
-Each fold uses weights and intervals from earlier folds alone, so a score never rests on the origins that chose them. The
-first fold has nothing before it and is left out where there are others.
+Each fold uses weights and intervals from earlier folds alone, so a score never rests on the origins that
+chose them. The first fold has nothing before it and is left out where there are others.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ def backtest(
     """One row a studio, origin, horizon and target whose month is known.
 
     Returns:
-        Columns studio_id, base_month, horizon, month_year, target, actual, last_known, ensemble, core, the learners, the
-        baselines, lower_90, upper_90 (revenue alone) and scale, the in-sample error of the seasonal naive.
+        Columns studio_id, base_month, horizon, month_year, target, actual, last_known, ensemble, core, the
+        learners, the baselines, lower_90, upper_90 (revenue alone) and scale, the in-sample error of the
+        seasonal naive.
     """
     lower, upper = _revenue_intervals(panel, core, fits, weights, configuration)
     first = min(1, max(len(core.folds) - 1, 0))
@@ -99,7 +100,9 @@ def _target_table(
 
 
 def _naive_scale(panel: StudioPanel, target: str, core: CoreFit) -> FloatArray:
-    """(S,) mean absolute seasonal difference of each studio before the first fold's cutoff; NaN where under a year is known."""
+    """(S,) mean absolute seasonal difference of each studio before the first fold's cutoff; NaN where under a
+    year is known.
+    """
     until = core.folds[0].cutoff + 1 if core.folds else panel.n_months
     values = panel.values[TARGET_COLUMNS[target]][:, :until]
     if until <= MAX_HORIZON_MONTHS:

@@ -24,6 +24,7 @@ SPANS: dict[str, tuple[int, int]] = {"1-3": (1, 3), "1-6": (1, 6), "1-12": (1, 1
 LABELS: dict[str, str] = {
     "ensemble": "ensemble",
     "core": "stock-and-flow core",
+    "direct": "own level",
     "xgboost": "XGBoost",
     "lightgbm": "LightGBM",
     "random_forest": "random forest",

@@ -22,6 +22,7 @@ WARM = "#c8553d"
 COLOURS: dict[str, str] = {
     "ensemble": ACCENT,
     "core": "#0f9d8a",
+    "direct": "#c8553d",
     "xgboost": "#e08a1e",
     "lightgbm": "#a24bb0",
     "random_forest": "#6f9a3c",

@@ -31,6 +31,7 @@ from studio_pipeline.evaluation.drawing import (
     title,
     to_png,
 )
+from studio_pipeline.forecasting.candidates import CANDIDATES as MEMBERS
 
 DASHES: dict[str, str] = {"seasonal_naive": "--", "persistence": "--", "seasonal_naive_growth": "--"}
 
@@ -100,7 +101,7 @@ def weights_by_horizon(weights: pd.DataFrame) -> bytes:
     if not targets:
         return note("No weights to show.")
     figure, axes = new_figure(3.4, columns=len(targets))
-    shown = [name for name in CANDIDATES if (weights["candidate"] == name).any()]
+    shown = [name for name in MEMBERS if (weights["candidate"] == name).any()]
     for ax, target in zip(axes, targets, strict=True):
         rows = weights[weights["target"] == target]
         table = rows.pivot_table(

@@ -7,7 +7,6 @@ import math
 import pandas as pd
 
 from studio_pipeline.evaluation.candidates import (
-    CANDIDATES,
     LABELS,
     LEARNERS,
     TARGETS,
@@ -16,6 +15,7 @@ from studio_pipeline.evaluation.candidates import (
 )
 from studio_pipeline.evaluation.figures import importance_shares
 from studio_pipeline.evaluation.wording import joined, per_cent
+from studio_pipeline.forecasting.candidates import CANDIDATES as MEMBERS
 
 NOT_JUDGED = "There are too few months to backtest this model: nothing below says how good it is."
 
@@ -77,7 +77,7 @@ def weights_in_words(weights: pd.DataFrame) -> list[str]:
         mean = rows.groupby("candidate")["weight"].mean()
         leader = str(mean.idxmax())
         learners = float(mean.reindex(LEARNERS).fillna(0).sum())
-        idle = [LABELS[name] for name in CANDIDATES if name in mean.index and mean[name] < 0.005]
+        idle = [LABELS[name] for name in MEMBERS if name in mean.index and mean[name] < 0.005]
         words = (
             f"For {target} the {LABELS[leader]} carries most ({per_cent(float(mean[leader]), 0)} on average"
             f" over the horizons); the three learners together have {per_cent(learners, 0)}."
