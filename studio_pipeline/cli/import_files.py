@@ -1,6 +1,5 @@
 """`studio import`: check files and copy them as they are into the landing folder."""
 
-
 from __future__ import annotations
 
 import sys

@@ -1,6 +1,5 @@
 """The group of commands, and how errors reach a person: one or two lines, with the traceback in a file."""
 
-
 from __future__ import annotations
 
 import importlib

@@ -1,6 +1,5 @@
 """One run of the whole graph in this process, recorded where the web UI finds it, told as it goes on."""
 
-
 from __future__ import annotations
 
 import json

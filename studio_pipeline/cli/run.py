@@ -1,6 +1,5 @@
 """`studio run`: every asset once, in order."""
 
-
 from __future__ import annotations
 
 import sys

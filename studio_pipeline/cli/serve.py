@@ -1,6 +1,5 @@
 """`studio serve`: the service alone."""
 
-
 from __future__ import annotations
 
 import click

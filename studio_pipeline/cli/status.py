@@ -1,6 +1,5 @@
 """`studio status`: what is published, from which data, when, how good; and what failed last."""
 
-
 from __future__ import annotations
 
 import json

@@ -1,6 +1,5 @@
 """`studio up`: Dagster's web UI and daemon, and the service, as children of this process that end with it."""
 
-
 from __future__ import annotations
 
 import os

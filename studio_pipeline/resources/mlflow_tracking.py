@@ -3,7 +3,6 @@
 The store is opened and written in one worker thread, so that its migrations and commits cost the run no time.
 """
 
-
 import logging
 import os
 import tempfile
