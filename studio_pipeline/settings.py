@@ -163,7 +163,7 @@ def read_settings(env_file: Path | None = Path(".env"), **overrides: Any) -> Set
         SettingsError: one line for each wrong value.
     """
     try:
-        return Settings(_env_file=env_file, **overrides)  # type: ignore[call-arg]
+        return Settings(_env_file=env_file, **overrides)
     except ValidationError as error:
         raise SettingsError(
             _explain(error), "Correct it in the environment or in .env; .env.example lists every setting."

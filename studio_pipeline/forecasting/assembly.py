@@ -1,4 +1,6 @@
-"""From fits to a model version: ensemble out-of-fold forecasts, the intervals they calibrate, and the graphs that count."""
+"""From fits to a model version: ensemble out-of-fold forecasts, the intervals they calibrate, and the graphs
+that count.
+"""
 
 from __future__ import annotations
 
@@ -64,8 +66,8 @@ def assemble_model(
 ) -> StudioModel:
     """The model version that all months give.
 
-    Its weights are fitted on all out-of-fold forecasts; its intervals on those of every fold that had weights of its
-    own, that is all but the first.
+    Its weights are fitted on all out-of-fold forecasts; its intervals on those of every fold that had weights
+    of its own, that is all but the first.
     """
     oof = core.out_of_fold
     forecast = ensemble_out_of_fold(core, fits, weights, "revenue")

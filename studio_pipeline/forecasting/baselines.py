@@ -1,4 +1,6 @@
-"""What anybody could forecast with a spreadsheet: persistence, seasonal naive, and seasonal naive times recent growth."""
+"""What anybody could forecast with a spreadsheet: persistence, seasonal naive, and seasonal naive times
+recent growth.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ def baseline_forecasts(
         horizon_months: H, 1..12.
 
     Returns:
-        NaN where the origin itself is unknown; a seasonal naive without the month a year before is persistence.
+        NaN where the origin itself is unknown; a seasonal naive without the month a year before is
+        persistence.
     """
     last = values[rows, columns][:, None]
     before = columns[:, None] + np.arange(1, horizon_months + 1) - 12

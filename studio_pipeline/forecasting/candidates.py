@@ -1,4 +1,6 @@
-"""All candidates of the ensemble side by side: the core, the direct level, the baselines, and the corrected cores."""
+"""All candidates of the ensemble side by side: the core, the direct level, the baselines, and the corrected
+cores.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ def with_learners(
 
 
 def combine(stack: FloatArray, weights: FloatArray) -> FloatArray:
-    """(N, H) weighted mean of the candidates; one that is unknown in a place leaves its weight to the others there.
+    """(N, H) weighted mean of the candidates; one that is unknown in a place leaves its weight to the others
+    there.
 
     Args:
         stack: (C, N, H) forecasts, NaN where a candidate has none.
@@ -52,4 +55,4 @@ def combine(stack: FloatArray, weights: FloatArray) -> FloatArray:
     weighted = (share * np.where(known, stack, 0.0)).sum(0)
     with np.errstate(divide="ignore", invalid="ignore"):
         fallback = np.where(known, stack, 0.0).sum(0) / known.sum(0)
-        return np.where(total > 0, weighted / total, fallback)
+        return np.asarray(np.where(total > 0, weighted / total, fallback))

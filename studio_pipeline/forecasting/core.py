@@ -1,4 +1,6 @@
-"""The stock-and-flow core: fitted parameters of every flow, their states on a panel, and projections from any origin."""
+"""The stock-and-flow core: fitted parameters of every flow, their states on a panel, and projections from any
+origin.
+"""
 
 from __future__ import annotations
 
@@ -133,7 +135,8 @@ def fit_core_parameters(
     Args:
         panel: the months that may be used.
         hyperparameters: shrinkage and search effort.
-        previous: parameters fitted on fewer months of the same panel; the search starts from them and ends sooner.
+        previous: parameters fitted on fewer months of the same panel; the search starts from them and ends
+            sooner.
     """
     names = tuple(sorted({str(t) for t in panel.studio_types if t}))
     types = CoreParameters(names, {}, Responses({})).types_of(panel.studio_types)
@@ -200,7 +203,9 @@ def _fit_flow(
 def _mean_shift(
     name: str, flow: FlowSeries, fitted: FlowParameters, types: IntArray, calendar_months: IntArray
 ) -> float:
-    """The shift under which one-month-ahead forecasts of the last three years are right on average, not in the median."""
+    """The shift under which one-month-ahead forecasts of the last three years are right on average, not in
+    the median.
+    """
     states = run_filters(
         flow.values,
         flow.counting_variance,
@@ -280,7 +285,9 @@ def _last_known(values: FloatArray) -> FloatArray:
 def project_flows(
     states: CoreStates, rows: IntArray, columns: IntArray, horizon_months: int
 ) -> dict[str, FloatArray]:
-    """Flow name to its (N, H) projection from N origins, responses not yet added; NaN for a flow without data."""
+    """Flow name to its (N, H) projection from N origins, responses not yet added; NaN for a flow without
+    data.
+    """
     first = states.panel.calendar_months[0]
     target = (first + columns[:, None] + np.arange(1, horizon_months + 1)) % 12
     unknown = np.full(target.shape, np.nan)

@@ -1,4 +1,6 @@
-"""The core at every fold of the backtest and on all months, with its out-of-fold forecasts beside the simple baselines."""
+"""The core at every fold of the backtest and on all months, with its out-of-fold forecasts beside the simple
+baselines.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,11 @@ class CoreFit:
         }
         (folder / "core.json").write_text(json.dumps(stored), encoding="utf-8")
         oof = self.out_of_fold
-        arrays = {"fold": oof.fold, "rows": oof.origins.rows, "columns": oof.origins.columns}
+        arrays: dict[str, FloatArray | IntArray] = {
+            "fold": oof.fold,
+            "rows": oof.origins.rows,
+            "columns": oof.origins.columns,
+        }
         for target in TARGETS:
             arrays |= {f"actual.{target}": oof.actual[target], f"last_known.{target}": oof.last_known[target]}
             arrays |= {f"candidate.{target}.{name}": x for name, x in oof.candidates[target].items()}
@@ -108,7 +114,9 @@ def fit_core(panel: StudioPanel, configuration: ForecastingConfiguration) -> Cor
 
 
 def backtest_studios(panel: StudioPanel, configuration: ForecastingConfiguration) -> IntArray:
-    """Rows of the studios that take part in the backtest: all, or evenly spaced ones of a very large panel."""
+    """Rows of the studios that take part in the backtest: all, or evenly spaced ones of a very
+    large panel.
+    """
     most = configuration.backtest.max_studios
     if panel.n_studios <= most:
         return np.arange(panel.n_studios)

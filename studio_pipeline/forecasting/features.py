@@ -1,8 +1,9 @@
 """The one feature function: from a window of months to one row of features, for training and serving alike.
 
-A window holds the last `WINDOW_MONTHS` months of each studio up to and including the base month, so nothing later can
-enter. Every money feature is a ratio or a difference of logarithms: in another currency it is the same number.
-Missing values are filled with 0 and marked by the `has_*` features, so that every learner sees the same row.
+A window holds the last `WINDOW_MONTHS` months of each studio up to and including the base month, so nothing
+later can enter. Every money feature is a ratio or a difference of logarithms: in another currency it is the
+same number. Missing values are filled with 0 and marked by the `has_*` features, so that every learner sees
+the same row.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ class Windows:
     """Windows of N base months.
 
     Attributes:
-        values: column of the contract to an (N, WINDOW_MONTHS) array; the last entry is the base month, NaN where unknown.
+        values: column of the contract to an (N, WINDOW_MONTHS) array; the last entry is the base month, NaN
+            where unknown.
         calendar_month: (N,) 0..11 of the base month.
     """
 
@@ -49,7 +51,9 @@ class Windows:
         return self.values[column][:, WINDOW_MONTHS - 1 - months_ago]
 
     def mean(self, column: str, months: int, months_ago: int = 0) -> FloatArray:
-        """(N,) mean over `months` months that end `months_ago` before the base month; NaN where none is known."""
+        """(N,) mean over `months` months that end `months_ago` before the base month; NaN where none is
+        known.
+        """
         end = WINDOW_MONTHS - months_ago
         part = self.values[column][:, end - months : end]
         seen = np.isfinite(part)
@@ -68,6 +72,10 @@ def _log_ratio(a: FloatArray, b: FloatArray) -> FloatArray:
     """Log of a over b, kept within a factor of e**3; NaN where either is not positive."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where((a > 0) & (b > 0), np.clip(np.log(a / b), -3, 3), np.nan)
+
+
+def _now(column: str) -> Formula:
+    return lambda w: w.at(column)
 
 
 def _change(column: str, months: int) -> Formula:
@@ -114,7 +122,7 @@ def _revenue_per_member(w: Windows) -> FloatArray:
 
 
 def _lifetime_months(w: Windows) -> FloatArray:
-    return np.log(1 / np.maximum(1 - w.mean("retention_rate", 6), 0.005))
+    return np.asarray(np.log(1 / np.maximum(1 - w.mean("retention_rate", 6), 0.005)))
 
 
 def _lifetime_value(w: Windows) -> FloatArray:
@@ -123,7 +131,7 @@ def _lifetime_value(w: Windows) -> FloatArray:
 
 
 def _history_months(w: Windows) -> FloatArray:
-    return np.isfinite(w.values["total_revenue"]).sum(1) / WINDOW_MONTHS
+    return np.asarray(np.isfinite(w.values["total_revenue"]).sum(1) / WINDOW_MONTHS)
 
 
 def _has(column: str) -> Formula:
@@ -172,7 +180,7 @@ def _entry(name: str, unit: str, description: str, formula: Formula) -> Entry:
 
 def _levers() -> list[Entry]:
     direct = [
-        _entry(f"{short}_rate_now", "rate", f"{column} of the base month.", lambda w, c=column: w.at(c))
+        _entry(f"{short}_rate_now", "rate", f"{column} of the base month.", _now(column))
         for column, short in _RATES.items()
     ]
     return [

@@ -1,8 +1,9 @@
 """Choosing the settings of a flow's filter: a coordinate search on rolling forecasts of the panel itself.
 
-The error that is made small is the mean squared error of forecasts 1, 3, 6 and 12 months ahead, each relative to that
-of "no change", so that the choice serves every horizon and means are right where changes are rare and one-sided (posted
-prices). Single errors are cut at ten times the typical one. All neighbours of a setting are filtered side by side.
+The error that is made small is the mean squared error of forecasts 1, 3, 6 and 12 months ahead, each relative
+to that of "no change", so that the choice serves every horizon and means are right where changes are rare and
+one-sided (posted prices). Single errors are cut at ten times the typical one. All neighbours of a setting are
+filtered side by side.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ _CHOICES: dict[str, tuple[float, ...]] = {
 
 @dataclass(frozen=True)
 class FlowSample:
-    """The part of a flow that its settings are chosen on; the arguments of `run_filters`, without the settings.
+    """The part of a flow that its settings are chosen on; the arguments of `run_filters`, without the
+    settings.
 
     Attributes:
         values: (S, T) on the flow's scale.
@@ -117,7 +119,9 @@ def _combined(
 
 
 def rolling_error(sample: FlowSample, settings: list[FilterSettings]) -> FloatArray:
-    """(P,) mean over horizons of the forecast error relative to that of no change; infinite where nothing can be judged."""
+    """(P,) mean over horizons of the forecast error relative to that of no change; infinite where nothing can
+    be judged.
+    """
     states = run_filters(
         sample.values,
         sample.counting_variance,

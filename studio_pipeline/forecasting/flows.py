@@ -1,7 +1,8 @@
 """The flows of a studio on the scale on which they are forecast: logarithms of amounts, logits of rates.
 
 A flow is one thing that the stock-and-flow core forecasts by itself. Each comes with the variance that mere
-counting gives it (few members, noisy rates), so that a level can weigh a large studio's month above a small one's.
+counting gives it (few members, noisy rates), so that a level can weigh a large studio's month above a small
+one's.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ FLOW_LINKS: dict[str, Link] = {
     "other_yield": "log",
     "revenue": "log",
 }
-"""Every flow and its link. Realisation is membership revenue over members x ticket (1 unless the ticket is a list
-price). Yields: class packs per attendance (per member where attendance is unknown), retail and other revenue per member,
-upsell revenue per buying member. Visits are attendances per member and month."""
+"""Every flow and its link. Realisation is membership revenue over members x ticket (1 unless the ticket is a
+list price). Yields: class packs per attendance (per member where attendance is unknown), retail and other
+revenue per member, upsell revenue per buying member. Visits are attendances per member and month.
+"""
 
 _RATE_MARGIN = 0.002
 _SMALLEST_SHARE = 0.01
@@ -46,7 +48,8 @@ class FlowSeries:
 
     Attributes:
         values: (S, T) the flow on its link's scale; NaN where unknown.
-        counting_variance: (S, T) variance that counting alone gives a value, same scale squared; 0 where none.
+        counting_variance: (S, T) variance that counting alone gives a value, same scale squared; 0 where
+            none.
     """
 
     values: FloatArray
@@ -108,8 +111,9 @@ def _ratio(amount: FloatArray, base: FloatArray) -> FloatArray:
 def _log_amount(amount: FloatArray) -> FloatArray:
     """Logarithm of an amount, kept above a hundredth of what the studio has shown so far on average.
 
-    A month at zero (a closure) is then a very low value and not minus infinity; the mean runs over past and present
-    months alone, so that a later month changes nothing. A studio that has only shown zeros stays unknown.
+    A month at zero (a closure) is then a very low value and not minus infinity; the mean runs over past and
+    present months alone, so that a later month changes nothing. A studio that has only shown zeros stays
+    unknown.
     """
     seen = np.isfinite(amount)
     running = np.cumsum(np.where(seen, amount, 0.0), 1) / np.maximum(np.cumsum(seen, 1), 1)
@@ -119,7 +123,9 @@ def _log_amount(amount: FloatArray) -> FloatArray:
 
 
 def _retention(values: Mapping[str, FloatArray]) -> FlowSeries:
-    """Logit of retention, with half a member added on both sides so that a month without churn stays finite."""
+    """Logit of retention, with half a member added on both sides so that a month without churn
+    stays finite.
+    """
     before = previous_month(values["total_members"])
     churned = np.where(
         np.isfinite(values["churned_members"]),
@@ -134,7 +140,9 @@ def _retention(values: Mapping[str, FloatArray]) -> FlowSeries:
 
 
 def _acquisition(new_members: FloatArray) -> FlowSeries:
-    """Log of new members plus a half; the Poisson variance uses the studio's running mean, not the month itself."""
+    """Log of new members plus a half; the Poisson variance uses the studio's running mean, not the month
+    itself.
+    """
     seen = np.isfinite(new_members)
     running = np.cumsum(np.where(seen, new_members, 0.0), 1) / np.maximum(np.cumsum(seen, 1), 1)
     return FlowSeries(np.log(new_members + 0.5), np.where(seen, 1 / (running + 0.5), 0.0))

@@ -1,4 +1,6 @@
-"""Rolling origins: at which months everything is fitted again, and which origins each of these fits forecasts."""
+"""Rolling origins: at which months everything is fitted again, and which origins each of these fits
+forecasts.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,8 @@ class Fold:
 def plan_folds(n_months: int, hyperparameters: BacktestHyperparameters) -> tuple[Fold, ...]:
     """Folds over a panel of `n_months`, earliest first; none where there are too few months.
 
-    The folds are as long as asked for, or shorter so that all of them fit behind the first training months; the last
-    fold's last origin is the month before the panel's last.
+    The folds are as long as asked for, or shorter so that all of them fit behind the first training months;
+    the last fold's last origin is the month before the panel's last.
     """
     room = n_months - 1 - hyperparameters.min_training_months
     length = min(hyperparameters.fold_months, room // hyperparameters.folds)
@@ -53,6 +55,7 @@ class Origins:
     columns: IntArray
 
     def __len__(self) -> int:
+        """N."""
         return len(self.rows)
 
 

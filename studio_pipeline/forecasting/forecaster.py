@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from studio_pipeline.errors import QueryError, UnknownStudioError
+from studio_pipeline.forecasting.bounds import Range
 from studio_pipeline.forecasting.core import core_states, project_core
 from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
@@ -85,7 +86,8 @@ class Forecaster:
         paths = project_core(states, np.array([0]), np.array([0]), MAX_HORIZON_MONTHS, lever_paths([query]))
         if not np.isfinite(paths.revenue).all():
             raise UnknownStudioError(
-                f"There are no months of studio {query.studio_id!r}, and the panel's data can't stand in for them.",
+                f"There are no months of studio {query.studio_id!r}, "
+                "and the panel's data can't stand in for them.",
                 "Ask for one of GET /api/v1/studios, or import months that have members and prices.",
             )
         scale = np.array([self.model.intervals.panel_scale * _NEW_STUDIO_WIDENING])
@@ -100,7 +102,7 @@ class _Context:
 
     base_month: np.datetime64
     history_months: int
-    shown: dict[str, tuple[float, float]] | object
+    shown: Mapping[str, Range]
 
 
 def _answer(
@@ -149,7 +151,9 @@ def _accuracy(accuracy: FloatArray, months: int) -> float:
 
 
 def lever_effects(model: StudioModel) -> dict[str, LeverEffect]:
-    """How retention (log odds) responds to price (per log unit), attendance and staff utilisation (per rate point)."""
+    """How retention (log odds) responds to price (per log unit), attendance and staff utilisation (per rate
+    point).
+    """
     responses = model.core.responses.effects.get("retention", {})
     return {lever: responses[name] for lever, name in _EFFECT_OF.items() if name in responses}
 

@@ -1,8 +1,8 @@
 """Predictive distributions from out-of-fold residual paths, scaled by each studio's own volatility.
 
-A residual is the log of what happened over the forecast, divided by the studio's scale, so that a small, jumpy studio's
-band is wider than a large, calm one's. Quantiles of residuals that the forecast had not seen are conformal by
-construction, per horizon and for the sum over the first months.
+A residual is the log of what happened over the forecast, divided by the studio's scale, so that a small,
+jumpy studio's band is wider than a large, calm one's. Quantiles of residuals that the forecast had not seen
+are conformal by construction, per horizon and for the sum over the first months.
 Source: split conformal prediction, Lei et al. (2018); the quantile is taken at (1 + 1/n) x level.
 """
 
@@ -53,7 +53,9 @@ class IntervalTables:
         return np.stack([mean * np.exp(scale[:, None] * low), mean * np.exp(scale[:, None] * high)], axis=2)
 
     def total_interval(self, total: FloatArray, scale: FloatArray, months: int, level: float) -> FloatArray:
-        """(N, 2) lower and upper bound of the sum over the first `months` months, whose means are (N,) `total`."""
+        """(N, 2) lower and upper bound of the sum over the first `months` months, whose means are (N,)
+        `total`.
+        """
         low, high = self._at(self.total[months - 1 : months], level)
         return np.stack([total * np.exp(scale * low[0]), total * np.exp(scale * high[0])], axis=1)
 
@@ -85,7 +87,7 @@ def studio_scales(
     """
     own, known = own_variances(windows)
     mixed = (known * own + own_scale_months * panel_scale**2) / np.maximum(known + own_scale_months, 1e-9)
-    return np.maximum(np.sqrt(mixed), _SMALLEST_SCALE)
+    return np.asarray(np.maximum(np.sqrt(mixed), _SMALLEST_SCALE))
 
 
 def own_variances(windows: Mapping[str, FloatArray]) -> tuple[FloatArray, IntArray]:
@@ -130,7 +132,9 @@ def fit_intervals(
 
 
 def _tables(residuals: FloatArray) -> FloatArray:
-    """(H, Q) finite-sample quantiles; a horizon with few residuals borrows the nearest shorter one's, widened."""
+    """(H, Q) finite-sample quantiles; a horizon with few residuals borrows the nearest shorter one's,
+    widened.
+    """
     tables = np.empty((residuals.shape[1], len(_GRID)))
     for h in range(residuals.shape[1]):
         known = residuals[np.isfinite(residuals[:, h]), h]
@@ -143,5 +147,7 @@ def _tables(residuals: FloatArray) -> FloatArray:
 
 
 def _normal_quantiles() -> FloatArray:
-    """Quantiles of the logistic distribution with unit variance: near enough to normal, with a heavier tail."""
+    """Quantiles of the logistic distribution with unit variance: near enough to normal, with a
+    heavier tail.
+    """
     return np.asarray(np.log(_GRID / (1 - _GRID)) * np.sqrt(3) / np.pi)

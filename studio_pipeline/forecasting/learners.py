@@ -1,4 +1,6 @@
-"""XGBoost, LightGBM and random forest behind one interface: fitted at every fold and on all months, gone as ONNX."""
+"""XGBoost, LightGBM and random forest behind one interface: fitted at every fold and on all months, gone as
+ONNX.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,8 @@ class LearnerFit:
 
     Attributes:
         learner: its name.
-        out_of_fold: target to (N, 12) corrections of the origins in `CoreFit.out_of_fold`; 0 where there was nothing to learn from.
+        out_of_fold: target to (N, 12) corrections of the origins in `CoreFit.out_of_fold`; 0 where there was
+            nothing to learn from.
         importances: columns learner, target, feature, importance.
         native_models: file name to the model in its library's own format.
         onnx_models: target to ONNX graph; a target that could not be learned is not there.

@@ -1,4 +1,6 @@
-"""The rows that learners are fitted on and asked with: an origin's features, plus what is known of the projected month."""
+"""The rows that learners are fitted on and asked with: an origin's features, plus what is known of the
+projected month.
+"""
 
 from __future__ import annotations
 
@@ -46,8 +48,8 @@ class LearningRows:
 class Typical:
     """What is typical of all studios in one base month: medians that rows are centred by.
 
-    What moves all studios together is then gone from the rows, so that a learner can't take a good year for a good
-    studio. Zeros where fewer than `_FEWEST_SHARING_A_MONTH` studios have the month.
+    What moves all studios together is then gone from the rows, so that a learner can't take a good year for a
+    good studio. Zeros where fewer than `_FEWEST_SHARING_A_MONTH` studios have the month.
 
     Attributes:
         origin: (F0,) of `FEATURE_NAMES`.
@@ -130,7 +132,8 @@ def _month_features(paths: CorePaths, panel: StudioPanel, origins: Origins) -> F
 
 def _log_ratio(a: FloatArray, b: FloatArray) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.nan_to_num(np.clip(np.log(a / b), -3, 3), nan=0.0, posinf=0.0, neginf=0.0)
+        clipped = np.clip(np.log(a / b), -3, 3)
+        return np.asarray(np.nan_to_num(clipped, nan=0.0, posinf=0.0, neginf=0.0))
 
 
 def learning_rows(
@@ -171,10 +174,11 @@ def _drawn_origins(origins: Origins, most: int, rng: np.random.Generator) -> Ori
 
 
 def _own_corrections(panel: StudioPanel, origins: Origins, paths: CorePaths, target: str) -> FloatArray:
-    """(N, H) corrections with what all studios of an origin month share taken out, where enough of them share it.
+    """(N, H) corrections with what all studios of an origin month share taken out, where enough of them share
+    it.
 
-    A few dozen calendar months are the real sample of everything that hits all studios at once; a learner would only
-    memorise them.
+    A few dozen calendar months are the real sample of everything that hits all studios at once; a learner
+    would only memorise them.
     """
     actual = actual_months(panel, target, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
     missed = correction_of(actual, core_target(paths, target), target)

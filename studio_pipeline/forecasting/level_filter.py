@@ -1,10 +1,12 @@
 """The level of a flow, month by month: a Kalman filter over all studios at once, causal by construction.
 
-A flow is `slow level + fast deviation + common market + season + counting noise`. The slow level is a random walk that
-starts at the type's mean, the fast deviation returns to zero, the common market is what all studios share in a month,
-and the season is the type's plus the studio's own, learned as its months pass. Nothing after a month enters its state.
-Several settings can be filtered side by side (axis P), which is how they are tuned.
-Source of the recursions: Durbin & Koopman, Time Series Analysis by State Space Methods, 2nd ed., chapters 3 and 4.
+A flow is `slow level + fast deviation + common market + season + counting noise`. The slow level is a random
+walk that starts at the type's mean, the fast deviation returns to zero, the common market is what all studios
+share in a month, and the season is the type's plus the studio's own, learned as its months pass. Nothing
+after a month enters its state. Several settings can be filtered side by side (axis P), which is how they are
+tuned.
+Source of the recursions: Durbin & Koopman, Time Series Analysis by State Space Methods, 2nd ed., chapters 3
+and 4.
 """
 
 from __future__ import annotations
@@ -67,7 +69,8 @@ class LevelStates:
         deviation: fast deviation from it.
         drift: monthly drift of the slow level, already mixed of own and panel.
         common: the market's deviation.
-        own_season: the studio's own departure from its type's season in that month of the year, as known after it.
+        own_season: the studio's own departure from its type's season in that month of the year, as known
+            after it.
         surprise: one-month-ahead error at each month, NaN where there was none.
     """
 
@@ -164,7 +167,9 @@ class _Recursion:
         self.common = self.common * self.s["common_persistence"]
 
     def _move_common(self, surprise: FloatArray, here: BoolArray, total: FloatArray) -> FloatArray:
-        """Moves the market by the weighted mean surprise; (P, 1), zero where too few studios share the month."""
+        """Moves the market by the weighted mean surprise; (P, 1), zero where too few studios share
+        the month.
+        """
         settled = here & (self.seen > 0)
         if settled.sum() < _COMMON_NEEDS_STUDIOS:
             return np.zeros_like(self.common)
@@ -196,7 +201,9 @@ class _Recursion:
     def _learn_season(
         self, surprise: FloatArray, here: BoolArray, spread: FloatArray, noise: FloatArray, month: int
     ) -> None:
-        """A surprise, outliers cut, teaches the studio's own season of that month with a gain that falls as years pass."""
+        """A surprise, outliers cut, teaches the studio's own season of that month with a gain that falls as
+        years pass.
+        """
         weight = np.where(here & (self.seen > 0), self.s["noise_variance"] / np.maximum(noise, 1e-12), 0.0)
         self.own_weight[:, :, month] += weight
         cut = np.clip(surprise, -_OUTLIER_SPREADS * spread, _OUTLIER_SPREADS * spread)

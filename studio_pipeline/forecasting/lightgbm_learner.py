@@ -26,7 +26,7 @@ class LightGBMLearner:
     def importances(self) -> FloatArray:
         """(F,) shares of total gain."""
         gains = np.asarray(self.booster.feature_importance("gain"), dtype=np.float64)
-        return gains / max(gains.sum(), 1e-300)
+        return np.asarray(gains / max(gains.sum(), 1e-300))
 
     def native(self) -> bytes:
         """LightGBM's text format."""

@@ -109,10 +109,11 @@ def under_levers(
     core_given: Mapping[str, FloatArray],
     levers: Mapping[str, FloatArray],
 ) -> dict[str, FloatArray]:
-    """The core under levers, with what the ensemble corrects of the free forecast kept where the levers leave it open.
+    """The core under levers, with what the ensemble corrects of the free forecast kept where the levers leave
+    it open.
 
-    What is corrected of members goes where both of their flows are given, and what is corrected of revenue per member
-    where the ticket is.
+    What is corrected of members goes where both of their flows are given, and what is corrected of revenue
+    per member where the ticket is.
     """
     pinned = {name: np.isfinite(levers[name]) if name in levers else False for name in _PINNING}
     with np.errstate(divide="ignore", invalid="ignore"):

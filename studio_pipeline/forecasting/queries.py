@@ -1,4 +1,6 @@
-"""What is asked of a model, and what it answers: plain data, shared by the service, the planner and the backtests."""
+"""What is asked of a model, and what it answers: plain data, shared by the service, the planner and the
+backtests.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Making sense of a forward query: which studio, which base month, which levers in which month; refusals say why."""
+"""Making sense of a forward query: which studio, which base month, which levers in which month; refusals say
+why.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +97,9 @@ def _spans(panel: StudioPanel, row: int) -> str:
 
 
 def shown_ranges(panel: StudioPanel, row: int | slice, column: int) -> dict[str, Range]:
-    """Lever to the smallest and largest value shown up to a column; a lever that was never shown is left out."""
+    """Lever to the smallest and largest value shown up to a column; a lever that was never shown is
+    left out.
+    """
     found = {}
     for lever, name in LEVER_COLUMNS.items():
         values = panel.values[name][row, : column + 1]
@@ -119,7 +123,8 @@ def _check_carried(query: ForwardQuery, shown: Mapping[str, Range]) -> None:
         missing = [name for name in _CARRIED_BY[lever] if name in judged and name not in known]
         if missing:
             raise LeverError(
-                f"levers: {lever} can't be set for studio {query.studio_id!r}: its data have no {', '.join(missing)}.",
+                f"levers: {lever} can't be set for studio {query.studio_id!r}: "
+                f"its data have no {', '.join(missing)}.",
                 "Leave the lever free, or import months that have these columns.",
             )
 
@@ -149,7 +154,8 @@ def new_studio_panel(query: ForwardQuery, panel: StudioPanel) -> StudioPanel:
     missing = [name for name in LEVER_BOUNDS if name not in query.levers]
     if missing:
         raise UnknownStudioError(
-            f"There are no months of studio {query.studio_id!r}, and without history all eight levers are needed.",
+            f"There are no months of studio {query.studio_id!r}, "
+            "and without history all eight levers are needed.",
             f"Give also {', '.join(missing)}, or ask for one of GET /api/v1/studios.",
         )
     check_all_levers(query, shown_ranges(panel, slice(None), panel.n_months - 1))

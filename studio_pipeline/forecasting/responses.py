@@ -1,9 +1,11 @@
-"""How members respond to price, full and crowded classes and overworked staff: a panel regression with fixed effects.
+"""How members respond to price, full and crowded classes and overworked staff: a panel regression with fixed
+effects.
 
-Retention (log odds) and acquisition (log) are regressed on the log of the price, on how full and how crowded classes
-were the month before (before, because busy months and loyal members have common causes) and on overwork, with an effect for each studio and calendar month of the year (its level and its own season) and for each type and month (the
-market). Standard errors are clustered by studio. The estimate is combined with a weak prior, and a sign that economics
-rules out is set to zero and said to rest on the prior.
+Retention (log odds) and acquisition (log) are regressed on the log of the price, on how full and how crowded
+classes were the month before (before, because busy months and loyal members have common causes) and on
+overwork, with an effect for each studio and calendar month of the year (its level and its own season) and for
+each type and month (the market). Standard errors are clustered by studio. The estimate is combined with a
+weak prior, and a sign that economics rules out is set to zero and said to rest on the prior.
 Source: Cameron & Miller (2015), A Practitioner's Guide to Cluster-Robust Inference; within transformation by
 alternating projections (Guimaraes & Portugal, 2010).
 """
@@ -35,7 +37,8 @@ class Responses:
     """The responses of retention and acquisition.
 
     Attributes:
-        effects: flow to regressor to the effect on the flow's scale per unit of the regressor (log price, rate points).
+        effects: flow to regressor to the effect on the flow's scale per unit of the regressor (log price,
+            rate points).
     """
 
     effects: Mapping[str, Mapping[str, LeverEffect]]
@@ -48,7 +51,9 @@ class Responses:
     def contribution(
         self, flow: str, price_log: FloatArray, attendance_before: FloatArray, utilization: FloatArray
     ) -> FloatArray:
-        """What the regressors add to a flow, on its scale; an unknown regressor adds what its typical value would."""
+        """What the regressors add to a flow, on its scale; an unknown regressor adds what its typical value
+        would.
+        """
         total = self.slope(flow, "price") * np.nan_to_num(price_log)
         busy = np.where(np.isfinite(attendance_before), attendance_before, TYPICAL_ATTENDANCE)
         total = total + self.slope(flow, "fullness") * busy + self.slope(flow, "crowding") * crowding(busy)
@@ -148,7 +153,9 @@ def _within(
 def _clustered_regression(
     outcome: FloatArray, regressors: FloatArray, weights: FloatArray, known: BoolArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Weighted least squares of (S, T) on (K, S, T); returns K slopes and their errors clustered by studio."""
+    """Weighted least squares of (S, T) on (K, S, T); returns K slopes and their errors clustered by
+    studio.
+    """
     gram = np.einsum("kst,lst,st->kl", regressors, regressors, weights)
     variable = np.diag(gram) > 1e-6 * known.sum()
     slopes, errors = np.zeros(len(gram)), np.full(len(gram), np.inf)

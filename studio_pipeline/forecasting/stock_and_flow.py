@@ -3,8 +3,8 @@
     members' = members x retention + new members
     revenue  = members x ticket x realisation + class packs + retail + upsell + other
 
-A given lever takes the place of its flow; the others respond to it. A studio without members' flows falls back to its
-level of members, one without members to its level of revenue.
+A given lever takes the place of its flow; the others respond to it. A studio without members' flows falls
+back to its level of members, one without members to its level of revenue.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from studio_pipeline.forecasting.flows import sigmoid
 from studio_pipeline.forecasting.responses import Responses
-from studio_pipeline.panel.arrays import BoolArray, FloatArray
+from studio_pipeline.panel.arrays import FloatArray
 
 
 @dataclass(frozen=True)
@@ -61,17 +61,13 @@ def simulate(
         levers: lever name to (N, H) given values, NaN where free; a lever that is not there is free.
     """
     free = np.full_like(flows["revenue"], np.nan)
-    inputs = _Inputs(flows, {name: levers.get(name, free) for name in _HELD})
-    members = np.where(
-        np.isfinite(levers.get("current_member_count", free)[:, 0]),
-        levers.get("current_member_count", free)[:, 0],
-        origin.members,
-    )
+    members = _given(levers.get("current_member_count", free)[:, 0], origin.members)
+    held = {name: levers.get(name, free) for name in _HELD}
+    inputs = _Inputs(flows, held, members, origin.class_capacity)
     months: list[list[FloatArray]] = [[] for _ in range(4)]
-    has_stock = np.isfinite(inputs.retention[:, 0] + inputs.acquisition[:, 0] + members)
     rate = origin.attendance_rate
     for h in range(free.shape[1]):
-        month = _month(inputs, h, members, rate, origin.class_capacity, responses, has_stock)
+        month = _month(inputs, h, members, rate, responses)
         members = month[0]
         rate = _rate(month[3], inputs.classes[:, h] * origin.class_capacity)
         for kept, value in zip(months, month, strict=True):
@@ -101,8 +97,16 @@ _HELD = (
 class _Inputs:
     """The flows with given levers put in their place, on natural scales where nothing responds."""
 
-    def __init__(self, flows: Mapping[str, FloatArray], levers: Mapping[str, FloatArray]) -> None:
+    def __init__(
+        self,
+        flows: Mapping[str, FloatArray],
+        levers: Mapping[str, FloatArray],
+        members: FloatArray,
+        class_capacity: FloatArray,
+    ) -> None:
         self.retention, self.acquisition = flows["retention"], flows["acquisition"]
+        self.has_stock = np.isfinite(self.retention[:, 0] + self.acquisition[:, 0] + members)
+        self.class_capacity = class_capacity
         self.members_level = np.exp(flows["members"])
         self.visits = np.exp(flows["visits"])
         self.ticket = _given(levers["avg_ticket_price"], np.exp(flows["ticket"]))
@@ -122,12 +126,11 @@ def _month(
     h: int,
     members: FloatArray,
     rate_before: FloatArray,
-    capacity: FloatArray,
     responses: Responses,
-    has_stock: BoolArray,
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """One month on: members at its end, retention, new members and attendance, (N,) each."""
-    seats = inputs.classes[:, h] * capacity
+    has_stock = inputs.has_stock
+    seats = inputs.classes[:, h] * inputs.class_capacity
     visiting = np.where(has_stock, members, inputs.members_level[:, h]) * inputs.visits[:, h]
     attendance = np.where(np.isfinite(seats), np.minimum(visiting, seats), visiting)
     held = inputs.held_attendance[:, h]

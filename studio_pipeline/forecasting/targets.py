@@ -6,7 +6,7 @@ import numpy as np
 
 from studio_pipeline.forecasting.flows import logit, sigmoid
 from studio_pipeline.forecasting.stock_and_flow import CorePaths
-from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 
 TARGETS: tuple[str, ...] = ("revenue", "members", "retention")
 TARGET_COLUMNS: dict[str, str] = {
@@ -24,7 +24,7 @@ def core_target(paths: CorePaths, target: str) -> FloatArray:
 
 
 def actual_months(
-    panel: StudioPanel, target: str, rows: FloatArray, columns: FloatArray, horizon_months: int
+    panel: StudioPanel, target: str, rows: IntArray, columns: IntArray, horizon_months: int
 ) -> FloatArray:
     """(N, H) what happened after N origins; NaN where it is not known (yet)."""
     values = panel.values[TARGET_COLUMNS[target]]
@@ -34,7 +34,9 @@ def actual_months(
 
 
 def correction_of(actual: FloatArray, core: FloatArray, target: str) -> FloatArray:
-    """What would have made the core right: a log ratio, for retention a difference of log odds; within +-1."""
+    """What would have made the core right: a log ratio, for retention a difference of log odds;
+    within +-1.
+    """
     if target == "retention":
         missed = logit(actual) - logit(core)
     else:

@@ -1,8 +1,9 @@
-"""Ensemble weights per target and horizon: non-negative least squares on out-of-fold forecasts, summing to one.
+"""Ensemble weights per target and horizon: non-negative least squares on out-of-fold forecasts, summing to
+one.
 
-The simple baselines and the plain core are among the candidates, so the ensemble can fall back to them. Errors are taken
-relative to the studio's last month and reweighted towards absolute errors (what WAPE counts); neighbouring horizons share
-their evidence; a prior on the core holds where there is little of it.
+The simple baselines and the plain core are among the candidates, so the ensemble can fall back to them.
+Errors are taken relative to the studio's last month and reweighted towards absolute errors (what WAPE
+counts); neighbouring horizons share their evidence; a prior on the core holds where there is little of it.
 Source: Lawson & Hanson (1974) for NNLS; iteratively reweighted least squares for the absolute error.
 """
 
@@ -89,8 +90,10 @@ def fit_weights(
 
 
 def candidate_stack(core: CoreFit, fits: Sequence[LearnerFit], target: str) -> FloatArray:
-    """(C, N, H) out-of-fold forecasts in the order of `CANDIDATES`; a candidate that the target lacks is NaN."""
-    corrections = {fit.learner: fit.out_of_fold[target] for fit in fits}
+    """(C, N, H) out-of-fold forecasts in the order of `CANDIDATES`; a candidate that the target
+    lacks is NaN.
+    """
+    corrections: dict[str, FloatArray] = {fit.learner: fit.out_of_fold[target] for fit in fits}
     found = with_learners(core.out_of_fold.candidates[target], corrections, target)
     missing = np.full_like(found["core"], np.nan)
     return np.stack([found.get(name, missing) for name in CANDIDATES])

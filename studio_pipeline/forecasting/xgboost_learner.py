@@ -28,7 +28,7 @@ class XGBoostLearner:
         gains = np.zeros(self.n_features)
         for name, gain in self.booster.get_score(importance_type="total_gain").items():
             gains[int(name[1:])] = gain
-        return gains / max(gains.sum(), 1e-300)
+        return np.asarray(gains / max(gains.sum(), 1e-300))
 
     def native(self) -> bytes:
         """UBJSON."""
