@@ -96,6 +96,8 @@ def row_features(
         typical: month column to what is typical of it, for every column of the origins.
     """
     n, horizon_months = paths.revenue.shape
+    if not n:
+        return np.zeros((0, origin_features.shape[1] + len(MONTH_FEATURES)), dtype=np.float32)
     columns, inverse = np.unique(origins.columns, return_inverse=True)
     centre = np.stack([typical[int(c)].origin for c in columns])[inverse]
     month = (
