@@ -61,6 +61,6 @@ def fit_forest(
         max_samples=hyperparameters.row_sample,
         max_features=hyperparameters.column_sample,
         random_state=seed,
-        n_jobs=-1,
+        n_jobs=1,
     )
     return ForestLearner(forest.fit(x, y), x.shape[1])

@@ -30,12 +30,12 @@ class BoostingHyperparameters(Hyperparameters):
 class ForestHyperparameters(Hyperparameters):
     """A random forest on what the stock-and-flow core misses."""
 
-    n_trees: int = Field(40, ge=1, le=2000, description="Trees; each costs time at every request.")
+    n_trees: int = Field(30, ge=1, le=2000, description="Trees; each costs time at every request.")
     max_depth: int = Field(6, ge=1, le=30, description="Depth of a tree.")
     min_rows_to_split: int = Field(
         400, ge=2, le=100_000, description="Fewest rows in a node that may be split."
     )
-    row_sample: float = Field(0.15, gt=0, le=1, description="Share of the rows that a tree sees.")
+    row_sample: float = Field(0.1, gt=0, le=1, description="Share of the rows that a tree sees.")
     column_sample: float = Field(
         0.35, gt=0, le=1, description="Share of the features that a split may choose from."
     )

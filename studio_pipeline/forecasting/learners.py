@@ -11,6 +11,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 
 from studio_pipeline.forecasting.core import CoreStates, core_states, project_core
 from studio_pipeline.forecasting.core_fit import CoreFit, backtest_studios
@@ -162,13 +163,17 @@ def _fit_targets(
     learner: LearnerName, rows: LearningRows, configuration: ForecastingConfiguration
 ) -> dict[str, FittedLearner]:
     """Target to fitted model; a target with too few rows, or that never misses, is left out."""
-    models = {}
+    asked = {}
     for k, target in enumerate(TARGETS):
         known = np.isfinite(rows.corrections[:, k])
-        y = rows.corrections[known, k]
+        y = rows.corrections[known, k].astype(np.float32)
         if known.sum() >= _FEWEST_ROWS and y.std() > 0:
-            models[target] = _fit_one(learner, rows.features[known], y.astype(np.float32), configuration)
-    return models
+            asked[target] = (rows.features[known], y)
+    # One thread a target: the libraries' own threads wait for each other wherever the machine has other work.
+    fitted = Parallel(n_jobs=-1, prefer="threads")(
+        delayed(_fit_one)(learner, x, y, configuration) for x, y in asked.values()
+    )
+    return dict(zip(asked, fitted, strict=True))
 
 
 def _fit_one(

@@ -63,9 +63,10 @@ def fit_lightgbm(
         "lambda_l2": hyperparameters.l2,
         "min_data_in_leaf": hyperparameters.min_rows_per_leaf,
         "seed": seed,
+        "num_threads": 1,
         "deterministic": True,
         "force_col_wise": True,
         "verbosity": -1,
     }
-    data = lgb.Dataset(x, y, params={"verbosity": -1})
+    data = lgb.Dataset(x, y, params={"verbosity": -1, "num_threads": 1})
     return LightGBMLearner(lgb.train(parameters, data, hyperparameters.n_trees), x.shape[1])

@@ -65,6 +65,7 @@ def fit_xgboost(
         "min_child_weight": hyperparameters.min_rows_per_leaf,
         "base_score": float(y.mean()),
         "seed": seed,
+        "nthread": 1,
     }
-    data = xgb.QuantileDMatrix(x, y)
+    data = xgb.QuantileDMatrix(x, y, nthread=1)
     return XGBoostLearner(xgb.train(parameters, data, hyperparameters.n_trees), x.shape[1])
