@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import GeneratorOptions
@@ -189,3 +190,33 @@ def test_a_killed_run_leaves_what_was_published(published: tuple[Studio, str], m
     store.close()
     assert "STARTED" not in statuses
     assert json.loads((studio.home / "last_run.json").read_text())["status"] == 0
+
+
+STRICT = {"standard_errors": 0, "coverage_tolerance": 0, "coverage_limit": 0}
+
+
+@pytest.mark.slow
+def test_a_refused_model_leaves_the_old_one_to_serve_new_months(
+    tmp_path: Path, quick_recipe: Path, months: pd.DataFrame
+) -> None:
+    strict = tmp_path / "strict.yaml"
+    strict.write_text(yaml.safe_dump(yaml.safe_load(quick_recipe.read_text()) | {"promotion": STRICT}))
+    studio = Studio(tmp_path / "home", strict)
+    studio.land("first.csv", months[months["month_year"] < months["month_year"].max()])
+    status, output = studio("run")
+    assert status == 0, output
+    first = current_release(studio.home)
+
+    status, output = studio("run")
+    assert status == 3, output
+    assert "Refused: " in output
+    assert current_release(studio.home) == first
+
+    studio.land("second.csv", months[months["month_year"] == months["month_year"].max()])
+    status, output = studio("run")
+    assert status == 0, output
+    second = current_release(studio.home)
+    assert second.model_version == first.model_version
+    assert second.data_version != first.data_version
+    assert (f"{second.last_month:%Y-%m}", second.version) == ("2024-12", 2)
+    assert second.metrics == first.metrics
