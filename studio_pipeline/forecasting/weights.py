@@ -142,7 +142,10 @@ def target_weights(
     n_horizons = actual.shape[1]
     usable = np.isfinite(stack).any((1, 2)) if stack.shape[1] else np.isin(CANDIDATES, list(_PRIOR))
     prior = np.array([_PRIOR.get(name, 0.0) for name in CANDIDATES]) * usable
-    prior = prior / max(prior.sum(), 1e-12)
+    if not prior.any():
+        # Nothing can forecast this target: the weights are kept in form, and every forecast is unknown.
+        prior[CANDIDATES.index("core")] = 1.0
+    prior = prior / prior.sum()
     weights = np.tile(prior, (n_horizons, 1))
     with np.errstate(divide="ignore", invalid="ignore"):
         relative, outcome = stack[usable] / last_known[:, None], actual / last_known[:, None]
