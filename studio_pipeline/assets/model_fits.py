@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -82,8 +83,13 @@ def learner_asset(learner: LearnerName) -> dg.AssetsDefinition:
 def _entry(fit: LearnerFit, learner: LearnerName, configuration: Configuration) -> Entry:
     return Entry(
         parameters=flat_parameters(getattr(configuration.forecasting, learner), learner),
-        files={f"models/{name}": content for name, content in fit.native_models.items()},
+        files=native_files([fit]),
     )
+
+
+def native_files(fits: Sequence[LearnerFit]) -> dict[str, bytes]:
+    """The learners in their libraries' own formats, by path below an MLflow run's artifacts."""
+    return {f"models/{name}": content for fit in fits for name, content in fit.native_models.items()}
 
 
 def _metadata(fit: LearnerFit) -> dict[str, Any]:

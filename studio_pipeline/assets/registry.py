@@ -10,6 +10,7 @@ import pandas as pd
 
 from studio_pipeline.asset_checks import blocking_check_keys
 from studio_pipeline.assets.champion import champion_of, source_of
+from studio_pipeline.assets.model_fits import native_files
 from studio_pipeline.assets.results import OWNERS, numbers, rows_metadata, table_result
 from studio_pipeline.assets.verification import refuse_unverified
 from studio_pipeline.configuration import Configuration
@@ -77,6 +78,7 @@ def registered_model(
     )
     if decision.promoted:
         fits = [xgboost_fit, lightgbm_fit, random_forest_fit]
+        mlflow.log(Entry(files=native_files(fits)))
         model = assemble_model(panel, stock_and_flow_fit, fits, ensemble_weights, configuration.forecasting)
         release = with_new_model(release, model, numbers(evaluation_report.summary), settings, mlflow)
     published = publish(settings, release, champion)

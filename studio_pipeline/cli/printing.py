@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import click
@@ -58,12 +57,14 @@ def print_evaluation(summary: Mapping[str, float]) -> None:
 
 
 def print_sample(settings: Settings) -> None:
-    """The first studio's next months."""
+    """The next months of the first studio that is still open."""
     path = settings.home / "forecasts" / "studio_forecasts.csv"
     with path.open(encoding="utf-8", newline="") as file:
-        rows = list(islice(csv.DictReader(file), SAMPLE_MONTHS))
+        rows = list(csv.DictReader(file))
     if not rows:
         return
+    latest = max(row["base_month"] for row in rows)
+    rows = [row for row in rows if row["base_month"] == latest][:SAMPLE_MONTHS]
     click.echo(f"\nSample forecast: {rows[0]['studio_id']}, from {rows[0]['base_month'][:7]} (90 % interval)")
     for row in rows:
         revenue, lower, upper = (float(row[name]) for name in ("revenue", "lower_90", "upper_90"))

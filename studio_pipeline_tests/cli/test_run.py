@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -190,6 +192,42 @@ def test_a_killed_run_leaves_what_was_published(published: tuple[Studio, str], m
     store.close()
     assert "STARTED" not in statuses
     assert json.loads((studio.home / "last_run.json").read_text())["status"] == 0
+
+
+@pytest.mark.slow
+def test_up_answers_and_leaves_no_process(published: tuple[Studio, str]) -> None:
+    studio, _ = published
+    port, dagster_port = free_port(), free_port()
+    process = studio.start("up", "--port", str(port), "--dagster-port", str(dagster_port))
+    assert process.stdout is not None
+    said = [process.stdout.readline() for _ in range(3)]
+    assert f"http://127.0.0.1:{dagster_port}" in said[1], said
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/health") as answer:
+        assert json.load(answer)["status"] == "healthy"
+    time.sleep(8)
+    assert len(processes_of(studio)) >= 5
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert processes_of(studio) == []
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def processes_of(studio: Studio) -> list[str]:
+    """Command lines of the living processes that were started for this home."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"STUDIO_HOME={studio.home}".encode() in (folder / "environ").read_bytes():
+                found.append((folder / "cmdline").read_text().replace("\0", " "))
+        except OSError:
+            continue
+    return found
 
 
 STRICT = {"standard_errors": 0, "coverage_tolerance": 0, "coverage_limit": 0}
