@@ -135,7 +135,8 @@ def _retention(values: Mapping[str, FloatArray]) -> FlowSeries:
     rate = np.where(before > 0, 1 - (churned + 0.5) / (before + 1), values["retention_rate"])
     rate = np.clip(rate, _RATE_MARGIN, 1 - _RATE_MARGIN)
     with np.errstate(invalid="ignore", divide="ignore"):
-        variance = np.where(before > 0, 1 / (np.maximum(before, 1) * rate * (1 - rate)), 0.0)
+        counted = (before > 0) & np.isfinite(rate)
+        variance = np.where(counted, 1 / (np.maximum(before, 1) * rate * (1 - rate)), 0.0)
     return FlowSeries(logit(rate), variance)
 
 
