@@ -1,0 +1,130 @@
+"""Small fleets, fitted with few trees, and ways to damage a panel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+
+from studio_pipeline.forecasting.assembly import assemble_model
+from studio_pipeline.forecasting.candidates import CANDIDATES
+from studio_pipeline.forecasting.core_fit import CoreFit, fit_core
+from studio_pipeline.forecasting.feature_store import feature_frame
+from studio_pipeline.forecasting.forecaster import Forecaster
+from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
+from studio_pipeline.forecasting.learners import LearnerFit, LearnerName, fit_learner
+from studio_pipeline.forecasting.model import StudioModel
+from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.targets import TARGETS
+from studio_pipeline.forecasting.weights import EnsembleWeights, fit_weights
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.columns import MONEY_COLUMNS
+from studio_pipeline.panel.frames import panel_from_frame
+from studio_pipeline.panel.generator.months import generate_months
+from studio_pipeline.panel.generator.options import GeneratorOptions
+
+LEARNERS: tuple[LearnerName, ...] = ("xgboost", "lightgbm", "random_forest")
+_BOOSTING = {"n_trees": 8, "min_rows_per_leaf": 30, "l2": 1.0}
+CONFIGURATION = ForecastingConfiguration.model_validate(
+    {
+        "xgboost": _BOOSTING,
+        "lightgbm": _BOOSTING,
+        "random_forest": {"n_trees": 5, "min_rows_to_split": 60},
+        "core": {"tuning_studios": 24},
+    }
+)
+"""Few trees, but trees that split on a small fleet."""
+
+
+@dataclass(frozen=True, repr=False)
+class Fitted:
+    """A panel and everything that is fitted on it."""
+
+    panel: StudioPanel
+    core: CoreFit
+    fits: tuple[LearnerFit, ...]
+    weights: EnsembleWeights
+    model: StudioModel
+
+    @property
+    def model_of_all(self) -> StudioModel:
+        """The same model with every candidate at equal weight, so that each of them shows in an answer."""
+        equal = np.full((MAX_HORIZON_MONTHS, len(CANDIDATES)), 1 / len(CANDIDATES))
+        graphs = {(fit.learner, target): g for fit in self.fits for target, g in fit.onnx_models.items()}
+        return replace(self.model, weights=dict.fromkeys(TARGETS, equal), graphs=graphs)
+
+
+def fit_all(
+    panel: StudioPanel,
+    configuration: ForecastingConfiguration = CONFIGURATION,
+    learners: Iterable[LearnerName] = LEARNERS,
+) -> Fitted:
+    core = fit_core(panel, configuration)
+    features = feature_frame(panel)
+    fits = tuple(fit_learner(name, panel, features, core, configuration) for name in learners)
+    weights = fit_weights(core, fits, configuration)
+    return Fitted(panel, core, fits, weights, assemble_model(panel, core, fits, weights, configuration))
+
+
+@cache
+def generated_panel(studios: int = 24, months: int = 40, seed: int = 7) -> StudioPanel:
+    return panel_from_frame(generate_months(GeneratorOptions(studios=studios, months=months, seed=seed)))
+
+
+@cache
+def small_fleet() -> Fitted:
+    """24 studios over 40 months, of which some begin late, end early, have gaps or lack columns."""
+    return fit_all(ragged(generated_panel()))
+
+
+def ragged(panel: StudioPanel) -> StudioPanel:
+    """Gaps in studio 1, a late start of 2, an early end of 3, no classes in 4, no split of revenue in 5,
+    revenue alone in 6.
+    """
+    classes = ("total_classes_held", "total_class_attendance", "class_attendance_rate", "class_capacity")
+    split = tuple(name for name in MONEY_COLUMNS if name not in ("total_revenue", "avg_ticket_price"))
+    panel = without_months(panel, 1, [12, 13, 30])
+    panel = without_months(panel, 2, range(25))
+    panel = without_months(panel, 3, range(panel.n_months - 4, panel.n_months))
+    panel = without_columns(without_columns(panel, classes, 4), split, 5)
+    return without_columns(panel, [name for name in panel.values if name != "total_revenue"], 6)
+
+
+def without_months(panel: StudioPanel, row: int, columns: Iterable[int]) -> StudioPanel:
+    values = {name: array.copy() for name, array in panel.values.items()}
+    for array in values.values():
+        array[row, list(columns)] = np.nan
+    return replace(panel, values=values)
+
+
+def without_columns(panel: StudioPanel, names: Iterable[str], row: int | slice = slice(None)) -> StudioPanel:
+    values = {name: array.copy() for name, array in panel.values.items()}
+    for name in names:
+        values[name][row] = np.nan
+    return replace(panel, values=values)
+
+
+def with_values(panel: StudioPanel, changed: Mapping[str, FloatArray]) -> StudioPanel:
+    return replace(panel, values=dict(panel.values) | dict(changed))
+
+
+def months_changed(panel: StudioPanel, name: str, columns: slice, factor: float) -> StudioPanel:
+    """One column times a factor in some months of every studio."""
+    array = panel.values[name].copy()
+    array[:, columns] *= factor
+    return with_values(panel, {name: array})
+
+
+def answered(forecaster: Forecaster, queries: Iterable[ForwardQuery]) -> list[Forecast]:
+    """The answers, none of them a refusal."""
+    answers = forecaster.forecast(list(queries))
+    refused = [answer for answer in answers if not isinstance(answer, Forecast)]
+    assert not refused, refused
+    return [answer for answer in answers if isinstance(answer, Forecast)]
+
+
+def year_ahead(panel: StudioPanel, **asked: object) -> list[ForwardQuery]:
+    """A query of twelve months for every studio."""
+    return [ForwardQuery(str(name), projection_months=12, **asked) for name in panel.studio_ids]  # type: ignore[arg-type]

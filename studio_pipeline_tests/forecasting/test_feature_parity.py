@@ -1,0 +1,121 @@
+"""What a learner is fitted on and what it is asked with are the same rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from studio_pipeline.forecasting import learning_rows as rows_module
+from studio_pipeline.forecasting import projection
+from studio_pipeline.forecasting.core import core_states
+from studio_pipeline.forecasting.feature_store import feature_array, feature_frame
+from studio_pipeline.forecasting.features import FEATURE_NAMES, FEATURES
+from studio_pipeline.forecasting.folds import Origins, origins_between
+from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.learning_rows import ROW_FEATURES, learning_rows
+from studio_pipeline.forecasting.projection import Projector
+from studio_pipeline.forecasting.windows import features_at
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline_tests.forecasting.fleets import Fitted, months_changed, small_fleet
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Fitted:
+    return small_fleet()
+
+
+def trained_rows(fleet: Fitted, monkeypatch: pytest.MonkeyPatch) -> tuple[Origins, FloatArray]:
+    """The rows that the last fit of every learner draws from, with their origins."""
+    drawn: list[tuple[Origins, FloatArray]] = []
+
+    def recording(features: FloatArray, paths: object, panel: object, origins: Origins, typical: object):  # type: ignore[no-untyped-def]
+        rows = original(features, paths, panel, origins, typical)  # type: ignore[arg-type]
+        drawn.append((origins, rows))
+        return rows
+
+    original = rows_module.row_features
+    monkeypatch.setattr(rows_module, "row_features", recording)
+    laid_out = feature_array(feature_frame(fleet.panel), fleet.panel)
+    states = core_states(fleet.panel, fleet.core.parameters)
+    origins = origins_between(fleet.panel, 6, fleet.panel.n_months - 2)
+    fitted_on = learning_rows(fleet.panel, laid_out, states, origins, 10**6, np.random.default_rng(0))
+    monkeypatch.undo()
+    ((origins, rows),) = drawn
+    # What is fitted on are these rows, less those of which nothing is known.
+    assert 0 < len(fitted_on.features) <= len(rows)
+    assert {r.tobytes() for r in fitted_on.features} <= {r.tobytes() for r in rows}
+    return origins, rows.reshape(len(origins), MAX_HORIZON_MONTHS, len(ROW_FEATURES))
+
+
+def served_rows(
+    fleet: Fitted, panel: StudioPanel, origins: Origins, monkeypatch: pytest.MonkeyPatch
+) -> FloatArray:
+    """The rows that the learners' graphs are asked with when these origins are projected."""
+    asked: list[FloatArray] = []
+
+    class Recorder:
+        def run(self, outputs: None, inputs: dict[str, FloatArray]) -> list[FloatArray]:
+            asked.append(inputs["features"])
+            return [np.zeros(len(inputs["features"]), dtype=np.float32)]
+
+    monkeypatch.setattr(projection, "_session", lambda graph: Recorder())
+    Projector(fleet.model_of_all, panel).project(origins, {})
+    monkeypatch.undo()
+    assert len(asked) == len(fleet.model_of_all.graphs)
+    assert all(np.array_equal(rows, asked[0]) for rows in asked)
+    return asked[0].reshape(len(origins), MAX_HORIZON_MONTHS, len(ROW_FEATURES))
+
+
+def test_trained_and_served_rows_are_equal(fleet: Fitted, monkeypatch: pytest.MonkeyPatch) -> None:
+    origins, trained = trained_rows(fleet, monkeypatch)
+    assert len(origins) > 500
+    assert set(origins.rows) == set(range(fleet.panel.n_studios))
+    served = served_rows(fleet, fleet.panel, origins, monkeypatch)
+    np.testing.assert_array_equal(served, trained)
+
+
+@pytest.mark.parametrize("row", [0, 1, 2, 3, 4, 5, 6])
+def test_a_row_asked_alone_on_the_months_known_then_is_the_row_trained_with(
+    fleet: Fitted, row: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origins, trained = trained_rows(fleet, monkeypatch)
+    of_studio = np.flatnonzero(origins.rows == row)
+    for place in of_studio[[0, len(of_studio) // 2, -1]]:
+        alone = Origins(origins.rows[[place]], origins.columns[[place]])
+        known_then = fleet.panel.until(int(alone.columns[0]))
+        served = served_rows(fleet, known_then, alone, monkeypatch)
+        np.testing.assert_array_equal(served[0], trained[place])
+
+
+def test_the_comparison_can_fail(fleet: Fitted, monkeypatch: pytest.MonkeyPatch) -> None:
+    origins, trained = trained_rows(fleet, monkeypatch)
+    one = Origins(origins.rows[:1], origins.columns[:1])
+    month = int(one.columns[0])
+    other = months_changed(fleet.panel, "total_revenue", slice(month, month + 1), 1.01)
+    assert not np.array_equal(served_rows(fleet, other, one, monkeypatch)[0], trained[0])
+
+
+def test_the_feature_store_holds_what_is_computed_at_each_origin(fleet: Fitted) -> None:
+    frame = feature_frame(fleet.panel)
+    assert len(frame) == fleet.panel.known.sum()
+    laid_out = feature_array(frame, fleet.panel)
+    for column in (0, 5, 24, 39):
+        rows = np.flatnonzero(fleet.panel.known[:, column])
+        at_once = features_at(fleet.panel.until(column), rows, np.full(len(rows), column))
+        np.testing.assert_array_equal(laid_out[rows, column], at_once)
+
+
+def test_the_frame_finds_its_place_in_any_order(fleet: Fitted) -> None:
+    frame = feature_frame(fleet.panel)
+    shuffled = frame.sample(frac=1, random_state=1)
+    np.testing.assert_array_equal(feature_array(shuffled, fleet.panel), feature_array(frame, fleet.panel))
+
+
+def test_features_are_finite_described_and_named_once(fleet: Fitted) -> None:
+    frame = feature_frame(fleet.panel)
+    assert list(frame.columns) == ["studio_id", "month_year", *FEATURE_NAMES]
+    assert np.isfinite(frame[list(FEATURE_NAMES)].to_numpy()).all()
+    assert len(set(ROW_FEATURES)) == len(ROW_FEATURES)
+    assert all(f.unit and f.description for f in FEATURES)
+    varying = frame[list(FEATURE_NAMES)].std() > 0
+    assert [name for name, varies in varying.items() if not varies] == ["other_share"]
