@@ -1,4 +1,4 @@
-"""Nothing after the base month is in an answer, and nothing after a fold's cutoff in what it was fitted with."""
+"""Nothing after the base month is in an answer, and nothing after a fold's cutoff in what it rests on."""
 
 from __future__ import annotations
 

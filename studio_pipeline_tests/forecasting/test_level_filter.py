@@ -1,0 +1,221 @@
+"""The vectorised filter against a slow, obvious twin: one studio at a time, two-by-two matrices."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from studio_pipeline.forecasting.level_filter import FilterSettings, LevelStates, project, run_filters
+from studio_pipeline.panel.arrays import FloatArray, IntArray
+
+PLAIN = FilterSettings(
+    level_variance=0.01,
+    deviation_variance=0.02,
+    deviation_persistence=0.7,
+    noise_variance=0.05,
+    between_variance=0.5,
+    own_season_months=4.0,
+    common_gain=0.4,
+    common_persistence=0.9,
+    jump_threshold=4.0,
+    clip_threshold=2.5,
+    drift_damping=0.8,
+    own_drift_share=0.3,
+)
+QUIET = replace(PLAIN, common_gain=0.0, own_season_months=1e9, jump_threshold=1e9, clip_threshold=1e9)
+
+
+class SlowStudio:
+    """Level and deviation of one studio, as the textbook writes them."""
+
+    def __init__(self, s: FilterSettings, start: float) -> None:
+        self.s, self.months_seen = s, 0
+        self.state = np.array([start, 0.0])
+        self.covariance = np.diag([s.between_variance, 0.5 * s.deviation_variance])
+        self.own_season, self.own_weight = np.zeros(12), np.zeros(12)
+
+    def predict(self) -> None:
+        transition = np.diag([1.0, self.s.deviation_persistence])
+        self.state = transition @ self.state
+        steps = np.diag([self.s.level_variance, self.s.deviation_variance])
+        self.covariance = transition @ self.covariance @ transition.T + steps
+
+    def expected(self, season: float, month: int, common: float) -> float:
+        return float(self.state.sum() + season + self.own_season[month] + common)
+
+    def spread(self, counting: float) -> float:
+        observed = np.ones(2)
+        return float(np.sqrt(observed @ self.covariance @ observed + counting + self.s.noise_variance))
+
+    def learn(self, surprise: float, counting: float, month: int) -> None:
+        spread, noise = self.spread(counting), counting + self.s.noise_variance
+        if self.months_seen > 0:
+            weight = self.s.noise_variance / noise
+            self.own_weight[month] += weight
+            gain = weight / (self.own_weight[month] + self.s.own_season_months)
+            self.own_season[month] += gain * float(np.clip(surprise, -3 * spread, 3 * spread))
+        if self.months_seen > 0 and abs(surprise) > self.s.jump_threshold * spread:
+            self.covariance = self.covariance + np.diag([surprise**2, 0.0])
+        else:
+            clip = self.s.clip_threshold * spread
+            surprise = float(np.clip(surprise, -clip, clip))
+        observed = np.ones(2)
+        total = observed @ self.covariance @ observed + noise
+        gain_vector = self.covariance @ observed / total
+        self.state = self.state + gain_vector * surprise
+        self.covariance = self.covariance - np.outer(gain_vector, observed @ self.covariance)
+        self.months_seen += 1
+
+
+def slow_filter(
+    values: FloatArray,
+    counting: FloatArray,
+    type_mean: FloatArray,
+    season: FloatArray,
+    calendar: IntArray,
+    s: FilterSettings,
+) -> dict[str, FloatArray]:
+    n_studios, n_months = values.shape
+    studios = [SlowStudio(s, float(mean)) for mean in type_mean]
+    found = {name: np.full(values.shape, np.nan) for name in ("level", "deviation", "own_season", "surprise")}
+    found["common"] = np.zeros((1, n_months))
+    common = 0.0
+    for t in range(n_months):
+        month = int(calendar[t])
+        common *= s.common_persistence
+        for studio in studios:
+            studio.predict()
+        here = [i for i in range(n_studios) if np.isfinite(values[i, t])]
+        for i in here:
+            found["surprise"][i, t] = values[i, t] - studios[i].expected(season[i, month], month, common)
+        moved = _market_move(studios, here, found["surprise"][:, t], counting[:, t], s)
+        common += moved
+        for i in here:
+            studios[i].learn(float(found["surprise"][i, t]) - moved, float(counting[i, t]), month)
+        for i, studio in enumerate(studios):
+            found["level"][i, t] = studio.state[0] if studio.months_seen else np.nan
+            found["deviation"][i, t] = studio.state[1]
+            found["own_season"][i, t] = studio.own_season[month]
+        found["common"][0, t] = common
+    return found
+
+
+def _market_move(
+    studios: list[SlowStudio], here: list[int], surprise: FloatArray, counting: FloatArray, s: FilterSettings
+) -> float:
+    settled = [i for i in here if studios[i].months_seen > 0]
+    if len(settled) < 8:
+        return 0.0
+    spreads = {i: studios[i].spread(float(counting[i])) for i in settled}
+    weight = {i: 1 / spreads[i] ** 2 for i in settled}
+    cut = {i: float(np.clip(surprise[i], -3 * spreads[i], 3 * spreads[i])) for i in settled}
+    return s.common_gain * sum(weight[i] * cut[i] for i in settled) / sum(weight.values())
+
+
+def random_flow(seed: int, n_studios: int = 12, n_months: int = 30) -> tuple[FloatArray, ...]:
+    """Values with gaps, a late start, outliers, a jump, a studio without a month; and what goes with them."""
+    rng = np.random.default_rng(seed)
+    values = (
+        rng.normal(0, 0.1, (n_studios, n_months)).cumsum(1) + rng.normal(0, 0.3, (n_studios, n_months)) + 2
+    )
+    values[rng.random(values.shape) < 0.02] += 5.0
+    values[2, 15:] += 3.0
+    values[rng.random(values.shape) < 0.15] = np.nan
+    values[0, :10] = np.nan
+    values[1] = np.nan
+    counting = rng.uniform(0, 0.1, values.shape)
+    return values, counting, rng.normal(2, 0.2, n_studios), rng.normal(0, 0.2, (n_studios, 12))
+
+
+def same(states: LevelStates, layer: int, slow: dict[str, FloatArray]) -> None:
+    for name in ("level", "deviation", "own_season", "surprise"):
+        np.testing.assert_allclose(getattr(states, name)[layer], slow[name], atol=1e-9, err_msg=name)
+    np.testing.assert_allclose(states.common[layer], slow["common"][0], atol=1e-9)
+
+
+@given(st.integers(0, 10**6))
+@settings(max_examples=8, deadline=None)
+def test_it_is_the_slow_twin(seed: int) -> None:
+    values, counting, type_mean, season = random_flow(seed)
+    calendar = (np.arange(values.shape[1]) + seed) % 12
+    states = run_filters(values, counting, type_mean, season, calendar, [QUIET, PLAIN])
+    for layer, s in enumerate((QUIET, PLAIN)):
+        same(states, layer, slow_filter(values, counting, type_mean, season, calendar, s))
+
+
+def test_the_twin_would_notice() -> None:
+    values, counting, type_mean, season = random_flow(1)
+    calendar = np.arange(values.shape[1]) % 12
+    states = run_filters(values, counting, type_mean, season, calendar, [PLAIN])
+    for name in ("jump_threshold", "clip_threshold", "own_season_months", "common_gain", "noise_variance"):
+        other = replace(PLAIN, **{name: getattr(PLAIN, name) * 0.5})
+        with pytest.raises(AssertionError):
+            same(states, 0, slow_filter(values, counting, type_mean, season, calendar, other))
+
+
+def test_a_studio_has_no_level_before_its_first_month_and_keeps_it_in_a_gap() -> None:
+    values = np.full((3, 12), np.nan)
+    values[0, 4:6] = 1.0
+    values[1, 11] = 1.0
+    nothing = np.zeros_like(values)
+    states = run_filters(values, nothing, np.zeros(3), np.zeros((3, 12)), np.arange(12), [QUIET])
+    assert np.isnan(states.level[0, 0, :4]).all()
+    assert (states.level[0, 0, 6:] == states.level[0, 0, 5]).all()
+    decay = states.deviation[0, 0, 6:] / states.deviation[0, 0, 5:-1]
+    np.testing.assert_allclose(decay, QUIET.deviation_persistence)
+    assert np.isnan(states.level[0, 2]).all()
+    assert 0 < states.level[0, 1, 11] < 1
+    assert np.isfinite(project(states, 0, np.array([1]), np.array([11]), np.zeros((1, 12)), QUIET)).all()
+    assert np.isnan(project(states, 0, np.array([2]), np.array([11]), np.zeros((1, 12)), QUIET)).all()
+
+
+def test_a_constant_studio_is_forecast_at_its_constant() -> None:
+    values = np.full((2, 40), 3.0)
+    flat = replace(QUIET, drift_damping=0.0)
+    calendar = np.arange(40) % 12
+    states = run_filters(
+        values, np.zeros_like(values), np.array([3.0, 0.0]), np.zeros((2, 12)), calendar, [flat]
+    )
+    forecast = project(states, 0, np.array([0, 1]), np.array([39, 39]), np.zeros((2, 12)), flat)
+    np.testing.assert_allclose(forecast[0], 3.0)
+    np.testing.assert_allclose(forecast[1], 3.0, atol=0.05)
+
+
+def test_a_forecast_is_the_sum_of_its_parts() -> None:
+    values, counting, type_mean, season = random_flow(3)
+    calendar = np.arange(values.shape[1]) % 12
+    states = run_filters(values, counting, type_mean, season, calendar, [PLAIN])
+    path = np.arange(12.0)[None]
+    forecast = project(states, 0, np.array([4]), np.array([29]), path, PLAIN)[0]
+    for h in range(1, 13):
+        expected = (
+            states.level[0, 4, 29]
+            + states.deviation[0, 4, 29] * 0.7**h
+            + states.common[0, 29] * 0.9**h
+            + states.drift[0, 4, 29] * sum(0.8**k for k in range(1, h + 1))
+            + path[0, h - 1]
+            + states.own_season[0, 4, 29 + h - 12]
+        )
+        assert forecast[h - 1] == pytest.approx(expected)
+
+
+def test_drift_is_the_yearly_change_of_the_level_and_waits_for_a_year() -> None:
+    steps = 0.02 * np.arange(40)
+    values = np.stack([steps, -steps])
+    own = replace(QUIET, own_drift_share=1.0, level_variance=0.1)
+    states = run_filters(values, np.zeros((2, 40)), np.zeros(2), np.zeros((2, 12)), np.arange(40) % 12, [own])
+    assert (states.drift[0, :, :12] == 0).all()
+    np.testing.assert_allclose(states.drift[0, :, -1], [0.02, -0.02], rtol=0.05)
+    pooled = run_filters(
+        values,
+        np.zeros((2, 40)),
+        np.zeros(2),
+        np.zeros((2, 12)),
+        np.arange(40) % 12,
+        [replace(own, own_drift_share=0.0)],
+    )
+    np.testing.assert_allclose(pooled.drift[0, :, -1], 0.0, atol=1e-12)

@@ -1,0 +1,139 @@
+"""Ensemble weights: a mixture that is found where there are data, and the prior where there are none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from studio_pipeline.forecasting.candidates import CANDIDATES, combine
+from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, WeightHyperparameters
+from studio_pipeline.forecasting.targets import TARGETS
+from studio_pipeline.forecasting.weights import target_weights
+from studio_pipeline.panel.arrays import FloatArray
+from studio_pipeline_tests.forecasting.fleets import small_fleet
+
+CORE, DIRECT, XGBOOST, PERSISTENCE = (
+    CANDIDATES.index(name) for name in ("core", "direct", "xgboost", "persistence")
+)
+PRIOR = {"core": 0.7, "direct": 0.15, "persistence": 0.15}
+
+
+def made_up(best: int | tuple[int, int], n: int = 2000, error: float = 0.1) -> tuple[FloatArray, ...]:
+    """Forecasts of which one, or the mean of two, is nearly right; the others miss independently."""
+    rng = np.random.default_rng(2)
+    last = rng.uniform(1e4, 1e5, n)
+    actual = last[:, None] * np.exp(rng.normal(0, 0.1, (n, MAX_HORIZON_MONTHS)))
+    stack = actual * np.exp(rng.normal(0, error, (len(CANDIDATES), *actual.shape)))
+    if isinstance(best, tuple):
+        off = actual * rng.normal(0, error, actual.shape)
+        stack[best[0]], stack[best[1]] = actual + off, actual - off
+    else:
+        stack[best] = actual * np.exp(rng.normal(0, 0.005, actual.shape))
+    return stack, actual, last
+
+
+def in_form(weights: FloatArray) -> None:
+    assert weights.shape == (MAX_HORIZON_MONTHS, len(CANDIDATES))
+    assert (weights >= 0).all()
+    np.testing.assert_allclose(weights.sum(1), 1)
+
+
+@pytest.mark.parametrize("best", [CORE, XGBOOST, PERSISTENCE])
+def test_a_planted_best_candidate_is_found(best: int) -> None:
+    weights = target_weights(*made_up(best), WeightHyperparameters())
+    in_form(weights)
+    assert (weights[:, best] > 0.7).all()
+    without_prior = target_weights(*made_up(best), WeightHyperparameters(prior_months=0))
+    assert (without_prior[:, best] > 0.95).all()
+
+
+def test_two_that_miss_on_opposite_sides_share() -> None:
+    weights = target_weights(*made_up((DIRECT, XGBOOST)), WeightHyperparameters(prior_months=1))
+    in_form(weights)
+    np.testing.assert_allclose(weights[:, [DIRECT, XGBOOST]], 0.5, atol=0.03)
+
+
+def test_without_data_it_is_the_prior() -> None:
+    stack, actual, last = made_up(XGBOOST)
+    nothing = target_weights(stack[:, :0], actual[:0], last[:0], WeightHyperparameters())
+    unknown = target_weights(stack, np.full_like(actual, np.nan), last, WeightHyperparameters())
+    for weights in (nothing, unknown):
+        in_form(weights)
+        expected = [PRIOR.get(name, 0.0) for name in CANDIDATES]
+        np.testing.assert_allclose(weights, np.tile(expected, (MAX_HORIZON_MONTHS, 1)))
+
+
+def test_the_prior_yields_as_data_come_in() -> None:
+    stack, actual, last = made_up(XGBOOST)
+    found = [
+        target_weights(stack[:, :n], actual[:n], last[:n], WeightHyperparameters())[:, XGBOOST]
+        for n in (20, 200, 2000)
+    ]
+    assert (found[0] < found[1]).all()
+    assert (found[1] < found[2]).all()
+    stronger = target_weights(stack, actual, last, WeightHyperparameters(prior_months=1e4))
+    assert (stronger[:, XGBOOST] < found[2]).all()
+
+
+def test_a_candidate_that_is_never_there_gets_nothing() -> None:
+    stack, actual, last = made_up(XGBOOST)
+    stack[XGBOOST] = np.nan
+    weights = target_weights(stack, actual, last, WeightHyperparameters())
+    in_form(weights)
+    assert (weights[:, XGBOOST] == 0).all()
+
+
+def test_a_target_that_nobody_forecasts_keeps_weights_in_form() -> None:
+    stack, actual, last = made_up(XGBOOST, n=50)
+    nothing = np.full_like(stack, np.nan), np.full_like(actual, np.nan), np.full_like(last, np.nan)
+    in_form(target_weights(*nothing, WeightHyperparameters()))
+
+
+def test_a_horizon_leans_on_its_neighbours_alone() -> None:
+    stack, actual, last = made_up(XGBOOST)
+    late = actual.copy()
+    late[:, :10] = np.nan
+    weights = target_weights(stack, late, last, WeightHyperparameters())
+    assert (weights[9:, XGBOOST] > 0.6).all()
+    np.testing.assert_allclose(weights[0, CORE], PRIOR["core"])
+
+
+def test_weights_do_not_know_the_currency() -> None:
+    stack, actual, last = made_up(CORE, n=200)
+    once = target_weights(stack, actual, last, WeightHyperparameters())
+    np.testing.assert_allclose(target_weights(2 * stack, 2 * actual, 2 * last, WeightHyperparameters()), once)
+
+
+def test_fitted_weights_are_in_form_for_serving_and_for_every_fold() -> None:
+    fleet = small_fleet()
+    for target in TARGETS:
+        for fold in (None, *range(len(fleet.core.folds))):
+            in_form(fleet.weights.matrix(target, fold))
+
+
+def test_the_first_fold_has_only_the_prior() -> None:
+    matrix = small_fleet().weights.matrix("revenue", 0)
+    np.testing.assert_allclose(matrix, np.tile([PRIOR.get(n, 0.0) for n in CANDIDATES], (12, 1)))
+
+
+class TestCombine:
+    """The weighted mean of what is known."""
+
+    STACK = np.array([10.0, 20.0, 40.0])[:, None, None] * np.ones((3, 2, 1))
+    WEIGHTS = np.array([[0.5, 0.5, 0.0]])
+
+    def test_all_known(self) -> None:
+        np.testing.assert_allclose(combine(self.STACK, self.WEIGHTS), 15.0)
+
+    def test_an_unknown_one_leaves_its_weight_to_the_others_there(self) -> None:
+        stack = self.STACK.copy()
+        stack[0, 0] = np.nan
+        np.testing.assert_allclose(combine(stack, self.WEIGHTS)[:, 0], [20.0, 15.0])
+
+    def test_where_all_with_weight_are_unknown_the_rest_answer(self) -> None:
+        stack = self.STACK.copy()
+        stack[:2, 0] = np.nan
+        np.testing.assert_allclose(combine(stack, self.WEIGHTS)[:, 0], [40.0, 15.0])
+
+    def test_nothing_known_is_unknown(self) -> None:
+        assert np.isnan(combine(np.full((3, 2, 1), np.nan), self.WEIGHTS)).all()
