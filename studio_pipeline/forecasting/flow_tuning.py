@@ -25,7 +25,6 @@ _CHOICES: dict[str, tuple[float, ...]] = {
     "deviation_persistence": (0.5, 0.75, 0.9, 0.96),
     "own_season_months": (1.0, 3.0, 8.0, NEVER),
     "common_gain": (0.0, 0.4, 0.8),
-    "common_persistence": (0.9, 0.97, 1.0),
     "jump_threshold": (2.5, 3.5, NEVER),
     "clip_threshold": (2.0, 3.0, NEVER),
     "drift_damping": (0.0, 0.8, 0.9, 0.97),
@@ -54,7 +53,11 @@ class FlowSample:
 
 
 def starting_settings(sample: FlowSample) -> FilterSettings:
-    """A sensible first guess from the size of month-to-month changes."""
+    """A sensible first guess from the size of month-to-month changes.
+
+    The market is a random walk with a damped two-year drift and is not tuned: a panel has only one market, a few dozen
+    months long.
+    """
     deseasonalised = sample.values - sample.season[:, sample.calendar_months]
     steps = np.diff(deseasonalised, axis=1)
     steps = steps[np.isfinite(steps)]
@@ -74,11 +77,12 @@ def starting_settings(sample: FlowSample) -> FilterSettings:
         between_variance=max(float(means.var()), typical),
         own_season_months=8.0,
         common_gain=0.4,
-        common_persistence=0.97,
+        common_persistence=1.0,
         jump_threshold=NEVER,
         clip_threshold=3.0,
         drift_damping=0.8,
         own_drift_share=0.0,
+        common_drift_damping=0.9,
     )
 
 
@@ -145,13 +149,15 @@ def _error_at(
         return None
     phi = np.array([[[s.deviation_persistence**h]] for s in settings])
     rho = np.array([[[s.common_persistence**h]] for s in settings])
-    damped = np.array([[[sum(s.drift_damping**k for k in range(1, h + 1))]] for s in settings])
+    damped = _damped_sum([s.drift_damping for s in settings], h)
+    damped_common = _damped_sum([s.common_drift_damping for s in settings], h)
     learned = origins + h - 12
     own = np.where(learned >= 0, states.own_season[:, :, np.maximum(learned, 0)], 0.0)
     forecast = (
         states.level[:, :, origins]
         + phi * states.deviation[:, :, origins]
         + rho * states.common[:, None, origins]
+        + damped_common * states.common_drift[:, None, origins]
         + damped * states.drift[:, :, origins]
         + own
         + sample.season[:, sample.calendar_months[origins + h]]
@@ -165,3 +171,8 @@ def _error_at(
     naive = (w[judged] * np.minimum(change, cut) ** 2).sum()
     errors = np.where(judged, w * np.minimum(np.abs(actual - forecast), cut) ** 2, 0.0).sum((1, 2))
     return np.asarray(errors / max(naive, 1e-12))
+
+
+def _damped_sum(damping: list[float], h: int) -> FloatArray:
+    """(P, 1, 1) sum of damping ** k over the first h months."""
+    return np.array([[[sum(d**k for k in range(1, h + 1))]] for d in damping])

@@ -21,6 +21,7 @@ from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
 _FIRST_VARIANCE_OF_DEVIATION = 0.5
 _COMMON_NEEDS_STUDIOS = 8
 _OUTLIER_SPREADS = 3.0
+_DRIFT_SPANS = (12, 24)
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class FilterSettings:
         clip_threshold: surprises beyond so many standard deviations are cut (a flood).
         drift_damping: monthly damping of the drift in a forecast; 0 for no drift.
         own_drift_share: share of a studio's own drift, the rest is the panel's, 0..1.
+        common_drift_damping: monthly damping of the market's own drift in a forecast; 0 for none.
     """
 
     level_variance: float
@@ -54,6 +56,7 @@ class FilterSettings:
     clip_threshold: float
     drift_damping: float
     own_drift_share: float
+    common_drift_damping: float = 0.0
 
     def as_dict(self) -> dict[str, float]:
         """Plain numbers for JSON."""
@@ -62,13 +65,14 @@ class FilterSettings:
 
 @dataclass(frozen=True)
 class LevelStates:
-    """What is known of a flow at each month's end: (P, S, T) arrays, one layer a setting; `common` is (P, T).
+    """What is known of a flow at each month's end: (P, S, T) arrays, one layer a setting; the market's are (P, T).
 
     Attributes:
         level: slow level, NaN before the studio's first value.
         deviation: fast deviation from it.
         drift: monthly drift of the slow level, already mixed of own and panel.
         common: the market's deviation.
+        common_drift: monthly drift of the market over up to two years; 0 while under a year is known.
         own_season: the studio's own departure from its type's season in that month of the year, as known
             after it.
         surprise: one-month-ahead error at each month, NaN where there was none.
@@ -78,6 +82,7 @@ class LevelStates:
     deviation: FloatArray
     drift: FloatArray
     common: FloatArray
+    common_drift: FloatArray
     own_season: FloatArray
     surprise: FloatArray
 
@@ -116,7 +121,9 @@ def run_filters(
         deviation[:, :, t] = recursion.deviation
         own_season[:, :, t] = recursion.own_season[:, :, month]
         common[:, t] = recursion.common[:, 0]
-    return LevelStates(level, deviation, _drift(level, stacked), common, own_season, surprise)
+    return LevelStates(
+        level, deviation, _drift(level, stacked), common, _common_drift(common), own_season, surprise
+    )
 
 
 def _stack(settings: Sequence[FilterSettings]) -> dict[str, FloatArray]:
@@ -211,10 +218,10 @@ class _Recursion:
         self.own_season[:, :, month] += gain * cut
 
 
-def _drift(level: FloatArray, stacked: dict[str, FloatArray], span: int = 24) -> FloatArray:
-    """Monthly drift of the (P, S, T) slow level over up to `span` months; 0 while under a year is known."""
+def _drift(level: FloatArray, stacked: dict[str, FloatArray]) -> FloatArray:
+    """Monthly drift of the (P, S, T) slow level over up to two years; 0 while under a year is known."""
     own = np.zeros_like(level)
-    for months in (12, span):
+    for months in _DRIFT_SPANS:
         if level.shape[2] > months:
             change = (level[:, :, months:] - level[:, :, :-months]) / months
             own[:, :, months:] = np.where(np.isfinite(change), change, own[:, :, months:])
@@ -224,6 +231,15 @@ def _drift(level: FloatArray, stacked: dict[str, FloatArray], span: int = 24) ->
     return np.asarray(
         np.where(stacked["drift_damping"][:, :, None] > 0, share * own + (1 - share) * panel, 0.0)
     )
+
+
+def _common_drift(common: FloatArray) -> FloatArray:
+    """(P, T) mean monthly change of the market since two years before, or one where no more is known."""
+    drift = np.zeros_like(common)
+    for months in _DRIFT_SPANS:
+        if common.shape[1] > months:
+            drift[:, months:] = (common[:, months:] - common[:, :-months]) / months
+    return drift
 
 
 def project(
@@ -255,6 +271,7 @@ def project(
         states.level[layer, rows, columns, None]
         + states.deviation[layer, rows, columns, None] * settings.deviation_persistence**horizon
         + states.common[layer, columns, None] * settings.common_persistence**horizon
+        + states.common_drift[layer, columns, None] * np.cumsum(settings.common_drift_damping**horizon)
         + states.drift[layer, rows, columns, None] * np.cumsum(settings.drift_damping**horizon)
         + season_path
         + own
