@@ -9,7 +9,7 @@ import skops.io
 from sklearn.ensemble import RandomForestRegressor
 
 from studio_pipeline.forecasting.hyperparameters import ForestHyperparameters
-from studio_pipeline.forecasting.onnx_export import input_type
+from studio_pipeline.forecasting.onnx_export import GRAPH_NAME, input_type
 from studio_pipeline.panel.arrays import FloatArray
 
 
@@ -38,7 +38,7 @@ class ForestLearner:
 
         return bytes(
             to_onnx(
-                self.forest, initial_types=input_type(self.n_features), target_opset=15
+                self.forest, None, GRAPH_NAME, input_type(self.n_features), target_opset=15
             ).SerializeToString()
         )
 

@@ -8,7 +8,7 @@ import lightgbm as lgb
 import numpy as np
 
 from studio_pipeline.forecasting.hyperparameters import BoostingHyperparameters
-from studio_pipeline.forecasting.onnx_export import input_type
+from studio_pipeline.forecasting.onnx_export import GRAPH_NAME, input_type
 from studio_pipeline.panel.arrays import FloatArray
 
 
@@ -37,7 +37,9 @@ class LightGBMLearner:
         from onnxmltools.convert import convert_lightgbm
 
         return bytes(
-            convert_lightgbm(self.booster, initial_types=input_type(self.n_features)).SerializeToString()
+            convert_lightgbm(
+                self.booster, name=GRAPH_NAME, initial_types=input_type(self.n_features)
+            ).SerializeToString()
         )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 INPUT_NAME = "features"
+GRAPH_NAME = "correction"
+"""The converters' own default is a new random name for every graph, which would make equal models differ."""
 
 
 def input_type(n_features: int) -> list[tuple[str, Any]]:

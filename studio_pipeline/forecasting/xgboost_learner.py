@@ -8,7 +8,7 @@ import numpy as np
 import xgboost as xgb
 
 from studio_pipeline.forecasting.hyperparameters import BoostingHyperparameters
-from studio_pipeline.forecasting.onnx_export import input_type
+from studio_pipeline.forecasting.onnx_export import GRAPH_NAME, input_type
 from studio_pipeline.panel.arrays import FloatArray
 
 
@@ -39,7 +39,9 @@ class XGBoostLearner:
         from onnxmltools.convert import convert_xgboost
 
         return bytes(
-            convert_xgboost(self.booster, initial_types=input_type(self.n_features)).SerializeToString()
+            convert_xgboost(
+                self.booster, name=GRAPH_NAME, initial_types=input_type(self.n_features)
+            ).SerializeToString()
         )
 
 
