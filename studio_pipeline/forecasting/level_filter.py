@@ -65,7 +65,8 @@ class FilterSettings:
 
 @dataclass(frozen=True)
 class LevelStates:
-    """What is known of a flow at each month's end: (P, S, T) arrays, one layer a setting; the market's are (P, T).
+    """What is known of a flow at each month's end: (P, S, T) arrays, one layer a setting; the
+    market's are (P, T).
 
     Attributes:
         level: slow level, NaN before the studio's first value.
