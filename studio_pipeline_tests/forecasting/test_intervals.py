@@ -33,7 +33,7 @@ def paths(n: int, seed: int, months: int = 12) -> tuple[FloatArray, FloatArray, 
 @pytest.fixture(scope="module")
 def tables() -> IntervalTables:
     forecast, actual, scale = paths(4000, 1)
-    return fit_intervals(forecast, actual, scale, PANEL_SCALE, 12.0)
+    return fit_intervals(forecast, actual, scale, np.arange(len(forecast)), PANEL_SCALE, 12.0)
 
 
 @pytest.mark.parametrize("level", [0.5, 0.8, 0.9, 0.95])
@@ -64,7 +64,7 @@ def test_the_chance_of_landing_near_is_what_happens(tables: IntervalTables) -> N
 @settings(max_examples=40, deadline=None)
 def test_a_higher_level_holds_the_lower_one(levels: list[float], scale: float) -> None:
     forecast, actual, scales = paths(200, 4)
-    fitted = fit_intervals(forecast, actual, scales, PANEL_SCALE, 12.0)
+    fitted = fit_intervals(forecast, actual, scales, np.arange(len(forecast)), PANEL_SCALE, 12.0)
     mean, one = np.full((1, 12), 5e4), np.array([scale])
     bounds = [fitted.interval(mean, one, level)[0] for level in sorted(levels)]
     totals = [fitted.total_interval(mean[0, :1], one, 7, level)[0] for level in sorted(levels)]
@@ -76,7 +76,7 @@ def test_a_higher_level_holds_the_lower_one(levels: list[float], scale: float) -
 
 def test_few_residuals_give_wide_bands_that_widen() -> None:
     forecast, actual, scale = paths(10, 5)
-    few = fit_intervals(forecast, actual, scale, PANEL_SCALE, 12.0)
+    few = fit_intervals(forecast, actual, scale, np.arange(len(forecast)), PANEL_SCALE, 12.0)
     bounds = few.interval(np.full((1, 12), 100.0), np.array([PANEL_SCALE]), 0.9)[0]
     width = bounds[:, 1] - bounds[:, 0]
     assert np.isfinite(bounds).all()
@@ -87,7 +87,7 @@ def test_few_residuals_give_wide_bands_that_widen() -> None:
 def test_a_horizon_without_outcomes_borrows_the_one_before() -> None:
     forecast, actual, scale = paths(500, 6)
     actual[:, 8:] = np.nan
-    fitted = fit_intervals(forecast, actual, scale, PANEL_SCALE, 12.0)
+    fitted = fit_intervals(forecast, actual, scale, np.arange(len(forecast)), PANEL_SCALE, 12.0)
     bounds = fitted.interval(np.full((1, 12), 100.0), np.array([0.1]), 0.9)[0]
     assert np.isfinite(bounds).all()
     assert (np.diff(bounds[7:, 1] - bounds[7:, 0]) > 0).all()
@@ -96,7 +96,7 @@ def test_a_horizon_without_outcomes_borrows_the_one_before() -> None:
 def test_a_month_of_nothing_does_not_break_the_tables() -> None:
     forecast, actual, scale = paths(500, 7)
     actual[:20] = 0.0
-    fitted = fit_intervals(forecast, actual, scale, PANEL_SCALE, 12.0)
+    fitted = fit_intervals(forecast, actual, scale, np.arange(len(forecast)), PANEL_SCALE, 12.0)
     assert np.isfinite(fitted.month).all()
     assert np.isfinite(fitted.total).all()
 

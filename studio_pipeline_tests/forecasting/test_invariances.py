@@ -1,0 +1,142 @@
+"""An answer knows neither the currency nor the studios' names nor the order they come in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from studio_pipeline.forecasting.core_fit import fit_core
+from studio_pipeline.forecasting.forecaster import Forecaster
+from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverStep
+from studio_pipeline.panel.arrays import StudioPanel
+from studio_pipeline.panel.columns import MONEY_COLUMNS
+from studio_pipeline.panel.frames import panel_from_frame
+from studio_pipeline.panel.generator.months import generate_months
+from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline_tests.forecasting.fleets import (
+    CONFIGURATION,
+    Fitted,
+    answered,
+    fit_all,
+    small_fleet,
+    with_values,
+)
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Fitted:
+    return small_fleet()
+
+
+def in_currency(panel: StudioPanel, factor: float) -> StudioPanel:
+    return with_values(panel, {name: factor * panel.values[name] for name in MONEY_COLUMNS})
+
+
+def queries(factor: float, base: StudioPanel) -> list[ForwardQuery]:
+    """Free and given forecasts, a plan, and a new studio, all in a currency worth 1/`factor`."""
+    free = [ForwardQuery(str(name), projection_months=12) for name in base.studio_ids]
+    priced = {"avg_ticket_price": 130.0 * factor}
+    step = LeverStep(4, {"avg_ticket_price": 140.0 * factor, "upsell_rate": 0.2})
+    given = [
+        ForwardQuery(name, projection_months=6, levers=priced, lever_plan=(step,), compare_to_status_quo=True)
+        for name in (str(base.studio_ids[0]), str(base.studio_ids[7]))
+    ]
+    everything = {
+        "retention_rate": 0.93,
+        "class_attendance_rate": 0.7,
+        "new_members_monthly": 25.0,
+        "staff_utilization_rate": 0.85,
+        "upsell_rate": 0.25,
+        "total_classes_held": 120.0,
+        "current_member_count": 250.0,
+    }
+    return [*free, *given, ForwardQuery("new", projection_months=12, levers=everything | priced)]
+
+
+def same_but_for_money(a: Forecast, b: Forecast, factor: float, rtol: float) -> None:
+    close = np.testing.assert_allclose
+    close(b.revenue, factor * a.revenue, rtol=rtol)
+    close(b.member_count, a.member_count, rtol=rtol)
+    close(b.retention_rate, a.retention_rate, rtol=rtol)
+    close(b.confidence_score, a.confidence_score, atol=rtol)
+    close(b.intervals[0.9], factor * a.intervals[0.9], rtol=rtol)
+    close(b.total_intervals[0.9], factor * np.array(a.total_intervals[0.9]), rtol=rtol)
+    close(b.prediction_accuracy, a.prediction_accuracy, rtol=rtol)
+    close(b.growth_rate, a.growth_rate, atol=rtol)
+    assert b.history_months == a.history_months
+    assert {k: e.source for k, e in b.lever_effects.items()} == {
+        k: e.source for k, e in a.lever_effects.items()
+    }
+    for name, effect in a.lever_effects.items():
+        close(b.lever_effects[name].effect, effect.effect, rtol=rtol, atol=1e-9)
+    if a.status_quo is not None and b.status_quo is not None:
+        close(b.status_quo.total_projected_revenue, factor * a.status_quo.total_projected_revenue, rtol=rtol)
+        close(b.status_quo.difference, factor * a.status_quo.difference, rtol=1e-3)
+
+
+@pytest.mark.parametrize("factor", [2.0, 0.5])
+def test_with_a_refit_a_doubled_currency_doubles_money_and_nothing_else(fleet: Fitted, factor: float) -> None:
+    other = fit_all(in_currency(fleet.panel, factor))
+    usual = answered(Forecaster(fleet.model_of_all, fleet.panel), queries(1.0, fleet.panel))
+    doubled = answered(Forecaster(other.model_of_all, other.panel), queries(factor, fleet.panel))
+    for a, b in zip(usual, doubled, strict=True):
+        same_but_for_money(a, b, factor, 1e-5)
+    for target in fleet.model.weights:
+        np.testing.assert_allclose(other.model.weights[target], fleet.model.weights[target], atol=1e-4)
+
+
+def test_the_comparison_can_fail(fleet: Fitted) -> None:
+    values = dict(in_currency(fleet.panel, 2.0).values) | {
+        "total_revenue": 2.02 * fleet.panel.values["total_revenue"]
+    }
+    usual = answered(Forecaster(fleet.model, fleet.panel), queries(1.0, fleet.panel)[:1])[0]
+    other = answered(
+        Forecaster(fleet.model, replace(fleet.panel, values=values)), queries(2.0, fleet.panel)[:1]
+    )
+    with pytest.raises(AssertionError):
+        same_but_for_money(usual, other[0], 2.0, 1e-5)
+
+
+def by_studio(fitted: Fitted) -> list[np.ndarray]:
+    answers = answered(
+        Forecaster(fitted.model_of_all, fitted.panel),
+        [ForwardQuery(str(name), projection_months=12) for name in fitted.panel.studio_ids],
+    )
+    return [np.concatenate([a.revenue, a.member_count, a.intervals[0.9].ravel()]) for a in answers]
+
+
+def test_the_order_of_the_rows_and_new_names_in_the_same_order_change_not_a_bit() -> None:
+    frame = generate_months(GeneratorOptions(studios=12, months=30))
+    usual = fit_all(panel_from_frame(frame), learners=("lightgbm",))
+    renamed = frame.assign(studio_id="x" + frame["studio_id"]).sample(frac=1, random_state=2)
+    again = fit_all(panel_from_frame(renamed), learners=("lightgbm",))
+    np.testing.assert_array_equal(by_studio(again), by_studio(usual))
+    assert again.model.core.to_json() == usual.model.core.to_json()
+    assert again.model.graphs == usual.model.graphs
+
+
+def test_in_any_order_of_studios_a_fitted_model_answers_the_same(fleet: Fitted) -> None:
+    order = np.random.default_rng(3).permutation(fleet.panel.n_studios)
+    shuffled = replace(fleet.panel.select(order), studio_ids=fleet.panel.studio_ids)
+    usual = by_studio(fleet)
+    again = by_studio(replace(fleet, panel=shuffled))
+    for place, row in enumerate(order):
+        np.testing.assert_allclose(again[place], usual[row], rtol=1e-6)
+
+
+def test_in_any_order_of_studios_the_core_is_fitted_the_same(fleet: Fitted) -> None:
+    order = np.random.default_rng(3).permutation(fleet.panel.n_studios)
+    shuffled = replace(fleet.panel.select(order), studio_ids=fleet.panel.studio_ids)
+    again = fit_core(shuffled, CONFIGURATION).parameters
+    for name, flow in fleet.core.parameters.flows.items():
+        assert again.flows[name].settings.as_dict() == pytest.approx(flow.settings.as_dict(), rel=1e-6)
+        np.testing.assert_allclose(again.flows[name].season, flow.season, atol=1e-9)
+
+
+def test_a_query_s_answer_does_not_depend_on_its_company(fleet: Fitted) -> None:
+    forecaster = Forecaster(fleet.model_of_all, fleet.panel)
+    asked = queries(1.0, fleet.panel)
+    for alone, together in zip(asked, answered(forecaster, asked), strict=True):
+        same_but_for_money(answered(forecaster, [alone])[0], together, 1.0, 1e-6)
