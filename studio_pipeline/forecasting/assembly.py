@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from studio_pipeline.forecasting.calibration import fit_intervals
 from studio_pipeline.forecasting.candidates import CANDIDATES, combine
 from studio_pipeline.forecasting.core_fit import CoreFit
 from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
-from studio_pipeline.forecasting.intervals import IntervalTables, fit_intervals, studio_scales, typical_scale
+from studio_pipeline.forecasting.intervals import IntervalTables, studio_scales, typical_scale
 from studio_pipeline.forecasting.learners import LearnerFit
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.targets import TARGETS
@@ -53,7 +54,12 @@ def interval_tables(
     panel_scale = typical_scale(windows)
     scale = studio_scales(windows, panel_scale, configuration.intervals.own_scale_months)
     return fit_intervals(
-        forecast[used], actual[used], scale, panel_scale, configuration.intervals.own_scale_months
+        forecast[used],
+        actual[used],
+        scale,
+        chosen.columns,
+        panel_scale,
+        configuration.intervals.own_scale_months,
     )
 
 

@@ -16,11 +16,8 @@ import numpy as np
 from studio_pipeline.forecasting.features import WINDOW_MONTHS
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
-_GRID = np.concatenate([[0.0005, 0.001, 0.0025], np.linspace(0.005, 0.995, 199), [0.9975, 0.999, 0.9995]])
-_DEFAULT_RESIDUAL = 1.2
 _DEFAULT_SCALE = 0.1
 _SMALLEST_SCALE = 0.005
-_FEWEST_RESIDUALS = 40
 
 
 @dataclass(frozen=True)
@@ -107,47 +104,3 @@ def typical_scale(windows: Mapping[str, FloatArray]) -> float:
     variance, known = own_variances(windows)
     enough = known >= min(6, WINDOW_MONTHS - 1)
     return float(np.sqrt(np.median(variance[enough]))) if enough.any() else _DEFAULT_SCALE
-
-
-def fit_intervals(
-    forecast: FloatArray, actual: FloatArray, scale: FloatArray, panel_scale: float, own_scale_months: float
-) -> IntervalTables:
-    """Tables from N out-of-fold forecasts of H months.
-
-    Args:
-        forecast: (N, H).
-        actual: (N, H), NaN where not known.
-        scale: (N,) the studios' scales at the origins.
-        panel_scale: of the panel.
-        own_scale_months: as used for `scale`.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        month = np.log(np.maximum(actual, 0.01 * forecast) / forecast) / scale[:, None]
-        summed = np.cumsum(actual, 1)
-        total = (
-            np.log(np.maximum(summed, 0.01 * np.cumsum(forecast, 1)) / np.cumsum(forecast, 1))
-            / scale[:, None]
-        )
-    return IntervalTables(_GRID, _tables(month), _tables(total), panel_scale, own_scale_months)
-
-
-def _tables(residuals: FloatArray) -> FloatArray:
-    """(H, Q) finite-sample quantiles; a horizon with few residuals borrows the nearest shorter one's,
-    widened.
-    """
-    tables = np.empty((residuals.shape[1], len(_GRID)))
-    for h in range(residuals.shape[1]):
-        known = residuals[np.isfinite(residuals[:, h]), h]
-        if len(known) >= _FEWEST_RESIDUALS:
-            outward = 0.5 + (_GRID - 0.5) * (1 + 1 / len(known))
-            tables[h] = np.quantile(known, np.clip(outward, 0, 1))
-        else:
-            tables[h] = tables[h - 1] * np.sqrt((h + 1) / h) if h else _DEFAULT_RESIDUAL * _normal_quantiles()
-    return tables
-
-
-def _normal_quantiles() -> FloatArray:
-    """Quantiles of the logistic distribution with unit variance: near enough to normal, with a
-    heavier tail.
-    """
-    return np.asarray(np.log(_GRID / (1 - _GRID)) * np.sqrt(3) / np.pi)

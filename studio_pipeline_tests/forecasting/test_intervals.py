@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from studio_pipeline.forecasting.calibration import fit_intervals
 from studio_pipeline.forecasting.features import WINDOW_MONTHS
 from studio_pipeline.forecasting.intervals import (
     IntervalTables,
-    fit_intervals,
     studio_scales,
     typical_scale,
 )
