@@ -13,7 +13,7 @@ alternating projections (Guimaraes & Portugal, 2010).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,7 +25,7 @@ COMFORTABLE_ATTENDANCE = 0.8
 COMFORTABLE_UTILIZATION = 0.85
 TYPICAL_ATTENDANCE = 0.65
 
-_RESPONDING = ("retention", "acquisition")
+RESPONDING = ("retention", "acquisition")
 _REGRESSORS = ("price", "fullness", "crowding", "overwork")
 _BURDENS = ("price", "crowding", "overwork")
 _FEWEST_ROWS = 60
@@ -47,6 +47,18 @@ class Responses:
         """The effect to use; 0 where there is none."""
         effect = self.effects.get(flow, {}).get(regressor)
         return 0.0 if effect is None else effect.effect
+
+    def with_share(self, regressor: str, share: float) -> Responses:
+        """The same with a share of one regressor's effects."""
+        return Responses(
+            {
+                flow: {
+                    n: replace(e, effect=share * e.effect) if n == regressor else e
+                    for n, e in effects.items()
+                }
+                for flow, effects in self.effects.items()
+            }
+        )
 
     def contribution(
         self, flow: str, price_log: FloatArray, attendance_before: FloatArray, utilization: FloatArray
@@ -91,11 +103,11 @@ def estimate_responses(
         np.isfinite(series["retention"].values).any() and np.isfinite(series["acquisition"].values).any()
     )
     if not has_flows:
-        return Responses({flow: {} for flow in _RESPONDING})
+        return Responses({flow: {} for flow in RESPONDING})
     return Responses(
         {
             flow: _flow_responses(series[flow], regressors, types, panel.calendar_months, prior_scale)
-            for flow in _RESPONDING
+            for flow in RESPONDING
         }
     )
 
@@ -113,7 +125,9 @@ def _flow_responses(
         known = known & np.isfinite(regressors[k])
     if known.sum() < _FEWEST_ROWS or not usable:
         return {}
-    weights = np.where(known, 1 / np.where(known, flow.counting_variance + 0.02, 1.0), 0.0)
+    # A month's own count would weigh it by its luck, which bends the slopes: the studio's mean variance does not.
+    variance = np.where(known, flow.counting_variance, 0.0).sum(1) / np.maximum(known.sum(1), 1)
+    weights = np.where(known, 1 / (variance + 0.02)[:, None], 0.0)
     stacked = np.where(known, np.concatenate([flow.values[None], regressors[usable]]), 0.0)
     within = _within(stacked, weights, types, calendar_months)
     slopes, errors = _clustered_regression(within[0], within[1:], weights, known)
