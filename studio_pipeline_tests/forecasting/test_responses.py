@@ -1,0 +1,161 @@
+"""Responses: planted slopes are recovered, and where nothing moved nothing is claimed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from studio_pipeline.forecasting.flows import flow_series, sigmoid
+from studio_pipeline.forecasting.queries import LeverEffect
+from studio_pipeline.forecasting.responses import Responses, crowding, estimate_responses, overwork
+from studio_pipeline.panel.arrays import StudioPanel
+from studio_pipeline.panel.columns import NUMERIC_COLUMNS
+from studio_pipeline_tests.forecasting.fleets import with_values, without_columns
+
+SLOPES = {
+    "retention": {"price": -0.9, "fullness": 0.5, "crowding": -3.0, "overwork": -4.0},
+    "acquisition": {"price": -0.6, "fullness": 0.0, "crowding": -1.0, "overwork": 0.0},
+}
+
+
+def planted_panel(seed: int, n_studios: int = 120, n_months: int = 48, moves: bool = True) -> StudioPanel:
+    """Studios whose retention and new members respond by `SLOPES`, and that differ otherwise too."""
+    rng = np.random.default_rng(seed)
+    shape = (n_studios, n_months)
+    steps = np.where(rng.random(shape) < 0.06, rng.normal(0, 0.08, shape), 0.0).cumsum(1) if moves else 0.0
+    price = 120 * np.exp(rng.normal(0, 0.3, (n_studios, 1)) + steps)
+    attendance = np.clip(rng.normal(0.72, 0.12, shape), 0.2, 1.0)
+    staff = np.clip(rng.normal(0.83, 0.07, shape), 0.5, 1.0)
+    before = np.column_stack([attendance[:, :1], attendance[:, :-1]])
+    regressors = {
+        "price": np.log(price),
+        "fullness": before,
+        "crowding": crowding(before),
+        "overwork": overwork(staff),
+    }
+    calendar = np.arange(n_months) % 12
+    latent = {
+        flow: sum(slope * regressors[name] for name, slope in slopes.items())
+        + rng.normal(0, 0.2, (n_studios, 1))
+        + rng.normal(0, 0.1, (n_studios, 12))[:, calendar]
+        + rng.normal(0, 0.1, n_months)
+        + rng.normal(0, 0.05, shape)
+        for flow, slopes in SLOPES.items()
+    }
+    latent["retention"] += 2.6 + 0.9 * np.log(120)
+    latent["acquisition"] += 3.0 + 0.6 * np.log(120)
+    members, new, churned = (np.zeros(shape) for _ in range(3))
+    stock = np.full(n_studios, 250.0)
+    for t in range(n_months):
+        lost = rng.binomial(stock.astype(int), 1 - sigmoid(latent["retention"][:, t]))
+        new[:, t] = rng.poisson(np.exp(latent["acquisition"][:, t]))
+        churned[:, t] = lost
+        stock = stock - lost + new[:, t]
+        members[:, t] = stock
+    previous = members - new + churned
+    values = {name: np.full(shape, np.nan) for name in NUMERIC_COLUMNS}
+    values |= {
+        "total_members": members,
+        "new_members": new,
+        "churned_members": churned,
+        "retention_rate": 1 - churned / previous,
+        "avg_ticket_price": np.broadcast_to(price, shape).copy(),
+        "class_attendance_rate": attendance,
+        "staff_utilization_rate": staff,
+        "total_revenue": members * price,
+    }
+    ids = np.array([f"s{i:04d}" for i in range(n_studios)])
+    return StudioPanel(ids, np.full(n_studios, "Yoga"), np.datetime64("2020-01", "M"), values)
+
+
+def estimated(panel: StudioPanel, prior_scale: float = 2.0) -> Mapping[str, Mapping[str, LeverEffect]]:
+    types = np.zeros(panel.n_studios, dtype=np.int64)
+    return estimate_responses(panel, flow_series(panel), types, prior_scale).effects
+
+
+@pytest.mark.parametrize(
+    ("flow", "name"), [("retention", "price"), ("retention", "overwork"), ("acquisition", "price")]
+)
+def test_planted_slopes_are_recovered_within_two_standard_errors(flow: str, name: str) -> None:
+    within, known = [], []
+    for seed in range(8):
+        effect = estimated(planted_panel(seed), prior_scale=20.0)[flow][name]
+        assert effect.source == "data"
+        known.append(effect.standard_error < 0.5 * abs(SLOPES[flow][name]))
+        within.append(abs(effect.effect - SLOPES[flow][name]) <= 2 * effect.standard_error)
+    assert np.mean(within) >= 0.75
+    assert all(known)
+
+
+@pytest.mark.slow
+def test_two_standard_errors_hold_nine_times_in_ten() -> None:
+    within = [
+        abs(effects[flow][name].effect - slope) <= 2 * effects[flow][name].standard_error
+        for effects in (estimated(planted_panel(seed), prior_scale=20.0) for seed in range(100, 140))
+        for flow, slopes in SLOPES.items()
+        for name, slope in slopes.items()
+        if name in ("price", "overwork") and slope != 0
+    ]
+    assert np.mean(within) >= 0.9
+
+
+def test_a_price_that_never_moved_rests_on_the_prior() -> None:
+    effects = estimated(planted_panel(1, moves=False))
+    for flow in SLOPES:
+        assert effects[flow]["price"].source == "prior"
+        assert effects[flow]["price"].effect == 0.0
+        assert effects[flow]["price"].standard_error == 2.0
+    assert effects["retention"]["overwork"].source == "data"
+
+
+def test_a_price_that_would_win_members_is_not_believed() -> None:
+    panel = planted_panel(2)
+    retention = panel.values["retention_rate"]
+    price = np.log(panel.values["avg_ticket_price"] / 120)
+    odds = np.log(np.clip(retention, 0.01, 0.99) / (1 - np.clip(retention, 0.01, 0.99)))
+    before = panel.values["total_members"] - panel.values["new_members"] + panel.values["churned_members"]
+    better = sigmoid(odds + 3 * price)
+    turned = with_values(panel, {"retention_rate": better, "churned_members": before * (1 - better)})
+    effect = estimated(turned)["retention"]["price"]
+    assert (effect.source, effect.effect) == ("prior", 0.0)
+
+
+def test_few_months_and_missing_columns_claim_nothing() -> None:
+    panel = planted_panel(3)
+    few = panel.select(np.array([0, 1])).until(8)
+    assert all(e.source == "prior" for effects in estimated(few).values() for e in effects.values())
+    assert estimated(without_columns(panel, ["new_members"])) == {"retention": {}, "acquisition": {}}
+    without_price = estimated(without_columns(panel, ["avg_ticket_price"]))
+    assert "price" not in without_price["retention"]
+    assert without_price["retention"]["overwork"].source == "data"
+
+
+def test_a_weak_prior_pulls_a_vague_estimate_to_zero() -> None:
+    panel = planted_panel(4, n_studios=12, n_months=24)
+    loose, tight = (estimated(panel, scale)["retention"]["overwork"] for scale in (100.0, 3.0))
+    if "data" == loose.source == tight.source:
+        assert abs(tight.effect) < abs(loose.effect)
+    assert tight.standard_error <= 3.0
+
+
+def test_slopes_do_not_know_the_currency() -> None:
+    panel = planted_panel(5, n_studios=40)
+    money = {name: 2 * panel.values[name] for name in ("avg_ticket_price", "total_revenue")}
+    usual, doubled = estimated(panel), estimated(with_values(panel, money))
+    for flow, effects in usual.items():
+        for name, effect in effects.items():
+            assert doubled[flow][name].effect == pytest.approx(effect.effect, rel=1e-6, abs=1e-9)
+
+
+def test_contributions_by_hand() -> None:
+    responses = Responses(
+        {"retention": {name: LeverEffect("data", slope, 0.1) for name, slope in SLOPES["retention"].items()}}
+    )
+    price, attendance, staff = np.log([100.0, 100.0]), np.array([0.9, np.nan]), np.array([0.95, np.nan])
+    found = responses.contribution("retention", price, attendance, staff)
+    full = -0.9 * np.log(100) + 0.5 * 0.9 - 3.0 * 0.1 - 4.0 * 0.1
+    typical = -0.9 * np.log(100) + 0.5 * 0.65
+    np.testing.assert_allclose(found, [full, typical])
+    np.testing.assert_array_equal(responses.contribution("acquisition", price, attendance, staff), 0.0)

@@ -1,0 +1,103 @@
+"""Panels that lack columns, studios or months still get a forecast: finite, and not below zero."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from studio_pipeline.evaluation.backtest import backtest
+from studio_pipeline.evaluation.schemas import PREDICTIONS
+from studio_pipeline.forecasting.forecaster import Forecaster
+from studio_pipeline.forecasting.model import StudioModel
+from studio_pipeline.panel.arrays import StudioPanel
+from studio_pipeline.panel.columns import MONEY_COLUMNS
+from studio_pipeline_tests.forecasting.fleets import (
+    CONFIGURATION,
+    answered,
+    fit_all,
+    generated_panel,
+    with_values,
+    without_columns,
+    without_months,
+    year_ahead,
+)
+
+CLASSES = ("total_classes_held", "total_class_attendance", "class_attendance_rate", "class_capacity")
+FLOWS = ("new_members", "churned_members", "retention_rate")
+
+
+def revenue_only(panel: StudioPanel) -> StudioPanel:
+    return without_columns(panel, [name for name in panel.values if name != "total_revenue"])
+
+
+def closed_for_a_while(panel: StudioPanel) -> StudioPanel:
+    revenue = panel.values["total_revenue"].copy()
+    revenue[:, 15:19] = 0.0
+    return with_values(revenue_only(panel), {"total_revenue": revenue})
+
+
+def without_types(panel: StudioPanel) -> StudioPanel:
+    return replace(panel, studio_types=np.full(panel.n_studios, ""))
+
+
+PANELS: dict[str, Callable[[StudioPanel], StudioPanel]] = {
+    "revenue_only": revenue_only,
+    "without_members": lambda p: without_columns(p, ("total_members", *FLOWS)),
+    "without_member_flows": lambda p: without_columns(p, FLOWS),
+    "without_prices": lambda p: without_columns(p, ["avg_ticket_price"]),
+    "without_classes": lambda p: without_columns(p, CLASSES),
+    "without_the_split_of_revenue": lambda p: without_columns(
+        p, [n for n in MONEY_COLUMNS if n not in ("total_revenue", "avg_ticket_price")]
+    ),
+    "without_types": without_types,
+    "one_studio": lambda p: p.select(slice(0, 1)),
+    "two_studios": lambda p: p.select(slice(0, 2)),
+    "one_month": lambda p: p.until(0),
+    "two_months": lambda p: p.until(1),
+    "eight_months": lambda p: p.until(7),
+    "fourteen_months": lambda p: p.until(13),
+    "one_studio_of_revenue_and_two_months": lambda p: revenue_only(p.select(slice(0, 1)).until(1)),
+    "a_studio_of_one_month": lambda p: without_months(p, 0, range(p.n_months - 1)),
+    "a_studio_without_a_month": lambda p: without_months(p, 0, range(p.n_months)),
+    "closed_for_a_while": closed_for_a_while,
+    "nothing_but_zeros": lambda p: with_values(
+        revenue_only(p), {"total_revenue": np.zeros_like(p.values["total_revenue"])}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_a_thin_panel_still_gets_a_forecast(name: str, tmp_path: Path) -> None:
+    panel = PANELS[name](generated_panel(8, 30))
+    fitted = fit_all(panel, learners=("lightgbm",))
+    fitted.model.save(tmp_path)
+    model = StudioModel.load(tmp_path)
+    has_months = np.flatnonzero(panel.last_months >= 0)
+    queries = [year_ahead(panel)[row] for row in has_months]
+    for answer in answered(Forecaster(model, panel), queries):
+        assert np.isfinite(answer.revenue).all()
+        assert (answer.revenue >= 0).all()
+        bounds = answer.intervals[0.9]
+        assert np.isfinite(bounds).all()
+        assert (bounds[:, 0] <= answer.revenue).all() or (answer.revenue == 0).all()
+        assert (bounds[:, 0] <= bounds[:, 1]).all()
+        assert ((answer.confidence_score >= 0) & (answer.confidence_score <= 1)).all()
+        for numbers in (answer.member_count, answer.retention_rate):
+            assert np.isnan(numbers).all() or (np.isfinite(numbers).all() and (numbers >= 0).all())
+    predictions = backtest(panel, fitted.core, fitted.fits, fitted.weights, CONFIGURATION)
+    assert list(predictions.columns) == list(PREDICTIONS.columns)
+    assert (len(predictions) > 0) == bool(fitted.core.folds)
+
+
+@pytest.mark.parametrize("name", ["revenue_only", "without_members"])
+def test_revenue_alone_is_forecast_near_its_level(name: str) -> None:
+    panel = PANELS[name](generated_panel(8, 30))
+    fitted = fit_all(panel, learners=("lightgbm",))
+    for row, answer in enumerate(answered(Forecaster(fitted.model, panel), year_ahead(panel))):
+        last = panel.values["total_revenue"][row, -3:].mean()
+        assert 0.4 * last < answer.revenue.mean() < 2.5 * last
+        assert np.isnan(answer.member_count).all()
