@@ -1,9 +1,11 @@
-"""Calibrating the intervals on out-of-fold forecasts: what is each studio's own, and what hits all of them at once.
+"""Calibrating the intervals on out-of-fold forecasts: what is each studio's own, and what hits all of them at
+once.
 
-Thousands of studio months are only a few dozen calendar months: a market that moved little in the months at hand may
-move more in those to come. So residuals are split into the month's common error and the studio's own. The own ones keep
-their empirical quantiles; the common error gets a variance that grows with the horizon, pooled over horizons, and is
-widened by how few months it was seen in (Student's t). Both are put together again by convolution.
+Thousands of studio months are only a few dozen calendar months: a market that moved little in the months at
+hand may move more in those to come. So residuals are split into the month's common error and the studio's
+own. The own ones keep their empirical quantiles; the common error gets a variance that grows with the
+horizon, pooled over horizons, and is widened by how few months it was seen in (Student's t). Both are put
+together again by convolution.
 Source: split conformal prediction, Lei et al. (2018), for the own part; one-way random effects for the split.
 """
 
@@ -31,7 +33,8 @@ class CommonError:
     """What hits all studios of an origin month at once, by horizon.
 
     Attributes:
-        variance: (H,) of the scaled residuals' common part, already widened for the few months it was seen in.
+        variance: (H,) of the scaled residuals' common part, already widened for the few months it was seen
+        in.
     """
 
     variance: FloatArray
@@ -100,7 +103,7 @@ def split_common(residuals: FloatArray, months: IntArray) -> tuple[FloatArray, C
 
 
 def _pooled(variance: FloatArray, seen: FloatArray) -> FloatArray:
-    """(H,) common variances, pulled towards growth in proportion to the horizon and widened by Student's t."""
+    """(H,) common variances, pulled towards growth with the horizon and widened by Student's t."""
     if not seen.any():
         return np.zeros_like(variance)
     horizon = np.arange(1, len(variance) + 1)
@@ -114,12 +117,12 @@ def _convolved(own: FloatArray, common_deviation: float) -> FloatArray:
     """(Q,) finite-sample quantiles of own residuals plus a normal common error."""
     outward = np.clip(0.5 + (_GRID - 0.5) * (1 + 1 / len(own)), 0, 1)
     if common_deviation == 0:
-        return np.quantile(own, outward)
+        return np.asarray(np.quantile(own, outward))
     middle = (np.arange(_OWN_QUANTILES) + 0.5) / _OWN_QUANTILES
     shifts = common_deviation * stats.norm.ppf((np.arange(_COMMON_QUANTILES) + 0.5) / _COMMON_QUANTILES)
-    return np.quantile(np.add.outer(np.quantile(own, middle), shifts), outward)
+    return np.asarray(np.quantile(np.add.outer(np.quantile(own, middle), shifts), outward))
 
 
 def _heavy_quantiles() -> FloatArray:
-    """Quantiles of the logistic distribution with unit variance: near enough to normal, with a heavier tail."""
+    """Quantiles of the logistic distribution with unit variance: near normal, with a heavier tail."""
     return np.asarray(np.log(_GRID / (1 - _GRID)) * np.sqrt(3) / np.pi)

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from studio_pipeline.forecasting.core import CoreParameters, CoreStates, core_states, fit_core_parameters
+from studio_pipeline.forecasting.core import CoreStates, core_states
 from studio_pipeline.forecasting.core_candidates import CORE_CANDIDATES, DIRECT_FLOWS, core_candidates
+from studio_pipeline.forecasting.core_fitting import fit_core_parameters
+from studio_pipeline.forecasting.core_parameters import CoreParameters
 from studio_pipeline.forecasting.folds import Fold, Origins, origins_between, plan_folds
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
 from studio_pipeline.forecasting.targets import TARGET_COLUMNS, TARGETS, actual_months

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from studio_pipeline.forecasting.core import CoreParameters
+from studio_pipeline.forecasting.core_parameters import CoreParameters
 from studio_pipeline.forecasting.intervals import IntervalTables
 from studio_pipeline.forecasting.learning_rows import ROW_FEATURES
 from studio_pipeline.panel.arrays import FloatArray

@@ -125,7 +125,7 @@ def _flow_responses(
         known = known & np.isfinite(regressors[k])
     if known.sum() < _FEWEST_ROWS or not usable:
         return {}
-    # A month's own count would weigh it by its luck, which bends the slopes: the studio's mean variance does not.
+    # A month's own count would weigh it by its luck, which bends the slopes: the studio's mean does not.
     variance = np.where(known, flow.counting_variance, 0.0).sum(1) / np.maximum(known.sum(1), 1)
     weights = np.where(known, 1 / (variance + 0.02)[:, None], 0.0)
     stacked = np.where(known, np.concatenate([flow.values[None], regressors[usable]]), 0.0)
