@@ -1,0 +1,164 @@
+"""The blocks of the README that the product itself writes: a run, an answer, the configuration's fields.
+
+After a change that is meant, write them anew, and read the difference before committing it:
+
+    .venv/bin/python -m studio_pipeline_tests.readme_blocks          all of them: a whole run, about a minute
+    .venv/bin/python -m studio_pipeline_tests.readme_blocks tables   the configuration's fields alone
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from studio_pipeline.configuration import Configuration
+from studio_pipeline.settings import setting_names
+from studio_pipeline_tests.serving.processes import service
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+LEFT_OUT = "…"
+"""Stands for the folder of the clone, and for what an answer holds beyond what is shown."""
+
+SHOWN_EFFECT = "avg_ticket_price"
+HEADER = ("| field | default | range | meaning |", "|---|---|---|---|")
+
+
+def block(name: str) -> str:
+    """The code after the line `<!-- name -->`."""
+    return _fenced(name).search(README.read_text("utf-8"))[2]  # type: ignore[index]
+
+
+def run_in(folder: Path, *arguments: str, **environment: str) -> str:
+    """What the `studio` command prints in `folder`, with the settings of nobody but the caller."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("studio"), *arguments],
+        cwd=folder,
+        env=without_settings() | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.replace(str(folder.resolve()), LEFT_OUT)
+
+
+def without_settings() -> dict[str, str]:
+    """The environment as on a fresh machine."""
+    return {name: value for name, value in os.environ.items() if name not in setting_names().values()}
+
+
+def ask(home: Path) -> dict[str, Any]:
+    """The answer to the README's call, from `studio serve` over the release in `home`."""
+    program, silent, address, header, content_type, data, body = shlex.split(
+        block("question").replace("\\\n", " ")
+    )
+    assert [program, silent, header, data] == ["curl", "-s", "-H", "-d"]
+    base, path = address[: len("http://127.0.0.1:8000")], address[len("http://127.0.0.1:8000") :]
+    assert base == "http://127.0.0.1:8000", "the service's own default"
+    name, value = content_type.split(": ")
+    with service(home, "-m", "studio_pipeline.cli", "serve", "--port", "{port}") as client:
+        response = client.post(path, content=body, headers={name: value})
+    assert response.status_code == 200, response.text
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def shortened(answer: Mapping[str, Any]) -> str:
+    """An answer as the README shows it: rounded, with the first month and one effect in full."""
+    shown = _rounded(dict(answer))
+    for part, kept in (("predictions", "month_1"), ("lever_effects", SHOWN_EFFECT)):
+        shown[part] = {name: value if name == kept else LEFT_OUT for name, value in shown[part].items()}
+    text = json.dumps(shown, indent=2, ensure_ascii=False)
+    return re.sub(r"\[\s+([-\d.]+),\s+([-\d.]+)\s+\]", r"[\1, \2]", text) + "\n"
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _rounded(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_rounded(item) for item in value]
+    if isinstance(value, float):
+        return round(value, 1) if abs(value) >= 100 else round(value, 3)
+    return value
+
+
+def masked(text: str) -> str:
+    """A block without what differs from run to run: seconds, ids and hashes."""
+    text = re.sub(r" +[\d.]+ s\b", " S s", text)
+    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID", text)
+    return re.sub(r"\b[0-9a-f]{16}\b", "HASH", text)
+
+
+def field_table() -> str:
+    """The README's table of configuration fields, with defaults, ranges and meanings from the classes."""
+    names = re.findall(r"^\| `([\w.]+)` \|", _fields().search(README.read_text("utf-8"))[2], re.MULTILINE)  # type: ignore[index]
+    return "\n".join([*HEADER, *map(_field_row, names)]) + "\n"
+
+
+def written_field_table() -> str:
+    """The same as it stands in the README."""
+    return _fields().search(README.read_text("utf-8"))[2]  # type: ignore[index]
+
+
+def _field_row(name: str) -> str:
+    owner: type[BaseModel] = Configuration
+    default: Any = Configuration()
+    *sections, last = name.split(".")
+    for part in sections:
+        default = getattr(default, part)
+        owner = type(default)
+    field = owner.model_fields[last]
+    value = default.model_dump(mode="json")[last]
+    return f"| `{name}` | `{json.dumps(value)}` | {_range(field.metadata)} | {field.description} |"
+
+
+def _range(metadata: list[Any]) -> str:
+    """What a field's number may be, as words; empty for anything but numbers."""
+    low = next((f"{m.ge:,g}" for m in metadata if getattr(m, "ge", None) is not None), None)
+    above = next((f"above {m.gt:,g}" for m in metadata if getattr(m, "gt", None) is not None), None)
+    high = next((m.le for m in metadata if getattr(m, "le", None) is not None), None)
+    start = low or above
+    if start is None or high is None:
+        return ""
+    return f"{start} to {high:,}".removesuffix(".0")
+
+
+def _fenced(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(<!-- {name} -->\n```\w+\n)(.*?)(?=^```$)", re.DOTALL | re.MULTILINE)
+
+
+def _fields() -> re.Pattern[str]:
+    return re.compile(r"(<!-- configuration fields -->\n)((?:\|.*\n)+)")
+
+
+def _put(pattern: re.Pattern[str], content: str) -> None:
+    text, count = pattern.subn(lambda match: match[1] + content, README.read_text("utf-8"))
+    assert count == 1, pattern.pattern
+    README.write_text(text, "utf-8")
+
+
+def renew(parts: str) -> None:
+    """Write the blocks anew."""
+    _put(_fields(), field_table())
+    if parts == "tables":
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        printed = run_in(Path(folder), "run")
+        answer = ask(Path(folder, ".studio"))
+    _put(_fenced("studio run prints"), printed)
+    _put(_fenced("answer"), shortened(answer))
+
+
+if __name__ == "__main__":
+    renew(sys.argv[1] if sys.argv[1:] else "all")

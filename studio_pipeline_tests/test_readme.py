@@ -1,0 +1,388 @@
+"""The README against the product: what it shows is run, and what it names exists, in both directions.
+
+`studio_pipeline_tests/readme_blocks.py` says how to write its blocks anew.
+"""
+
+import ast
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import dagster as dg
+import pytest
+import yaml
+
+from serving.app import create_app
+from studio_pipeline.cli.main import COMMANDS, main
+from studio_pipeline.configuration import Configuration, read_configuration
+from studio_pipeline.definitions import defs
+from studio_pipeline.forecasting.bounds import LEVER_BOUNDS
+from studio_pipeline.panel.column_maps import ColumnMap
+from studio_pipeline.panel.columns import COLUMNS
+from studio_pipeline.settings import Settings, read_settings, setting_names
+from studio_pipeline_tests.readme_blocks import (
+    LEFT_OUT,
+    README,
+    ROOT,
+    ask,
+    block,
+    field_table,
+    masked,
+    run_in,
+    shortened,
+    without_settings,
+    written_field_table,
+)
+
+TEXT = README.read_text("utf-8")
+RENEW = "write the blocks anew: python -m studio_pipeline_tests.readme_blocks"
+SYSTEM_PROGRAMS = ("python3", "curl", "export")
+NOT_USED = "not used yet"
+
+
+def section(title: str) -> str:
+    """The text below a heading, up to the next one of its level."""
+    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", TEXT, re.DOTALL | re.MULTILINE)
+    assert found, title
+    return found[1]
+
+
+def rows(text: str) -> list[list[str]]:
+    """The cells of a section's table rows, without headers and rules."""
+    lines = [line for line in text.splitlines() if line.startswith("|") and not line.startswith("|---")]
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    return [row for row in cells if row[0].startswith("`")]
+
+
+def codes(text: str) -> list[str]:
+    """What stands between backticks, in sentences and tables."""
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    return re.findall(r"`([^`]+)`", prose)
+
+
+# Commands
+
+
+def described_commands() -> dict[str, str]:
+    usages = [codes(row[0])[0] for row in rows(section("Operations")) if row[0].startswith("`studio ")]
+    return {usage.split()[1]: usage for usage in usages}
+
+
+def test_every_command_and_option_is_described_and_exists() -> None:
+    described = described_commands()
+    assert list(described) == list(COMMANDS)
+    for name, usage in described.items():
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
+        options = {opt for parameter in command.params for opt in parameter.opts if opt.startswith("--")}
+        assert set(re.findall(r"--[\w-]+", usage)) == options, name
+
+
+def shell_blocks() -> list[str]:
+    return re.findall(r"^```sh\n(.*?)^```$", TEXT, re.DOTALL | re.MULTILINE)
+
+
+def commands_of(script: str) -> Iterator[list[str]]:
+    """The words of each command, without the variables set for it."""
+    lexer = shlex.shlex(script.replace("\\\n", " "), posix=True, punctuation_chars=";&|\n")
+    lexer.whitespace, lexer.commenters, lexer.whitespace_split = " \t", "", True
+    words: list[str] = []
+    for token in [*lexer, "\n"]:
+        if set(token) <= set(";&|\n"):
+            if words:
+                yield words
+            words = []
+        elif words or not re.match(r"[A-Z_]+=", token):
+            words.append(token)
+
+
+def shown_commands() -> list[list[str]]:
+    return [words for script in shell_blocks() for words in commands_of(script)]
+
+
+def test_shell_blocks_are_shell() -> None:
+    for script in shell_blocks():
+        subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+    assert len(shown_commands()) > 15
+
+
+@cache
+def help_of(*command: str) -> str:
+    done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True, cwd=ROOT)
+    return done.stdout
+
+
+@pytest.mark.parametrize("words", shown_commands(), ids=" ".join)
+def test_every_program_and_option_shown_is_there(words: list[str]) -> None:
+    program, *arguments = words
+    if not program.startswith(".venv/bin/"):
+        assert program in SYSTEM_PROGRAMS or (ROOT / program).is_file()
+        return
+    path = Path(sys.executable).with_name(Path(program).name)
+    assert path.is_file()
+    if path.name == "python":
+        assert arguments[0] == "-m"
+        assert (ROOT / arguments[1].replace(".", "/")).with_suffix(".py").is_file()
+        return
+    deeper = next((at for at, word in enumerate(arguments) if not word.isalpha()), len(arguments))
+    options = [word for word in arguments if word.startswith("-")]
+    shown = help_of(str(path), *arguments[:deeper])
+    assert [option for option in options if not re.search(rf"(?<!\w){option}\b", shown)] == []
+
+
+def test_studio_commands_named_in_sentences_exist() -> None:
+    named = [words for code in codes(TEXT) for words in commands_of(code)]
+    studio = [words for words in named if words[0].rpartition("/")[2] == "studio" and words[1:]]
+    assert len(studio) > 5
+    assert {words[1] for words in studio} == set(COMMANDS)
+
+
+def test_ci_finds_the_test_command() -> None:
+    script = (ROOT / ".ci" / "run").read_text("utf-8")
+    extraction = next(line for line in script.splitlines() if line.startswith("test_command="))
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", f'{extraction}; echo "$test_command"'],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == block("test command")
+    assert done.stdout.endswith("&& .venv/bin/pytest\n")
+    assert done.stdout.count("\n") == 1
+
+
+# Settings
+
+
+def defaults() -> dict[str, str]:
+    """Every setting's default as the README writes it, empty where there is none."""
+    read = read_settings(None)
+    seconds = {1: "second", 60: "minute", 3600: "hour", 86400: "day"}
+    shown = {}
+    for field, name in setting_names().items():
+        value = getattr(read, field)
+        if field == "rate_limit":
+            value = f"{value.requests}/{seconds[value.seconds]}"
+        shown[name] = "" if value in (None, ()) else str(value).replace(str(read.home), "$STUDIO_HOME")
+    return shown | {"STUDIO_HOME": read.home.name}
+
+
+@pytest.fixture
+def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in setting_names().values():
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("_no_settings")
+def test_every_setting_is_described_with_its_default() -> None:
+    described = {codes(row[0])[0]: row[1] for row in rows(section("Settings"))}
+    assert described == {name: f"`{value}`" if value else "none" for name, value in defaults().items()}
+
+
+@pytest.mark.usefixtures("_no_settings")
+def test_every_setting_is_in_the_example_with_its_default() -> None:
+    lines = (ROOT / ".env.example").read_text("utf-8").splitlines()
+    examples = dict(found.groups() for line in lines if (found := re.fullmatch(r"# ([A-Z_]+)=(.*)", line)))
+    # A default that hangs on another setting can't be written there.
+    assert examples == {name: "" if "$" in value else value for name, value in defaults().items()}
+
+
+def test_what_is_said_not_to_be_used_is_not_used() -> None:
+    described = {codes(row[0])[0]: row[2] for row in rows(section("Settings"))}
+    unused = {name for name, meaning in described.items() if NOT_USED in meaning}
+    sources = [path for package in ("studio_pipeline", "serving") for path in (ROOT / package).rglob("*.py")]
+    attributes = {
+        node.attr
+        for path in sources
+        if path.name != "settings.py"
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute)
+    }
+    assert unused == {name for field, name in setting_names().items() if field not in attributes}
+    assert set(setting_names()) == set(Settings.model_fields)
+
+
+# Configuration
+
+
+def test_the_table_of_fields_is_that_of_the_classes() -> None:
+    assert written_field_table() == field_table(), RENEW
+    sections = {name.split(".")[0] for name in re.findall(r"^\| `([\w.]+)", field_table(), re.MULTILINE)}
+    assert sections == set(Configuration.model_fields)
+
+
+def test_the_configuration_file_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "studio.yaml"
+    path.write_text(block("configuration file"), "utf-8")
+    read = read_configuration(path)
+    shown = yaml.safe_load(block("configuration file"))
+    assert list(shown) == list(Configuration.model_fields)
+    assert all(getattr(read, name) != getattr(Configuration(), name) for name in shown)
+
+
+def test_run_config_stands_where_it_is_said_to() -> None:
+    config = {"resources": {"configuration": {"config": {"forecasting": {"seed": 8}}}}}
+    assert "under `resources`, `configuration`, `config`" in TEXT
+    assert dg.validate_run_config(defs.resolve_job_def("refresh_release"), config)
+
+
+# Stages, files, routes
+
+
+def graph() -> dict[str, set[str]]:
+    """Asset to what it is made from."""
+    resolved = defs.resolve_asset_graph()
+    return {
+        key.to_user_string(): {parent.to_user_string() for parent in resolved.get(key).parent_keys}
+        for key in resolved.get_all_asset_keys()
+    }
+
+
+def ancestors(name: str) -> set[str]:
+    return set().union(*({parent} | ancestors(parent) for parent in graph()[name]))
+
+
+def test_every_asset_is_in_the_table_under_its_group() -> None:
+    resolved = defs.resolve_asset_graph()
+    described = [(codes(row[0])[0], name) for row in rows(section("The stages")) for name in codes(row[1])]
+    there = [(resolved.get(key).group_name, key.to_user_string()) for key in resolved.get_all_asset_keys()]
+    assert sorted(described) == sorted(there)
+
+
+def test_the_drawing_is_the_graph_without_short_cuts() -> None:
+    drawn = {
+        (start.strip(), end.strip())
+        for line in re.findall(r"^  (.+ --> .+)$", TEXT, re.MULTILINE)
+        for start in line.split("-->")[0].split("&")
+        for end in line.split("-->")[1].split("&")
+    }
+    expected = {
+        (parent, name)
+        for name, parents in graph().items()
+        for parent in parents
+        if not any(parent in ancestors(other) for other in parents)
+    }
+    assert drawn == expected
+
+
+def test_the_schedule_is_as_said() -> None:
+    (schedule,) = defs.get_repository_def().schedule_defs
+    assert f"the schedule `{schedule.name}`" in TEXT
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 6 3 * *", None)
+
+
+def test_every_column_is_described_with_its_unit() -> None:
+    described: dict[str, str] = {}
+    for names, unit, _ in rows(section("A file of months")):
+        units = unit.split(", ") * len(codes(names))
+        described |= dict(zip(codes(names), units, strict=False))
+    assert described == {column.name: column.kind.value for column in COLUMNS}
+    required = [codes(names) for names, _, text in rows(section("A file of months")) if "required" in text]
+    assert required == [[column.name for column in COLUMNS if column.required]]
+
+
+def test_the_column_map_is_taken() -> None:
+    shown = yaml.safe_load(block("column map"))
+    read = ColumnMap.model_validate(shown)
+    assert set(shown) == set(ColumnMap.model_fields)
+    assert (read.decimal, read.thousands) == (",", ".")
+
+
+def test_every_route_is_described() -> None:
+    paths = create_app().openapi()["paths"]
+    there = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    described = [codes(row[0])[0] for row in rows(section("One call"))]
+    assert sorted(described) == sorted(there)
+
+
+def test_every_lever_is_named() -> None:
+    assert set(LEVER_BOUNDS) <= set(codes(section("One call")))
+
+
+# The page itself
+
+
+def test_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", TEXT)
+    assert links
+    assert all((ROOT / link).exists() for link in links)
+    modules = [code for code in codes(TEXT) if code.endswith(".py") and "/" in code]
+    assert all((ROOT / module).is_file() for module in modules)
+
+
+def test_no_path_of_one_machine() -> None:
+    assert not re.search(r"(?<![\w.}…])/(tmp|home|root|work|Users|var|opt)\b", TEXT)
+    assert str(ROOT) not in TEXT
+    assert str(Path.home()) + "/" not in TEXT
+
+
+# What it shows, run
+
+
+class SmallRun(NamedTuple):
+    """The README's `studio run`, on the small fleet of its configuration file."""
+
+    folder: Path
+    printed: str
+    left: set[str]
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> SmallRun:
+    folder = tmp_path_factory.mktemp("clone")
+    (folder / "studio.yaml").write_text(block("configuration file"), "utf-8")
+    printed = run_in(folder, "run", STUDIO_CONFIG="studio.yaml")
+    home = (folder / ".studio").iterdir()
+    return SmallRun(folder, printed, {f"{path.name}/" if path.is_dir() else path.name for path in home})
+
+
+def words_of(printed: str) -> list[str]:
+    """The lines that every run prints, without figures; findings of checks come after them."""
+    lines = masked(printed).splitlines()
+    last = next(place for place, line in enumerate(lines) if line.startswith("Next: "))
+    return [" ".join(re.sub(r"[\[\]\d.,%]+(?= |$)", "", line).split()) for line in lines[: last + 1]]
+
+
+def test_a_run_prints_what_is_shown_but_for_figures(small_run: SmallRun) -> None:
+    assert words_of(small_run.printed) == words_of(block("studio run prints")), RENEW
+
+
+def structure(value: Any) -> Any:
+    """Names and types of an answer; a list of sentences may hold any number of them."""
+    if isinstance(value, dict):
+        return {name: structure(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [structure(item) for item in value if not isinstance(item, str)]
+    return "number" if isinstance(value, int | float) else "text"
+
+
+def test_an_answer_has_the_form_that_is_shown(small_run: SmallRun) -> None:
+    answer = json.loads(shortened(ask(small_run.folder / ".studio")))
+    assert structure(answer) == structure(json.loads(block("answer"))), RENEW
+
+
+def test_what_a_run_leaves_is_described(small_run: SmallRun) -> None:
+    described = set(re.findall(r"[\w.]+/?(?=[\s;]|$)", block("home")))
+    assert len(small_run.left) > 10
+    assert small_run.left <= described
+    assert "Release 1 in …/.studio" in run_in(small_run.folder, "status")
+
+
+@pytest.mark.slow
+def test_the_first_command_prints_and_answers_what_is_shown(tmp_path: Path) -> None:
+    assert shutil.which("studio", path=Path(sys.executable).parent), "installed as the README says"
+    assert not set(without_settings()) & set(setting_names().values())
+    assert masked(run_in(tmp_path, "run")) == masked(block("studio run prints")), RENEW
+    answer = shortened(ask(tmp_path / ".studio"))
+    assert LEFT_OUT in answer
+    assert masked(answer) == masked(block("answer")), RENEW
