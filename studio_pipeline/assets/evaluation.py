@@ -111,8 +111,8 @@ def _metadata(report: EvaluationReport, figures: dict[str, bytes]) -> dict[str, 
     for name, png in figures.items():
         pictures |= picture(name, png)
     return {
+        **pictures,
+        "metrics": rows_metadata(report.metrics, limit=400),
         **table_metadata(report.metrics, DESCRIPTIONS),
         **numbers(report.summary),
-        "metrics": rows_metadata(report.metrics, limit=400),
-        **pictures,
     }

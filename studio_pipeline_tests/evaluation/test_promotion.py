@@ -48,7 +48,7 @@ TRUTH = [
     (summary_of(worse=NAN), True, False, "no simple baseline can be compared over months 1-3, 1-12"),
     (summary_of(coverage=0.87), True, True, "hold 87.0 %"),
     (summary_of(coverage=0.80), True, False, "90 % intervals hold 80.0 % of what happened"),
-    (summary_of(coverage=0.99), True, False, "90 % intervals hold 99.0 % of what happened"),
+    (summary_of(coverage=0.99), True, True, "hold 99.0 %"),
     (summary_of(coverage=0.80, studios=4), True, True, "Published: "),
     (summary_of(coverage=0.60, studios=1), True, False, "hold 60.0 %"),
     (summary_of(coverage=0.80), False, True, "although over months 1-3 its 90 % intervals hold 80.0 %"),
