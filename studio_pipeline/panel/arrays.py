@@ -1,4 +1,4 @@
-"""The panel as plain arrays: one row a studio, one column a calendar month. Training and serving both read this form."""
+"""The panel as plain arrays: one row a studio, one column a calendar month; training and serving read it."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class StudioPanel:
         studio_ids: (S,) unique names, sorted.
         studio_types: (S,) the type of each studio, "" where unknown.
         first_month: calendar month of column 0.
-        values: one (S, T) float64 array a numeric column of the contract; NaN where the studio lacks the month
-            or the month lacks the value.
+        values: one (S, T) float64 array a numeric column of the contract; NaN where the studio lacks the
+            month or the month lacks the value.
     """
 
     studio_ids: NDArray[np.str_]

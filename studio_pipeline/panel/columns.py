@@ -37,7 +37,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("studio_id", Kind.TEXT, "The studio: one location with its own months.", required=True),
     Column("month_year", Kind.MONTH, "The calendar month, as its first day.", required=True),
     Column("studio_type", Kind.TEXT, "Yoga, Pilates, CrossFit, Cycling, Dance, ..."),
-    Column("total_members", Kind.COUNT, "Active paying members at the month's end, or customers served in it."),
+    Column("total_members", Kind.COUNT, "Active paying members at the month's end, or customers served."),
     Column("new_members", Kind.COUNT, "Members who joined in the month."),
     Column("churned_members", Kind.COUNT, "Members who left in the month."),
     Column("retention_rate", Kind.RATE, "1 - churned members / members of the month before."),
