@@ -105,7 +105,7 @@ def test_another_studio_s_future_is_no_news_either(fleet: Fitted) -> None:
 
 @pytest.fixture(scope="module")
 def usual() -> Fitted:
-    return fit_all(small_fleet().panel, learners=("lightgbm",))
+    return fit_all(small_fleet().panel.until(26), learners=("lightgbm",))
 
 
 def scored(fitted: Fitted) -> list[FloatArray]:

@@ -70,7 +70,12 @@ PANELS: dict[str, Callable[[StudioPanel], StudioPanel]] = {
 }
 
 
-@pytest.mark.parametrize("name", PANELS)
+SLOW = ("without_types", "without_the_split_of_revenue", "two_studios", "a_studio_of_one_month")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in PANELS]
+)
 def test_a_thin_panel_still_gets_a_forecast(name: str, tmp_path: Path) -> None:
     panel = PANELS[name](generated_panel(8, 30))
     fitted = fit_all(panel, learners=("lightgbm",))
