@@ -30,6 +30,7 @@ README = ROOT / "README.md"
 LEFT_OUT = "…"
 """Stands for the folder of the clone, and for what an answer holds beyond what is shown."""
 
+LINE_LENGTH = 100
 SHOWN_EFFECT = "avg_ticket_price"
 HEADER = ("| field | default | range | meaning |", "|---|---|---|---|")
 
@@ -79,8 +80,20 @@ def shortened(answer: Mapping[str, Any]) -> str:
     shown = _rounded(dict(answer))
     for part, kept in (("predictions", "month_1"), ("lever_effects", SHOWN_EFFECT)):
         shown[part] = {name: value if name == kept else LEFT_OUT for name, value in shown[part].items()}
-    text = json.dumps(shown, indent=2, ensure_ascii=False)
-    return re.sub(r"\[\s+([-\d.]+),\s+([-\d.]+)\s+\]", r"[\1, \2]", text) + "\n"
+    return _compact(json.dumps(shown, indent=2, ensure_ascii=False)) + "\n"
+
+
+def _compact(text: str) -> str:
+    """Indented JSON with its innermost lists and objects on one line each, where that is not too long."""
+    for innermost in (r"\[[^\[\]{}]*\]", r"\{[^{}]*\}"):
+        text = re.sub(innermost, lambda found: _on_one_line(found[0]), text)
+    return text
+
+
+def _on_one_line(text: str) -> str:
+    line = re.sub(r"\s*\n\s*", " ", text).replace("[ ", "[").replace(" ]", "]")
+    line = line.replace("{ ", "{").replace(" }", "}")
+    return line if len(line) <= LINE_LENGTH else text
 
 
 def _rounded(value: Any) -> Any:
