@@ -40,7 +40,7 @@ def without_responses(name: str, flow: FlowSeries, panel: StudioPanel, responses
         return flow
     v = panel.values
     with np.errstate(divide="ignore", invalid="ignore"):
-        price = np.log(v["avg_ticket_price"])
+        price = np.log(last_known(v["avg_ticket_price"]))
     attendance_before = previous_month(v["class_attendance_rate"])
     explained = responses.contribution(name, price, attendance_before, v["staff_utilization_rate"])
     return FlowSeries(flow.values - explained, flow.counting_variance)
@@ -72,10 +72,10 @@ def core_states(panel: StudioPanel, parameters: CoreParameters, assume_typical: 
                 states, level=np.where(np.isnan(states.level), fitted.type_mean[types][:, None], states.level)
             )
         flows[name] = states
-    return CoreStates(parameters, panel, types, _last_known(panel.values["class_capacity"]), flows)
+    return CoreStates(parameters, panel, types, last_known(panel.values["class_capacity"]), flows)
 
 
-def _last_known(values: FloatArray) -> FloatArray:
+def last_known(values: FloatArray) -> FloatArray:
     """(S, T) the last finite value up to each month."""
     index = np.where(np.isfinite(values), np.arange(values.shape[1]), -1)
     last = np.maximum.accumulate(index, axis=1)

@@ -26,7 +26,7 @@ from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, Studio
 _TUNING_MONTHS = 120
 _SHIFT_MONTHS = 36
 _FEWEST_FOR_SHIFT = 50
-_FIRST_ROUNDS, _LATER_ROUNDS = 5, 1
+_LATER_ROUNDS = 1
 _FULLNESS_SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)
 _JUDGED_HORIZONS = (3, 6, 12)
 _WARM_UP_MONTHS = 12
@@ -72,7 +72,7 @@ class _Fitting:
             adjusted = without_responses(name, self.series[name], self.panel, responses)
             if np.isfinite(adjusted.values).sum() >= 2:
                 before = self.previous.flows.get(name) if self.previous else None
-                rounds = _LATER_ROUNDS if before else _FIRST_ROUNDS
+                rounds = _LATER_ROUNDS if before else self.hyperparameters.tuning_rounds
                 settings = before.settings if before else None
                 fitted[name] = self._shifted(name, adjusted, self._fit(adjusted, settings, rounds))
         return fitted
@@ -111,12 +111,11 @@ class _Fitting:
         tuned = tune(sample, start or starting_settings(sample), rounds)
         return FlowParameters(tuned, type_mean, season)
 
-    def _shifted(self, name: str, flow: FlowSeries, fitted: FlowParameters) -> FlowParameters:
+    def _shifted(self, name: str, adjusted: FlowSeries, fitted: FlowParameters) -> FlowParameters:
         if name not in RESPONDING:
             return fitted
-        return replace(
-            fitted, mean_shift=_mean_shift(name, flow, fitted, self.types, self.panel.calendar_months)
-        )
+        shift = _mean_shift(name, self.series[name], adjusted, fitted, self.types, self.panel.calendar_months)
+        return replace(fitted, mean_shift=shift)
 
 
 def _members_error(
@@ -144,17 +143,25 @@ def _members_error(
 
 
 def _mean_shift(
-    name: str, flow: FlowSeries, fitted: FlowParameters, types: IntArray, calendar_months: IntArray
+    name: str,
+    flow: FlowSeries,
+    adjusted: FlowSeries,
+    fitted: FlowParameters,
+    types: IntArray,
+    months: IntArray,
 ) -> float:
     """The shift under which one-month-ahead forecasts of the last three years are right on average, not in
     the median.
+
+    It is taken on the flow itself: with its responses taken out it would stand at a level that depends on the
+    currency.
     """
     states = run_filters(
-        flow.values,
-        flow.counting_variance,
+        adjusted.values,
+        adjusted.counting_variance,
         fitted.type_mean[types],
         fitted.season[types],
-        calendar_months,
+        months,
         [fitted.settings],
     )
     recent = np.zeros(flow.values.shape, dtype=bool)

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, StudioPanel
 
 Link = Literal["log", "logit"]
 
@@ -39,7 +39,8 @@ revenue per member, upsell revenue per buying member. Visits are attendances per
 """
 
 _RATE_MARGIN = 0.002
-_SMALLEST_SHARE = 0.01
+_SMALLEST_SHARE = 0.1
+_FLOOR_MONTHS = 12
 
 
 @dataclass(frozen=True)
@@ -109,17 +110,23 @@ def _ratio(amount: FloatArray, base: FloatArray) -> FloatArray:
 
 
 def _log_amount(amount: FloatArray) -> FloatArray:
-    """Logarithm of an amount, kept above a hundredth of what the studio has shown so far on average.
+    """Logarithm of an amount, kept above a tenth of the mean of the last twelve months.
 
-    A month at zero (a closure) is then a very low value and not minus infinity; the mean runs over past and
-    present months alone, so that a later month changes nothing. A studio that has only shown zeros stays
-    unknown.
+    A month at zero (a closure) is then a low value and not minus infinity, and doesn't wreck a season. The
+    mean runs over past and present months alone, so that a later month changes nothing. After a year of zeros
+    the amount is unknown.
     """
     seen = np.isfinite(amount)
-    running = np.cumsum(np.where(seen, amount, 0.0), 1) / np.maximum(np.cumsum(seen, 1), 1)
-    floored = np.maximum(amount, _SMALLEST_SHARE * running)
+    floor = _SMALLEST_SHARE * _trailing_sum(np.where(seen, amount, 0.0)) / np.maximum(_trailing_sum(seen), 1)
+    floored = np.maximum(amount, floor)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(seen & (floored > 0), np.log(floored), np.nan)
+
+
+def _trailing_sum(values: FloatArray | BoolArray) -> FloatArray:
+    """(S, T) sum over the last `_FLOOR_MONTHS` months, the present one included."""
+    padded = np.pad(np.asarray(values, dtype=np.float64), ((0, 0), (_FLOOR_MONTHS - 1, 0)))
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, _FLOOR_MONTHS, axis=1).sum(-1))
 
 
 def _retention(values: Mapping[str, FloatArray]) -> FlowSeries:

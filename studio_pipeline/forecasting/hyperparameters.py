@@ -44,8 +44,11 @@ class ForestHyperparameters(Hyperparameters):
 class CoreHyperparameters(Hyperparameters):
     """The stock-and-flow core: how its levels are tuned, and how strongly things are shrunk."""
 
-    candidates: int = Field(
-        40, ge=1, le=1000, description="Settings of the level filter tried for each flow."
+    tuning_rounds: int = Field(
+        5,
+        ge=0,
+        le=50,
+        description="Rounds of the search for each flow's filter settings; all neighbours a round.",
     )
     tuning_studios: int = Field(
         400, ge=1, le=100_000, description="At most so many studios choose the settings."
@@ -78,7 +81,6 @@ class WeightHyperparameters(Hyperparameters):
 class IntervalHyperparameters(Hyperparameters):
     """Predictive distributions from out-of-fold residual paths."""
 
-    max_paths: int = Field(2000, ge=50, le=100_000, description="At most so many residual paths are kept.")
     own_scale_months: float = Field(
         12.0,
         ge=0,

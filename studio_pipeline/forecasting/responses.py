@@ -63,10 +63,13 @@ class Responses:
     def contribution(
         self, flow: str, price_log: FloatArray, attendance_before: FloatArray, utilization: FloatArray
     ) -> FloatArray:
-        """What the regressors add to a flow, on its scale; an unknown regressor adds what its typical value
-        would.
+        """What the regressors add to a flow, on its scale.
+
+        An unknown rate adds what its typical value would. A price has no value that is typical in every
+        currency: where it is unknown and counts, so is the sum.
         """
-        total = self.slope(flow, "price") * np.nan_to_num(price_log)
+        price_slope = self.slope(flow, "price")
+        total = price_slope * price_log if price_slope else np.zeros_like(price_log)
         busy = np.where(np.isfinite(attendance_before), attendance_before, TYPICAL_ATTENDANCE)
         total = total + self.slope(flow, "fullness") * busy + self.slope(flow, "crowding") * crowding(busy)
         worked = np.where(np.isfinite(utilization), utilization, COMFORTABLE_UTILIZATION)

@@ -10,7 +10,7 @@ QUICK = {
         "xgboost": {"n_trees": 3, "max_depth": 2},
         "lightgbm": {"n_trees": 3, "max_depth": 2},
         "random_forest": {"n_trees": 3, "max_depth": 2},
-        "core": {"candidates": 2},
+        "core": {"tuning_rounds": 1},
         "backtest": {"folds": 2, "fold_months": 4},
     }
 }

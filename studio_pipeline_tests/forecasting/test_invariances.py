@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from studio_pipeline.forecasting.core import core_states, project_core
 from studio_pipeline.forecasting.core_fit import fit_core
+from studio_pipeline.forecasting.core_fitting import fit_core_parameters
 from studio_pipeline.forecasting.forecaster import Forecaster
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverStep
 from studio_pipeline.panel.arrays import StudioPanel
@@ -20,6 +22,7 @@ from studio_pipeline_tests.forecasting.fleets import (
     Fitted,
     answered,
     fit_all,
+    generated_panel,
     small_fleet,
     with_values,
 )
@@ -74,6 +77,28 @@ def same_but_for_money(a: Forecast, b: Forecast, factor: float, rtol: float) -> 
     if a.status_quo is not None and b.status_quo is not None:
         close(b.status_quo.total_projected_revenue, factor * a.status_quo.total_projected_revenue, rtol=rtol)
         close(b.status_quo.difference, factor * a.status_quo.difference, rtol=1e-3)
+
+
+def without_some_prices(panel: StudioPanel) -> StudioPanel:
+    """A tenth of the prices unknown, and all of one studio's."""
+    price = panel.values["avg_ticket_price"].copy()
+    price[np.random.default_rng(3).random(price.shape) < 0.1] = np.nan
+    price[2] = np.nan
+    return with_values(panel, {"avg_ticket_price": price})
+
+
+def test_unknown_prices_are_no_price_of_one_in_any_currency() -> None:
+    factor = 2.0
+    panel = without_some_prices(generated_panel(12, 40))
+    usual, doubled = (
+        core_states(p, fit_core_parameters(p, CONFIGURATION.core))
+        for p in (panel, in_currency(panel, factor))
+    )
+    rows = np.arange(panel.n_studios)
+    a, b = (project_core(states, rows, panel.last_months, 12) for states in (usual, doubled))
+    np.testing.assert_allclose(b.members, a.members, rtol=1e-6)
+    np.testing.assert_allclose(b.revenue, factor * a.revenue, rtol=1e-6)
+    assert np.isfinite(a.revenue).all()
 
 
 def test_with_a_refit_a_doubled_currency_doubles_money_and_nothing_else(fleet: Fitted) -> None:

@@ -98,7 +98,7 @@ def test_a_thin_panel_still_gets_a_forecast(name: str, tmp_path: Path) -> None:
     assert (len(predictions) > 0) == bool(fitted.core.folds)
 
 
-@pytest.mark.parametrize("name", ["revenue_only", "without_members"])
+@pytest.mark.parametrize("name", ["revenue_only", "without_members", "closed_for_a_while"])
 def test_revenue_alone_is_forecast_near_its_level(name: str) -> None:
     panel = PANELS[name](generated_panel(8, 30))
     fitted = fit_all(panel, learners=("lightgbm",))

@@ -37,7 +37,7 @@ QUICK = ForecastingConfiguration(
     xgboost=BoostingHyperparameters(n_trees=5),
     lightgbm=BoostingHyperparameters(n_trees=5),
     random_forest=ForestHyperparameters(n_trees=3),
-    core=CoreHyperparameters(candidates=2),
+    core=CoreHyperparameters(tuning_rounds=1),
     backtest=BacktestHyperparameters(folds=1, max_training_rows=3000),
 )
 
