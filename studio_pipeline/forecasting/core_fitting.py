@@ -16,7 +16,13 @@ import numpy as np
 from studio_pipeline.forecasting.core import core_states, project_core, without_responses
 from studio_pipeline.forecasting.core_parameters import CoreParameters, FlowParameters
 from studio_pipeline.forecasting.flow_tuning import FlowSample, starting_settings, tune
-from studio_pipeline.forecasting.flows import FLOW_LINKS, FlowSeries, flow_series, logit, sigmoid
+from studio_pipeline.forecasting.flows import (
+    FLOW_LINKS,
+    FlowSeries,
+    flow_series,
+    previous_month,
+    sigmoid,
+)
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, CoreHyperparameters
 from studio_pipeline.forecasting.level_filter import FilterSettings, run_filters
 from studio_pipeline.forecasting.responses import RESPONDING, Responses, estimate_responses
@@ -114,7 +120,7 @@ class _Fitting:
     def _shifted(self, name: str, adjusted: FlowSeries, fitted: FlowParameters) -> FlowParameters:
         if name not in RESPONDING:
             return fitted
-        shift = _mean_shift(name, self.series[name], adjusted, fitted, self.types, self.panel.calendar_months)
+        shift = _mean_shift(name, self.series[name], adjusted, fitted, self.types, self.panel)
         return replace(fitted, mean_shift=shift)
 
 
@@ -148,7 +154,7 @@ def _mean_shift(
     adjusted: FlowSeries,
     fitted: FlowParameters,
     types: IntArray,
-    months: IntArray,
+    panel: StudioPanel,
 ) -> float:
     """The shift under which one-month-ahead forecasts of the last three years are right on average, not in
     the median.
@@ -161,20 +167,33 @@ def _mean_shift(
         adjusted.counting_variance,
         fitted.type_mean[types],
         fitted.season[types],
-        months,
+        panel.calendar_months,
         [fitted.settings],
     )
+    observed, weights = _observed(name, panel)
     recent = np.zeros(flow.values.shape, dtype=bool)
     recent[:, -_SHIFT_MONTHS:] = True
     used = recent & np.isfinite(states.surprise[0]) & np.isfinite(states.level[0])
-    if used.sum() < _FEWEST_FOR_SHIFT:
+    used &= np.isfinite(observed) & (weights > 0)
+    if used.sum() < _FEWEST_FOR_SHIFT or np.ptp(observed[used]) == 0:
         return 0.0
-    actual, expected = flow.values[used], (flow.values - states.surprise[0])[used]
     # Common surprises are the market's, not Jensen's: only their spread around the mean counts.
-    actual = actual - (actual - expected).mean()
-    natural = sigmoid if FLOW_LINKS[name] == "logit" else np.exp
-    scale = logit if FLOW_LINKS[name] == "logit" else np.log
-    return float(scale(natural(actual).mean()) - scale(natural(expected).mean()))
+    expected = (flow.values - states.surprise[0])[used] + states.surprise[0][used].mean()
+    actual = np.average(observed[used], weights=weights[used])
+    if name == "retention":
+        forecast = np.average(sigmoid(expected), weights=weights[used])
+        return float(np.log(actual / (1 - actual)) - np.log(forecast / (1 - forecast)))
+    forecast = np.average(np.exp(expected), weights=weights[used])
+    return float(np.log(actual + 0.5) - np.log(forecast))
+
+
+def _observed(name: str, panel: StudioPanel) -> tuple[FloatArray, FloatArray]:
+    """(S, T) a responding flow on its natural scale, and the weight of each month in what it adds up to."""
+    if name == "retention":
+        before = np.nan_to_num(previous_month(panel.values["total_members"]))
+        return panel.values["retention_rate"], before
+    new_members = panel.values["new_members"]
+    return new_members, np.ones_like(new_members)
 
 
 def _type_means(values: FloatArray, weights: FloatArray, types: IntArray, n_types: int) -> FloatArray:
