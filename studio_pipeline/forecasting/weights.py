@@ -3,7 +3,8 @@ one.
 
 The simple baselines and the plain core are among the candidates, so the ensemble can fall back to them.
 Errors are taken relative to the studio's last month and reweighted towards absolute errors (what WAPE
-counts); neighbouring horizons share their evidence; a prior on the core holds where there is little of it.
+counts); neighbouring horizons share their evidence; where there is little of it, a prior on the core and
+the simple baselines holds.
 Source: Lawson & Hanson (1974) for NNLS; iteratively reweighted least squares for the absolute error.
 """
 
@@ -28,7 +29,7 @@ from studio_pipeline.forecasting.learners import LearnerFit
 from studio_pipeline.forecasting.targets import TARGETS
 from studio_pipeline.panel.arrays import BoolArray, FloatArray
 
-_PRIOR = {"core": 0.7, "direct": 0.15, "persistence": 0.15}
+_PRIOR = {"core": 0.45, "direct": 0.1, "persistence": 0.2, "seasonal_naive": 0.25}
 _SUM_TO_ONE = 1e3
 _REWEIGHTINGS = 4
 _NO_WEIGHT = 0.005
