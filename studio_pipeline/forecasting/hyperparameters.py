@@ -68,7 +68,7 @@ class WeightHyperparameters(Hyperparameters):
     """Ensemble weights by non-negative least squares on out-of-fold predictions."""
 
     prior_months: float = Field(
-        60.0,
+        10.0,
         ge=0,
         le=1e6,
         description="Studio months of evidence at which the pull towards the prior counts half.",

@@ -15,7 +15,7 @@ from studio_pipeline_tests.forecasting.fleets import small_fleet
 CORE, DIRECT, XGBOOST, PERSISTENCE = (
     CANDIDATES.index(name) for name in ("core", "direct", "xgboost", "persistence")
 )
-PRIOR = {"core": 0.7, "direct": 0.15, "persistence": 0.15}
+PRIOR = {"core": 0.45, "direct": 0.1, "persistence": 0.2, "seasonal_naive": 0.25}
 
 
 def made_up(best: int | tuple[int, int], n: int = 2000, error: float = 0.1) -> tuple[FloatArray, ...]:
