@@ -31,7 +31,8 @@ from studio_pipeline.panel.arrays import BoolArray, FloatArray
 
 _PRIOR = {"core": 0.45, "direct": 0.1, "persistence": 0.2, "seasonal_naive": 0.25}
 _SUM_TO_ONE = 1e3
-_REWEIGHTINGS = 4
+_MOST_REWEIGHTINGS = 25
+_SETTLED = 0.002
 _NO_WEIGHT = 0.005
 
 
@@ -151,6 +152,7 @@ def target_weights(
     with np.errstate(divide="ignore", invalid="ignore"):
         relative, outcome = stack[usable] / last_known[:, None], actual / last_known[:, None]
     known = np.isfinite(outcome) & np.isfinite(relative).all(0)
+    start = prior[usable]
     for h in range(n_horizons):
         kernel = np.exp(-0.5 * ((np.arange(n_horizons) - h) / hyperparameters.horizon_bandwidth) ** 2)
         kernel[kernel < 0.1] = 0.0
@@ -158,30 +160,36 @@ def target_weights(
         if rows.any():
             share = np.broadcast_to(kernel, rows.shape)[rows]
             weights[h, usable] = _solve(
-                relative[:, rows].T, outcome[rows], share, prior[usable], hyperparameters.prior_months
+                relative[:, rows].T, outcome[rows], share, prior[usable], hyperparameters.prior_months, start
             )
+            start = weights[h, usable]
     weights[weights < _NO_WEIGHT] = 0.0
     return np.asarray(weights / weights.sum(1, keepdims=True))
 
 
 def _solve(
-    x: FloatArray, y: FloatArray, share: FloatArray, prior: FloatArray, prior_months: float
+    x: FloatArray, y: FloatArray, share: FloatArray, prior: FloatArray, prior_months: float, start: FloatArray
 ) -> FloatArray:
     """(C,) weights of (R, C) forecasts against (R,) outcomes, all relative to the last known month."""
-    weights = prior
-    for _ in range(_REWEIGHTINGS):
+    weights = start
+    # The spread of the candidates around their mean is what the data can tell weights apart by.
+    spread = ((x - x.mean(1, keepdims=True)) ** 2).sum(1)
+    for _ in range(_MOST_REWEIGHTINGS):
+        before = weights
         missed = np.abs(y - x @ weights)
-        typical = max(float(np.median(missed)), 1e-9)
-        row = share / np.maximum(missed, 0.2 * typical)
-        gram = (x * row[:, None]).T @ x
-        moment = (x * row[:, None]).T @ y
-        # The spread of the candidates around their mean is what the data can tell weights apart by.
-        spread = x - x.mean(1, keepdims=True)
-        pull = prior_months / max(share.sum(), 1e-9) * float((row[:, None] * spread**2).sum() / x.shape[1])
-        constraint = _SUM_TO_ONE * np.trace(gram) / x.shape[1]
-        gram = gram + pull * np.eye(len(prior)) + constraint
-        moment = moment + pull * prior + constraint
-        root = np.linalg.cholesky(gram + 1e-10 * np.trace(gram) * np.eye(len(prior)))
-        weights, _ = nnls(root.T, np.linalg.solve(root, moment))
-        weights = weights / max(weights.sum(), 1e-12)
-    return np.asarray(weights)
+        row = share / np.maximum(missed, 0.2 * max(float(np.median(missed)), 1e-9))
+        pull = prior_months / max(share.sum(), 1e-9) * float(row @ spread / x.shape[1])
+        weights = _least_squares((x * row[:, None]).T @ np.column_stack([x, y]), prior, pull)
+        if np.abs(weights - before).max() < _SETTLED:
+            break
+    return weights
+
+
+def _least_squares(moments: FloatArray, prior: FloatArray, pull: float) -> FloatArray:
+    """(C,) non-negative weights that sum to 1, from (C, C + 1) moments and a pull to the prior."""
+    gram, moment = moments[:, :-1], moments[:, -1]
+    constraint = _SUM_TO_ONE * np.trace(gram) / len(gram)
+    ridge = pull + 1e-10 * np.trace(gram)
+    root = np.linalg.cholesky(gram + constraint + ridge * np.eye(len(gram)))
+    weights, _ = nnls(root.T, np.linalg.solve(root, moment + constraint + pull * prior))
+    return np.asarray(weights / max(weights.sum(), 1e-12))
