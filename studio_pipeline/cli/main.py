@@ -62,7 +62,10 @@ def _tell(error: StudioError) -> None:
 
 
 def _keep_traceback(error: BaseException) -> None:
-    """Append the traceback to a file in STUDIO_HOME, and say where; print it if there is no such place."""
+    """Append the traceback to a file in STUDIO_HOME, and say where.
+
+    Where there is no such place, a fault's is printed; an expected error has said all there is to say.
+    """
     text = "".join(traceback.format_exception(error))
     path = _log_file()
     try:
@@ -72,7 +75,8 @@ def _keep_traceback(error: BaseException) -> None:
         with path.open("a", encoding="utf-8") as file:
             file.write(f"--- {datetime.now(UTC).isoformat(timespec='seconds')}\n{text}\n")
     except OSError:
-        click.echo(text, err=True)
+        if not isinstance(error, StudioError):
+            click.echo(text, err=True)
     else:
         click.echo(f"Details: {path}", err=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import math
 from collections.abc import Mapping
@@ -11,11 +12,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from studio_pipeline.errors import CorruptReleaseError, NoReleaseError, SyntheticReleaseError
+from studio_pipeline.errors import CorruptReleaseError, NoReleaseError, StorageError, SyntheticReleaseError
 from studio_pipeline.publishing.folders import verify_folder
 from studio_pipeline.publishing.layout import history_folder, model_folder, pointer_file, snapshot_folder
 from studio_pipeline.publishing.locks import PUBLISH_LOCK, hold_lock
-from studio_pipeline.publishing.storage import replace_file, storage_errors
+from studio_pipeline.publishing.storage import REMEDIES, replace_file, storage_errors
 
 Source = Literal["landing", "generator"]
 
@@ -106,6 +107,7 @@ def current_release(home: Path) -> Release:
     Raises:
         NoReleaseError: nothing is published yet.
         CorruptReleaseError: the pointer can't be read.
+        StorageError: `home` is a file, or stands below one.
     """
     try:
         return _read(pointer_file(home))
@@ -132,7 +134,7 @@ def pointer_identity(home: Path) -> tuple[int, int] | None:
     """Inode and modification time (ns) of the pointer: they change with every release. None where none is."""
     try:
         status = pointer_file(home).stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return status.st_ino, status.st_mtime_ns
 
@@ -174,6 +176,8 @@ def _read(path: Path) -> Release:
         return Release(**content)
     except FileNotFoundError:
         raise
+    except NotADirectoryError as error:
+        raise StorageError(f"Could not read {path}: {error.strerror}.", REMEDIES[errno.ENOTDIR]) from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptReleaseError(
             f"{path} can't be read ({error}).",

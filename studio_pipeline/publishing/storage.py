@@ -22,6 +22,7 @@ REMEDIES: dict[int, str] = {
     errno.ENOTDIR: "A file stands where a folder should be: move it away, or point STUDIO_HOME elsewhere.",
     errno.EEXIST: "A file stands where a folder should be: move it away, or point STUDIO_HOME elsewhere.",
     errno.EPERM: "Give this user the right to write there, or point STUDIO_HOME elsewhere.",
+    errno.ENOENT: "This folder is not there and can't be made: point STUDIO_HOME elsewhere.",
 }
 """What a person can do about each refusal of a disk."""
 
@@ -30,16 +31,23 @@ REMEDIES: dict[int, str] = {
 def storage_errors(place: Path) -> Iterator[None]:
     """Turn the refusals of a disk (full, read-only, no permission) into a `StorageError` that names `place`.
 
-    Any other `OSError` passes through: it is a bug, not a full disk.
+    Any other `OSError` passes through: it is a bug, not a full disk. So is a missing file that is neither
+    `place` nor a folder on the way to it.
     """
     try:
         yield
     except OSError as error:
-        if error.errno not in REMEDIES:
+        if error.errno not in REMEDIES or (error.errno == errno.ENOENT and not _lacks(place, error)):
             raise
         raise StorageError(
             f"Could not write {place}: {error.strerror or error}.", REMEDIES[error.errno]
         ) from error
+
+
+def _lacks(place: Path, error: OSError) -> bool:
+    """Whether `place`, or a folder on the way to it, is what is missing."""
+    missing = Path(os.fsdecode(error.filename or ""))
+    return missing in (place, *place.parents) or not place.parent.exists()
 
 
 def fsync_file(path: Path) -> None:

@@ -70,6 +70,34 @@ def test_a_fault_is_one_line_and_a_file(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert "Traceback" in log.read_text()
 
 
+@pytest.mark.parametrize("command", ["run", "status", "serve", "up"])
+@pytest.mark.parametrize("below", [".", "deeper"])
+def test_a_home_that_is_a_file_is_told_in_two_lines(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str, below: str
+) -> None:
+    (tmp_path / "home").write_text("I am a file")
+    monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "home" / below))
+    monkeypatch.setattr("serving.server.uvicorn.run", lambda *_, **__: pytest.fail("it was started"))
+    shown = CliRunner().invoke(main, [command])
+    assert shown.exit_code == 1
+    what, remedy = shown.output.splitlines()
+    assert str(tmp_path / "home") in what
+    assert remedy == "A file stands where a folder should be: move it away, or point STUDIO_HOME elsewhere."
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no /proc")
+@pytest.mark.parametrize("command", ["run", "up"])
+def test_a_home_that_can_not_be_made_is_told_in_two_lines(
+    monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setenv("STUDIO_HOME", "/proc/nope")
+    shown = CliRunner().invoke(main, [command])
+    assert shown.exit_code == 1
+    *_, what, remedy = shown.output.splitlines()
+    assert what == "Could not write /proc/nope/run.lock: No such file or directory."
+    assert remedy == "This folder is not there and can't be made: point STUDIO_HOME elsewhere."
+
+
 def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STUDIO_RATE_LIMIT", "often")
     shown = CliRunner().invoke(main, ["status"])
