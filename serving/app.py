@@ -42,6 +42,7 @@ def create_app(settings: Settings | None = None, load: LoadForecaster = load_for
             app.state.access = AccessRules(read.api_keys)
             app.state.store = ModelStore(read.home, read.model_version, load)
             await asyncio.to_thread(app.state.store.refresh)
+            app.state.store.warn_if_empty()
             watcher = asyncio.create_task(app.state.store.watch())
             try:
                 yield

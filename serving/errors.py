@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from serving.access import AccessDeniedError
+from serving.schemas.common import HeldLevers, Levers
 from studio_pipeline.errors import (
     InputError,
     QueryError,
@@ -61,16 +62,42 @@ async def _answer_denied(_: Request, error: Exception) -> JSONResponse:
     return _detail(error.status, error.detail)
 
 
-async def _answer_invalid(_: Request, error: Exception) -> JSONResponse:
+async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101
+    problems = error.errors()
+    if any(item["loc"] == ("body",) for item in problems) and not _says_json(request):
+        return _detail(422, [NOT_SAID_TO_BE_JSON])
     # The input itself stays out: it may be huge, or a NaN that JSON can't carry.
-    return _detail(422, [_field_problem(item) for item in error.errors()])
+    return _detail(422, [_field_problem(item) for item in problems])
+
+
+def _says_json(request: Request) -> bool:
+    """Whether the header says so; without it the body is not read as JSON."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+NOT_SAID_TO_BE_JSON: Mapping[str, object] = {
+    "loc": ["header", "content-type"],
+    "msg": "The body is not read as JSON without the header Content-Type: application/json. Send that too.",
+    "type": "content_type",
+}
 
 
 def _field_problem(item: Mapping[str, Any]) -> dict[str, object]:
     # The name of an unknown field is the sender's; it may hold what UTF-8 can't carry.
     loc = [str(part).encode("utf-8", "replace").decode()[:100] for part in item["loc"]]
-    return {"loc": loc, "msg": item["msg"], "type": item["type"]}
+    return {"loc": loc, "msg": _message(item), "type": item["type"]}
+
+
+def _message(item: Mapping[str, Any]) -> str:
+    """What is wrong with a field; an unknown lever is told which ones there are."""
+    *way, _ = item["loc"]
+    if item["type"] != "extra_forbidden" or way[-1:] != ["levers"]:
+        return str(item["msg"])
+    levers = HeldLevers if "lever_plan" in way else Levers
+    place = " of a lever_plan" if "lever_plan" in way else ""
+    return f"This is none of the levers{place}, which are {', '.join(levers.model_fields)}."
 
 
 async def _answer_http(request: Request, error: Exception) -> JSONResponse:

@@ -118,6 +118,13 @@ class ModelStore:
             raise NoReleaseError(what, "Run `studio run`; this service picks the release up by itself.")
         return self._held
 
+    def warn_if_empty(self) -> None:
+        """Say in the log that there is no release, and what to do."""
+        try:
+            self.require()
+        except NoReleaseError as error:
+            logger.warning("There is no release to answer from. %s", error)
+
     def manifests(self) -> dict[str, Manifest]:
         """Manifest of every model bundle on the disk, by version."""
         return model_manifests(self._home)

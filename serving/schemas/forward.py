@@ -85,11 +85,17 @@ class StatusQuoAnswer(AnswerModel):
 
 
 class LeverEffectAnswer(AnswerModel):
-    """How a lever acts, and what that figure rests on."""
+    """How a lever acts on the members who stay, and what that figure rests on."""
 
-    source: Literal["data", "pooled", "prior"]
-    effect: float
-    standard_error: float
+    source: Literal["data", "pooled", "prior"] = Field(
+        description="What it rests on: the data's months, other studios' months, or an assumption."
+    )
+    effect: float = Field(
+        description="Change of the log odds of a month's retention: for `avg_ticket_price` per unit of its"
+        " natural logarithm (-1.1: a price 10 % up lowers them by 0.105), for rates per 1 of the rate (-2: 0.05"
+        " more lowers them by 0.1); of staff utilisation only what is above a comfortable rate counts."
+    )
+    standard_error: float = Field(ge=0, description="Of `effect`, in the same unit.")
 
 
 class ForwardAnswer(AnswerModel):
@@ -108,6 +114,8 @@ class ForwardAnswer(AnswerModel):
     prediction_accuracy: float | None = Field(
         description="1 - WAPE of this model in backtests over these horizons."
     )
-    lever_effects: dict[str, LeverEffectAnswer]
+    lever_effects: dict[str, LeverEffectAnswer] = Field(
+        description="How retention responds to levers, by lever; empty where nothing is known of it."
+    )
     warnings: list[str]
     status_quo: StatusQuoAnswer | None = Field(default=None, description="Only with `compare_to_status_quo`.")

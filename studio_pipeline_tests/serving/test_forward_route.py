@@ -140,6 +140,42 @@ def test_a_wrong_field_is_named(client: TestClient, change: dict[str, object], f
 
 
 @pytest.mark.parametrize(
+    ("change", "starts", "listed"),
+    [
+        ({"levers": {"price": 3}}, "This is none of the levers, which are retention_rate, ", True),
+        (
+            {"lever_plan": [{"from_month": 1, "levers": {"current_member_count": 80}}]},
+            "This is none of the levers of a lever_plan, which are retention_rate, ",
+            False,
+        ),
+    ],
+)
+def test_an_unknown_lever_is_told_the_levers(
+    client: TestClient, change: dict[str, object], starts: str, listed: bool
+) -> None:
+    (problem,) = client.post(FORWARD, json={"studio_id": "chain-a-1", **change}).json()["detail"]
+    assert problem["msg"].startswith(starts)
+    assert ("current_member_count" in problem["msg"]) is listed
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Type": "application/x-www-form-urlencoded"}])
+def test_a_body_without_its_header_is_told_so(client: TestClient, headers: dict[str, str]) -> None:
+    response = client.post(FORWARD, content=b'{"studio_id": "chain-a-1"}', headers=headers)
+    assert response.status_code == 422
+    (problem,) = response.json()["detail"]
+    assert problem["loc"] == ["header", "content-type"]
+    assert "Content-Type: application/json" in problem["msg"]
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "application/problem+json"])
+def test_a_header_that_says_json_in_other_words_is_taken(client: TestClient, kind: str) -> None:
+    for body, status in ((b'{"studio_id": "chain-a-1"}', 200), (b"[]", 422)):
+        response = client.post(FORWARD, content=body, headers={"Content-Type": kind})
+        assert response.status_code == status
+        assert "header" not in response.text
+
+
+@pytest.mark.parametrize(
     "body",
     [
         b'{"studio_id": "chain-a-1", "levers": {"avg_ticket_price": NaN}}',
@@ -209,4 +245,7 @@ def test_the_openapi_document_gives_every_field_and_every_status(client: TestCli
     assert schemas["ForwardRequest"]["additionalProperties"] is False
     assert set(schemas["Levers"]["properties"]) == set(EVERYTHING["levers"])  # type: ignore[call-overload]
     assert set(schemas["ForwardAnswer"]["required"]) == set(ForwardAnswer.model_fields) - {"status_quo"}
+    effect = schemas["LeverEffectAnswer"]["properties"]
+    assert all(field["description"] for field in effect.values())
+    assert "log odds" in effect["effect"]["description"]
     assert "HTTPValidationError" not in json.dumps(document["paths"])

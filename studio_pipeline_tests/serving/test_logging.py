@@ -35,10 +35,20 @@ def test_text_lines_stand_on_one_line_each(client_of, tmp_path: Path) -> None:  
 
 
 def test_the_level_is_the_setting_s(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    publish_fake(tmp_path, 1)
     file = tmp_path / "service.log"
     with client_of(log_file=file, log_level="WARNING") as client:
         client.get("/api/v1/health")
     assert file.read_text() == ""
+
+
+def test_a_start_without_a_release_is_a_warning_with_a_remedy(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "service.log"
+    with client_of(log_file=file, log_level="WARNING"):
+        pass
+    (line,) = file.read_text().splitlines()
+    assert "WARNING serving.model_store: There is no release to answer from." in line
+    assert f"Nothing is published in {tmp_path} yet. Run `studio run`" in line
 
 
 def test_a_log_that_can_not_be_written_stops_the_start_with_a_remedy(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
