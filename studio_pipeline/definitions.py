@@ -18,8 +18,9 @@ from studio_pipeline.assets import (
     validated_data,
 )
 from studio_pipeline.automation.jobs import monthly_refresh, refresh_release
+from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.resources.mlflow_tracking import MlflowTracking
-from studio_pipeline.resources.run_configuration import configuration_resource, settings_resource
+from studio_pipeline.resources.run_configuration import RunLock, configuration_resource, settings_resource
 from studio_pipeline.resources.storage import FolderStorage
 from studio_pipeline.settings import Settings
 
@@ -27,15 +28,18 @@ STAGES = [raw_data, validated_data, features, model_fits, ensemble, evaluation, 
 
 
 def build_definitions(
-    settings: Settings | None = None, resources: Mapping[str, Any] | None = None
+    settings: Settings | None = None,
+    resources: Mapping[str, Any] | None = None,
+    run_lock: RunLock = hold_lock,
 ) -> dg.Definitions:
     """Wire everything together.
 
     Args:
         settings: used instead of the environment's.
         resources: used instead of those of the same names: settings, configuration, mlflow, io_manager.
+        run_lock: keeps two runs from using one STUDIO_HOME.
     """
-    read = settings_resource(settings)
+    read = settings_resource(settings, run_lock)
     defaults = {
         "settings": read,
         "configuration": configuration_resource(),

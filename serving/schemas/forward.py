@@ -92,8 +92,8 @@ class LeverEffectAnswer(AnswerModel):
     )
     effect: float = Field(
         description="Change of the log odds of a month's retention: for `avg_ticket_price` per unit of its"
-        " natural logarithm (-1.1: a price 10 % up lowers them by 0.105), for rates per 1 of the rate (-2: 0.05"
-        " more lowers them by 0.1); of staff utilisation only what is above a comfortable rate counts."
+        " natural logarithm (-1.1: a price 10 % up lowers them by 0.105), for rates per 1 of the rate (-2: 5"
+        " points more lower them by 0.1); of staff utilisation only what is above a comfortable rate counts."
     )
     standard_error: float = Field(ge=0, description="Of `effect`, in the same unit.")
 

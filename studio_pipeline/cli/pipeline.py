@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import time
@@ -99,7 +100,9 @@ def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -
     from studio_pipeline.definitions import build_definitions
 
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    job = build_definitions(settings).resolve_job_def(REFRESH_RELEASE)
+    # The lock is this command's, from before the run until after its outcome is written down.
+    definitions = build_definitions(settings, run_lock=lambda _: contextlib.nullcontext())
+    job = definitions.resolve_job_def(REFRESH_RELEASE)
     with dagster_instance(settings) as instance:
         fail_dead_runs(instance)
         progress = Progress()

@@ -1,8 +1,10 @@
-"""Dagster run config for the pure configuration classes: every field optional, over YAML, over defaults."""
+"""What every run begins with: settings, the lock of their home, and run config over YAML over defaults."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from types import NoneType
 from typing import Any, Union, get_args, get_origin
 
@@ -10,7 +12,11 @@ import dagster as dg
 from pydantic import BaseModel, Field, create_model
 
 from studio_pipeline.configuration import Configuration, read_configuration
+from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.settings import Settings, read_settings
+
+RunLock = Callable[[Path], AbstractContextManager[None]]
+"""Held by a run on a STUDIO_HOME from its first resource to its last."""
 
 PLAIN_TYPES = (bool, int, float, str)
 
@@ -43,11 +49,33 @@ def _config_type(annotation: Any) -> Any:
     return str
 
 
-def settings_resource(settings: Settings | None = None) -> dg.ResourceDefinition:
-    """The settings, read when a run starts unless they are given."""
-    return dg.ResourceDefinition(
-        lambda _: settings or read_settings(), description="Settings from the environment and .env."
-    )
+def settings_resource(
+    settings: Settings | None = None, run_lock: RunLock = hold_lock
+) -> dg.ResourceDefinition:
+    """The settings, read when a run starts unless they are given; the run holds the lock of their home.
+
+    Everything that reads or writes STUDIO_HOME depends on this resource, so a second run fails before it does
+    anything. Outside a run, where one only looks at an asset, nothing is locked.
+    """
+
+    runs_inside: set[str] = set()
+
+    @contextmanager
+    def read(context: dg.InitResourceContext) -> Iterator[Settings]:
+        given = settings or read_settings()
+        run_id = context.run.run_id if context.run else None
+        # Dagster asks again for each resource that holds this one; the first to ask is the last to let go.
+        if run_id is None or run_id in runs_inside:
+            yield given
+            return
+        with run_lock(given.home):
+            runs_inside.add(run_id)
+            try:
+                yield given
+            finally:
+                runs_inside.remove(run_id)
+
+    return dg.ResourceDefinition(read, description="Settings from the environment and .env.")
 
 
 def configuration_resource() -> dg.ResourceDefinition:

@@ -1,5 +1,6 @@
 """Run config over YAML over defaults, generated from the pure classes."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Literal
 
@@ -36,8 +37,8 @@ def read(config: dict[str, object], yaml: Path | None = None) -> Configuration:
     def take(context) -> None:  # type: ignore[no-untyped-def]
         found.append(context.resources.configuration)
 
-    settings = Settings(config=yaml)
-    resources = {"settings": settings_resource(settings), "configuration": configuration_resource()}
+    unlocked = settings_resource(Settings(config=yaml), lambda _: nullcontext())
+    resources = {"settings": unlocked, "configuration": configuration_resource()}
 
     @dg.job(resource_defs=resources)
     def job() -> None:

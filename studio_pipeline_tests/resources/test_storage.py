@@ -1,6 +1,7 @@
 """Storage of assets: a folder a version, the run's own version first, nothing half-written or pickled."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -48,7 +49,8 @@ def reader(note: Note) -> Any:
 
 
 def run(tmp_path: Path, assets: list[Any], selection: list[Any], text: str = "first") -> Any:
-    settings = settings_resource(Settings(home=tmp_path))
+    # Without the lock, as one of these runs takes place within another.
+    settings = settings_resource(Settings(home=tmp_path), lambda _: nullcontext())
     chosen = [asset.key.to_user_string() for asset in selection]
     config = {"ops": {"table": {"config": {"text": text}}}} if "table" in chosen else {}
     return dg.materialize(

@@ -1,0 +1,102 @@
+"""One run at a time on a STUDIO_HOME, whichever door it comes through."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from studio_pipeline.definitions import build_definitions, defs
+from studio_pipeline.errors import RunInProgressError
+from studio_pipeline.publishing.locks import hold_lock
+from studio_pipeline.resources.run_configuration import settings_resource
+from studio_pipeline.settings import Settings
+
+STEPS = [sorted(step.keys) for step in defs.resolve_asset_graph().assets_defs if step.keys]
+WAITING = """
+import sys, time
+from pathlib import Path
+import dagster as dg
+from studio_pipeline.resources.run_configuration import settings_resource
+from studio_pipeline.settings import Settings
+
+@dg.asset(required_resource_keys={"settings"})
+def slow():
+    print("running", flush=True)
+    time.sleep(60)
+
+dg.materialize([slow], resources={"settings": settings_resource(Settings(home=Path(sys.argv[1])))})
+"""
+
+
+def materialise(home: Path) -> bool:
+    @dg.asset(required_resource_keys={"settings"})
+    def one() -> None:
+        with pytest.raises(RunInProgressError):
+            hold_lock(home).__enter__()
+
+    return dg.materialize([one], resources={"settings": settings_resource(Settings(home=home))}).success
+
+
+def test_a_run_holds_the_lock_until_it_ends(tmp_path: Path) -> None:
+    assert materialise(tmp_path)
+    with hold_lock(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("keys", STEPS, ids=lambda keys: keys[0].to_user_string())
+def test_no_asset_is_materialised_beside_another_run(keys: list[dg.AssetKey], tmp_path: Path) -> None:
+    job = build_definitions(Settings(home=tmp_path)).resolve_implicit_global_asset_job_def()
+    with hold_lock(tmp_path), pytest.raises(dg.DagsterResourceFunctionError) as caught:
+        job.execute_in_process(asset_selection=keys)
+    assert isinstance(caught.value.__cause__, RunInProgressError)
+    assert f"process {os.getpid()}, started at 20" in str(caught.value.__cause__)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.lock"]
+
+
+def test_looking_at_an_asset_locks_nothing(tmp_path: Path) -> None:
+    with (
+        hold_lock(tmp_path),
+        dg.build_resources({"settings": settings_resource(Settings(home=tmp_path))}) as r,
+    ):
+        assert r.settings.home == tmp_path
+
+
+def test_the_second_run_fails_while_the_first_goes_on_and_a_kill_frees_the_home(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", WAITING, tmp_path], stdout=subprocess.PIPE) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == b"running\n"
+        with pytest.raises(dg.DagsterResourceFunctionError) as caught:
+            materialise(tmp_path)
+        assert f"process {first.pid}, started at 20" in str(caught.value.__cause__)
+        assert first.poll() is None
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+    assert materialise(tmp_path)
+
+
+@pytest.mark.slow
+def test_dagster_s_own_command_names_the_run_that_is_in_its_way(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    (home / "dagster").mkdir(parents=True)
+    environment = os.environ | {"STUDIO_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
+    command = ["-m", "dagster", "asset", "materialize", "-m", "studio_pipeline.definitions"]
+    with hold_lock(home):
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, *command, "--select", "raw_studio_months"],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert f"Another run is using {home} (process {os.getpid()}, started at 20" in done.stdout
+    assert time.monotonic() - began < 60
+    assert not (home / "assets").exists()
