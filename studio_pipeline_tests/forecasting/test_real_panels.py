@@ -1,0 +1,103 @@
+"""Real and simulated months that are not the generator's: forecasts against what then happened.
+
+The files lie beside the repository and are not part of it; where they are absent the tests skip. `pytest -m
+slow -s` prints the figures.
+"""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from studio_pipeline.forecasting.baselines import BASELINES, baseline_forecasts
+from studio_pipeline.forecasting.forecaster import Forecaster
+from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.queries import ForwardQuery
+from studio_pipeline.panel.arrays import FloatArray
+from studio_pipeline.panel.frames import panel_from_frame
+from studio_pipeline.panel.landing import read_landing
+from studio_pipeline.panel.limits import ValidationLimits
+from studio_pipeline.panel.validation import validate_months
+from studio_pipeline_tests.forecasting.fleets import answered, fit_all
+
+SHARED = Path(__file__).parents[3] / "shared"
+BROADWAY_MAP = Path(__file__).parents[1] / "panel" / "broadway.columns.yaml"
+NOW = datetime(2024, 1, 1, tzinfo=UTC)
+HELD_OUT = 6
+FEWEST_MONTHS = 24
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not SHARED.is_dir(), reason="the folder with real data is not beside the repository"),
+]
+
+
+def months_of(file: Path, tmp_path: Path, column_map: Path | None = None) -> pd.DataFrame:
+    landing = tmp_path / "landing"
+    landing.mkdir()
+    shutil.copy(file, landing / file.name)
+    if column_map is not None:
+        shutil.copy(column_map, landing / f"{file.name}.columns.yaml")
+    raw = read_landing(landing, tmp_path / "first_seen.parquet", NOW)
+    return validate_months(raw.frame, ValidationLimits(), NOW.date()).frame
+
+
+def wape(errors: list[FloatArray], actual: list[FloatArray]) -> float:
+    return float(np.abs(np.concatenate(errors)).sum() / np.concatenate(actual).sum())
+
+
+def test_broadway_is_forecast_no_worse_than_by_the_best_simple_baseline(tmp_path: Path) -> None:
+    """The last six full months of each run with at least 24 are held out; WAPE over them."""
+    frame = months_of(SHARED / "data" / "broadway_monthly.csv", tmp_path, BROADWAY_MAP)
+    by_run = frame.groupby("studio_id")["month_year"]
+    is_held = (by_run.transform("size") >= FEWEST_MONTHS) & (by_run.cumcount(ascending=False) < HELD_OUT)
+    held = frame[is_held]
+    assert held["studio_id"].nunique() == 49
+    panel = panel_from_frame(frame[~is_held])
+    fitted = fit_all(panel, configuration=ForecastingConfiguration())
+    runs = sorted(held["studio_id"].unique())
+    answers = answered(Forecaster(fitted.model, panel), [ForwardQuery(r, projection_months=12) for r in runs])
+    rows = np.array([panel.rows[run] for run in runs])
+    simple = baseline_forecasts(panel.values["total_revenue"], rows, panel.last_months[rows], 12)
+    missed: dict[str, list[FloatArray]] = {name: [] for name in ("ensemble", *BASELINES)}
+    actual = []
+    for place, (run, answer) in enumerate(zip(runs, answers, strict=True)):
+        months = held.loc[held["studio_id"] == run, ["month_year", "total_revenue"]]
+        ahead = months["month_year"].to_numpy().astype("datetime64[M]") - answer.base_month
+        steps = ahead.astype(int) - 1
+        near = steps < 12
+        revenue = months["total_revenue"].to_numpy()[near]
+        actual.append(revenue)
+        missed["ensemble"].append(answer.revenue[steps[near]] - revenue)
+        for name in BASELINES:
+            missed[name].append(simple[name][place, steps[near]] - revenue)
+    figures = {name: wape(errors, actual) for name, errors in missed.items()}
+    print(f"Broadway, months 1-6: {figures}")  # noqa: T201
+    assert figures["ensemble"] <= 1.02 * min(figures[name] for name in BASELINES)
+
+
+def test_alpha_is_forecast_well_and_within_its_intervals(tmp_path: Path) -> None:
+    """The year after the history: half of persistence's error at month 1, and intervals that hold."""
+    world = SHARED / "worlds" / "alpha"
+    frame = months_of(world / "history.csv", tmp_path)
+    assert len(frame) == 18_000
+    panel = panel_from_frame(frame)
+    fitted = fit_all(panel, configuration=ForecastingConfiguration())
+    queries = [ForwardQuery(str(name), projection_months=12) for name in panel.studio_ids]
+    answers = answered(Forecaster(fitted.model, panel), queries)
+    future = pd.read_csv(world / "future.csv").sort_values(["studio_id", "month_year"])
+    actual = future["total_revenue"].to_numpy().reshape(-1, 12)
+    revenue = np.stack([answer.revenue for answer in answers])
+    bounds = np.stack([answer.intervals[0.9] for answer in answers])
+    inside = ((bounds[..., 0] <= actual) & (actual <= bounds[..., 1])).mean()
+    spans = {h: np.abs(revenue - actual)[:, :h].sum() / actual[:, :h].sum() for h in (1, 3, 12)}
+    print(f"alpha, WAPE by months: {spans}; 90 % intervals hold {inside:.3f}")  # noqa: T201
+    assert spans[1] <= 0.0249
+    assert spans[3] <= 0.0335
+    assert spans[12] <= 0.0631
+    assert 0.86 <= inside <= 0.98
