@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -78,12 +78,10 @@ def _url(value: str) -> str:
     return value
 
 
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
+def _in_any_case(allowed: object) -> BeforeValidator:
+    """Take a word of a `Literal` in any case; what is none of them stays as it was typed, for the message."""
+    words = {str(word).lower(): word for word in get_args(allowed)}
+    return BeforeValidator(lambda value: words.get(value.lower(), value) if isinstance(value, str) else value)
 
 
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
@@ -91,6 +89,7 @@ Url = Annotated[str, AfterValidator(_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Key = Annotated[ApiKey, BeforeValidator(_parse_key)]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+LogFormat = Literal["text", "json"]
 
 
 class Settings(BaseSettings):
@@ -128,9 +127,9 @@ class Settings(BaseSettings):
         requests=600, seconds=60
     )
     model_version: str | None = None
-    log_level: Annotated[Level, BeforeValidator(_upper)] = "INFO"
+    log_level: Annotated[Level, _in_any_case(Level)] = "INFO"
     log_file: AbsolutePath | None = None
-    log_format: Annotated[Literal["text", "json"], BeforeValidator(_lower)] = "text"
+    log_format: Annotated[LogFormat, _in_any_case(LogFormat)] = "text"
     mlflow_tracking_uri: Url = Field(
         default_factory=lambda data: f"sqlite:///{data['home'] / 'mlflow.db'}",
         validation_alias="MLFLOW_TRACKING_URI",

@@ -82,6 +82,17 @@ def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, valu
     assert ".env.example" in caught.value.remedy
 
 
+def test_words_are_taken_in_any_case_and_a_wrong_one_is_shown_as_it_was_typed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STUDIO_LOG_LEVEL", "debug")
+    monkeypatch.setenv("STUDIO_LOG_FORMAT", "Json")
+    assert (read_settings().log_level, read_settings().log_format) == ("DEBUG", "json")
+    monkeypatch.setenv("STUDIO_LOG_LEVEL", "loud")
+    with pytest.raises(SettingsError, match=r"^STUDIO_LOG_LEVEL=loud: "):
+        read_settings()
+
+
 def test_every_wrong_value_gets_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STUDIO_LOG_LEVEL", "LOUD")
     monkeypatch.setenv("STUDIO_RATE_LIMIT", "0/minute")

@@ -37,7 +37,7 @@ class ImportedFile:
         source: the file as it was named.
         landed: its path in the landing folder; None where it was refused.
         already_there: it was in the folder with this content and map before.
-        refusal: why it was refused, and what to do; "" where it was not.
+        refusal: the file, why it was refused, and what to do; "" where it was not.
         rows: rows that it holds, without those that its map leaves out.
         left_out: rows that its map leaves out.
         rejected: one row a fault: file, line, studio_id, month_year, column, value, reason.
@@ -58,7 +58,7 @@ class ImportedFile:
     def __str__(self) -> str:
         """A few lines for a person."""
         if self.landed is None:
-            return f"{self.source.name}: refused. {self.refusal}"
+            return f"Refused: {self.refusal}"
         how = "is there already as" if self.already_there else "copied to"
         lines = [f"{self.source.name}: {how} {self.landed}: {self.rows} rows."]
         lines += [f"  {self.left_out} more rows are left out by the map."] if self.left_out else []
