@@ -41,17 +41,21 @@ def block(name: str) -> str:
 
 
 def run_in(folder: Path, *arguments: str, **environment: str) -> str:
-    """What the `studio` command prints in `folder`, with the settings of nobody but the caller."""
+    """What the `studio` command prints in `folder`, with the settings of nobody but the caller.
+
+    It is called as the README calls it: by its path, with no environment activated.
+    """
+    program = Path(sys.executable).with_name("studio")
     done = subprocess.run(
-        [Path(sys.executable).with_name("studio"), *arguments],
+        [program, *arguments],
         cwd=folder,
-        env=without_settings() | environment,
+        env=without_settings() | {"PATH": os.defpath} | environment,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.replace(str(folder.resolve()), LEFT_OUT)
+    return done.stdout.replace(str(folder.resolve()), LEFT_OUT).replace(str(program), ".venv/bin/studio")
 
 
 def without_settings() -> dict[str, str]:

@@ -132,6 +132,7 @@ def _result(release: Release, decision: Decision, *, is_new: bool) -> Any:
             "model_promoted": decision.promoted,
             "published": is_new,
             "decision": decision.reason,
+            "findings": "; ".join(decision.findings),
             **numbers(release.metrics),
         },
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from studio_pipeline.cli.wording import as_called
 from studio_pipeline.errors import SettingsError, StudioError
 
 COMMANDS = {
@@ -54,9 +55,9 @@ class StudioGroup(click.Group):
 
 
 def _tell(error: StudioError) -> None:
-    click.secho(error.what, fg="red", err=True)
+    click.secho(as_called(error.what), fg="red", err=True)
     if error.remedy:
-        click.echo(error.remedy, err=True)
+        click.echo(as_called(error.remedy), err=True)
     if error.__cause__ is not None:
         _keep_traceback(error)
 

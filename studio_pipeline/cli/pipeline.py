@@ -8,16 +8,18 @@ import logging
 import time
 import uuid
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
+from pydantic import ValidationError
 
 from studio_pipeline.cli.dagster_home import write_dagster_yaml
 from studio_pipeline.configuration import read_configuration
-from studio_pipeline.errors import NoReleaseError, ReleaseError, StudioError
+from studio_pipeline.errors import NoReleaseError, ReleaseError, SettingsError, StudioError
+from studio_pipeline.panel.generator.options import GeneratorOptions
 from studio_pipeline.panel.landing import landing_sources
 from studio_pipeline.publishing.layout import sweep_home
 from studio_pipeline.publishing.locks import hold_lock
@@ -40,7 +42,8 @@ class Outcome:
         run_id: the Dagster run.
         status: the exit status.
         verdict: the status as words.
-        problems: what a person should know, the reason of a failure first.
+        refusal: what became of the model and the months, where the model was refused; else empty.
+        problems: what else a person should know, the reason of a failure first.
         evaluation: the backtest's summary, empty where the run did not get so far.
         seconds: of the whole run.
     """
@@ -48,6 +51,7 @@ class Outcome:
     run_id: str
     status: int = FAILED
     verdict: str = "failed"
+    refusal: str = ""
     problems: list[str] = field(default_factory=list)
     evaluation: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
@@ -79,15 +83,34 @@ def run_pipeline(settings: Settings, options: Mapping[str, Any]) -> int:
 def _check_inputs(settings: Settings, options: Mapping[str, Any]) -> None:
     """Fail before the heavy imports where it is clear that the run can't succeed."""
     sources = landing_sources(settings.landing_dir)
-    read_configuration(settings.config, {"generator": dict(options)})
+    _check_options(read_configuration(settings.config).generator, options)
     if not sources:
         check_replaceable(settings.home, "generator")
-        click.echo("The landing folder is empty: the months come from the built-in generator.")
+        click.echo(
+            f"The landing folder {settings.landing_dir} is empty:"
+            " the months come from the built-in generator."
+        )
         return
-    click.echo(f"Reading {len(sources)} files of {settings.landing_dir}.")
+    click.echo(f"Reading {len(sources)} file{'s' if len(sources) > 1 else ''} of {settings.landing_dir}.")
     if options:
         given = ", ".join(f"--{name}" for name in options)
         click.echo(f"{given}: not used, as they are the generator's; empty the landing folder to use them.")
+
+
+def _check_options(generator: GeneratorOptions, options: Mapping[str, Any]) -> None:
+    """Refuse options that the generator can't take, under the names that a person typed."""
+    try:
+        GeneratorOptions.model_validate(generator.model_dump() | dict(options))
+    except ValidationError as error:
+        lines = [
+            f"{_option(item['loc'])}: {item['msg'].removeprefix('Value error, ')}."
+            for item in error.errors(include_url=False, include_context=False)
+        ]
+        raise SettingsError("\n".join(lines), "`studio run --help` says what the options take.") from None
+
+
+def _option(loc: Sequence[int | str]) -> str:
+    return f"--{loc[0]}" if loc else "The options"
 
 
 def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -> None:
@@ -118,14 +141,15 @@ def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -
         except dg.DagsterError:
             if not progress.blocking_failures:
                 raise
-            failed = "; ".join(progress.blocking_failures)
+            failed = "\n".join(progress.blocking_failures)
             raise ReleaseError(
-                f"A blocking check failed: {failed}",
+                f"A check stopped the run: {failed}",
                 "Correct the data and run again; `studio up` shows every failure.",
             ) from None
         finally:
             progress.end()
             outcome.evaluation = progress.evaluation
+            outcome.refusal = progress.refusal
             outcome.problems += progress.warnings
 
 
@@ -182,6 +206,6 @@ def _remember(settings: Settings, outcome: Outcome) -> None:
         "ended_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "status": outcome.status,
         "verdict": outcome.verdict,
-        "problems": outcome.problems,
+        "problems": [*filter(None, [outcome.refusal]), *outcome.problems],
     }
     replace_file(settings.home / "last_run.json", json.dumps(content, indent=1).encode())

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import click
 
-from studio_pipeline.evaluation.candidates import SIMPLE_BASELINES
+from studio_pipeline.cli.pipeline import REFUSED, Outcome
+from studio_pipeline.cli.wording import as_called, indented
+from studio_pipeline.evaluation.candidates import BASELINES, LABELS
 from studio_pipeline.publishing.releases import current_release
 from studio_pipeline.settings import Settings
 
-if TYPE_CHECKING:
-    from studio_pipeline.cli.pipeline import Outcome
-
 SPANS = ("1", "1-3", "1-6", "1-12")
-SHOWN = {
-    "ensemble": "this model",
-    "core": "stock-and-flow core",
-    **{name: name.replace("_", " ") for name in SIMPLE_BASELINES},
-}
+SHOWN = {"ensemble": "this model", **{name: LABELS[name] for name in BASELINES}}
 SAMPLE_MONTHS = 3
 
 
@@ -29,23 +23,39 @@ def print_outcome(settings: Settings, outcome: Outcome) -> None:
     if outcome.evaluation:
         print_evaluation(outcome.evaluation)
     if outcome.status == 0:
-        print_sample(settings)
+        print_published(settings, outcome)
+    elif outcome.status == REFUSED and outcome.refusal:
+        click.secho(f"\n{outcome.refusal}", fg="red", err=True)
+    else:
+        click.secho(f"\nThe run {outcome.verdict}.", fg="red", err=True)
+    for problem in outcome.problems:
+        click.echo(indented(problem), err=outcome.status != 0)
+
+
+def print_published(settings: Settings, outcome: Outcome) -> None:
+    """A sample forecast, what answers now, and where to look."""
+    print_sample(settings)
+    if outcome.refusal:
+        click.secho(f"\n{outcome.refusal}", fg="yellow")
+    else:
         release = current_release(settings.home)
         click.secho(
             f"\nRelease {release.version} is published after {outcome.seconds:.0f} s:"
             f" model {release.model_version}, data {release.data_version}.",
             fg="green",
         )
-        click.echo(f"Report: {settings.home / 'report.html'}")
-        click.echo("Next: `studio up` shows the graph and answers questions over HTTP.")
-    else:
-        click.secho(f"\nThe run {outcome.verdict}.", fg="red", err=True)
-    for problem in outcome.problems:
-        click.echo(f"  {problem}", err=outcome.status != 0)
+    click.echo(f"Report: {settings.home / 'report.html'}")
+    click.echo(as_called("Next: `studio up` shows the graph and answers questions over HTTP."))
 
 
 def print_evaluation(summary: Mapping[str, float]) -> None:
-    """WAPE of revenue per span beside the baselines, and how often the intervals hold."""
+    """WAPE of revenue per span beside the baselines, and how often the intervals hold.
+
+    Where a backtest of too few months says nothing of any span, that in one sentence.
+    """
+    if not any(f"revenue_wape_{span}_{name}" in summary for span in SPANS for name in SHOWN):
+        click.echo("\nThe months are too few for a backtest: how good this model is can't be said yet.")
+        return
     click.echo("\nRevenue in the backtest: error as a share of revenue (WAPE), by months ahead")
     click.echo(f"  {'':<28}" + "".join(f"{span:>9}" for span in SPANS))
     for candidate, label in SHOWN.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -9,6 +10,10 @@ import dagster as dg
 
 EVALUATION = "evaluation_report"
 DECISION = "registered_model"
+FINDINGS = "fit_to_publish"
+"""The check that shows what the decision rests on: beside a refusal it would say the same again."""
+
+SHOWN_LINES = 8
 
 
 class Progress:
@@ -16,12 +21,14 @@ class Progress:
 
     Attributes:
         evaluation: numbers of the evaluation, once it is there.
-        warnings: one sentence a check that failed, or a model that was refused.
-        blocking_failures: one sentence a check that stopped the run.
+        refusal: what became of the model and the months, where the model was refused; else empty.
+        warnings: what each check found that failed without stopping the run.
+        blocking_failures: what each check found that stopped the run.
     """
 
     def __init__(self) -> None:
         self.evaluation: dict[str, float] = {}
+        self.refusal = ""
         self.warnings: list[str] = []
         self.blocking_failures: list[str] = []
         self._rows: dict[str, int] = {}
@@ -40,7 +47,9 @@ class Progress:
             self._step_ended(event)
 
     def end(self) -> None:
-        """Say what the checks took."""
+        """Say what the checks took; a refusal has told its findings."""
+        if self.refusal:
+            self.warnings = [warning for warning in self.warnings if not warning.startswith(FINDINGS)]
         click.echo(f"  {'checks':<44} {self._check_seconds:6.1f} s")
 
     def _materialised(self, event: dg.DagsterEvent) -> None:
@@ -52,15 +61,16 @@ class Progress:
         if name == EVALUATION:
             self.evaluation = {key: value for key, value in metadata.items() if isinstance(value, float)}
         if name == DECISION and not metadata["model_promoted"]:
-            self.warnings.append(str(metadata["decision"]))
+            self.refusal = refusal(metadata)
 
     def _checked(self, evaluation: Any) -> None:
         if evaluation.passed:
             return
-        asset = evaluation.asset_key.to_user_string()
-        sentence = f"{evaluation.check_name} of {asset}: {evaluation.description or 'failed'}"
         blocks = evaluation.blocking and evaluation.severity is dg.AssetCheckSeverity.ERROR
-        (self.blocking_failures if blocks else self.warnings).append(sentence)
+        told = finding(
+            f"{evaluation.check_name} of {evaluation.asset_key.to_user_string()}", evaluation.description
+        )
+        (self.blocking_failures if blocks else self.warnings).append(told)
 
     def _step_ended(self, event: dg.DagsterEvent) -> None:
         seconds = event.step_success_data.duration_ms / 1000
@@ -71,3 +81,21 @@ class Progress:
         rows = ", ".join(f"{count:,}" for count in self._rows.values() if count >= 0)
         self._rows = {}
         click.echo(f"  {names:<44} {seconds:6.1f} s" + (f"   {rows} rows" if rows else ""))
+
+
+def finding(check: str, description: str | None) -> str:
+    """What a check found: on its line if it is one, else the first of them as a list below it."""
+    lines = [line.removeprefix("- ") for line in (description or "failed").splitlines()]
+    if len(lines) == 1:
+        return f"{check}: {lines[0]}"
+    more = [f"... and {len(lines) - SHOWN_LINES} more"] if len(lines) > SHOWN_LINES else []
+    return "\n  - ".join([f"{check}:", *lines[:SHOWN_LINES], *more])
+
+
+def refusal(decision: Mapping[str, Any]) -> str:
+    """Why the model was refused, and what answers now, from the metadata of `registered_model`."""
+    now = "now with the new months" if decision["published"] else "with the same months as before"
+    return (
+        f"The new model is refused: {decision['findings']}."
+        f" Model {decision['model_version']} goes on, {now} (release {decision['release']})."
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from studio_pipeline.cli.wording import as_called, indented
 from studio_pipeline.errors import NoReleaseError
 
 FAILED = 1
@@ -22,7 +23,7 @@ def command() -> None:
     try:
         release = current_release(settings.home)
     except NoReleaseError:
-        click.echo(f"Nothing is published in {settings.home} yet. Run `studio run`.")
+        click.echo(as_called(f"Nothing is published in {settings.home} yet. Run `studio run`."))
     else:
         origin = "real files" if release.source == "landing" else "the built-in generator"
         click.echo(f"Release {release.version} in {settings.home}")
@@ -52,5 +53,5 @@ def _tell_last_run(home: Path) -> None:
         return
     if outcome["status"] != 0:
         click.secho(f"The run of {outcome['ended_at']} {outcome['verdict']}:", fg="yellow")
-        for line in outcome["problems"]:
-            click.echo(f"  {line}")
+        for problem in outcome["problems"]:
+            click.echo(indented(problem))

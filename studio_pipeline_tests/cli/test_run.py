@@ -90,6 +90,7 @@ def test_a_run_publishes_and_tells(published: tuple[Studio, str]) -> None:
         "Release 1 is published",
     ):
         assert part in output
+    assert f"Reading 2 files of {studio.home / 'landing'}." in output
     assert "broken.parquet" in output
     assert "Traceback" not in output
     forecasts = pd.read_csv(studio.home / "forecasts" / "studio_forecasts.csv")
@@ -150,10 +151,12 @@ def test_too_many_rejected_rows_stop_the_run(published: tuple[Studio, str], mont
         before = current_release(studio.home)
         status, output = studio("run")
         assert status == 3, output
-        assert "few_rows_rejected" in output
+        assert "  A check stopped the run: few_rows_rejected of validated_studio_months:\n    - 20" in output
         assert "rows were rejected" in output
         assert current_release(studio.home) == before
-        assert "was refused" in studio("status")[1]
+        told = studio("status")[1]
+        assert "was refused" in told
+        assert "  A check stopped the run: few_rows_rejected of validated_studio_months:\n    - 20" in told
     finally:
         path.unlink()
 
@@ -166,10 +169,21 @@ def test_two_runs_at_once_refuse_the_second(published: tuple[Studio, str]) -> No
     assert f"process {os.getpid()}" in output
 
 
-def test_a_wrong_option_is_named(tmp_path: Path, quick_recipe: Path) -> None:
-    status, output = Studio(tmp_path / "home", quick_recipe)("run", "--studios", "0")
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--studios", "0", "--studios: Input should be greater than or equal to 1."),
+        ("--types", "", "--types: "),
+        ("--seed", "-1", "--seed: "),
+    ],
+)
+def test_a_wrong_option_is_named(
+    tmp_path: Path, quick_recipe: Path, option: str, value: str, said: str
+) -> None:
+    status, output = Studio(tmp_path / "home", quick_recipe)("run", option, value)
     assert status == 1
-    assert "generator.studios" in output
+    assert output.split("\n  ")[1].startswith(said)
+    assert "generator." not in output
     assert "Traceback" not in output
 
 
@@ -247,12 +261,20 @@ def test_a_refused_model_leaves_the_old_one_to_serve_new_months(
 
     status, output = studio("run")
     assert status == 3, output
-    assert "Refused: " in output
+    assert output.count("its 90 % intervals hold") == output.count("over months") > 0
+    assert "\nThe new model is refused: over months " in output
+    assert "Model 1 goes on, with the same months as before (release 1)." in output
+    assert "fit_to_publish" not in output
+    assert "The run was refused" not in output
+    assert "The new model is refused: over months " in studio("status")[1]
     assert current_release(studio.home) == first
 
     studio.land("second.csv", months[months["month_year"] == months["month_year"].max()])
     status, output = studio("run")
     assert status == 0, output
+    assert "\nThe new model is refused: over months " in output
+    assert "Model 1 goes on, now with the new months (release 2)." in output
+    assert "is published after" not in output
     second = current_release(studio.home)
     assert second.model_version == first.model_version
     assert second.data_version != first.data_version

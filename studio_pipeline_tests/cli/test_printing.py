@@ -1,0 +1,40 @@
+"""What is printed at the end of a run."""
+
+import pytest
+
+from studio_pipeline.cli.pipeline import FAILED, REFUSED, Outcome
+from studio_pipeline.cli.printing import SPANS, print_evaluation, print_outcome
+from studio_pipeline.evaluation.candidates import BASELINES, LABELS
+from studio_pipeline.settings import Settings
+
+
+def test_candidates_are_called_as_everywhere_in_aligned_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    summary = {f"revenue_wape_{span}_{name}": 0.5 for span in SPANS for name in ("ensemble", *BASELINES)}
+    print_evaluation(summary | {f"revenue_coverage_90_{span}": 0.9 for span in SPANS})
+    _, _, header, *rows = capsys.readouterr().out.splitlines()
+    assert {len(row) for row in rows} == {len(header)}
+    assert [row[2:30].rstrip() for row in rows[1:-1]] == [LABELS[name] for name in BASELINES]
+    assert all(row[30:].split() == ["50.0%"] * 4 for row in rows[:-1])
+
+
+def test_what_is_known_of_some_months_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    print_evaluation({"revenue_wape_1_persistence": 0.5})
+    assert capsys.readouterr().out.splitlines()[-2].split() == ["persistence", "50.0%", "-", "-", "-"]
+
+
+def test_a_backtest_that_says_nothing_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    print_evaluation({"n_forecasts": 0.0, "n_missing": 0.0})
+    assert capsys.readouterr().out.strip().splitlines() == [
+        "The months are too few for a backtest: how good this model is can't be said yet."
+    ]
+
+
+@pytest.mark.parametrize(("status", "heading"), [(REFUSED, "The new model"), (FAILED, "The run failed.")])
+def test_problems_of_several_lines_are_indented(
+    capsys: pytest.CaptureFixture[str], status: int, heading: str
+) -> None:
+    outcome = Outcome("r", status, refusal="The new model is refused.", problems=["a:\n  - x\n  - y"])
+    print_outcome(Settings(), outcome)
+    first, *rest = capsys.readouterr().err.strip().splitlines()
+    assert first.startswith(heading)
+    assert rest == ["  a:", "    - x", "    - y"]
