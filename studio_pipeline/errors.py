@@ -1,21 +1,21 @@
 """Everything this project raises on purpose, in one tree.
 
-    StudioError                    base: what happened, where, and what to do about it
-    ├── SettingsError              a setting or a configuration value is wrong
-    ├── InputError                 something a user gave can't be used
-    │   ├── UnreadableFileError    a file can't be read at all
-    │   ├── ColumnMapError         a column map names what isn't there, or is malformed
-    │   └── NoUsableDataError      nothing is left to work with
-    ├── QueryError                 a question to a model that can't be answered as put
-    │   ├── UnknownStudioError     no months of this studio, and not enough levers to do without
-    │   ├── BaseMonthError         the studio has no such month
-    │   └── LeverError             a lever is out of bounds, not carried by the data, or misplaced
-    ├── ReleaseError               what is published can't be used, or can't be replaced
-    │   ├── NoReleaseError         nothing is published yet
-    │   ├── CorruptReleaseError    hashes don't match, or a file is missing
-    │   └── SyntheticReleaseError  a release made from real files would be replaced by a synthetic one
-    ├── StorageError               the disk refused: full, read-only, no permission
-    └── RunInProgressError         another run holds the lock of this STUDIO_HOME
+StudioError                    base: what happened, where, and what to do about it
+├── SettingsError              a setting or a configuration value is wrong
+├── InputError                 something a user gave can't be used
+│   ├── UnreadableFileError    a file can't be read at all
+│   ├── ColumnMapError         a column map names what isn't there, or is malformed
+│   └── NoUsableDataError      nothing is left to work with
+├── QueryError                 a question to a model that can't be answered as put
+│   ├── UnknownStudioError     no months of this studio, and not enough levers to do without
+│   ├── BaseMonthError         the studio has no such month
+│   └── LeverError             a lever is out of bounds, not carried by the data, or misplaced
+├── ReleaseError               what is published can't be used, or can't be replaced
+│   ├── NoReleaseError         nothing is published yet
+│   ├── CorruptReleaseError    hashes don't match, or a file is missing
+│   └── SyntheticReleaseError  a release made from real files would be replaced by a synthetic one
+├── StorageError               the disk refused: full, read-only, no permission
+└── RunInProgressError         another run holds the lock of this STUDIO_HOME
 """
 
 from __future__ import annotations
