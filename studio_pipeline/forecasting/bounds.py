@@ -23,7 +23,7 @@ class StaticBounds:
 
     Attributes:
         low: lowest value, in the lever's unit.
-        high: highest value; infinite where there is none.
+        high: highest value.
         is_rate: the lever is a rate, so that widening never leaves 0..1.
     """
 
@@ -40,7 +40,7 @@ LEVER_BOUNDS: dict[str, StaticBounds] = {
     "staff_utilization_rate": StaticBounds(0.6, 1.0, is_rate=True),
     "upsell_rate": StaticBounds(0.0, 0.5, is_rate=True),
     "total_classes_held": StaticBounds(50.0, 500.0),
-    "current_member_count": StaticBounds(50.0, math.inf),
+    "current_member_count": StaticBounds(50.0, 10_000_000.0),
 }
 """The eight levers. Money is in the data's currency, counts are per month."""
 
@@ -93,17 +93,24 @@ def check_levers(
 def check_lever_plan(
     steps: Sequence[LeverStep], projection_months: int, shown: Mapping[str, Range] | None = None
 ) -> None:
-    """Refuse a plan with a month outside 1..`projection_months`, a starting point, or a lever out of bounds.
+    """Refuse a plan with a month twice or outside 1..`projection_months`, a starting point, or a lever out of
+    bounds.
 
     Raises:
         LeverError: naming the step by its place in the plan.
     """
+    first_places: dict[int, int] = {}
     for place, step in enumerate(steps):
         where = f"lever_plan[{place}]"
         if not 1 <= step.from_month <= projection_months:
             raise LeverError(
                 f"{where}: from_month {step.from_month} is not one of the months 1 to {projection_months}.",
                 "Project more months, or let the step start earlier.",
+            )
+        if (first := first_places.setdefault(step.from_month, place)) != place:
+            raise LeverError(
+                f"{where}: from_month {step.from_month} is that of lever_plan[{first}] too.",
+                "Put the levers that change in one month into one step.",
             )
         if START_LEVER in step.levers:
             raise LeverError(
@@ -119,6 +126,5 @@ def _problem(lever: str, value: float, shown: Mapping[str, Range]) -> str | None
     if not math.isfinite(value):
         return f"{lever} is {value}, which is not a finite number"
     if not low <= value <= high:
-        upper = f"from {low:g} to {high:g}" if math.isfinite(high) else f"{low:g} or more"
-        return f"{lever} is {value:g}, but this studio takes {upper}"
+        return f"{lever} is {value:.9g}, but this studio takes from {low:.9g} to {high:.9g}"
     return None

@@ -17,7 +17,7 @@ CONTRACT = {
     "staff_utilization_rate": (0.6, 1),
     "upsell_rate": (0, 0.5),
     "total_classes_held": (50, 500),
-    "current_member_count": (50, math.inf),
+    "current_member_count": (50, 10_000_000),
 }
 RATES = ["retention_rate", "class_attendance_rate", "staff_utilization_rate", "upsell_rate"]
 
@@ -35,7 +35,8 @@ def test_the_static_table_is_the_contract_s() -> None:
         ("avg_ticket_price", (150.0, 260.0), (50, 520)),
         ("retention_rate", (0.3, 0.8), (0.15, 1)),
         ("upsell_rate", (0.2, 0.7), (0, 1)),
-        ("current_member_count", (20.0, 60.0), (10, math.inf)),
+        ("current_member_count", (20.0, 60.0), (10, 10_000_000)),
+        ("current_member_count", (100.0, 8_000_000.0), (50, 16_000_000)),
         ("new_members_monthly", (math.nan, math.nan), (0, 100)),
     ],
 )
@@ -66,9 +67,16 @@ def test_what_is_not_a_number_is_refused(value: float) -> None:
 def test_every_wrong_lever_is_named_with_its_bounds() -> None:
     with pytest.raises(
         LeverError,
-        match=r"retention_rate is 0\.4, .* from 0\.5 to 1; current_member_count is 3, .* 50 or more",
+        match=r"retention_rate is 0\.4, .* from 0\.5 to 1; current_member_count is 3, .* from 50 to 10000000",
     ):
         check_levers({"retention_rate": 0.4, "upsell_rate": 0.2, "current_member_count": 3})
+
+
+@pytest.mark.parametrize("value", [10_000_001.0, 1e308])
+def test_a_start_beyond_any_studio_is_refused(value: float) -> None:
+    check_levers({"current_member_count": 10_000_000.0})
+    with pytest.raises(LeverError, match="current_member_count is"):
+        check_levers({"current_member_count": value})
 
 
 def test_an_unknown_lever_is_refused_with_the_known_ones() -> None:
@@ -82,6 +90,7 @@ def test_an_unknown_lever_is_refused_with_the_known_ones() -> None:
         (LeverStep(4, {"upsell_rate": 0.1}), r"lever_plan\[1\]: from_month 4 .* months 1 to 3"),
         (LeverStep(0, {"upsell_rate": 0.1}), "from_month 0"),
         (LeverStep(2, {"current_member_count": 300}), "where the projection starts"),
+        (LeverStep(3, {"upsell_rate": 0.1}), r"lever_plan\[1\]: from_month 3 is that of lever_plan\[0\]"),
         (LeverStep(2, {"upsell_rate": 0.9}), r"lever_plan\[1\]: upsell_rate is 0\.9"),
     ],
 )
