@@ -169,8 +169,11 @@ def read_settings(env_file: Path | None = Path(".env"), **overrides: Any) -> Set
         ) from None
 
 
+_SECRET_ENDINGS = ("_KEY", "_KEYS", "_URL", "_URI")
+
+
 def _explain(error: ValidationError) -> str:
-    """One line a wrong value; the value of a secret is never shown."""
+    """One line a wrong value; the value of a secret, or of a URL that may carry one, is never shown."""
     names = setting_names()
     lines = []
     for item in error.errors(include_url=False):
@@ -178,6 +181,6 @@ def _explain(error: ValidationError) -> str:
             continue
         field = str(item["loc"][0])
         name = names.get(field, field)
-        shown = "" if "key" in name.lower() else f"={item['input']!s}"
+        shown = "" if name.endswith(_SECRET_ENDINGS) else f"={item['input']!s}"
         lines.append(f"{name}{shown}: {item['msg'].removeprefix('Value error, ')}.")
     return "\n".join(lines)

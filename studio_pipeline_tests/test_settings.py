@@ -108,6 +108,16 @@ def test_a_secret_is_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "verysecret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "name", ["STUDIO_DATABASE_URL", "STUDIO_REDIS_URL", "MLFLOW_TRACKING_URI", "OPENAI_BASE_URL"]
+)
+def test_a_url_may_carry_a_password_and_is_not_quoted(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "user:pa55@host")
+    with pytest.raises(SettingsError, match=f"^{name}: this is not a URL") as caught:
+        read_settings()
+    assert "pa55" not in str(caught.value)
+
+
 def test_the_example_file_lists_every_setting_and_no_other() -> None:
     named = set(re.findall(r"^# ([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE))
     assert named == set(setting_names().values())
