@@ -151,6 +151,19 @@ def setting_names() -> dict[str, str]:
     }
 
 
+def check_landing_dir(settings: Settings) -> None:
+    """Refuse a landing folder that was named and isn't there: a slip must not publish synthetic months.
+
+    Raises:
+        SettingsError: naming the folder.
+    """
+    if settings.landing_dir != settings.home / "landing" and not settings.landing_dir.is_dir():
+        raise SettingsError(
+            f"STUDIO_LANDING_DIR={settings.landing_dir} is not a folder.",
+            "Correct it, make the folder, or unset it to use `landing` in STUDIO_HOME.",
+        )
+
+
 def read_settings(env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
     """Read the environment over `env_file` over the defaults.
 

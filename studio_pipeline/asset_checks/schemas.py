@@ -33,7 +33,7 @@ OUT_OF_FOLD = pa.DataFrameSchema(
     {
         "target": pa.Column(str),
         "actual": pa.Column(float, _finite_or_missing()),
-        "core": pa.Column(float, _finite_or_missing()),
+        "core": pa.Column(float, _finite_or_missing(), nullable=True),
     },
     strict=True,
     name="out_of_fold",

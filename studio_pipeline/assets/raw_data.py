@@ -15,7 +15,7 @@ from studio_pipeline.panel.columns import COLUMNS
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.landing import RawMonths, landing_sources, raw_from_numbers, read_landing
 from studio_pipeline.publishing.releases import Source, check_replaceable
-from studio_pipeline.settings import Settings
+from studio_pipeline.settings import Settings, check_landing_dir
 
 GROUP = "raw_data"
 FILES_READABLE = "files_readable"
@@ -60,6 +60,7 @@ def raw_studio_months(
 
 def choose_source(settings: Settings) -> Source:
     """Real files where there are any; synthetic months never take the place of real ones."""
+    check_landing_dir(settings)
     source: Source = "landing" if landing_sources(settings.landing_dir) else "generator"
     check_replaceable(settings.home, source)
     return source

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +21,8 @@ import click
 START_SECONDS = 90.0
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.2
+PARENT_DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,13 @@ def _start(child: Child, environment: Mapping[str, str], logs: Path) -> subproce
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads yet
         )
+
+
+def _end_with_parent() -> None:
+    """Ask the kernel for a SIGTERM when the parent dies, however it dies."""
+    ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def _wait_until_ready(

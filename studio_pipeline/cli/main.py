@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
 from datetime import UTC, datetime
@@ -47,11 +48,19 @@ class StudioGroup(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # noqa: BLE001 - the last place where a person can still be told
-            click.secho(
-                f"This is a fault of the program: {type(error).__name__}: {error}", fg="red", err=True
-            )
-            _keep_traceback(error)
+            _tell_fault(error)
         sys.exit(FAILED)
+
+
+def _tell_fault(error: Exception) -> None:
+    from studio_pipeline.cli.refusals import disk_refusal
+
+    refusal = disk_refusal(error, Path(os.environ.get("STUDIO_HOME", ".studio")))
+    if refusal is not None:
+        _tell(refusal)
+        return
+    click.secho(f"This is a fault of the program: {type(error).__name__}: {error}", fg="red", err=True)
+    _keep_traceback(error)
 
 
 def _tell(error: StudioError) -> None:

@@ -17,6 +17,7 @@ import click
 from pydantic import ValidationError
 
 from studio_pipeline.cli.dagster_home import write_dagster_yaml
+from studio_pipeline.cli.refusals import check_free_space, disk_refusal
 from studio_pipeline.configuration import read_configuration
 from studio_pipeline.errors import NoReleaseError, ReleaseError, SettingsError, StudioError
 from studio_pipeline.panel.generator.options import GeneratorOptions
@@ -25,7 +26,7 @@ from studio_pipeline.publishing.layout import sweep_home
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.publishing.releases import Release, check_replaceable, current_release
 from studio_pipeline.publishing.storage import replace_file
-from studio_pipeline.settings import Settings
+from studio_pipeline.settings import Settings, check_landing_dir
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -69,7 +70,12 @@ def run_pipeline(settings: Settings, options: Mapping[str, Any]) -> int:
         try:
             _check_inputs(settings, options)
             _execute(settings, options, outcome)
-        except StudioError as error:
+        except Exception as fault:
+            error = fault if isinstance(fault, StudioError) else disk_refusal(fault, settings.home)
+            if error is None:
+                outcome.problems = [f"{type(fault).__name__}: {fault}"]
+                _remember(settings, outcome)
+                raise
             outcome.problems = [line for line in (error.what, error.remedy) if line] + outcome.problems
             _judge_refusal(outcome, refused=isinstance(error, ReleaseError) and before is not None)
         else:
@@ -82,6 +88,8 @@ def run_pipeline(settings: Settings, options: Mapping[str, Any]) -> int:
 
 def _check_inputs(settings: Settings, options: Mapping[str, Any]) -> None:
     """Fail before the heavy imports where it is clear that the run can't succeed."""
+    check_free_space(settings.home)
+    check_landing_dir(settings)
     sources = landing_sources(settings.landing_dir)
     _check_options(read_configuration(settings.config).generator, options)
     if not sources:

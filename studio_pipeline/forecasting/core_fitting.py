@@ -197,14 +197,20 @@ def _observed(name: str, panel: StudioPanel) -> tuple[FloatArray, FloatArray]:
 
 
 def _type_means(values: FloatArray, weights: FloatArray, types: IntArray, n_types: int) -> FloatArray:
-    """(K+1,) weighted means by type, shrunk to the panel's, which is the last entry."""
-    total, weight = np.nansum(weights * np.nan_to_num(values)), weights.sum()
-    panel_mean = total / max(weight, 1e-12)
-    prior = weight / max(len(values), 1)
-    sums = np.bincount(types, (weights * np.nan_to_num(values)).sum(1), n_types + 1) + prior * panel_mean
-    means = sums / (np.bincount(types, weights.sum(1), n_types + 1) + prior + 1e-12)
-    means[-1] = panel_mean
-    return np.asarray(means)
+    """(K+1,) medians of the studios' means by type, shrunk by one studio to the panel's, the last entry.
+
+    Medians, because one absurd studio must not move where the others start.
+    """
+    total = weights.sum(1)
+    seen = total > 0
+    own = (weights * np.nan_to_num(values)).sum(1)[seen] / total[seen]
+    panel_median = float(np.median(own)) if own.size else 0.0
+    means = np.full(n_types + 1, panel_median)
+    for k in range(n_types):
+        same = own[types[seen] == k]
+        if same.size:
+            means[k] = (same.size * np.median(same) + panel_median) / (same.size + 1)
+    return means
 
 
 def _tuning_studios(seen: BoolArray, most: int) -> IntArray:

@@ -108,3 +108,25 @@ def test_no_child_outlives_a_start_that_fails(tmp_path: Path) -> None:
         run_together([first, missing], os.environ, tmp_path / "logs", "ready")
     if pid_file.exists() and pid_file.read_text():
         assert is_gone(int(pid_file.read_text()))
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="the kernel tells children of a dead parent on Linux alone"
+)
+def test_children_end_where_the_parent_is_killed(tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    code = f"""
+from pathlib import Path
+from studio_pipeline.cli.children import Child, run_together
+child = Child("sleeper", {python(SLEEPER, str(pid_file))!r}, None)
+run_together([child], {dict(os.environ)!r}, Path({str(tmp_path)!r}), "ready")
+"""
+    parent = subprocess.Popen(python(code), stdout=subprocess.DEVNULL)
+    pid = wait_for(pid_file)
+    assert not is_gone(pid)
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 10
+    while not is_gone(pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert is_gone(pid)
