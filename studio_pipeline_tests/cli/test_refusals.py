@@ -1,4 +1,4 @@
-"""A disk that refuses is told in two lines, whichever library met it; a slip hides behind nothing synthetic."""
+"""A disk that refuses is told in two lines, whichever library met it; a slip publishes nothing synthetic."""
 
 from __future__ import annotations
 
