@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import onnxruntime as ort
 
 from studio_pipeline.forecasting.candidates import CANDIDATES, combine, with_learners
 from studio_pipeline.forecasting.core import core_states, project_core
@@ -16,6 +15,7 @@ from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.intervals import studio_scales
 from studio_pipeline.forecasting.learning_rows import Typical, row_features, typical_of_month
 from studio_pipeline.forecasting.model import StudioModel
+from studio_pipeline.forecasting.onnx_sessions import session_of
 from studio_pipeline.forecasting.stock_and_flow import CorePaths
 from studio_pipeline.forecasting.targets import TARGETS, corrected
 from studio_pipeline.forecasting.windows import cut_windows, features_at
@@ -41,7 +41,7 @@ class Projector:
     def __init__(self, model: StudioModel, panel: StudioPanel) -> None:
         self.model, self.panel = model, panel
         self.states = core_states(panel, model.core)
-        self._sessions = {key: _session(graph) for key, graph in model.graphs.items()}
+        self._sessions = {key: session_of(graph) for key, graph in model.graphs.items()}
         self._typical: dict[int, Typical] = {}
 
     def project(self, origins: Origins, levers: Mapping[str, FloatArray]) -> tuple[Projection, Projection]:
@@ -113,7 +113,8 @@ def under_levers(
     it open.
 
     What is corrected of members goes where both of their flows are given, and what is corrected of revenue
-    per member where the ticket is.
+    per member where the ticket is. Months before any lever is given are those of the free forecast, to the
+    last bit.
     """
     pinned = {name: np.isfinite(levers[name]) if name in levers else False for name in _PINNING}
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -125,11 +126,13 @@ def under_levers(
     retention = corrected(core_given["retention"], retention_shift, "retention")
     if "retention_rate" in levers:
         retention = np.where(np.isfinite(levers["retention_rate"]), levers["retention_rate"], retention)
-    return {
+    held = {
         "revenue": core_given["revenue"] * np.exp(members_open + per_member_open),
         "members": core_given["members"] * np.exp(members_open),
         "retention": retention,
     }
+    begun = np.logical_or.accumulate(np.any([np.isfinite(path) for path in levers.values()], axis=0), axis=1)
+    return {target: np.where(begun, held[target], free[target]) for target in held}
 
 
 _PINNING = ("retention_rate", "new_members_monthly", "avg_ticket_price")
@@ -138,11 +141,3 @@ _PINNING = ("retention_rate", "new_members_monthly", "avg_ticket_price")
 def _odds(rate: FloatArray) -> FloatArray:
     inside = np.clip(rate, 1e-6, 1 - 1e-6)
     return np.asarray(inside / (1 - inside))
-
-
-def _session(graph: bytes) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    # One thread a worker: the rows of one answer are too few to share, and workers share the cores.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -28,6 +28,9 @@ _CARRIED_BY: dict[str, tuple[str, ...]] = {
 }
 """Columns that a studio must have shown for a lever to mean anything."""
 
+NEAR_MONTHS = 12
+"""How far from the panel's months a new studio may start; seasons and prices beyond are not the panel's."""
+
 
 @dataclass(frozen=True)
 class Located:
@@ -149,6 +152,7 @@ def new_studio_panel(query: ForwardQuery, panel: StudioPanel) -> StudioPanel:
 
     Raises:
         UnknownStudioError: not all eight levers are given.
+        BaseMonthError: the base month is more than a year away from the panel's months.
         LeverError: a lever is out of bounds of what the panel has shown.
     """
     missing = [name for name in LEVER_BOUNDS if name not in query.levers]
@@ -159,7 +163,7 @@ def new_studio_panel(query: ForwardQuery, panel: StudioPanel) -> StudioPanel:
             f"Give also {', '.join(missing)}, or ask for one of GET /api/v1/studios.",
         )
     check_all_levers(query, shown_ranges(panel, slice(None), panel.n_months - 1))
-    month = query.base_month if query.base_month is not None else panel.months[-1]
+    month = _new_base_month(query, panel)
     values = {name: np.full((1, 1), np.nan) for name in panel.values}
     for lever, name in LEVER_COLUMNS.items():
         values[name][0, 0] = query.levers[lever]
@@ -170,6 +174,20 @@ def new_studio_panel(query: ForwardQuery, panel: StudioPanel) -> StudioPanel:
     )
     name = query.studio_type or ""
     return StudioPanel(np.array([query.studio_id]), np.array([name]), month.astype("datetime64[M]"), values)
+
+
+def _new_base_month(query: ForwardQuery, panel: StudioPanel) -> np.datetime64:
+    """The month a new studio starts from; the panel's last where none is asked for."""
+    if query.base_month is None:
+        return np.datetime64(panel.months[-1], "M")
+    column = panel.column_of(query.base_month)
+    if not -NEAR_MONTHS <= column < panel.n_months + NEAR_MONTHS:
+        raise BaseMonthError(
+            f"A new studio can't start from {query.base_month.astype('datetime64[M]')}-01, "
+            f"more than {NEAR_MONTHS} months away from the panel's.",
+            f"The panel's months are {panel.months[0]}-01 to {panel.months[-1]}-01.",
+        )
+    return query.base_month
 
 
 def _typical_capacity(panel: StudioPanel, studio_type: str | None) -> float:

@@ -135,6 +135,51 @@ def test_a_new_studio_answers_without_history(forecaster: Forecaster, studio_typ
     assert (answer.revenue < high).all()
 
 
+def test_a_new_studio_starts_within_a_year_of_the_panel_s_months(forecaster: Forecaster) -> None:
+    months = forecaster.panel.months
+    near = [ForwardQuery("new", month, levers=ALL_EIGHT) for month in (months[0] - 12, months[-1] + 12)]
+    assert [a.base_month for a in answered(forecaster, near)] == [q.base_month for q in near]
+    for month in (months[0] - 13, months[-1] + 13, np.datetime64("9999-12"), np.datetime64("0001-01")):
+        error = refusal(forecaster, ForwardQuery("new", month, levers=ALL_EIGHT))
+        assert isinstance(error, BaseMonthError)
+        assert f"{month}-01" in error.what
+        assert f"{months[0]}-01 to {months[-1]}-01" in error.remedy
+
+
+LATER = {name: value for name, value in ALL_EIGHT.items() if name != "current_member_count"}
+
+
+@pytest.mark.parametrize("levers", [{name: value} for name, value in LATER.items()] + [LATER])
+def test_months_before_a_plan_are_the_free_forecast_s_bit_for_bit(
+    forecaster: Forecaster, levers: dict[str, float]
+) -> None:
+    names = [name_of(forecaster, row) for row in (0, 1, 2)]
+    free = answered(forecaster, [ForwardQuery(name, projection_months=12) for name in names])
+    plan = (LeverStep(4, levers),)
+    planned = answered(
+        forecaster, [ForwardQuery(name, projection_months=12, lever_plan=plan) for name in names]
+    )
+    for without, given in zip(free, planned, strict=True):
+        for path in ("revenue", "member_count", "retention_rate"):
+            assert getattr(given, path)[:3].tobytes() == getattr(without, path)[:3].tobytes()
+        assert levers is not LATER or (given.revenue[3:] != without.revenue[3:]).all()
+
+
+def test_a_plan_with_a_month_twice_is_refused(forecaster: Forecaster) -> None:
+    twice = (LeverStep(2, {"upsell_rate": 0.2}), LeverStep(2, {"upsell_rate": 0.3}))
+    error = refusal(forecaster, ForwardQuery(name_of(forecaster, 0), lever_plan=twice))
+    assert isinstance(error, LeverError)
+    assert "from_month 2" in error.what
+
+
+def test_the_largest_start_is_answered_and_a_larger_one_refused(forecaster: Forecaster) -> None:
+    name = name_of(forecaster, 0)
+    (largest,) = answered(forecaster, [ForwardQuery(name, levers={"current_member_count": 1e7})])
+    assert np.isfinite(largest.revenue).all()
+    wild = refusal(forecaster, ForwardQuery(name, levers={"current_member_count": 1e308}))
+    assert "from 50 to 10000000" in wild.what
+
+
 def test_a_new_studio_s_band_is_wider_than_a_known_one_s(forecaster: Forecaster) -> None:
     new, known = answered(
         forecaster, [ForwardQuery("new", levers=ALL_EIGHT), ForwardQuery(name_of(forecaster, 0))]
