@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Hashable, Iterable
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
+import pyarrow as pa
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from studio_pipeline.errors import ColumnMapError
-from studio_pipeline.panel.columns import COLUMNS
+from studio_pipeline.panel.columns import COLUMNS, MAY_BE_NEGATIVE, Column, Kind
+from studio_pipeline.panel.parsing import names_a_month, parse_months, parse_numbers
 
 OUR_COLUMNS: tuple[str, ...] = tuple(column.name for column in COLUMNS)
 MAP_SUFFIX = ".columns.yaml"
@@ -71,6 +74,14 @@ class ColumnMap(BaseModel):
         if self.month_format is not None and "%" not in self.month_format:
             msg = f"month_format {self.month_format!r} has no % code in it, like %Y-%m"
             raise ValueError(msg)
+        if self.month_format is not None and not names_a_month(self.month_format):
+            msg = f"month_format {self.month_format!r} doesn't tell month and year, as %Y-%m does"
+            raise ValueError(msg)
+        for column in COLUMNS:
+            fault = _fault_of_constant(column, self.constants.get(column.name), self.month_format)
+            if fault:
+                msg = f"constants.{column.name} is {self.constants[column.name]!r}, which {fault}"
+                raise ValueError(msg)
         return self
 
     def source_of(self, column: str, file_columns: Iterable[str]) -> str | None:
@@ -80,7 +91,38 @@ class ColumnMap(BaseModel):
         return column if column in file_columns and column not in self.constants else None
 
 
+def _fault_of_constant(column: Column, constant: str | None, month_format: str | None) -> str:
+    """Why no row can take a constant; "" where rows can."""
+    if constant is None or (not constant.strip() and not column.required):
+        return ""
+    text = pa.array([constant.strip()], pa.string())
+    if column.kind is Kind.TEXT:
+        return "" if constant.strip() else "names nothing"
+    if column.kind is Kind.MONTH:
+        return "is not a month" if str(parse_months(text, month_format)[0]) == "NaT" else ""
+    values, faulty = parse_numbers(text)
+    value = float(values[0])
+    if faulty[0] or math.isinf(value) or (column.required and math.isnan(value)):
+        return "is not a number (a constant's decimal mark is a point)"
+    if value < 0 and column.name not in MAY_BE_NEGATIVE:
+        return "is negative"
+    rate = column.kind is Kind.RATE and column.name != "class_attendance_rate"
+    return "is above 1: a rate lies between 0 and 1" if rate and value > 1 else ""
+
+
 NO_MAP = ColumnMap()
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML that refuses a key that is there twice, where PyYAML lets the last one win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
+        keys = [key.value for key, _ in node.value]
+        for place, (key, _) in enumerate(node.value):
+            if key.value in keys[:place]:
+                what = f"the key {key.value!r} is there twice"
+                raise yaml.constructor.ConstructorError(None, None, what, key.start_mark)
+        return super().construct_mapping(node, deep)
 
 
 def read_column_map(path: Path) -> ColumnMap:
@@ -90,12 +132,17 @@ def read_column_map(path: Path) -> ColumnMap:
         ColumnMapError: it can't be read, is no YAML, or a field is wrong; the message names file and field.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        # The loader is a safe one.
+        content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_UniqueKeys)  # noqa: S506
+    except FileNotFoundError as error:
+        raise ColumnMapError(f"{path.name}: is not there.", "Check the path.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ColumnMapError(f"{path.name}: can't be read ({error}).", "Save it as UTF-8 text.") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
+        if isinstance(error, yaml.constructor.ConstructorError) and "there twice" in str(error.problem):
+            raise ColumnMapError(f"{path.name}{line}: {error.problem}.", "Keep one of the two.") from error
         raise ColumnMapError(f"{path.name}{line}: is not YAML.", "Correct that line.") from error
     try:
         return ColumnMap.model_validate({} if content is None else content)

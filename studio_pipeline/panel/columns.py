@@ -63,6 +63,15 @@ MONEY_COLUMNS: tuple[str, ...] = tuple(c.name for c in COLUMNS if c.kind is Kind
 RATE_COLUMNS: tuple[str, ...] = tuple(c.name for c in COLUMNS if c.kind is Kind.RATE)
 COUNT_COLUMNS: tuple[str, ...] = tuple(c.name for c in COLUMNS if c.kind is Kind.COUNT)
 
+MAY_BE_NEGATIVE: tuple[str, ...] = (
+    "membership_revenue",
+    "class_pack_revenue",
+    "retail_revenue",
+    "upsell_revenue",
+    "other_revenue",
+)
+"""Refunds may outweigh a part of revenue in a month."""
+
 LEVER_COLUMNS: dict[str, str] = {
     "retention_rate": "retention_rate",
     "avg_ticket_price": "avg_ticket_price",

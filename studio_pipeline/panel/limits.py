@@ -22,6 +22,18 @@ class ValidationLimits(BaseModel):
         le=5.0,
         description="Attendance rates above 1 and up to this are kept as 1, with a warning.",
     )
+    largest_money: float = Field(
+        default=1e12,
+        ge=1e6,
+        le=1e18,
+        description="Amounts of money above this, in any currency, are rejected.",
+    )
+    largest_count: float = Field(
+        default=1e9,
+        ge=1e4,
+        le=1e15,
+        description="Counts (members, classes, seats, staff, ...) above this are rejected.",
+    )
     default_class_capacity: float = Field(
         default=20.0,
         gt=0.0,

@@ -19,7 +19,8 @@ TextArray = NDArray[np.object_]
 MISSING_TEXTS = ("", "na", "n/a", "nan", "null", "none", "<na>", "-")
 _PLAIN_NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _INFINITY = r"^[+-]?(inf|infinity)$"
-_ISO_MONTH = re.compile(r"^(\d{4})-(\d{1,2})(?:-(\d{1,2})(?:[T ].*)?)?$")
+_TIME_OF_DAY = r"[T ]\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)? ?(?:Z|UTC|[+-]\d{2}(?::?\d{2})?)?"
+_ISO_MONTH = re.compile(rf"^(\d{{4}})-(\d{{1,2}})(?:-(\d{{1,2}})(?:{_TIME_OF_DAY})?)?$")
 
 
 def arrow_text(values: pd.Series) -> pa.Array:
@@ -109,6 +110,15 @@ def _date_of(text: str, month_format: str | None) -> date:
         raise ValueError(text)
     year, month, day = match.groups()
     return date(int(year), int(month), int(day or 1))
+
+
+def names_a_month(month_format: str) -> bool:
+    """Whether a strptime form is one, and tells the month and its year."""
+    day = datetime(2023, 11, 1)  # noqa: DTZ001
+    try:
+        return _date_of(day.strftime(month_format), month_format).replace(day=1) == day.date()
+    except ValueError:
+        return False
 
 
 def _in_range(day: date) -> str:

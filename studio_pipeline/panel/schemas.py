@@ -8,10 +8,9 @@ import pandas as pd
 import pandera.errors
 import pandera.pandas as pa
 
-from studio_pipeline.panel.columns import COLUMNS, KEYS, Column, Kind
+from studio_pipeline.panel.columns import COLUMNS, KEYS, MAY_BE_NEGATIVE, Column, Kind
 from studio_pipeline.panel.findings import FINDING_COLUMNS
 from studio_pipeline.panel.raw_table import RAW_TEXT_COLUMNS
-from studio_pipeline.panel.typed_months import MAY_BE_NEGATIVE
 
 FAILURE_COLUMNS: tuple[str, ...] = ("column", "check", "failure_case", "index")
 _RAW_REQUIRED = ("file", "decimal", "thousands")

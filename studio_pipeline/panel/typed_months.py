@@ -9,20 +9,13 @@ import pandas as pd
 import pyarrow as pa
 
 from studio_pipeline.panel.arrays import BoolArray, FloatArray
-from studio_pipeline.panel.columns import COLUMNS, Kind
+from studio_pipeline.panel.columns import COLUMNS, COUNT_COLUMNS, MAY_BE_NEGATIVE, MONEY_COLUMNS, Kind
 from studio_pipeline.panel.findings import Findings
 from studio_pipeline.panel.limits import ValidationLimits
 from studio_pipeline.panel.parsing import arrow_text, parse_numbers, parse_text
 from studio_pipeline.panel.raw_table import months_of
 
-MAY_BE_NEGATIVE = (
-    "membership_revenue",
-    "class_pack_revenue",
-    "retail_revenue",
-    "upsell_revenue",
-    "other_revenue",
-)
-"""Refunds may outweigh a part of revenue in a month."""
+IN_THE_FUTURE, TOO_EARLY = "lies in the future", "lies before"
 _ROUNDING = 1e-9
 _A_PERCENTAGE_FROM = 1.5
 
@@ -85,13 +78,21 @@ def _check_required(raw: pd.DataFrame, frame: pd.DataFrame, whole: BoolArray, re
     rejected.add(no_revenue, "total_revenue", "is missing: every row needs its revenue")
 
 
+def check_sizes(frame: pd.DataFrame, limits: ValidationLimits, rejected: Findings) -> None:
+    """Reject amounts and counts that no studio has."""
+    for columns, limit in ((MONEY_COLUMNS, limits.largest_money), (COUNT_COLUMNS, limits.largest_count)):
+        for column in columns:
+            beyond = np.abs(frame[column].to_numpy()) > limit
+            rejected.add(beyond, column, f"is beyond any studio's: above {limit:,.0f}")
+
+
 def check_months(frame: pd.DataFrame, limits: ValidationLimits, today: date, rejected: Findings) -> BoolArray:
     """(N,) whether a row's month is not over yet; months to come and of long ago are rejected."""
     months = frame["month_year"].to_numpy().astype("datetime64[M]")
     this_month = np.datetime64(today, "M")
-    rejected.add(months > this_month, "month_year", f"lies in the future: today is {today.isoformat()}")
+    rejected.add(months > this_month, "month_year", f"{IN_THE_FUTURE}: today is {today.isoformat()}")
     early = months < np.datetime64(str(limits.earliest_year), "M")
-    rejected.add(early, "month_year", f"lies before {limits.earliest_year}")
+    rejected.add(early, "month_year", f"{TOO_EARLY} {limits.earliest_year}")
     unfinished: BoolArray = months == this_month
     return unfinished
 

@@ -15,7 +15,14 @@ from studio_pipeline.panel.duplicates import check_duplicates, latest_rows
 from studio_pipeline.panel.findings import Findings
 from studio_pipeline.panel.limits import ValidationLimits
 from studio_pipeline.panel.proportion import CHECKED, out_of_proportion, over_members_times_ticket
-from studio_pipeline.panel.typed_months import check_months, check_rates, typed_months
+from studio_pipeline.panel.typed_months import (
+    IN_THE_FUTURE,
+    TOO_EARLY,
+    check_months,
+    check_rates,
+    check_sizes,
+    typed_months,
+)
 
 VALIDATED_COLUMNS: tuple[str, ...] = (*(column.name for column in COLUMNS), "first_seen")
 
@@ -57,6 +64,7 @@ def validate_months(raw: pd.DataFrame, limits: ValidationLimits, today: date) ->
     rejected, warnings = Findings(len(raw)), Findings(len(raw))
     frame = typed_months(raw, rejected)
     held_back = check_months(frame, limits, today, rejected)
+    check_sizes(frame, limits, rejected)
     emptied = check_rates(frame, limits, rejected, warnings)
     fill_other_revenue(frame, limits, rejected, warnings)
     check_duplicates(raw, frame, ~held_back, rejected)
@@ -117,10 +125,13 @@ def rejected_share_by_month(validated: pd.DataFrame, rejected: pd.DataFrame) -> 
         rejected: one row a fault, with file, line and month_year (NaT for a row whose month can't be read).
 
     Returns:
-        month_year, rows, rejected, share (0..1), by month. Rows without a readable month stand in a row of
-        their own (NaT); its `rows` are all rows there are, since such a row may belong to any month.
+        month_year, rows, rejected, share (0..1), by month. Rows of months to come and of long ago belong to
+        no month that counts and are left out. Rows without a readable month stand in a row of their own
+        (NaT); its `rows` are all rows there are, since such a row may belong to any month. Months after the
+        last valid one are measured against its rows, too: a stray row is no month of its own, and a newest
+        month that was rejected as a whole still shows.
     """
-    faulty = rejected.drop_duplicates(["file", "line"])["month_year"]
+    faulty = _of_months_that_count(rejected)
     counts = pd.DataFrame(
         {"valid": validated["month_year"].value_counts(), "rejected": faulty.value_counts()}
     )
@@ -128,6 +139,9 @@ def rejected_share_by_month(validated: pd.DataFrame, rejected: pd.DataFrame) -> 
     table = pd.DataFrame({"month_year": counts.index.astype("datetime64[ns]")})
     table["rows"] = counts.sum(axis=1).to_numpy(dtype="int64")
     table["rejected"] = counts["rejected"].to_numpy(dtype="int64")
+    last_valid = validated["month_year"].max()
+    beyond = (table["month_year"] > last_valid).to_numpy()
+    table.loc[beyond, "rows"] += int((validated["month_year"] == last_valid).sum())
     if without_month := int(faulty.isna().sum()):
         unknown = {
             "month_year": [pd.NaT],
@@ -136,6 +150,18 @@ def rejected_share_by_month(validated: pd.DataFrame, rejected: pd.DataFrame) -> 
         }
         table = pd.concat([table, pd.DataFrame(unknown).astype(table.dtypes)], ignore_index=True)
     return table.assign(share=table["rejected"] / table["rows"].clip(lower=1))
+
+
+def _of_months_that_count(rejected: pd.DataFrame) -> pd.Series:
+    """The month of every rejected row but those that are rejected for lying in no month that counts."""
+    reasons = rejected["reason"].astype(str)
+    nowhere = rejected["column"].eq("month_year") & (
+        reasons.str.startswith(IN_THE_FUTURE) | reasons.str.startswith(TOO_EARLY)
+    )
+    rows = [rejected["file"], rejected["line"]]
+    counting = rejected[~nowhere.groupby(rows).transform("any").astype(bool)] if len(rejected) else rejected
+    months: pd.Series = counting.drop_duplicates(["file", "line"])["month_year"]
+    return months
 
 
 def gaps_in(validated: pd.DataFrame) -> pd.DataFrame:

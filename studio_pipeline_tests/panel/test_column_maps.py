@@ -34,6 +34,16 @@ def test_the_map_kept_with_the_tests_is_read_in_full():
         ("month_format: YYYY-MM", "month_format 'YYYY-MM' has no % code"),
         ("{columns: {studio_type: kind}, constants: {studio_type: Yoga}}", "'studio_type' stands under both"),
         ("columns: {studio_id: [", "line 1: is not YAML"),
+        ("month_format: '%Q'", "month_format '%Q' doesn't tell month and year"),
+        ("month_format: '%d.%m.'", "month_format '%d.%m.' doesn't tell month and year"),
+        ("columns: {}\ncolumns: {}", "line 2: the key 'columns' is there twice"),
+        ("columns: {studio_id: a, studio_id: b}", "the key 'studio_id' is there twice"),
+        ("constants: {total_revenue: abc}", "constants.total_revenue is 'abc', which is not a number"),
+        ("constants: {total_revenue: nan}", "constants.total_revenue is 'nan', which is not a number"),
+        ("constants: {total_members: -1}", "constants.total_members is '-1', which is negative"),
+        ("constants: {retention_rate: 93}", "constants.retention_rate is '93', which is above 1"),
+        ("constants: {month_year: May}", "constants.month_year is 'May', which is not a month"),
+        ("constants: {studio_id: ''}", "constants.studio_id is '', which names nothing"),
         ("- a list", "Input should be a valid dictionary"),
     ],
 )
@@ -43,6 +53,17 @@ def test_a_wrong_map_is_told_with_file_field_and_remedy(tmp_path, text, named):
     assert caught.value.what.startswith("x.columns.yaml")
     assert named in caught.value.what
     assert caught.value.remedy
+
+
+def test_a_map_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(ColumnMapError) as caught:
+        read_column_map(tmp_path / "absent.yaml")
+    assert (caught.value.what, caught.value.remedy) == ("absent.yaml: is not there.", "Check the path.")
+
+
+@pytest.mark.parametrize("month_format", ["%Y-%m", "%d.%m.%Y", "%b %Y", "%B %y", "%m/%d/%Y %H:%M", "%Y%m"])
+def test_forms_that_tell_a_month_are_taken(month_format):
+    assert ColumnMap(month_format=month_format).month_format == month_format
 
 
 def test_scalars_of_yaml_become_the_text_of_a_file(tmp_path):

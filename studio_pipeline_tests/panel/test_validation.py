@@ -32,6 +32,10 @@ def _found(table):
         ("a,01/2024,5,10,,", "month_year", "01/2024", "is not a month"),
         ("a,2024-13,5,10,,", "month_year", "2024-13", "is not a month"),
         ("a,2024-07,5,10,,", "month_year", "2024-07", "lies in the future: today is 2024-06-15"),
+        ("a,2024-01-01 garbage,5,10,,", "month_year", "2024-01-01 garbage", "is not a month"),
+        ("a,2024-01,1.1e12,10,,", "total_revenue", "1.1e12", "is beyond any studio's"),
+        ("a,2024-01,1e300,10,,", "total_revenue", "1e300", "is beyond any studio's"),
+        ("a,2024-01,5,1000000001,,", "total_members", "1000000001", "is beyond any studio's"),
         ("a,1900-01,5,10,,", "month_year", "1900-01", "lies before 1970"),
         ("a,2024-01,5", "malformed_row", "a,2024-01,5", "as many fields as the header"),
         ("a,2024-01,5,10,,,,", "malformed_row", "a,2024-01,5,10,,,,", "as many fields as the header"),
@@ -240,6 +244,31 @@ def test_the_rejected_share_counts_rows_by_month(landing):
     assert share[["rows", "rejected"]].to_numpy().tolist() == [[19, 1], [2, 1], [22, 1]]
     np.testing.assert_allclose(share["share"], [1 / 19, 1 / 2, 1 / 22])
     assert (share["share"] > ValidationLimits().largest_rejected_share).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("month", ["2027-01", "1907-01", "2024-06", "2024-05"])
+def test_a_row_of_no_month_that_counts_is_no_month_of_its_own(landing, month):
+    good = "".join(f"s{i},2024-04,5,10,,\n" for i in range(20))
+    landing.put("months.csv", HEAD + good + f"x,{month},-5,10,,\n")
+    validated = landing.validate()
+    assert validated.rejected_rows == (month != "2024-06")
+    share = rejected_share_by_month(validated.frame, validated.rejected)
+    assert (share["share"] <= ValidationLimits().largest_rejected_share).all()
+
+
+def test_a_newest_month_that_is_rejected_as_a_whole_still_shows(landing):
+    rows = "".join(f"s{i},2024-04,5,10,,\ns{i},2024-05,-5,10,,\n" for i in range(20))
+    landing.put("months.csv", HEAD + rows)
+    validated = landing.validate()
+    share = rejected_share_by_month(validated.frame, validated.rejected)
+    assert share["share"].tolist() == [0.0, 0.5]
+
+
+def test_the_largest_numbers_are_limits(landing):
+    landing.put("months.csv", HEAD + "a,2024-01,1e12,1e9,,\n")
+    assert landing.validate().rejected.empty
+    assert len(landing.validate(limits=ValidationLimits(largest_money=1e11)).rejected) == 1
+    assert len(landing.validate(limits=ValidationLimits(largest_count=1e8)).rejected) == 1
 
 
 def test_the_rejected_share_of_nothing(landing):
