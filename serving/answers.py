@@ -8,7 +8,7 @@ from uuid import uuid4
 import orjson
 from starlette.responses import Response
 
-from serving.schemas.forward import ForwardRequest
+from serving.schemas.forward import ForwardRequest, level_key
 from studio_pipeline.forecasting.queries import Forecast
 from studio_pipeline.publishing.releases import Release
 
@@ -49,7 +49,7 @@ def forward_answer(release: Release, request: ForwardRequest, forecast: Forecast
 
 def _months(request: ForwardRequest, forecast: Forecast) -> dict[str, dict[str, Any]]:
     shown = request.interval_levels if request.include_confidence_intervals else []
-    by_level = {f"{level:g}": forecast.intervals[level].tolist() for level in shown}
+    by_level = {level_key(level): forecast.intervals[level].tolist() for level in shown}
     main = next(iter(by_level.values()), None)
     rows = zip(
         forecast.revenue.tolist(),

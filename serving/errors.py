@@ -100,9 +100,16 @@ def _message(item: Mapping[str, Any]) -> str:
     return f"This is none of the levers{place}, which are {', '.join(levers.model_fields)}."
 
 
+BAD_REQUEST = 400
+UNREADABLE_BODY = (
+    "The body can't be read. Send one JSON object in UTF-8, not nested deeply,"
+    ' such as {"studio_id": "a00012"}; GET / shows its fields.'
+)
+
+
 async def _answer_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
-    detail = error.detail
+    detail = UNREADABLE_BODY if error.status_code == BAD_REQUEST else error.detail
     if error.status_code in (404, 405):
         detail = f"There is no {request.method} {request.url.path}. GET / lists what there is."
     return _detail(error.status_code, detail, dict(error.headers or {}))

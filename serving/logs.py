@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from studio_pipeline.publishing.storage import storage_errors
+from studio_pipeline.errors import StorageError
 from studio_pipeline.settings import Settings
 
 requests_logger = logging.getLogger("serving.requests")
@@ -61,13 +62,27 @@ def logging_to(settings: Settings) -> Iterator[None]:
 def _handler(settings: Settings) -> logging.Handler:
     handler: logging.Handler = logging.StreamHandler()
     if settings.log_file is not None:
-        with storage_errors(settings.log_file):
-            settings.log_file.parent.mkdir(parents=True, exist_ok=True)
-            handler = logging.FileHandler(settings.log_file, encoding="utf-8")
+        handler = _file_handler(settings.log_file)
     handler.name = HANDLER_NAME
     text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else text)
     return handler
+
+
+def _file_handler(file: Path) -> logging.FileHandler:
+    """A handler that appends to a file.
+
+    Raises:
+        StorageError: it can't be opened, or its folder can't be made.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return logging.FileHandler(file, encoding="utf-8")
+    except OSError as error:
+        raise StorageError(
+            f"Could not open the log file {file}: {error.strerror}.",
+            "Point STUDIO_LOG_FILE to a file that this user may write, or unset it to log to standard error.",
+        ) from None
 
 
 class RequestLog:

@@ -14,6 +14,11 @@ Level = Annotated[float, Field(gt=0, lt=1)]
 Interval = tuple[float, float]
 
 
+def level_key(level: float) -> str:
+    """The key of an interval level in an answer: six digits at most."""
+    return f"{level:g}"
+
+
 class PlanStep(RequestModel):
     """Levers that hold from a projected month on."""
 
@@ -44,8 +49,8 @@ class ForwardRequest(RequestModel):
     @field_validator("interval_levels")
     @classmethod
     def _levels_differ(cls, levels: list[float]) -> list[float]:
-        if len(set(levels)) != len(levels):
-            raise ValueError("name each level once")
+        if len({level_key(level) for level in levels}) != len(levels):
+            raise ValueError("name each level once, at six digits")
         return levels
 
     def to_query(self) -> ForwardQuery:

@@ -123,6 +123,7 @@ def test_null_and_absent_levers_are_free(client: TestClient) -> None:
         ({"interval_levels": [1.0]}, "interval_levels"),
         ({"interval_levels": [0]}, "interval_levels"),
         ({"interval_levels": [0.9, 0.9]}, "interval_levels"),
+        ({"interval_levels": [0.9, 0.90000001]}, "interval_levels"),
         ({"interval_levels": 0.9}, "interval_levels"),
         ({"include_confidence_intervals": "yes"}, "include_confidence_intervals"),
         ({"lever_plan": [{"from_month": 13, "levers": {}}]}, "from_month"),
@@ -199,6 +200,13 @@ def test_a_body_that_is_no_question_is_refused(client: TestClient, body: bytes) 
     assert response.status_code in (400, 422)
     assert "Traceback" not in response.text
     assert response.json()["detail"]
+
+
+@pytest.mark.parametrize("body", [b'{"studio_id": "\xff"}', b"[" * 100_000])
+def test_a_body_that_can_not_be_read_is_told_what_to_send(client: TestClient, body: bytes) -> None:
+    response = client.post(FORWARD, content=body, headers={"Content-Type": "application/json"})
+    assert response.status_code == 400
+    assert "Send one JSON object in UTF-8" in response.json()["detail"]
 
 
 @pytest.mark.parametrize(

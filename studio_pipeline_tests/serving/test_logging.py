@@ -51,11 +51,16 @@ def test_a_start_without_a_release_is_a_warning_with_a_remedy(client_of, tmp_pat
     assert f"Nothing is published in {tmp_path} yet. Run `studio run`" in line
 
 
-def test_a_log_that_can_not_be_written_stops_the_start_with_a_remedy(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("name", ["file/log", "folder", "loop", "n" * 300])
+def test_a_log_that_can_not_be_opened_stops_the_start_with_a_remedy(  # type: ignore[no-untyped-def]
+    client_of, tmp_path: Path, name: str
+) -> None:
     (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to("loop")
     with (
-        pytest.raises(StorageError, match="A file stands where a folder should be"),
-        client_of(log_file=tmp_path / "file" / "log"),
+        pytest.raises(StorageError, match=r"Could not open the log file .* Point STUDIO_LOG_FILE to"),
+        client_of(log_file=tmp_path / name),
     ):
         pass
 

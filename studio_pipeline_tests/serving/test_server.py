@@ -34,6 +34,21 @@ def test_a_taken_port_ends_with_1_and_names_the_port(taken: int, tmp_path: Path)
     assert "--port" in remedy
 
 
+def test_a_log_file_that_can_not_be_opened_ends_with_1_and_two_lines(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "studio_pipeline.cli", "serve", "--port", "0"],
+        cwd=tmp_path,
+        env=os.environ | {"STUDIO_HOME": str(tmp_path), "STUDIO_LOG_FILE": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    what, remedy = done.stderr.splitlines()
+    assert what == f"Could not open the log file {tmp_path}: Is a directory."
+    assert "STUDIO_LOG_FILE" in remedy
+
+
 def test_a_free_port_is_left_free(taken: int) -> None:
     for _ in range(2):
         server.refuse_taken("127.0.0.1", 0)
