@@ -26,7 +26,7 @@ from studio_pipeline.panel.source_files import Source, SourceRows, read_source, 
 from studio_pipeline.panel.validation import ValidatedMonths, validate_months
 
 _SHOWN = 10
-_ANOTHER_DAY = "9999-01-01T00:00:00"
+_ANOTHER_DAY = datetime(9999, 1, 1)  # noqa: DTZ001
 
 
 @dataclass(frozen=True)
@@ -135,9 +135,10 @@ def _checked(
 ) -> ValidatedMonths:
     """The validation as it will be once the file, as the latest one, stands beside the others."""
     latest = replace(rows, file_hash="the file being imported")
-    others = [source for source in there if source.file_hash != rows.file_hash]
-    seen = {**{source.file_hash: now.isoformat() for source in others}, latest.file_hash: _ANOTHER_DAY}
-    raw, _ = combined([*others, latest], (), Ledger(files=seen), now)
+    others = [source for source in there if (source.name, source.file_hash) != (rows.name, rows.file_hash)]
+    seen = Ledger().with_files([(source.name, source.file_hash) for source in others], now)
+    seen = seen.with_files([(latest.name, latest.file_hash)], _ANOTHER_DAY)
+    raw, _ = combined([*others, latest], (), seen, now)
     last = raw.frame["file_order"].max()
     # Only its own rows are told of, and a name in the folder may be the same.
     raw.frame["file"] = raw.frame["file"].where(raw.frame["file_order"] == last, "")

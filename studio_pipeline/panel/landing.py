@@ -50,14 +50,14 @@ def read_landing(folder: Path, ledger: Path, now: datetime) -> RawMonths:
     """All months of a landing folder; first-seen times are kept in the file `ledger`.
 
     Files that can't be read are named in the result, and the others go on. Later files come later in the
-    order: by the time their content was first seen, then by modification time, then by name.
+    order: by the time their content was first seen under their name, then by modification time, then by name.
 
     Raises:
         StorageError: the folder can't be listed, or the ledger can't be read or written.
     """
     read, unreadable = read_sources(landing_sources(folder))
     known = read_ledger(ledger)
-    seen = known.with_files([source.file_hash for source in read], naive_utc(now))
+    seen = known.with_files([(source.name, source.file_hash) for source in read], naive_utc(now))
     raw, seen = combined(read, unreadable, seen, naive_utc(now))
     if seen.files != known.files or len(seen.rows) != len(known.rows):
         write_ledger(ledger, seen)
@@ -86,14 +86,14 @@ def combined(
     """The rows of several files as one table, and the ledger with their rows in it.
 
     Args:
-        read: the files; their contents are in the ledger.
+        read: the files; they are in the ledger.
         unreadable: the others.
         ledger: what was seen before.
         now: UTC without offset; rows of months that are not over by then don't count as seen.
     """
-    ordered = sorted(read, key=lambda s: (ledger.files[s.file_hash], s.modified, s.name))
+    ordered = sorted(read, key=lambda s: (ledger.first_seen_of(s.name, s.file_hash), s.modified, s.name))
     frame = _empty_frame() if not ordered else _one_frame(ordered)
-    seen = [ledger.first_seen_of(source.file_hash) for source in ordered]
+    seen = [ledger.first_seen_of(source.name, source.file_hash) for source in ordered]
     file_times = np.array(seen, dtype="datetime64[ns]")[frame["file_order"].to_numpy()]
     months = months_of(frame).astype("datetime64[ns]")
     keys = pd.DataFrame({"studio_id": parse_text(frame["studio_id"]), "month_year": months})

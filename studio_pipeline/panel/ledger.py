@@ -1,4 +1,4 @@
-"""The ledger of first-seen times: of file contents (by SHA-256) and of (studio, month) rows.
+"""The ledger of first-seen times: of files (name and SHA-256 of the content) and of (studio, month) rows.
 
 It outlives files: a row keeps the time it was first seen at when its file is replaced, corrected or gone.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,8 @@ from studio_pipeline.errors import StorageError
 
 KEYS = ["studio_id", "month_year"]
 _FILES_KEY = b"first_seen_of_files"
+_ANY_NAME = ""
+"""Older ledgers hold contents without names; the files that first show such a content take its time."""
 
 
 def _no_rows() -> pd.DataFrame:
@@ -33,20 +36,28 @@ class Ledger:
     """What was seen when.
 
     Attributes:
-        files: SHA-256 of a file's content to the time it was first seen, ISO 8601, UTC without offset.
+        files: SHA-256 of a file's content to its file names to the time that it was first seen under that
+            name, ISO 8601, UTC without offset. A known content under a new name is a new arrival.
         rows: studio_id, month_year, first_seen; one row each studio and month.
     """
 
-    files: dict[str, str] = field(default_factory=dict)
+    files: dict[str, dict[str, str]] = field(default_factory=dict)
     rows: pd.DataFrame = field(default_factory=_no_rows)
 
-    def with_files(self, hashes: list[str], now: datetime) -> Ledger:
-        """The same ledger with these contents; those it knows keep their time."""
-        return replace(self, files={**dict.fromkeys(hashes, now.isoformat()), **self.files})
+    def with_files(self, files: Iterable[tuple[str, str]], now: datetime) -> Ledger:
+        """The same ledger with these files (name, SHA-256); those it knows keep their time."""
+        known = {file_hash: dict(names) for file_hash, names in self.files.items()}
+        shown = tuple(files)
+        for name, file_hash in shown:
+            names = known.setdefault(file_hash, {})
+            names.setdefault(name, names.get(_ANY_NAME, now.isoformat()))
+        for _, file_hash in shown:
+            known[file_hash].pop(_ANY_NAME, None)
+        return replace(self, files=known)
 
-    def first_seen_of(self, file_hash: str) -> datetime:
-        """When a content was first seen."""
-        return datetime.fromisoformat(self.files[file_hash])
+    def first_seen_of(self, name: str, file_hash: str) -> datetime:
+        """When a content was first seen under a file name."""
+        return datetime.fromisoformat(self.files[file_hash][name])
 
     def with_rows(self, rows: pd.DataFrame) -> Ledger:
         """The same ledger with rows (studio_id, month_year, first_seen); those it knows keep their time."""
@@ -73,7 +84,8 @@ def read_ledger(path: Path) -> Ledger:
     try:
         table = pa.parquet.read_table(path)
         files = json.loads((table.schema.metadata or {})[_FILES_KEY])
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        files = {key: {_ANY_NAME: seen} if isinstance(seen, str) else seen for key, seen in files.items()}
+    except (pa.ArrowException, OSError, KeyError, ValueError, AttributeError) as error:
         what = f"{path}: the ledger of first-seen times can't be read ({error})."
         raise StorageError(
             what, "Restore it, or move it away: first-seen times then start again now."

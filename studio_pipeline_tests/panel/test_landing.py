@@ -1,10 +1,13 @@
 import hashlib
+import json
 import os
 from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from studio_pipeline.errors import StorageError
@@ -127,6 +130,37 @@ def test_first_seen_times_outlive_files_and_corrections(landing, now):
     assert validated.frame["first_seen"].tolist() == [
         pd.Timestamp(t).tz_localize(None) for t in (first, second, third)
     ]
+
+
+def test_an_earlier_content_that_is_sent_again_counts_as_the_latest(landing, now):
+    first, second, third, fourth = (now + timedelta(days=days) for days in range(4))
+    landing.put("a.csv", ROW + "a,2024-01,100,10\n")
+    landing.read(first)
+    landing.put("b.csv", ROW + "a,2024-01,110,10\n")
+    assert _revenue(landing.validate(second)) == {"2024-01": 110}
+    landing.put("c.csv", ROW + "a,2024-01,100,10\n")
+    for when in (third, fourth):
+        validated = landing.validate(when)
+        assert _revenue(validated) == {"2024-01": 100}
+        assert validated.frame["first_seen"].tolist() == [pd.Timestamp(first).tz_localize(None)]
+    assert landing.read(fourth).frame["file"].tolist() == ["a.csv", "b.csv", "c.csv"]
+
+
+def test_a_ledger_of_contents_without_names_is_read(landing, now):
+    landing.put("z.csv", ROW + "a,2024-01,100,10\n")
+    landing.read(now)
+    landing.put("a.csv", ROW + "a,2024-01,110,10\n")
+    landing.read(now + timedelta(days=1))
+    table = pa.parquet.read_table(landing.ledger)
+    files = json.loads(table.schema.metadata[b"first_seen_of_files"])
+    old = {file_hash: next(iter(names.values())) for file_hash, names in files.items()}
+    metadata = {**table.schema.metadata, b"first_seen_of_files": json.dumps(old).encode()}
+    pa.parquet.write_table(table.replace_schema_metadata(metadata), landing.ledger)
+    validated = landing.validate(now + timedelta(days=2))
+    assert _revenue(validated) == {"2024-01": 110}, "the order stays"
+    assert validated.frame["first_seen"].tolist() == [pd.Timestamp(now).tz_localize(None)]
+    landing.put("c.csv", ROW + "a,2024-01,100,10\n")
+    assert _revenue(landing.validate(now + timedelta(days=3))) == {"2024-01": 100}, "a new name arrives now"
 
 
 def test_a_part_month_does_not_count_as_seen(landing, now):
