@@ -58,7 +58,7 @@ def served_rows(
             asked.append(inputs["features"])
             return [np.zeros(len(inputs["features"]), dtype=np.float32)]
 
-    monkeypatch.setattr(projection, "_session", lambda graph: Recorder())
+    monkeypatch.setattr(projection, "session_of", lambda graph: Recorder())
     Projector(fleet.model_of_all, panel).project(origins, {})
     monkeypatch.undo()
     assert len(asked) == len(fleet.model_of_all.graphs)
