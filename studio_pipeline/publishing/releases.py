@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from studio_pipeline.errors import CorruptReleaseError, NoReleaseError, StorageError, SyntheticReleaseError
 from studio_pipeline.publishing.folders import verify_folder
@@ -131,11 +131,21 @@ def release_history(home: Path) -> list[Release]:
 
 
 def pointer_identity(home: Path) -> tuple[int, int] | None:
-    """Inode and modification time (ns) of the pointer: they change with every release. None where none is."""
+    """Inode and modification time (ns) of the pointer: they change with every release. None where none is.
+
+    Raises:
+        StorageError: the pointer can't be looked at now; it may come back.
+    """
+    path = pointer_file(home)
     try:
-        status = pointer_file(home).stat()
-    except (FileNotFoundError, NotADirectoryError):
+        status = path.stat()
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        raise StorageError(
+            f"Could not read {path}: {error.strerror}.",
+            REMEDIES.get(error.errno or 0, "Restore it from a backup, or publish again with `studio run`."),
+        ) from error
     return status.st_ino, status.st_mtime_ns
 
 
@@ -170,19 +180,40 @@ def _try_read(home: Path, number: int) -> Release | None:
 
 def _read(path: Path) -> Release:
     try:
-        content: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        content["last_month"] = date.fromisoformat(content["last_month"])
-        content["published_at"] = datetime.fromisoformat(content["published_at"])
-        return Release(**content)
+        return _from_json(json.loads(path.read_text("utf-8")))
     except FileNotFoundError:
         raise
     except NotADirectoryError as error:
         raise StorageError(f"Could not read {path}: {error.strerror}.", REMEDIES[errno.ENOTDIR]) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise CorruptReleaseError(
             f"{path} can't be read ({error}).",
             "Publish again with `studio run`, or restore it from a backup.",
         ) from error
+
+
+def _from_json(content: dict[str, Any]) -> Release:
+    """The release of a pointer's content; what is none raises ValueError, KeyError, TypeError or OverflowError."""
+    dates = {
+        "last_month": date.fromisoformat(content["last_month"]),
+        "published_at": datetime.fromisoformat(content["published_at"]),
+    }
+    release = Release(**{**content, **dates})
+    named = (release.model_version, release.data_version, release.run_id)
+    challenger = release.challenger_model_version
+    if not all(isinstance(text, str) for text in (*named, challenger or "")):
+        raise TypeError("a version or the run is not a text")
+    if release.source not in get_args(Source):
+        raise ValueError(f"source is {release.source!r}")
+    if not isinstance(release.version, int) or isinstance(release.version, bool) or release.version < 1:
+        raise ValueError(f"version is {release.version!r}")
+    if not isinstance(release.metrics, dict) or not all(map(_is_number, release.metrics.values())):
+        raise TypeError("metrics are not finite numbers by name")
+    return release
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _to_json(release: Release) -> bytes:

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import math
 from datetime import date
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from studio_pipeline.errors import (
     NoReleaseError,
     ReleaseError,
     RunInProgressError,
+    StorageError,
     SyntheticReleaseError,
 )
 from studio_pipeline.publishing.bundles import model_manifests, model_versions, next_model_version
@@ -110,6 +112,52 @@ def test_generated_months_do_not_replace_real_ones_behind_a_corrupt_pointer(
     healed = publish_release(published, make_release(published, seed=1))
     assert current_release(published) == healed
     assert healed.version == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": "x"},
+        {"version": 0},
+        {"version": True},
+        {"version": 1.5},
+        {"model_version": 1},
+        {"data_version": None},
+        {"run_id": ["run-1"]},
+        {"challenger_model_version": 2},
+        {"source": "guess"},
+        {"source": ["landing"]},
+        {"metrics": {"wape": {}}},
+        {"metrics": {"wape": "0.1"}},
+        {"metrics": {"wape": math.nan}},
+        {"metrics": {"wape": 10**400}},
+        {"metrics": [0.1]},
+        {"last_month": 202112},
+        {"published_at": None},
+        {"colour": "red"},
+    ],
+)
+def test_a_pointer_of_wrong_types_is_corrupt(published: Path, change: dict[str, object]) -> None:
+    pointer = published / "release.json"
+    pointer.write_text(json.dumps({**json.loads(pointer.read_text()), **change}))
+    with pytest.raises(CorruptReleaseError, match=r"release\.json can't be read"):
+        current_release(published)
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "3", "{}", "[" * 200_000])
+def test_a_pointer_that_is_no_release_is_corrupt(published: Path, content: str) -> None:
+    (published / "release.json").write_text(content)
+    with pytest.raises(CorruptReleaseError, match=r"release\.json can't be read"):
+        current_release(published)
+
+
+def test_a_pointer_that_can_not_be_looked_at_is_a_refusal_of_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "release.json").symlink_to("release.json")
+    with pytest.raises(StorageError, match=r"release\.json"):
+        pointer_identity(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="A file stands"):
+        pointer_identity(tmp_path / "file")
 
 
 def test_real_months_replace_generated_ones(tmp_path: Path, make_release) -> None:  # type: ignore[no-untyped-def]
