@@ -11,6 +11,7 @@ from studio_pipeline.panel.limits import ValidationLimits
 
 REVENUE_PARTS = ("membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue")
 _CENT = 0.01
+_ROUNDING = 1e-9
 
 
 def fill_other_revenue(
@@ -34,13 +35,35 @@ def fill_other_revenue(
     frame["other_revenue"] = np.where(np.isnan(remainder), other, filled)
 
 
-def fill_derived(frame: pd.DataFrame, emptied_rates: BoolArray, limits: ValidationLimits) -> pd.DataFrame:
+def empty_implausible_churn(frame: pd.DataFrame, warnings: Findings) -> None:
+    """Empty `churned_members` of more members than there were: those of the month before and the new ones.
+
+    Args:
+        frame: valid rows, sorted by studio and month, unique; their index tells their rows in `warnings`.
+        warnings: where the emptied cells are told.
+    """
+    before = members_of_month_before(frame)
+    could_leave = before + frame["new_members"].fillna(0.0).to_numpy()
+    churned = frame["churned_members"].to_numpy()
+    over = np.flatnonzero(churned > could_leave * (1 + _ROUNDING) + _ROUNDING)
+    told = [
+        f"emptied: more than the {before[row]:g} members of the month before and the month's new ones"
+        for row in over
+    ]
+    warnings.add_each(frame.index.to_numpy()[over], "churned_members", told)
+    frame["churned_members"] = np.where(np.isin(np.arange(len(frame)), over), np.nan, churned)
+
+
+def fill_derived(
+    frame: pd.DataFrame, emptied_rates: BoolArray, limits: ValidationLimits, warnings: Findings
+) -> pd.DataFrame:
     """The frame with derived columns filled in where they are missing.
 
     Args:
-        frame: valid rows, sorted by studio and month, unique.
+        frame: valid rows, sorted by studio and month, unique; their index tells their rows in `warnings`.
         emptied_rates: (N,) rows whose attendance rate was emptied, and so is not derived again.
         limits: where the seats of a class come from, and how far above 1 attendance may go.
+        warnings: where derived attendance rates that are far above 1, and so stay empty, are told.
     """
     members = frame["total_members"].to_numpy()
     sold = frame["membership_revenue"].fillna(frame["total_revenue"]).to_numpy()
@@ -50,7 +73,11 @@ def fill_derived(frame: pd.DataFrame, emptied_rates: BoolArray, limits: Validati
     capacity = _class_capacity(frame, limits)
     seats = frame["total_classes_held"].to_numpy() * capacity
     attendance = _ratio(frame["total_class_attendance"].to_numpy(), seats)
-    attendance = np.where((attendance <= limits.largest_attendance_rate) & ~emptied_rates, attendance, np.nan)
+    underived = frame["class_attendance_rate"].isna().to_numpy() & ~emptied_rates
+    far = attendance > limits.largest_attendance_rate + _ROUNDING
+    reason = f"left empty: attendance over classes x seats is above {limits.largest_attendance_rate:g}"
+    warnings.add_at(frame.index.to_numpy()[far & underived], "class_attendance_rate", reason)
+    attendance = np.where(far | ~underived, np.nan, attendance)
     rates = frame["class_attendance_rate"].fillna(pd.Series(attendance, index=frame.index))
     return frame.assign(
         avg_ticket_price=frame["avg_ticket_price"].fillna(pd.Series(ticket, index=frame.index)),

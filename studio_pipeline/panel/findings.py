@@ -21,7 +21,10 @@ class Findings:
 
     def add(self, where: BoolArray, column: str, reason: str) -> None:
         """Say of all rows of a mask (N,) what is wrong with a column."""
-        rows = np.flatnonzero(where)
+        self.add_at(np.flatnonzero(where), column, reason)
+
+    def add_at(self, rows: IntArray, column: str, reason: str) -> None:
+        """Say of rows what is wrong with a column."""
         if len(rows):
             self.rows.append(rows)
             self.columns.append(column)

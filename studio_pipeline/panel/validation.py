@@ -10,7 +10,7 @@ import pandas as pd
 
 from studio_pipeline.panel.arrays import BoolArray
 from studio_pipeline.panel.columns import COLUMNS, KEYS
-from studio_pipeline.panel.derivation import fill_derived, fill_other_revenue
+from studio_pipeline.panel.derivation import empty_implausible_churn, fill_derived, fill_other_revenue
 from studio_pipeline.panel.duplicates import check_duplicates, latest_rows
 from studio_pipeline.panel.findings import Findings
 from studio_pipeline.panel.limits import ValidationLimits
@@ -73,8 +73,9 @@ def validate_months(raw: pd.DataFrame, limits: ValidationLimits, today: date) ->
     kept = latest_rows(raw, frame, valid)
     superseded = _superseded(raw, frame, kept, rejected.marked & ~held_back)
     faulty = rejected.marked & ~held_back & ~superseded
+    validated = _validated(raw, frame, kept, emptied, limits, warnings)
     return ValidatedMonths(
-        frame=_validated(raw, frame, kept, emptied, limits),
+        frame=validated,
         rejected=rejected.table(raw, frame, faulty),
         warnings=warnings.table(raw, frame, kept),
         rejected_rows=int(faulty.sum()),
@@ -110,11 +111,18 @@ def _superseded(raw: pd.DataFrame, frame: pd.DataFrame, kept: BoolArray, faulty:
 
 
 def _validated(
-    raw: pd.DataFrame, frame: pd.DataFrame, kept: BoolArray, emptied: BoolArray, limits: ValidationLimits
+    raw: pd.DataFrame,
+    frame: pd.DataFrame,
+    kept: BoolArray,
+    emptied: BoolArray,
+    limits: ValidationLimits,
+    warnings: Findings,
 ) -> pd.DataFrame:
     months = frame.assign(first_seen=raw["first_seen"].to_numpy().astype("datetime64[ns]"), emptied=emptied)
-    months = months[kept].sort_values(list(KEYS), ignore_index=True)
-    return fill_derived(months, months["emptied"].to_numpy(dtype=bool), limits)[list(VALIDATED_COLUMNS)]
+    months = months[kept].sort_values(list(KEYS))
+    empty_implausible_churn(months, warnings)
+    months = fill_derived(months, months["emptied"].to_numpy(dtype=bool), limits, warnings)
+    return months[list(VALIDATED_COLUMNS)].reset_index(drop=True)
 
 
 def rejected_share_by_month(validated: pd.DataFrame, rejected: pd.DataFrame) -> pd.DataFrame:

@@ -115,6 +115,43 @@ def test_derived_columns(landing):
         np.testing.assert_allclose(frame[column], values, err_msg=column)
 
 
+def test_more_churn_than_there_were_members_is_emptied_and_told(landing):
+    landing.put(
+        "months.csv",
+        "studio_id,month_year,total_revenue,total_members,new_members,churned_members\n"
+        "b,2024-01,1000,100,,\n"
+        "b,2024-02,1000,100,5,210\n"
+        "a,2024-01,1000,100,0,900\n"  # nobody knows how many there were
+        "a,2024-02,1000,100,5,105\n"  # everybody left, and the new ones, too
+        "a,2024-03,1000,100,5,106\n"
+        "a,2024-05,1000,100,5,106\n",
+    )
+    validated = landing.validate()
+    assert validated.rejected.empty
+    before = "emptied: more than the 100 members of the month before and the month's new ones"
+    assert _found(validated.warnings) == [
+        (3, "churned_members", "210", before),
+        (6, "churned_members", "106", before),
+    ]
+    assert validated.frame["studio_id"].tolist() == ["a"] * 4 + ["b"] * 2
+    np.testing.assert_equal(
+        validated.frame["churned_members"].tolist(), [900, 105, np.nan, 106, np.nan, np.nan]
+    )
+    assert validated.frame["retention_rate"].isna().all()
+
+
+def test_a_derived_attendance_far_above_1_is_left_empty_and_told(landing):
+    landing.put(
+        "months.csv",
+        "studio_id,month_year,total_revenue,total_classes_held,total_class_attendance,class_capacity\n"
+        "b,2024-01,1000,100,2400,20\nb,2024-02,1000,100,2600,20\na,2024-01,1000,100,1000,20\n",
+    )
+    validated = landing.validate()
+    np.testing.assert_equal(validated.frame["class_attendance_rate"].tolist(), [0.5, 1.0, np.nan])
+    told = "left empty: attendance over classes x seats is above 1.2"
+    assert _found(validated.warnings) == [(3, "class_attendance_rate", None, told)]
+
+
 def test_what_is_given_is_not_derived_again(landing):
     landing.put(
         "months.csv",
