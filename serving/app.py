@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -18,6 +19,8 @@ from serving.logs import RequestLog, logging_to
 from serving.model_store import LoadForecaster, ModelStore, load_forecaster
 from serving.routes import documentation, health, models, predictions, studios
 from studio_pipeline.settings import Settings, read_settings
+
+logger = logging.getLogger(__name__)
 
 TITLE = "Studio Revenue Simulator"
 DESCRIPTION = (
@@ -44,6 +47,7 @@ def create_app(settings: Settings | None = None, load: LoadForecaster = load_for
             await asyncio.to_thread(app.state.store.refresh)
             app.state.store.warn_if_empty()
             watcher = asyncio.create_task(app.state.store.watch())
+            watcher.add_done_callback(_report_end)
             try:
                 yield
             finally:
@@ -64,6 +68,12 @@ def create_app(settings: Settings | None = None, load: LoadForecaster = load_for
     app.add_middleware(RequestLog)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
+
+
+def _report_end(watcher: asyncio.Task[None]) -> None:
+    """Say at once that a bug has ended the watch; whoever waits for the task gets it too."""
+    if not watcher.cancelled() and (fault := watcher.exception()) is not None:
+        logger.critical("Nobody looks for new releases any more; start the service again.", exc_info=fault)
 
 
 class ConfiguredCors:

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from serving.access import AccessDeniedError
+from serving.context import store_of
 from serving.schemas.common import HeldLevers, Levers
 from studio_pipeline.errors import (
     InputError,
@@ -52,9 +53,9 @@ def _detail(status: int, detail: object, headers: dict[str, str] | None = None) 
     return JSONResponse({"detail": detail}, status, headers)
 
 
-async def _answer_studio_error(_: Request, error: Exception) -> JSONResponse:
+async def _answer_studio_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StudioError)  # noqa: S101
-    return _detail(status_of(error), str(error))
+    return _detail(status_of(error), store_of(request).shown(str(error)))
 
 
 async def _answer_denied(_: Request, error: Exception) -> JSONResponse:

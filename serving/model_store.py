@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from studio_pipeline.errors import NoReleaseError, QueryError, StudioError
+from studio_pipeline.errors import NoReleaseError, QueryError, ReleaseError, StudioError
 from studio_pipeline.forecasting.forecaster import Forecaster
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
 from studio_pipeline.panel.arrays import StudioPanel
-from studio_pipeline.publishing.bundles import model_manifests
+from studio_pipeline.publishing.bundles import model_manifests, model_versions
 from studio_pipeline.publishing.folders import Manifest, verify_folder
-from studio_pipeline.publishing.layout import model_folder, snapshot_folder
+from studio_pipeline.publishing.layout import model_folder, shown_from, snapshot_folder
 from studio_pipeline.publishing.releases import Release, current_release, pointer_identity, release_history
 from studio_pipeline.publishing.snapshots import read_panel
 
@@ -104,8 +104,15 @@ class ModelStore:
 
     @property
     def problem(self) -> str | None:
-        """Why the release that is published is not the one that answers; None where all is well."""
-        return self._problem
+        """Why the release that is published is not the one that answers; None where all is well.
+
+        Paths are given from STUDIO_HOME on: anybody may read this.
+        """
+        return None if self._problem is None else self.shown(self._problem)
+
+    def shown(self, message: str) -> str:
+        """A message as an answer may give it: without the place of STUDIO_HOME on this machine."""
+        return shown_from(self._home, message)
 
     def require(self) -> HeldRelease:
         """The release in memory.
@@ -114,16 +121,21 @@ class ModelStore:
             NoReleaseError: there is none; the message says what to do.
         """
         if self._held is None:
-            what = self._problem or f"Nothing is published in {self._home} yet."
-            raise NoReleaseError(what, "Run `studio run`; this service picks the release up by itself.")
+            error = self._no_release()
+            raise NoReleaseError(self.shown(error.what), error.remedy)
         return self._held
 
     def warn_if_empty(self) -> None:
         """Say in the log that there is no release, and what to do."""
-        try:
-            self.require()
-        except NoReleaseError as error:
-            logger.warning("There is no release to answer from. %s", error)
+        if self._held is None:
+            logger.warning("There is no release to answer from. %s", self._no_release())
+
+    def _no_release(self) -> NoReleaseError:
+        """What is missing, with full paths for the log."""
+        if self._problem and self._pinned:
+            return NoReleaseError(self._problem)
+        what = self._problem or f"Nothing is published in {self._home} yet."
+        return NoReleaseError(what, "Run `studio run`; this service picks the release up by itself.")
 
     def manifests(self) -> dict[str, Manifest]:
         """Manifest of every model bundle on the disk, by version."""
@@ -131,6 +143,16 @@ class ModelStore:
 
     def refresh(self) -> None:
         """Load what the pointer names, if that is new; the old release stays where that fails."""
+        try:
+            self._look()
+        except (OSError, StudioError) as error:
+            # The next look finds the pointer new, so that it clears this problem as soon as it can.
+            self._seen, self._retry_at = None, 0.0
+            if self._problem != str(error):
+                logger.warning("The current release can't be looked up. %s", error)
+            self._problem = str(error)
+
+    def _look(self) -> None:
         identity = pointer_identity(self._home)
         if identity == self._seen and (self._problem is None or time.monotonic() < self._retry_at):
             return
@@ -152,12 +174,28 @@ class ModelStore:
             await asyncio.to_thread(self.refresh)
 
     def _swap_to(self, published: Release) -> None:
-        release = dataclasses.replace(published, model_version=self._pinned or published.model_version)
+        release = self._with_pin(published)
         if self._held is None or self._held.release != release:
             # One assignment: a request sees the old release or the new one.
             self._held = self._load_and_warm(release)
             logger.info("Release %d: model %s, data %s", *_names(release))
         self._problem = None
+
+    def _with_pin(self, release: Release) -> Release:
+        """The release with the pinned model in the place of its own.
+
+        Raises:
+            ReleaseError: there is no such model.
+        """
+        if self._pinned is None:
+            return release
+        versions = model_versions(self._home)
+        if self._pinned not in versions:
+            raise ReleaseError(
+                f"STUDIO_MODEL_VERSION is {self._pinned!r}, and there is no such model.",
+                f"Set it to one of {', '.join(versions)}, or unset it, and start the service again.",
+            )
+        return dataclasses.replace(release, model_version=self._pinned)
 
     def _load_and_warm(self, release: Release) -> HeldRelease:
         bundle = model_folder(self._home, release.model_version)
@@ -176,12 +214,14 @@ class ModelStore:
             return
         for release in release_history(self._home)[::-1][:HISTORY_TRIES]:
             try:
-                self._held = self._load_and_warm(release)
+                self._held = self._load_and_warm(self._with_pin(release))
             # As above: one more release that can't be loaded leaves the service without one, not down.
             except Exception:
                 logger.exception("The older release %d can't be loaded either.", release.version)
             else:
-                logger.warning("Answering from the older release %d: model %s, data %s", *_names(release))
+                logger.warning(
+                    "Answering from the older release %d: model %s, data %s", *_names(self._held.release)
+                )
                 return
 
 

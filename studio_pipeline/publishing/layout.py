@@ -49,6 +49,11 @@ def history_folder(home: Path) -> Path:
     return home / "releases"
 
 
+def shown_from(home: Path, message: str) -> str:
+    """A message with the paths in `home` given from there on, such as `models/7`; `home` by its setting."""
+    return message.replace(f"{home}/", "").replace(str(home), "STUDIO_HOME")
+
+
 def sweep_home(home: Path, min_age_seconds: float = 60.0) -> list[Path]:
     """Remove what killed runs left half-written in `home`, and return its paths; live writers go on."""
     parents = [home, models_folder(home), snapshots_folder(home), history_folder(home)]

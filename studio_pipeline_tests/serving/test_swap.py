@@ -1,5 +1,6 @@
 """A new release is picked up between two requests; one that can't be loaded leaves the old one answering."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -92,8 +93,94 @@ def test_a_pinned_model_answers_from_new_data(client_of, tmp_path: Path) -> None
     with client_of(model_version="1") as client:
         assert answer_of(client) == ("1", 1008)
         assert client.get("/api/v1/models/current").json()["model_version"] == "1"
-    with client_of(model_version="5") as client:
-        assert client.get("/api/v1/health").json()["status"] != "healthy"
+
+
+@pytest.mark.parametrize("version", ["5", "../1", "models/1", ".", "/etc"])
+def test_a_pin_that_is_no_model_is_never_another_model(  # type: ignore[no-untyped-def]
+    client_of, tmp_path: Path, version: str
+) -> None:
+    publish_fake(tmp_path, 1)
+    publish_fake(tmp_path, 2, data_number=8)
+    with client_of(model_version=version) as client:
+        response = client.post(FORWARD, json={"studio_id": "chain-a-1"})
+        health = client.get("/api/v1/health").json()
+    assert response.status_code == 503
+    assert f"STUDIO_MODEL_VERSION is '{version}'" in response.json()["detail"]
+    assert "Set it to one of 1, 2" in response.json()["detail"]
+    assert (health["status"], health["model_version"]) == ("no_model", None)
+    assert "STUDIO_MODEL_VERSION" in health["problem"]
+
+
+def test_a_pinned_model_that_is_broken_is_never_another_model(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    publish_fake(tmp_path, 1)
+    publish_fake(tmp_path, 2)
+    (tmp_path / "models" / "1" / "model.json").write_text("rubbish")
+    with client_of(model_version="1") as client:
+        assert client.get("/api/v1/health").json()["status"] == "no_model"
+        response = client.post(FORWARD, json={"studio_id": "chain-a-1"})
+    assert response.status_code == 503
+    assert response.json()["detail"].startswith("models/1/model.json is not the file that was published.")
+
+
+def test_a_pointer_that_can_not_be_read_for_a_while_is_looked_for_again(
+    client: TestClient, tmp_path: Path
+) -> None:
+    pointer, aside = tmp_path / "release.json", tmp_path / "aside.json"
+    pointer.rename(aside)
+    pointer.symlink_to("release.json")
+    wait_until(lambda: client.get("/api/v1/health").json()["status"] == "degraded")
+    assert "release.json" in client.get("/api/v1/health").json()["problem"]
+    assert answer_of(client) == ("1", 1007)
+    aside.replace(pointer)
+    wait_until(lambda: client.get("/api/v1/health").json()["status"] == "healthy", seconds=5)
+    publish_fake(tmp_path, 2)
+    wait_until(lambda: answer_of(client) == ("2", 2007))
+
+
+def test_a_pointer_that_can_not_be_read_at_start_does_not_stop_it(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "release.json").symlink_to("release.json")
+    with client_of() as client:
+        assert client.get("/api/v1/health").json()["status"] == "no_model"
+        (tmp_path / "release.json").unlink()
+        publish_fake(tmp_path, 1)
+        wait_until(lambda: client.get("/api/v1/health").json()["status"] == "healthy")
+
+
+def test_a_bug_in_the_watch_is_told_at_once_and_again_at_the_end(
+    client_of, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[no-untyped-def]
+    def fail(_: Path) -> None:
+        raise ZeroDivisionError("a bug")
+
+    log = tmp_path / "service.log"
+    with pytest.raises(ZeroDivisionError), client_of(log_file=log):
+        monkeypatch.setattr(model_store, "pointer_identity", fail)
+        wait_until(lambda: "Nobody looks for new releases any more" in log.read_text())
+    assert "ZeroDivisionError: a bug" in log.read_text()
+
+
+@pytest.mark.parametrize("change", [{"version": "x"}, {"metrics": {"wape": {}}}, {"source": "guess"}])
+def test_a_pointer_of_wrong_types_leaves_the_old_release(
+    client: TestClient, tmp_path: Path, change: dict[str, object]
+) -> None:
+    pointer = tmp_path / "release.json"
+    pointer.write_text(json.dumps({**json.loads(pointer.read_text()), **change}))
+    wait_until(lambda: client.get("/api/v1/health").json()["status"] == "degraded")
+    assert client.get("/api/v1/models/current").json()["version"] == 1
+    assert answer_of(client) == ("1", 1007)
+
+
+def test_no_answer_names_a_place_of_this_machine(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    publish_fake(tmp_path, 77)
+    (tmp_path / "models" / "77" / "manifest.json").unlink()
+    with client_of(log_file=tmp_path / "log") as client:
+        health = client.get("/api/v1/health")
+        answers = [health, client.get("/api/v1/studios"), client.get("/api/v1/models/current")]
+    assert health.json()["problem"].startswith("models/77 has no readable manifest.json")
+    assert [answer.status_code for answer in answers] == [200, 503, 503]
+    for answer in answers:
+        assert str(tmp_path) not in answer.text
+    assert f"{tmp_path}/models/77" in (tmp_path / "log").read_text()
 
 
 def test_a_loader_that_fails_in_any_way_does_not_stop_the_watch(
