@@ -54,7 +54,11 @@ class ValidationLimits(BaseModel):
         "usual, under) its own months around it, of the same calendar month and overall.",
     )
     months_to_compare_with: int = Field(
-        default=3, ge=2, le=60, description="Own months a studio must have before proportion is judged."
+        default=3,
+        ge=2,
+        le=60,
+        description="Other months a studio must have before its values are judged by them; with "
+        "fewer, only revenue per member beside steady members is.",
     )
     largest_rejected_share: float = Field(
         default=0.05,

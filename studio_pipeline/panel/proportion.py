@@ -18,6 +18,7 @@ import pandas as pd
 
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
 from studio_pipeline.panel.limits import ValidationLimits
+from studio_pipeline.panel.parsing import MonthArray
 
 _NEIGHBOURS = 6
 _RECORD = 3.0
@@ -203,3 +204,42 @@ def over_members_times_ticket(
     enough = groups.transform("count").to_numpy() >= limits.months_to_compare_with
     found: BoolArray = enough & (groups.transform("median").to_numpy() > limits.out_of_proportion_factor)
     return found
+
+
+def over_few_months(frame: pd.DataFrame, limits: ValidationLimits) -> BoolArray:
+    """(N,) whether a month of a studio with too few months to compare with earns too much a member.
+
+    Revenue per member must be out of proportion to every other month of the studio, while its members stayed
+    about the same and, where that is known, it was not much more active.
+    """
+    months = frame["month_year"].to_numpy()
+    members, activity = frame["total_members"].to_numpy(), _activity(frame, "total_revenue")
+    per_member = np.full(len(frame), np.nan)
+    np.divide(frame["total_revenue"].to_numpy(), members, out=per_member, where=members > 0)
+    per_member[per_member <= 0] = np.nan
+    found: BoolArray = np.zeros(len(frame), dtype=bool)
+    for rows in _few_but_far_apart(frame["studio_id"], months, per_member, limits):
+        for row in rows:
+            others = rows[months[rows] != months[row]]
+            if (
+                len(others)
+                and per_member[row] > limits.out_of_proportion_factor * per_member[others].max()
+                and (np.abs(np.log(members[row] / members[others])) < np.log(_RECORD)).all()
+                and not activity[row] > _RECORD * activity[others].max()
+            ):
+                found[row] = True
+    return found
+
+
+def _few_but_far_apart(
+    studio_ids: pd.Series, months: MonthArray, per_member: FloatArray, limits: ValidationLimits
+) -> Iterator[IntArray]:
+    """Rows of each studio with too few months to compare with, whose revenue per member spans the factor."""
+    codes, names = pd.factorize(studio_ids)
+    by_studio = pd.Series(per_member).groupby(codes)
+    span = (by_studio.max() / by_studio.min()).reindex(range(len(names))).to_numpy()
+    rows = np.flatnonzero((span > limits.out_of_proportion_factor)[codes])
+    count = pd.Series(months[rows]).groupby(codes[rows]).transform("nunique").to_numpy()
+    rows = rows[(count <= limits.months_to_compare_with) & np.isfinite(per_member[rows])]
+    rows = rows[np.argsort(codes[rows], kind="stable")]
+    yield from np.split(rows, np.flatnonzero(np.diff(codes[rows])) + 1) if len(rows) else ()

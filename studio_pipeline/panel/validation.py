@@ -14,7 +14,12 @@ from studio_pipeline.panel.derivation import empty_implausible_churn, fill_deriv
 from studio_pipeline.panel.duplicates import check_duplicates, latest_rows
 from studio_pipeline.panel.findings import Findings
 from studio_pipeline.panel.limits import ValidationLimits
-from studio_pipeline.panel.proportion import CHECKED, out_of_proportion, over_members_times_ticket
+from studio_pipeline.panel.proportion import (
+    CHECKED,
+    out_of_proportion,
+    over_few_months,
+    over_members_times_ticket,
+)
 from studio_pipeline.panel.typed_months import (
     IN_THE_FUTURE,
     TOO_EARLY,
@@ -96,6 +101,8 @@ def _check_proportion(
     for column in CHECKED:
         found[rows] = out_of_proportion(months, file_order, column, limits)
         rejected.add(found, column, "is out of all proportion to this studio's own months: check its unit")
+    found[rows] = over_few_months(months, limits) & ~rejected.marked_in("total_revenue")[rows]
+    rejected.add(found, "total_revenue", "is out of all proportion to this studio's members: check its unit")
     found[rows] = over_members_times_ticket(months, file_order, limits)
     rejected.add(found, "total_revenue", "is out of all proportion to members x ticket: check its unit")
 

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio_pipeline.panel.limits import ValidationLimits
-from studio_pipeline.panel.proportion import out_of_proportion, over_members_times_ticket
+from studio_pipeline.panel.proportion import out_of_proportion, over_few_months, over_members_times_ticket
 
 MONEY = ["total_revenue", "membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue"]
 
@@ -133,6 +133,24 @@ def test_a_ticket_in_cents_in_one_month_is_found():
     ticket = np.full(36, 120.0)
     ticket[3] *= 100
     assert _found(_frame(STEADY, avg_ticket_price=ticket), column="avg_ticket_price") == [3]
+
+
+def test_a_new_studio_is_judged_by_what_its_members_pay_and_only_where_they_stayed():
+    def found(revenue, members, **columns):
+        return np.flatnonzero(
+            over_few_months(_frame(revenue, members, **columns), ValidationLimits())
+        ).tolist()
+
+    assert found([20_000, 2_000_000], [200, 210]) == [1]
+    assert found([2_000_000, 20_000, 21_000], [200, 210, 190]) == [0]
+    assert found([20_000, 500_000], [200, 210]) == [], "25 times"
+    assert found([100, 100_000], [1, 1000]) == [], "its members came"
+    assert found([100, 100_000], [30, 100]) == [], "its members came"
+    assert found([100, 100_000], [np.nan, 100]) == []
+    assert found([0, 100_000], [100, 100]) == [], "it opened"
+    opened = np.array([20.0, 900.0])
+    assert found([100, 100_000], [100, 100], total_class_attendance=opened) == [], "it opened"
+    assert found([100, 100, 100, 100_000], [100] * 4) == [], "enough months for the other rules"
 
 
 def test_revenue_times_100_in_every_month_is_found_by_members_times_ticket():

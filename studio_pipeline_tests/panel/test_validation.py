@@ -249,8 +249,22 @@ def test_the_month_that_is_not_over_is_held_back_to_its_last_day(landing):
 
 
 def test_a_studio_with_two_months_is_kept(landing):
-    landing.put("months.csv", HEAD + "a,2024-01,5,10,,\na,2024-02,500000,10,,\n")
-    assert len(landing.validate().frame) == 2
+    landing.put(
+        "months.csv", HEAD + "a,2024-01,500,10,,\na,2024-02,5000,10,,\nb,2024-01,5,,,\nb,2024-02,500,,,\n"
+    )
+    assert len(landing.validate().frame) == 4
+
+
+@pytest.mark.parametrize("months", [2, 3])
+@pytest.mark.parametrize("files", ["one", "monthly"])
+def test_money_times_100_is_found_in_a_new_studio_where_its_members_stayed(landing, months, files):
+    rows = [f"a,2024-0{m},{20000 + m},{200 + m},,\n" for m in range(1, months)]
+    rows.append(f"a,2024-0{months},2000000,200,,\n")
+    for number, part in enumerate(["".join(rows)] if files == "one" else rows):
+        landing.put(f"{number}.csv", HEAD + part)
+    validated = landing.validate()
+    assert validated.rejected[["column", "value"]].to_numpy().tolist() == [["total_revenue", "2000000"]]
+    assert len(validated.frame) == months - 1
 
 
 def test_gaps_are_told(landing):
