@@ -193,7 +193,7 @@ def _read(path: Path) -> Release:
 
 
 def _from_json(content: dict[str, Any]) -> Release:
-    """The release of a pointer's content; wrong ones raise ValueError, KeyError, TypeError or OverflowError."""
+    """The release of a pointer's content; others raise Value-, Key-, Type- or OverflowError."""
     dates = {
         "last_month": date.fromisoformat(content["last_month"]),
         "published_at": datetime.fromisoformat(content["published_at"]),

@@ -1,5 +1,6 @@
 """The service over a real, small model: trained, published, loaded and asked over HTTP."""
 
+import os
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -126,6 +127,30 @@ def test_a_new_studio_is_answered_from_its_levers(published: tuple[Path, Release
     assert answer.history_months == 0
     assert answer.warnings
     assert answer.predictions["month_1"].revenue > 0
+
+
+ASK = """
+import sys
+from pathlib import Path
+from serving.model_store import ModelStore
+from studio_pipeline.forecasting.queries import ForwardQuery
+store = ModelStore(Path(sys.argv[1]))
+store.refresh()
+forecaster = store.require().forecaster
+(answer,) = forecaster.forecast([ForwardQuery(str(forecaster.panel.studio_ids[0]))])
+print(type(answer).__name__)
+"""
+
+
+def test_a_forecast_writes_nothing_into_the_user_s_home(
+    published: tuple[Path, Release], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user_home = tmp_path / "user"
+    user_home.mkdir()
+    for name in [name for name in os.environ if name.startswith(("XDG_", "ORT_"))]:
+        monkeypatch.delenv(name)
+    assert python(tmp_path, "-c", ASK, str(published[0]), HOME=str(user_home)).strip() == "Forecast"
+    assert list(user_home.rglob("*")) == []
 
 
 LOAD = f"""

@@ -153,9 +153,14 @@ def test_a_bug_in_the_watch_is_told_at_once_and_again_at_the_end(
         raise ZeroDivisionError("a bug")
 
     log = tmp_path / "service.log"
-    with pytest.raises(ZeroDivisionError), client_of(log_file=log):
-        monkeypatch.setattr(model_store, "pointer_identity", fail)
-        wait_until(lambda: "Nobody looks for new releases any more" in log.read_text())
+
+    def break_the_watch() -> None:
+        with client_of(log_file=log):
+            monkeypatch.setattr(model_store, "pointer_identity", fail)
+            wait_until(lambda: "Nobody looks for new releases any more" in log.read_text())
+
+    with pytest.raises(ZeroDivisionError):
+        break_the_watch()
     assert "ZeroDivisionError: a bug" in log.read_text()
 
 
