@@ -169,9 +169,13 @@ class ModelStore:
 
     async def watch(self) -> None:
         """Refresh for ever, without holding up requests."""
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            await asyncio.to_thread(self.refresh)
+        try:
+            while True:
+                await asyncio.sleep(POLL_SECONDS)
+                await asyncio.to_thread(self.refresh)
+        finally:
+            # Only a bug or the end of the service leads here.
+            self._problem = "Nobody looks for new releases any more. Start the service again."
 
     def _swap_to(self, published: Release) -> None:
         release = self._with_pin(published)

@@ -154,10 +154,13 @@ def test_a_bug_in_the_watch_is_told_at_once_and_again_at_the_end(
 
     log = tmp_path / "service.log"
 
+    publish_fake(tmp_path, 1)
+
     def break_the_watch() -> None:
-        with client_of(log_file=log):
+        with client_of(log_file=log) as client:
             monkeypatch.setattr(model_store, "pointer_identity", fail)
             wait_until(lambda: "Nobody looks for new releases any more" in log.read_text())
+            assert client.get("/api/v1/health").json()["status"] == "degraded"
 
     with pytest.raises(ZeroDivisionError):
         break_the_watch()
