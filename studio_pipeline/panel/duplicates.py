@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
-from studio_pipeline.panel.arrays import BoolArray
+from studio_pipeline.panel.arrays import BoolArray, IntArray
 from studio_pipeline.panel.column_maps import OUR_COLUMNS
 from studio_pipeline.panel.columns import KEYS
 from studio_pipeline.panel.findings import Findings
@@ -53,3 +53,18 @@ def latest_rows(raw: pd.DataFrame, frame: pd.DataFrame, valid: BoolArray) -> Boo
     kept: BoolArray = np.zeros(len(raw), dtype=bool)
     kept[latest.index] = True
     return kept
+
+
+def earlier_rows(frame: pd.DataFrame, file_order: IntArray) -> IntArray:
+    """(N,) the place of the row of that studio and month in the latest file before; -1 where none is.
+
+    Args:
+        frame: rows with at most one a studio, month and file.
+        file_order: (N,) the place of each row's file.
+    """
+    earlier = np.full(len(frame), -1, dtype=np.int64)
+    keys = frame[list(KEYS)].assign(file=file_order, place=np.arange(len(frame)))
+    again = keys[keys.duplicated(list(KEYS), keep=False)].sort_values([*KEYS, "file"], kind="stable")
+    before = again.groupby(list(KEYS), sort=False)["place"].shift(fill_value=-1)
+    earlier[again["place"].to_numpy()] = before.to_numpy()
+    return earlier

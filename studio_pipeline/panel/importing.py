@@ -26,6 +26,8 @@ from studio_pipeline.panel.source_files import Source, SourceRows, read_source, 
 from studio_pipeline.panel.validation import ValidatedMonths, validate_months
 
 _SHOWN = 10
+_BEING_IMPORTED = "/"
+"""Stands for its file; no file in a folder has such a name."""
 _ANOTHER_DAY = datetime(9999, 1, 1)  # noqa: DTZ001
 
 
@@ -141,7 +143,7 @@ def _checked(
     raw, _ = combined([*others, latest], (), seen, now)
     last = raw.frame["file_order"].max()
     # Only its own rows are told of, and a name in the folder may be the same.
-    raw.frame["file"] = raw.frame["file"].where(raw.frame["file_order"] == last, "")
+    raw.frame["file"] = raw.frame["file"].where(raw.frame["file_order"] != last, _BEING_IMPORTED)
     return validate_months(raw.frame, limits, now.date())
 
 
@@ -149,7 +151,7 @@ def _described(
     file: Path, rows: SourceRows, checked: ValidatedMonths, landed: Path, already_there: bool
 ) -> ImportedFile:
     def own(table: pd.DataFrame) -> pd.DataFrame:
-        return table[table["file"] == rows.name].reset_index(drop=True)
+        return table[table["file"] == _BEING_IMPORTED].assign(file=rows.name).reset_index(drop=True)
 
     return ImportedFile(
         source=file,

@@ -53,7 +53,8 @@ def out_of_proportion(
     """(N,) whether a value of `column` is out of all proportion to the same studio's months.
 
     Months of earlier files are the measure for later ones, so that a whole file in wrong units is found;
-    where there are too few of them, the other months of the same file are.
+    where there are too few of them, the other months of the same file are. Money times 100 is the common
+    mistake, so a file that brings all months down together corrects them, and one that raises them doesn't.
 
     Args:
         frame: rows whose single cells are right, with at most one row a studio, month and file.
@@ -104,17 +105,26 @@ def _of_one_studio(months: _Months, limits: ValidationLimits) -> BoolArray:
     accepted = np.array([], dtype=np.int64)
     for file in np.unique(months.file):
         rows = np.flatnonzero(months.file == file)
-        usable = accepted[np.isfinite(months.value[accepted])]
-        others = usable if len(usable) >= limits.months_to_compare_with else np.union1d(accepted, rows)
-        reference = months.take(others)
+        corrected = np.isin(months.month[accepted], months.month[rows])
+        reference = _reference(months, accepted, rows, limits)
+        beside = _reference(months, accepted[~corrected], rows, limits)
         unusual = _unusual(months.value[rows], reference.value) | _unusual(
             months.per_unit[rows], reference.per_unit
         )
         for row in rows[unusual]:
-            found[row] = _stands_out(months, row, reference, limits)
+            found[row] = _stands_out(months, row, reference, limits) and (
+                months.value[row] > np.nanmedian(reference.value) or _stands_out(months, row, beside, limits)
+            )
         replaced = np.isin(months.month[accepted], months.month[rows[~found[rows]]])
         accepted = np.concatenate([accepted[~replaced], rows[~found[rows]]])
     return found
+
+
+def _reference(months: _Months, accepted: IntArray, rows: IntArray, limits: ValidationLimits) -> _Months:
+    """The months that a file's rows are compared with: accepted ones, and where they are few its own, too."""
+    usable = accepted[np.isfinite(months.value[accepted])]
+    others = usable if len(usable) >= limits.months_to_compare_with else np.union1d(accepted, rows)
+    return months.take(others)
 
 
 def _unusual(values: FloatArray, others: FloatArray) -> BoolArray:

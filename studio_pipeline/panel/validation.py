@@ -7,11 +7,12 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from studio_pipeline.panel.arrays import BoolArray
+from studio_pipeline.panel.arrays import BoolArray, IntArray
 from studio_pipeline.panel.columns import COLUMNS, KEYS
 from studio_pipeline.panel.derivation import empty_implausible_churn, fill_derived, fill_other_revenue
-from studio_pipeline.panel.duplicates import check_duplicates, latest_rows
+from studio_pipeline.panel.duplicates import check_duplicates, earlier_rows, latest_rows
 from studio_pipeline.panel.findings import Findings
 from studio_pipeline.panel.limits import ValidationLimits
 from studio_pipeline.panel.proportion import (
@@ -73,7 +74,7 @@ def validate_months(raw: pd.DataFrame, limits: ValidationLimits, today: date) ->
     emptied = check_rates(frame, limits, rejected, warnings)
     fill_other_revenue(frame, limits, rejected, warnings)
     check_duplicates(raw, frame, ~held_back, rejected)
-    _check_proportion(raw, frame, ~held_back & ~rejected.marked, limits, rejected)
+    _check_proportion(raw, frame, ~held_back & ~rejected.marked, limits, rejected, warnings)
     valid = ~held_back & ~rejected.marked
     kept = latest_rows(raw, frame, valid)
     superseded = _superseded(raw, frame, kept, rejected.marked & ~held_back)
@@ -90,7 +91,12 @@ def validate_months(raw: pd.DataFrame, limits: ValidationLimits, today: date) ->
 
 
 def _check_proportion(
-    raw: pd.DataFrame, frame: pd.DataFrame, among: BoolArray, limits: ValidationLimits, rejected: Findings
+    raw: pd.DataFrame,
+    frame: pd.DataFrame,
+    among: BoolArray,
+    limits: ValidationLimits,
+    rejected: Findings,
+    warnings: Findings,
 ) -> None:
     rows = np.flatnonzero(among)
     if not len(rows):
@@ -98,13 +104,42 @@ def _check_proportion(
     months = frame.take(rows)
     file_order = raw["file_order"].to_numpy(dtype=np.int64)[rows]
     found: BoolArray = np.zeros(len(raw), dtype=bool)
+    earlier = earlier_rows(months, file_order)
+    names = raw["file"].to_numpy(dtype=object)[rows]
     for column in CHECKED:
-        found[rows] = out_of_proportion(months, file_order, column, limits)
-        rejected.add(found, column, "is out of all proportion to this studio's own months: check its unit")
+        wrong = out_of_proportion(months, file_order, column, limits)
+        found[rows] = wrong & (earlier < 0)
+        reason = "is out of all proportion to this studio's own months: check its unit"
+        rejected.add(found, column, reason)
+        for name in np.unique(names[earlier[wrong & (earlier >= 0)]].astype(str)):
+            contradicting = wrong & (earlier >= 0) & (names[earlier] == name)
+            remedy = f", or if {name}, which has another value here, is the wrong one, correct or remove it"
+            rejected.add_at(rows[contradicting], column, reason + remedy)
+    _tell_great_corrections(months, earlier, rows, names, limits, warnings)
     found[rows] = over_few_months(months, limits) & ~rejected.marked_in("total_revenue")[rows]
     rejected.add(found, "total_revenue", "is out of all proportion to this studio's members: check its unit")
     found[rows] = over_members_times_ticket(months, file_order, limits)
     rejected.add(found, "total_revenue", "is out of all proportion to members x ticket: check its unit")
+
+
+def _tell_great_corrections(
+    months: pd.DataFrame,
+    earlier: IntArray,
+    rows: IntArray,
+    names: NDArray[np.object_],
+    limits: ValidationLimits,
+    warnings: Findings,
+) -> None:
+    """Warn of revenue that is out of all proportion to what an earlier file says of the same month."""
+    revenue = months["total_revenue"].to_numpy()
+    before = np.where(earlier >= 0, revenue[earlier], np.nan)
+    high, low = np.maximum(revenue, before), np.minimum(revenue, before)
+    great = (low > 0) & (high > limits.out_of_proportion_factor * low)
+    for name in np.unique(names[earlier[great]].astype(str)):
+        reason = (
+            f"replaces a value of {name} that is out of all proportion to it: remove the file that is wrong"
+        )
+        warnings.add_at(rows[great & (names[earlier] == name)], "total_revenue", reason)
 
 
 def _superseded(raw: pd.DataFrame, frame: pd.DataFrame, kept: BoolArray, faulty: BoolArray) -> BoolArray:

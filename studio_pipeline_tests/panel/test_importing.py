@@ -93,6 +93,14 @@ def test_rows_are_judged_beside_those_that_are_there(landing, own, bring):
     assert "out of all proportion" in str(report)
 
 
+def test_an_import_names_the_file_that_it_contradicts(landing, own, bring):
+    months = [f"a,2023-{month:02d}" for month in range(1, 13)]
+    bring([own("a.csv", ROW + "".join(f"{m},1000,10\n" for m in months))])
+    report = bring([own("b.csv", ROW + "".join(f"{m},100000,10\n" for m in months))])
+    assert set(report.files[0].rejected["file"]) == {"b.csv"}
+    assert "or if a.csv, which has another value here, is the wrong one" in str(report)
+
+
 def test_a_full_disk_leaves_nothing_half_written(landing, own, bring, monkeypatch):
     def full_disk(_):
         raise OSError(errno.ENOSPC, "No space left on device")

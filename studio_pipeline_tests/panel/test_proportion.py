@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -173,6 +175,45 @@ def test_months_within_a_factor_of_25_are_never_out_of_proportion_in_any_currenc
     revenue = np.array(shape) * scale
     order = np.arange(len(shape)) % (files + 1)
     assert _found(_frame(revenue), order) == []
+
+
+def _times_100(months):
+    return months.assign(**{name: months[name] * 100 for name in MONEY})
+
+
+def test_a_file_that_corrects_a_whole_file_in_wrong_units_is_accepted(landing, make_months, now):
+    months = make_months()
+    landing.put_frame("cents.csv", _times_100(months))
+    landing.read(now)
+    landing.put_frame("right.csv", months)
+    validated = landing.validate(now + timedelta(days=1))
+    assert validated.rejected.empty
+    assert validated.frame["total_revenue"].tolist() == months["total_revenue"].tolist()
+    assert len(validated.warnings) == len(months)
+    assert "replaces a value of cents.csv" in validated.warnings["reason"].iloc[0]
+
+
+def test_a_file_in_cents_that_contradicts_an_earlier_one_is_rejected_by_name(landing, make_months, now):
+    months = make_months()
+    landing.put_frame("right.csv", months)
+    landing.read(now)
+    landing.put_frame("cents.csv", _times_100(months))
+    validated = landing.validate(now + timedelta(days=1))
+    assert validated.rejected_rows == len(months)
+    assert set(validated.rejected["file"]) == {"cents.csv"}
+    remedy = "or if right.csv, which has another value here, is the wrong one, correct or remove it"
+    assert validated.rejected["reason"].str.endswith(remedy).all()
+    assert validated.frame["total_revenue"].tolist() == months["total_revenue"].tolist()
+
+
+def test_a_correction_of_one_month_to_a_hundredth_is_still_found(landing, make_months, now):
+    months = make_months()
+    landing.put_frame("right.csv", months)
+    landing.read(now)
+    one = months.iloc[[5]]
+    landing.put_frame("one.csv", one.assign(**{name: one[name] / 100 for name in MONEY}))
+    validated = landing.validate(now + timedelta(days=1))
+    assert validated.rejected["file"].tolist() == ["one.csv"]
 
 
 def test_the_whole_validation_names_the_cells(landing, make_months):
