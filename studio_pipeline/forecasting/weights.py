@@ -78,14 +78,19 @@ class EnsembleWeights:
 def fit_weights(
     core: CoreFit, fits: Sequence[LearnerFit], configuration: ForecastingConfiguration
 ) -> EnsembleWeights:
-    """Fits the weights for serving, and for each fold those that were known at its cutoff."""
+    """Fits the weights for serving, and for each fold those that were known at its cutoff.
+
+    Nothing is known before the first fold. Where others follow it, it isn't scored, and only calibrates their
+    intervals: its weights are then those that its own forecasts give by the second fold's cutoff.
+    """
     oof = core.out_of_fold
     everything = np.ones(len(oof.fold), dtype=bool)
     frame = _weights_frame(core, fits, everything, None, configuration.weights)
-    folds = [
-        _weights_frame(core, fits, oof.fold < number, fold.cutoff, configuration.weights).assign(fold=number)
-        for number, fold in enumerate(core.folds)
-    ]
+    folds = []
+    for number in range(len(core.folds)):
+        last = max(number, 1) if len(core.folds) > 1 else number
+        known = _weights_frame(core, fits, oof.fold < last, core.folds[last].cutoff, configuration.weights)
+        folds.append(known.assign(fold=number))
     return EnsembleWeights(
         frame, pd.concat(folds, ignore_index=True) if folds else frame.assign(fold=0).iloc[:0]
     )

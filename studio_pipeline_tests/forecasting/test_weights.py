@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 
 from studio_pipeline.forecasting.candidates import CANDIDATES, combine
-from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, WeightHyperparameters
+from studio_pipeline.forecasting.core_fit import fit_core
+from studio_pipeline.forecasting.hyperparameters import (
+    MAX_HORIZON_MONTHS,
+    BacktestHyperparameters,
+    WeightHyperparameters,
+)
 from studio_pipeline.forecasting.targets import TARGETS
-from studio_pipeline.forecasting.weights import target_weights
+from studio_pipeline.forecasting.weights import fit_weights, target_weights
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline_tests.forecasting.fleets import small_fleet
+from studio_pipeline_tests.forecasting.fleets import CONFIGURATION, generated_panel, small_fleet
 
 CORE, DIRECT, XGBOOST, PERSISTENCE = (
     CANDIDATES.index(name) for name in ("core", "direct", "xgboost", "persistence")
@@ -111,8 +116,17 @@ def test_fitted_weights_are_in_form_for_serving_and_for_every_fold() -> None:
             in_form(fleet.weights.matrix(target, fold))
 
 
-def test_the_first_fold_has_only_the_prior() -> None:
-    matrix = small_fleet().weights.matrix("revenue", 0)
+def test_the_first_fold_has_the_weights_that_the_second_may_use() -> None:
+    weights = small_fleet().weights
+    for target in TARGETS:
+        np.testing.assert_array_equal(weights.matrix(target, 0), weights.matrix(target, 1))
+
+
+def test_an_only_fold_has_the_prior() -> None:
+    once = CONFIGURATION.model_copy(update={"backtest": BacktestHyperparameters(folds=1)})
+    core = fit_core(generated_panel(8, 30), once)
+    assert len(core.folds) == 1
+    matrix = fit_weights(core, [], once).matrix("revenue", 0)
     np.testing.assert_allclose(matrix, np.tile([PRIOR.get(n, 0.0) for n in CANDIDATES], (12, 1)))
 
 
