@@ -95,7 +95,7 @@ def import_quietly() -> None:
     """Import MLflow without its telemetry and its chatter."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    import mlflow.tracking  # noqa: F401
+    import sqlalchemy.orm  # noqa: F401
 
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
