@@ -3,6 +3,7 @@
 The store is opened and written in one worker thread, so that its migrations and commits cost the run no time.
 """
 
+import importlib
 import logging
 import os
 import tempfile
@@ -91,12 +92,20 @@ class MlflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
             self._worker.shutdown()
 
 
+IMPORTED_BEFORE_THE_WORKER = (
+    "sqlalchemy.orm",
+    "mlflow.tracking",
+    "mlflow.store.tracking.sqlalchemy_store",
+    "mlflow.store.model_registry.sqlalchemy_store",
+)
+
+
 def import_quietly() -> None:
-    """Import MLflow without its telemetry and its chatter."""
+    """Import MLflow, and what it imports when its store opens, without its telemetry and its chatter."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    import sqlalchemy.orm  # noqa: F401
-
+    for module in IMPORTED_BEFORE_THE_WORKER:
+        importlib.import_module(module)
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
