@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from studio_pipeline.forecasting.features import FEATURE_NAMES, FEATURES, FeatureDescription
+from studio_pipeline.forecasting.feature_formulas import FeatureDescription
+from studio_pipeline.forecasting.features import FEATURE_NAMES, FEATURES
 from studio_pipeline.forecasting.windows import all_features
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 

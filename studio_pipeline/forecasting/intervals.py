@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studio_pipeline.forecasting.features import WINDOW_MONTHS
+from studio_pipeline.forecasting.feature_formulas import WINDOW_MONTHS
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 _DEFAULT_SCALE = 0.1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from studio_pipeline.forecasting.features import FEATURE_NAMES, WINDOW_MONTHS, Windows, origin_features
+from studio_pipeline.forecasting.feature_formulas import WINDOW_MONTHS, Windows
+from studio_pipeline.forecasting.features import FEATURE_NAMES, origin_features
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 
 

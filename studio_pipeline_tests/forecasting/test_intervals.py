@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio_pipeline.forecasting.calibration import fit_intervals
-from studio_pipeline.forecasting.features import WINDOW_MONTHS
+from studio_pipeline.forecasting.feature_formulas import WINDOW_MONTHS
 from studio_pipeline.forecasting.intervals import (
     IntervalTables,
     studio_scales,
