@@ -38,6 +38,12 @@ def with_learners(
     }
 
 
+def stacked(found: Mapping[str, FloatArray]) -> FloatArray:
+    """(C, N, H) forecasts in the order of `CANDIDATES`; a candidate that the target lacks is NaN."""
+    missing = np.full_like(found["core"], np.nan)
+    return np.stack([found.get(name, missing) for name in CANDIDATES])
+
+
 def combine(stack: FloatArray, weights: FloatArray) -> FloatArray:
     """(N, H) weighted mean of the candidates; one that is unknown in a place leaves its weight to the others
     there.

@@ -9,7 +9,7 @@ from studio_pipeline.forecasting.core import CoreStates, project_flows, simulate
 from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.stock_and_flow import CorePaths
-from studio_pipeline.forecasting.targets import TARGET_COLUMNS, TARGETS, core_target
+from studio_pipeline.forecasting.targets import TARGET_COLUMNS, TARGETS, core_targets
 from studio_pipeline.panel.arrays import FloatArray
 
 CORE_CANDIDATES: tuple[str, ...] = ("core", "direct", *BASELINES)
@@ -26,7 +26,7 @@ def core_candidates(
     paths = simulate_flows(states, flows, origins.rows, origins.columns, {})
     found: dict[str, dict[str, FloatArray]] = {}
     for target in TARGETS:
-        found[target] = {"core": core_target(paths, target)}
+        found[target] = {"core": core_targets(paths)[target]}
         if target in DIRECT_FLOWS:
             found[target]["direct"] = np.exp(flows[DIRECT_FLOWS[target]])
         values = states.panel.values[TARGET_COLUMNS[target]]

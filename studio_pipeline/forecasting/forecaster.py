@@ -14,10 +14,11 @@ from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.intervals import IntervalTables
 from studio_pipeline.forecasting.model import StudioModel
-from studio_pipeline.forecasting.projection import Projection, Projector, targets_of
+from studio_pipeline.forecasting.projection import Projection, Projector
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverEffect, StatusQuo
 from studio_pipeline.forecasting.query_warnings import warnings_of
 from studio_pipeline.forecasting.requests import Located, lever_paths, locate, new_studio_panel, shown_ranges
+from studio_pipeline.forecasting.targets import core_targets
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
 _NEW_STUDIO_WIDENING = 2.0
@@ -91,7 +92,7 @@ class Forecaster:
                 "Ask for one of GET /api/v1/studios, or import months that have members and prices.",
             )
         scale = np.array([self.model.intervals.panel_scale * _NEW_STUDIO_WIDENING])
-        projection = Projection(targets_of(paths), scale)
+        projection = Projection(core_targets(paths), scale)
         shown = shown_ranges(self.panel, slice(None), self.panel.n_months - 1)
         return _answer(query, self, 0, projection, projection, _Context(panel.months[0], 0, shown))
 

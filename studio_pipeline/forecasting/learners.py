@@ -14,7 +14,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from studio_pipeline.forecasting.core import CoreStates, core_states, project_core
-from studio_pipeline.forecasting.core_fit import CoreFit, backtest_studios
+from studio_pipeline.forecasting.core_fit import CoreFit, backtest_studios, fold_states
 from studio_pipeline.forecasting.feature_store import feature_array
 from studio_pipeline.forecasting.folds import Origins, origins_between
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
@@ -123,7 +123,7 @@ def fit_learner(
     laid_out = feature_array(features, panel)
     out_of_fold = {target: np.zeros((len(core.out_of_fold.fold), MAX_HORIZON_MONTHS)) for target in TARGETS}
     for number, (fold, parameters) in enumerate(zip(core.folds, core.fold_parameters, strict=True)):
-        states = core_states(panel.until(fold.last_origin), parameters)
+        states = fold_states(panel, fold, parameters)
         seen = panel.until(fold.cutoff)
         origins = origins_between(
             seen, _FIRST_ORIGIN, fold.cutoff - 1, backtest_studios(panel, configuration)

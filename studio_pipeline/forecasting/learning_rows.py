@@ -14,7 +14,7 @@ from studio_pipeline.forecasting.features import FEATURE_NAMES
 from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.stock_and_flow import CorePaths
-from studio_pipeline.forecasting.targets import TARGETS, actual_months, core_target, correction_of
+from studio_pipeline.forecasting.targets import TARGETS, actual_months, core_targets, correction_of
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
 MONTH_FEATURES: tuple[str, ...] = (
@@ -183,7 +183,7 @@ def _own_corrections(panel: StudioPanel, origins: Origins, paths: CorePaths, tar
     would only memorise them.
     """
     actual = actual_months(panel, target, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
-    missed = correction_of(actual, core_target(paths, target), target)
+    missed = correction_of(actual, core_targets(paths)[target], target)
     for column in np.unique(origins.columns):
         here = origins.columns == column
         if here.sum() >= _FEWEST_SHARING_A_MONTH and np.isfinite(missed[here]).any():

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studio_pipeline.forecasting.candidates import CANDIDATES, combine, with_learners
+from studio_pipeline.forecasting.candidates import combine, stacked, with_learners
 from studio_pipeline.forecasting.core import core_states, project_core
 from studio_pipeline.forecasting.core_candidates import core_candidates
+from studio_pipeline.forecasting.features import origin_features
 from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.intervals import studio_scales
 from studio_pipeline.forecasting.learning_rows import Typical, row_features, typical_of_month
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.onnx_sessions import session_of
-from studio_pipeline.forecasting.stock_and_flow import CorePaths
-from studio_pipeline.forecasting.targets import TARGETS, corrected
+from studio_pipeline.forecasting.targets import TARGETS, core_targets, corrected
 from studio_pipeline.forecasting.windows import cut_windows, features_at
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
@@ -58,24 +58,14 @@ class Projector:
         scale = studio_scales(
             windows.values, self.model.intervals.panel_scale, self.model.intervals.own_scale_months
         )
-        free = Projection(self._free(origins), scale)
+        candidates, core_free = core_candidates(self.states, origins)
+        x = row_features(origin_features(windows), core_free, self.panel, origins, self._typical_of(origins))
+        free = Projection({t: self._combined(candidates[t], x, t) for t in TARGETS}, scale)
         if not levers:
             return free, free
-        core_free = project_core(self.states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
         core_given = project_core(self.states, origins.rows, origins.columns, MAX_HORIZON_MONTHS, levers)
-        given = under_levers(free.targets, targets_of(core_free), targets_of(core_given), levers)
+        given = under_levers(free.targets, core_targets(core_free), core_targets(core_given), levers)
         return Projection(given, scale), free
-
-    def _free(self, origins: Origins) -> dict[str, FloatArray]:
-        candidates, paths = core_candidates(self.states, origins)
-        x = row_features(
-            features_at(self.panel, origins.rows, origins.columns),
-            paths,
-            self.panel,
-            origins,
-            self._typical_of(origins),
-        )
-        return {target: self._combined(candidates[target], x, target) for target in TARGETS}
 
     def _combined(self, core_candidates: Mapping[str, FloatArray], x: FloatArray, target: str) -> FloatArray:
         corrections = {
@@ -84,10 +74,7 @@ class Projector:
             if of == target
         }
         found = with_learners(core_candidates, corrections, target)
-        missing = np.full_like(found["core"], np.nan)
-        return combine(
-            np.stack([found.get(name, missing) for name in CANDIDATES]), self.model.weights[target]
-        )
+        return combine(stacked(found), self.model.weights[target])
 
     def _typical_of(self, origins: Origins) -> dict[int, Typical]:
         for column in np.unique(origins.columns):
@@ -96,11 +83,6 @@ class Projector:
                 features = features_at(self.panel, rows, np.full(len(rows), column))
                 self._typical[int(column)] = typical_of_month(features, self.states, int(column))
         return self._typical
-
-
-def targets_of(paths: CorePaths) -> dict[str, FloatArray]:
-    """Target to the core's (N, H) projection of it."""
-    return {"revenue": paths.revenue, "members": paths.members, "retention": paths.retention_rate}
 
 
 def under_levers(

@@ -18,9 +18,9 @@ TARGET_COLUMNS: dict[str, str] = {
 _LARGEST_CORRECTION = 1.0
 
 
-def core_target(paths: CorePaths, target: str) -> FloatArray:
-    """(N, H) the core's projection of a target."""
-    return {"revenue": paths.revenue, "members": paths.members, "retention": paths.retention_rate}[target]
+def core_targets(paths: CorePaths) -> dict[str, FloatArray]:
+    """Target to the core's (N, H) projection of it."""
+    return {"revenue": paths.revenue, "members": paths.members, "retention": paths.retention_rate}
 
 
 def actual_months(

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import nnls
 
-from studio_pipeline.forecasting.candidates import CANDIDATES, with_learners
+from studio_pipeline.forecasting.candidates import CANDIDATES, stacked, with_learners
 from studio_pipeline.forecasting.core_fit import CoreFit
 from studio_pipeline.forecasting.hyperparameters import (
     MAX_HORIZON_MONTHS,
@@ -102,8 +102,7 @@ def candidate_stack(core: CoreFit, fits: Sequence[LearnerFit], target: str) -> F
     """
     corrections: dict[str, FloatArray] = {fit.learner: fit.out_of_fold[target] for fit in fits}
     found = with_learners(core.out_of_fold.candidates[target], corrections, target)
-    missing = np.full_like(found["core"], np.nan)
-    return np.stack([found.get(name, missing) for name in CANDIDATES])
+    return stacked(found)
 
 
 def _weights_frame(
