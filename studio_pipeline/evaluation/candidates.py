@@ -21,6 +21,12 @@ HORIZONS: tuple[int, ...] = tuple(range(1, 13))
 SPANS: dict[str, tuple[int, int]] = {"1-3": (1, 3), "1-6": (1, 6), "1-12": (1, 12)}
 """Name of a span to its first and last horizon, both included."""
 
+INTERVAL_LEVELS_PERCENT: tuple[int, ...] = (50, 80, 90)
+"""Levels at which the intervals of single months are judged; totals are judged at the last of them."""
+
+LEVERS_KNOWN = "levers_known"
+"""Column of the forecasts that were given what the levers then did; no candidate, as nobody knows that."""
+
 LABELS: dict[str, str] = {
     "ensemble": "ensemble",
     "core": "stock-and-flow core",

@@ -8,7 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from studio_pipeline.evaluation.candidates import CANDIDATES, HORIZONS, SPANS, TARGETS
+from studio_pipeline.evaluation.candidates import (
+    CANDIDATES,
+    HORIZONS,
+    INTERVAL_LEVELS_PERCENT,
+    SPANS,
+    TARGETS,
+)
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
 
 Sums = dict[str, FloatArray]
@@ -17,8 +23,10 @@ KEYS: tuple[str, ...] = ("target", "horizon", "candidate")
 METRICS: tuple[str, ...] = (
     "rmse", "mae", "r2", "mape", "wape", "mase", "direction_from_last", "direction_along_path",
     "within_5_pct", "within_10_pct", "three_month_total_accuracy", "business_score",
-    "coverage_90", "width_90",
+    "coverage_50", "coverage_80", "coverage_90", "coverage_total", "width_90",
 )  # fmt: skip
+_TOTAL = f"total_{INTERVAL_LEVELS_PERCENT[-1]}"
+_INTERVALS = (*map(str, INTERVAL_LEVELS_PERCENT), _TOTAL)
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,9 @@ def metric_rows(predictions: pd.DataFrame) -> Iterator[dict[str, object]]:
         for label, window in _windows():
             for name in CANDIDATES:
                 metrics = _metrics({term: s[place, window].sum(axis=0) for term, s in sums[name].items()})
+                if name == "ensemble":
+                    # The total over the span, not the mean over the totals of its months.
+                    metrics["coverage_total"] = _ratio(*sums[name]["covered_total"][place, window.stop - 1])
                 if label == "1-3":
                     metrics["three_month_total_accuracy"] = totals[name][place]
                 yield {"target": target, "horizon": label, "candidate": name, **metrics}
@@ -75,8 +86,10 @@ def read_rows(predictions: pd.DataFrame) -> Rows:
     order = np.lexsort((horizon, path))
     path, horizon = path[order], horizon[order]
     follows = np.concatenate([[False], (np.diff(path) == 0) & (np.diff(horizon) == 1)])[: len(path)]
-    names = (*CANDIDATES, "actual", "last_known", "lower_90", "upper_90", "scale")
-    numbers = {name: predictions[name].to_numpy(np.float64)[order] for name in names}
+    ends = [f"{end}_{kind}" for kind in _INTERVALS for end in ("lower", "upper")]
+    names = (*CANDIDATES, "actual", "last_known", "scale", *ends)
+    known = predictions.reindex(columns=list(names))
+    numbers = {name: known[name].to_numpy(np.float64)[order] for name in names}
     cell = target[order] * len(HORIZONS) + horizon - 1
     return Rows(cell.astype(np.int64), np.unique(path, return_inverse=True)[1], follows, numbers)
 
@@ -116,11 +129,25 @@ def _terms(rows: Rows, candidate: str) -> Sums:
 def _interval_terms(rows: Rows) -> Sums:
     actual, lower, upper = (rows.numbers[name] for name in ("actual", "lower_90", "upper_90"))
     known = np.isfinite(actual) & np.isfinite(lower) & np.isfinite(upper)
-    return {
-        "covered": _where(known, (lower <= actual) & (actual <= upper)),
+    covered = {f"covered_{level}": _covered(rows, str(level), actual) for level in INTERVAL_LEVELS_PERCENT}
+    return covered | {
+        "covered_total": _covered(rows, _TOTAL, _totals(rows)),
         "width": _where(known, upper - lower),
         "interval_size": _where(known, np.abs(actual)),
     }
+
+
+def _covered(rows: Rows, kind: str, actual: FloatArray) -> FloatArray:
+    """(N,) 1 where what happened lies inside an interval, 0 where not, NaN where either is unknown."""
+    lower, upper = rows.numbers[f"lower_{kind}"], rows.numbers[f"upper_{kind}"]
+    return _where(np.isfinite(actual + lower + upper), (lower <= actual) & (actual <= upper))
+
+
+def _totals(rows: Rows) -> FloatArray:
+    """(N,) sums of what happened over months 1 to the row's; NaN where one of them is unknown."""
+    paths = np.full((int(rows.path.max(initial=-1)) + 1, len(HORIZONS)), np.nan)
+    paths[rows.path, rows.horizon - 1] = rows.numbers["actual"]
+    return np.asarray(paths.cumsum(axis=1)[rows.path, rows.horizon - 1])
 
 
 def _centres(rows: Rows) -> FloatArray:
@@ -170,7 +197,8 @@ def _metrics(sums: Sums) -> dict[str, object]:
         "within_10_pct": mean["within_10"],
         "three_month_total_accuracy": float("nan"),
         "business_score": 100 - mean["business"],
-        "coverage_90": mean.get("covered", float("nan")),
+        **{f"coverage_{k}": mean.get(f"covered_{k}", float("nan")) for k in INTERVAL_LEVELS_PERCENT},
+        "coverage_total": float("nan"),
         "width_90": _ratio(sums["width"][0], interval_size) if "width" in sums else float("nan"),
     }
 

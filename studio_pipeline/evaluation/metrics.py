@@ -125,8 +125,8 @@ def metric_table(predictions: pd.DataFrame) -> pd.DataFrame:
     Returns:
         Rows as `schemas.METRICS` describes them: targets x 15 x 8, in the order of `candidates`. A
         candidate is judged on the rows in which it has a forecast, `n` of them. Coverage and width are the
-        ensemble's alone, and the accuracy of the three-month total stands in the rows of span "1-3" alone;
-        NaN elsewhere.
+        ensemble's alone, `coverage_total` is that of the sum over months 1 to the row's last, and the
+        accuracy of the three-month total stands in the rows of span "1-3" alone; NaN elsewhere.
     """
     table = pd.DataFrame(metric_rows(predictions), columns=[*KEYS, "n", *METRICS])
     return table.astype(dict.fromkeys(KEYS, "object") | {"n": "int64"} | dict.fromkeys(METRICS, "float64"))

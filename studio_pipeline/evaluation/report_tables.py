@@ -65,7 +65,10 @@ METRIC_FORMATS: dict[str, str] = {
     "within_10_pct": "share",
     "three_month_total_accuracy": "share",
     "business_score": "decimal",
+    "coverage_50": "share",
+    "coverage_80": "share",
     "coverage_90": "share",
+    "coverage_total": "share",
     "width_90": "share",
 }
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pandera.pandas as pa
 
-from studio_pipeline.evaluation.candidates import CANDIDATES, HORIZONS, SPANS, TARGETS
+from studio_pipeline.evaluation.candidates import CANDIDATES, HORIZONS, LEVERS_KNOWN, SPANS, TARGETS
 
 MONTH = "datetime64[ns]"
 
@@ -15,6 +16,27 @@ def _number(description: str, *checks: pa.Check) -> pa.Column:
 
 def _share(description: str) -> pa.Column:
     return _number(description, pa.Check.in_range(0, 1))
+
+
+def _optional(description: str) -> pa.Column:
+    return pa.Column(float, nullable=True, required=False, description=description)
+
+
+def _in_order(kind: str) -> pa.Check:
+    """Lower ends that exceed their upper ends are named; ends that are not there are fine."""
+    lower, upper = f"lower_{kind}", f"upper_{kind}"
+    return pa.Check(
+        lambda rows: ~(rows[lower] > rows[upper]) if lower in rows else pd.Series(True, rows.index),
+        name=f"intervals_{kind}_in_order",
+        error=f"{lower} > {upper}",
+    )
+
+
+_INTERVALS = {
+    "50": "50 % interval of the month",
+    "80": "80 % interval of the month",
+    "total_90": "90 % interval of the sum over months 1 to `horizon`",
+}
 
 
 PREDICTIONS = pa.DataFrameSchema(
@@ -30,12 +52,14 @@ PREDICTIONS = pa.DataFrameSchema(
         "lower_90": _number("Lower end of the ensemble's 90 % interval."),
         "upper_90": _number("Upper end of the ensemble's 90 % interval."),
         "scale": _number("In-sample MAE of seasonal naive of that studio and target.", pa.Check.ge(0)),
+        **{
+            f"{end}_{kind}": _optional(f"{end.capitalize()} end of the ensemble's {what}.")
+            for kind, what in _INTERVALS.items()
+            for end in ("lower", "upper")
+        },
+        LEVERS_KNOWN: _optional("Forecast that was given what the levers then did; revenue alone."),
     },
-    checks=pa.Check(
-        lambda rows: ~(rows["lower_90"] > rows["upper_90"]),
-        name="intervals_in_order",
-        error="lower_90 > upper_90",
-    ),
+    checks=[_in_order("90"), *(_in_order(kind) for kind in _INTERVALS)],
     unique=["studio_id", "base_month", "horizon", "target"],
     strict=True,
     name="predictions",
@@ -62,7 +86,10 @@ METRICS = pa.DataFrameSchema(
         "within_10_pct": _share("Share of months within 10 % of the actual."),
         "three_month_total_accuracy": _number("1 - WAPE of the totals of months 1-3.", pa.Check.le(1)),
         "business_score": _number("100 - mean percentage error, over 10 % counted double.", pa.Check.le(100)),
+        "coverage_50": _share("Share of months inside the 50 % interval."),
+        "coverage_80": _share("Share of months inside the 80 % interval."),
         "coverage_90": _share("Share of months inside the 90 % interval."),
+        "coverage_total": _share("Share of totals up to this month inside their 90 % interval."),
         "width_90": _number("Sum of interval widths / sum of |actual|.", pa.Check.ge(0)),
     },
     unique=["target", "horizon", "candidate"],

@@ -8,6 +8,8 @@ A summary is a flat mapping of name to float, NaN where a number doesn't apply:
 - `{target}_versus_{baseline}_{span}`: WAPE of the ensemble over that of a simple baseline, minus 1, on the
   rows in which both have a forecast (negative: the ensemble is better), and its `..._standard_error`,
 - `{target}_coverage_90_{span}_standard_error`,
+- `revenue_wape_{span}_levers_free` and `..._levers_known` of the ensemble, on the rows that have both, where
+  the backtest forecasts with levers known,
 - `n_studios`, `n_origins`, `n_months` (months forecast), `n_forecasts`, `n_missing` (forecasts not there).
 
 Targets that the predictions lack have no entries.
@@ -19,11 +21,15 @@ import numpy as np
 import pandas as pd
 
 from studio_pipeline.evaluation.candidates import CANDIDATES, SIMPLE_BASELINES, SPANS, TARGETS
+from studio_pipeline.evaluation.levers_known import levers_known_errors
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 SUMMARY_SPANS: tuple[str, ...] = ("1", *SPANS)
 ENSEMBLE_METRICS: tuple[str, ...] = (
+    "coverage_50",
+    "coverage_80",
     "coverage_90",
+    "coverage_total",
     "width_90",
     "business_score",
     "within_5_pct",
@@ -47,7 +53,17 @@ def summarise(predictions: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, flo
         for span in SUMMARY_SPANS:
             first, last = SPANS.get(span, (1, 1))
             summary |= _comparisons(rows[rows["horizon"].between(first, last)], target, span)
-    return summary
+    return summary | _levers_free_and_known(predictions)
+
+
+def _levers_free_and_known(predictions: pd.DataFrame) -> dict[str, float]:
+    errors = levers_known_errors(predictions)
+    return {
+        f"revenue_wape_{span}_{name}": float(wape)
+        for name in ("levers_free", "levers_known")
+        for span, wape in zip(errors["horizon"], errors[name], strict=True)
+        if span in SUMMARY_SPANS
+    }
 
 
 def ratio_standard_error(
