@@ -9,6 +9,7 @@ import skops.io
 from sklearn.ensemble import RandomForestRegressor
 
 from studio_pipeline.forecasting.hyperparameters import ForestHyperparameters
+from studio_pipeline.forecasting.learning_rows import RowArray
 from studio_pipeline.forecasting.onnx_export import GRAPH_NAME, input_type
 from studio_pipeline.panel.arrays import FloatArray
 
@@ -20,7 +21,7 @@ class ForestLearner:
     forest: RandomForestRegressor
     n_features: int
 
-    def predict(self, features: FloatArray) -> FloatArray:
+    def predict(self, features: RowArray) -> FloatArray:
         """(R,) corrections."""
         return np.asarray(self.forest.predict(features), dtype=np.float64)
 
@@ -44,13 +45,18 @@ class ForestLearner:
 
 
 def fit_forest(
-    x: FloatArray, y: FloatArray, hyperparameters: ForestHyperparameters, seed: int
+    x: RowArray,
+    y: RowArray,
+    signs: tuple[int, ...],
+    hyperparameters: ForestHyperparameters,
+    seed: int,
 ) -> ForestLearner:
     """Fits a forest on samples of the rows, because its time grows with every one of them.
 
     Args:
-        x: (R, F) float32 without missing values.
+        x: (R, F) rows without missing values.
         y: (R,) corrections.
+        signs: (F,) of -1, 0 and 1, the direction in which corrections may follow each feature.
         hyperparameters: of the forest.
         seed: of row and column samples.
     """
@@ -60,6 +66,7 @@ def fit_forest(
         min_samples_split=hyperparameters.min_rows_to_split,
         max_samples=hyperparameters.row_sample,
         max_features=hyperparameters.column_sample,
+        monotonic_cst=list(signs),
         random_state=seed,
         n_jobs=1,
     )

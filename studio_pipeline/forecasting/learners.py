@@ -5,6 +5,7 @@ ONNX.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -17,15 +18,12 @@ from studio_pipeline.forecasting.core import CoreStates, core_states, project_co
 from studio_pipeline.forecasting.core_fit import CoreFit, backtest_studios, fold_states
 from studio_pipeline.forecasting.feature_store import feature_array
 from studio_pipeline.forecasting.folds import Origins, origins_between
+from studio_pipeline.forecasting.given_features import determined, monotone_signs
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
-from studio_pipeline.forecasting.learning_rows import (
-    ROW_FEATURES,
-    LearningRows,
-    learning_rows,
-    row_features,
-    typical_of_month,
-)
+from studio_pipeline.forecasting.known_levers import known_levers
+from studio_pipeline.forecasting.learning_rows import ROW_FEATURES, RowArray, row_features, typical_of_month
 from studio_pipeline.forecasting.targets import TARGETS
+from studio_pipeline.forecasting.training_rows import LearningRows, learning_rows
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
 LearnerName = Literal["xgboost", "lightgbm", "random_forest"]
@@ -38,8 +36,8 @@ _FIRST_ORIGIN = 6
 class FittedLearner(Protocol):
     """One fitted model of one target."""
 
-    def predict(self, features: FloatArray) -> FloatArray:
-        """(R,) corrections of (R, F) float32 rows."""
+    def predict(self, features: RowArray) -> FloatArray:
+        """(R,) corrections of (R, F) rows."""
         ...
 
     def importances(self) -> FloatArray:
@@ -61,8 +59,9 @@ class LearnerFit:
 
     Attributes:
         learner: its name.
-        out_of_fold: target to (N, 12) corrections of the origins in `CoreFit.out_of_fold`; 0 where there was
-            nothing to learn from.
+        out_of_fold: target to (N, 12) corrections of the origins in `CoreFit.out_of_fold`, every lever free;
+            0 where there was nothing to learn from.
+        out_of_fold_known: the same with every lever given as it in fact was, where that is known.
         importances: columns learner, target, feature, importance.
         native_models: file name to the model in its library's own format.
         onnx_models: target to ONNX graph; a target that could not be learned is not there.
@@ -70,6 +69,7 @@ class LearnerFit:
 
     learner: LearnerName
     out_of_fold: dict[str, FloatArray]
+    out_of_fold_known: dict[str, FloatArray]
     importances: pd.DataFrame
     native_models: dict[str, bytes]
     onnx_models: dict[str, bytes]
@@ -77,6 +77,7 @@ class LearnerFit:
     def write(self, folder: Path) -> None:
         """Stores arrays, a table, and the models' own bytes."""
         np.savez(folder / "out_of_fold.npz", allow_pickle=False, **self.out_of_fold)
+        np.savez(folder / "out_of_fold_known.npz", allow_pickle=False, **self.out_of_fold_known)
         self.importances.to_parquet(folder / "importances.parquet", index=False)
         for name, content in self.native_models.items():
             (folder / name).write_bytes(content)
@@ -93,15 +94,19 @@ class LearnerFit:
     def read(cls, folder: Path) -> LearnerFit:
         """Inverse of `write`."""
         stored = json.loads((folder / "learner.json").read_text(encoding="utf-8"))
-        with np.load(folder / "out_of_fold.npz", allow_pickle=False) as arrays:
-            out_of_fold = {t: arrays[t] for t in TARGETS}
         return cls(
             stored["learner"],
-            out_of_fold,
+            _stored_corrections(folder / "out_of_fold.npz"),
+            _stored_corrections(folder / "out_of_fold_known.npz"),
             pd.read_parquet(folder / "importances.parquet"),
             {name: (folder / name).read_bytes() for name in stored["native_models"]},
             {target: (folder / f"{target}.onnx").read_bytes() for target in stored["onnx_models"]},
         )
+
+
+def _stored_corrections(file: Path) -> dict[str, FloatArray]:
+    with np.load(file, allow_pickle=False) as arrays:
+        return {target: arrays[target] for target in TARGETS}
 
 
 def fit_learner(
@@ -121,31 +126,50 @@ def fit_learner(
         configuration: hyperparameters and seed.
     """
     laid_out = feature_array(features, panel)
-    out_of_fold = {target: np.zeros((len(core.out_of_fold.fold), MAX_HORIZON_MONTHS)) for target in TARGETS}
+    shape = (len(core.out_of_fold.fold), MAX_HORIZON_MONTHS)
+    free, known = ({target: np.zeros(shape) for target in TARGETS} for _ in range(2))
     for number, (fold, parameters) in enumerate(zip(core.folds, core.fold_parameters, strict=True)):
         states = fold_states(panel, fold, parameters)
         seen = panel.until(fold.cutoff)
-        origins = origins_between(
-            seen, _FIRST_ORIGIN, fold.cutoff - 1, backtest_studios(panel, configuration)
-        )
+        studios = backtest_studios(panel, configuration)
+        origins = origins_between(seen, _FIRST_ORIGIN, fold.cutoff - 1, studios)
         models = _fit_targets(learner, _rows(seen, laid_out, states, origins, configuration), configuration)
         here = core.out_of_fold.fold == number
         asked = Origins(core.out_of_fold.origins.rows[here], core.out_of_fold.origins.columns[here])
-        paths = project_core(states, asked.rows, asked.columns, MAX_HORIZON_MONTHS)
-        typical = {int(c): typical_of_month(laid_out[:, c], states, int(c)) for c in np.unique(asked.columns)}
-        x = row_features(laid_out[asked.rows, asked.columns], paths, panel, asked, typical)
-        for target, model in models.items():
-            out_of_fold[target][here] = model.predict(x).reshape(-1, MAX_HORIZON_MONTHS)
+        levers = known_levers(panel, asked, MAX_HORIZON_MONTHS)
+        for found, given in ((free, {}), (known, levers)):
+            for target, correction in _corrections(models, laid_out, states, asked, given).items():
+                found[target][here] = correction
     states = core_states(panel, core.parameters)
     origins = origins_between(panel, _FIRST_ORIGIN, panel.n_months - 2)
     models = _fit_targets(learner, _rows(panel, laid_out, states, origins, configuration), configuration)
     return LearnerFit(
         learner,
-        out_of_fold,
+        free,
+        known,
         _importances(learner, models),
         {f"{learner}_{target}{_suffix(learner)}": m.native() for target, m in models.items()},
         {target: m.onnx() for target, m in models.items()},
     )
+
+
+def _corrections(
+    models: Mapping[str, FittedLearner],
+    features: FloatArray,
+    states: CoreStates,
+    origins: Origins,
+    levers: Mapping[str, FloatArray],
+) -> dict[str, FloatArray]:
+    """Target to (N, 12) corrections under levers; 0 where those leave nothing to correct."""
+    rows, columns = origins.rows, origins.columns
+    free = project_core(states, rows, columns, MAX_HORIZON_MONTHS)
+    typical = {int(c): typical_of_month(features[:, c], states, int(c)) for c in np.unique(columns)}
+    x = row_features(features[rows, columns], free, states.panel, origins, typical, levers)
+    certain = determined(levers)
+    return {
+        target: np.where(certain[target], 0.0, model.predict(x).reshape(-1, MAX_HORIZON_MONTHS))
+        for target, model in models.items()
+    }
 
 
 def _rows(
@@ -171,26 +195,31 @@ def _fit_targets(
             asked[target] = (rows.features[known], y)
     # One thread a target: the libraries' own threads wait for each other wherever the machine has other work.
     fitted = Parallel(n_jobs=-1, prefer="threads")(
-        delayed(_fit_one)(learner, x, y, configuration) for x, y in asked.values()
+        delayed(_fit_one)(learner, x, y, monotone_signs(ROW_FEATURES, target), configuration)
+        for target, (x, y) in asked.items()
     )
     return dict(zip(asked, fitted, strict=True))
 
 
 def _fit_one(
-    learner: LearnerName, x: FloatArray, y: FloatArray, configuration: ForecastingConfiguration
+    learner: LearnerName,
+    x: RowArray,
+    y: RowArray,
+    signs: tuple[int, ...],
+    configuration: ForecastingConfiguration,
 ) -> FittedLearner:
     # Each library takes seconds to import: only the one asked for is.
     if learner == "xgboost":
         from studio_pipeline.forecasting.xgboost_learner import fit_xgboost
 
-        return fit_xgboost(x, y, configuration.xgboost, configuration.seed)
+        return fit_xgboost(x, y, signs, configuration.xgboost, configuration.seed)
     if learner == "lightgbm":
         from studio_pipeline.forecasting.lightgbm_learner import fit_lightgbm
 
-        return fit_lightgbm(x, y, configuration.lightgbm, configuration.seed)
+        return fit_lightgbm(x, y, signs, configuration.lightgbm, configuration.seed)
     from studio_pipeline.forecasting.forest_learner import fit_forest
 
-    return fit_forest(x, y, configuration.random_forest, configuration.seed)
+    return fit_forest(x, y, signs, configuration.random_forest, configuration.seed)
 
 
 def _suffix(learner: LearnerName) -> str:

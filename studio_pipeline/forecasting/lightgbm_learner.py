@@ -8,6 +8,7 @@ import lightgbm as lgb
 import numpy as np
 
 from studio_pipeline.forecasting.hyperparameters import BoostingHyperparameters
+from studio_pipeline.forecasting.learning_rows import RowArray
 from studio_pipeline.forecasting.onnx_export import GRAPH_NAME, input_type
 from studio_pipeline.panel.arrays import FloatArray
 
@@ -19,7 +20,7 @@ class LightGBMLearner:
     booster: lgb.Booster
     n_features: int
 
-    def predict(self, features: FloatArray) -> FloatArray:
+    def predict(self, features: RowArray) -> FloatArray:
         """(R,) corrections."""
         return np.asarray(self.booster.predict(features), dtype=np.float64)
 
@@ -44,13 +45,18 @@ class LightGBMLearner:
 
 
 def fit_lightgbm(
-    x: FloatArray, y: FloatArray, hyperparameters: BoostingHyperparameters, seed: int
+    x: RowArray,
+    y: RowArray,
+    signs: tuple[int, ...],
+    hyperparameters: BoostingHyperparameters,
+    seed: int,
 ) -> LightGBMLearner:
     """Fits boosted trees, the same hyperparameters as XGBoost's.
 
     Args:
-        x: (R, F) float32.
+        x: (R, F) rows.
         y: (R,) corrections.
+        signs: (F,) of -1, 0 and 1, the direction in which corrections may follow each feature.
         hyperparameters: of the booster.
         seed: of row and column samples.
     """
@@ -64,6 +70,7 @@ def fit_lightgbm(
         "feature_fraction": hyperparameters.column_sample,
         "lambda_l2": hyperparameters.l2,
         "min_data_in_leaf": hyperparameters.min_rows_per_leaf,
+        "monotone_constraints": list(signs),
         "seed": seed,
         "num_threads": 1,
         "deterministic": True,

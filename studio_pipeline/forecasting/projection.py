@@ -14,7 +14,7 @@ from studio_pipeline.forecasting.features import origin_features
 from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.intervals import studio_scales
-from studio_pipeline.forecasting.learning_rows import Typical, row_features, typical_of_month
+from studio_pipeline.forecasting.learning_rows import RowArray, Typical, row_features, typical_of_month
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.onnx_sessions import session_of
 from studio_pipeline.forecasting.targets import TARGETS, core_targets, corrected
@@ -59,7 +59,8 @@ class Projector:
             windows.values, self.model.intervals.panel_scale, self.model.intervals.own_scale_months
         )
         candidates, core_free = core_candidates(self.states, origins)
-        x = row_features(origin_features(windows), core_free, self.panel, origins, self._typical_of(origins))
+        typical = self._typical_of(origins)
+        x = row_features(origin_features(windows), core_free, self.panel, origins, typical, {})
         free = Projection({t: self._combined(candidates[t], x, t) for t in TARGETS}, scale)
         if not levers:
             return free, free
@@ -67,7 +68,7 @@ class Projector:
         given = under_levers(free.targets, core_targets(core_free), core_targets(core_given), levers)
         return Projection(given, scale), free
 
-    def _combined(self, core_candidates: Mapping[str, FloatArray], x: FloatArray, target: str) -> FloatArray:
+    def _combined(self, core_candidates: Mapping[str, FloatArray], x: RowArray, target: str) -> FloatArray:
         corrections = {
             learner: session.run(None, {"features": x})[0].reshape(-1, MAX_HORIZON_MONTHS).astype(np.float64)
             for (learner, of), session in self._sessions.items()

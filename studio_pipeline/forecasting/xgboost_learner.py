@@ -8,6 +8,7 @@ import numpy as np
 import xgboost as xgb
 
 from studio_pipeline.forecasting.hyperparameters import BoostingHyperparameters
+from studio_pipeline.forecasting.learning_rows import RowArray
 from studio_pipeline.forecasting.onnx_export import GRAPH_NAME, input_type
 from studio_pipeline.panel.arrays import FloatArray
 
@@ -19,7 +20,7 @@ class XGBoostLearner:
     booster: xgb.Booster
     n_features: int
 
-    def predict(self, features: FloatArray) -> FloatArray:
+    def predict(self, features: RowArray) -> FloatArray:
         """(R,) corrections."""
         return np.asarray(self.booster.inplace_predict(features), dtype=np.float64)
 
@@ -46,13 +47,18 @@ class XGBoostLearner:
 
 
 def fit_xgboost(
-    x: FloatArray, y: FloatArray, hyperparameters: BoostingHyperparameters, seed: int
+    x: RowArray,
+    y: RowArray,
+    signs: tuple[int, ...],
+    hyperparameters: BoostingHyperparameters,
+    seed: int,
 ) -> XGBoostLearner:
     """Fits boosted trees with histogram splits.
 
     Args:
-        x: (R, F) float32.
+        x: (R, F) rows.
         y: (R,) corrections.
+        signs: (F,) of -1, 0 and 1, the direction in which corrections may follow each feature.
         hyperparameters: of the booster.
         seed: of row and column samples.
     """
@@ -65,6 +71,7 @@ def fit_xgboost(
         "colsample_bytree": hyperparameters.column_sample,
         "lambda": hyperparameters.l2,
         "min_child_weight": hyperparameters.min_rows_per_leaf,
+        "monotone_constraints": signs,
         "base_score": float(y.mean()),
         "seed": seed,
         "nthread": 1,

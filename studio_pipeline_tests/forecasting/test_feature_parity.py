@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting import learning_rows as rows_module
-from studio_pipeline.forecasting import projection
+from studio_pipeline.forecasting import projection, training_rows
 from studio_pipeline.forecasting.core import core_states
 from studio_pipeline.forecasting.feature_store import feature_array, feature_frame
 from studio_pipeline.forecasting.features import FEATURE_NAMES, FEATURES
 from studio_pipeline.forecasting.folds import Origins, origins_between
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.forecasting.learning_rows import ROW_FEATURES, learning_rows
+from studio_pipeline.forecasting.known_levers import HELD_LEVERS
+from studio_pipeline.forecasting.learning_rows import ROW_FEATURES, RowArray, Typical, row_features
 from studio_pipeline.forecasting.projection import Projector
+from studio_pipeline.forecasting.stock_and_flow import CorePaths
+from studio_pipeline.forecasting.training_rows import learning_rows
 from studio_pipeline.forecasting.windows import features_at
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline_tests.forecasting.fleets import Fitted, months_changed, small_fleet
@@ -24,27 +29,46 @@ def fleet() -> Fitted:
     return small_fleet()
 
 
-def trained_rows(fleet: Fitted, monkeypatch: pytest.MonkeyPatch) -> tuple[Origins, FloatArray]:
-    """The rows that the last fit of every learner draws from, with their origins."""
-    drawn: list[tuple[Origins, FloatArray]] = []
+@dataclass(frozen=True)
+class Trained:
+    """The rows that the last fit of every learner draws from, with their origins and given levers."""
 
-    def recording(features: FloatArray, paths: object, panel: object, origins: Origins, typical: object):  # type: ignore[no-untyped-def]
-        rows = original(features, paths, panel, origins, typical)  # type: ignore[arg-type]
-        drawn.append((origins, rows))
+    origins: Origins
+    levers: Mapping[str, FloatArray]
+    rows: RowArray
+
+
+def trained_rows(fleet: Fitted, monkeypatch: pytest.MonkeyPatch, free: bool = False) -> Trained:
+    """As drawn, or with every lever free."""
+    drawn: list[Trained] = []
+
+    def recording(
+        features: FloatArray,
+        paths: CorePaths,
+        panel: StudioPanel,
+        origins: Origins,
+        typical: Mapping[int, Typical],
+        levers: Mapping[str, FloatArray],
+    ) -> RowArray:
+        rows = row_features(features, paths, panel, origins, typical, levers)
+        drawn.append(Trained(origins, levers, rows))
         return rows
 
-    original = rows_module.row_features
-    monkeypatch.setattr(rows_module, "row_features", recording)
+    monkeypatch.setattr(training_rows, "row_features", recording)
+    if free:
+        monkeypatch.setattr(
+            training_rows, "drawn_masks", lambda n, rng: np.zeros((n, len(HELD_LEVERS)), bool)
+        )
     laid_out = feature_array(feature_frame(fleet.panel), fleet.panel)
     states = core_states(fleet.panel, fleet.core.parameters)
     origins = origins_between(fleet.panel, 6, fleet.panel.n_months - 2)
     fitted_on = learning_rows(fleet.panel, laid_out, states, origins, 10**6, np.random.default_rng(0))
     monkeypatch.undo()
-    ((origins, rows),) = drawn
+    (trained,) = drawn
     # What is fitted on are these rows, less those of which nothing is known.
-    assert 0 < len(fitted_on.features) <= len(rows)
-    assert {r.tobytes() for r in fitted_on.features} <= {r.tobytes() for r in rows}
-    return origins, rows.reshape(len(origins), MAX_HORIZON_MONTHS, len(ROW_FEATURES))
+    assert 0 < len(fitted_on.features) <= len(trained.rows)
+    assert {r.tobytes() for r in fitted_on.features} <= {r.tobytes() for r in trained.rows}
+    return replace(trained, rows=trained.rows.reshape(len(trained.origins), MAX_HORIZON_MONTHS, -1))
 
 
 def served_rows(
@@ -67,7 +91,8 @@ def served_rows(
 
 
 def test_trained_and_served_rows_are_equal(fleet: Fitted, monkeypatch: pytest.MonkeyPatch) -> None:
-    origins, trained = trained_rows(fleet, monkeypatch)
+    free = trained_rows(fleet, monkeypatch, free=True)
+    origins, trained = free.origins, free.rows
     assert len(origins) > 500
     assert set(origins.rows) == set(range(fleet.panel.n_studios))
     served = served_rows(fleet, fleet.panel, origins, monkeypatch)
@@ -78,7 +103,8 @@ def test_trained_and_served_rows_are_equal(fleet: Fitted, monkeypatch: pytest.Mo
 def test_a_row_asked_alone_on_the_months_known_then_is_the_row_trained_with(
     fleet: Fitted, row: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    origins, trained = trained_rows(fleet, monkeypatch)
+    free = trained_rows(fleet, monkeypatch, free=True)
+    origins, trained = free.origins, free.rows
     of_studio = np.flatnonzero(origins.rows == row)
     for place in of_studio[[0, len(of_studio) // 2, -1]]:
         alone = Origins(origins.rows[[place]], origins.columns[[place]])
@@ -88,7 +114,8 @@ def test_a_row_asked_alone_on_the_months_known_then_is_the_row_trained_with(
 
 
 def test_the_comparison_can_fail(fleet: Fitted, monkeypatch: pytest.MonkeyPatch) -> None:
-    origins, trained = trained_rows(fleet, monkeypatch)
+    free = trained_rows(fleet, monkeypatch, free=True)
+    origins, trained = free.origins, free.rows
     one = Origins(origins.rows[:1], origins.columns[:1])
     month = int(one.columns[0])
     other = months_changed(fleet.panel, "total_revenue", slice(month, month + 1), 1.01)
