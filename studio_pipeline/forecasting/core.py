@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from studio_pipeline.forecasting.core_parameters import CoreParameters
+from studio_pipeline.forecasting.flow_terms import FlowTerms, OriginStock, flow_terms
 from studio_pipeline.forecasting.flows import FLOW_LINKS, FlowSeries, flow_series, previous_month
 from studio_pipeline.forecasting.level_filter import LevelStates, project, run_filters
 from studio_pipeline.forecasting.responses import RESPONDING, Responses
-from studio_pipeline.forecasting.stock_and_flow import CorePaths, OriginStock, simulate
+from studio_pipeline.forecasting.stock_and_flow import CorePaths, simulate_terms
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 
 
@@ -127,9 +128,16 @@ def simulate_flows(
     levers: Mapping[str, FloatArray],
 ) -> CorePaths:
     """Runs projected flows through the stock-and-flow arithmetic from N origins, with some levers given."""
+    return simulate_terms(origin_terms(states, flows, rows, columns), levers)
+
+
+def origin_terms(
+    states: CoreStates, flows: Mapping[str, FloatArray], rows: IntArray, columns: IntArray
+) -> FlowTerms:
+    """What projections from N origins run on."""
     origin = OriginStock(
         states.panel.values["total_members"][rows, columns],
         states.class_capacity[rows, columns],
         states.panel.values["class_attendance_rate"][rows, columns],
     )
-    return simulate(flows, origin, states.parameters.responses, levers)
+    return flow_terms(flows, origin, states.parameters.responses)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from studio_pipeline.forecasting.baselines import BASELINES, baseline_forecasts
@@ -24,6 +26,13 @@ def core_candidates(
     """Target to candidate to (N, 12) forecasts, and the core's paths; a candidate without data is NaN."""
     flows = project_flows(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
     paths = simulate_flows(states, flows, origins.rows, origins.columns, {})
+    return candidates_from(states, origins, flows, paths), paths
+
+
+def candidates_from(
+    states: CoreStates, origins: Origins, flows: Mapping[str, FloatArray], paths: CorePaths
+) -> dict[str, dict[str, FloatArray]]:
+    """Target to candidate to (N, 12) forecasts, from the origins' projected flows and the core's paths."""
     found: dict[str, dict[str, FloatArray]] = {}
     for target in TARGETS:
         found[target] = {"core": core_targets(paths)[target]}
@@ -31,4 +40,4 @@ def core_candidates(
             found[target]["direct"] = np.exp(flows[DIRECT_FLOWS[target]])
         values = states.panel.values[TARGET_COLUMNS[target]]
         found[target] |= baseline_forecasts(values, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
-    return found, paths
+    return found

@@ -38,7 +38,7 @@ list price). Yields: class packs per attendance (per member where attendance is 
 revenue per member, upsell revenue per buying member. Visits are attendances per member and month.
 """
 
-_RATE_MARGIN = 0.002
+RATE_MARGIN = 0.002
 _SMALLEST_SHARE = 0.1
 _FLOOR_MONTHS = 12
 
@@ -58,8 +58,8 @@ class FlowSeries:
 
 
 def logit(rate: FloatArray) -> FloatArray:
-    """Log odds of a rate, kept `_RATE_MARGIN` away from 0 and 1."""
-    inside = np.clip(rate, _RATE_MARGIN, 1 - _RATE_MARGIN)
+    """Log odds of a rate, kept `RATE_MARGIN` away from 0 and 1."""
+    inside = np.clip(rate, RATE_MARGIN, 1 - RATE_MARGIN)
     return np.asarray(np.log(inside / (1 - inside)))
 
 
@@ -140,7 +140,7 @@ def _retention(values: Mapping[str, FloatArray]) -> FlowSeries:
         before * (1 - values["retention_rate"]),
     )
     rate = np.where(before > 0, 1 - (churned + 0.5) / (before + 1), values["retention_rate"])
-    rate = np.clip(rate, _RATE_MARGIN, 1 - _RATE_MARGIN)
+    rate = np.clip(rate, RATE_MARGIN, 1 - RATE_MARGIN)
     with np.errstate(invalid="ignore", divide="ignore"):
         counted = (before > 0) & np.isfinite(rate)
         variance = np.where(counted, 1 / (np.maximum(before, 1) * rate * (1 - rate)), 0.0)

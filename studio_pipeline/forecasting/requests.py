@@ -4,8 +4,8 @@ why.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,46 +16,31 @@ from studio_pipeline.forecasting.queries import ForwardQuery
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 
-_CARRIED_BY: dict[str, tuple[str, ...]] = {
-    "retention_rate": ("total_members", "retention_rate", "new_members"),
-    "new_members_monthly": ("total_members", "retention_rate", "new_members"),
-    "avg_ticket_price": ("total_members", "avg_ticket_price"),
-    "class_attendance_rate": ("total_members", "class_attendance_rate", "total_classes_held"),
-    "total_classes_held": ("total_members", "total_classes_held", "total_class_attendance"),
-    "staff_utilization_rate": ("total_members", "staff_utilization_rate"),
-    "upsell_rate": ("total_members", "upsell_rate", "upsell_revenue"),
-    "current_member_count": ("total_members", "retention_rate", "new_members"),
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "retention_rate": ("current_member_count", "retention_rate", "new_members_monthly"),
+    "new_members_monthly": ("current_member_count", "retention_rate", "new_members_monthly"),
+    "avg_ticket_price": ("current_member_count", "avg_ticket_price"),
+    "class_attendance_rate": ("current_member_count", "class_attendance_rate", "total_classes_held"),
+    "total_classes_held": ("current_member_count", "total_classes_held"),
+    "staff_utilization_rate": ("current_member_count", "staff_utilization_rate"),
+    "upsell_rate": ("current_member_count", "upsell_rate"),
+    "current_member_count": ("current_member_count", "retention_rate", "new_members_monthly"),
 }
-"""Columns that a studio must have shown for a lever to mean anything."""
+_CARRIED_BY = {
+    lever: tuple((needed, LEVER_COLUMNS[needed]) for needed in needs) for lever, needs in _NEEDS.items()
+}
+"""Levers, with their columns, that a studio must have shown for a lever to mean anything."""
 
 NEAR_MONTHS = 12
 """How far from the panel's months a new studio may start; seasons and prices beyond are not the panel's."""
 
 
-@dataclass(frozen=True)
-class Located:
-    """A query placed on a panel.
-
-    Attributes:
-        query: as asked.
-        row: the studio's row.
-        column: the base month's column.
-        shown: lever to the smallest and largest value the studio has shown up to the base month.
-    """
-
-    query: ForwardQuery
-    row: int
-    column: int
-    shown: Mapping[str, Range]
-
-
-def locate(query: ForwardQuery, panel: StudioPanel) -> Located:
-    """Places a query of a studio with history, and checks its levers.
+def locate(query: ForwardQuery, panel: StudioPanel) -> tuple[int, int]:
+    """Row and base month's column of a query of a studio with history.
 
     Raises:
         UnknownStudioError: the panel has no such studio, or no month of it.
         BaseMonthError: the studio lacks the base month.
-        LeverError: a lever is out of bounds, not carried by the data, or misplaced.
     """
     row = panel.rows.get(query.studio_id)
     if row is None or panel.last_months[row] < 0:
@@ -63,11 +48,7 @@ def locate(query: ForwardQuery, panel: StudioPanel) -> Located:
             f"There are no months of studio {query.studio_id!r}.",
             "GET /api/v1/studios lists the studios; a new studio needs all eight levers.",
         )
-    column = base_column(query, panel, row)
-    shown = shown_ranges(panel, row, column)
-    _check_carried(query, shown)
-    check_all_levers(query, shown)
-    return Located(query, row, column, shown)
+    return row, base_column(query, panel, row)
 
 
 def base_column(query: ForwardQuery, panel: StudioPanel, row: int) -> int:
@@ -99,31 +80,38 @@ def _spans(panel: StudioPanel, row: int) -> str:
     return ", ".join(named[:3] + ([f"... {named[-1]}"] if len(named) > 3 else []))
 
 
-def shown_ranges(panel: StudioPanel, row: int | slice, column: int) -> dict[str, Range]:
-    """Lever to the smallest and largest value shown up to a column; a lever that was never shown is
-    left out.
+def shown_ranges(shown: FloatArray) -> dict[str, Range]:
+    """Lever to the smallest and largest value shown, from (8, 2) in the order of `LEVER_COLUMNS`; a lever
+    that was never shown is left out.
     """
-    found = {}
-    for lever, name in LEVER_COLUMNS.items():
-        values = panel.values[name][row, : column + 1]
-        values = values[np.isfinite(values)]
-        if values.size:
-            found[lever] = (float(values.min()), float(values.max()))
-    return found
+    return {
+        lever: (low, high)
+        for lever, (low, high) in zip(LEVER_COLUMNS, shown.tolist(), strict=True)
+        if math.isfinite(low)
+    }
+
+
+def check_query(query: ForwardQuery, shown: Mapping[str, Range]) -> None:
+    """Refuses what a studio with history can't be asked.
+
+    Raises:
+        LeverError: a lever is out of bounds, not carried by the data, or misplaced.
+    """
+    _check_carried(query, shown)
+    check_all_levers(query, shown)
 
 
 def check_all_levers(query: ForwardQuery, shown: Mapping[str, Range]) -> None:
     """Refuses levers and plan steps that are out of bounds or misplaced."""
     check_levers(query.levers, shown)
-    check_lever_plan(query.lever_plan, query.projection_months, shown)
+    if query.lever_plan:
+        check_lever_plan(query.lever_plan, query.projection_months, shown)
 
 
 def _check_carried(query: ForwardQuery, shown: Mapping[str, Range]) -> None:
-    given = set(query.levers) | {name for step in query.lever_plan for name in step.levers}
-    known = {LEVER_COLUMNS[lever] for lever in shown}
-    judged = set(LEVER_COLUMNS.values())
-    for lever in sorted(given & set(_CARRIED_BY)):
-        missing = [name for name in _CARRIED_BY[lever] if name in judged and name not in known]
+    given = set(query.levers).union(*(step.levers for step in query.lever_plan))
+    for lever in sorted(given):
+        missing = [column for needed, column in _CARRIED_BY.get(lever, ()) if needed not in shown]
         if missing:
             raise LeverError(
                 f"levers: {lever} can't be set for studio {query.studio_id!r}: "
@@ -132,23 +120,37 @@ def _check_carried(query: ForwardQuery, shown: Mapping[str, Range]) -> None:
             )
 
 
-def lever_paths(queries: list[ForwardQuery]) -> dict[str, FloatArray]:
-    """Lever to (N, 12) given values, NaN where free; levers that nobody gives are left out."""
-    paths: dict[str, FloatArray] = {}
-    for place, query in enumerate(queries):
-        for from_month, levers in [
-            (1, query.levers),
-            *((s.from_month, s.levers) for s in sorted(query.lever_plan, key=lambda s: s.from_month)),
-        ]:
-            for name, value in levers.items():
-                if name not in paths:
-                    paths[name] = np.full((len(queries), MAX_HORIZON_MONTHS), np.nan)
-                paths[name][place, from_month - 1 :] = value
+def lever_lists(query: ForwardQuery) -> dict[str, list[float]]:
+    """Lever to its given value in each of twelve months, NaN where free; a lever that is not given is left
+    out.
+    """
+    paths = {name: [value] * MAX_HORIZON_MONTHS for name, value in query.levers.items()}
+    for step in sorted(query.lever_plan, key=lambda step: step.from_month):
+        before = step.from_month - 1
+        for name, value in step.levers.items():
+            path = paths.setdefault(name, [math.nan] * MAX_HORIZON_MONTHS)
+            path[before:] = [value] * (MAX_HORIZON_MONTHS - before)
     return paths
 
 
-def new_studio_panel(query: ForwardQuery, panel: StudioPanel) -> StudioPanel:
+def lever_paths(queries: Sequence[ForwardQuery]) -> dict[str, FloatArray]:
+    """Lever to (N, 12) given values, NaN where free; levers that nobody gives are left out."""
+    paths: dict[str, FloatArray] = {}
+    for place, query in enumerate(queries):
+        for name, path in lever_lists(query).items():
+            if name not in paths:
+                paths[name] = np.full((len(queries), MAX_HORIZON_MONTHS), np.nan)
+            paths[name][place] = path
+    return paths
+
+
+def new_studio_panel(query: ForwardQuery, panel: StudioPanel, shown: Mapping[str, Range]) -> StudioPanel:
     """A panel of one month that stands for a studio without history.
+
+    Args:
+        query: as asked.
+        panel: the months of the other studios.
+        shown: what those have shown of each lever.
 
     Raises:
         UnknownStudioError: not all eight levers are given.
@@ -162,7 +164,7 @@ def new_studio_panel(query: ForwardQuery, panel: StudioPanel) -> StudioPanel:
             "and without history all eight levers are needed.",
             f"Give also {', '.join(missing)}, or ask for one of GET /api/v1/studios.",
         )
-    check_all_levers(query, shown_ranges(panel, slice(None), panel.n_months - 1))
+    check_all_levers(query, shown)
     month = _new_base_month(query, panel)
     values = {name: np.full((1, 1), np.nan) for name in panel.values}
     for lever, name in LEVER_COLUMNS.items():

@@ -9,29 +9,27 @@ back to its level of members, one without members to its level of revenue.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic
 
 import numpy as np
 
-from studio_pipeline.forecasting.flows import sigmoid
-from studio_pipeline.forecasting.responses import Responses
+from studio_pipeline.forecasting.arithmetic import ARRAYS, LARGEST_EXPONENT, Arithmetic, Number
+from studio_pipeline.forecasting.flow_terms import (
+    PUT_IN_PLACE,
+    START_LEVER,
+    FlowTerms,
+    OriginStock,
+    flow_terms,
+)
+from studio_pipeline.forecasting.responses import (
+    COMFORTABLE_ATTENDANCE,
+    COMFORTABLE_UTILIZATION,
+    TYPICAL_ATTENDANCE,
+    Responses,
+)
 from studio_pipeline.panel.arrays import FloatArray
-
-
-@dataclass(frozen=True)
-class OriginStock:
-    """Where N projections start.
-
-    Attributes:
-        members: (N,) members at the base month's end; NaN where unknown.
-        class_capacity: (N,) seats per class; NaN where unknown.
-        attendance_rate: (N,) of the base month; NaN where unknown.
-    """
-
-    members: FloatArray
-    class_capacity: FloatArray
-    attendance_rate: FloatArray
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,17 @@ class CorePaths:
     new_members: FloatArray
     avg_ticket_price: FloatArray
     attendance_rate: FloatArray
+
+
+@dataclass(frozen=True)
+class Months(Generic[Number]):
+    """The months of one projection, or of many: one entry a month."""
+
+    revenue: list[Number]
+    members: list[Number]
+    retention_rate: list[Number]
+    new_members: list[Number]
+    attendance_rate: list[Number]
 
 
 def simulate(
@@ -60,108 +69,145 @@ def simulate(
         responses: of retention and acquisition.
         levers: lever name to (N, H) given values, NaN where free; a lever that is not there is free.
     """
-    free = np.full_like(flows["revenue"], np.nan)
-    members = _given(levers.get("current_member_count", free)[:, 0], origin.members)
-    held = {name: levers.get(name, free) for name in _HELD}
-    inputs = _Inputs(flows, held, members, origin.class_capacity)
-    months: list[list[FloatArray]] = [[] for _ in range(4)]
-    rate = origin.attendance_rate
-    for h in range(free.shape[1]):
-        month = _month(inputs, h, members, rate, responses)
-        members = month[0]
-        rate = _rate(month[3], inputs.classes[:, h] * origin.class_capacity)
-        for kept, value in zip(months, month, strict=True):
-            kept.append(value)
-    stock, retention, new_members, attendance = (np.stack(kept, 1) for kept in months)
-    revenue = _revenue(inputs, stock, attendance, flows)
-    rates = _rate(attendance, inputs.classes * origin.class_capacity[:, None])
-    return CorePaths(revenue, stock, retention, new_members, inputs.ticket, rates)
+    return simulate_terms(flow_terms(flows, origin, responses), levers)
 
 
-def _rate(attendance: FloatArray, seats: FloatArray) -> FloatArray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(attendance / seats)
+def simulate_terms(terms: FlowTerms, levers: Mapping[str, FloatArray]) -> CorePaths:
+    """Runs the N projections of prepared terms over their H months, with levers as for `simulate`."""
+    by_month = {name: list(path.T) for name, path in levers.items()}
+    paths, start, slopes = terms.by_month()
+    months = run_months(ARRAYS, paths, start, slopes, by_month)
+    ticket = terms.paths["ticket"]
+    if (given := levers.get("avg_ticket_price")) is not None:
+        ticket = np.where(np.isfinite(given), given, ticket)
+    return CorePaths(
+        np.stack(months.revenue, 1),
+        np.stack(months.members, 1),
+        np.stack(months.retention_rate, 1),
+        np.stack(months.new_members, 1),
+        ticket,
+        np.stack(months.attendance_rate, 1),
+    )
 
 
-_HELD = (
-    "retention_rate",
-    "avg_ticket_price",
-    "class_attendance_rate",
-    "new_members_monthly",
-    "staff_utilization_rate",
-    "upsell_rate",
-    "total_classes_held",
-)
+def run_months(
+    a: Arithmetic[Number],
+    terms: Mapping[str, Sequence[Number]],
+    start: Mapping[str, Number],
+    slopes: Mapping[str, Number],
+    levers: Mapping[str, Sequence[Number]],
+) -> Months[Number]:
+    """Runs one projection on plain numbers, or N on arrays of (N,), month after month.
+
+    Args:
+        a: the arithmetic of the numbers.
+        terms: path to its value in each month, by the names of `flow_terms.PATHS`.
+        start: value by the names of `flow_terms.START`.
+        slopes: value by the names of `flow_terms.SLOPES`.
+        levers: lever to its value in each month, NaN where free; a lever that is not there is free.
+    """
+    terms = _with_levers(a, terms, levers)
+    members, capacity, rate = start["members"], start["class_capacity"], start["attendance_rate"]
+    if START_LEVER in levers:
+        members = _given(a, levers[START_LEVER][0], members)
+    has_stock = a.known(terms["retention"][0] + terms["acquisition"][0] + members)
+    held = [levers.get(name) for name in ("class_attendance_rate", "retention_rate", "new_members_monthly")]
+    months: Months[Number] = Months([], [], [], [], [])
+    for h in range(len(terms["revenue"])):
+        seats = terms["classes"][h] * capacity
+        attendance = _attendance(a, terms, h, a.choose(has_stock, members, terms["members"][h]), seats)
+        if held[0] is not None:
+            rules = a.known(held[0][h]) & a.known(seats)
+            attendance = a.choose(rules, held[0][h] * seats, attendance)
+        retention, new = _behaviour(a, terms, h, rate, slopes)
+        if held[1] is not None:
+            retention = _given(a, held[1][h], retention)
+        if held[2] is not None:
+            new = _given(a, held[2][h], new)
+        members = a.choose(has_stock, members * retention + new, terms["members"][h])
+        rate = a.ratio(attendance, seats)
+        months.revenue.append(_revenue(a, terms, h, members, attendance))
+        months.members.append(members)
+        months.retention_rate.append(a.choose(has_stock, retention, np.nan))
+        months.new_members.append(a.choose(has_stock, new, np.nan))
+        months.attendance_rate.append(rate)
+    return months
 
 
-class _Inputs:
-    """The flows with given levers put in their place, on natural scales where nothing responds."""
-
-    def __init__(
-        self,
-        flows: Mapping[str, FloatArray],
-        levers: Mapping[str, FloatArray],
-        members: FloatArray,
-        class_capacity: FloatArray,
-    ) -> None:
-        self.retention, self.acquisition = flows["retention"], flows["acquisition"]
-        self.has_stock = np.isfinite(self.retention[:, 0] + self.acquisition[:, 0] + members)
-        self.class_capacity = class_capacity
-        self.members_level = np.exp(flows["members"])
-        self.visits = np.exp(flows["visits"])
-        self.ticket = _given(levers["avg_ticket_price"], np.exp(flows["ticket"]))
-        self.classes = _given(levers["total_classes_held"], np.exp(flows["classes"]))
-        self.staff = _given(levers["staff_utilization_rate"], sigmoid(flows["staff_utilization"]))
-        self.upsell_rate = _given(levers["upsell_rate"], sigmoid(flows["upsell_rate"]))
-        self.held_retention, self.held_new = levers["retention_rate"], levers["new_members_monthly"]
-        self.held_attendance = levers["class_attendance_rate"]
+def _given(a: Arithmetic[Number], lever: Number, free: Number) -> Number:
+    return a.choose(a.known(lever), lever, free)
 
 
-def _given(lever: FloatArray, free: FloatArray) -> FloatArray:
-    return np.where(np.isfinite(lever), lever, free)
+def _with_levers(
+    a: Arithmetic[Number], terms: Mapping[str, Sequence[Number]], levers: Mapping[str, Sequence[Number]]
+) -> Mapping[str, Sequence[Number]]:
+    """The terms with those levers put in their place to which nothing has to respond first."""
+    placed = {
+        path: [_given(a, lever, free) for lever, free in zip(levers[name], terms[path], strict=True)]
+        for name, path in PUT_IN_PLACE.items()
+        if name in levers
+    }
+    if "avg_ticket_price" in levers:
+        placed["price_log"] = [
+            _given(a, a.log(a.maximum(price, least)), free)
+            for price, least, free in zip(
+                levers["avg_ticket_price"], terms["least_price"], terms["price_log"], strict=True
+            )
+        ]
+    return {**terms, **placed} if placed else terms
 
 
-def _month(
-    inputs: _Inputs,
+def _attendance(
+    a: Arithmetic[Number], terms: Mapping[str, Sequence[Number]], h: int, visitors: Number, seats: Number
+) -> Number:
+    visiting = visitors * terms["visits"][h]
+    return a.choose(a.known(seats), a.minimum(visiting, seats), visiting)
+
+
+def _behaviour(
+    a: Arithmetic[Number],
+    terms: Mapping[str, Sequence[Number]],
     h: int,
-    members: FloatArray,
-    rate_before: FloatArray,
-    responses: Responses,
-) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    """One month on: members at its end, retention, new members and attendance, (N,) each."""
-    has_stock = inputs.has_stock
-    seats = inputs.classes[:, h] * inputs.class_capacity
-    visiting = np.where(has_stock, members, inputs.members_level[:, h]) * inputs.visits[:, h]
-    attendance = np.where(np.isfinite(seats), np.minimum(visiting, seats), visiting)
-    held = inputs.held_attendance[:, h]
-    attendance = np.where(np.isfinite(held) & np.isfinite(seats), held * seats, attendance)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        price_log = np.log(inputs.ticket[:, h])
-    regressors = (price_log, rate_before, inputs.staff[:, h])
-    retention = _given(
-        inputs.held_retention[:, h],
-        sigmoid(inputs.retention[:, h] + responses.contribution("retention", *regressors)),
+    rate_before: Number,
+    slopes: Mapping[str, Number],
+) -> tuple[Number, Number]:
+    """Retention and new members as they respond to the price, to full and crowded classes and to overwork."""
+    busy = a.choose(a.known(rate_before), rate_before, TYPICAL_ATTENDANCE)
+    crowding = a.maximum(busy - COMFORTABLE_ATTENDANCE, 0.0)
+    overwork = a.maximum(terms["staff"][h] - COMFORTABLE_UTILIZATION, 0.0)
+    price = terms["price_log"][h]
+    log_odds = (
+        terms["retention"][h]
+        + slopes["retention_price"] * price
+        + slopes["retention_fullness"] * busy
+        + slopes["retention_crowding"] * crowding
+        + slopes["retention_overwork"] * overwork
     )
-    new = _given(
-        inputs.held_new[:, h],
-        np.maximum(
-            np.exp(inputs.acquisition[:, h] + responses.contribution("acquisition", *regressors)) - 0.5, 0.0
-        ),
+    new_log = (
+        terms["acquisition"][h]
+        + slopes["acquisition_price"] * price
+        + slopes["acquisition_fullness"] * busy
+        + slopes["acquisition_crowding"] * crowding
+        + slopes["acquisition_overwork"] * overwork
     )
-    stock = np.where(has_stock, members * retention + new, inputs.members_level[:, h])
-    return stock, np.where(has_stock, retention, np.nan), np.where(has_stock, new, np.nan), attendance
+    retention = 1 / (1 + a.exp(-a.minimum(a.maximum(log_odds, -30.0), 30.0)))
+    return retention, a.maximum(a.exp(a.minimum(new_log, LARGEST_EXPONENT)) - 0.5, 0.0)
 
 
 def _revenue(
-    inputs: _Inputs, members: FloatArray, attendance: FloatArray, flows: Mapping[str, FloatArray]
-) -> FloatArray:
-    """(N, H) revenue from its parts; where there are no members, the level of revenue itself."""
-    packs = np.exp(flows["pack_yield"]) * np.where(np.isfinite(attendance), attendance, members)
-    extras = (
-        np.nan_to_num(packs)
-        + np.nan_to_num(np.exp(flows["retail_yield"]) * members)
-        + np.nan_to_num(np.exp(flows["upsell_yield"]) * members * inputs.upsell_rate)
-        + np.nan_to_num(np.exp(flows["other_yield"]) * members)
+    a: Arithmetic[Number],
+    terms: Mapping[str, Sequence[Number]],
+    h: int,
+    members: Number,
+    attendance: Number,
+) -> Number:
+    """Revenue from its parts; where there are no members, the level of revenue itself."""
+    per_member = (
+        terms["ticket"][h] * terms["realisation"][h]
+        + terms["retail_yield"][h]
+        + terms["upsell_yield"][h] * terms["upsell_rate"][h]
+        + terms["other_yield"][h]
     )
-    built = members * inputs.ticket * np.exp(flows["realisation"]) + extras
-    return np.where(np.isfinite(built), built, np.exp(flows["revenue"]))
+    packs = terms["pack_yield"][h] * a.choose(a.known(attendance), attendance, members)
+    built = members * per_member + packs
+    return a.choose(a.known(built), built, terms["revenue"][h])

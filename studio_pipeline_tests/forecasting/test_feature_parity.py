@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting import projection, training_rows
+from studio_pipeline.forecasting import onnx_sessions, training_rows
 from studio_pipeline.forecasting.core import core_states
 from studio_pipeline.forecasting.feature_store import feature_array, feature_frame
 from studio_pipeline.forecasting.features import FEATURE_NAMES, FEATURES
@@ -82,7 +82,7 @@ def served_rows(
             asked.append(inputs["features"])
             return [np.zeros(len(inputs["features"]), dtype=np.float32)]
 
-    monkeypatch.setattr(projection, "session_of", lambda graph: Recorder())
+    monkeypatch.setattr(onnx_sessions, "session_of", lambda graph: Recorder())
     Projector(fleet.model_of_all, panel).project(origins, {})
     monkeypatch.undo()
     assert len(asked) == len(fleet.model_of_all.graphs)

@@ -1,0 +1,190 @@
+"""What an answer rests on before any lever is given: it depends on studio and base month alone, so it is made
+once for many of them, and a question only adds its levers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from studio_pipeline.forecasting.candidates import combine, stacked, with_learners
+from studio_pipeline.forecasting.core import core_states, origin_terms, project_flows
+from studio_pipeline.forecasting.core_candidates import candidates_from
+from studio_pipeline.forecasting.feature_formulas import Windows
+from studio_pipeline.forecasting.features import origin_features
+from studio_pipeline.forecasting.flow_terms import FlowTerms
+from studio_pipeline.forecasting.folds import Origins
+from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.intervals import studio_scales
+from studio_pipeline.forecasting.learning_rows import (
+    ROW_FEATURES,
+    RowArray,
+    Typical,
+    row_features,
+    typical_of_month,
+)
+from studio_pipeline.forecasting.model import StudioModel
+from studio_pipeline.forecasting.onnx_sessions import LearnerGraphs
+from studio_pipeline.forecasting.stock_and_flow import CorePaths, simulate_terms
+from studio_pipeline.forecasting.targets import TARGETS, core_targets
+from studio_pipeline.forecasting.windows import cut_windows, features_at
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
+from studio_pipeline.panel.columns import LEVER_COLUMNS
+
+
+@dataclass(frozen=True)
+class PreparedOrigins:
+    """N origins, ready to be asked about; about 8 kB each.
+
+    Attributes:
+        rows: (N,) studio rows.
+        columns: (N,) month columns of the base months.
+        history_months: (N,) known months up to the base month.
+        shown: (N, 8, 2) smallest and largest value of each lever up to the base month, in the order of
+            `LEVER_COLUMNS`; NaN where none was shown.
+        scale: (N,) scale of the revenue's residuals.
+        terms: what the stock-and-flow core runs on.
+        core: (N, 3, H) the core's free projection of each of `TARGETS`.
+        free: (N, 3, H) the ensemble's free forecast of each of `TARGETS`.
+        kept: (N, 3, H) factors that take the core to the ensemble: of members, of revenue per member, and of
+            the odds of retention.
+        learner_rows: (N, H, F) float32 rows of the learners with every lever free; F is 0 for a model
+            without any.
+    """
+
+    rows: IntArray
+    columns: IntArray
+    history_months: IntArray
+    shown: FloatArray
+    scale: FloatArray
+    terms: FlowTerms
+    core: FloatArray
+    free: FloatArray
+    kept: FloatArray
+    learner_rows: RowArray
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self.rows)
+
+    def take(self, places: IntArray) -> PreparedOrigins:
+        """Some of the origins, copied."""
+        parts = {f.name: getattr(self, f.name) for f in fields(self)}
+        return PreparedOrigins(
+            **{n: part.take(places) if n == "terms" else part[places] for n, part in parts.items()}
+        )
+
+
+def joined(parts: list[PreparedOrigins]) -> PreparedOrigins:
+    """Several one behind the other."""
+    names = [f.name for f in fields(PreparedOrigins) if f.name != "terms"]
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return PreparedOrigins(**arrays, terms=FlowTerms.joined([part.terms for part in parts]))
+
+
+class Preparation:
+    """Prepares origins of one panel under one model.
+
+    Args:
+        model: the model version.
+        panel: the data version.
+    """
+
+    def __init__(self, model: StudioModel, panel: StudioPanel) -> None:
+        self.model, self.panel = model, panel
+        self.states = core_states(panel, model.core)
+        self.graphs = LearnerGraphs(model.graphs)
+        self._typical: dict[int, Typical] = {}
+
+    def prepare(self, origins: Origins) -> PreparedOrigins:
+        """All of the origins in one pass; base months that the studios have."""
+        windows = cut_windows(self.panel, origins.rows, origins.columns)
+        flows = project_flows(self.states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
+        terms = origin_terms(self.states, flows, origins.rows, origins.columns)
+        paths = simulate_terms(terms, {})
+        learner_rows = self._learner_rows(windows, paths, origins)
+        candidates = candidates_from(self.states, origins, flows, paths)
+        by_target = core_targets(paths)
+        core = np.stack([by_target[target] for target in TARGETS], 1)
+        free = self._ensemble(candidates, learner_rows)
+        tables = self.model.intervals
+        return PreparedOrigins(
+            rows=origins.rows,
+            columns=origins.columns,
+            history_months=_history_months(self.panel, origins),
+            shown=shown_values(self.panel, origins),
+            scale=studio_scales(windows.values, tables.panel_scale, tables.own_scale_months),
+            terms=terms,
+            core=core,
+            free=free,
+            kept=kept_factors(core, free),
+            learner_rows=learner_rows,
+        )
+
+    def _ensemble(
+        self, candidates: Mapping[str, Mapping[str, FloatArray]], learner_rows: RowArray
+    ) -> FloatArray:
+        corrections = self.graphs.corrections(learner_rows)
+        found = []
+        for target in TARGETS:
+            own = {learner: c for (learner, of), c in corrections.items() if of == target}
+            found.append(
+                combine(stacked(with_learners(candidates[target], own, target)), self.model.weights[target])
+            )
+        return np.stack(found, 1)
+
+    def _learner_rows(self, windows: Windows, paths: CorePaths, origins: Origins) -> RowArray:
+        if not self.graphs:
+            return np.zeros((len(origins), MAX_HORIZON_MONTHS, 0), dtype=np.float32)
+        typical = self._typical_of(origins)
+        x = row_features(origin_features(windows), paths, self.panel, origins, typical, {})
+        return x.reshape(len(origins), MAX_HORIZON_MONTHS, len(ROW_FEATURES))
+
+    def _typical_of(self, origins: Origins) -> dict[int, Typical]:
+        for column in np.unique(origins.columns):
+            if int(column) not in self._typical:
+                rows = np.arange(self.panel.n_studios)
+                features = features_at(self.panel, rows, np.full(len(rows), column))
+                self._typical[int(column)] = typical_of_month(features, self.states, int(column))
+        return self._typical
+
+
+def kept_factors(core: FloatArray, free: FloatArray) -> FloatArray:
+    """(N, 3, H) factors that take the core's projection of `TARGETS` to the ensemble's; 1 where the core has
+    none.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        of_revenue, of_members = (
+            np.where((core[:, k] > 0) & np.isfinite(free[:, k]), free[:, k] / core[:, k], 1.0) for k in (0, 1)
+        )
+        per_member = np.where(of_members > 0, of_revenue / of_members, 1.0)
+    return np.stack([of_members, per_member, _odds(free[:, 2]) / _odds(core[:, 2])], 1)
+
+
+def _odds(rate: FloatArray) -> FloatArray:
+    inside = np.clip(rate, 1e-6, 1 - 1e-6)
+    return np.asarray(inside / (1 - inside))
+
+
+def _up_to(panel: StudioPanel, origins: Origins) -> BoolArray:
+    """(N, T) whether a month lies up to the origin's base month."""
+    return np.asarray(np.arange(panel.n_months) <= origins.columns[:, None])
+
+
+def _history_months(panel: StudioPanel, origins: Origins) -> IntArray:
+    return np.asarray((panel.known[origins.rows] & _up_to(panel, origins)).sum(1))
+
+
+def shown_values(panel: StudioPanel, origins: Origins) -> FloatArray:
+    """(N, 8, 2) smallest and largest value of each lever up to each origin; NaN where none was shown."""
+    until = _up_to(panel, origins)
+    shown = np.empty((len(origins), len(LEVER_COLUMNS), 2))
+    for place, name in enumerate(LEVER_COLUMNS.values()):
+        values = np.where(until, panel.values[name][origins.rows], np.nan)
+        # Infinity is no value either.
+        values[np.isinf(values)] = np.nan
+        shown[:, place, 0] = np.fmin.reduce(values, axis=1)
+        shown[:, place, 1] = np.fmax.reduce(values, axis=1)
+    return shown
