@@ -16,6 +16,7 @@ from studio_pipeline.forecasting.core_fitting import fit_core_parameters
 from studio_pipeline.forecasting.core_parameters import CoreParameters
 from studio_pipeline.forecasting.folds import Fold, Origins, origins_between, plan_folds
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
+from studio_pipeline.forecasting.sampling import evenly_spaced_studios
 from studio_pipeline.forecasting.targets import TARGET_COLUMNS, TARGETS, actual_months
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 
@@ -116,13 +117,8 @@ def fit_core(panel: StudioPanel, configuration: ForecastingConfiguration) -> Cor
 
 
 def backtest_studios(panel: StudioPanel, configuration: ForecastingConfiguration) -> IntArray:
-    """Rows of the studios that take part in the backtest: all, or evenly spaced ones of a very
-    large panel.
-    """
-    most = configuration.backtest.max_studios
-    if panel.n_studios <= most:
-        return np.arange(panel.n_studios)
-    return np.unique(np.linspace(0, panel.n_studios - 1, most).astype(np.int64))
+    """Rows of the studios that take part in the backtest: all, or a sample of a very large panel."""
+    return evenly_spaced_studios(panel, configuration.backtest.max_studios)
 
 
 def fold_states(panel: StudioPanel, fold: Fold, parameters: CoreParameters) -> CoreStates:

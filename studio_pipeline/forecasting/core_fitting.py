@@ -26,8 +26,9 @@ from studio_pipeline.forecasting.flows import (
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, CoreHyperparameters
 from studio_pipeline.forecasting.level_filter import FilterSettings, run_filters
 from studio_pipeline.forecasting.responses import RESPONDING, Responses, estimate_responses
+from studio_pipeline.forecasting.sampling import evenly_spaced_studios
 from studio_pipeline.forecasting.seasons import type_seasons
-from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
+from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 
 _TUNING_MONTHS = 120
 _SHIFT_MONTHS = 36
@@ -106,7 +107,8 @@ class _Fitting:
             0
         ]
         type_mean = _type_means(flow.values, weights, types, n_types)
-        chosen = _tuning_studios(seen, self.hyperparameters.tuning_studios)
+        most = self.hyperparameters.tuning_studios
+        chosen = evenly_spaced_studios(self.panel, most, np.asarray(seen.any(1)))
         sample = FlowSample(
             flow.values[chosen, -_TUNING_MONTHS:],
             flow.counting_variance[chosen, -_TUNING_MONTHS:],
@@ -128,7 +130,9 @@ def _members_error(
     panel: StudioPanel, parameters: CoreParameters, hyperparameters: CoreHyperparameters
 ) -> float:
     """Mean over horizons of the rolling forecasts' error in members, relative to that of no change."""
-    chosen = panel.select(_tuning_studios(panel.known, hyperparameters.tuning_studios))
+    chosen = panel.select(
+        evenly_spaced_studios(panel, hyperparameters.tuning_studios, np.asarray(panel.known.any(1)))
+    )
     members = chosen.values["total_members"]
     first = max(_WARM_UP_MONTHS, chosen.n_months - _TUNING_MONTHS)
     rows, columns = np.nonzero(np.isfinite(members[:, first:-1]))
@@ -211,11 +215,3 @@ def _type_means(values: FloatArray, weights: FloatArray, types: IntArray, n_type
         if same.size:
             means[k] = (same.size * np.median(same) + panel_median) / (same.size + 1)
     return means
-
-
-def _tuning_studios(seen: BoolArray, most: int) -> IntArray:
-    """Evenly spaced rows among the studios that have the flow."""
-    rows = np.flatnonzero(seen.any(1))
-    if len(rows) <= most:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]

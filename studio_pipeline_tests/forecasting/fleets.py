@@ -52,7 +52,9 @@ class Fitted:
     def model_of_all(self) -> StudioModel:
         """The same model with every candidate at equal weight, so that each of them shows in an answer."""
         equal = np.full((MAX_HORIZON_MONTHS, len(CANDIDATES)), 1 / len(CANDIDATES))
-        graphs = {(fit.learner, target): g for fit in self.fits for target, g in fit.onnx_models.items()}
+        graphs: dict[tuple[str, str], bytes] = {
+            (fit.learner, target): g for fit in self.fits for target, g in fit.onnx_models.items()
+        }
         return replace(self.model, weights=dict.fromkeys(TARGETS, equal), graphs=graphs)
 
 

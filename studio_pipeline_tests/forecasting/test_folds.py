@@ -60,7 +60,7 @@ def test_a_large_panel_is_backtested_on_evenly_spaced_studios() -> None:
     panel = generated_panel()
     few = ForecastingConfiguration.model_validate({"backtest": {"max_studios": 10}})
     rows = backtest_studios(panel, few)
-    assert len(rows) == 10
-    assert rows[0] == 0
-    assert rows[-1] == panel.n_studios - 1
+    assert len(np.unique(rows)) == 10
+    first_revenue = panel.values["total_revenue"][:, 0]
+    assert {int(first_revenue.argmin()), int(first_revenue.argmax())} <= set(rows)
     assert len(backtest_studios(panel, ForecastingConfiguration())) == panel.n_studios

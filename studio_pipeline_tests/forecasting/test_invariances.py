@@ -1,4 +1,4 @@
-"""An answer knows neither the currency nor the studios' names nor the order they come in."""
+"""An answer knows neither the currency nor the other questions it is asked with."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ import numpy as np
 import pytest
 
 from studio_pipeline.forecasting.core import core_states, project_core
-from studio_pipeline.forecasting.core_fit import fit_core
 from studio_pipeline.forecasting.core_fitting import fit_core_parameters
 from studio_pipeline.forecasting.forecaster import Forecaster
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverStep
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import MONEY_COLUMNS
-from studio_pipeline.panel.frames import panel_from_frame
-from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import GeneratorOptions
 from studio_pipeline_tests.forecasting.fleets import (
     CONFIGURATION,
     Fitted,
@@ -122,42 +118,6 @@ def test_the_comparison_can_fail(fleet: Fitted) -> None:
     )
     with pytest.raises(AssertionError):
         same_but_for_money(usual, other[0], 2.0, 1e-5)
-
-
-def by_studio(fitted: Fitted) -> list[np.ndarray]:
-    answers = answered(
-        Forecaster(fitted.model_of_all, fitted.panel),
-        [ForwardQuery(str(name), projection_months=12) for name in fitted.panel.studio_ids],
-    )
-    return [np.concatenate([a.revenue, a.member_count, a.intervals[0.9].ravel()]) for a in answers]
-
-
-def test_the_order_of_the_rows_and_new_names_in_the_same_order_change_not_a_bit() -> None:
-    frame = generate_months(GeneratorOptions(studios=12, months=30))
-    usual = fit_all(panel_from_frame(frame), learners=("lightgbm",))
-    renamed = frame.assign(studio_id="x" + frame["studio_id"]).sample(frac=1, random_state=2)
-    again = fit_all(panel_from_frame(renamed), learners=("lightgbm",))
-    np.testing.assert_array_equal(by_studio(again), by_studio(usual))
-    assert again.model.core.to_json() == usual.model.core.to_json()
-    assert again.model.graphs == usual.model.graphs
-
-
-def test_in_any_order_of_studios_a_fitted_model_answers_the_same(fleet: Fitted) -> None:
-    order = np.random.default_rng(3).permutation(fleet.panel.n_studios)
-    shuffled = replace(fleet.panel.select(order), studio_ids=fleet.panel.studio_ids)
-    usual = by_studio(fleet)
-    again = by_studio(replace(fleet, panel=shuffled))
-    for place, row in enumerate(order):
-        np.testing.assert_allclose(again[place], usual[row], rtol=1e-6)
-
-
-def test_in_any_order_of_studios_the_core_is_fitted_the_same(fleet: Fitted) -> None:
-    order = np.random.default_rng(3).permutation(fleet.panel.n_studios)
-    shuffled = replace(fleet.panel.select(order), studio_ids=fleet.panel.studio_ids)
-    again = fit_core(shuffled, CONFIGURATION).parameters
-    for name, flow in fleet.core.parameters.flows.items():
-        assert again.flows[name].settings.as_dict() == pytest.approx(flow.settings.as_dict(), rel=1e-6)
-        np.testing.assert_allclose(again.flows[name].season, flow.season, atol=1e-9)
 
 
 def test_a_query_s_answer_does_not_depend_on_its_company(fleet: Fitted) -> None:

@@ -1,0 +1,127 @@
+"""An answer knows neither the studios' names nor the order they come in, and the same months give the same
+model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from studio_pipeline.forecasting.core_fit import fit_core
+from studio_pipeline.forecasting.forecaster import Forecaster
+from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
+from studio_pipeline.panel.arrays import FloatArray
+from studio_pipeline.panel.frames import panel_from_frame
+from studio_pipeline.panel.generator.months import generate_months
+from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline_tests.forecasting.fleets import (
+    CONFIGURATION,
+    Fitted,
+    answered,
+    fit_all,
+    small_fleet,
+    year_ahead,
+)
+
+SAMPLING = CONFIGURATION.model_copy(
+    update={
+        "core": CONFIGURATION.core.model_copy(update={"tuning_studios": 7}),
+        "backtest": CONFIGURATION.backtest.model_copy(update={"max_studios": 12, "max_training_rows": 1_500}),
+    }
+)
+"""Every sample is smaller than what it is drawn from."""
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Fitted:
+    return small_fleet()
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    return generate_months(GeneratorOptions(studios=20, months=30))
+
+
+@pytest.fixture(scope="module")
+def sampled(frame: pd.DataFrame) -> Fitted:
+    return fit_all(panel_from_frame(frame), SAMPLING)
+
+
+def by_studio(fitted: Fitted) -> list[FloatArray]:
+    """Every number of each studio's year ahead, under a model in which every candidate counts."""
+    answers = answered(Forecaster(fitted.model_of_all, fitted.panel), year_ahead(fitted.panel))
+    return [
+        np.concatenate([a.revenue, a.member_count, a.retention_rate, a.intervals[0.9].ravel()])
+        for a in answers
+    ]
+
+
+def files_of(fitted: Fitted, folder: Path) -> dict[str, bytes]:
+    """What is stored of a model in which every learner's graph counts."""
+    folder.mkdir()
+    fitted.model_of_all.save(folder)
+    replace(fitted.model, graphs={}).save(folder)
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
+def renamed_backwards(frame: pd.DataFrame) -> pd.DataFrame:
+    """Names whose order is the reverse of the studios', so that every studio's row is another."""
+    names = sorted(frame["studio_id"].unique())
+    backwards = {name: f"s{len(names) - k:03d}" for k, name in enumerate(names)}
+    return frame.assign(studio_id=frame["studio_id"].map(backwards))
+
+
+def test_two_fits_of_the_same_months_in_any_order_of_rows_are_the_same_files(
+    frame: pd.DataFrame, sampled: Fitted, tmp_path: Path
+) -> None:
+    again = fit_all(panel_from_frame(frame.sample(frac=1, random_state=2)), SAMPLING)
+    usual = files_of(sampled, tmp_path / "usual")
+    assert len(usual) == 1 + 3 * 3
+    assert files_of(again, tmp_path / "again") == usual
+
+
+def test_another_seed_is_another_model(frame: pd.DataFrame, sampled: Fitted, tmp_path: Path) -> None:
+    other = fit_all(panel_from_frame(frame), SAMPLING.model_copy(update={"seed": 8}), ["xgboost"])
+    name = "xgboost_revenue.onnx"
+    assert files_of(other, tmp_path / "other")[name] != files_of(sampled, tmp_path / "usual")[name]
+
+
+def test_new_names_in_the_same_order_change_not_a_byte(
+    frame: pd.DataFrame, sampled: Fitted, tmp_path: Path
+) -> None:
+    renamed = fit_all(panel_from_frame(frame.assign(studio_id="x" + frame["studio_id"])), SAMPLING)
+    assert files_of(renamed, tmp_path / "renamed") == files_of(sampled, tmp_path / "usual")
+    np.testing.assert_array_equal(by_studio(renamed), by_studio(sampled))
+
+
+@pytest.mark.parametrize("configuration", [CONFIGURATION, SAMPLING], ids=["all rows", "samples"])
+def test_in_another_order_of_studios_the_same_is_fitted(
+    frame: pd.DataFrame, configuration: ForecastingConfiguration
+) -> None:
+    usual = fit_all(panel_from_frame(frame), configuration)
+    turned = fit_all(panel_from_frame(renamed_backwards(frame)), configuration)
+    for target, weights in usual.model.weights.items():
+        np.testing.assert_allclose(turned.model.weights[target], weights, atol=1e-6)
+    np.testing.assert_allclose(by_studio(turned)[::-1], by_studio(usual), rtol=1e-5)
+
+
+def test_in_any_order_of_studios_a_fitted_model_answers_the_same(fleet: Fitted) -> None:
+    order = np.random.default_rng(3).permutation(fleet.panel.n_studios)
+    shuffled = replace(fleet.panel.select(order), studio_ids=fleet.panel.studio_ids)
+    usual = by_studio(fleet)
+    again = by_studio(replace(fleet, panel=shuffled))
+    for place, row in enumerate(order):
+        np.testing.assert_allclose(again[place], usual[row], rtol=1e-6)
+
+
+def test_in_any_order_of_studios_the_core_is_fitted_the_same(fleet: Fitted) -> None:
+    order = np.random.default_rng(3).permutation(fleet.panel.n_studios)
+    shuffled = replace(fleet.panel.select(order), studio_ids=fleet.panel.studio_ids)
+    again = fit_core(shuffled, CONFIGURATION).parameters
+    for name, flow in fleet.core.parameters.flows.items():
+        assert again.flows[name].settings.as_dict() == pytest.approx(flow.settings.as_dict(), rel=1e-6)
+        np.testing.assert_allclose(again.flows[name].season, flow.season, atol=1e-9)
