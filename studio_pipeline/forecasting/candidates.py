@@ -44,6 +44,25 @@ def stacked(found: Mapping[str, FloatArray]) -> FloatArray:
     return np.stack([found.get(name, missing) for name in CANDIDATES])
 
 
+def shares_of(stack: FloatArray, weights: FloatArray) -> FloatArray:
+    """(C, N, H) share of each candidate in the ensemble; one that is unknown in a place leaves its weight to
+    the others there.
+
+    Args:
+        stack: (C, N, H) forecasts, NaN where a candidate has none.
+        weights: (H, C), each row summing to 1.
+
+    Returns:
+        Shares that sum to 1; equal ones of what is known where all weighted candidates are unknown, and zeros
+        where nothing is known.
+    """
+    known = np.isfinite(stack)
+    share = weights.T[:, None, :] * known
+    total = share.sum(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.nan_to_num(np.where(total > 0, share / total, known / known.sum(0))))
+
+
 def combine(stack: FloatArray, weights: FloatArray) -> FloatArray:
     """(N, H) weighted mean of the candidates; one that is unknown in a place leaves its weight to the others
     there.

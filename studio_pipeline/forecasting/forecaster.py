@@ -14,7 +14,7 @@ from studio_pipeline.forecasting.forecast_answers import AnswerParts, Answers
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.origin_store import OriginStore, Place, gathered
-from studio_pipeline.forecasting.prepared_origins import Preparation
+from studio_pipeline.forecasting.prepared_origins import Preparation, PreparedOrigins
 from studio_pipeline.forecasting.projection import project_many, project_one
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.requests import (
@@ -44,7 +44,9 @@ class Forecaster:
 
     def __init__(self, model: StudioModel, panel: StudioPanel) -> None:
         self.model, self.panel = model, panel
-        self._store = OriginStore(Preparation(model, panel))
+        preparation = Preparation(model, panel)
+        self._graphs = preparation.graphs
+        self._store = OriginStore(preparation)
         self._answers = Answers(model)
 
     def forecast(self, queries: Sequence[ForwardQuery]) -> list[Forecast | QueryError]:
@@ -68,7 +70,7 @@ class Forecaster:
                 asked.append((order, queries[order], (block, place), shown))
             except QueryError as refused:
                 answers[order] = refused
-        projected = _projected([(query, place) for _, query, place, _ in asked])
+        projected = self._projected([(query, place) for _, query, place, _ in asked])
         for (order, query, (block, place), shown), given in zip(asked, projected, strict=True):
             answers[order] = self._answers.answer(
                 query,
@@ -82,6 +84,20 @@ class Forecaster:
                 ),
             )
         return [answer for answer in answers if answer is not None]
+
+    def _projected(self, asked: Sequence[tuple[ForwardQuery, Place]]) -> Sequence[FloatArray]:
+        """(3, 12) revenue, members and retention of each query: one by plain numbers, many by arrays."""
+        if len(asked) > 1:
+            levers = lever_paths([query for query, _ in asked])
+            prepared = gathered([place for _, place in asked])
+            return list(project_many(prepared, self._graphs, levers) if levers else prepared.free)
+        return [self._projected_alone(query, *place) for query, place in asked]
+
+    def _projected_alone(self, query: ForwardQuery, block: PreparedOrigins, place: int) -> FloatArray:
+        levers = lever_lists(query)
+        if not levers:
+            return np.asarray(block.free[place])
+        return project_one(block, place, self._graphs, levers)
 
     @cached_property
     def _shown_by_all(self) -> dict[str, Range]:
@@ -114,18 +130,3 @@ class Forecaster:
         return self._answers.answer(
             query, AnswerParts(given, given, scale, panel.months[0], 0, self._shown_by_all)
         )
-
-
-def _projected(asked: Sequence[tuple[ForwardQuery, Place]]) -> Sequence[FloatArray]:
-    """(3, 12) revenue, members and retention of each query: one by plain numbers, many by arrays."""
-    if len(asked) > 1:
-        levers = lever_paths([query for query, _ in asked])
-        prepared = gathered([place for _, place in asked])
-        return list(project_many(prepared, levers) if levers else prepared.free)
-    return [_projected_alone(query, place) for query, place in asked]
-
-
-def _projected_alone(query: ForwardQuery, place: Place) -> FloatArray:
-    levers = lever_lists(query)
-    block, inside = place
-    return project_one(block, inside, levers) if levers else np.asarray(block.free[inside])

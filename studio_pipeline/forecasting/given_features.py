@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from studio_pipeline.forecasting.flows import logit
+from studio_pipeline.forecasting.flows import RATE_MARGIN
 from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, StudioPanel
@@ -27,7 +27,8 @@ classes and attendance do beyond the core's arithmetic (crowding costs members),
 
 _TRAILING_MONTHS = 3
 _RATES = ("retention_rate", "class_attendance_rate", "staff_utilization_rate", "upsell_rate")
-_COUNT_OFFSET = {"new_members_monthly": 0.5}
+_IS_RATE = np.array([lever in _RATES for lever in HELD_LEVERS])
+_OFFSETS = np.array([0.5 if lever == "new_members_monthly" else 0.0 for lever in HELD_LEVERS])
 _LARGEST_CHANGE = 3.0
 
 
@@ -46,17 +47,30 @@ def given_features(
     Returns:
         0 and 0 where a lever is free; 0 and 1 where it is given and the studio shows no level of it.
     """
-    found = np.zeros((len(origins), horizon_months, len(GIVEN_FEATURES)))
-    for k, lever in enumerate(HELD_LEVERS):
-        if lever not in levers:
-            continue
-        path = levers[lever][:, :horizon_months]
-        level = _trailing_level(panel.values[LEVER_COLUMNS[lever]], origins)
-        change = _scaled(path, lever) - _scaled(level, lever)[:, None]
-        # A level of zero is no level to compare with; a lever of zero is the lowest there is.
-        compared = np.nan_to_num(change, posinf=0.0, neginf=-_LARGEST_CHANGE)
-        found[:, :, k] = np.clip(compared, -_LARGEST_CHANGE, _LARGEST_CHANGE)
-        found[:, :, len(HELD_LEVERS) + k] = np.isfinite(path)
+    return given_from_levels(trailing_levels(panel, origins), levers, horizon_months)
+
+
+def trailing_levels(panel: StudioPanel, origins: Origins) -> FloatArray:
+    """(N, L) of `HELD_LEVERS`: the trailing level on the scale on which changes are measured; NaN where the
+    studio shows none.
+    """
+    levels = [_trailing_level(panel.values[LEVER_COLUMNS[lever]], origins) for lever in HELD_LEVERS]
+    return _scaled(np.stack(levels, 1), _IS_RATE, _OFFSETS)
+
+
+def given_from_levels(
+    levels: FloatArray, levers: Mapping[str, FloatArray], horizon_months: int
+) -> FloatArray:
+    """(N, H, 2 L) of `GIVEN_FEATURES` against (N, L) `trailing_levels`, for levers as in `given_features`."""
+    found = np.zeros((len(levels), horizon_months, len(GIVEN_FEATURES)))
+    places = [k for k, lever in enumerate(HELD_LEVERS) if lever in levers]
+    if not places:
+        return found
+    paths = np.stack([levers[HELD_LEVERS[k]][:, :horizon_months] for k in places], 2)
+    change = _scaled(paths, _IS_RATE[places], _OFFSETS[places]) - levels[:, None, places]
+    inside = np.minimum(np.maximum(change, -_LARGEST_CHANGE), _LARGEST_CHANGE)
+    found[:, :, places] = np.where(np.isfinite(change), inside, 0.0)
+    found[:, :, [len(HELD_LEVERS) + k for k in places]] = np.isfinite(paths)
     return found
 
 
@@ -89,8 +103,8 @@ def _trailing_level(values: FloatArray, origins: Origins) -> FloatArray:
         return np.asarray(np.where(seen, months, 0.0).sum(1) / seen.sum(1))
 
 
-def _scaled(values: FloatArray, lever: str) -> FloatArray:
-    if lever in _RATES:
-        return logit(values)
+def _scaled(values: FloatArray, is_rate: BoolArray, offset: FloatArray) -> FloatArray:
+    """Log odds of rates and logs of amounts, levers last."""
+    inside = np.minimum(np.maximum(values, RATE_MARGIN), 1 - RATE_MARGIN)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.log(values + _COUNT_OFFSET.get(lever, 0.0)))
+        return np.asarray(np.log(np.where(is_rate, inside / (1 - inside), values + offset)))

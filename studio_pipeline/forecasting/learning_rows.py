@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from studio_pipeline.forecasting.core import CoreStates, project_core
 from studio_pipeline.forecasting.features import FEATURE_NAMES
 from studio_pipeline.forecasting.folds import Origins
-from studio_pipeline.forecasting.given_features import GIVEN_FEATURES, given_features
+from studio_pipeline.forecasting.given_features import GIVEN_FEATURES, given_features, given_from_levels
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.stock_and_flow import CorePaths
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
@@ -106,6 +106,19 @@ def row_features(
     if levers:
         rows[:, :, _GIVEN] = given_features(panel, origins, levers, horizon_months)
     return rows.reshape(n * horizon_months, -1)
+
+
+def with_given(rows: RowArray, trailing_levels: FloatArray, levers: Mapping[str, FloatArray]) -> RowArray:
+    """(N, H, F) rows of `row_features` with free levers, with given levers put in.
+
+    Args:
+        rows: (N, H, F), every lever free.
+        trailing_levels: (N, L) of `given_features.trailing_levels`.
+        levers: lever to (N, H) given values, NaN where free.
+    """
+    filled = rows.copy()
+    filled[:, :, _GIVEN] = given_from_levels(trailing_levels, levers, rows.shape[1])
+    return filled
 
 
 def _month_features(paths: CorePaths, panel: StudioPanel, origins: Origins) -> FloatArray:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from studio_pipeline.forecasting.learning_rows import RowArray
+from studio_pipeline.forecasting.targets import TARGETS
 from studio_pipeline.panel.arrays import FloatArray
 
 if TYPE_CHECKING:
@@ -34,21 +35,25 @@ class LearnerGraphs:
 
     Args:
         graphs: (learner, target) to its ONNX graph.
+
+    Attributes:
+        learners: the L learners that have any graph, sorted.
     """
 
     def __init__(self, graphs: Mapping[tuple[str, str], bytes]) -> None:
-        self._sessions = {key: session_of(graph) for key, graph in graphs.items()}
+        self.learners = tuple(sorted({learner for learner, _ in graphs}))
+        self._sessions = [
+            (TARGETS.index(target), self.learners.index(learner), session_of(graph))
+            for (learner, target), graph in graphs.items()
+        ]
 
-    def __bool__(self) -> bool:
-        """Whether there is any graph to run."""
-        return bool(self._sessions)
-
-    def corrections(self, rows: NDArray[np.float32]) -> dict[tuple[str, str], FloatArray]:
-        """(learner, target) to its (N, H) corrections of (N, H, F) float32 rows."""
-        flat = rows.reshape(-1, rows.shape[-1])
-        return {
-            key: np.asarray(session.run(None, {"features": flat})[0], dtype=np.float64).reshape(
-                rows.shape[:2]
-            )
-            for key, session in self._sessions.items()
-        }
+    def corrections(self, rows: RowArray) -> FloatArray:
+        """(N, 3, L, H) corrections of `TARGETS` by each learner, from (N, H, F) rows; 0 where one has no
+        graph.
+        """
+        n, horizon_months, _ = rows.shape
+        found = np.zeros((n, len(TARGETS), len(self.learners), horizon_months))
+        inputs = {"features": rows.reshape(n * horizon_months, -1)}
+        for target, learner, session in self._sessions:
+            found[:, target, learner] = session.run(None, inputs)[0].reshape(n, horizon_months)
+        return found

@@ -9,13 +9,14 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from studio_pipeline.forecasting.candidates import combine, stacked, with_learners
+from studio_pipeline.forecasting.candidates import CANDIDATES, combine, shares_of, stacked, with_learners
 from studio_pipeline.forecasting.core import core_states, origin_terms, project_flows
 from studio_pipeline.forecasting.core_candidates import candidates_from
 from studio_pipeline.forecasting.feature_formulas import Windows
 from studio_pipeline.forecasting.features import origin_features
 from studio_pipeline.forecasting.flow_terms import FlowTerms
 from studio_pipeline.forecasting.folds import Origins
+from studio_pipeline.forecasting.given_features import trailing_levels
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.intervals import studio_scales
 from studio_pipeline.forecasting.learning_rows import (
@@ -25,6 +26,7 @@ from studio_pipeline.forecasting.learning_rows import (
     row_features,
     typical_of_month,
 )
+from studio_pipeline.forecasting.lever_ensemble import kept_factors, learned_parts
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.onnx_sessions import LearnerGraphs
 from studio_pipeline.forecasting.stock_and_flow import CorePaths, simulate_terms
@@ -48,10 +50,13 @@ class PreparedOrigins:
         terms: what the stock-and-flow core runs on.
         core: (N, 3, H) the core's free projection of each of `TARGETS`.
         free: (N, 3, H) the ensemble's free forecast of each of `TARGETS`.
-        kept: (N, 3, H) factors that take the core to the ensemble: of members, of revenue per member, and of
-            the odds of retention.
-        learner_rows: (N, H, F) float32 rows of the learners with every lever free; F is 0 for a model
-            without any.
+        kept: (N, 3, H) of `lever_ensemble.kept_factors`.
+        learned: (N, 3, H) of `lever_ensemble.learned_parts`, every lever free.
+        learner_shares: (N, 3, L, H) share of each learner in the ensemble.
+        learner_rows: (N, H, F) float32 rows of the learners with every lever free.
+        trailing_levels: (N, 7) of `given_features.trailing_levels`.
+
+    L and F are 0 for a model without learners.
     """
 
     rows: IntArray
@@ -63,14 +68,21 @@ class PreparedOrigins:
     core: FloatArray
     free: FloatArray
     kept: FloatArray
+    learned: FloatArray
+    learner_shares: FloatArray
     learner_rows: RowArray
+    trailing_levels: FloatArray
 
     def __len__(self) -> int:
         """N."""
         return len(self.rows)
 
-    def take(self, places: IntArray) -> PreparedOrigins:
-        """Some of the origins, copied."""
+    def view(self, place: int) -> PreparedOrigins:
+        """One of the origins, not copied."""
+        return self.take(slice(place, place + 1))
+
+    def take(self, places: IntArray | slice) -> PreparedOrigins:
+        """Some of the origins; by a slice, not copied."""
         parts = {f.name: getattr(self, f.name) for f in fields(self)}
         return PreparedOrigins(
             **{n: part.take(places) if n == "terms" else part[places] for n, part in parts.items()}
@@ -106,9 +118,9 @@ class Preparation:
         paths = simulate_terms(terms, {})
         learner_rows = self._learner_rows(windows, paths, origins)
         candidates = candidates_from(self.states, origins, flows, paths)
-        by_target = core_targets(paths)
-        core = np.stack([by_target[target] for target in TARGETS], 1)
-        free = self._ensemble(candidates, learner_rows)
+        core = np.stack([core_targets(paths)[target] for target in TARGETS], 1)
+        corrections = self.graphs.corrections(learner_rows)
+        free, shares = self._ensemble(candidates, core, corrections)
         tables = self.model.intervals
         return PreparedOrigins(
             rows=origins.rows,
@@ -120,23 +132,29 @@ class Preparation:
             core=core,
             free=free,
             kept=kept_factors(core, free),
+            learned=learned_parts(shares, corrections, core[:, 2]),
+            learner_shares=shares,
             learner_rows=learner_rows,
+            trailing_levels=trailing_levels(self.panel, origins),
         )
 
     def _ensemble(
-        self, candidates: Mapping[str, Mapping[str, FloatArray]], learner_rows: RowArray
-    ) -> FloatArray:
-        corrections = self.graphs.corrections(learner_rows)
-        found = []
-        for target in TARGETS:
-            own = {learner: c for (learner, of), c in corrections.items() if of == target}
-            found.append(
-                combine(stacked(with_learners(candidates[target], own, target)), self.model.weights[target])
-            )
-        return np.stack(found, 1)
+        self, candidates: Mapping[str, Mapping[str, FloatArray]], core: FloatArray, corrections: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """(N, 3, H) free forecasts, and the (N, 3, L, H) shares of the learners in them."""
+        free, shares = np.empty_like(core), np.zeros_like(corrections)
+        for place, target in enumerate(TARGETS):
+            own = {name: corrections[:, place, k] for k, name in enumerate(self.graphs.learners)}
+            stack = stacked(with_learners(candidates[target], own, target))
+            weights = self.model.weights[target]
+            free[:, place] = combine(stack, weights)
+            by_candidate = shares_of(stack, weights)
+            for k, name in enumerate(self.graphs.learners):
+                shares[:, place, k] = by_candidate[CANDIDATES.index(name)]
+        return free, shares
 
     def _learner_rows(self, windows: Windows, paths: CorePaths, origins: Origins) -> RowArray:
-        if not self.graphs:
+        if not self.graphs.learners:
             return np.zeros((len(origins), MAX_HORIZON_MONTHS, 0), dtype=np.float32)
         typical = self._typical_of(origins)
         x = row_features(origin_features(windows), paths, self.panel, origins, typical, {})
@@ -149,23 +167,6 @@ class Preparation:
                 features = features_at(self.panel, rows, np.full(len(rows), column))
                 self._typical[int(column)] = typical_of_month(features, self.states, int(column))
         return self._typical
-
-
-def kept_factors(core: FloatArray, free: FloatArray) -> FloatArray:
-    """(N, 3, H) factors that take the core's projection of `TARGETS` to the ensemble's; 1 where the core has
-    none.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        of_revenue, of_members = (
-            np.where((core[:, k] > 0) & np.isfinite(free[:, k]), free[:, k] / core[:, k], 1.0) for k in (0, 1)
-        )
-        per_member = np.where(of_members > 0, of_revenue / of_members, 1.0)
-    return np.stack([of_members, per_member, _odds(free[:, 2]) / _odds(core[:, 2])], 1)
-
-
-def _odds(rate: FloatArray) -> FloatArray:
-    inside = np.clip(rate, 1e-6, 1 - 1e-6)
-    return np.asarray(inside / (1 - inside))
 
 
 def _up_to(panel: StudioPanel, origins: Origins) -> BoolArray:

@@ -1,0 +1,131 @@
+"""The ensemble under levers: the core's projection, corrected by what the ensemble makes of it.
+
+Where no lever is given, the ensemble takes the core to a weighted mean of the core, the learners' corrected
+cores, and forecasts that know nothing of levers (baselines, direct levels). Under levers, the core follows
+them by its arithmetic and the learners correct it knowing them; of the others, what they had changed of the
+free forecast is kept as a factor where the levers leave it open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from studio_pipeline.forecasting.flows import RATE_MARGIN
+from studio_pipeline.forecasting.targets import corrected
+from studio_pipeline.panel.arrays import BoolArray, FloatArray
+
+_SMALLEST_RATE = 1e-6
+
+
+@dataclass(frozen=True)
+class FreeEnsemble:
+    """The ensemble with every lever free, (..., 3, H) of `TARGETS` each.
+
+    Attributes:
+        core: the core's projection.
+        free: the ensemble's forecast.
+        kept: of `kept_factors`.
+        learned: of `learned_parts`.
+    """
+
+    core: FloatArray
+    free: FloatArray
+    kept: FloatArray
+    learned: FloatArray
+
+
+def kept_factors(core: FloatArray, free: FloatArray) -> FloatArray:
+    """(..., 3, H) factors that take the core's free projection to the ensemble's: of revenue, of members, and
+    of the odds of retention; 1 where the core has none.
+    """
+    kept = np.ones_like(core)
+    amounts = slice(0, 2)
+    usable = (core[..., amounts, :] > 0) & np.isfinite(free[..., amounts, :])
+    np.divide(free[..., amounts, :], core[..., amounts, :], out=kept[..., amounts, :], where=usable)
+    kept[..., 2, :] = _odds(free[..., 2, :], _SMALLEST_RATE) / _odds(core[..., 2, :], _SMALLEST_RATE)
+    return kept
+
+
+def learned_parts(shares: FloatArray, corrections: FloatArray, core_retention: FloatArray) -> FloatArray:
+    """(..., 3, H) what learners add: to revenue and members as a share of the core, to retention in points.
+
+    Args:
+        shares: (..., 3, L, H) of each learner in the ensemble.
+        corrections: (..., 3, L, H) of each learner.
+        core_retention: (..., H) the core's free projection.
+    """
+    change = np.empty_like(corrections)
+    amounts = slice(0, 2)
+    change[..., amounts, :, :] = np.expm1(corrections[..., amounts, :, :])
+    rate = core_retention[..., None, :]
+    change[..., 2, :, :] = corrected(rate, corrections[..., 2, :, :], "retention") - rate
+    return np.asarray((shares * change).sum(-2))
+
+
+def under_levers(
+    ensemble: FreeEnsemble,
+    core: FloatArray,
+    levers: Mapping[str, FloatArray],
+    learned: FloatArray | None = None,
+) -> FloatArray:
+    """(..., 3, H) the ensemble under levers.
+
+    What the other candidates correct of members goes where both of their flows are given, and what they
+    correct of revenue per member where the ticket is. Months before any lever is given are those of the free
+    forecast, to the last bit.
+
+    Args:
+        ensemble: with every lever free.
+        core: (..., 3, H) the core's projection under the levers.
+        levers: lever to (..., H) given values, NaN where free; at least one.
+        learned: (..., 3, H) of `learned_parts` under the levers; that of the free forecast by default.
+    """
+    given = {name: np.isfinite(path) for name, path in levers.items()}
+    now = ensemble.learned if learned is None else learned
+    kept = ensemble.kept
+    of_learners = 1 + now[..., :2, :]
+    of_all = kept[..., :2, :] + (now - ensemble.learned)[..., :2, :]
+    others = of_all / of_learners
+    of_members = np.maximum(others[..., 1, :], 0)
+    per_member = np.divide(others[..., 0, :], of_members, out=np.ones_like(of_members), where=of_members > 0)
+    members_learned = of_learners[..., 1, :]
+    if "retention_rate" in given and "new_members_monthly" in given:
+        certain = given["retention_rate"] & given["new_members_monthly"]
+        of_members = np.where(certain, 1.0, of_members)
+        members_learned = np.where(certain, 1.0, members_learned)
+    if "avg_ticket_price" in given:
+        per_member = np.where(given["avg_ticket_price"], 1.0, per_member)
+    held = np.empty_like(core)
+    held[..., 0, :] = core[..., 0, :] * of_members * per_member * of_learners[..., 0, :]
+    held[..., 1, :] = core[..., 1, :] * of_members * members_learned
+    held[..., 2, :] = _retention(ensemble, core[..., 2, :], levers, now)
+    return np.where(_begun(list(given.values()))[..., None, :], held, ensemble.free)
+
+
+def _retention(
+    ensemble: FreeEnsemble, core: FloatArray, levers: Mapping[str, FloatArray], learned: FloatArray
+) -> FloatArray:
+    kept = ensemble.kept[..., 2, :]
+    if learned is not ensemble.learned:
+        free = ensemble.free[..., 2, :] + (learned - ensemble.learned)[..., 2, :]
+        kept = _odds(free, _SMALLEST_RATE) / _odds(ensemble.core[..., 2, :], _SMALLEST_RATE)
+    odds = _odds(core, RATE_MARGIN) * kept
+    retention = odds / (1 + odds)
+    given = levers.get("retention_rate")
+    return retention if given is None else np.where(np.isfinite(given), given, retention)
+
+
+def _odds(rate: FloatArray, margin: float) -> FloatArray:
+    inside = np.minimum(np.maximum(rate, margin), 1 - margin)
+    return np.asarray(inside / (1 - inside))
+
+
+def _begun(given: list[BoolArray]) -> BoolArray:
+    """(..., H) whether any lever is given in a month or was before it."""
+    any_given = given[0]
+    for one in given[1:]:
+        any_given = any_given | one
+    return np.asarray(np.logical_or.accumulate(any_given, axis=-1))
