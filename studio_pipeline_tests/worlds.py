@@ -9,14 +9,13 @@ mean and the 5-95 % range of the true process) and interventions.csv (the true m
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from studio_pipeline.panel.arrays import FloatArray
+from studio_pipeline.panel.generator.interventions import Levers, allowed, partial_interventions
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import HELD_BOUNDS, GeneratorOptions
 from studio_pipeline.panel.generator.responses import planted_responses
@@ -28,8 +27,6 @@ HISTORY_COLUMNS = (
     "class_attendance_rate", "staff_count", "staff_utilization_rate", "upsell_rate",
     "membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue", "total_revenue",
 )  # fmt: skip
-WHOLE = ("new_members_monthly", "total_classes_held", "current_member_count")
-Levers = dict[str, FloatArray]
 
 
 def write_world(folder: Path, options: GeneratorOptions, months_ahead: int = 12, draws: int = 200) -> None:
@@ -69,27 +66,14 @@ def present_levers(history: pd.DataFrame) -> Levers:
 
 def interventions(now: Levers) -> dict[str, Levers]:
     """What is held, by name; the first holds nothing."""
-    price, retention = "avg_ticket_price", "retention_rate"
-    one_lever = {
-        "none": {},
-        "price_up_10": {price: now[price] * 1.1},
-        "price_down_10": {price: now[price] * 0.9},
-        "retention_up_2": {retention: now[retention] + 0.02},
-        "new_up_25": {"new_members_monthly": now["new_members_monthly"] * 1.25},
-        "classes_up_25": {"total_classes_held": now["total_classes_held"] * 1.25},
-    }
+    one_lever = partial_interventions(now)
     all_levers = {
         "all_held": now,
         "all_price_up_10": now | one_lever["price_up_10"],
         "all_retention_up_2": now | one_lever["retention_up_2"],
         "all_upsell_up_5": now | {"upsell_rate": now["upsell_rate"] + 0.05},
     }
-    return {name: _allowed(levers) for name, levers in (one_lever | all_levers).items()}
-
-
-def _allowed(levers: Mapping[str, FloatArray]) -> Levers:
-    rounded = {lever: np.rint(v) if lever in WHOLE else v.round(4) for lever, v in levers.items()}
-    return {lever: np.clip(v, *HELD_BOUNDS[lever]) for lever, v in rounded.items()}
+    return {"none": {}, **one_lever} | {name: allowed(levers) for name, levers in all_levers.items()}
 
 
 def _intervention(name: str, levers: Levers, means: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from studio_pipeline.asset_checks.schema_checks import schema_check
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
 from studio_pipeline.evaluation.promotion import decide_promotion
-from studio_pipeline.evaluation.schemas import METRICS, PREDICTIONS
+from studio_pipeline.evaluation.schemas import EFFECTS, METRICS, PREDICTIONS, SWEEP
 
 
 @dg.asset_check(
@@ -30,6 +30,8 @@ def fit_to_publish(
 
 CHECKS = [
     fit_to_publish,
+    schema_check("lever_sweep", SWEEP),
+    schema_check("lever_effects_against_truth", EFFECTS),
     schema_check(
         "evaluation_report",
         PREDICTIONS,

@@ -12,10 +12,12 @@ from studio_pipeline.assets.results import (
     object_result,
     picture,
     rows_metadata,
+    sentences,
     table_metadata,
 )
 from studio_pipeline.configuration import Configuration
-from studio_pipeline.evaluation.figures import weights_by_horizon
+from studio_pipeline.evaluation.ensemble_figures import weights_by_horizon
+from studio_pipeline.evaluation.report_words import weights_in_words
 from studio_pipeline.forecasting.core_fit import CoreFit
 from studio_pipeline.forecasting.learners import LearnerFit
 from studio_pipeline.forecasting.weights import fit_weights
@@ -56,6 +58,7 @@ def ensemble_weights(
         {
             **table_metadata(weights.frame, DESCRIPTIONS),
             **numbers({f"mean_revenue_weight_{name}": value for name, value in of_revenue.items()}),
+            "findings": sentences(weights_in_words(weights.frame)),
             "weights": rows_metadata(weights.frame, limit=400),
             **picture("weights_figure", weights_by_horizon(weights.frame)),
         },

@@ -1,6 +1,7 @@
-"""How good the ensemble is on origins that chose neither its weights nor its intervals."""
+"""How good the ensemble is on origins that chose neither its weights nor its intervals; what levers do."""
 
 # ruff: noqa: PLR0913, PLR0917 - an argument of an asset is an edge of the graph
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -13,17 +14,39 @@ from studio_pipeline.assets.results import (
     object_result,
     picture,
     rows_metadata,
+    sentences,
     table_metadata,
+    table_result,
 )
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.evaluation.backtest import backtest
+from studio_pipeline.evaluation.backtest_figures import actual_against_predicted, error_by_horizon
+from studio_pipeline.evaluation.core_tables import seasonal_factors
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
-from studio_pipeline.evaluation.figures import actual_against_predicted, coverage_by_horizon, error_by_horizon
 from studio_pipeline.evaluation.html_report import write_html_report
+from studio_pipeline.evaluation.interval_figures import coverage_by_horizon
+from studio_pipeline.evaluation.lever_figures import (
+    errors_with_levers_free_and_known,
+    predicted_against_true_effects,
+    revenue_by_lever,
+)
+from studio_pipeline.evaluation.lever_sweep import SWEEP_COLUMNS, sweep_levers
+from studio_pipeline.evaluation.lever_words import effects_in_words, sweep_in_words
+from studio_pipeline.evaluation.levers_known import levers_known_errors
+from studio_pipeline.evaluation.model_tables import ModelFrames
 from studio_pipeline.evaluation.promotion import decide_promotion
+from studio_pipeline.evaluation.response_tables import lever_responses
 from studio_pipeline.evaluation.schemas import METRICS
+from studio_pipeline.evaluation.true_effects import (
+    EFFECT_COLUMNS,
+    effect_errors,
+    effects_summary,
+    true_effects,
+)
+from studio_pipeline.forecasting.assembly import assemble_model
 from studio_pipeline.forecasting.core_fit import CoreFit
 from studio_pipeline.forecasting.feature_store import FEATURES
+from studio_pipeline.forecasting.forecaster import Forecaster
 from studio_pipeline.forecasting.learners import LearnerFit
 from studio_pipeline.forecasting.weights import EnsembleWeights
 from studio_pipeline.panel.frames import panel_from_frame
@@ -33,6 +56,64 @@ from studio_pipeline.settings import Settings
 
 GROUP = "evaluation"
 DESCRIPTIONS = {name: column.description or "" for name, column in METRICS.columns.items()}
+
+
+def _out(description: str) -> dg.AssetOut:
+    return dg.AssetOut(
+        description=description,
+        kinds={"pandas"},
+        owners=OWNERS,
+        tags={"stage": GROUP},
+        code_version="1",
+        group_name=GROUP,
+    )
+
+
+@dg.multi_asset(
+    outs={
+        "lever_sweep": _out("A year's revenue of a typical studio against each lever alone."),
+        "lever_effects_against_truth": _out(
+            "Predicted effects of levers beside the generator's truth; no rows for other months."
+        ),
+    },
+    name="ask_about_levers",
+)
+def lever_answers(
+    validated_studio_months: pd.DataFrame,
+    stock_and_flow_fit: CoreFit,
+    xgboost_fit: LearnerFit,
+    lightgbm_fit: LearnerFit,
+    random_forest_fit: LearnerFit,
+    ensemble_weights: EnsembleWeights,
+    configuration: dg.ResourceParam[Configuration],
+) -> Iterator[Any]:
+    """Ask the model that these fits make what levers do."""
+    panel, fits = panel_from_frame(validated_studio_months), [xgboost_fit, lightgbm_fit, random_forest_fit]
+    model = assemble_model(panel, stock_and_flow_fit, fits, ensemble_weights, configuration.forecasting)
+    forecaster = Forecaster(model, panel)
+    sweep = sweep_levers(forecaster)
+    yield table_result(sweep, SWEEP_COLUMNS, _sweep_metadata(sweep), asset_key="lever_sweep")
+    effects = true_effects(forecaster, configuration.generator)
+    yield table_result(
+        effects, EFFECT_COLUMNS, _effects_metadata(effects), asset_key="lever_effects_against_truth"
+    )
+
+
+def _sweep_metadata(sweep: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "in_words": sentences(sweep_in_words(sweep)),
+        **picture("revenue_by_lever", revenue_by_lever(sweep)),
+        "rows": rows_metadata(sweep, limit=400),
+    }
+
+
+def _effects_metadata(effects: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "in_words": sentences(effects_in_words(effects)),
+        **numbers(effects_summary(effects)),
+        **picture("predicted_against_true", predicted_against_true_effects(effects)),
+        "by_intervention": rows_metadata(effect_errors(effects)),
+    }
 
 
 @dg.asset(
@@ -53,6 +134,8 @@ def evaluation_report(
     lightgbm_fit: LearnerFit,
     random_forest_fit: LearnerFit,
     ensemble_weights: EnsembleWeights,
+    lever_sweep: pd.DataFrame,
+    lever_effects_against_truth: pd.DataFrame,
     settings: dg.ResourceParam[Settings],
     configuration: dg.ResourceParam[Configuration],
     mlflow: MlflowTracking,
@@ -61,7 +144,7 @@ def evaluation_report(
     fits = [xgboost_fit, lightgbm_fit, random_forest_fit]
     panel = panel_from_frame(validated_studio_months)
     predictions = backtest(panel, stock_and_flow_fit, fits, ensemble_weights, configuration.forecasting)
-    report = EvaluationReport.from_predictions(predictions)
+    report = EvaluationReport.from_predictions(predictions, effects_summary(lever_effects_against_truth))
     figures = figures_of(report)
     path = settings.home / "report.html"
     champion = champion_of(settings, source_of(context.instance))
@@ -75,8 +158,14 @@ def evaluation_report(
         feature_descriptions=FEATURES,
         rejected=rejected_rows,
         report=report,
-        weights=ensemble_weights.frame,
-        importances=pd.concat([fit.importances for fit in fits], ignore_index=True),
+        model=ModelFrames(
+            weights=ensemble_weights.frame,
+            importances=pd.concat([fit.importances for fit in fits], ignore_index=True),
+            seasons=seasonal_factors(stock_and_flow_fit.parameters, panel),
+            responses=lever_responses(stock_and_flow_fit.parameters.responses, panel),
+            sweep=lever_sweep,
+            effects=lever_effects_against_truth,
+        ),
         details={
             "Dagster run": context.run.run_id,
             "data version": data_version_of(panel),
@@ -93,6 +182,7 @@ def figures_of(report: EvaluationReport) -> dict[str, bytes]:
         "error_by_horizon": error_by_horizon(report.metrics),
         "actual_against_predicted": actual_against_predicted(report.predictions),
         "coverage_by_horizon": coverage_by_horizon(report.metrics),
+        "levers_free_and_known": errors_with_levers_free_and_known(levers_known_errors(report.predictions)),
     }
 
 
@@ -113,6 +203,7 @@ def _metadata(report: EvaluationReport, figures: dict[str, bytes]) -> dict[str, 
     return {
         **pictures,
         "metrics": rows_metadata(report.metrics, limit=400),
+        "levers_free_and_known_by_horizon": rows_metadata(levers_known_errors(report.predictions)),
         **table_metadata(report.metrics, DESCRIPTIONS),
         **numbers(report.summary),
     }

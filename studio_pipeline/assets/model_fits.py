@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
-from studio_pipeline.assets.results import OWNERS, numbers, object_result, picture, rows_metadata
+from studio_pipeline.assets.results import (
+    OWNERS,
+    numbers,
+    object_result,
+    picture,
+    rows_metadata,
+    sentences,
+)
 from studio_pipeline.configuration import Configuration
-from studio_pipeline.evaluation.figures import feature_importances
+from studio_pipeline.evaluation.core_figures import responses_with_error_bars, seasons_by_flow
+from studio_pipeline.evaluation.core_tables import seasonal_factors
+from studio_pipeline.evaluation.ensemble_figures import feature_importances
+from studio_pipeline.evaluation.response_tables import lever_responses, responses_in_words
 from studio_pipeline.forecasting.core_fit import CoreFit, fit_core
 from studio_pipeline.forecasting.learners import LearnerFit, LearnerName, fit_learner
+from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.resources.mlflow_tracking import Entry, MlflowTracking, flat_parameters
 
 GROUP = "model_fits"
+MOST_FACTORS = 600
 KINDS: dict[LearnerName, str] = {"xgboost": "xgboost", "lightgbm": "lightgbm", "random_forest": "scikitlearn"}
 
 
@@ -35,22 +46,24 @@ def stock_and_flow_fit(
     mlflow: MlflowTracking,
 ) -> Any:
     """Fit the core."""
-    parameters = configuration.forecasting
-    core = fit_core(panel_from_frame(validated_studio_months), parameters)
+    parameters, panel = configuration.forecasting, panel_from_frame(validated_studio_months)
+    core = fit_core(panel, parameters)
     mlflow.log(Entry(parameters=flat_parameters(parameters.core, "core") | {"seed": parameters.seed}))
-    return object_result(core, _core_metadata(core))
+    return object_result(core, _core_metadata(core, panel))
 
 
-def _core_metadata(core: CoreFit) -> dict[str, Any]:
-    effects = pd.DataFrame(
-        [
-            {"flow": flow, "responds_to": regressor, **asdict(effect)}
-            for flow, responses in core.parameters.responses.effects.items()
-            for regressor, effect in responses.items()
-        ]
-    )
+def _core_metadata(core: CoreFit, panel: StudioPanel) -> dict[str, Any]:
+    seasons = seasonal_factors(core.parameters, panel)
+    responses = lever_responses(core.parameters.responses, panel)
     counts = {"folds": len(core.folds), "out_of_fold_origins": len(core.out_of_fold.fold)}
-    return {**numbers(counts), "lever_responses": rows_metadata(effects)}
+    return {
+        **numbers(counts),
+        "lever_responses": rows_metadata(responses),
+        "lever_responses_in_words": sentences(responses_in_words(responses)),
+        **picture("lever_responses_figure", responses_with_error_bars(responses)),
+        "seasonal_factors": rows_metadata(seasons, limit=MOST_FACTORS),
+        **picture("seasonal_factors_figure", seasons_by_flow(seasons)),
+    }
 
 
 def learner_asset(learner: LearnerName) -> dg.AssetsDefinition:

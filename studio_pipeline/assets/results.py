@@ -7,7 +7,7 @@ import dataclasses
 import hashlib
 import math
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from enum import Enum
 from pathlib import Path
@@ -80,6 +80,11 @@ def picture(name: str, png: bytes) -> dict[str, dg.MarkdownMetadataValue]:
         return {}
     encoded = base64.b64encode(png).decode()
     return {name: dg.MetadataValue.md(f"![{name}](data:image/png;base64,{encoded})")}
+
+
+def sentences(words: Sequence[str]) -> dg.MarkdownMetadataValue:
+    """Findings in words, a line each."""
+    return dg.MetadataValue.md("\n".join(f"- {sentence}" for sentence in words))
 
 
 def content_sha(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping
 
 import click
@@ -15,6 +16,11 @@ from studio_pipeline.settings import Settings
 
 SPANS = ("1", "1-3", "1-6", "1-12")
 SHOWN = {"ensemble": "this model", **{name: LABELS[name] for name in BASELINES}}
+ALSO_SHOWN = {
+    "revenue_wape_{span}_levers_known": "this model, levers known",
+    "revenue_coverage_90_{span}": "90 % intervals that held",
+    "revenue_coverage_total_{span}": "the same of the total",
+}
 SAMPLE_MONTHS = 3
 
 
@@ -62,8 +68,21 @@ def print_evaluation(summary: Mapping[str, float]) -> None:
         values = [summary.get(f"revenue_wape_{span}_{candidate}") for span in SPANS]
         if any(value is not None for value in values):
             click.echo(f"  {label:<28}" + "".join(_share(value) for value in values))
-    covered = [summary.get(f"revenue_coverage_90_{span}") for span in SPANS]
-    click.echo(f"  {'90 % intervals that held':<28}" + "".join(_share(value) for value in covered))
+    for name, label in ALSO_SHOWN.items():
+        values = [summary.get(name.format(span=span)) for span in SPANS]
+        if any(value is not None for value in values):
+            click.echo(f"  {label:<28}" + "".join(_share(value) for value in values))
+    print_effects(summary)
+
+
+def print_effects(summary: Mapping[str, float]) -> None:
+    """How far predicted effects of levers lie from the true ones, where the truth is known."""
+    if "effects_partial" in summary:
+        click.echo(
+            f"\nEffect of one lever on revenue, beside the generator's truth: off by"
+            f" {summary['effects_partial']:.0%} (no effect at all: 100%),"
+            f" sign right in {summary.get('signs_partial', math.nan):.0%}"
+        )
 
 
 def print_sample(settings: Settings) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -30,10 +31,15 @@ class EvaluationReport:
     summary: dict[str, float]
 
     @classmethod
-    def from_predictions(cls, predictions: pd.DataFrame) -> Self:
-        """Judge a backtest; predictions of no rows give empty metrics and a summary of zero counts."""
+    def from_predictions(cls, predictions: pd.DataFrame, more: Mapping[str, float] | None = None) -> Self:
+        """Judge a backtest; predictions of no rows give empty metrics and a summary of zero counts.
+
+        Args:
+            predictions: rows as `schemas.PREDICTIONS` describes them.
+            more: further figures for the summary.
+        """
         metrics = metric_table(predictions)
-        return cls(predictions, metrics, summarise(predictions, metrics))
+        return cls(predictions, metrics, summarise(predictions, metrics) | dict(more or {}))
 
     def write(self, folder: Path) -> None:
         """Write predictions.parquet, metrics.parquet and summary.json (NaN as null); the folder is made."""

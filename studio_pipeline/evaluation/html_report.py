@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -14,23 +12,22 @@ import jinja2
 import pandas as pd
 
 from studio_pipeline.errors import StorageError
-from studio_pipeline.evaluation import data_figures, data_words, figures, report_tables, report_words
+from studio_pipeline.evaluation import (
+    data_tables,
+    data_words,
+    error_tables,
+    lever_words,
+    model_tables,
+    report_words,
+)
+from studio_pipeline.evaluation.data_tables import FeatureText
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
-from studio_pipeline.evaluation.report_tables import FeatureText
+from studio_pipeline.evaluation.levers_known import levers_known_errors
+from studio_pipeline.evaluation.model_tables import ModelFrames
+from studio_pipeline.evaluation.report_pictures import backtest_pictures, data_pictures, model_pictures
+from studio_pipeline.evaluation.report_tables import Table
+from studio_pipeline.evaluation.response_tables import responses_in_words
 from studio_pipeline.evaluation.wording import per_cent
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture as the template draws it: PNG bytes, and what it shows for those who can't see it."""
-
-    png: bytes
-    shows: str
-
-    @property
-    def address(self) -> str:
-        """The picture itself as a data URI."""
-        return f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}"
 
 
 def write_html_report(  # noqa: PLR0913 - each is a table of its own, and named by the caller
@@ -41,8 +38,7 @@ def write_html_report(  # noqa: PLR0913 - each is a table of its own, and named 
     feature_descriptions: Iterable[FeatureText],
     rejected: pd.DataFrame,
     report: EvaluationReport,
-    weights: pd.DataFrame,
-    importances: pd.DataFrame,
+    model: ModelFrames,
     details: Mapping[str, str],
 ) -> None:
     """Write the report in one step: readers see the one before it or the whole new one.
@@ -54,8 +50,7 @@ def write_html_report(  # noqa: PLR0913 - each is a table of its own, and named 
         feature_descriptions: name, unit and description of each feature.
         rejected: file, line, studio_id, month_year, column, value, reason.
         report: the evaluation.
-        weights: target, horizon, candidate, weight.
-        importances: learner, target, feature, importance.
+        model: what the model has learned, and what it says of levers.
         details: what was published, label to text (model version, data version, run, ...); the text under
             "decision" is set at the top.
 
@@ -68,15 +63,22 @@ def write_html_report(  # noqa: PLR0913 - each is a table of its own, and named 
         summary=report.summary,
         words=report_words,
         per_cent=per_cent,
-        weights_words=report_words.weights_in_words(weights),
-        importances_words=report_words.importances_in_words(importances),
+        weights_words=report_words.weights_in_words(model.weights),
+        importances_words=report_words.importances_in_words(model.importances),
+        responses_words=responses_in_words(model.responses),
+        sweep_words=lever_words.sweep_in_words(model.sweep),
+        effects_words=lever_words.effects_in_words(model.effects),
+        known_words=lever_words.levers_known_in_words(report.summary),
         panel_words=data_words.panel_in_words(panel_frame),
         data_words=data_words.data_in_words(panel_frame),
         rejected_words=data_words.rejected_in_words(rejected, len(panel_frame)),
-        targets=report_tables.targets_judged(report.metrics),
-        tables=_tables(panel_frame, features, feature_descriptions, rejected, report),
-        pictures=_data_pictures(panel_frame, features, rejected)
-        | _model_pictures(panel_frame, report, weights, importances),
+        targets=error_tables.targets_judged(report.metrics),
+        tables=_data_tables(panel_frame, features, feature_descriptions, rejected)
+        | _error_tables(panel_frame, report)
+        | _model_tables(model, report),
+        pictures=data_pictures(panel_frame, features, rejected)
+        | model_pictures(model)
+        | backtest_pictures(panel_frame, report),
     )
     _replace(path, text)
 
@@ -100,65 +102,43 @@ def _tidy(value: object) -> object:
     return value.replace(" %", "\N{NO-BREAK SPACE}%") if type(value) is str else value
 
 
-def _tables(
+def _data_tables(
     panel_frame: pd.DataFrame,
     features: pd.DataFrame,
     descriptions: Iterable[FeatureText],
     rejected: pd.DataFrame,
-    report: EvaluationReport,
-) -> dict[str, report_tables.Table]:
-    tables = {
-        "columns": report_tables.columns_table(panel_frame),
-        "rejected": report_tables.rejected_table(rejected),
-        "features": report_tables.features_table(features, descriptions),
-        "types": report_tables.error_by_type(panel_frame, report.predictions),
-        "hardest": report_tables.hardest_studios(report.predictions),
+) -> dict[str, Table]:
+    return {
+        "columns": data_tables.columns_table(panel_frame),
+        "rejected": data_tables.rejected_table(rejected),
+        "features": data_tables.features_table(features, descriptions),
     }
-    for target in report_tables.targets_judged(report.metrics):
-        tables[f"error_{target}"] = report_tables.error_table(report.metrics, target)
-        tables[f"beside_{target}"] = report_tables.metrics_beside(report.metrics, target)
-        tables[f"metrics_{target}"] = report_tables.metrics_in_full(report.metrics, target)
+
+
+def _error_tables(panel_frame: pd.DataFrame, report: EvaluationReport) -> dict[str, Table]:
+    tables = {
+        "types": error_tables.error_by_type(panel_frame, report.predictions),
+        "hardest": error_tables.hardest_studios(report.predictions),
+    }
+    for target in error_tables.targets_judged(report.metrics):
+        tables[f"error_{target}"] = error_tables.error_table(report.metrics, target)
+        tables[f"beside_{target}"] = error_tables.metrics_beside(report.metrics, target)
+        tables[f"metrics_{target}"] = error_tables.metrics_in_full(report.metrics, target)
     return tables
 
 
-def _data_pictures(
-    panel_frame: pd.DataFrame, features: pd.DataFrame, rejected: pd.DataFrame
-) -> dict[str, Picture]:
-    return {
-        "fleet": Picture(data_figures.fleet_revenue(panel_frame), "Revenue of the fleet by month"),
-        "seasons": Picture(data_figures.seasonal_factors(panel_frame), "Seasonal factors by studio type"),
-        "months": Picture(data_figures.months_per_studio(panel_frame), "Months of history per studio"),
-        "rejected": Picture(data_figures.rejected_by_reason(rejected), "Rejected rows by reason"),
-        "correlation": Picture(
-            data_figures.correlation_with_growth(panel_frame, features), "Correlation of features with growth"
-        ),
+def _model_tables(model: ModelFrames, report: EvaluationReport) -> dict[str, Table]:
+    weights = {
+        f"weights_{target}": model_tables.weights_table(model.weights, str(target))
+        for target in model.weights["target"].unique()
     }
-
-
-def _model_pictures(
-    panel_frame: pd.DataFrame, report: EvaluationReport, weights: pd.DataFrame, importances: pd.DataFrame
-) -> dict[str, Picture]:
-    studio = report_tables.typical_studio(report.predictions) or "any studio"
-    pictures = {
-        "importances": Picture(figures.feature_importances(importances), "Feature importances for revenue"),
-        "weights": Picture(
-            figures.weights_by_horizon(weights), "Weights of the ensemble by target and horizon"
-        ),
-        "coverage": Picture(figures.coverage_by_horizon(report.metrics), "Coverage and width by horizon"),
-        "fan": Picture(
-            figures.forecast_fan(panel_frame, report.predictions, studio),
-            f"Forecast of {studio} with its interval",
-        ),
+    return weights | {
+        "flows": model_tables.seasons_table(model.seasons),
+        "responses": model_tables.responses_table(model.responses),
+        "sweep": model_tables.sweep_table(model.sweep),
+        "effects": model_tables.effects_table(model.effects),
+        "known": model_tables.levers_known_table(levers_known_errors(report.predictions)),
     }
-    for target in report_tables.targets_judged(report.metrics):
-        pictures[f"actual_{target}"] = Picture(
-            figures.actual_against_predicted(report.predictions, target), f"Actual against predicted {target}"
-        )
-        pictures[f"error_{target}"] = Picture(
-            figures.error_by_horizon(report.metrics, target),
-            f"Error of {target} by horizon, beside baselines",
-        )
-    return pictures
 
 
 def _replace(path: Path, text: str) -> None:

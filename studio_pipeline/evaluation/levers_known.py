@@ -27,7 +27,8 @@ def levers_known_errors(predictions: pd.DataFrame) -> pd.DataFrame:
     rows = predictions[predictions["target"] == "revenue"]
     if LEVERS_KNOWN not in rows:
         return _table([])
-    rows = rows[np.isfinite(rows[["actual", "ensemble", LEVERS_KNOWN]]).all(axis=1)]
+    known = np.isfinite(rows[["actual", "ensemble", LEVERS_KNOWN]].to_numpy(np.float64)).all(axis=1)
+    rows = rows.loc[known]
     missed = pd.DataFrame(
         {
             "n": 1,

@@ -9,14 +9,16 @@ import pandas as pd
 from studio_pipeline.evaluation.candidates import (
     LABELS,
     LEARNERS,
+    SIMPLE_BASELINES,
     TARGETS,
     Summary,
     best_baseline,
 )
-from studio_pipeline.evaluation.figures import importance_shares
+from studio_pipeline.evaluation.ensemble_figures import importance_shares
 from studio_pipeline.evaluation.wording import joined, per_cent
 from studio_pipeline.forecasting.candidates import CANDIDATES as MEMBERS
 
+NO_WEIGHT = 0.005
 NOT_JUDGED = "There are too few months to backtest this model: nothing below says how good it is."
 
 
@@ -77,15 +79,36 @@ def weights_in_words(weights: pd.DataFrame) -> list[str]:
         mean = rows.groupby("candidate")["weight"].mean()
         leader = str(mean.idxmax())
         learners = float(mean.reindex(LEARNERS).fillna(0).sum())
-        idle = [LABELS[name] for name in MEMBERS if name in mean.index and mean[name] < 0.005]
         words = (
             f"For {target} the {LABELS[leader]} carries most ({per_cent(float(mean[leader]), 0)} on average"
             f" over the horizons); the three learners together have {per_cent(learners, 0)}."
         )
-        if idle:
-            words += f" A weight of zero is a finding: {joined(idle)} earned no place beside the others."
-        sentences.append(words)
+        sentences.append(words + zero_weights_in_words(mean))
     return sentences
+
+
+def zero_weights_in_words(mean: pd.Series[float]) -> str:
+    """Who earned no place, and what that means; empty where everybody has one.
+
+    Args:
+        mean: candidate to its mean weight over the horizons.
+    """
+    idle = [name for name in MEMBERS if name in mean.index and mean[name] < NO_WEIGHT]
+    learners = [LABELS[name] for name in idle if name in LEARNERS]
+    simple = [LABELS[name] for name in idle if name in (*SIMPLE_BASELINES, "direct")]
+    words = []
+    if learners:
+        words.append(
+            f"{joined(learners)} earned no place: what was learned of the core's misses did not hold in"
+            " months that were not learned from"
+        )
+    if "core" in idle:
+        words.append(
+            f"the bare {LABELS['core']} earned no place: its corrections and the baselines do better"
+        )
+    if simple:
+        words.append(f"{joined(simple)} earned no place, as nothing is left for simple rules to add")
+    return f" A weight of zero is a finding: {'; '.join(words)}." if words else ""
 
 
 def importances_in_words(importances: pd.DataFrame) -> list[str]:

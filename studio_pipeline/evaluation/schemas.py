@@ -6,6 +6,8 @@ import pandas as pd
 import pandera.pandas as pa
 
 from studio_pipeline.evaluation.candidates import CANDIDATES, HORIZONS, LEVERS_KNOWN, SPANS, TARGETS
+from studio_pipeline.panel.columns import LEVER_COLUMNS
+from studio_pipeline.panel.generator.interventions import CHANGED_LEVERS
 
 MONTH = "datetime64[ns]"
 
@@ -97,3 +99,39 @@ METRICS = pa.DataFrameSchema(
     name="metrics",
 )
 """Metrics: one row a target, horizon or span, and candidate."""
+
+_POSITIVE = pa.Check.ge(0)
+
+SWEEP = pa.DataFrameSchema(
+    {
+        "studio_id": pa.Column(str),
+        "lever": pa.Column(str, pa.Check.isin(LEVER_COLUMNS)),
+        "value": pa.Column(float, _POSITIVE),
+        "is_present": pa.Column(bool),
+        **{name: pa.Column(float, _POSITIVE) for name in ("shown_low", "shown_high", "revenue")},
+        **{name: pa.Column(float, _POSITIVE) for name in ("lower_90", "upper_90", "free_revenue")},
+    },
+    checks=_in_order("90"),
+    unique=["lever", "value"],
+    strict=True,
+    coerce=True,
+    name="lever_sweep",
+)
+"""A typical studio's revenue over a year: one row a lever and value."""
+
+EFFECTS = pa.DataFrameSchema(
+    {
+        "studio_id": pa.Column(str),
+        "intervention": pa.Column(str, pa.Check.isin(CHANGED_LEVERS)),
+        "lever": pa.Column(str, pa.Check.isin(LEVER_COLUMNS)),
+        "horizon": pa.Column(int, pa.Check.isin(HORIZONS)),
+        "predicted_effect": pa.Column(float),
+        "true_effect": pa.Column(float),
+        "free_revenue": pa.Column(float, _POSITIVE),
+    },
+    unique=["studio_id", "intervention", "horizon"],
+    strict=True,
+    coerce=True,
+    name="lever_effects",
+)
+"""Effects of interventions: one row an intervention, studio and month ahead."""

@@ -19,7 +19,7 @@ def test_candidates_are_called_as_everywhere_in_aligned_columns(capsys: pytest.C
 
 def test_what_is_known_of_some_months_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     print_evaluation({"revenue_wape_1_persistence": 0.5})
-    assert capsys.readouterr().out.splitlines()[-2].split() == ["persistence", "50.0%", "-", "-", "-"]
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["persistence", "50.0%", "-", "-", "-"]
 
 
 def test_a_backtest_that_says_nothing_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
@@ -38,3 +38,16 @@ def test_problems_of_several_lines_are_indented(
     first, *rest = capsys.readouterr().err.strip().splitlines()
     assert first.startswith(heading)
     assert rest == ["  a:", "    - x", "    - y"]
+
+
+def test_levers_known_totals_and_effects_are_shown_where_they_are_known(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    summary = {f"revenue_wape_{span}_{name}": 0.05 for span in SPANS for name in ("ensemble", "levers_known")}
+    summary |= {f"revenue_coverage_total_{span}": 0.88 for span in SPANS}
+    print_evaluation(summary | {"effects_partial": 0.384, "signs_partial": 0.9})
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split() == ["this", "model,", "levers", "known", *["5.0%"] * 4] for line in lines)
+    assert any(line.split() == ["the", "same", "of", "the", "total", *["88.0%"] * 4] for line in lines)
+    assert lines[-1].startswith("Effect of one lever on revenue, beside the generator's truth: off by 38%")
+    assert lines[-1].endswith("sign right in 90%")

@@ -7,7 +7,12 @@ import pandas as pd
 import pytest
 
 from studio_pipeline.evaluation.candidates import CANDIDATES, TARGETS
+from studio_pipeline.evaluation.core_tables import SEASON_COLUMNS
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
+from studio_pipeline.evaluation.lever_sweep import SWEEP_COLUMNS
+from studio_pipeline.evaluation.model_tables import ModelFrames
+from studio_pipeline.evaluation.response_tables import RESPONSE_COLUMNS
+from studio_pipeline.evaluation.true_effects import EFFECT_COLUMNS
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import GeneratorOptions
 
@@ -150,3 +155,63 @@ def rejected() -> pd.DataFrame:
         ("june.csv", 2, "a2", "2020-06", "total_revenue", "inf", "total_revenue is infinite"),
     ]
     return pd.DataFrame(rows, columns=columns)
+
+
+@pytest.fixture(scope="session")
+def seasons() -> pd.DataFrame:
+    """Retention falls in summer and new members come in January, for two types."""
+    rows = [
+        (flow, name, month, about + size * np.cos(2 * np.pi * (month - 1) / 12), unit)
+        for name, size in (("Yoga", 0.2), ("Dance", 0.4))
+        for flow, about, unit in (("retention", 0.0, "points"), ("acquisition", 1.0, "times"))
+        for month in range(1, 13)
+    ]
+    return pd.DataFrame(rows, columns=list(SEASON_COLUMNS))
+
+
+@pytest.fixture(scope="session")
+def responses() -> pd.DataFrame:
+    """One response that the data show, one that they don't."""
+    rows = [
+        ("retention", "price", "price +10 %", -0.8, -1.1, -0.5, -1.2, 0.2, "data", "negative, as it must be"),
+        ("acquisition", "price", "price +10 %", 0.0, -30.0, 40.0, 0.0, 2.0, "prior", "set to zero: no sign"),
+    ]
+    return pd.DataFrame(rows, columns=list(RESPONSE_COLUMNS))
+
+
+@pytest.fixture(scope="session")
+def sweep() -> pd.DataFrame:
+    """Revenue that rises by 2,000 a unit of price and by 1,000 a point of retention."""
+    price = [("avg_ticket_price", v, v == 110.0, 95.0, 115.0, 2_000 * v) for v in (90.0, 100.0, 110.0, 120.0)]
+    rate = [
+        ("retention_rate", v, v == 0.9, 0.85, 0.95, 220_000 + 100_000 * (v - 0.9)) for v in (0.8, 0.9, 1.0)
+    ]
+    rows = [("s1", *line, 0.9 * line[-1], 1.1 * line[-1], 220_000.0) for line in (*price, *rate)]
+    return pd.DataFrame(rows, columns=list(SWEEP_COLUMNS))
+
+
+@pytest.fixture(scope="session")
+def effects() -> pd.DataFrame:
+    """A price rise whose predicted effect is a quarter too large, and classes that are said to do nothing."""
+    rows = [
+        (f"s{i}", name, lever, horizon, share * true, true, 10_000.0)
+        for i in range(4)
+        for name, lever, share, true in (
+            ("price_up_10", "avg_ticket_price", 1.25, 400.0),
+            ("classes_up_25", "total_classes_held", 0.0, -50.0),
+        )
+        for horizon in range(1, 13)
+    ]
+    return pd.DataFrame(rows, columns=list(EFFECT_COLUMNS))
+
+
+@pytest.fixture(scope="session")
+def model(
+    weights: pd.DataFrame,
+    importances: pd.DataFrame,
+    seasons: pd.DataFrame,
+    responses: pd.DataFrame,
+    sweep: pd.DataFrame,
+    effects: pd.DataFrame,
+) -> ModelFrames:
+    return ModelFrames(weights, importances, seasons, responses, sweep, effects)

@@ -10,7 +10,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from studio_pipeline.evaluation import data_figures, drawing, figures
+from studio_pipeline.evaluation import (
+    backtest_figures,
+    data_figures,
+    drawing,
+    ensemble_figures,
+    interval_figures,
+)
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
 
 MakePredictions = Callable[..., pd.DataFrame]
@@ -33,13 +39,13 @@ def test_pictures_of_the_model(
     importances: pd.DataFrame,
 ) -> None:
     for target in ("revenue", "members", "retention"):
-        assert_picture(figures.actual_against_predicted(panel_report.predictions, target))
-        assert_picture(figures.error_by_horizon(panel_report.metrics, target))
-        assert_picture(figures.feature_importances(importances, target))
-    assert_picture(figures.coverage_by_horizon(panel_report.metrics))
-    assert_picture(figures.weights_by_horizon(weights))
+        assert_picture(backtest_figures.actual_against_predicted(panel_report.predictions, target))
+        assert_picture(backtest_figures.error_by_horizon(panel_report.metrics, target))
+        assert_picture(ensemble_figures.feature_importances(importances, target))
+    assert_picture(interval_figures.coverage_by_horizon(panel_report.metrics))
+    assert_picture(ensemble_figures.weights_by_horizon(weights))
     assert_picture(
-        figures.forecast_fan(panel_frame, panel_report.predictions, panel_frame["studio_id"].iloc[0])
+        interval_figures.forecast_fan(panel_frame, panel_report.predictions, panel_frame["studio_id"].iloc[0])
     )
 
 
@@ -65,13 +71,13 @@ def test_where_there_is_nothing_to_draw_the_picture_says_so(
     no_metrics = EvaluationReport.from_predictions(nothing).metrics
     short = panel_frame.groupby("studio_id").head(5)
     for png in (
-        figures.actual_against_predicted(nothing),
-        figures.error_by_horizon(no_metrics),
-        figures.coverage_by_horizon(no_metrics),
-        figures.weights_by_horizon(weights.iloc[:0]),
-        figures.feature_importances(importances.iloc[:0]),
-        figures.feature_importances(importances.assign(importance=0.0)),
-        figures.forecast_fan(panel_frame, nothing, "nobody"),
+        backtest_figures.actual_against_predicted(nothing),
+        backtest_figures.error_by_horizon(no_metrics),
+        interval_figures.coverage_by_horizon(no_metrics),
+        ensemble_figures.weights_by_horizon(weights.iloc[:0]),
+        ensemble_figures.feature_importances(importances.iloc[:0]),
+        ensemble_figures.feature_importances(importances.assign(importance=0.0)),
+        interval_figures.forecast_fan(panel_frame, nothing, "nobody"),
         data_figures.fleet_revenue(panel_frame.iloc[:0]),
         data_figures.seasonal_factors(short),
         data_figures.months_per_studio(panel_frame.iloc[:0]),
@@ -85,9 +91,9 @@ def test_odd_data_are_drawn(
     panel_frame: pd.DataFrame, panel_report: EvaluationReport, rejected: pd.DataFrame
 ) -> None:
     zeros = panel_report.predictions.assign(actual=0.0)
-    assert_picture(figures.actual_against_predicted(zeros))
+    assert_picture(backtest_figures.actual_against_predicted(zeros))
     gaps = panel_report.predictions.assign(lower_90=math.nan, upper_90=math.nan)
-    assert_picture(figures.forecast_fan(panel_frame, gaps, panel_frame["studio_id"].iloc[0]))
+    assert_picture(interval_figures.forecast_fan(panel_frame, gaps, panel_frame["studio_id"].iloc[0]))
     assert_picture(data_figures.rejected_by_reason(rejected.assign(reason="costs $5$ \\frac{ " * 30)))
     many = panel_frame.assign(
         studio_type=panel_frame["studio_id"] + "$", total_revenue=panel_frame["total_revenue"]
@@ -105,7 +111,7 @@ def test_a_noisy_picture_stays_small() -> None:
 
 def test_drawing_leaves_matplotlib_s_global_state_alone(panel_report: EvaluationReport) -> None:
     before = dict(mpl.rcParams)
-    figures.error_by_horizon(panel_report.metrics)
+    backtest_figures.error_by_horizon(panel_report.metrics)
     assert dict(mpl.rcParams) == before
 
 
@@ -132,7 +138,7 @@ def test_growth_correlation_finds_the_feature_that_knows(panel_frame: pd.DataFra
 
 
 def test_importance_shares_add_up_within_each_learner(importances: pd.DataFrame) -> None:
-    shares = figures.importance_shares(importances, "members")
+    shares = ensemble_figures.importance_shares(importances, "members")
     assert shares.sum().to_numpy() == pytest.approx(1.0)
     assert shares["mean"].is_monotonic_decreasing
 

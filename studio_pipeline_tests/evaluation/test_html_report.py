@@ -13,9 +13,10 @@ import pytest
 from studio_pipeline.errors import StorageError
 from studio_pipeline.evaluation import data_words, report_words
 from studio_pipeline.evaluation.drawing import short_number
+from studio_pipeline.evaluation.error_tables import error_by_type, error_table, hardest_studios
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
 from studio_pipeline.evaluation.html_report import write_html_report
-from studio_pipeline.evaluation.report_tables import error_by_type, error_table, hardest_studios
+from studio_pipeline.evaluation.model_tables import ModelFrames
 
 MakePredictions = Callable[..., pd.DataFrame]
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -63,8 +64,7 @@ class Page(HTMLParser):
 def inputs(
     panel_frame: pd.DataFrame,
     panel_report: EvaluationReport,
-    weights: pd.DataFrame,
-    importances: pd.DataFrame,
+    model: ModelFrames,
     features: pd.DataFrame,
     rejected: pd.DataFrame,
 ) -> dict[str, object]:
@@ -74,8 +74,7 @@ def inputs(
         "feature_descriptions": [Feature("growth", "share", "Growth <b>last</b> month.")],
         "rejected": rejected,
         "report": panel_report,
-        "weights": weights,
-        "importances": importances,
+        "model": model,
         "details": {"decision": "Published: it is good.", "model version": "7", "data version": "3f9a0c"},
     }
 
@@ -93,7 +92,7 @@ def test_it_is_one_whole_page(html: str) -> None:
     assert page.open == []
     assert html.startswith("<!doctype html>")
     assert all(page.alts)
-    assert len(page.alts) >= 14
+    assert len(page.alts) >= 18
 
 
 def test_nothing_comes_from_another_host(html: str) -> None:
@@ -105,7 +104,7 @@ def test_nothing_comes_from_another_host(html: str) -> None:
 
 def test_every_link_has_its_section(html: str) -> None:
     links = [address[1:] for address in Page(html).addresses if address.startswith("#")]
-    assert len(links) == 10
+    assert len(links) == 12
     assert all(f'id="{name}"' in html for name in links)
 
 
@@ -138,7 +137,10 @@ def test_nothing_judged_nothing_claimed(inputs: dict[str, object], tmp_path: Pat
     report = inputs["report"]
     assert isinstance(report, EvaluationReport)
     empty = EvaluationReport.from_predictions(report.predictions.iloc[:0])
-    nothing = {
+    model = inputs["model"]
+    assert isinstance(model, ModelFrames)
+    no_model = ModelFrames(**{name: frame.iloc[:0] for name, frame in vars(model).items()})
+    nothing = {"model": no_model} | {
         name: value.iloc[:0]
         for name, value in inputs.items()
         if isinstance(value, pd.DataFrame) and name != "panel_frame"

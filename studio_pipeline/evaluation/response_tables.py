@@ -1,0 +1,124 @@
+"""How members respond to levers, as estimated: error bars, what figures rest on, what the sign rule says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from studio_pipeline.evaluation.core_tables import points_about, typical_rate
+from studio_pipeline.forecasting.queries import LeverEffect
+from studio_pipeline.forecasting.responses import Responses
+from studio_pipeline.panel.arrays import StudioPanel
+
+RESPONSE_COLUMNS: dict[str, str] = {
+    "flow": "What responds: retention (log odds) or acquisition (log of new members).",
+    "responds_to": "What it responds to.",
+    "change": "The change that `impact` is of.",
+    "impact": "Percentage points of retention, or per cent of new members, after that change.",
+    "impact_low": "Lower end of the impact's 90 % interval.",
+    "impact_high": "Upper end of the impact's 90 % interval.",
+    "effect": "The slope that is used, on the flow's own scale.",
+    "standard_error": "Of the slope.",
+    "source": "`data`, `pooled` or `prior`.",
+    "sign_rule": "What economics says of the sign, and whether the slope keeps it.",
+}
+Z_90 = 1.6448536
+
+
+@dataclass(frozen=True)
+class Regressor:
+    """What a flow may respond to.
+
+    Attributes:
+        change: a change that people can picture.
+        units: that change in the regressor's own unit (log price, rate points).
+        is_burden: whether more of it can't win members.
+    """
+
+    change: str
+    units: float
+    is_burden: bool
+
+
+REGRESSORS: dict[str, Regressor] = {
+    "price": Regressor("price +10 %", math.log(1.1), is_burden=True),
+    "fullness": Regressor("classes 10 points fuller", 0.1, is_burden=False),
+    "crowding": Regressor("crowding +10 points", 0.1, is_burden=True),
+    "overwork": Regressor("overwork +10 points", 0.1, is_burden=True),
+}
+
+
+def lever_responses(responses: Responses, panel: StudioPanel) -> pd.DataFrame:
+    """Every estimated response, a row a flow and regressor; columns as `RESPONSE_COLUMNS`.
+
+    Args:
+        responses: as fitted.
+        panel: the months they were fitted on, for the retention that percentage points are counted from.
+    """
+    retention = typical_rate(panel.values["retention_rate"])
+    rows = [
+        {"flow": flow, "responds_to": name, **_impact(flow, name, effect, retention), **_told(name, effect)}
+        for flow, effects in responses.effects.items()
+        for name, effect in effects.items()
+    ]
+    return pd.DataFrame(rows, columns=list(RESPONSE_COLUMNS))
+
+
+def _impact(flow: str, name: str, effect: LeverEffect, retention: float) -> dict[str, object]:
+    known = REGRESSORS[name]
+    error = Z_90 * effect.standard_error
+    slopes = known.units * (effect.effect + np.array([0.0, -error, error]))
+    impact = points_about(retention, slopes) if flow == "retention" else 100 * np.expm1(slopes)
+    return {"change": known.change} | dict(
+        zip(("impact", "impact_low", "impact_high"), map(float, impact), strict=True)
+    )
+
+
+def _told(name: str, effect: LeverEffect) -> dict[str, object]:
+    return {
+        "effect": effect.effect,
+        "standard_error": effect.standard_error,
+        "source": effect.source,
+        "sign_rule": sign_rule(name, effect),
+    }
+
+
+def sign_rule(regressor: str, effect: LeverEffect) -> str:
+    """What economics says of a slope's sign, in a few words."""
+    if effect.source == "prior" and effect.effect == 0:
+        return "set to zero: the data say nothing, too little, or a sign that can't be"
+    if effect.effect == 0:
+        return "set to zero: members were forecast better without it"
+    if not REGRESSORS[regressor].is_burden:
+        return "either sign may be"
+    return "negative, as it must be" if effect.effect <= 0 else "positive, against the rule"
+
+
+def responses_in_words(table: pd.DataFrame) -> list[str]:
+    """A sentence a response that the data show, and one on those that they don't."""
+    if table.empty:
+        return ["The months don't show who stays and who joins, so no response to a lever is known."]
+    rows = table.to_dict("records")
+    sentences = [
+        f"{str(row['change']).capitalize()}: {_impact_in_words(row)}." for row in rows if row["effect"] != 0
+    ]
+    silent = [
+        f"of {row['flow']} to {row['responds_to']} ({row['sign_rule'].removeprefix('set to zero: ')})"
+        for row in rows
+        if row["effect"] == 0
+    ]
+    if silent:
+        sentences.append(f"Counted as zero are the responses {'; '.join(silent)}.")
+    return sentences
+
+
+def _impact_in_words(row: Mapping[Any, Any]) -> str:
+    ends = f"{row['impact_low']:+.2f} to {row['impact_high']:+.2f}"
+    if row["flow"] == "retention":
+        return f"retention {row['impact']:+.2f} points ({ends})"
+    return f"new members {row['impact']:+.2f} % ({ends})"
