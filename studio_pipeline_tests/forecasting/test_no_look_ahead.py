@@ -11,7 +11,7 @@ from studio_pipeline.forecasting.core import CoreStates, core_states
 from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.forecaster import Forecaster
 from studio_pipeline.forecasting.projection import Projector
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverStep
 from studio_pipeline.forecasting.weights import candidate_stack
 from studio_pipeline.forecasting.windows import features_at
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
@@ -39,7 +39,9 @@ def queries(panel: StudioPanel) -> list[ForwardQuery]:
     known = np.flatnonzero(panel.known[:, ORIGIN])
     month = panel.months[ORIGIN]
     free = [ForwardQuery(str(panel.studio_ids[r]), month, 12) for r in known]
-    return [*free, *(replace(q, levers=LEVERS, compare_to_status_quo=True) for q in free[:1])]
+    given = replace(free[0], levers=LEVERS, compare_to_status_quo=True)
+    planned = replace(given, levers={}, lever_plan=(LeverStep(3, LEVERS),))
+    return [*free, given, planned]
 
 
 def core_state_at(states: CoreStates, column: int) -> FloatArray:
@@ -56,18 +58,26 @@ def known_at_origin(fleet: Fitted, panel: StudioPanel) -> list[FloatArray]:
     features = features_at(panel, rows, np.full(len(rows), ORIGIN))
     states = core_state_at(core_states(panel, fleet.core.parameters), ORIGIN)
     answers = answered(Forecaster(fleet.model_of_all, panel), queries(panel))
-    return [features, states, *(part for a in answers for part in numbers_of(a))]
+    said = np.array([sentence for a in answers for sentence in a.warnings])
+    assert len(said)
+    return [features, states, said, *(part for a in answers for part in numbers_of(a))]
 
 
 def numbers_of(answer: Forecast) -> list[FloatArray]:
     totals = [np.array(bounds) for bounds in answer.total_intervals.values()]
     more = np.array([answer.history_months, answer.prediction_accuracy], dtype=float)
     numbers = [answer.revenue, answer.member_count, answer.retention_rate, answer.confidence_score, more]
-    return [*numbers, *answer.intervals.values(), *totals]
+    quo = answer.status_quo
+    difference = [quo.total_projected_revenue, quo.difference, *quo.difference_interval] if quo else []
+    return [*numbers, *answer.intervals.values(), *totals, np.array(difference)]
+
+
+def same(a: FloatArray, b: FloatArray) -> bool:
+    return np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
 
 
 def all_equal(a: list[FloatArray], b: list[FloatArray]) -> bool:
-    return len(a) == len(b) and all(np.array_equal(x, y, equal_nan=True) for x, y in zip(a, b, strict=True))
+    return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
 
 
 @pytest.mark.parametrize("name", ["total_revenue", "total_members", "avg_ticket_price", "new_members"])
@@ -152,5 +162,5 @@ def test_projector_and_forecaster_agree_on_past_origins(fleet: Fitted) -> None:
     rows = np.flatnonzero(fleet.panel.known[:, ORIGIN])
     origins = Origins(rows, np.full(len(rows), ORIGIN))
     projected, _ = Projector(fleet.model_of_all, fleet.panel).project(origins, {})
-    free = answered(Forecaster(fleet.model_of_all, fleet.panel), queries(fleet.panel)[:-1])
+    free = answered(Forecaster(fleet.model_of_all, fleet.panel), queries(fleet.panel)[: len(rows)])
     np.testing.assert_array_equal(projected.targets["revenue"], np.stack([a.revenue for a in free]))
