@@ -15,7 +15,8 @@ import numpy as np
 
 from studio_pipeline.forecasting.core import core_states, project_core, without_responses
 from studio_pipeline.forecasting.core_parameters import CoreParameters, FlowParameters
-from studio_pipeline.forecasting.flow_tuning import FlowSample, starting_settings, tune
+from studio_pipeline.forecasting.flow_errors import FlowSample
+from studio_pipeline.forecasting.flow_tuning import starting_settings, tune
 from studio_pipeline.forecasting.flows import (
     FLOW_LINKS,
     FlowSeries,

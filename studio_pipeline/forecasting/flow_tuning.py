@@ -1,55 +1,40 @@
 """Choosing the settings of a flow's filter: a coordinate search on rolling forecasts of the panel itself.
 
-The error that is made small is the mean squared error of forecasts 1, 3, 6 and 12 months ahead, each relative
-to that of "no change", so that the choice serves every horizon and means are right where changes are rare and
-one-sided (posted prices). Single errors are cut at ten times the typical one. All neighbours of a setting are
-filtered side by side.
+The error that is made small is the mean squared error of forecasts some months ahead, each relative to that
+of "no change", so that the choice serves every horizon and means are right where changes are rare and
+one-sided (posted prices). All neighbours of a setting are filtered side by side.
+
+What is each studio's own is chosen on errors 1 to 12 months ahead with what all studios share in a month
+taken out: many studios make up for few months. How fast the market is followed is chosen on the whole errors
+of the next three months alone, because a panel has seen only one market, and a year of it is one observation.
+Drifts come last, on the whole errors of every horizon.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from studio_pipeline.forecasting.level_filter import FilterSettings, LevelStates, run_filters
-from studio_pipeline.panel.arrays import FloatArray, IntArray
+from studio_pipeline.forecasting.flow_errors import FlowSample, Judged, rolling_error
+from studio_pipeline.forecasting.level_filter import FilterSettings
+from studio_pipeline.panel.arrays import FloatArray
 
 NEVER = 1e9
 
 _HORIZONS = (1, 3, 6, 12)
-_WARM_UP_MONTHS = 6
-_CUT_ERRORS = 10.0
+_NEXT_MONTHS = (1, 2, 3)
 _VARIANCE_STEPS = (0.2, 5.0)
 _CHOICES: dict[str, tuple[float, ...]] = {
     "deviation_persistence": (0.5, 0.75, 0.9, 0.96),
     "own_season_months": (1.0, 3.0, 8.0, NEVER),
-    "common_gain": (0.0, 0.4, 0.8),
     "jump_threshold": (2.5, 3.5, NEVER),
     "clip_threshold": (2.0, 3.0, NEVER),
-    "drift_damping": (0.0, 0.8, 0.9, 0.97),
-    "own_drift_share": (0.0, 0.3, 0.7),
+    "amplitude_variance": (0.0, 0.03, 0.1, 0.3),
 }
-
-
-@dataclass(frozen=True)
-class FlowSample:
-    """The part of a flow that its settings are chosen on; the arguments of `run_filters`, without the
-    settings.
-
-    Attributes:
-        values: (S, T) on the flow's scale.
-        counting_variance: (S, T).
-        type_mean: (S,).
-        season: (S, 12).
-        calendar_months: (T,).
-    """
-
-    values: FloatArray
-    counting_variance: FloatArray
-    type_mean: FloatArray
-    season: FloatArray
-    calendar_months: IntArray
+_COMMON_GAINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+_DRIFT_DAMPINGS = (0.0, 0.8, 0.9, 0.97)
+_OWN_DRIFT_SHARES = (0.0, 0.3, 0.7)
 
 
 def starting_settings(sample: FlowSample) -> FilterSettings:
@@ -87,18 +72,47 @@ def starting_settings(sample: FlowSample) -> FilterSettings:
 
 
 def tune(sample: FlowSample, start: FilterSettings, max_rounds: int) -> FilterSettings:
-    """Moves from `start` to better neighbours until none is better by 0.1 % or the rounds are used up."""
-    best, best_error = start, float(rolling_error(sample, [start])[0])
+    """Chooses the studios' own settings, then the market's gain, then the drifts; `start` for no rounds.
+
+    Args:
+        sample: what the settings are chosen on.
+        start: where the search begins.
+        max_rounds: of the search for the studios' own settings; it ends sooner where no neighbour is better
+            by 0.1 %.
+    """
+    if not max_rounds:
+        return start
+    own = _search(sample, start, max_rounds)
+    followed = _best(
+        sample, [replace(own, common_gain=gain) for gain in _COMMON_GAINS], Judged(_NEXT_MONTHS, False)
+    )
+    drifts = [
+        replace(followed, drift_damping=damping, own_drift_share=share)
+        for damping in _DRIFT_DAMPINGS
+        for share in _OWN_DRIFT_SHARES
+    ]
+    return _best(sample, drifts, Judged(_HORIZONS, False))
+
+
+def _search(sample: FlowSample, start: FilterSettings, max_rounds: int) -> FilterSettings:
+    """Moves from `start` to better neighbours until none is better or the rounds are used up."""
+    judged = Judged(_HORIZONS, True)
+    best, best_error = start, float(rolling_error(sample, [start], judged)[0])
     for _ in range(max_rounds):
         neighbours = _neighbours(best)
-        errors = rolling_error(sample, neighbours)
+        errors = rolling_error(sample, neighbours, judged)
         winner = int(np.argmin(errors))
         if not errors[winner] < best_error * 0.999:
             break
         candidates = [neighbours[winner], _combined(best, neighbours, errors, best_error)]
-        errors = rolling_error(sample, candidates)
+        errors = rolling_error(sample, candidates, judged)
         best, best_error = candidates[int(np.argmin(errors))], float(errors.min())
     return best
+
+
+def _best(sample: FlowSample, options: list[FilterSettings], judged: Judged) -> FilterSettings:
+    """The first of the options with the smallest error."""
+    return options[int(np.argmin(rolling_error(sample, options, judged)))]
 
 
 def _neighbours(settings: FilterSettings) -> list[FilterSettings]:
@@ -120,60 +134,3 @@ def _combined(
             changed = {n: v for n, v in neighbours[k].as_dict().items() if v != getattr(best, n)}
             moved = replace(moved, **changed)
     return moved
-
-
-def rolling_error(sample: FlowSample, settings: list[FilterSettings]) -> FloatArray:
-    """(P,) mean over horizons of the forecast error relative to that of no change; infinite where nothing can
-    be judged.
-    """
-    states = run_filters(
-        sample.values,
-        sample.counting_variance,
-        sample.type_mean,
-        sample.season,
-        sample.calendar_months,
-        settings,
-    )
-    typical = np.median([s.noise_variance for s in settings])
-    weight = 1 / (sample.counting_variance + typical)
-    ratios = [r for h in _HORIZONS if (r := _error_at(sample, states, settings, weight, h)) is not None]
-    # A setting without effect must tie: the last bits, which depend on the order of a sum, choose nothing.
-    return np.asarray(np.mean(ratios, axis=0)).round(9) if ratios else np.full(len(settings), np.inf)
-
-
-def _error_at(
-    sample: FlowSample, states: LevelStates, settings: list[FilterSettings], weight: FloatArray, h: int
-) -> FloatArray | None:
-    values, n_months = sample.values, sample.values.shape[1]
-    origins = np.arange(_WARM_UP_MONTHS, n_months - h)
-    if not len(origins):
-        return None
-    phi = np.array([[[s.deviation_persistence**h]] for s in settings])
-    rho = np.array([[[s.common_persistence**h]] for s in settings])
-    damped = _damped_sum([s.drift_damping for s in settings], h)
-    damped_common = _damped_sum([s.common_drift_damping for s in settings], h)
-    learned = origins + h - 12
-    own = np.where(learned >= 0, states.own_season[:, :, np.maximum(learned, 0)], 0.0)
-    forecast = (
-        states.level[:, :, origins]
-        + phi * states.deviation[:, :, origins]
-        + rho * states.common[:, None, origins]
-        + damped_common * states.common_drift[:, None, origins]
-        + damped * states.drift[:, :, origins]
-        + own
-        + sample.season[:, sample.calendar_months[origins + h]]
-    )
-    actual, w = values[:, origins + h], weight[:, origins + h]
-    judged = np.isfinite(actual) & np.isfinite(forecast).all(0) & np.isfinite(values[:, origins])
-    if judged.sum() < 10:
-        return None
-    change = np.abs(actual - values[:, origins])[judged]
-    cut = _CUT_ERRORS * max(float(np.median(change)), 1e-6)
-    naive = (w[judged] * np.minimum(change, cut) ** 2).sum()
-    errors = np.where(judged, w * np.minimum(np.abs(actual - forecast), cut) ** 2, 0.0).sum((1, 2))
-    return np.asarray(errors / max(naive, 1e-12))
-
-
-def _damped_sum(damping: list[float], h: int) -> FloatArray:
-    """(P, 1, 1) sum of damping ** k over the first h months."""
-    return np.array([[[sum(d**k for k in range(1, h + 1))]] for d in damping])

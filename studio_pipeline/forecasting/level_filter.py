@@ -2,7 +2,8 @@
 
 A flow is `slow level + fast deviation + common market + season + counting noise`. The slow level is a random
 walk that starts at the type's mean, the fast deviation returns to zero, the common market is what all studios
-share in a month, and the season is the type's plus the studio's own, learned as its months pass. Nothing
+share in a month, and the season is the type's, stronger or weaker in each studio, plus the studio's own; both
+are learned as its months pass. Nothing
 after a month enters its state. Several settings can be filtered side by side (axis P), which is how they are
 tuned.
 Source of the recursions: Durbin & Koopman, Time Series Analysis by State Space Methods, 2nd ed., chapters 3
@@ -42,6 +43,7 @@ class FilterSettings:
         drift_damping: monthly damping of the drift in a forecast; 0 for no drift.
         own_drift_share: share of a studio's own drift, the rest is the panel's, 0..1.
         common_drift_damping: monthly damping of the market's own drift in a forecast; 0 for none.
+        amplitude_variance: of how strongly studios follow their type's season, around 1; 0 where alike.
     """
 
     level_variance: float
@@ -57,6 +59,7 @@ class FilterSettings:
     drift_damping: float
     own_drift_share: float
     common_drift_damping: float = 0.0
+    amplitude_variance: float = 0.0
 
     def as_dict(self) -> dict[str, float]:
         """Plain numbers for JSON."""
@@ -76,6 +79,7 @@ class LevelStates:
         common_drift: monthly drift of the market over up to two years; 0 while under a year is known.
         own_season: the studio's own departure from its type's season in that month of the year, as known
             after it.
+        amplitude: how strongly the studio follows its type's season, 1 before anything is known.
         surprise: one-month-ahead error at each month, NaN where there was none.
     """
 
@@ -85,6 +89,7 @@ class LevelStates:
     common: FloatArray
     common_drift: FloatArray
     own_season: FloatArray
+    amplitude: FloatArray
     surprise: FloatArray
 
 
@@ -113,7 +118,7 @@ def run_filters(
     stacked = _stack(settings)
     recursion = _Recursion(len(settings), type_mean, stacked)
     shape = (len(settings), n_studios, n_months)
-    level, deviation, surprise, own_season = (np.zeros(shape) for _ in range(4))
+    level, deviation, surprise, own_season, amplitude = (np.zeros(shape) for _ in range(5))
     common = np.zeros((len(settings), n_months))
     for t in range(n_months):
         month = int(calendar_months[t])
@@ -121,9 +126,17 @@ def run_filters(
         level[:, :, t] = np.where(recursion.seen > 0, recursion.level, np.nan)
         deviation[:, :, t] = recursion.deviation
         own_season[:, :, t] = recursion.own_season[:, :, month]
+        amplitude[:, :, t] = recursion.amplitude
         common[:, t] = recursion.common[:, 0]
     return LevelStates(
-        level, deviation, _drift(level, stacked), common, _common_drift(common), own_season, surprise
+        level,
+        deviation,
+        _drift(level, stacked),
+        common,
+        _common_drift(common),
+        own_season,
+        amplitude,
+        surprise,
     )
 
 
@@ -149,6 +162,8 @@ class _Recursion:
             _FIRST_VARIANCE_OF_DEVIATION * stacked["deviation_variance"], shape
         ).astype(float)
         self.own_season, self.own_weight = np.zeros((*shape, 12)), np.zeros((*shape, 12))
+        self.amplitude = np.ones(shape)
+        self.p_amplitude = np.broadcast_to(stacked["amplitude_variance"], shape).astype(float)
         self.seen = np.zeros(len(type_mean))
         self.common = np.zeros((n_settings, 1))
 
@@ -156,11 +171,13 @@ class _Recursion:
         """Takes one month of (S,) values in and returns the (P, S) surprise."""
         self._predict()
         here = np.isfinite(value)
-        expected = self.level + self.deviation + season + self.own_season[:, :, month] + self.common
+        seasonal = self.amplitude * season + self.own_season[:, :, month]
+        expected = self.level + self.deviation + seasonal + self.common
         surprise = np.where(here, value - expected, 0.0)
         noise = counting + self.s["noise_variance"]
         total = self.p_level + 2 * self.p_cross + self.p_deviation + noise
         own = surprise - self._move_common(surprise, here, total)
+        self._learn_amplitude(own, here, total, season)
         self._learn_season(own, here, np.sqrt(total), noise, month)
         self._update(own, here, total)
         self.seen = self.seen + here
@@ -205,6 +222,16 @@ class _Recursion:
         crossed = self.p_cross + self.p_deviation
         self.p_cross = self.p_cross - gain_level * crossed
         self.p_deviation = self.p_deviation - gain_deviation * crossed
+
+    def _learn_amplitude(
+        self, surprise: FloatArray, here: BoolArray, total: FloatArray, season: FloatArray
+    ) -> None:
+        """Recursive least squares of surprises, outliers cut, on the type's season."""
+        spread = _OUTLIER_SPREADS * np.sqrt(total)
+        scale = total + season**2 * self.p_amplitude
+        gain = np.where(here & (self.seen > 0), self.p_amplitude * season / scale, 0.0)
+        self.amplitude = self.amplitude + gain * np.clip(surprise, -spread, spread)
+        self.p_amplitude = self.p_amplitude * (1 - gain * season)
 
     def _learn_season(
         self, surprise: FloatArray, here: BoolArray, spread: FloatArray, noise: FloatArray, month: int
@@ -274,6 +301,6 @@ def project(
         + states.common[layer, columns, None] * settings.common_persistence**horizon
         + states.common_drift[layer, columns, None] * np.cumsum(settings.common_drift_damping**horizon)
         + states.drift[layer, rows, columns, None] * np.cumsum(settings.drift_damping**horizon)
-        + season_path
+        + states.amplitude[layer, rows, columns, None] * season_path
         + own
     )

@@ -1,4 +1,8 @@
-"""Seasonal factors of a flow by studio type: ratios to a centred year, shrunk towards the whole panel's."""
+"""Seasonal factors of a flow by studio type: ratios to a centred year, shrunk towards the whole panel's.
+
+What hit all studios in one year (a shock in March, say) is the market's and not the season's: it is told
+apart by the median over years, and taken out first.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 _HALF_WINDOW = 6
 _FEWEST_IN_WINDOW = 10
+_FEWEST_SHARING = 8
+_FEWEST_YEARS = 3
 
 
 def type_seasons(
@@ -34,6 +40,7 @@ def type_seasons(
     departures = values - centred_year(values)
     weights = np.where(np.isfinite(departures), weights, 0.0)
     departures = np.where(np.isfinite(departures), departures, 0.0)
+    departures = np.where(weights > 0, departures - _market(departures, weights, calendar_months), 0.0)
     totals, sums = np.zeros((n_types, 12)), np.zeros((n_types, 12))
     for month in range(12):
         here = calendar_months == month
@@ -44,6 +51,20 @@ def type_seasons(
     panel = sums.sum(0) / np.maximum(totals.sum(0) + shrinkage, 1e-12)
     factors = (sums + shrinkage * panel) / np.maximum(totals + shrinkage, 1e-12)
     return np.asarray(factors - factors.mean(1, keepdims=True))
+
+
+def _market(departures: FloatArray, weights: FloatArray, calendar_months: IntArray) -> FloatArray:
+    """(T,) by how much all studios departed from what is usual for the month of the year, the median over
+    years; 0 where too few studios share the month, or too few years have it.
+    """
+    mean = (weights * departures).sum(0) / np.maximum(weights.sum(0), 1e-12)
+    shared = (weights > 0).sum(0) >= _FEWEST_SHARING
+    market = np.zeros(len(mean))
+    for month in range(12):
+        here = shared & (calendar_months == month)
+        if here.sum() >= _FEWEST_YEARS:
+            market[here] = mean[here] - np.median(mean[here])
+    return market
 
 
 def centred_year(values: FloatArray) -> FloatArray:

@@ -25,8 +25,19 @@ PLAIN = FilterSettings(
     clip_threshold=2.5,
     drift_damping=0.8,
     own_drift_share=0.3,
+    amplitude_variance=0.2,
 )
-QUIET = replace(PLAIN, common_gain=0.0, own_season_months=1e9, jump_threshold=1e9, clip_threshold=1e9)
+QUIET = replace(
+    PLAIN,
+    common_gain=0.0,
+    own_season_months=1e9,
+    jump_threshold=1e9,
+    clip_threshold=1e9,
+    amplitude_variance=0.0,
+)
+
+
+SAME = ("level", "deviation", "own_season", "amplitude", "surprise")
 
 
 class SlowStudio:
@@ -37,6 +48,7 @@ class SlowStudio:
         self.state = np.array([start, 0.0])
         self.covariance = np.diag([s.between_variance, 0.5 * s.deviation_variance])
         self.own_season, self.own_weight = np.zeros(12), np.zeros(12)
+        self.amplitude, self.amplitude_variance = 1.0, s.amplitude_variance
 
     def predict(self) -> None:
         transition = np.diag([1.0, self.s.deviation_persistence])
@@ -45,15 +57,20 @@ class SlowStudio:
         self.covariance = transition @ self.covariance @ transition.T + steps
 
     def expected(self, season: float, month: int, common: float) -> float:
-        return float(self.state.sum() + season + self.own_season[month] + common)
+        return float(self.state.sum() + self.amplitude * season + self.own_season[month] + common)
 
     def spread(self, counting: float) -> float:
         observed = np.ones(2)
         return float(np.sqrt(observed @ self.covariance @ observed + counting + self.s.noise_variance))
 
-    def learn(self, surprise: float, counting: float, month: int) -> None:
+    def learn(self, surprise: float, counting: float, month: int, season: float) -> None:
         spread, noise = self.spread(counting), counting + self.s.noise_variance
         if self.months_seen > 0:
+            # One Bayesian regression of the surprise on the season: precisions add up.
+            precision = 1 / max(self.amplitude_variance, 1e-300) + season**2 / spread**2
+            cut = float(np.clip(surprise, -3 * spread, 3 * spread))
+            self.amplitude += season * cut / spread**2 / precision
+            self.amplitude_variance = 1 / precision
             weight = self.s.noise_variance / noise
             self.own_weight[month] += weight
             gain = weight / (self.own_weight[month] + self.s.own_season_months)
@@ -81,7 +98,7 @@ def slow_filter(
 ) -> dict[str, FloatArray]:
     n_studios, n_months = values.shape
     studios = [SlowStudio(s, float(mean)) for mean in type_mean]
-    found = {name: np.full(values.shape, np.nan) for name in ("level", "deviation", "own_season", "surprise")}
+    found = {name: np.full(values.shape, np.nan) for name in SAME}
     found["common"] = np.zeros((1, n_months))
     common = 0.0
     for t in range(n_months):
@@ -95,11 +112,13 @@ def slow_filter(
         moved = _market_move(studios, here, found["surprise"][:, t], counting[:, t], s)
         common += moved
         for i in here:
-            studios[i].learn(float(found["surprise"][i, t]) - moved, float(counting[i, t]), month)
+            own = float(found["surprise"][i, t]) - moved
+            studios[i].learn(own, float(counting[i, t]), month, float(season[i, month]))
         for i, studio in enumerate(studios):
             found["level"][i, t] = studio.state[0] if studio.months_seen else np.nan
             found["deviation"][i, t] = studio.state[1]
             found["own_season"][i, t] = studio.own_season[month]
+            found["amplitude"][i, t] = studio.amplitude
         found["common"][0, t] = common
     return found
 
@@ -132,7 +151,7 @@ def random_flow(seed: int, n_studios: int = 12, n_months: int = 30) -> tuple[Flo
 
 
 def same(states: LevelStates, layer: int, slow: dict[str, FloatArray]) -> None:
-    for name in ("level", "deviation", "own_season", "surprise"):
+    for name in SAME:
         np.testing.assert_allclose(getattr(states, name)[layer], slow[name], atol=1e-9, err_msg=name)
     np.testing.assert_allclose(states.common[layer], slow["common"][0], atol=1e-9)
 
@@ -151,7 +170,14 @@ def test_the_twin_would_notice() -> None:
     values, counting, type_mean, season = random_flow(1)
     calendar = np.arange(values.shape[1]) % 12
     states = run_filters(values, counting, type_mean, season, calendar, [PLAIN])
-    for name in ("jump_threshold", "clip_threshold", "own_season_months", "common_gain", "noise_variance"):
+    for name in (
+        "jump_threshold",
+        "clip_threshold",
+        "own_season_months",
+        "amplitude_variance",
+        "common_gain",
+        "noise_variance",
+    ):
         other = replace(PLAIN, **{name: getattr(PLAIN, name) * 0.5})
         with pytest.raises(AssertionError):
             same(states, 0, slow_filter(values, counting, type_mean, season, calendar, other))
@@ -197,7 +223,7 @@ def test_a_forecast_is_the_sum_of_its_parts() -> None:
             + states.deviation[0, 4, 29] * 0.7**h
             + states.common[0, 29] * 0.9**h
             + states.drift[0, 4, 29] * sum(0.8**k for k in range(1, h + 1))
-            + path[0, h - 1]
+            + states.amplitude[0, 4, 29] * path[0, h - 1]
             + states.own_season[0, 4, 29 + h - 12]
         )
         assert forecast[h - 1] == pytest.approx(expected)
@@ -219,3 +245,16 @@ def test_drift_is_the_yearly_change_of_the_level_and_waits_for_a_year() -> None:
         [replace(own, own_drift_share=0.0)],
     )
     np.testing.assert_allclose(pooled.drift[0, :, -1], 0.0, atol=1e-12)
+
+
+def test_a_studio_that_follows_its_type_s_season_more_strongly_is_told_apart() -> None:
+    """Studios of amplitudes 0.5, 1 and 1.6: after five years each is found; without a variance none is."""
+    calendar = np.arange(60) % 12
+    season = np.tile(0.4 * np.cos(2 * np.pi * np.arange(12) / 12), (3, 1))
+    planted = np.array([0.5, 1.0, 1.6])
+    values = 2 + planted[:, None] * season[:, calendar] + np.random.default_rng(4).normal(0, 0.05, (3, 60))
+    calm = replace(QUIET, level_variance=1e-5, deviation_variance=1e-5, noise_variance=0.0025)
+    settings = [replace(calm, amplitude_variance=0.3), calm]
+    states = run_filters(values, np.zeros_like(values), np.full(3, 2.0), season, calendar, settings)
+    np.testing.assert_allclose(states.amplitude[0, :, -1], planted, atol=0.1)
+    np.testing.assert_array_equal(states.amplitude[1], 1.0)

@@ -57,6 +57,17 @@ def test_an_unknown_type_gets_the_panel_s_season_and_a_short_panel_none() -> Non
     np.testing.assert_array_equal(short, 0.0)
 
 
+def test_a_shock_of_one_year_is_the_market_s_and_not_the_season_s() -> None:
+    values, types = planted()
+    shocked = values.copy()
+    shocked[:, 20:23] -= 0.5
+    found = type_seasons(shocked, np.ones_like(values), types, 2, CALENDAR, 0.5)
+    np.testing.assert_allclose(found, [WINTER, SUMMER], atol=0.05)
+    # With two years there is no telling which of them was usual: the mean is taken.
+    short = type_seasons(shocked[:, 8:38], np.ones((40, 30)), types, 2, CALENDAR[8:38], 0.5)
+    assert np.abs(short - np.stack([WINTER, SUMMER])).max() > 0.1
+
+
 def test_the_centred_year_by_hand() -> None:
     values = np.arange(26.0)[None] ** 2
     around = values[0, 6:19].copy()
