@@ -23,6 +23,7 @@ COLOURS: dict[str, str] = {
     "ensemble": ACCENT,
     "core": "#0f9d8a",
     "direct": "#c8553d",
+    "smoothing": "#7a6a58",
     "xgboost": "#e08a1e",
     "lightgbm": "#a24bb0",
     "random_forest": "#6f9a3c",
@@ -113,14 +114,17 @@ def note(text: str) -> bytes:
 
 
 def to_png(figure: Figure) -> bytes:
-    """PNG of at most `MAX_BYTES`: 64 colours, and fewer dots per inch where that is not enough."""
+    """PNG of at most `MAX_BYTES`: 256 colours, and fewer dots per inch where that is not enough.
+
+    With fewer colours thin lines lose theirs to the nearest one that fills more of the picture.
+    """
     canvas: Any = FigureCanvasAgg(figure)
     for dots_per_inch in (150, 110, 80, 50):
         figure.set_dpi(dots_per_inch)
         canvas.draw()
         image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
         png = io.BytesIO()
-        image.quantize(64, dither=Image.Dither.NONE).save(png, format="png")
+        image.quantize(256, dither=Image.Dither.NONE).save(png, format="png")
         if png.tell() < MAX_BYTES:
             break
     return png.getvalue()

@@ -19,6 +19,7 @@ from studio_pipeline.evaluation.wording import joined, per_cent
 from studio_pipeline.forecasting.candidates import CANDIDATES as MEMBERS
 
 NO_WEIGHT = 0.005
+ARTICLES = {"core": "the ", "random_forest": "the ", "direct": "its "}
 NOT_JUDGED = "There are too few months to backtest this model: nothing below says how good it is."
 
 
@@ -80,7 +81,7 @@ def weights_in_words(weights: pd.DataFrame) -> list[str]:
         leader = str(mean.idxmax())
         learners = float(mean.reindex(LEARNERS).fillna(0).sum())
         words = (
-            f"For {target} the {LABELS[leader]} carries most ({per_cent(float(mean[leader]), 0)} on average"
+            f"For {target} {ARTICLES.get(leader, '')}{LABELS[leader]} carries most ({per_cent(float(mean[leader]), 0)} on average"
             f" over the horizons); the three learners together have {per_cent(learners, 0)}."
         )
         sentences.append(words + zero_weights_in_words(mean))
