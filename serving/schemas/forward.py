@@ -41,6 +41,14 @@ class ForwardRequest(RequestModel):
     levers: Levers = Levers.model_validate({})
     lever_plan: list[PlanStep] = Field(default=[], max_length=100, description="Later changes of levers.")
     compare_to_status_quo: bool = False
+    execution_uncertainty: float = Field(
+        default=0.0,
+        ge=0,
+        le=0.5,
+        description="How exactly given levers are carried out: relative standard deviation of each (0.1: a"
+        " price of 150 ends up at 150 give or take 15; of a rate, its odds). Widens the intervals, those of"
+        " the total and of the difference to the status quo; 0 takes levers as carried out exactly.",
+    )
     studio_type: str | None = Field(default=None, max_length=100, description="For a studio without history.")
     class_capacity: float | None = Field(
         default=None, gt=0, le=100_000, description="Seats, for one without history."
@@ -65,6 +73,7 @@ class ForwardRequest(RequestModel):
             studio_type=self.studio_type,
             class_capacity=self.class_capacity,
             compare_to_status_quo=self.compare_to_status_quo,
+            execution_uncertainty=self.execution_uncertainty,
         )
 
 

@@ -38,6 +38,7 @@ PATHS: tuple[str, ...] = (
 scales."""
 
 START: tuple[str, ...] = ("members", "class_capacity", "attendance_rate")
+_START_OF = {START_LEVER: "members", "class_capacity": "class_capacity"}
 REGRESSORS: tuple[str, ...] = ("price", "fullness", "crowding", "overwork")
 SLOPES: tuple[str, ...] = tuple(f"{flow}_{regressor}" for flow in RESPONDING for regressor in REGRESSORS)
 
@@ -99,6 +100,14 @@ class FlowTerms:
             dict(zip(START, self.start.T, strict=True)),
             dict(zip(SLOPES, self.slopes.T, strict=True)),
         )
+
+    def level(self, place: int, name: str) -> float:
+        """Of one projection, a lever's level in its first month, or `visits` a member, or `class_capacity`,
+        without any lever given; NaN where unknown.
+        """
+        if name in _START_OF:
+            return float(self.start[place, START.index(_START_OF[name])])
+        return float(self.stacked[place, PATHS.index(PUT_IN_PLACE.get(name, name)), 0])
 
     def plain(self, place: int) -> tuple[dict[str, list[float]], dict[str, float], dict[str, float]]:
         """The same of one projection, as plain numbers."""

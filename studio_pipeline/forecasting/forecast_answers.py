@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 
-from studio_pipeline.forecasting.bounds import Range
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverEffect, StatusQuo
-from studio_pipeline.forecasting.query_warnings import warnings_of
+from studio_pipeline.forecasting.query_warnings import KnownOfStudio, warnings_of
+from studio_pipeline.forecasting.revenue_bands import RevenueBands
 from studio_pipeline.panel.arrays import FloatArray
 
 _EFFECT_OF = {
@@ -28,17 +29,29 @@ class AnswerParts:
         given: (3, 12) revenue, members and retention under the query's levers.
         free: the same with every lever free.
         scale: of the revenue's residuals.
+        chance: (12,) chance that a month lands within 10 % of its forecast.
         base_month: the last known month.
-        history_months: months of the studio up to it.
-        shown: of each lever, the smallest and largest value shown.
+        known: of the studio, for its history and warnings.
+        execution: (J, 12) effects of `execution_effects`; None where levers are carried out exactly.
     """
 
     given: FloatArray
     free: FloatArray
     scale: float
+    chance: FloatArray
     base_month: np.datetime64
-    history_months: int
-    shown: Mapping[str, Range]
+    known: KnownOfStudio
+    execution: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """Scales of the revenue's residuals over the months asked for: of each month, and of their sum."""
+
+    month: FloatArray | float
+    total: float
+    chance: FloatArray
+    total_execution: float
 
 
 class Answers:
@@ -46,48 +59,66 @@ class Answers:
 
     Args:
         model: the model version.
+        bands: of its intervals.
     """
 
-    def __init__(self, model: StudioModel) -> None:
-        self._model = model
+    def __init__(self, model: StudioModel, bands: RevenueBands) -> None:
+        self._model, self._bands = model, bands
         self._lever_effects = lever_effects(model)
         self._accuracy = [_accuracy(model.accuracy, months) for months in range(len(model.accuracy) + 1)]
 
     def answer(self, query: ForwardQuery, parts: AnswerParts) -> Forecast:
         """The answer to a query."""
         months = query.projection_months
-        tables, scale = self._model.intervals, np.array([parts.scale])
         revenue = parts.given[0, :months]
-        total = revenue.sum(keepdims=True)
-        levels = query.interval_levels
-        totals = {level: tables.total_interval(total, scale, months, level)[0] for level in levels}
+        total = float(revenue.sum())
+        spread = self._spread(parts, revenue, total)
+        levels, bands = query.interval_levels, self._bands
         return Forecast(
             studio_id=query.studio_id,
             base_month=parts.base_month,
-            history_months=parts.history_months,
+            history_months=parts.known.history_months,
             revenue=revenue,
             member_count=parts.given[1, :months],
             retention_rate=parts.given[2, :months],
-            intervals={level: tables.interval(revenue[None], scale, level)[0] for level in levels},
-            confidence_score=tables.chance_within(scale, months)[0],
-            total_intervals={level: (float(low), float(high)) for level, (low, high) in totals.items()},
+            intervals={level: bands.months(revenue, spread.month, level) for level in levels},
+            confidence_score=spread.chance,
+            total_intervals={level: bands.total(total, spread.total, months, level) for level in levels},
             prediction_accuracy=self._accuracy[months],
             lever_effects=self._lever_effects,
-            warnings=warnings_of(query, parts.history_months, parts.shown, self._model.core.responses),
-            status_quo=self._status_quo(query, parts) if query.compare_to_status_quo else None,
+            warnings=warnings_of(query, parts.known),
+            status_quo=self._status_quo(query, parts, total, spread) if query.compare_to_status_quo else None,
         )
 
-    def _status_quo(self, query: ForwardQuery, parts: AnswerParts) -> StatusQuo:
-        """Both totals err together, so the difference is as uncertain, relative to its size, as the
-        total is.
+    def _spread(self, parts: AnswerParts, revenue: FloatArray, total: float) -> _Spread:
+        """Levers that are carried out inexactly add their own variance, in quadrature."""
+        months = len(revenue)
+        if parts.execution is None:
+            return _Spread(parts.scale, parts.scale, parts.chance[:months], 0.0)
+        effects = parts.execution[:, :months]
+        of_month = np.sqrt((effects**2).sum(0)) / self._bands.month_deviation[:months]
+        month_scale = np.hypot(parts.scale, of_month)
+        moved = float(np.sqrt(((effects * revenue).sum(1) ** 2).sum()))
+        of_total = moved / total / self._bands.total_deviation[months - 1] if total > 0 else 0.0
+        chance = self._bands.chance_within(month_scale[None])[0]
+        return _Spread(month_scale, math.hypot(parts.scale, of_total), chance, moved)
+
+    def _status_quo(
+        self, query: ForwardQuery, parts: AnswerParts, total: float, spread: _Spread
+    ) -> StatusQuo:
+        """Both totals err together, so the difference is as uncertain, relative to its size, as the total is;
+        levers that are carried out inexactly move one of them alone.
         """
-        months = query.projection_months
+        months, level = query.projection_months, query.interval_levels[0]
         usual = float(parts.free[0, :months].sum())
-        difference = float(parts.given[0, :months].sum()) - usual
-        ends = self._model.intervals.total_interval(
-            np.array([difference]), np.array([parts.scale]), months, query.interval_levels[0]
-        )[0]
-        return StatusQuo(usual, difference, (float(ends.min()), float(ends.max())))
+        difference = total - usual
+        low, high = sorted(self._bands.total(difference, parts.scale, months, level))
+        moved = spread.total_execution * NormalDist().inv_cdf((1 + level) / 2)
+        ends = (
+            difference - math.hypot(difference - low, moved),
+            difference + math.hypot(high - difference, moved),
+        )
+        return StatusQuo(usual, difference, ends if moved else (low, high))
 
 
 def _accuracy(accuracy: FloatArray, months: int) -> float:

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
 
 from studio_pipeline.errors import QueryError, UnknownStudioError
 from studio_pipeline.forecasting.bounds import Range
-from studio_pipeline.forecasting.core import core_states, project_core
+from studio_pipeline.forecasting.core import core_states, origin_terms, project_flows
+from studio_pipeline.forecasting.execution import execution_effects
+from studio_pipeline.forecasting.flow_terms import FlowTerms
 from studio_pipeline.forecasting.forecast_answers import AnswerParts, Answers
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.model import StudioModel
+from studio_pipeline.forecasting.new_studios import new_studio_panel
 from studio_pipeline.forecasting.origin_store import OriginStore, Place, gathered
-from studio_pipeline.forecasting.prepared_origins import Preparation, PreparedOrigins
+from studio_pipeline.forecasting.preparation import Preparation
+from studio_pipeline.forecasting.prepared_origins import PreparedOrigins
 from studio_pipeline.forecasting.projection import project_many, project_one
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.query_warnings import KnownOfStudio
 from studio_pipeline.forecasting.requests import (
     check_query,
     lever_lists,
     lever_paths,
     locate,
-    new_studio_panel,
     shown_ranges,
 )
+from studio_pipeline.forecasting.stock_and_flow import simulate_terms
 from studio_pipeline.forecasting.targets import TARGETS, core_targets
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 
 _NEW_STUDIO_WIDENING = 2.0
+_RETENTION = TARGETS.index("retention")
 
 
 class Forecaster:
@@ -47,43 +53,50 @@ class Forecaster:
         preparation = Preparation(model, panel)
         self._graphs = preparation.graphs
         self._store = OriginStore(preparation)
-        self._answers = Answers(model)
+        self._bands = preparation.bands
+        self._effects = model.core.responses.effects
+        self._answers = Answers(model, preparation.bands)
 
     def forecast(self, queries: Sequence[ForwardQuery]) -> list[Forecast | QueryError]:
         """Answers each query, in order; a query that can't be answered gets its error instead."""
-        answers: list[Forecast | QueryError | None] = [None] * len(queries)
-        located: list[tuple[int, tuple[int, int]]] = []
+        answers: dict[int, Forecast | QueryError] = {}
+        keys: dict[int, tuple[int, int]] = {}
         for order, query in enumerate(queries):
             try:
                 if query.studio_id in self.panel.rows:
-                    located.append((order, locate(query, self.panel)))
+                    keys[order] = locate(query, self.panel)
                 else:
                     answers[order] = self._new_studio(query)
             except QueryError as refused:
                 answers[order] = refused
-        places = self._store.find([key for _, key in located])
-        asked: list[tuple[int, ForwardQuery, Place, dict[str, Range]]] = []
-        for (order, _), (block, place) in zip(located, places, strict=True):
-            shown = shown_ranges(block.shown[place])
+        places = dict(zip(keys, self._store.find(list(keys.values())), strict=True))
+        for order, place in list(places.items()):
             try:
-                check_query(queries[order], shown)
-                asked.append((order, queries[order], (block, place), shown))
+                check_query(queries[order], shown_at(place))
             except QueryError as refused:
                 answers[order] = refused
-        projected = self._projected([(query, place) for _, query, place, _ in asked])
-        for (order, query, (block, place), shown), given in zip(asked, projected, strict=True):
-            answers[order] = self._answers.answer(
-                query,
-                AnswerParts(
-                    given=given,
-                    free=block.free[place],
-                    scale=float(block.scale[place]),
-                    base_month=self.panel.months[block.columns[place]],
-                    history_months=int(block.history_months[place]),
-                    shown=shown,
-                ),
-            )
-        return [answer for answer in answers if answer is not None]
+                del places[order]
+        asked = [(queries[order], place) for order, place in places.items()]
+        for order, (query, place), given in zip(places, asked, self._projected(asked), strict=True):
+            answers[order] = self._known_studio(query, place, given)
+        return [answers[order] for order in range(len(queries))]
+
+    def _known_studio(self, query: ForwardQuery, place: Place, given: FloatArray) -> Forecast:
+        """The answer from the (3, 12) projection of a prepared origin."""
+        block, row = place
+        free = block.free[row]
+        usual = _usual(block.terms, row, float(free[_RETENTION, 0]))
+        history_months = int(block.history_months[row])
+        parts = AnswerParts(
+            given=given,
+            free=free,
+            scale=float(block.scale[row]),
+            chance=block.chance[row],
+            base_month=self.panel.months[block.columns[row]],
+            known=KnownOfStudio(history_months, shown_at(place), self._effects, usual),
+            execution=_execution(query, block.terms, row),
+        )
+        return self._answers.answer(query, parts)
 
     def _projected(self, asked: Sequence[tuple[ForwardQuery, Place]]) -> Sequence[FloatArray]:
         """(3, 12) revenue, members and retention of each query: one by plain numbers, many by arrays."""
@@ -117,7 +130,9 @@ class Forecaster:
         """
         panel = new_studio_panel(query, self.panel, self._shown_by_all)
         states = core_states(panel, self.model.core, assume_typical=True)
-        paths = project_core(states, np.array([0]), np.array([0]), MAX_HORIZON_MONTHS, lever_paths([query]))
+        origin = np.array([0]), np.array([0])
+        terms = origin_terms(states, project_flows(states, *origin, MAX_HORIZON_MONTHS), *origin)
+        paths = simulate_terms(terms, lever_paths([query]))
         if not np.isfinite(paths.revenue).all():
             raise UnknownStudioError(
                 f"There are no months of studio {query.studio_id!r}, "
@@ -127,6 +142,36 @@ class Forecaster:
         by_target = core_targets(paths)
         given = np.stack([by_target[target][0] for target in TARGETS])
         scale = self.model.intervals.panel_scale * _NEW_STUDIO_WIDENING
-        return self._answers.answer(
-            query, AnswerParts(given, given, scale, panel.months[0], 0, self._shown_by_all)
+        usual = _usual(terms, 0, float(given[_RETENTION, 0]))
+        parts = AnswerParts(
+            given=given,
+            free=given,
+            scale=scale,
+            chance=self._bands.chance_within(np.full((1, MAX_HORIZON_MONTHS), scale))[0],
+            base_month=panel.months[0],
+            known=KnownOfStudio(0, self._shown_by_all, self._effects, usual),
+            execution=_execution(query, terms, 0),
         )
+        return self._answers.answer(query, parts)
+
+
+def shown_at(place: Place) -> dict[str, Range]:
+    """Of each lever, the smallest and largest value shown up to a prepared origin."""
+    block, row = place
+    return shown_ranges(block.shown[row])
+
+
+def _execution(query: ForwardQuery, terms: FlowTerms, place: int) -> FloatArray | None:
+    """(J, 12) effects of carrying levers out inexactly; None where they are carried out exactly."""
+    if not query.execution_uncertainty:
+        return None
+    one = terms.take(slice(place, place + 1))
+    effects = execution_effects(one, lever_paths([query]), np.array([query.execution_uncertainty]))
+    return np.asarray(effects[:, 0])
+
+
+def _usual(terms: FlowTerms, place: int, retention: float) -> Callable[[str], float]:
+    """Levels of one studio in the first projected month with every lever free, by the names of
+    `FlowTerms.level`.
+    """
+    return lambda name: retention if name == "retention_rate" else terms.level(place, name)

@@ -4,36 +4,15 @@ once for many of them, and a question only adds its levers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
 
-from studio_pipeline.forecasting.candidates import CANDIDATES, combine, shares_of, stacked, with_learners
-from studio_pipeline.forecasting.core import core_states, origin_terms, project_flows
-from studio_pipeline.forecasting.core_candidates import candidates_from
-from studio_pipeline.forecasting.feature_formulas import Windows
-from studio_pipeline.forecasting.features import origin_features
 from studio_pipeline.forecasting.flow_terms import FlowTerms
-from studio_pipeline.forecasting.folds import Origins
-from studio_pipeline.forecasting.given_features import trailing_levels
-from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.forecasting.intervals import studio_scales
 from studio_pipeline.forecasting.learning_rows import (
-    ROW_FEATURES,
     RowArray,
-    Typical,
-    row_features,
-    typical_of_month,
 )
-from studio_pipeline.forecasting.lever_ensemble import kept_factors, learned_parts
-from studio_pipeline.forecasting.model import StudioModel
-from studio_pipeline.forecasting.onnx_sessions import LearnerGraphs
-from studio_pipeline.forecasting.stock_and_flow import CorePaths, simulate_terms
-from studio_pipeline.forecasting.targets import TARGETS, core_targets
-from studio_pipeline.forecasting.windows import cut_windows, features_at
-from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
-from studio_pipeline.panel.columns import LEVER_COLUMNS
+from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -47,6 +26,7 @@ class PreparedOrigins:
         shown: (N, 8, 2) smallest and largest value of each lever up to the base month, in the order of
             `LEVER_COLUMNS`; NaN where none was shown.
         scale: (N,) scale of the revenue's residuals.
+        chance: (N, H) chance that a month lands within 10 % of its forecast.
         terms: what the stock-and-flow core runs on.
         core: (N, 3, H) the core's free projection of each of `TARGETS`.
         free: (N, 3, H) the ensemble's free forecast of each of `TARGETS`.
@@ -64,6 +44,7 @@ class PreparedOrigins:
     history_months: IntArray
     shown: FloatArray
     scale: FloatArray
+    chance: FloatArray
     terms: FlowTerms
     core: FloatArray
     free: FloatArray
@@ -94,98 +75,3 @@ def joined(parts: list[PreparedOrigins]) -> PreparedOrigins:
     names = [f.name for f in fields(PreparedOrigins) if f.name != "terms"]
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return PreparedOrigins(**arrays, terms=FlowTerms.joined([part.terms for part in parts]))
-
-
-class Preparation:
-    """Prepares origins of one panel under one model.
-
-    Args:
-        model: the model version.
-        panel: the data version.
-    """
-
-    def __init__(self, model: StudioModel, panel: StudioPanel) -> None:
-        self.model, self.panel = model, panel
-        self.states = core_states(panel, model.core)
-        self.graphs = LearnerGraphs(model.graphs)
-        self._typical: dict[int, Typical] = {}
-
-    def prepare(self, origins: Origins) -> PreparedOrigins:
-        """All of the origins in one pass; base months that the studios have."""
-        windows = cut_windows(self.panel, origins.rows, origins.columns)
-        flows = project_flows(self.states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
-        terms = origin_terms(self.states, flows, origins.rows, origins.columns)
-        paths = simulate_terms(terms, {})
-        learner_rows = self._learner_rows(windows, paths, origins)
-        candidates = candidates_from(self.states, origins, flows, paths)
-        core = np.stack([core_targets(paths)[target] for target in TARGETS], 1)
-        corrections = self.graphs.corrections(learner_rows)
-        free, shares = self._ensemble(candidates, core, corrections)
-        tables = self.model.intervals
-        return PreparedOrigins(
-            rows=origins.rows,
-            columns=origins.columns,
-            history_months=_history_months(self.panel, origins),
-            shown=shown_values(self.panel, origins),
-            scale=studio_scales(windows.values, tables.panel_scale, tables.own_scale_months),
-            terms=terms,
-            core=core,
-            free=free,
-            kept=kept_factors(core, free),
-            learned=learned_parts(shares, corrections, core[:, 2]),
-            learner_shares=shares,
-            learner_rows=learner_rows,
-            trailing_levels=trailing_levels(self.panel, origins),
-        )
-
-    def _ensemble(
-        self, candidates: Mapping[str, Mapping[str, FloatArray]], core: FloatArray, corrections: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """(N, 3, H) free forecasts, and the (N, 3, L, H) shares of the learners in them."""
-        free, shares = np.empty_like(core), np.zeros_like(corrections)
-        for place, target in enumerate(TARGETS):
-            own = {name: corrections[:, place, k] for k, name in enumerate(self.graphs.learners)}
-            stack = stacked(with_learners(candidates[target], own, target))
-            weights = self.model.weights[target]
-            free[:, place] = combine(stack, weights)
-            by_candidate = shares_of(stack, weights)
-            for k, name in enumerate(self.graphs.learners):
-                shares[:, place, k] = by_candidate[CANDIDATES.index(name)]
-        return free, shares
-
-    def _learner_rows(self, windows: Windows, paths: CorePaths, origins: Origins) -> RowArray:
-        if not self.graphs.learners:
-            return np.zeros((len(origins), MAX_HORIZON_MONTHS, 0), dtype=np.float32)
-        typical = self._typical_of(origins)
-        x = row_features(origin_features(windows), paths, self.panel, origins, typical, {})
-        return x.reshape(len(origins), MAX_HORIZON_MONTHS, len(ROW_FEATURES))
-
-    def _typical_of(self, origins: Origins) -> dict[int, Typical]:
-        for column in np.unique(origins.columns):
-            if int(column) not in self._typical:
-                rows = np.arange(self.panel.n_studios)
-                features = features_at(self.panel, rows, np.full(len(rows), column))
-                self._typical[int(column)] = typical_of_month(features, self.states, int(column))
-        return self._typical
-
-
-def _up_to(panel: StudioPanel, origins: Origins) -> BoolArray:
-    """(N, T) whether a month lies up to the origin's base month."""
-    return np.asarray(np.arange(panel.n_months) <= origins.columns[:, None])
-
-
-def _history_months(panel: StudioPanel, origins: Origins) -> IntArray:
-    return np.asarray((panel.known[origins.rows] & _up_to(panel, origins)).sum(1))
-
-
-def shown_values(panel: StudioPanel, origins: Origins) -> FloatArray:
-    """(N, 8, 2) smallest and largest value of each lever up to each origin; NaN where none was shown."""
-    until = _up_to(panel, origins)
-    shown = np.empty((len(origins), len(LEVER_COLUMNS), 2))
-    for place, name in enumerate(LEVER_COLUMNS.values()):
-        values = np.where(until, panel.values[name][origins.rows], np.nan)
-        # Infinity is no value either.
-        values[np.isinf(values)] = np.nan
-        shown[:, place, 0] = np.fmin.reduce(values, axis=1)
-        shown[:, place, 1] = np.fmax.reduce(values, axis=1)
-    return shown

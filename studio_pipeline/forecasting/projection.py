@@ -13,7 +13,8 @@ from studio_pipeline.forecasting.learning_rows import with_given
 from studio_pipeline.forecasting.lever_ensemble import FreeEnsemble, learned_parts, under_levers
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.onnx_sessions import LearnerGraphs
-from studio_pipeline.forecasting.prepared_origins import Preparation, PreparedOrigins
+from studio_pipeline.forecasting.preparation import Preparation
+from studio_pipeline.forecasting.prepared_origins import PreparedOrigins
 from studio_pipeline.forecasting.stock_and_flow import run_months, simulate_terms
 from studio_pipeline.forecasting.targets import TARGETS
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel

@@ -39,6 +39,8 @@ class ForwardQuery:
         studio_type: used for a studio without history.
         class_capacity: seats per class, used for a studio without history.
         compare_to_status_quo: also answer the difference to the forecast with every lever free.
+        execution_uncertainty: 0..0.5, relative standard deviation with which each given lever is carried out,
+            of a rate's odds; it widens what the answer says of revenue. 0: exactly as given.
     """
 
     studio_id: str
@@ -50,6 +52,7 @@ class ForwardQuery:
     studio_type: str | None = None
     class_capacity: float | None = None
     compare_to_status_quo: bool = False
+    execution_uncertainty: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,78 @@
-"""What a reader of an answer should know before trusting it."""
+"""What a reader of an answer should know before trusting it: sentences that a studio's owner can act on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from studio_pipeline.forecasting.bounds import Range
-from studio_pipeline.forecasting.queries import ForwardQuery
-from studio_pipeline.forecasting.responses import Responses
+from studio_pipeline.forecasting.lever_conflicts import conflicts
+from studio_pipeline.forecasting.queries import ForwardQuery, LeverEffect
 
 _SHORT_HISTORY_MONTHS = 12
 _OUTSIDE_SHARE = 0.05
 
+RESTS_ON: Mapping[str, tuple[str, ...]] = {
+    "avg_ticket_price": ("price",),
+    "class_attendance_rate": ("fullness", "crowding"),
+    "total_classes_held": ("fullness", "crowding"),
+    "staff_utilization_rate": ("overwork",),
+}
+"""Levers to which members respond, and the responses that say how."""
 
-def warnings_of(
-    query: ForwardQuery, history_months: int, shown: Mapping[str, Range], responses: Responses
-) -> tuple[str, ...]:
-    """Sentences about history, levers outside what has been seen, and effects that rest on no data."""
-    given = dict(query.levers)
-    for step in query.lever_plan:
-        given |= step.levers
-    return (*_about_history(history_months), *_outside(given, shown), *_without_data(given, responses))
+Effects = Mapping[str, Mapping[str, LeverEffect]]
+"""Flow (retention, acquisition) to regressor to the effect."""
+
+
+@dataclass(frozen=True)
+class KnownOfStudio:
+    """What is known of a studio before its levers are looked at.
+
+    Attributes:
+        history_months: months up to the base month.
+        shown: of each lever, the smallest and largest value shown.
+        effects: of the responses that its members are taken to have.
+        usual: level in the first month without any lever: of a lever, of `visits` a member, of
+            `class_capacity`; NaN where unknown.
+    """
+
+    history_months: int
+    shown: Mapping[str, Range]
+    effects: Effects
+    usual: Callable[[str], float]
+
+
+def warnings_of(query: ForwardQuery, known: KnownOfStudio) -> tuple[str, ...]:
+    """Sentences about history, levers outside what has been seen, levers that contradict each other, effects
+    that rest on no data, and steps that come too late to show.
+    """
+    found = _about_history(known.history_months)
+    stages = _stages(query)
+    for from_month, changed, held in stages:
+        when = f"From month {from_month} on: " if from_month > 1 else ""
+        found += [when + sentence for sentence in _outside(changed, known.shown)]
+        if len(held) > 1:
+            found += [
+                when + sentence for sentence in conflicts(held, known.shown, known.usual, known.effects)
+            ]
+    given = dict.fromkeys(lever for _, changed, _ in stages for lever in changed)
+    return (*found, *_without_data(given, known.effects), *_late_steps(query))
+
+
+Stage = tuple[int, Mapping[str, float], Mapping[str, float]]
+"""The month from which it holds, the levers that change in it, and all that are held in it."""
+
+
+def _stages(query: ForwardQuery) -> list[Stage]:
+    """From one change of levers to the next, earliest first."""
+    if not query.lever_plan:
+        return [(1, query.levers, query.levers)]
+    held: Mapping[str, float] = query.levers
+    stages: list[Stage] = [(1, held, held)]
+    for step in sorted(query.lever_plan, key=lambda step: step.from_month):
+        held = {**held, **step.levers}
+        stages.append((step.from_month, step.levers, held))
+    return stages
 
 
 def _about_history(history_months: int) -> list[str]:
@@ -44,10 +97,33 @@ def _outside(given: Mapping[str, float], shown: Mapping[str, Range]) -> list[str
     return found
 
 
-def _without_data(given: Mapping[str, float], responses: Responses) -> list[str]:
-    price = responses.effects.get("retention", {}).get("price")
-    if "avg_ticket_price" in given and (price is None or price.source == "prior"):
-        return [
-            "The data don't show how members respond to the price: it is taken as not to change their number."
-        ]
-    return []
+def _without_data(given: Mapping[str, object], effects: Effects) -> list[str]:
+    """A lever whose effect on those who stay or those who join rests on an assumption."""
+    return [sentence for lever in given if lever in RESTS_ON if (sentence := _assumed(lever, effects))]
+
+
+def _assumed(lever: str, effects: Effects) -> str:
+    retention, acquisition = effects.get("retention", {}), effects.get("acquisition", {})
+    found = [flow.get(name) for name in RESTS_ON[lever] for flow in (retention, acquisition)]
+    assumed = [effect is None or effect.source == "prior" for effect in found]
+    if not all(assumed):
+        return ""
+    if any(effect is not None and effect.effect for effect in found):
+        return (
+            f"The data don't show how members respond to {lever}: an assumption stands in, so try the change "
+            "in one studio or for a few months first."
+        )
+    return f"The data don't show how members respond to {lever}: it is taken as not to change their number."
+
+
+def _late_steps(query: ForwardQuery) -> list[str]:
+    """Members respond to a change over months: one month after it shows little of that."""
+    last = query.projection_months
+    late = [step for step in query.lever_plan if step.from_month == last > 1]
+    changed = [lever for step in late for lever in step.levers if lever in RESTS_ON]
+    if not changed:
+        return []
+    return [
+        f"The change of {' and '.join(changed)} in month {last} is the last month that is projected: members "
+        "respond over several months, so project more of them or look at an earlier start."
+    ]

@@ -27,6 +27,7 @@ EVERYTHING = {
     },
     "lever_plan": [{"from_month": 2, "levers": {"avg_ticket_price": 159.0}}],
     "compare_to_status_quo": True,
+    "execution_uncertainty": 0.1,
     "studio_type": "Yoga",
     "class_capacity": 20,
 }

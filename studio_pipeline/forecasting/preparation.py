@@ -1,0 +1,132 @@
+"""Preparing origins: everything of an answer that does not depend on levers, for many studios in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from studio_pipeline.forecasting.candidates import CANDIDATES, combine, shares_of, stacked, with_learners
+from studio_pipeline.forecasting.core import core_states, origin_terms, project_flows
+from studio_pipeline.forecasting.core_candidates import candidates_from
+from studio_pipeline.forecasting.feature_formulas import Windows
+from studio_pipeline.forecasting.features import origin_features
+from studio_pipeline.forecasting.folds import Origins
+from studio_pipeline.forecasting.given_features import trailing_levels
+from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.intervals import studio_scales
+from studio_pipeline.forecasting.learning_rows import (
+    ROW_FEATURES,
+    RowArray,
+    Typical,
+    row_features,
+    typical_of_month,
+)
+from studio_pipeline.forecasting.lever_ensemble import kept_factors, learned_parts
+from studio_pipeline.forecasting.model import StudioModel
+from studio_pipeline.forecasting.onnx_sessions import LearnerGraphs
+from studio_pipeline.forecasting.prepared_origins import PreparedOrigins
+from studio_pipeline.forecasting.revenue_bands import RevenueBands
+from studio_pipeline.forecasting.stock_and_flow import CorePaths, simulate_terms
+from studio_pipeline.forecasting.targets import TARGETS, core_targets
+from studio_pipeline.forecasting.windows import cut_windows, features_at
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
+from studio_pipeline.panel.columns import LEVER_COLUMNS
+
+
+class Preparation:
+    """Prepares origins of one panel under one model.
+
+    Args:
+        model: the model version.
+        panel: the data version.
+    """
+
+    def __init__(self, model: StudioModel, panel: StudioPanel) -> None:
+        self.model, self.panel = model, panel
+        self.states = core_states(panel, model.core)
+        self.graphs = LearnerGraphs(model.graphs)
+        self.bands = RevenueBands(model.intervals)
+        self._typical: dict[int, Typical] = {}
+
+    def prepare(self, origins: Origins) -> PreparedOrigins:
+        """All of the origins in one pass; base months that the studios have."""
+        windows = cut_windows(self.panel, origins.rows, origins.columns)
+        flows = project_flows(self.states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
+        terms = origin_terms(self.states, flows, origins.rows, origins.columns)
+        paths = simulate_terms(terms, {})
+        learner_rows = self._learner_rows(windows, paths, origins)
+        candidates = candidates_from(self.states, origins, flows, paths)
+        core = np.stack([core_targets(paths)[target] for target in TARGETS], 1)
+        corrections = self.graphs.corrections(learner_rows)
+        free, shares = self._ensemble(candidates, core, corrections)
+        tables = self.model.intervals
+        scale = studio_scales(windows.values, tables.panel_scale, tables.own_scale_months)
+        return PreparedOrigins(
+            rows=origins.rows,
+            columns=origins.columns,
+            history_months=_history_months(self.panel, origins),
+            shown=shown_values(self.panel, origins),
+            scale=scale,
+            chance=self.bands.chance_within(np.repeat(scale[:, None], MAX_HORIZON_MONTHS, 1)),
+            terms=terms,
+            core=core,
+            free=free,
+            kept=kept_factors(core, free),
+            learned=learned_parts(shares, corrections, core[:, 2]),
+            learner_shares=shares,
+            learner_rows=learner_rows,
+            trailing_levels=trailing_levels(self.panel, origins),
+        )
+
+    def _ensemble(
+        self, candidates: Mapping[str, Mapping[str, FloatArray]], core: FloatArray, corrections: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """(N, 3, H) free forecasts, and the (N, 3, L, H) shares of the learners in them."""
+        free, shares = np.empty_like(core), np.zeros_like(corrections)
+        for place, target in enumerate(TARGETS):
+            own = {name: corrections[:, place, k] for k, name in enumerate(self.graphs.learners)}
+            stack = stacked(with_learners(candidates[target], own, target))
+            weights = self.model.weights[target]
+            free[:, place] = combine(stack, weights)
+            by_candidate = shares_of(stack, weights)
+            for k, name in enumerate(self.graphs.learners):
+                shares[:, place, k] = by_candidate[CANDIDATES.index(name)]
+        return free, shares
+
+    def _learner_rows(self, windows: Windows, paths: CorePaths, origins: Origins) -> RowArray:
+        if not self.graphs.learners:
+            return np.zeros((len(origins), MAX_HORIZON_MONTHS, 0), dtype=np.float32)
+        typical = self._typical_of(origins)
+        x = row_features(origin_features(windows), paths, self.panel, origins, typical, {})
+        return x.reshape(len(origins), MAX_HORIZON_MONTHS, len(ROW_FEATURES))
+
+    def _typical_of(self, origins: Origins) -> dict[int, Typical]:
+        for column in np.unique(origins.columns):
+            if int(column) not in self._typical:
+                rows = np.arange(self.panel.n_studios)
+                features = features_at(self.panel, rows, np.full(len(rows), column))
+                self._typical[int(column)] = typical_of_month(features, self.states, int(column))
+        return self._typical
+
+
+def _up_to(panel: StudioPanel, origins: Origins) -> BoolArray:
+    """(N, T) whether a month lies up to the origin's base month."""
+    return np.asarray(np.arange(panel.n_months) <= origins.columns[:, None])
+
+
+def _history_months(panel: StudioPanel, origins: Origins) -> IntArray:
+    return np.asarray((panel.known[origins.rows] & _up_to(panel, origins)).sum(1))
+
+
+def shown_values(panel: StudioPanel, origins: Origins) -> FloatArray:
+    """(N, 8, 2) smallest and largest value of each lever up to each origin; NaN where none was shown."""
+    until = _up_to(panel, origins)
+    shown = np.empty((len(origins), len(LEVER_COLUMNS), 2))
+    for place, name in enumerate(LEVER_COLUMNS.values()):
+        values = np.where(until, panel.values[name][origins.rows], np.nan)
+        # Infinity is no value either.
+        values[np.isinf(values)] = np.nan
+        shown[:, place, 0] = np.fmin.reduce(values, axis=1)
+        shown[:, place, 1] = np.fmax.reduce(values, axis=1)
+    return shown
