@@ -31,6 +31,7 @@ LABELS: dict[str, str] = {
     "ensemble": "ensemble",
     "core": "stock-and-flow core",
     "direct": "own level",
+    "smoothing": "own smoothing",
     "xgboost": "XGBoost",
     "lightgbm": "LightGBM",
     "random_forest": "random forest",

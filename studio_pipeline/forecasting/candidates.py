@@ -1,5 +1,5 @@
-"""All candidates of the ensemble side by side: the core, the direct level, the baselines, and the corrected
-cores.
+"""All candidates of the ensemble side by side: the core, the target's own level twice, the baselines, and the
+corrected cores.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from studio_pipeline.panel.arrays import FloatArray
 CANDIDATES: tuple[str, ...] = (
     "core",
     "direct",
+    "smoothing",
     "xgboost",
     "lightgbm",
     "random_forest",

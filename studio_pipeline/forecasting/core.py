@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from studio_pipeline.forecasting.core_parameters import CoreParameters
 from studio_pipeline.forecasting.flow_terms import FlowTerms, OriginStock, flow_terms
 from studio_pipeline.forecasting.flows import FLOW_LINKS, FlowSeries, flow_series, previous_month
+from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.level_filter import LevelStates, project, run_filters
+from studio_pipeline.forecasting.own_smoothing import own_smoothing
 from studio_pipeline.forecasting.responses import RESPONDING, Responses
 from studio_pipeline.forecasting.stock_and_flow import CorePaths, simulate_terms
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
+
+SMOOTHED_FLOWS: tuple[str, ...] = ("revenue", "members")
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,23 @@ class CoreStates:
     types: IntArray
     class_capacity: FloatArray
     flows: Mapping[str, LevelStates]
+
+    @cached_property
+    def smoothed(self) -> Mapping[str, FloatArray]:
+        """Flow to its (S, T, 12) own smoothing from every month, on the flow's scale; reckoned when first
+        asked for.
+        """
+        series = flow_series(self.panel)
+        return {
+            name: own_smoothing(
+                series[name].values,
+                self.parameters.flows[name].season[self.types],
+                self.panel.calendar_months,
+                MAX_HORIZON_MONTHS,
+            )
+            for name in SMOOTHED_FLOWS
+            if name in self.parameters.flows
+        }
 
 
 def without_responses(name: str, flow: FlowSeries, panel: StudioPanel, responses: Responses) -> FlowSeries:

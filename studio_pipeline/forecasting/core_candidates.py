@@ -14,8 +14,10 @@ from studio_pipeline.forecasting.stock_and_flow import CorePaths
 from studio_pipeline.forecasting.targets import TARGET_COLUMNS, TARGETS, core_targets
 from studio_pipeline.panel.arrays import FloatArray
 
-CORE_CANDIDATES: tuple[str, ...] = ("core", "direct", *BASELINES)
-"""`direct` is the level of the target itself, without stocks and flows."""
+CORE_CANDIDATES: tuple[str, ...] = ("core", "direct", "smoothing", *BASELINES)
+"""`direct` is the level of the target itself, without stocks and flows; `smoothing` the same under settings
+that each studio has to itself.
+"""
 
 DIRECT_FLOWS = {"revenue": "revenue", "members": "members"}
 
@@ -37,7 +39,16 @@ def candidates_from(
     for target in TARGETS:
         found[target] = {"core": core_targets(paths)[target]}
         if target in DIRECT_FLOWS:
-            found[target]["direct"] = np.exp(flows[DIRECT_FLOWS[target]])
+            flow = DIRECT_FLOWS[target]
+            found[target]["direct"] = np.exp(flows[flow])
+            found[target]["smoothing"] = _smoothed(states, origins, flow)
         values = states.panel.values[TARGET_COLUMNS[target]]
         found[target] |= baseline_forecasts(values, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
     return found
+
+
+def _smoothed(states: CoreStates, origins: Origins, flow: str) -> FloatArray:
+    """(N, 12) amounts of a flow as smoothed; NaN where it has no data."""
+    if flow not in states.smoothed:
+        return np.full((len(origins), MAX_HORIZON_MONTHS), np.nan)
+    return np.asarray(np.exp(states.smoothed[flow][origins.rows, origins.columns]))

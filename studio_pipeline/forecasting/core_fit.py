@@ -20,6 +20,8 @@ from studio_pipeline.forecasting.sampling import evenly_spaced_studios
 from studio_pipeline.forecasting.targets import TARGET_COLUMNS, TARGETS, actual_months
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 
+_LEVELS = ("direct", "smoothing")
+
 
 @dataclass(frozen=True)
 class OutOfFold:
@@ -141,7 +143,7 @@ def _joined(parts: list[OutOfFold]) -> OutOfFold:
         nothing = np.zeros((0, MAX_HORIZON_MONTHS))
         none = np.zeros(0, dtype=np.int64)
         candidates = {
-            t: {n: nothing for n in CORE_CANDIDATES if n != "direct" or t in DIRECT_FLOWS} for t in TARGETS
+            t: {n: nothing for n in CORE_CANDIDATES if n not in _LEVELS or t in DIRECT_FLOWS} for t in TARGETS
         }
         return OutOfFold(
             none,

@@ -1,0 +1,152 @@
+"""Exponential smoothing of each studio by itself: level, damped trend and season, under several settings.
+
+The level filter has one setting for all studios of a panel, which suits studios of one trade. Where every
+studio has its own rhythm, each does better with settings of its own: here a small grid of them runs side by
+side, and a studio's forecast is their mean, weighted by how each did in its own months so far, shrunk towards
+how it did for the panel. Gains start as those of a plain mean, so that short histories are averaged. Nothing
+after a month enters its forecast.
+Source: Gardner (2006), Exponential Smoothing: The State of the Art, part II (damped trend, additive season);
+Vovk (1990) for the exponential weights.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
+
+_LEVEL_GAINS = (0.1, 0.3, 0.7)
+_SEASON_GAINS = (0.05, 0.3)
+_TREND_SHARES = (0.0, 0.15)
+_TREND_DAMPING = 0.9
+_FIRST_SEASONS = 3.0
+"""Years that the type's season counts as, against a studio's own."""
+
+_JUDGED_HORIZONS = (1, 3, 6)
+_MEMORY = 0.97
+_OWN_SHARE = 0.7
+_SHARPNESS = 30.0
+_OUTLIER_ERRORS = 4.0
+_ERROR_MEMORY = 0.9
+_SMALLEST_ERROR = 0.05
+
+
+def own_smoothing(
+    values: FloatArray, season: FloatArray, calendar_months: IntArray, horizon_months: int
+) -> FloatArray:
+    """Forecasts of every studio from every month.
+
+    Args:
+        values: (S, T) on a logarithmic scale; NaN where unknown.
+        season: (S, 12) seasonal factors that a studio starts from, on the same scale.
+        calendar_months: (T,) 0..11.
+        horizon_months: H.
+
+    Returns:
+        (S, T, H) forecasts on the same scale; NaN before a studio's first month.
+    """
+    n_studios, n_months = values.shape
+    smoother = _Smoother(season)
+    record = _Record(smoother.n_settings, n_studios)
+    forecasts = np.full((n_studios, n_months, horizon_months), np.nan)
+    made: list[dict[int, FloatArray]] = []
+    for t in range(n_months):
+        value, month = values[:, t], int(calendar_months[t])
+        for h in _JUDGED_HORIZONS:
+            if t >= h:
+                record.add(np.abs(made[t - h][h] - value))
+        record.age()
+        smoother.step(value, month)
+        made.append({h: smoother.forecast(month, h) for h in _JUDGED_HORIZONS})
+        if t >= max(_JUDGED_HORIZONS):
+            made[t - max(_JUDGED_HORIZONS)] = {}
+        forecasts[:, t] = smoother.mixed(record.weights(), month, horizon_months)
+    return forecasts
+
+
+class _Smoother:
+    """The running states of P settings for S studios."""
+
+    def __init__(self, season: FloatArray) -> None:
+        grid = np.array(list(product(_LEVEL_GAINS, _SEASON_GAINS, _TREND_SHARES)))
+        self.level_gain, self.season_gain, self.trend_share = grid.T[:, :, None]
+        self.n_settings, n_studios = len(grid), len(season)
+        self.level = np.full((self.n_settings, n_studios), np.nan)
+        self.trend = np.zeros((self.n_settings, n_studios))
+        self.season = np.broadcast_to(season.T, (self.n_settings, 12, n_studios)).copy()
+        self.months, self.years = np.zeros(n_studios), np.zeros((12, n_studios))
+        self.typical_error = np.full(n_studios, np.nan)
+
+    def step(self, value: FloatArray, month: int) -> None:
+        """Takes one month of (S,) values in."""
+        here = np.isfinite(value)
+        first = here & (self.months == 0)
+        self.level = np.where(first, value - self.season[:, month], self.level)
+        expected = self.level + _TREND_DAMPING * self.trend
+        judged = here & ~first
+        error = self._cut(np.where(judged, value - expected - self.season[:, month], 0.0), judged)
+        gain = np.maximum(self.level_gain, 1 / (self.months + 1))
+        season_gain = np.maximum(self.season_gain, 1 / (self.years[month] + _FIRST_SEASONS)) * (1 - gain)
+        self.level = expected + gain * error
+        self.trend = _TREND_DAMPING * self.trend + gain * self.trend_share * error
+        self.season[:, month] += season_gain * error
+        self.months += here
+        self.years[month] += here
+
+    def _cut(self, error: FloatArray, judged: BoolArray) -> FloatArray:
+        """Errors within a multiple of what is usual for the studio."""
+        usual = self.typical_error
+        limit = _OUTLIER_ERRORS * np.where(np.isfinite(usual), usual, np.inf)
+        size = np.minimum(np.median(np.abs(error), axis=0), limit)
+        moved = np.where(
+            np.isfinite(usual),
+            _ERROR_MEMORY * usual + (1 - _ERROR_MEMORY) * size,
+            np.maximum(size, _SMALLEST_ERROR),
+        )
+        self.typical_error = np.where(judged, moved, usual)
+        return np.clip(error, -limit, limit)
+
+    def forecast(self, month: int, h: int) -> FloatArray:
+        """(P, S) forecasts of the month `h` ahead of a calendar month."""
+        ahead = float(np.sum(_TREND_DAMPING ** np.arange(1, h + 1)))
+        return np.asarray(self.level + ahead * self.trend + self.season[:, (month + h) % 12])
+
+    def mixed(self, weights: FloatArray, month: int, horizon_months: int) -> FloatArray:
+        """(S, H) forecasts, weighted means over the settings."""
+        steps = np.arange(1, horizon_months + 1)
+        ahead = np.cumsum(_TREND_DAMPING**steps)
+        level, trend = (weights * self.level).sum(0), (weights * self.trend).sum(0)
+        season = (weights[:, None] * self.season).sum(0)[(month + steps) % 12]
+        return np.asarray(level[:, None] + trend[:, None] * ahead + season.T)
+
+
+class _Record:
+    """How each setting did so far, older months counting less."""
+
+    def __init__(self, n_settings: int, n_studios: int) -> None:
+        self.loss, self.count = np.zeros((n_settings, n_studios)), np.zeros(n_studios)
+
+    def age(self) -> None:
+        """A month has passed."""
+        self.loss *= _MEMORY
+        self.count *= _MEMORY
+
+    def add(self, missed: FloatArray) -> None:
+        """Takes (P, S) absolute errors in; NaN where nothing was forecast or happened."""
+        known = np.isfinite(missed).all(0)
+        self.loss += np.where(known, missed, 0.0)
+        self.count += known
+
+    def weights(self) -> FloatArray:
+        """(P, S) weights that sum to one over the settings."""
+        judged = (self.count > 0) & (self.loss.min(0) > 0)
+        if not judged.any():
+            return np.full(self.loss.shape, 1 / len(self.loss))
+        own = np.zeros_like(self.loss)
+        own[:, judged] = np.log(self.loss[:, judged] / self.loss[:, judged].mean(0))
+        panel = np.median(own[:, judged], axis=1, keepdims=True)
+        score = -_SHARPNESS * (_OWN_SHARE * own + (1 - _OWN_SHARE) * panel)
+        raised = np.exp(score - score.max(0))
+        return np.asarray(raised / raised.sum(0))
