@@ -9,7 +9,6 @@ import pandas as pd
 from studio_pipeline.evaluation.candidates import (
     LABELS,
     LEARNERS,
-    SIMPLE_BASELINES,
     TARGETS,
     Summary,
     best_baseline,
@@ -19,7 +18,7 @@ from studio_pipeline.evaluation.wording import joined, per_cent
 from studio_pipeline.forecasting.candidates import CANDIDATES as MEMBERS
 
 NO_WEIGHT = 0.005
-ARTICLES = {"core": "the ", "random_forest": "the ", "direct": "its "}
+ARTICLES = {"core": "the ", "random_forest": "the ", "direct": "its ", "smoothing": "its "}
 NOT_JUDGED = "There are too few months to backtest this model: nothing below says how good it is."
 
 
@@ -81,8 +80,8 @@ def weights_in_words(weights: pd.DataFrame) -> list[str]:
         leader = str(mean.idxmax())
         learners = float(mean.reindex(LEARNERS).fillna(0).sum())
         words = (
-            f"For {target} {ARTICLES.get(leader, '')}{LABELS[leader]} carries most ({per_cent(float(mean[leader]), 0)} on average"
-            f" over the horizons); the three learners together have {per_cent(learners, 0)}."
+            f"For {target} {ARTICLES.get(leader, '')}{LABELS[leader]} carries most"
+            f" ({per_cent(float(mean[leader]), 0)} on average over the horizons); the three learners together have {per_cent(learners, 0)}."
         )
         sentences.append(words + zero_weights_in_words(mean))
     return sentences
@@ -96,7 +95,7 @@ def zero_weights_in_words(mean: pd.Series[float]) -> str:
     """
     idle = [name for name in MEMBERS if name in mean.index and mean[name] < NO_WEIGHT]
     learners = [LABELS[name] for name in idle if name in LEARNERS]
-    simple = [LABELS[name] for name in idle if name in (*SIMPLE_BASELINES, "direct")]
+    simple = [LABELS[name] for name in idle if name not in (*LEARNERS, "core")]
     words = []
     if learners:
         words.append(
