@@ -4,18 +4,21 @@ that count.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from studio_pipeline.forecasting.calibration import fit_intervals
 from studio_pipeline.forecasting.candidates import CANDIDATES, combine
 from studio_pipeline.forecasting.core_fit import CoreFit
+from studio_pipeline.forecasting.correction_graph import CorrectionGraph
 from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
 from studio_pipeline.forecasting.intervals import IntervalTables, studio_scales, typical_scale
 from studio_pipeline.forecasting.learners import LearnerFit
+from studio_pipeline.forecasting.learning_rows import ROW_FEATURES
 from studio_pipeline.forecasting.model import StudioModel
+from studio_pipeline.forecasting.onnx_export import joined_graph
 from studio_pipeline.forecasting.targets import TARGETS
 from studio_pipeline.forecasting.weights import EnsembleWeights, candidate_stack
 from studio_pipeline.forecasting.windows import cut_windows
@@ -91,7 +94,7 @@ def assemble_model(
         matrices,
         tables,
         _accuracy(forecast[used], oof.actual["revenue"][used]),
-        _graphs(fits, matrices),
+        correction_graph(fits, matrices),
     )
 
 
@@ -104,10 +107,18 @@ def _accuracy(forecast: FloatArray, actual: FloatArray) -> FloatArray:
         return np.where(size > 0, 1 - missed / size, np.nan)
 
 
-def _graphs(fits: Sequence[LearnerFit], matrices: dict[str, FloatArray]) -> dict[tuple[str, str], bytes]:
-    return {
-        (fit.learner, target): graph
+def correction_graph(fits: Sequence[LearnerFit], weights: Mapping[str, FloatArray]) -> CorrectionGraph | None:
+    """One graph of the learners that have weight for a target at some horizon; None where none has."""
+    weighing = [
+        (fit, target)
         for fit in fits
-        for target, graph in fit.onnx_models.items()
-        if matrices[target][:, CANDIDATES.index(fit.learner)].any()
-    }
+        for target in fit.onnx_models
+        if weights[target][:, CANDIDATES.index(fit.learner)].any()
+    ]
+    if not weighing:
+        return None
+    return CorrectionGraph(
+        joined_graph([fit.onnx_models[target] for fit, target in weighing], len(ROW_FEATURES)),
+        tuple((fit.learner, target) for fit, target in weighing),
+        tuple(fit.sizes[target] for fit, target in weighing),
+    )

@@ -37,11 +37,12 @@ class ForestLearner:
         """An ONNX graph."""
         from skl2onnx import to_onnx
 
-        return bytes(
-            to_onnx(
-                self.forest, None, GRAPH_NAME, input_type(self.n_features), target_opset=15
-            ).SerializeToString()
-        )
+        model = to_onnx(self.forest, None, GRAPH_NAME, input_type(self.n_features), target_opset=15)
+        # The converter sends every missing value to the right; the forest, to the child that had more rows.
+        left = np.concatenate([tree.tree_.missing_go_to_left for tree in self.forest.estimators_])
+        (nodes,) = (a for a in model.graph.node[0].attribute if a.name == "nodes_missing_value_tracks_true")
+        nodes.ints[:] = left.astype(np.int64)
+        return bytes(model.SerializeToString())
 
 
 def fit_forest(

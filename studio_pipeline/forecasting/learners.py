@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -16,12 +16,20 @@ from joblib import Parallel, delayed
 
 from studio_pipeline.forecasting.core import CoreStates, core_states, project_core
 from studio_pipeline.forecasting.core_fit import CoreFit, backtest_studios, fold_states
+from studio_pipeline.forecasting.correction_graph import sizes_from_json
+from studio_pipeline.forecasting.correction_sizes import CorrectionSizes
 from studio_pipeline.forecasting.feature_store import feature_array
 from studio_pipeline.forecasting.folds import Origins, origins_between
 from studio_pipeline.forecasting.given_features import determined, monotone_signs
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
 from studio_pipeline.forecasting.known_levers import known_levers
-from studio_pipeline.forecasting.learning_rows import ROW_FEATURES, RowArray, row_features, typical_of_month
+from studio_pipeline.forecasting.learning_rows import (
+    IS_GIVEN,
+    ROW_FEATURES,
+    RowArray,
+    row_features,
+    typical_of_month,
+)
 from studio_pipeline.forecasting.targets import TARGETS
 from studio_pipeline.forecasting.training_rows import LearningRows, learning_rows
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
@@ -30,14 +38,15 @@ LearnerName = Literal["xgboost", "lightgbm", "random_forest"]
 LEARNERS: tuple[LearnerName, ...] = ("xgboost", "lightgbm", "random_forest")
 
 _FEWEST_ROWS = 120
-_FIRST_ORIGIN = 6
+_FEWEST_MONTHS_BEFORE = 6
+_MONTHS_BEFORE = 18
 
 
 class FittedLearner(Protocol):
     """One fitted model of one target."""
 
     def predict(self, features: RowArray) -> FloatArray:
-        """(R,) corrections of (R, F) rows."""
+        """(R,) corrections of (R, F) rows, in usual sizes."""
         ...
 
     def importances(self) -> FloatArray:
@@ -65,6 +74,7 @@ class LearnerFit:
         importances: columns learner, target, feature, importance.
         native_models: file name to the model in its library's own format.
         onnx_models: target to ONNX graph; a target that could not be learned is not there.
+        sizes: target to the usual sizes that models answer in.
     """
 
     learner: LearnerName
@@ -73,6 +83,7 @@ class LearnerFit:
     importances: pd.DataFrame
     native_models: dict[str, bytes]
     onnx_models: dict[str, bytes]
+    sizes: dict[str, CorrectionSizes]
 
     def write(self, folder: Path) -> None:
         """Stores arrays, a table, and the models' own bytes."""
@@ -87,6 +98,7 @@ class LearnerFit:
             "learner": self.learner,
             "native_models": list(self.native_models),
             "onnx_models": list(self.onnx_models),
+            "sizes": {target: asdict(sizes) for target, sizes in self.sizes.items()},
         }
         (folder / "learner.json").write_text(json.dumps(stored), encoding="utf-8")
 
@@ -101,6 +113,7 @@ class LearnerFit:
             pd.read_parquet(folder / "importances.parquet"),
             {name: (folder / name).read_bytes() for name in stored["native_models"]},
             {target: (folder / f"{target}.onnx").read_bytes() for target in stored["onnx_models"]},
+            {target: sizes_from_json(sizes) for target, sizes in stored["sizes"].items()},
         )
 
 
@@ -132,17 +145,20 @@ def fit_learner(
         states = fold_states(panel, fold, parameters)
         seen = panel.until(fold.cutoff)
         studios = backtest_studios(panel, configuration)
-        origins = origins_between(seen, _FIRST_ORIGIN, fold.cutoff - 1, studios)
-        models = _fit_targets(learner, _rows(seen, laid_out, states, origins, configuration), configuration)
+        origins = origins_between(seen, _first_origin(fold.cutoff), fold.cutoff - 1, studios)
+        rows = _rows(seen, laid_out, states, origins, configuration)
+        models = _fit_targets(learner, rows, configuration)
         here = core.out_of_fold.fold == number
         asked = Origins(core.out_of_fold.origins.rows[here], core.out_of_fold.origins.columns[here])
         levers = known_levers(panel, asked, MAX_HORIZON_MONTHS)
         for found, given in ((free, {}), (known, levers)):
-            for target, correction in _corrections(models, laid_out, states, asked, given).items():
+            corrections = _corrections(models, rows.sizes, laid_out, states, asked, given)
+            for target, correction in corrections.items():
                 found[target][here] = correction
     states = core_states(panel, core.parameters)
-    origins = origins_between(panel, _FIRST_ORIGIN, panel.n_months - 2)
-    models = _fit_targets(learner, _rows(panel, laid_out, states, origins, configuration), configuration)
+    origins = origins_between(panel, _first_origin(panel.n_months - 1), panel.n_months - 2)
+    rows = _rows(panel, laid_out, states, origins, configuration)
+    models = _fit_targets(learner, rows, configuration)
     return LearnerFit(
         learner,
         free,
@@ -150,11 +166,13 @@ def fit_learner(
         _importances(learner, models),
         {f"{learner}_{target}{_suffix(learner)}": m.native() for target, m in models.items()},
         {target: m.onnx() for target, m in models.items()},
+        {target: rows.sizes[target] for target in models},
     )
 
 
 def _corrections(
     models: Mapping[str, FittedLearner],
+    sizes: Mapping[str, CorrectionSizes],
     features: FloatArray,
     states: CoreStates,
     origins: Origins,
@@ -165,11 +183,20 @@ def _corrections(
     free = project_core(states, rows, columns, MAX_HORIZON_MONTHS)
     typical = {int(c): typical_of_month(features[:, c], states, int(c)) for c in np.unique(columns)}
     x = row_features(features[rows, columns], free, states.panel, origins, typical, levers)
+    given = x.reshape(len(origins), MAX_HORIZON_MONTHS, -1)[:, :, IS_GIVEN]
     certain = determined(levers)
-    return {
-        target: np.where(certain[target], 0.0, model.predict(x).reshape(-1, MAX_HORIZON_MONTHS))
-        for target, model in models.items()
-    }
+    found = {}
+    for target, model in models.items():
+        correction = model.predict(x).reshape(-1, MAX_HORIZON_MONTHS) * sizes[target].of(given)
+        found[target] = np.where(certain[target], 0.0, correction)
+    return found
+
+
+def _first_origin(cutoff: int) -> int:
+    """First origin to learn from: one with as long a past as those that will be asked about, as far as there
+    are months. What the core misses after its first few months is no guide to what it misses later.
+    """
+    return max(_FEWEST_MONTHS_BEFORE, min(_MONTHS_BEFORE, cutoff // 2))
 
 
 def _rows(

@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 from studio_pipeline.forecasting.core import CoreStates, project_core
 from studio_pipeline.forecasting.features import FEATURE_NAMES
 from studio_pipeline.forecasting.folds import Origins
-from studio_pipeline.forecasting.given_features import GIVEN_FEATURES, given_features, given_from_levels
+from studio_pipeline.forecasting.given_features import (
+    GIVEN_FEATURES,
+    IS_GIVEN_FEATURES,
+    given_features,
+    given_from_levels,
+)
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.stock_and_flow import CorePaths
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
@@ -36,6 +41,8 @@ FEWEST_SHARING_A_MONTH = 20
 _ORIGIN = slice(0, len(FEATURE_NAMES))
 _MONTH = slice(_ORIGIN.stop, _ORIGIN.stop + len(MONTH_FEATURES))
 _GIVEN = slice(_MONTH.stop, len(ROW_FEATURES))
+IS_GIVEN = slice(_GIVEN.stop - len(IS_GIVEN_FEATURES), _GIVEN.stop)
+"""Columns of the flags of given levers."""
 
 
 @dataclass(frozen=True)

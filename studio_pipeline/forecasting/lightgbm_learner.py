@@ -78,4 +78,21 @@ def fit_lightgbm(
         "verbosity": -1,
     }
     data = lgb.Dataset(x, y, params={"verbosity": -1, "num_threads": 1})
-    return LightGBMLearner(lgb.train(parameters, data, hyperparameters.n_trees), x.shape[1])
+    booster = lgb.train(parameters, data, hyperparameters.n_trees)
+    return LightGBMLearner(lgb.Booster(model_str=_float_thresholds(booster.model_to_string())), x.shape[1])
+
+
+def _float_thresholds(model: str) -> str:
+    """The same trees with each threshold at the largest float32 up to it.
+
+    Rows of float32 are split the same, and a graph, whose numbers are float32, can hold it.
+    """
+    # With the sizes of the trees' texts, which no longer hold, left out, the text is read from front to back.
+    lines = [line for line in model.split("\n") if not line.startswith("tree_sizes=")]
+    for place, line in enumerate(lines):
+        if line.startswith("threshold="):
+            exact = np.array(line.removeprefix("threshold=").split(), dtype=np.float64)
+            rounded = exact.astype(np.float32)
+            lower = np.where(rounded > exact, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+            lines[place] = "threshold=" + " ".join(repr(float(t)) for t in lower)
+    return "\n".join(lines)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from studio_pipeline.forecasting.core_parameters import CoreParameters
+from studio_pipeline.forecasting.correction_graph import CorrectionGraph
 from studio_pipeline.forecasting.intervals import IntervalTables
 from studio_pipeline.forecasting.learning_rows import ROW_FEATURES
 from studio_pipeline.panel.arrays import FloatArray
@@ -26,14 +27,14 @@ class StudioModel:
         weights: target to (H, C) weights in the order of `CANDIDATES`.
         intervals: of revenue.
         accuracy: (H,) 1 - WAPE of revenue over the first h months in the backtest; NaN where there was none.
-        graphs: (learner, target) to its ONNX graph; only those that have weight somewhere.
+        graphs: of the learners that have weight somewhere; None where none has.
     """
 
     core: CoreParameters
     weights: Mapping[str, FloatArray]
     intervals: IntervalTables
     accuracy: FloatArray
-    graphs: Mapping[tuple[str, str], bytes]
+    graphs: CorrectionGraph | None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -41,7 +42,7 @@ class StudioModel:
         return ROW_FEATURES
 
     def save(self, folder: Path) -> None:
-        """Writes model.json and one file a graph into an existing folder."""
+        """Writes model.json and, where a learner has weight, the graph into an existing folder."""
         stored = {
             "format": _FORMAT,
             "core": self.core.to_json(),
@@ -55,11 +56,9 @@ class StudioModel:
             },
             "accuracy": [None if np.isnan(a) else float(a) for a in self.accuracy],
             "features": list(self.feature_names),
-            "graphs": [list(key) for key in self.graphs],
+            "graphs": None if self.graphs is None else self.graphs.save(folder),
         }
         (folder / "model.json").write_text(json.dumps(stored, allow_nan=False), encoding="utf-8")
-        for (learner, target), graph in self.graphs.items():
-            (folder / f"{learner}_{target}.onnx").write_bytes(graph)
 
     @classmethod
     def load(cls, folder: Path) -> StudioModel:
@@ -78,8 +77,5 @@ class StudioModel:
             {target: np.array(w) for target, w in stored["weights"].items()},
             intervals,
             np.array([np.nan if a is None else a for a in stored["accuracy"]]),
-            {
-                (learner, target): (folder / f"{learner}_{target}.onnx").read_bytes()
-                for learner, target in stored["graphs"]
-            },
+            None if stored["graphs"] is None else CorrectionGraph.load(folder, stored["graphs"]),
         )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from studio_pipeline.forecasting.learning_rows import RowArray
+from studio_pipeline.forecasting.correction_graph import CorrectionGraph
+from studio_pipeline.forecasting.learning_rows import IS_GIVEN, RowArray
+from studio_pipeline.forecasting.onnx_export import INPUT_NAME
 from studio_pipeline.forecasting.targets import TARGETS
 from studio_pipeline.panel.arrays import FloatArray
 
@@ -31,29 +32,34 @@ def session_of(graph: bytes) -> ort.InferenceSession:
 
 
 class LearnerGraphs:
-    """The learners' graphs of one model, ready to run.
+    """The learners of one model, ready to run.
 
     Args:
-        graphs: (learner, target) to its ONNX graph.
+        graph: of those that have weight; None where none has.
 
     Attributes:
-        learners: the L learners that have any graph, sorted.
+        learners: the L learners that have weight, sorted.
     """
 
-    def __init__(self, graphs: Mapping[tuple[str, str], bytes]) -> None:
-        self.learners = tuple(sorted({learner for learner, _ in graphs}))
-        self._sessions = [
-            (TARGETS.index(target), self.learners.index(learner), session_of(graph))
-            for (learner, target), graph in graphs.items()
-        ]
+    def __init__(self, graph: CorrectionGraph | None) -> None:
+        outputs = () if graph is None else graph.outputs
+        self.learners = tuple(sorted({learner for learner, _ in outputs}))
+        self._targets = np.array([TARGETS.index(target) for _, target in outputs], dtype=np.int64)
+        self._places = np.array([self.learners.index(learner) for learner, _ in outputs], dtype=np.int64)
+        self._sizes = () if graph is None else graph.sizes
+        self._session = None if graph is None else session_of(graph.content)
 
     def corrections(self, rows: RowArray) -> FloatArray:
         """(N, 3, L, H) corrections of `TARGETS` by each learner, from (N, H, F) rows; 0 where one has no
-        graph.
+        weight.
         """
         n, horizon_months, _ = rows.shape
         found = np.zeros((n, len(TARGETS), len(self.learners), horizon_months))
-        inputs = {"features": rows.reshape(n * horizon_months, -1)}
-        for target, learner, session in self._sessions:
-            found[:, target, learner] = session.run(None, inputs)[0].reshape(n, horizon_months)
+        if self._session is None:
+            return found
+        flat = rows.reshape(n * horizon_months, -1)
+        (answers,) = self._session.run(None, {INPUT_NAME: flat})
+        sizes = np.stack([of_output.of(rows[:, :, IS_GIVEN]) for of_output in self._sizes], 1)
+        by_output = answers.reshape(n, horizon_months, -1).transpose(0, 2, 1)
+        found[:, self._targets, self._places] = by_output * sizes
         return found

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from studio_pipeline.forecasting.core import CoreStates, project_core
+from studio_pipeline.forecasting.correction_sizes import CorrectionSizes, correction_sizes
 from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.given_features import determined
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
@@ -22,6 +23,7 @@ from studio_pipeline.forecasting.targets import TARGETS, actual_months, core_tar
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
 
 _MASKS_A_MONTH = 4
+_LARGEST_MISS = 2.0
 _MOST_SHARING_A_MONTH = 60
 
 
@@ -31,11 +33,14 @@ class LearningRows:
 
     Attributes:
         features: (R, F) rows.
-        corrections: (R, 3) what would have made the core right, by target; NaN where not known.
+        corrections: (R, 3) what would have made the core right, by target and in usual sizes; NaN where not
+            known.
+        sizes: target to the usual sizes.
     """
 
     features: RowArray
     corrections: FloatArray
+    sizes: dict[str, CorrectionSizes]
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,8 @@ def learning_rows(
     """
     rank = np.argsort(canonical_order(panel))
     masks = drawn_masks(panel.n_months * _MASKS_A_MONTH, rng)
+    # Most questions give no lever: each month has a mask of that kind.
+    masks[::_MASKS_A_MONTH] = False
     kept = _drawn(origins, rank, most // MAX_HORIZON_MONTHS + 1, masks, rng)
     levers = given_levers(known_levers(panel, kept.origins, MAX_HORIZON_MONTHS), kept.given)
     rows, columns = kept.origins.rows, kept.origins.columns
@@ -79,9 +86,11 @@ def learning_rows(
     x = row_features(features[rows, columns], free, panel, kept.origins, typical, levers)
     missed = _missed(panel, states, kept)
     keys, medians = _shared_by_key(panel, states, _sharing(origins, rank, kept, masks))
-    corrections = np.stack([_own(missed[t], kept.key, keys, medians[t]).reshape(-1) for t in TARGETS], 1)
+    own = {t: _own(missed[t], kept.key, keys, medians[t]) for t in TARGETS}
+    sizes = {t: correction_sizes(own[t], kept.given) for t in TARGETS}
+    corrections = np.stack([_in_sizes(own[t], sizes[t], kept.given).reshape(-1) for t in TARGETS], 1)
     useful = np.isfinite(corrections).any(1)
-    return LearningRows(x[useful], corrections[useful])
+    return LearningRows(x[useful], corrections[useful], sizes)
 
 
 def _drawn(
@@ -154,6 +163,21 @@ def _own(missed: FloatArray, key: IntArray, shared_keys: IntArray, medians: Floa
         return missed
     is_shared = shared_keys[place] == key
     return np.asarray(missed - np.where(is_shared[:, None], medians[place], 0.0))
+
+
+def _in_sizes(own: FloatArray, sizes: CorrectionSizes, given: BoolArray) -> FloatArray:
+    """(N, H) corrections in usual sizes, those beyond the largest that counts pulled in, and none on average
+    at any horizon; NaN where unknown.
+
+    What studios miss is skewed, so that around the month's median its mean is not zero; left in, every studio
+    would be corrected by it, also in months whose common error goes the other way.
+    """
+    size = sizes.of(np.repeat(given[:, None, :], own.shape[1], 1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = np.where(size > 0, np.clip(own / size, -_LARGEST_MISS, _LARGEST_MISS), np.nan)
+    known = np.isfinite(scaled)
+    mean = np.where(known, scaled, 0.0).sum(0) / np.maximum(known.sum(0), 1)
+    return np.asarray(scaled - mean)
 
 
 def _medians(values: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from studio_pipeline.forecasting.assembly import assemble_model
+from studio_pipeline.forecasting.assembly import assemble_model, correction_graph
 from studio_pipeline.forecasting.candidates import CANDIDATES
 from studio_pipeline.forecasting.core_fit import CoreFit, fit_core
 from studio_pipeline.forecasting.feature_store import feature_frame
@@ -52,10 +52,8 @@ class Fitted:
     def model_of_all(self) -> StudioModel:
         """The same model with every candidate at equal weight, so that each of them shows in an answer."""
         equal = np.full((MAX_HORIZON_MONTHS, len(CANDIDATES)), 1 / len(CANDIDATES))
-        graphs: dict[tuple[str, str], bytes] = {
-            (fit.learner, target): g for fit in self.fits for target, g in fit.onnx_models.items()
-        }
-        return replace(self.model, weights=dict.fromkeys(TARGETS, equal), graphs=graphs)
+        weights = dict.fromkeys(TARGETS, equal)
+        return replace(self.model, weights=weights, graphs=correction_graph(self.fits, weights))
 
 
 def fit_all(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -72,22 +73,27 @@ def trained_rows(fleet: Fitted, monkeypatch: pytest.MonkeyPatch, free: bool = Fa
 
 
 def served_rows(
-    fleet: Fitted, panel: StudioPanel, origins: Origins, monkeypatch: pytest.MonkeyPatch
+    fleet: Fitted,
+    panel: StudioPanel,
+    origins: Origins,
+    monkeypatch: pytest.MonkeyPatch,
+    levers: Mapping[str, FloatArray] = MappingProxyType({}),
 ) -> FloatArray:
-    """The rows that the learners' graphs are asked with when these origins are projected."""
+    """The rows that the learners' graph is last asked with when these origins are projected."""
     asked: list[FloatArray] = []
 
     class Recorder:
         def run(self, outputs: None, inputs: dict[str, FloatArray]) -> list[FloatArray]:
             asked.append(inputs["features"])
-            return [np.zeros(len(inputs["features"]), dtype=np.float32)]
+            return [np.zeros((len(inputs["features"]), n_outputs), dtype=np.float32)]
 
+    model = fleet.model_of_all
+    assert model.graphs is not None
+    n_outputs = len(model.graphs.outputs)
     monkeypatch.setattr(onnx_sessions, "session_of", lambda graph: Recorder())
-    Projector(fleet.model_of_all, panel).project(origins, {})
+    Projector(model, panel).project(origins, levers)
     monkeypatch.undo()
-    assert len(asked) == len(fleet.model_of_all.graphs)
-    assert all(np.array_equal(rows, asked[0]) for rows in asked)
-    return asked[0].reshape(len(origins), MAX_HORIZON_MONTHS, len(ROW_FEATURES))
+    return asked[-1].reshape(len(origins), MAX_HORIZON_MONTHS, len(ROW_FEATURES))
 
 
 def test_trained_and_served_rows_are_equal(fleet: Fitted, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,6 +103,16 @@ def test_trained_and_served_rows_are_equal(fleet: Fitted, monkeypatch: pytest.Mo
     assert set(origins.rows) == set(range(fleet.panel.n_studios))
     served = served_rows(fleet, fleet.panel, origins, monkeypatch)
     np.testing.assert_array_equal(served, trained)
+
+
+def test_trained_and_served_rows_are_equal_under_given_levers(
+    fleet: Fitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = trained_rows(fleet, monkeypatch)
+    given = np.stack([np.isfinite(path).any(1) for path in trained.levers.values()], 1)
+    assert 0.1 < given.mean() < 0.9
+    served = served_rows(fleet, fleet.panel, trained.origins, monkeypatch, trained.levers)
+    np.testing.assert_array_equal(served, trained.rows)
 
 
 @pytest.mark.parametrize("row", [0, 1, 2, 3, 4, 5, 6])
