@@ -49,12 +49,12 @@ def warnings_of(query: ForwardQuery, known: KnownOfStudio) -> tuple[str, ...]:
     found = _about_history(known.history_months)
     stages = _stages(query)
     for from_month, changed, held in stages:
-        when = f"From month {from_month} on: " if from_month > 1 else ""
-        found += [when + sentence for sentence in _outside(changed, known.shown)]
+        here = _outside(changed, known.shown)
         if len(held) > 1:
-            found += [
-                when + sentence for sentence in conflicts(held, known.shown, known.usual, known.effects)
-            ]
+            here += conflicts(held, known.shown, known.usual, known.effects)
+        when = f"From month {from_month} on: " if from_month > 1 else ""
+        # What was said of an earlier stage holds on.
+        found += [when + sentence for sentence in here if not any(sentence in said for said in found)]
     given = dict.fromkeys(lever for _, changed, _ in stages for lever in changed)
     return (*found, *_without_data(given, known.effects), *_late_steps(query))
 

@@ -1,0 +1,160 @@
+"""One studio on plain numbers and many on arrays are the same projection; what is prepared is not stale."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from studio_pipeline.forecasting.arithmetic import ARRAYS, PLAIN
+from studio_pipeline.forecasting.bounds import LEVER_BOUNDS
+from studio_pipeline.forecasting.candidates import CANDIDATES
+from studio_pipeline.forecasting.forecaster import Forecaster
+from studio_pipeline.forecasting.model import StudioModel
+from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverStep
+from studio_pipeline.forecasting.targets import TARGETS
+from studio_pipeline.panel.arrays import FloatArray
+from studio_pipeline_tests.forecasting.fleets import answered, small_fleet
+
+NUMBERS = [0.0, 1.0, -2.5, 0.3, float("nan")]
+LEVER_VALUES = {
+    "retention_rate": st.floats(0.5, 1.0),
+    "avg_ticket_price": st.floats(50.0, 400.0),
+    "class_attendance_rate": st.floats(0.4, 1.0),
+    "new_members_monthly": st.floats(0.0, 100.0),
+    "staff_utilization_rate": st.floats(0.6, 1.0),
+    "upsell_rate": st.floats(0.0, 0.5),
+    "total_classes_held": st.floats(50.0, 500.0),
+    "current_member_count": st.floats(50.0, 2000.0),
+}
+HELD = {lever: values for lever, values in LEVER_VALUES.items() if lever != "current_member_count"}
+
+
+@pytest.fixture(scope="module")
+def forecaster() -> Forecaster:
+    return Forecaster(small_fleet().model_of_all, small_fleet().panel)
+
+
+def numbers_of(answer: Forecast) -> FloatArray:
+    bounds = [*answer.intervals.values(), *map(np.array, answer.total_intervals.values())]
+    parts = [answer.revenue, answer.member_count, answer.retention_rate, answer.confidence_score, *bounds]
+    return np.concatenate([part.ravel() for part in parts])
+
+
+@pytest.mark.parametrize("a", NUMBERS)
+@pytest.mark.parametrize("b", NUMBERS)
+def test_plain_numbers_and_arrays_reckon_alike(a: float, b: float) -> None:
+    one, two = np.array([a]), np.array([b])
+    same = [
+        (PLAIN.exp(a), ARRAYS.exp(one)),
+        (PLAIN.ratio(a, b), ARRAYS.ratio(one, two)),
+        (PLAIN.choose(a > 0, a, b), ARRAYS.choose(one > 0, one, two)),
+        (float(PLAIN.known(a)), np.asarray(ARRAYS.known(one), dtype=float)),
+    ]
+    if not np.isnan(b):
+        same += [(PLAIN.minimum(a, b), ARRAYS.minimum(one, two))]
+        same += [(PLAIN.maximum(a, b), ARRAYS.maximum(one, two))]
+    if a > 0:
+        same += [(PLAIN.log(a), ARRAYS.log(one))]
+    for plain, array in same:
+        np.testing.assert_allclose(plain, array[0], rtol=1e-15)
+
+
+@given(
+    row=st.sampled_from([0, 1, 2, 3, 5, 7, 11]),
+    levers=st.fixed_dictionaries({}, optional=LEVER_VALUES),
+    step=st.tuples(st.integers(1, 12), st.fixed_dictionaries({}, optional=HELD)),
+    ago=st.integers(0, 3),
+)
+@settings(max_examples=60, deadline=None)
+def test_alone_and_in_a_batch_is_the_same_answer(
+    forecaster: Forecaster,
+    row: int,
+    levers: dict[str, float],
+    step: tuple[int, dict[str, float]],
+    ago: int,
+) -> None:
+    panel = forecaster.panel
+    month = panel.months[panel.last_months[row] - ago]
+    plan = (LeverStep(*step),) if step[1] else ()
+    query = ForwardQuery(str(panel.studio_ids[row]), month, 12, levers, plan, (0.9, 0.5))
+    others = [
+        ForwardQuery(str(panel.studio_ids[8]), None, 12, {"upsell_rate": 0.2}),
+        ForwardQuery(str(panel.studio_ids[4])),
+    ]
+    alone = forecaster.forecast([query])[0]
+    batched = forecaster.forecast([others[0], query, others[1]])[1]
+    assert type(alone) is type(batched)
+    if isinstance(alone, Forecast) and isinstance(batched, Forecast):
+        np.testing.assert_allclose(numbers_of(batched), numbers_of(alone), rtol=1e-12)
+        assert batched.warnings == alone.warnings
+
+
+def test_a_batch_keeps_the_order_of_old_and_new_base_months(forecaster: Forecaster) -> None:
+    panel = forecaster.panel
+    asked = [
+        ForwardQuery(str(panel.studio_ids[row]), month, 12, {"avg_ticket_price": 110.0})
+        for row, month in [(0, None), (7, panel.months[20]), (5, None), (0, panel.months[20]), (7, None)]
+    ]
+    for query, answer in zip(asked, answered(forecaster, asked), strict=True):
+        assert answer.studio_id == query.studio_id
+        assert query.base_month is None or answer.base_month == query.base_month
+        np.testing.assert_allclose(
+            numbers_of(answered(forecaster, [query])[0]), numbers_of(answer), rtol=1e-12
+        )
+
+
+def test_a_month_asked_again_is_answered_alike_whatever_came_between(forecaster: Forecaster) -> None:
+    panel = forecaster.panel
+    query = ForwardQuery(str(panel.studio_ids[0]), panel.months[15], 12, {"retention_rate": 0.9})
+    first = numbers_of(answered(forecaster, [query])[0])
+    rows = [0, 5, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]
+    between = [ForwardQuery(str(panel.studio_ids[r]), m) for m in panel.months[3:38] for r in rows]
+    answered(forecaster, between)
+    np.testing.assert_allclose(numbers_of(answered(forecaster, [query])[0]), first, rtol=1e-12)
+
+
+def only(learner: str) -> StudioModel:
+    """The model with weight on one learner and the core alone."""
+    model = small_fleet().model_of_all
+    weights = np.zeros_like(model.weights["revenue"])
+    weights[:, CANDIDATES.index("core")] = 0.2
+    weights[:, CANDIDATES.index(learner)] = 0.8
+    return replace(model, weights=dict.fromkeys(TARGETS, weights))
+
+
+@pytest.mark.parametrize("learner", ["xgboost", "lightgbm", "random_forest"])
+def test_under_learners_a_plan_moves_the_months_from_its_step_on_alone(learner: str) -> None:
+    forecaster = Forecaster(only(learner), small_fleet().panel)
+    names = [str(forecaster.panel.studio_ids[row]) for row in (0, 5, 7)]
+    plan = (LeverStep(4, {"avg_ticket_price": 130.0, "retention_rate": 0.9}),)
+    free = answered(forecaster, [ForwardQuery(name, projection_months=12) for name in names])
+    asked = [ForwardQuery(name, projection_months=12, lever_plan=plan) for name in names]
+    for planned in (answered(forecaster, asked), [answered(forecaster, [q])[0] for q in asked]):
+        for without, given_plan in zip(free, planned, strict=True):
+            for path in ("revenue", "member_count", "retention_rate"):
+                assert getattr(given_plan, path)[:3].tobytes() == getattr(without, path)[:3].tobytes()
+            assert (given_plan.revenue[3:] != without.revenue[3:]).all()
+
+
+def test_learners_are_asked_under_the_levers() -> None:
+    """What a learner adds depends on the levers, not on the free forecast alone."""
+    panel = small_fleet().panel
+    with_learner = Forecaster(only("lightgbm"), panel)
+    core = np.zeros_like(small_fleet().model.weights["revenue"])
+    core[:, CANDIDATES.index("core")] = 1.0
+    without = Forecaster(replace(small_fleet().model_of_all, weights=dict.fromkeys(TARGETS, core)), panel)
+    names = [str(n) for n in panel.studio_ids[7:]]
+    added = []
+    for levers in ({}, {"new_members_monthly": 30.0, "upsell_rate": 0.3}):
+        asked = [ForwardQuery(n, projection_months=12, levers=levers) for n in names]
+        pairs = zip(answered(with_learner, asked), answered(without, asked), strict=True)
+        added.append(np.stack([a.revenue / b.revenue for a, b in pairs]))
+    assert not np.allclose(added[0], added[1], rtol=1e-6)
+
+
+def test_every_lever_has_values_to_draw() -> None:
+    assert set(LEVER_VALUES) == set(LEVER_BOUNDS)
