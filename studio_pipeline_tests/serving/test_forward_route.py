@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 from starlette.testclient import TestClient
 
-from serving.schemas.forward import ForwardAnswer
+from serving.schemas.forward import ForwardAnswer, ForwardRequest
 
 FORWARD = "/api/v1/predict/forward"
 
@@ -120,6 +120,8 @@ def test_null_and_absent_levers_are_free(client: TestClient) -> None:
         ({"base_month": "0000-01-01"}, "base_month"),
         ({"base_month": "December"}, "base_month"),
         ({"base_month": 202112}, "base_month"),
+        ({"execution_uncertainty": 0.51}, "execution_uncertainty"),
+        ({"execution_uncertainty": -0.1}, "execution_uncertainty"),
         ({"interval_levels": []}, "interval_levels"),
         ({"interval_levels": [1.0]}, "interval_levels"),
         ({"interval_levels": [0]}, "interval_levels"),
@@ -158,6 +160,12 @@ def test_an_unknown_lever_is_told_the_levers(
     (problem,) = client.post(FORWARD, json={"studio_id": "chain-a-1", **change}).json()["detail"]
     assert problem["msg"].startswith(starts)
     assert ("current_member_count" in problem["msg"]) is listed
+
+
+def test_how_exactly_levers_are_carried_out_reaches_the_model() -> None:
+    asked = ForwardRequest.model_validate({"studio_id": "a", "execution_uncertainty": 0.1})
+    assert asked.to_query().execution_uncertainty == 0.1
+    assert ForwardRequest.model_validate({"studio_id": "a"}).to_query().execution_uncertainty == 0
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content-Type": "application/x-www-form-urlencoded"}])
