@@ -23,7 +23,6 @@ COLOURS: dict[str, str] = {
     "ensemble": ACCENT,
     "core": "#0f9d8a",
     "direct": "#c8553d",
-    "smoothing": "#e3c04b",
     "smoothing": "#7a6a58",
     "xgboost": "#e08a1e",
     "lightgbm": "#a24bb0",

@@ -81,7 +81,8 @@ def weights_in_words(weights: pd.DataFrame) -> list[str]:
         learners = float(mean.reindex(LEARNERS).fillna(0).sum())
         words = (
             f"For {target} {ARTICLES.get(leader, '')}{LABELS[leader]} carries most"
-            f" ({per_cent(float(mean[leader]), 0)} on average over the horizons); the three learners together have {per_cent(learners, 0)}."
+            f" ({per_cent(float(mean[leader]), 0)} on average over the horizons); the three learners together"
+            f" have {per_cent(learners, 0)}."
         )
         sentences.append(words + zero_weights_in_words(mean))
     return sentences
