@@ -6,14 +6,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from studio_pipeline.evaluation.backtest import backtest
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
-from studio_pipeline.evaluation.levers_known import COLUMNS, levers_known_errors
+from studio_pipeline.evaluation.levers_known import (
+    COLUMNS,
+    core_with_levers_known,
+    levers_known_errors,
+    with_levers_known,
+)
 from studio_pipeline.evaluation.metrics import wape
+from studio_pipeline.evaluation.schemas import PREDICTIONS
+from studio_pipeline_tests.forecasting.fleets import CONFIGURATION, months_changed, small_fleet
 
 MakePredictions = Callable[..., pd.DataFrame]
 
 
-def with_levers_known(rows: pd.DataFrame) -> pd.DataFrame:
+def knowing_levers(rows: pd.DataFrame) -> pd.DataFrame:
     """Knowing the levers halves the error of revenue; the first studio's levers are not known."""
     halved = (rows["ensemble"] + rows["actual"]) / 2
     known = (rows["target"] == "revenue") & (rows["studio_id"] != "s000")
@@ -21,7 +29,7 @@ def with_levers_known(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def test_both_errors_are_taken_on_the_rows_that_have_both(make_predictions: MakePredictions) -> None:
-    rows = with_levers_known(make_predictions(studios=6))
+    rows = knowing_levers(make_predictions(studios=6))
     table = levers_known_errors(rows).set_index("horizon")
     assert list(table.index) == [*map(str, range(1, 13)), "1-3", "1-6", "1-12"]
     both = rows[(rows["target"] == "revenue") & (rows["studio_id"] != "s000")]
@@ -33,7 +41,7 @@ def test_both_errors_are_taken_on_the_rows_that_have_both(make_predictions: Make
 
 
 def test_the_summary_has_both(make_predictions: MakePredictions) -> None:
-    summary = EvaluationReport.from_predictions(with_levers_known(make_predictions(studios=6))).summary
+    summary = EvaluationReport.from_predictions(knowing_levers(make_predictions(studios=6))).summary
     for span in ("1", "1-3", "1-6", "1-12"):
         free, known = (summary[f"revenue_wape_{span}_levers_{kind}"] for kind in ("free", "known"))
         assert known == pytest.approx(free / 2)
@@ -45,3 +53,34 @@ def test_a_backtest_without_known_levers_says_nothing_of_them(report: Evaluation
     assert empty.empty
     assert levers_known_errors(report.predictions.assign(levers_known=np.nan)).empty
     assert not any("levers" in name for name in report.summary)
+
+
+def test_the_core_is_given_what_the_levers_did_and_nothing_of_the_revenue() -> None:
+    fleet = small_fleet()
+    oof = fleet.core.out_of_fold
+    known = core_with_levers_known(fleet.panel, fleet.core)
+    actual, free = oof.actual["revenue"], oof.candidates["revenue"]["core"]
+    assert known.shape == actual.shape
+    both = np.isfinite(actual)
+    assert wape(actual[both], known[both]) < 0.5 * wape(actual[both], free[both])
+    column = int(oof.origins.columns.max()) + 1
+    richer = months_changed(fleet.panel, "total_revenue", slice(column, None), 2.0)
+    np.testing.assert_array_equal(core_with_levers_known(richer, fleet.core), known)
+    dearer = months_changed(fleet.panel, "avg_ticket_price", slice(column, None), 2.0)
+    assert (core_with_levers_known(dearer, fleet.core) != known).any()
+
+
+def test_the_column_stands_beside_the_free_forecasts_of_the_same_origin() -> None:
+    fleet = small_fleet()
+    origins = fleet.core.out_of_fold.origins
+    forecast = np.arange(len(origins) * 12, dtype=float).reshape(-1, 12)
+    free = backtest(fleet.panel, fleet.core, fleet.fits, fleet.weights, CONFIGURATION)
+    table = with_levers_known(free, fleet.panel, origins, forecast)
+    PREDICTIONS.validate(table, lazy=True)
+    pd.testing.assert_frame_equal(table.drop(columns="levers_known"), free)
+    assert table.loc[table["target"] != "revenue", "levers_known"].isna().all()
+    row = table[table["target"] == "revenue"].iloc[77]
+    place = (fleet.panel.studio_ids[origins.rows] == row["studio_id"]) & (
+        fleet.panel.months[origins.columns] == row["base_month"].to_datetime64().astype("datetime64[M]")
+    )
+    assert row["levers_known"] == forecast[place][0, row["horizon"] - 1]

@@ -1,0 +1,95 @@
+"""What the core has learned, in people's units: factors, points, impacts, error bars, verdicts on signs."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from studio_pipeline.evaluation.core_tables import SEASON_COLUMNS, points_about, seasonal_factors
+from studio_pipeline.evaluation.response_tables import (
+    RESPONSE_COLUMNS,
+    lever_responses,
+    responses_in_words,
+    sign_rule,
+)
+from studio_pipeline.forecasting.queries import LeverEffect
+from studio_pipeline.forecasting.responses import Responses
+from studio_pipeline_tests.forecasting.fleets import Fitted, small_fleet
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Fitted:
+    return small_fleet()
+
+
+RESPONSES = Responses(
+    {
+        "retention": {
+            "price": LeverEffect("data", -1.2, 0.3),
+            "crowding": LeverEffect("prior", 0.0, 2.0),
+            "fullness": LeverEffect("data", 0.0, 0.1),
+        },
+        "acquisition": {"price": LeverEffect("data", -0.8, 0.2)},
+    }
+)
+
+
+def test_factors_are_the_core_s_seasons_on_natural_scales(fleet: Fitted) -> None:
+    table = seasonal_factors(fleet.core.parameters, fleet.panel)
+    assert list(table) == list(SEASON_COLUMNS)
+    assert set(table["studio_type"]) == set(fleet.panel.studio_types)
+    row = fleet.core.parameters.types_of(["Dance"])[0]
+    dance = table[table["studio_type"] == "Dance"].set_index(["flow", "calendar_month"])["factor"]
+    for flow in ("acquisition", "ticket", "visits", "revenue"):
+        season = fleet.core.parameters.flows[flow].season[row]
+        np.testing.assert_allclose(dance[flow], np.exp(season))
+        assert dance[flow].std() > 0
+    assert set(table.loc[table["unit"] == "points", "flow"]) == {"retention"}
+    retention = fleet.panel.values["retention_rate"][fleet.panel.studio_types == "Dance"]
+    typical = float(np.nanmedian(retention))
+    odds = np.exp(fleet.core.parameters.flows["retention"].season[row]) * typical / (1 - typical)
+    np.testing.assert_allclose(dance["retention"], 100 * (odds / (1 + odds) - typical), atol=1e-9)
+
+
+def test_points_are_counted_from_the_rate() -> None:
+    assert points_about(0.5, np.array([0.0, math.log(3)])) == pytest.approx([0.0, 25.0])
+    assert points_about(0.9, np.array([math.log(0.5)])) == pytest.approx([100 * (4.5 / 5.5 - 0.9)])
+
+
+def test_impacts_and_error_bars_are_those_of_the_slopes(fleet: Fitted) -> None:
+    table = lever_responses(RESPONSES, fleet.panel)
+    assert list(table) == list(RESPONSE_COLUMNS)
+    price = table[(table["flow"] == "acquisition") & (table["responds_to"] == "price")].iloc[0]
+    assert price["change"] == "price +10 %"
+    for name, slope in (
+        ("impact", -0.8),
+        ("impact_low", -0.8 - 1.645 * 0.2),
+        ("impact_high", -0.8 + 1.645 * 0.2),
+    ):
+        assert price[name] == pytest.approx(100 * (1.1**slope - 1), abs=1e-3)
+    typical = float(np.nanmedian(fleet.panel.values["retention_rate"]))
+    retention = table[(table["flow"] == "retention") & (table["responds_to"] == "price")].iloc[0]
+    assert retention["impact"] == pytest.approx(
+        float(points_about(typical, np.array([-1.2 * math.log(1.1)]))[0])
+    )
+    assert retention["impact_low"] < retention["impact"] < retention["impact_high"] < 0
+
+
+def test_verdicts_on_signs() -> None:
+    assert sign_rule("price", LeverEffect("data", -0.5, 0.1)) == "negative, as it must be"
+    assert sign_rule("price", LeverEffect("data", 0.5, 0.1)) == "positive, against the rule"
+    assert sign_rule("fullness", LeverEffect("data", 0.5, 0.1)) == "either sign may be"
+    assert sign_rule("price", LeverEffect("prior", 0.0, 2.0)).startswith("set to zero: the data say nothing")
+    assert sign_rule("fullness", LeverEffect("data", 0.0, 0.1)).startswith("set to zero: members were")
+
+
+def test_words_on_responses(fleet: Fitted) -> None:
+    table = lever_responses(RESPONSES, fleet.panel)
+    first, second, last = responses_in_words(table)
+    assert first.startswith("Price +10 %: retention -")
+    assert second.startswith("Price +10 %: new members -7.3")
+    assert "of retention to crowding (the data say nothing" in last
+    assert "of retention to fullness (members were forecast better without it)" in last
+    assert "no response" in responses_in_words(table.iloc[:0])[0]

@@ -1,0 +1,147 @@
+"""The pictures of core, weights, intervals and levers show the numbers they were given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from studio_pipeline.evaluation import core_figures, ensemble_figures, interval_figures, lever_figures
+from studio_pipeline.evaluation.drawing import COLOURS, to_png
+from studio_pipeline.evaluation.evaluation_report import EvaluationReport
+from studio_pipeline.evaluation.levers_known import levers_known_errors
+from studio_pipeline.forecasting.candidates import CANDIDATES as MEMBERS
+from studio_pipeline_tests.evaluation.test_figures import assert_picture
+from studio_pipeline_tests.evaluation.test_interval_metrics import with_intervals
+from studio_pipeline_tests.evaluation.test_levers_known import knowing_levers
+
+MakePredictions = Callable[..., pd.DataFrame]
+Drawn = Callable[[Callable[[], bytes]], list[Axes]]
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> Drawn:
+    """Calls a picture's function and hands back what it drew; the picture itself is checked as well."""
+    figures: list[Figure] = []
+
+    def kept(figure: Figure) -> bytes:
+        figures.append(figure)
+        return to_png(figure)
+
+    for module in (core_figures, ensemble_figures, interval_figures, lever_figures):
+        monkeypatch.setattr(module, "to_png", kept)
+
+    def draw(picture: Callable[[], bytes]) -> list[Axes]:
+        assert_picture(picture())
+        return figures[-1].axes
+
+    return draw
+
+
+def line(ax: Axes, label: str) -> tuple[np.ndarray, np.ndarray]:
+    """The points of the line that a legend names."""
+    (found,) = [one for one in ax.lines if one.get_label() == label]
+    return np.asarray(found.get_xdata()), np.asarray(found.get_ydata())
+
+
+def test_seasons(drawn: Drawn, seasons: pd.DataFrame) -> None:
+    retention, acquisition, *_ = drawn(lambda: core_figures.seasons_by_flow(seasons))
+    months, factors = line(acquisition, "Dance")
+    np.testing.assert_array_equal(months, range(1, 13))
+    assert factors[[0, 6]] == pytest.approx([1.4, 0.6])
+    assert line(retention, "Yoga")[1][0] == pytest.approx(0.2)
+    assert "points" in retention.get_title(loc="left")
+
+
+def test_a_response_has_its_bar_and_a_prior_has_none(drawn: Drawn, responses: pd.DataFrame) -> None:
+    retention, acquisition = drawn(lambda: core_figures.responses_with_error_bars(responses))
+    (bar,) = retention.containers
+    (segment,) = bar.lines[2][0].get_segments()
+    assert segment[:, 0] == pytest.approx([-1.1, -0.5])
+    assert bar.lines[0].get_xdata() == pytest.approx([-0.8])
+    assert not acquisition.containers[0].lines[2]
+    assert acquisition.containers[0].get_label() == "rests on a prior: counted as zero"
+
+
+def test_weights_are_stacked_to_one(drawn: Drawn, weights: pd.DataFrame) -> None:
+    for ax in drawn(lambda: ensemble_figures.weights_by_horizon(weights)):
+        heights = np.array([[bar.get_height() for bar in container] for container in ax.containers])
+        assert heights.sum(0) == pytest.approx(np.ones(12))
+        labels = [container.get_label() for container in ax.containers]
+        assert heights[labels.index("stock-and-flow core")] == pytest.approx(np.full(12, 0.5))
+        assert heights[labels.index("random forest")] == pytest.approx(np.zeros(12))
+
+
+def test_every_candidate_has_a_colour_of_its_own() -> None:
+    colours = [COLOURS[name] for name in ("ensemble", *MEMBERS)]
+    assert len(set(colours)) == len(colours)
+
+
+def test_coverage_at_every_level_and_of_totals(drawn: Drawn, make_predictions: MakePredictions) -> None:
+    report = EvaluationReport.from_predictions(with_intervals(make_predictions(studios=8, origins=3)))
+    left, right = drawn(lambda: interval_figures.coverage_by_horizon(report.metrics))
+    rows = report.metrics.query("target == 'revenue' and candidate == 'ensemble'").set_index("horizon")
+    rows = rows.loc[[str(horizon) for horizon in range(1, 13)]]
+    for label, column in (
+        ("50 % of a month", "coverage_50"),
+        ("90 % of a month", "coverage_90"),
+        ("90 % of the total so far", "coverage_total"),
+    ):
+        np.testing.assert_array_equal(line(left, label)[1], rows[column])
+        assert left.get_ylim()[0] < rows[column].min()
+    np.testing.assert_array_equal(right.lines[0].get_ydata(), rows["width_90"])
+
+
+def test_a_sweep_shows_line_band_range_and_present(drawn: Drawn, sweep: pd.DataFrame) -> None:
+    rate, price = drawn(lambda: lever_figures.revenue_by_lever(sweep))
+    assert [ax.get_title(loc="left") for ax in (rate, price)] == [
+        "Retention rate, a month",
+        "Ticket price, currency a month",
+    ]
+    values, revenue = line(price, "lever held")
+    np.testing.assert_array_equal(values, [90, 100, 110, 120])
+    np.testing.assert_array_equal(revenue, 2_000 * values)
+    assert line(price, "where it stands") == (pytest.approx([110.0]), pytest.approx([220_000.0]))
+    assert line(price, "every lever free")[1] == pytest.approx([220_000.0] * 2)
+    (shown,) = [patch for patch in price.patches if patch.get_label() == "shown so far"]
+    assert (shown.get_x(), shown.get_x() + shown.get_width()) == (95.0, 115.0)  # type: ignore[attr-defined]
+    band = price.collections[0].get_paths()[0].vertices
+    assert {80_000 * 0.9 * 2.25, 240_000 * 1.1} <= {round(float(y), 6) for y in np.asarray(band)[:, 1]}
+    assert rate.get_ylim() == price.get_ylim()
+
+
+def test_effects_are_shares_of_the_year_s_revenue(drawn: Drawn, effects: pd.DataFrame) -> None:
+    (ax,) = drawn(lambda: lever_figures.predicted_against_true_effects(effects))
+    true, predicted = line(ax, "price +10 %")
+    assert true == pytest.approx(np.full(4, 0.04))
+    assert predicted == pytest.approx(np.full(4, 0.05))
+    assert line(ax, "classes +25 %")[1] == pytest.approx(np.zeros(4))
+    assert ax.get_xlim() == ax.get_ylim()
+
+
+def test_errors_with_levers_free_and_known(drawn: Drawn, make_predictions: MakePredictions) -> None:
+    errors = levers_known_errors(knowing_levers(make_predictions(studios=5)))
+    (ax,) = drawn(lambda: lever_figures.errors_with_levers_free_and_known(errors))
+    free = line(ax, "levers free: a forecast")[1]
+    known = line(ax, "levers known: given what they then did")[1]
+    np.testing.assert_array_equal(free, errors["levers_free"][:12])
+    assert known == pytest.approx(free / 2)
+
+
+def test_where_there_is_nothing_the_picture_says_so(
+    seasons: pd.DataFrame, responses: pd.DataFrame, sweep: pd.DataFrame, effects: pd.DataFrame
+) -> None:
+    for png in (
+        core_figures.seasons_by_flow(seasons.iloc[:0]),
+        core_figures.responses_with_error_bars(responses.iloc[:0]),
+        lever_figures.revenue_by_lever(sweep.iloc[:0]),
+        lever_figures.predicted_against_true_effects(effects.iloc[:0]),
+        lever_figures.errors_with_levers_free_and_known(
+            pd.DataFrame(columns=["horizon", "n", "levers_free", "levers_known"])
+        ),
+    ):
+        assert_picture(png, colours=2)
