@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from studio_pipeline.forecasting.class_planning import ClassPlanning
 from studio_pipeline.forecasting.core_parameters import CoreParameters
 from studio_pipeline.forecasting.flow_terms import FlowTerms, OriginStock, flow_terms
 from studio_pipeline.forecasting.flows import FLOW_LINKS, FlowSeries, flow_series, previous_month
@@ -31,6 +32,7 @@ class CoreStates:
         types: (S,) rows of the studios' types in the parameters' tables.
         class_capacity: (S, T) seats per class as last known; NaN before any.
         flows: filter states by flow.
+        planned_classes: (S, T) what planning has added to the log of classes.
     """
 
     parameters: CoreParameters
@@ -38,6 +40,7 @@ class CoreStates:
     types: IntArray
     class_capacity: FloatArray
     flows: Mapping[str, LevelStates]
+    planned_classes: FloatArray
 
     @cached_property
     def smoothed(self) -> Mapping[str, FloatArray]:
@@ -57,8 +60,13 @@ class CoreStates:
         }
 
 
-def without_responses(name: str, flow: FlowSeries, panel: StudioPanel, responses: Responses) -> FlowSeries:
+def without_responses(
+    name: str, flow: FlowSeries, panel: StudioPanel, responses: Responses, planning: ClassPlanning
+) -> FlowSeries:
     """A flow with what its responses explain taken out; the flow itself where nothing does."""
+    if name == "classes":
+        planned = planning.planned(panel.values["class_attendance_rate"])
+        return FlowSeries(flow.values - planned, flow.counting_variance)
     if name not in RESPONDING:
         return flow
     v = panel.values
@@ -81,7 +89,7 @@ def core_states(panel: StudioPanel, parameters: CoreParameters, assume_typical: 
     series = flow_series(panel)
     flows = {}
     for name, fitted in parameters.flows.items():
-        adjusted = without_responses(name, series[name], panel, parameters.responses)
+        adjusted = without_responses(name, series[name], panel, parameters.responses, parameters.planning)
         states = run_filters(
             adjusted.values,
             adjusted.counting_variance,
@@ -95,7 +103,8 @@ def core_states(panel: StudioPanel, parameters: CoreParameters, assume_typical: 
                 states, level=np.where(np.isnan(states.level), fitted.type_mean[types][:, None], states.level)
             )
         flows[name] = states
-    return CoreStates(parameters, panel, types, last_known(panel.values["class_capacity"]), flows)
+    planned = parameters.planning.planned(panel.values["class_attendance_rate"])
+    return CoreStates(parameters, panel, types, last_known(panel.values["class_capacity"]), flows, planned)
 
 
 def last_known(values: FloatArray) -> FloatArray:
@@ -119,6 +128,7 @@ def project_flows(
         fitted = states.parameters.flows[name]
         season_path = np.take_along_axis(fitted.season[states.types[rows]], target, 1)
         projected[name] = project(flow, 0, rows, columns, season_path, fitted.settings) + fitted.mean_shift
+    projected["classes"] = projected["classes"] + states.planned_classes[rows, columns, None]
     return projected
 
 
@@ -162,4 +172,4 @@ def origin_terms(
         states.class_capacity[rows, columns],
         states.panel.values["class_attendance_rate"][rows, columns],
     )
-    return flow_terms(flows, origin, states.parameters.responses)
+    return flow_terms(flows, origin, states.parameters.responses, states.parameters.planning)

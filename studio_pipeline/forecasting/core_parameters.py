@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from studio_pipeline.forecasting.class_planning import NO_PLANNING, ClassPlanning
 from studio_pipeline.forecasting.level_filter import FilterSettings
 from studio_pipeline.forecasting.queries import LeverEffect
 from studio_pipeline.forecasting.responses import Responses
@@ -39,11 +40,13 @@ class CoreParameters:
         studio_types: (K,) the types that have their own row in every flow's tables.
         flows: parameters by flow; a flow without data is not there.
         responses: of retention and acquisition to price, crowding and overwork.
+        planning: of classes by how full they are.
     """
 
     studio_types: tuple[str, ...]
     flows: Mapping[str, FlowParameters]
     responses: Responses
+    planning: ClassPlanning = NO_PLANNING
 
     def types_of(self, names: Any) -> IntArray:
         """Row of each studio's type in the tables; an unknown type gets the last row."""
@@ -67,6 +70,7 @@ class CoreParameters:
                 flow: {r: [e.source, e.effect, e.standard_error] for r, e in effects.items()}
                 for flow, effects in self.responses.effects.items()
             },
+            "class_planning": asdict(self.planning),
         }
 
     @classmethod
@@ -85,4 +89,5 @@ class CoreParameters:
             flow: {r: LeverEffect(e[0], e[1], e[2]) for r, e in given.items()}
             for flow, given in stored["responses"].items()
         }
-        return cls(tuple(stored["studio_types"]), flows, Responses(effects))
+        planning = ClassPlanning(**stored["class_planning"])
+        return cls(tuple(stored["studio_types"]), flows, Responses(effects), planning)

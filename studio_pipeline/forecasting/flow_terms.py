@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from studio_pipeline.forecasting.class_planning import ClassPlanning
 from studio_pipeline.forecasting.flows import sigmoid
 from studio_pipeline.forecasting.responses import COMFORTABLE_UTILIZATION, RESPONDING, Responses
 from studio_pipeline.panel.arrays import FloatArray, IntArray
@@ -16,11 +17,12 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray
 START_LEVER = "current_member_count"
 PUT_IN_PLACE: dict[str, str] = {
     "avg_ticket_price": "ticket",
-    "total_classes_held": "classes",
     "staff_utilization_rate": "staff",
     "upsell_rate": "upsell_rate",
 }
 """Levers that take the place of a path before the first month is run."""
+
+_PATH_OF = {**PUT_IN_PLACE, "total_classes_held": "classes"}
 
 _FLOW_SCALE = ("retention", "acquisition")
 _AMOUNTS = ("members", "visits", "ticket", "classes", "realisation", "revenue")
@@ -37,10 +39,13 @@ PATHS: tuple[str, ...] = (
 """Retention and acquisition are on their flows' scale, responses not yet added; all others on natural
 scales."""
 
-START: tuple[str, ...] = ("members", "class_capacity", "attendance_rate")
+START: tuple[str, ...] = ("members", "class_capacity", "attendance_rate", "usual_attendance")
 _START_OF = {START_LEVER: "members", "class_capacity": "class_capacity"}
 REGRESSORS: tuple[str, ...] = ("price", "fullness", "crowding", "overwork")
-SLOPES: tuple[str, ...] = tuple(f"{flow}_{regressor}" for flow in RESPONDING for regressor in REGRESSORS)
+SLOPES: tuple[str, ...] = (
+    *(f"{flow}_{regressor}" for flow in RESPONDING for regressor in REGRESSORS),
+    "classes_fullness",
+)
 
 _LEAST_PRICE_SHARE = 0.01
 
@@ -66,8 +71,8 @@ class FlowTerms:
 
     Attributes:
         stacked: (N, P, H) paths in the order of `PATHS`.
-        start: (N, 3) in the order of `START`.
-        slopes: (N, 8) in the order of `SLOPES`.
+        start: (N, 4) in the order of `START`.
+        slopes: (N, 9) in the order of `SLOPES`.
     """
 
     stacked: FloatArray
@@ -107,7 +112,7 @@ class FlowTerms:
         """
         if name in _START_OF:
             return float(self.start[place, START.index(_START_OF[name])])
-        return float(self.stacked[place, PATHS.index(PUT_IN_PLACE.get(name, name)), 0])
+        return float(self.stacked[place, PATHS.index(_PATH_OF.get(name, name)), 0])
 
     def plain(self, place: int) -> tuple[dict[str, list[float]], dict[str, float], dict[str, float]]:
         """The same of one projection, as plain numbers."""
@@ -118,13 +123,16 @@ class FlowTerms:
         )
 
 
-def flow_terms(flows: Mapping[str, FloatArray], origin: OriginStock, responses: Responses) -> FlowTerms:
+def flow_terms(
+    flows: Mapping[str, FloatArray], origin: OriginStock, responses: Responses, planning: ClassPlanning
+) -> FlowTerms:
     """The terms of N projections over H months.
 
     Args:
         flows: flow name to its (N, H) projection on the flow's scale, responses not yet added.
         origin: the starting stocks.
         responses: of retention and acquisition.
+        planning: of classes; what it adds up to the origin is in their flow.
     """
     paths = {name: flows[name] for name in _FLOW_SCALE}
     paths |= {name: np.exp(flows[name]) for name in _AMOUNTS}
@@ -145,5 +153,7 @@ def flow_terms(flows: Mapping[str, FloatArray], origin: OriginStock, responses: 
             # No price is typical in every currency: where it is unknown and counts, so is the flow.
             unknown = ~known_price & (slopes[:, place, None] != 0)
             paths[flow] = np.where(unknown, np.nan, paths[flow])
-    start = np.stack([origin.members, origin.class_capacity, origin.attendance_rate], 1)
+    slopes[:, SLOPES.index("classes_fullness")] = planning.speed
+    usual = np.full_like(origin.members, planning.usual_attendance)
+    start = np.stack([origin.members, origin.class_capacity, origin.attendance_rate, usual], 1)
     return FlowTerms(np.stack([paths[name] for name in PATHS], 1), start, slopes)

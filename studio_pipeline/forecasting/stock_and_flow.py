@@ -16,6 +16,7 @@ from typing import Generic
 import numpy as np
 
 from studio_pipeline.forecasting.arithmetic import ARRAYS, LARGEST_EXPONENT, Arithmetic, Number
+from studio_pipeline.forecasting.class_planning import ClassPlanning
 from studio_pipeline.forecasting.flow_terms import (
     PUT_IN_PLACE,
     START_LEVER,
@@ -60,6 +61,7 @@ def simulate(
     origin: OriginStock,
     responses: Responses,
     levers: Mapping[str, FloatArray],
+    planning: ClassPlanning,
 ) -> CorePaths:
     """Runs N projections over H months.
 
@@ -68,8 +70,9 @@ def simulate(
         origin: the starting stocks.
         responses: of retention and acquisition.
         levers: lever name to (N, H) given values, NaN where free; a lever that is not there is free.
+        planning: of classes.
     """
-    return simulate_terms(flow_terms(flows, origin, responses), levers)
+    return simulate_terms(flow_terms(flows, origin, responses, planning), levers)
 
 
 def simulate_terms(terms: FlowTerms, levers: Mapping[str, FloatArray]) -> CorePaths:
@@ -106,7 +109,9 @@ def run_months(
         slopes: value by the names of `flow_terms.SLOPES`.
         levers: lever to its value in each month, NaN where free; a lever that is not there is free.
     """
+    held_classes = levers.get("total_classes_held")
     terms = _with_levers(a, terms, levers)
+    planned = 0.0 * start["usual_attendance"]
     members, capacity, rate = start["members"], start["class_capacity"], start["attendance_rate"]
     if START_LEVER in levers:
         members = _given(a, levers[START_LEVER][0], members)
@@ -114,7 +119,12 @@ def run_months(
     held = [levers.get(name) for name in ("class_attendance_rate", "retention_rate", "new_members_monthly")]
     months: Months[Number] = Months([], [], [], [], [])
     for h in range(len(terms["revenue"])):
-        seats = terms["classes"][h] * capacity
+        gap = a.choose(a.known(rate), rate - start["usual_attendance"], 0.0)
+        planned = planned + slopes["classes_fullness"] * gap
+        classes = terms["classes"][h] * a.exp(planned)
+        if held_classes is not None:
+            classes = _given(a, held_classes[h], classes)
+        seats = classes * capacity
         attendance = _attendance(a, terms, h, a.choose(has_stock, members, terms["members"][h]), seats)
         if held[0] is not None:
             rules = a.known(held[0][h]) & a.known(seats)

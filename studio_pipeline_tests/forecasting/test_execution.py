@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from studio_pipeline.errors import LeverError
+from studio_pipeline.forecasting.class_planning import NO_PLANNING
 from studio_pipeline.forecasting.execution import execution_effects
 from studio_pipeline.forecasting.flow_terms import OriginStock, flow_terms
 from studio_pipeline.forecasting.flows import FLOW_LINKS
@@ -88,7 +89,7 @@ def test_the_effect_of_a_lever_against_arithmetic() -> None:
         "realisation": np.zeros((1, 12)),
     }
     stock = OriginStock(np.array([200.0]), np.array([np.nan]), np.array([np.nan]))
-    terms = flow_terms(flows, stock, Responses({}))
+    terms = flow_terms(flows, stock, Responses({}), NO_PLANNING)
     levers = {
         "avg_ticket_price": np.full((1, 12), 150.0),
         "new_members_monthly": np.full((1, 12), 20.0),
@@ -108,7 +109,7 @@ def test_a_rate_is_off_by_a_share_of_its_odds() -> None:
         "realisation": np.zeros((1, 12)),
     }
     stock = OriginStock(np.array([200.0]), np.array([np.nan]), np.array([np.nan]))
-    terms = flow_terms(flows, stock, Responses({}))
+    terms = flow_terms(flows, stock, Responses({}), NO_PLANNING)
     (retention,) = execution_effects(terms, {"retention_rate": np.full((1, 12), 0.9)}, np.array([0.2]))
     assert retention[0, 0] == pytest.approx(0.2 * 0.9 * 0.1 / 0.9)
     (certain,) = execution_effects(terms, {"retention_rate": np.ones((1, 12))}, np.array([0.5]))

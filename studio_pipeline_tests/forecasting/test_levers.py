@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from studio_pipeline.forecasting.class_planning import NO_PLANNING
 from studio_pipeline.forecasting.core import core_states, project_core
 from studio_pipeline.forecasting.flow_terms import OriginStock
 from studio_pipeline.forecasting.flows import FLOW_LINKS
@@ -80,7 +81,7 @@ def test_the_arithmetic_against_a_loop(seed: int) -> None:
     flows["ticket"] += 4.5
     flows["classes"] += 4.0
     stock = OriginStock(rng.uniform(50, 300, 3), rng.uniform(10, 30, 3), rng.uniform(0.3, 0.9, 3))
-    paths = simulate(flows, stock, Responses({}), {"upsell_rate": np.full((3, 12), 0.2)})
+    paths = simulate(flows, stock, Responses({}), {"upsell_rate": np.full((3, 12), 0.2)}, NO_PLANNING)
     for i in range(3):
         members = stock.members[i]
         for h in range(12):
@@ -107,7 +108,7 @@ def test_a_price_costs_members_by_the_response_in_the_arithmetic() -> None:
     stock = OriginStock(np.array([200.0]), np.array([np.nan]), np.array([np.nan]))
     responses = Responses({"retention": {"price": LeverEffect("data", -0.8, 0.1)}})
     paths = [
-        simulate(flows, stock, responses, {"avg_ticket_price": np.full((1, 12), price)})
+        simulate(flows, stock, responses, {"avg_ticket_price": np.full((1, 12), price)}, NO_PLANNING)
         for price in (100.0, 110.0)
     ]
     odds = [p.retention_rate / (1 - p.retention_rate) for p in paths]
