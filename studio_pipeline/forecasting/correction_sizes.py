@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import nnls
 
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.learning_rows import RowArray
@@ -36,11 +35,22 @@ class CorrectionSizes:
 
     def of(self, given: FloatArray | RowArray | BoolArray) -> FloatArray:
         """(N, H) sizes for (N, H, L) flags of given levers, months ahead from 1 on."""
-        variances = np.array(self.variances)
-        square = variances.sum() - np.asarray(given, dtype=np.float64) @ variances[1:]
-        return np.asarray(
-            np.array(self.by_horizon)[: given.shape[1]] * np.sqrt(np.maximum(square, _SMALLEST_SQUARE))
-        )
+        return np.asarray(usual_sizes(np.array([self.by_horizon]), np.array([self.variances]), given)[:, 0])
+
+
+def usual_sizes(
+    by_horizon: FloatArray, variances: FloatArray, given: FloatArray | RowArray | BoolArray
+) -> FloatArray:
+    """(N, K, H) sizes of K targets at once, for (N, H, L) flags of given levers.
+
+    Args:
+        by_horizon: (K, 12) as in `CorrectionSizes`.
+        variances: (K, 1 + L) as in `CorrectionSizes`.
+        given: months ahead from 1 on.
+    """
+    square = variances.sum(1) - np.asarray(given, dtype=np.float64) @ variances[:, 1:].T
+    root = np.sqrt(np.maximum(square, _SMALLEST_SQUARE))
+    return np.asarray(by_horizon[:, : given.shape[1]] * root.swapaxes(1, 2))
 
 
 def correction_sizes(corrections: FloatArray, given: BoolArray) -> CorrectionSizes:
@@ -49,6 +59,9 @@ def correction_sizes(corrections: FloatArray, given: BoolArray) -> CorrectionSiz
     Variances are fitted by non-negative least squares on the squares, of which none counts more than three
     usual sizes.
     """
+    # The service reads sizes and fits none: it does without SciPy.
+    from scipy.optimize import nnls
+
     known = np.isfinite(corrections)
     enough = known.sum(0) >= _FEWEST_ORIGINS
     mean_square = np.square(np.where(known, corrections, 0.0)).sum(0) / np.maximum(known.sum(0), 1)

@@ -59,13 +59,14 @@ class FlowSeries:
 
 def logit(rate: FloatArray) -> FloatArray:
     """Log odds of a rate, kept `RATE_MARGIN` away from 0 and 1."""
-    inside = np.clip(rate, RATE_MARGIN, 1 - RATE_MARGIN)
+    # For the dozen numbers of one answer, clip takes three times as long.
+    inside = np.minimum(np.maximum(rate, RATE_MARGIN), 1 - RATE_MARGIN)
     return np.asarray(np.log(inside / (1 - inside)))
 
 
 def sigmoid(log_odds: FloatArray) -> FloatArray:
     """Inverse of `logit`."""
-    return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -30, 30))))
+    return np.asarray(1 / (1 + np.exp(-np.minimum(np.maximum(log_odds, -30), 30))))
 
 
 def previous_month(values: FloatArray) -> FloatArray:

@@ -62,15 +62,15 @@ def given_from_levels(
     levels: FloatArray, levers: Mapping[str, FloatArray], horizon_months: int
 ) -> FloatArray:
     """(N, H, 2 L) of `GIVEN_FEATURES` against (N, L) `trailing_levels`, for levers as in `given_features`."""
-    found = np.zeros((len(levels), horizon_months, len(GIVEN_FEATURES)))
-    places = [k for k, lever in enumerate(HELD_LEVERS) if lever in levers]
-    if not places:
-        return found
-    paths = np.stack([levers[HELD_LEVERS[k]][:, :horizon_months] for k in places], 2)
-    change = _scaled(paths, _IS_RATE[places], _OFFSETS[places]) - levels[:, None, places]
+    paths = np.full((len(levels), horizon_months, len(HELD_LEVERS)), np.nan)
+    for k, lever in enumerate(HELD_LEVERS):
+        if lever in levers:
+            paths[:, :, k] = levers[lever][:, :horizon_months]
+    change = _scaled(paths, _IS_RATE, _OFFSETS) - levels[:, None]
     inside = np.minimum(np.maximum(change, -_LARGEST_CHANGE), _LARGEST_CHANGE)
-    found[:, :, places] = np.where(np.isfinite(change), inside, 0.0)
-    found[:, :, [len(HELD_LEVERS) + k for k in places]] = np.isfinite(paths)
+    found = np.empty((len(levels), horizon_months, len(GIVEN_FEATURES)))
+    found[:, :, : len(HELD_LEVERS)] = np.where(np.isfinite(change), inside, 0.0)
+    found[:, :, len(HELD_LEVERS) :] = np.isfinite(paths)
     return found
 
 

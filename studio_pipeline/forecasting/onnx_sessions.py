@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from studio_pipeline.forecasting.correction_graph import CorrectionGraph
+from studio_pipeline.forecasting.correction_sizes import usual_sizes
 from studio_pipeline.forecasting.learning_rows import IS_GIVEN, RowArray
 from studio_pipeline.forecasting.onnx_export import INPUT_NAME
 from studio_pipeline.forecasting.targets import TARGETS
@@ -46,7 +47,8 @@ class LearnerGraphs:
         self.learners = tuple(sorted({learner for learner, _ in outputs}))
         self._targets = np.array([TARGETS.index(target) for _, target in outputs], dtype=np.int64)
         self._places = np.array([self.learners.index(learner) for learner, _ in outputs], dtype=np.int64)
-        self._sizes = () if graph is None else graph.sizes
+        self._by_horizon = np.array([] if graph is None else [size.by_horizon for size in graph.sizes])
+        self._variances = np.array([] if graph is None else [size.variances for size in graph.sizes])
         self._session = None if graph is None else session_of(graph.content)
 
     def corrections(self, rows: RowArray) -> FloatArray:
@@ -59,7 +61,7 @@ class LearnerGraphs:
             return found
         flat = rows.reshape(n * horizon_months, -1)
         (answers,) = self._session.run(None, {INPUT_NAME: flat})
-        sizes = np.stack([of_output.of(rows[:, :, IS_GIVEN]) for of_output in self._sizes], 1)
+        sizes = usual_sizes(self._by_horizon, self._variances, rows[:, :, IS_GIVEN])
         by_output = answers.reshape(n, horizon_months, -1).transpose(0, 2, 1)
         found[:, self._targets, self._places] = by_output * sizes
         return found

@@ -58,12 +58,8 @@ class PreparedOrigins:
         """N."""
         return len(self.rows)
 
-    def view(self, place: int) -> PreparedOrigins:
-        """One of the origins, not copied."""
-        return self.take(slice(place, place + 1))
-
-    def take(self, places: IntArray | slice) -> PreparedOrigins:
-        """Some of the origins; by a slice, not copied."""
+    def take(self, places: IntArray) -> PreparedOrigins:
+        """Some of the origins, copied."""
         parts = {f.name: getattr(self, f.name) for f in fields(self)}
         return PreparedOrigins(
             **{n: part.take(places) if n == "terms" else part[places] for n, part in parts.items()}

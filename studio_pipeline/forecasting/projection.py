@@ -72,7 +72,7 @@ def project_many(
     """
     paths = simulate_terms(prepared.terms, levers)
     core = np.stack([paths.revenue, paths.members, paths.retention_rate], 1)
-    return _corrected(prepared, graphs, core, levers)
+    return _corrected(prepared, slice(None), graphs, core, levers)
 
 
 def project_one(
@@ -84,17 +84,22 @@ def project_one(
     months = run_months(PLAIN, *prepared.terms.plain(place), levers)
     core = np.array([[months.revenue, months.members, months.retention_rate]])
     arrays = {name: np.array([path]) for name, path in levers.items()}
-    return np.asarray(_corrected(prepared.view(place), graphs, core, arrays)[0])
+    return np.asarray(_corrected(prepared, slice(place, place + 1), graphs, core, arrays)[0])
 
 
 def _corrected(
-    prepared: PreparedOrigins, graphs: LearnerGraphs, core: FloatArray, levers: Mapping[str, FloatArray]
+    prepared: PreparedOrigins,
+    places: slice,
+    graphs: LearnerGraphs,
+    core: FloatArray,
+    levers: Mapping[str, FloatArray],
 ) -> FloatArray:
-    """The (N, 3, H) core under levers with the ensemble's corrections."""
-    ensemble = FreeEnsemble(prepared.core, prepared.free, prepared.kept, prepared.learned)
+    """The (N, 3, H) core of some prepared origins under levers with the ensemble's corrections."""
+    free_core = prepared.core[places]
+    ensemble = FreeEnsemble(free_core, prepared.free[places], prepared.kept[places], prepared.learned[places])
     if not graphs.learners:
         return under_levers(ensemble, core, levers)
-    rows = with_given(prepared.learner_rows, prepared.trailing_levels, levers)
+    rows = with_given(prepared.learner_rows[places], prepared.trailing_levels[places], levers)
     corrections = graphs.corrections(rows)
-    learned = learned_parts(prepared.learner_shares, corrections, prepared.core[:, 2])
+    learned = learned_parts(prepared.learner_shares[places], corrections, free_core[:, 2])
     return under_levers(ensemble, core, levers, learned)
