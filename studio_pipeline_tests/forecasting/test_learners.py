@@ -6,7 +6,9 @@ import pickletools
 import zipfile
 from pathlib import Path
 
+import lightgbm as lgb
 import numpy as np
+import onnx
 import onnxruntime as ort
 import pytest
 
@@ -17,6 +19,7 @@ from studio_pipeline.forecasting.given_features import monotone_signs
 from studio_pipeline.forecasting.learners import FittedLearner, LearnerFit, LearnerName, _fit_one, fit_learner
 from studio_pipeline.forecasting.learning_rows import ROW_FEATURES, RowArray
 from studio_pipeline.forecasting.model import StudioModel
+from studio_pipeline.forecasting.onnx_export import joined_graph
 from studio_pipeline.forecasting.targets import TARGETS
 from studio_pipeline.forecasting.weights import EnsembleWeights
 from studio_pipeline_tests.forecasting.fleets import (
@@ -50,18 +53,82 @@ def fitted() -> dict[LearnerName, FittedLearner]:
     return {learner: _fit_one(learner, x, y, signs, CONFIGURATION) for learner in LEARNERS}
 
 
+def with_unknowns(rows: RowArray, seed: int) -> RowArray:
+    """A fifth of all values missing."""
+    return np.where(np.random.default_rng(seed).random(rows.shape) < 0.2, np.float32(np.nan), rows)
+
+
+def asked_rows() -> RowArray:
+    """New rows, with and without missing values, and those fitted on, some of which lie on a threshold."""
+    new, _ = made_up_rows(2)
+    return np.concatenate([new, with_unknowns(new, 3), made_up_rows(1)[0]])
+
+
 @pytest.mark.parametrize("learner", LEARNERS)
 def test_a_graph_answers_as_its_native_model(
     fitted: dict[LearnerName, FittedLearner], learner: LearnerName
 ) -> None:
     model = fitted[learner]
-    x, _ = made_up_rows(2)
+    x = asked_rows()
     session = ort.InferenceSession(model.onnx(), providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {"features": x})
     native = model.predict(x)
     assert native.std() > 0.03
     assert np.abs(found.reshape(-1) - native).max() <= 1e-4 * np.abs(native).max()
     np.testing.assert_allclose(found.reshape(-1), native, rtol=1e-4, atol=1e-6)
+
+
+def test_one_graph_answers_as_all_of_its_models_side_by_side(
+    fitted: dict[LearnerName, FittedLearner],
+) -> None:
+    x = asked_rows()
+    models = [fitted[learner] for learner in (*LEARNERS, LEARNERS[0])]
+    for chosen in (models, models[1:2]):
+        graph = joined_graph([model.onnx() for model in chosen], x.shape[1])
+        session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
+        (found,) = session.run(None, {"features": x})
+        native = np.stack([model.predict(x) for model in chosen], 1)
+        assert found.shape == native.shape
+        np.testing.assert_allclose(found, native, rtol=1e-4, atol=1e-6)
+
+
+def test_a_graph_that_holds_no_trees_is_refused() -> None:
+    with pytest.raises(ValueError, match="not 0"):
+        joined_graph(
+            [onnx.helper.make_model(onnx.helper.make_graph([], "none", [], [])).SerializeToString()], 3
+        )
+
+
+def test_a_saved_lightgbm_model_answers_as_the_fitted_one(
+    fitted: dict[LearnerName, FittedLearner],
+) -> None:
+    x = asked_rows()
+    model = fitted["lightgbm"]
+    again = lgb.Booster(model_str=model.native().decode())
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+@pytest.mark.parametrize("target", TARGETS)
+def test_corrections_follow_a_lever_in_the_direction_that_is_known(learner: LearnerName, target: str) -> None:
+    """Also where the rows that it was fitted on say the opposite."""
+    signs = monotone_signs(ROW_FEATURES, target)
+    signed = np.flatnonzero(signs)
+    x, y = made_up_rows(5)
+    x[:, signed] = np.random.default_rng(5).normal(0, 1, (len(x), len(signed)))
+    against = y - 0.5 * (x[:, signed] * np.take(signs, signed)).sum(1)
+    model = _fit_one(learner, x, against.astype(np.float32), signs, CONFIGURATION)
+    free = _fit_one(learner, x, against.astype(np.float32), (0,) * x.shape[1], CONFIGURATION)
+    rows, _ = made_up_rows(6, 200)
+    undone = 0
+    for feature in signed:
+        swept = np.repeat(rows[:, None], 9, 1)
+        swept[:, :, feature] = np.linspace(-3, 3, 9, dtype=np.float32)
+        flat = swept.reshape(-1, rows.shape[1])
+        steps = np.diff(model.predict(flat).reshape(200, 9), axis=1) * signs[feature]
+        assert (steps >= -1e-6).all()
+        undone += int((np.diff(free.predict(flat).reshape(200, 9), axis=1) * signs[feature] < 0).sum())
+    assert undone > 100
 
 
 @pytest.mark.parametrize("learner", LEARNERS)
@@ -106,6 +173,8 @@ def test_what_is_stored_comes_back_and_nothing_is_a_pickle(fleet: Fitted, tmp_pa
         again = LearnerFit.read(tmp_path / fit.learner)
         assert again.native_models == fit.native_models
         assert again.onnx_models == fit.onnx_models
+        assert again.sizes == fit.sizes
+        np.testing.assert_array_equal(again.out_of_fold_known["revenue"], fit.out_of_fold_known["revenue"])
         np.testing.assert_array_equal(again.out_of_fold["revenue"], fit.out_of_fold["revenue"])
         assert again.importances.equals(fit.importances)
 

@@ -1,0 +1,41 @@
+"""Samples depend on the studios' months and on nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from studio_pipeline.forecasting.sampling import canonical_order, evenly_spaced_studios
+from studio_pipeline_tests.forecasting.fleets import generated_panel, ragged, with_values
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_same_studios_are_drawn_in_any_order_and_currency(seed: int) -> None:
+    panel = ragged(generated_panel())
+    rows = np.random.default_rng(seed).permutation(panel.n_studios)
+    shuffled = replace(panel.select(rows), studio_ids=panel.studio_ids)
+    np.testing.assert_array_equal(rows[canonical_order(shuffled)], canonical_order(panel))
+    drawn = evenly_spaced_studios(panel, 7)
+    assert set(rows[evenly_spaced_studios(shuffled, 7)]) == set(drawn)
+    dearer = with_values(panel, {"total_revenue": 137.0 * panel.values["total_revenue"]})
+    np.testing.assert_array_equal(evenly_spaced_studios(dearer, 7), drawn)
+
+
+def test_a_sample_is_ascending_of_eligible_studios_and_no_larger_than_asked() -> None:
+    panel = generated_panel()
+    eligible = np.arange(panel.n_studios) % 3 != 0
+    drawn = evenly_spaced_studios(panel, 5, eligible)
+    assert len(drawn) == 5
+    assert (np.diff(drawn) > 0).all()
+    assert eligible[drawn].all()
+    np.testing.assert_array_equal(evenly_spaced_studios(panel, 100), np.arange(panel.n_studios))
+
+
+def test_later_months_change_no_order_that_earlier_ones_decide() -> None:
+    panel = generated_panel()
+    revenue = panel.values["total_revenue"].copy()
+    revenue[:, 5:] = np.random.default_rng(1).permutation(revenue[:, 5:])
+    later = with_values(panel, {"total_revenue": revenue})
+    np.testing.assert_array_equal(canonical_order(later), canonical_order(panel))
