@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,8 @@ from studio_pipeline.evaluation.candidates import (
     SPANS,
     TARGETS,
 )
-from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
+from studio_pipeline.evaluation.prediction_rows import TOTAL_INTERVAL, Rows, read_rows
+from studio_pipeline.panel.arrays import BoolArray, FloatArray
 
 Sums = dict[str, FloatArray]
 
@@ -25,36 +25,6 @@ METRICS: tuple[str, ...] = (
     "within_5_pct", "within_10_pct", "three_month_total_accuracy", "business_score",
     "coverage_50", "coverage_80", "coverage_90", "coverage_total", "width_90",
 )  # fmt: skip
-_TOTAL = f"total_{INTERVAL_LEVELS_PERCENT[-1]}"
-_INTERVALS = (*map(str, INTERVAL_LEVELS_PERCENT), _TOTAL)
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A predictions frame as arrays, sorted so that each path's horizons follow one another; N rows.
-
-    Attributes:
-        cell: (N,) index of the row's target and horizon: 12 x target + horizon - 1.
-        path: (N,) index of the row's path (target, studio and origin).
-        follows: (N,) whether the row before is the same path one horizon earlier.
-        numbers: (N,) array of each numeric column.
-    """
-
-    cell: IntArray
-    path: IntArray
-    follows: BoolArray
-    numbers: dict[str, FloatArray]
-
-    @property
-    def horizon(self) -> IntArray:
-        """(N,) 1..12."""
-        return self.cell % len(HORIZONS) + 1
-
-    def before(self, name: str) -> FloatArray:
-        """(N,) a column's value one horizon earlier, at horizon 1 the last known; NaN for a gap."""
-        shifted = np.concatenate([[np.nan], self.numbers[name][:-1]])
-        earlier = np.where(self.follows, shifted, np.nan)
-        return np.where(self.horizon == 1, self.numbers["last_known"], earlier)
 
 
 def metric_rows(predictions: pd.DataFrame) -> Iterator[dict[str, object]]:
@@ -74,24 +44,6 @@ def metric_rows(predictions: pd.DataFrame) -> Iterator[dict[str, object]]:
                 if label == "1-3":
                     metrics["three_month_total_accuracy"] = totals[name][place]
                 yield {"target": target, "horizon": label, "candidate": name, **metrics}
-
-
-def read_rows(predictions: pd.DataFrame) -> Rows:
-    """Sort a predictions frame into paths and take its numbers out."""
-    target = pd.Index(TARGETS).get_indexer(pd.Index(predictions["target"]))
-    studio, _ = pd.factorize(predictions["studio_id"])
-    origin, origins = pd.factorize(predictions["base_month"])
-    horizon = predictions["horizon"].to_numpy(np.int64)
-    path = (target * (studio.max(initial=0) + 1) + studio) * max(len(origins), 1) + origin
-    order = np.lexsort((horizon, path))
-    path, horizon = path[order], horizon[order]
-    follows = np.concatenate([[False], (np.diff(path) == 0) & (np.diff(horizon) == 1)])[: len(path)]
-    ends = [f"{end}_{kind}" for kind in _INTERVALS for end in ("lower", "upper")]
-    names = (*CANDIDATES, "actual", "last_known", "scale", *ends)
-    known = predictions.reindex(columns=list(names))
-    numbers = {name: known[name].to_numpy(np.float64)[order] for name in names}
-    cell = target[order] * len(HORIZONS) + horizon - 1
-    return Rows(cell.astype(np.int64), np.unique(path, return_inverse=True)[1], follows, numbers)
 
 
 def _windows() -> Iterator[tuple[str, slice]]:
@@ -131,7 +83,7 @@ def _interval_terms(rows: Rows) -> Sums:
     known = np.isfinite(actual) & np.isfinite(lower) & np.isfinite(upper)
     covered = {f"covered_{level}": _covered(rows, str(level), actual) for level in INTERVAL_LEVELS_PERCENT}
     return covered | {
-        "covered_total": _covered(rows, _TOTAL, _totals(rows)),
+        "covered_total": _covered(rows, TOTAL_INTERVAL, rows.totals),
         "width": _where(known, upper - lower),
         "interval_size": _where(known, np.abs(actual)),
     }
@@ -141,13 +93,6 @@ def _covered(rows: Rows, kind: str, actual: FloatArray) -> FloatArray:
     """(N,) 1 where what happened lies inside an interval, 0 where not, NaN where either is unknown."""
     lower, upper = rows.numbers[f"lower_{kind}"], rows.numbers[f"upper_{kind}"]
     return _where(np.isfinite(actual + lower + upper), (lower <= actual) & (actual <= upper))
-
-
-def _totals(rows: Rows) -> FloatArray:
-    """(N,) sums of what happened over months 1 to the row's; NaN where one of them is unknown."""
-    paths = np.full((int(rows.path.max(initial=-1)) + 1, len(HORIZONS)), np.nan)
-    paths[rows.path, rows.horizon - 1] = rows.numbers["actual"]
-    return np.asarray(paths.cumsum(axis=1)[rows.path, rows.horizon - 1])
 
 
 def _centres(rows: Rows) -> FloatArray:
