@@ -27,7 +27,8 @@ from studio_pipeline_tests.forecasting.fleets import (
 
 ORIGIN = 26
 NUMBER = 1
-LEVERS = {"avg_ticket_price": 120.0, "new_members_monthly": 20.0}
+LEVERS = {"avg_ticket_price": 260.0, "new_members_monthly": 90.0}
+"""Outside what has been shown, so that warnings say what has been."""
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def known_at_origin(fleet: Fitted, panel: StudioPanel) -> list[FloatArray]:
     states = core_state_at(core_states(panel, fleet.core.parameters), ORIGIN)
     answers = answered(Forecaster(fleet.model_of_all, panel), queries(panel))
     said = np.array([sentence for a in answers for sentence in a.warnings])
-    assert len(said)
+    assert any("lies outside" in sentence for sentence in said)
     return [features, states, said, *(part for a in answers for part in numbers_of(a))]
 
 
