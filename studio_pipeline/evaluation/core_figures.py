@@ -18,6 +18,7 @@ from studio_pipeline.evaluation.drawing import (
     title,
     to_png,
 )
+from studio_pipeline.evaluation.response_tables import RESPONDING_FLOWS
 
 FLOW_TITLES: dict[str, str] = {
     "retention": "Retention, points about its average",
@@ -68,11 +69,11 @@ def responses_with_error_bars(table: pd.DataFrame) -> bytes:
 
     A response that rests on a prior is a hollow dot without a bar: the data say nothing of its size.
     """
-    flows = [flow for flow in ("retention", "acquisition") if (table["flow"] == flow).any()]
+    flows = [flow for flow in RESPONDING_FLOWS if (table["flow"] == flow).any()]
     if not flows:
         return note("The months don't show who stays and who joins: there is no response to draw.")
-    figure, axes = new_figure(2.9, columns=len(flows))
-    units = {"retention": "Retention, percentage points", "acquisition": "New members, per cent"}
+    sizes = [float((table["flow"] == flow).sum()) + 0.8 for flow in flows]
+    figure, axes = new_figure(0.7 + 0.42 * sum(sizes), heights=sizes)
     for ax, flow in zip(axes, flows, strict=True):
         rows = table[table["flow"] == flow].reset_index(drop=True)
         ax.axvline(0, color=INK, linewidth=0.9)
@@ -82,7 +83,8 @@ def responses_with_error_bars(table: pd.DataFrame) -> bytes:
         ax.set_ylim(len(rows) - 0.4, -0.6)
         ax.grid(False, axis="y")
         ax.xaxis.set_major_formatter(signed)
-        title(ax, units[flow])
+        unit = "percentage points" if flow == "retention" else "per cent"
+        title(ax, f"Change of {RESPONDING_FLOWS[flow]}, {unit}")
     legends = [zip(*ax.get_legend_handles_labels(), strict=True) for ax in axes]
     handles = {text: handle for entries in legends for handle, text in entries}
     figure.legend(

@@ -16,10 +16,10 @@ from studio_pipeline.forecasting.responses import Responses
 from studio_pipeline.panel.arrays import StudioPanel
 
 RESPONSE_COLUMNS: dict[str, str] = {
-    "flow": "What responds: retention (log odds) or acquisition (log of new members).",
+    "flow": "What responds: retention (log odds), new members or visits a member (logarithms).",
     "responds_to": "What it responds to.",
     "change": "The change that `impact` is of.",
-    "impact": "Percentage points of retention, or per cent of new members, after that change.",
+    "impact": "Percentage points of retention, per cent of new members or visits, after that change.",
     "impact_low": "Lower end of the impact's 90 % interval.",
     "impact_high": "Upper end of the impact's 90 % interval.",
     "effect": "The slope that is used, on the flow's own scale.",
@@ -50,7 +50,14 @@ REGRESSORS: dict[str, Regressor] = {
     "fullness": Regressor("classes 10 points fuller", 0.1, is_burden=False),
     "crowding": Regressor("crowding +10 points", 0.1, is_burden=True),
     "overwork": Regressor("overwork +10 points", 0.1, is_burden=True),
+    "classes": Regressor("classes a member +10 %", math.log(1.1), is_burden=False),
 }
+RESPONDING_FLOWS: dict[str, str] = {
+    "retention": "retention",
+    "acquisition": "new members",
+    "visits": "visits a member",
+}
+"""How a flow that responds is called."""
 
 
 def lever_responses(responses: Responses, panel: StudioPanel) -> pd.DataFrame:
@@ -107,11 +114,7 @@ def responses_in_words(table: pd.DataFrame) -> list[str]:
     sentences = [
         f"{str(row['change']).capitalize()}: {_impact_in_words(row)}." for row in rows if row["effect"] != 0
     ]
-    silent = [
-        f"of {row['flow']} to {row['responds_to']} ({row['sign_rule'].removeprefix('set to zero: ')})"
-        for row in rows
-        if row["effect"] == 0
-    ]
+    silent = [_silence_in_words(row) for row in rows if row["effect"] == 0]
     if silent:
         sentences.append(f"Counted as zero are the responses {'; '.join(silent)}.")
     return sentences
@@ -121,4 +124,9 @@ def _impact_in_words(row: Mapping[Any, Any]) -> str:
     ends = f"{row['impact_low']:+.2f} to {row['impact_high']:+.2f}"
     if row["flow"] == "retention":
         return f"retention {row['impact']:+.2f} points ({ends})"
-    return f"new members {row['impact']:+.2f} % ({ends})"
+    return f"{RESPONDING_FLOWS[row['flow']]} {row['impact']:+.2f} % ({ends})"
+
+
+def _silence_in_words(row: Mapping[Any, Any]) -> str:
+    why = row["sign_rule"].removeprefix("set to zero: ")
+    return f"of {RESPONDING_FLOWS[row['flow']]} to {row['responds_to']} ({why})"
