@@ -1,0 +1,95 @@
+"""What learners are fitted on: each studio's own misses under given levers, drawn without regard to names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from studio_pipeline.forecasting.core import core_states
+from studio_pipeline.forecasting.feature_store import feature_array, feature_frame
+from studio_pipeline.forecasting.folds import Origins, origins_between
+from studio_pipeline.forecasting.given_features import IS_GIVEN_FEATURES
+from studio_pipeline.forecasting.learning_rows import ROW_FEATURES
+from studio_pipeline.forecasting.targets import TARGETS
+from studio_pipeline.forecasting.training_rows import LearningRows, learning_rows
+from studio_pipeline.panel.arrays import StudioPanel
+from studio_pipeline_tests.forecasting.fleets import Fitted, months_changed, small_fleet
+
+COLUMN = 24
+REVENUE, MEMBERS, RETENTION = (TARGETS.index(t) for t in ("revenue", "members", "retention"))
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Fitted:
+    return small_fleet()
+
+
+def rows_of(fleet: Fitted, panel: StudioPanel, first: int, last: int, most: int = 10**6) -> LearningRows:
+    states = core_states(panel, fleet.core.parameters)
+    features = feature_array(feature_frame(panel), panel)
+    origins = origins_between(panel, first, last)
+    return learning_rows(panel, features, states, origins, most, np.random.default_rng(1))
+
+
+def flags(rows: LearningRows, lever: str) -> np.ndarray:
+    return rows.features[:, ROW_FEATURES.index(f"is_{lever}_given")] == 1
+
+
+def test_what_hits_all_studios_at_once_is_taken_out_under_every_mask(fleet: Fitted) -> None:
+    usual = rows_of(fleet, fleet.panel, COLUMN - 2, COLUMN)
+    hit = months_changed(fleet.panel, "total_revenue", slice(COLUMN + 1, None), 0.93)
+    again = rows_of(fleet, hit, COLUMN - 2, COLUMN)
+    np.testing.assert_array_equal(again.features, usual.features)
+    given = usual.features[:, [ROW_FEATURES.index(name) for name in IS_GIVEN_FEATURES]]
+    assert len(np.unique(given, axis=0)) > 2
+    np.testing.assert_allclose(again.corrections, usual.corrections, atol=1e-6)
+    ahead = usual.features[:, ROW_FEATURES.index("horizon_months")] * 12
+    one_studio = fleet.panel.values["total_revenue"].copy()
+    one_studio[0, COLUMN + 1 :] *= 0.93
+    alone = replace(fleet.panel, values=dict(fleet.panel.values) | {"total_revenue": one_studio})
+    moved = np.abs(rows_of(fleet, alone, COLUMN - 2, COLUMN).corrections - usual.corrections)[:, REVENUE]
+    assert all(np.nanmax(moved[np.rint(ahead) == h]) > 0.1 for h in range(1, 12))
+
+
+def test_the_same_rows_are_drawn_in_any_order_of_studios(fleet: Fitted) -> None:
+    order = np.random.default_rng(3).permutation(fleet.panel.n_studios)
+    shuffled = replace(fleet.panel.select(order), studio_ids=fleet.panel.studio_ids)
+    usual = rows_of(fleet, fleet.panel, 12, 38, 1200)
+    again = rows_of(fleet, shuffled, 12, 38, 1200)
+    assert len(usual.features) < len(rows_of(fleet, fleet.panel, 12, 38).features)
+    np.testing.assert_allclose(again.features, usual.features, atol=1e-5)
+    np.testing.assert_allclose(again.corrections, usual.corrections, atol=1e-5)
+
+
+def test_misses_are_in_usual_sizes_and_none_on_average(fleet: Fitted) -> None:
+    rows = rows_of(fleet, fleet.panel, 12, 38)
+    ahead = np.rint(rows.features[:, ROW_FEATURES.index("horizon_months")] * 12)
+    for k in range(len(TARGETS)):
+        known = np.isfinite(rows.corrections[:, k])
+        assert 0.5 < rows.corrections[known, k].std() < 1.2
+        for h in range(1, 13):
+            assert abs(rows.corrections[known & (ahead == h), k].mean()) < 0.05
+
+
+def test_levers_that_settle_a_target_leave_nothing_of_it_to_learn(fleet: Fitted) -> None:
+    rows = rows_of(fleet, fleet.panel, 12, 38)
+    retention, new_members = flags(rows, "retention_rate"), flags(rows, "new_members_monthly")
+    assert np.isnan(rows.corrections[retention, RETENTION]).all()
+    assert np.isfinite(rows.corrections[~retention, RETENTION]).mean() > 0.9
+    both = retention & new_members
+    assert both.any()
+    # Later ones may lie behind a gap, in which nothing was given.
+    next_month = rows.features[:, ROW_FEATURES.index("horizon_months")] < 1.5 / 12
+    assert np.isnan(rows.corrections[both & next_month, MEMBERS]).all()
+    assert np.isfinite(rows.corrections[both, REVENUE]).all()
+
+
+def test_no_origins_give_no_rows(fleet: Fitted) -> None:
+    none = Origins(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+    states = core_states(fleet.panel, fleet.core.parameters)
+    features = feature_array(feature_frame(fleet.panel), fleet.panel)
+    rows = learning_rows(fleet.panel, features, states, none, 100, np.random.default_rng(0))
+    assert rows.features.shape == (0, len(ROW_FEATURES))
+    assert rows.corrections.shape == (0, len(TARGETS))
