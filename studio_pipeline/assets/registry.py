@@ -153,7 +153,7 @@ def studio_forecasts(settings: dg.ResourceParam[Settings]) -> Any:
     model = StudioModel.load(model_folder(settings.home, release.model_version))
     panel = read_panel(snapshot_folder(settings.home, release.data_version))
     table = forecast_table(Forecaster(model, panel))
-    chain = chain_forecast(table.rows, panel)
+    chain = chain_forecast(table.rows, panel, model.intervals)
     folder = write_forecast_files(settings.home, table.rows, chain)
     metadata = {
         "release": release.version,

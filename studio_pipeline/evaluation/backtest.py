@@ -11,19 +11,16 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from studio_pipeline.evaluation.backtest_intervals import BOUNDS, revenue_bounds
 from studio_pipeline.evaluation.candidates import LEARNERS, SIMPLE_BASELINES
-from studio_pipeline.forecasting.assembly import ensemble_out_of_fold, interval_tables, known_by
+from studio_pipeline.forecasting.assembly import ensemble_out_of_fold
 from studio_pipeline.forecasting.candidates import CANDIDATES
 from studio_pipeline.forecasting.core_fit import CoreFit
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
-from studio_pipeline.forecasting.intervals import studio_scales
 from studio_pipeline.forecasting.learners import LearnerFit
 from studio_pipeline.forecasting.targets import TARGET_COLUMNS, TARGETS
 from studio_pipeline.forecasting.weights import EnsembleWeights, candidate_stack
-from studio_pipeline.forecasting.windows import cut_windows
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
-
-_COVERAGE = 0.9
 
 
 def backtest(
@@ -37,10 +34,10 @@ def backtest(
 
     Returns:
         Columns studio_id, base_month, horizon, month_year, target, actual, last_known, ensemble, core, the
-        learners, the baselines, lower_90, upper_90 (revenue alone) and scale, the in-sample error of the
-        seasonal naive.
+        learners, the baselines, of revenue alone the bounds (`backtest_intervals.BOUNDS`), and scale,
+        the in-sample error of the seasonal naive.
     """
-    lower, upper = _revenue_intervals(panel, core, fits, weights, configuration)
+    of_revenue = revenue_bounds(panel, core, fits, weights, configuration)
     first = min(1, max(len(core.folds) - 1, 0))
     tables = []
     for target in TARGETS:
@@ -49,30 +46,10 @@ def backtest(
         columns = {"ensemble": forecast, "core": stack["core"]} | {
             n: stack[n] for n in (*LEARNERS, *SIMPLE_BASELINES)
         }
-        bounds = {"lower_90": lower, "upper_90": upper} if target == "revenue" else {}
-        tables.append(_target_table(panel, core, target, columns | bounds, first))
+        if target == "revenue":
+            columns |= of_revenue
+        tables.append(_target_table(panel, core, target, columns, first))
     return pd.concat(tables, ignore_index=True)
-
-
-def _revenue_intervals(
-    panel: StudioPanel,
-    core: CoreFit,
-    fits: Sequence[LearnerFit],
-    weights: EnsembleWeights,
-    configuration: ForecastingConfiguration,
-) -> tuple[FloatArray, FloatArray]:
-    """(N, H) bounds of each fold, from tables that the folds before it calibrate."""
-    oof = core.out_of_fold
-    forecast = ensemble_out_of_fold(core, fits, weights, "revenue")
-    bounds = np.full((*forecast.shape, 2), np.nan)
-    for number, fold in enumerate(core.folds):
-        here = oof.fold == number
-        actual = known_by(core, "revenue", fold.cutoff)
-        tables = interval_tables(panel, oof.origins, forecast, actual, oof.fold < number, configuration)
-        windows = cut_windows(panel, oof.origins.rows[here], oof.origins.columns[here]).values
-        scale = studio_scales(windows, tables.panel_scale, tables.own_scale_months)
-        bounds[here] = tables.interval(forecast[here], scale, _COVERAGE)
-    return bounds[..., 0], bounds[..., 1]
 
 
 def _target_table(
@@ -93,7 +70,7 @@ def _target_table(
         "last_known": oof.last_known[target][origin],
     }
     table |= {name: values[origin, ahead] for name, values in columns.items()}
-    for name in ("lower_90", "upper_90"):
+    for name in BOUNDS:
         table.setdefault(name, np.full(len(origin), np.nan))
     table["scale"] = _naive_scale(panel, target, core)[oof.origins.rows[origin]]
     return pd.DataFrame(table)

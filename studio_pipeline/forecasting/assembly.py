@@ -8,15 +8,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from studio_pipeline.forecasting.calibration import fit_intervals
+from studio_pipeline.forecasting.calibration import fit_intervals, with_levers
 from studio_pipeline.forecasting.candidates import CANDIDATES, combine
 from studio_pipeline.forecasting.core_fit import CoreFit
 from studio_pipeline.forecasting.correction_graph import CorrectionGraph
-from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
-from studio_pipeline.forecasting.intervals import IntervalTables, studio_scales, typical_scale
+from studio_pipeline.forecasting.intervals import IntervalTables
+from studio_pipeline.forecasting.known_levers import known_levers
 from studio_pipeline.forecasting.learners import LearnerFit
 from studio_pipeline.forecasting.learning_rows import ROW_FEATURES
+from studio_pipeline.forecasting.measured_scales import measured_shares, young_widening
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.onnx_export import joined_graph
 from studio_pipeline.forecasting.targets import TARGETS
@@ -45,25 +46,38 @@ def known_by(core: CoreFit, target: str, cutoff: int) -> FloatArray:
 
 def interval_tables(
     panel: StudioPanel,
-    origins: Origins,
+    core: CoreFit,
     forecast: FloatArray,
     actual: FloatArray,
     used: BoolArray,
     configuration: ForecastingConfiguration,
 ) -> IntervalTables:
-    """Tables from the chosen out-of-fold forecasts of revenue."""
-    chosen = Origins(origins.rows[used], origins.columns[used])
-    windows = cut_windows(panel, chosen.rows, chosen.columns).values
-    panel_scale = typical_scale(windows)
-    scale = studio_scales(windows, panel_scale, configuration.intervals.own_scale_months)
-    return fit_intervals(
-        forecast[used],
-        actual[used],
-        scale,
-        chosen.columns,
-        panel_scale,
-        configuration.intervals.own_scale_months,
-    )
+    """Tables from the chosen out-of-fold forecasts of revenue.
+
+    Args:
+        panel: the months up to the one at which the tables are made.
+        core: its out-of-fold forecasts.
+        forecast: (N, H) the ensemble's.
+        actual: (N, H) what is known of the months after the origins, NaN elsewhere.
+        used: (N,) the chosen origins.
+        configuration: the knobs.
+    """
+    oof = core.out_of_fold
+    if used.any():
+        rows, columns = oof.origins.rows[used], oof.origins.columns[used]
+        expected, happened = forecast[used], actual[used]
+    else:
+        # Nothing has been forecast yet: the panel's present says how restless its studios are.
+        rows, columns = np.arange(panel.n_studios), np.maximum(panel.last_months, 0)
+        expected = happened = np.full((panel.n_studios, MAX_HORIZON_MONTHS), np.nan)
+    windows = cut_windows(panel, rows, columns).values
+    young = young_widening(core, actual, used)
+    found = fit_intervals(expected, happened, windows, columns, configuration.intervals, young)
+    if not used.any():
+        return found.tables
+    levers = known_levers(panel, oof.origins, MAX_HORIZON_MONTHS)
+    shares = measured_shares(oof, levers, actual, used, found)
+    return with_levers(found.tables, shares)
 
 
 def assemble_model(
@@ -81,13 +95,7 @@ def assemble_model(
     oof = core.out_of_fold
     forecast = ensemble_out_of_fold(core, fits, weights, "revenue")
     used = oof.fold >= min(1, max(len(core.folds) - 1, 0))
-    tables = interval_tables(panel, oof.origins, forecast, oof.actual["revenue"], used, configuration)
-    if not used.any():
-        rows = np.arange(panel.n_studios)
-        latest = cut_windows(panel, rows, np.maximum(panel.last_months, 0)).values
-        tables = IntervalTables(
-            tables.levels, tables.month, tables.total, typical_scale(latest), tables.own_scale_months
-        )
+    tables = interval_tables(panel, core, forecast, oof.actual["revenue"], used, configuration)
     matrices = {target: weights.matrix(target) for target in TARGETS}
     return StudioModel(
         core.parameters,

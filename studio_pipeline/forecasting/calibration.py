@@ -1,128 +1,191 @@
-"""Calibrating the intervals on out-of-fold forecasts: what is each studio's own, and what hits all of them at
-once.
+"""Calibrating the intervals on out-of-fold forecasts: own errors, the common one, and quantiles of both.
 
-Thousands of studio months are only a few dozen calendar months: a market that moved little in the months at
-hand may move more in those to come. So residuals are split into the month's common error and the studio's
-own. The own ones keep their empirical quantiles; the common error gets a variance that grows with the
-horizon, pooled over horizons, and is widened by how few months it was seen in (Student's t). Both are put
-together again by convolution.
-Source: split conformal prediction, Lei et al. (2018), for the own part; one-way random effects for the split.
+Own residuals are scaled by the studio and keep their empirical quantiles, recent origins above old ones; the
+common error has its own covariance (`common_error`). Both together make an answer's deviation.
+Source: split conformal prediction, Lei et al. (2018), its quantile at (1 + 1/n) x level; weighted quantiles
+under drift, Barber et al. (2023).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
+from studio_pipeline.forecasting.common_error import common_covariance, split_common
+from studio_pipeline.forecasting.error_scales import ScaleModel, fit_scales, scale_signs, typical_change
+from studio_pipeline.forecasting.hyperparameters import IntervalHyperparameters
 from studio_pipeline.forecasting.intervals import IntervalTables
+from studio_pipeline.forecasting.lever_shares import LeverShares, no_shares
+from studio_pipeline.forecasting.residual_paths import common_paths, own_paths
+from studio_pipeline.forecasting.young_studios import YoungStudios, fit_young
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
-_GRID = np.concatenate([[0.0005, 0.001, 0.0025], np.linspace(0.005, 0.995, 199), [0.9975, 0.999, 0.9995]])
-_DEFAULT_RESIDUAL = 1.2
+GRID = np.concatenate([[0.0005, 0.001, 0.0025], np.linspace(0.005, 0.995, 199), [0.9975, 0.999, 0.9995]])
 _FEWEST_RESIDUALS = 40
-_FEWEST_SHARING = 8
-_POOLED_MONTHS = 6.0
-_OWN_QUANTILES = 400
-_COMMON_QUANTILES = 41
+_LARGEST_DEVIATIONS = 4.0
+_DEFAULT_DEVIATIONS = 1.5
 
 
 @dataclass(frozen=True)
-class CommonError:
-    """What hits all studios of an origin month at once, by horizon.
+class Calibration:
+    """Tables, and what else was found on the way.
 
     Attributes:
-        variance: (H,) of the scaled residuals' common part, already widened for the few months it was seen
-        in.
+        tables: of the intervals.
+        own_deviation: (N, H) of the studios' own log errors at the origins.
+        weights: (N,) of the origins.
     """
 
-    variance: FloatArray
+    tables: IntervalTables
+    own_deviation: FloatArray
+    weights: FloatArray
 
 
 def fit_intervals(
     forecast: FloatArray,
     actual: FloatArray,
-    scale: FloatArray,
+    windows: Mapping[str, FloatArray],
     months: IntArray,
-    panel_scale: float,
-    own_scale_months: float,
-) -> IntervalTables:
+    hyperparameters: IntervalHyperparameters,
+    young: YoungStudios | None = None,
+) -> Calibration:
     """Tables from N out-of-fold forecasts of H months.
 
     Args:
         forecast: (N, H).
         actual: (N, H), NaN where not known.
-        scale: (N,) the studios' scales at the origins.
+        windows: column to (N, WINDOW_MONTHS) months up to the origins.
         months: (N,) the origins' calendar months, any integers that tell them apart.
-        panel_scale: of the panel.
-        own_scale_months: as used for `scale`.
+        hyperparameters: memory and shrinkage.
+        young: widening for short histories; the documented one if None.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        month = np.log(np.maximum(actual, 0.01 * forecast) / forecast) / scale[:, None]
-        summed, expected = np.cumsum(actual, 1), np.cumsum(forecast, 1)
-        total = np.log(np.maximum(summed, 0.01 * expected) / expected) / scale[:, None]
-    return IntervalTables(
-        _GRID, _tables(month, months), _tables(total, months), panel_scale, own_scale_months
+    month, total = _log_errors(forecast, actual)
+    weights = _origin_weights(months, hyperparameters.half_life_months)
+    split = split_common(month, months)
+    own, own_total = split.own, split_common(total, months).own
+    covariance = common_covariance(
+        split, hyperparameters.half_life_months, hyperparameters.market_prior_spans
     )
+    typical = typical_change(windows)
+    signs = scale_signs(windows, typical, hyperparameters.own_scale_months)
+    scales = fit_scales(own, signs, weights, typical, hyperparameters.own_scale_months)
+    scales, table, scaled = _levelled(scales, own, signs, weights)
+    tables = IntervalTables(
+        levels=GRID,
+        month=table,
+        total=_total_table(own_total, scales, signs, weights, covariance, table),
+        scales=scales,
+        common=covariance,
+        young=young if young is not None else fit_young({}, np.zeros((0, forecast.shape[1]))),
+        levers=no_shares(forecast.shape[1]),
+        own_paths=own_paths(scaled, weights, GRID, table),
+        common_paths=common_paths(covariance),
+    )
+    return Calibration(tables, scales.from_signs(signs), weights)
 
 
-def _tables(residuals: FloatArray, months: IntArray) -> FloatArray:
-    """(H, Q) quantiles; a horizon with few residuals borrows the nearest shorter one's, widened."""
-    own, common = split_common(residuals, months)
-    tables = np.empty((residuals.shape[1], len(_GRID)))
-    for h in range(residuals.shape[1]):
-        known = own[np.isfinite(own[:, h]), h]
-        if len(known) >= _FEWEST_RESIDUALS:
-            tables[h] = _convolved(known, float(np.sqrt(common.variance[h])))
-        else:
-            tables[h] = tables[h - 1] * np.sqrt((h + 1) / h) if h else _DEFAULT_RESIDUAL * _heavy_quantiles()
-    return tables
+def with_levers(tables: IntervalTables, levers: LeverShares) -> IntervalTables:
+    """The same tables with shares of levers."""
+    return replace(tables, levers=levers)
 
 
-def split_common(residuals: FloatArray, months: IntArray) -> tuple[FloatArray, CommonError]:
-    """Own residuals (N, H), and the common error taken out of them.
+def _log_errors(forecast: FloatArray, actual: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(N, H) log of what happened over the forecast: of single months, and of sums over the first h."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        month = np.log(np.maximum(actual, 0.01 * forecast) / forecast)
+        summed, expected = np.cumsum(actual, 1), np.cumsum(forecast, 1)
+        total = np.log(np.maximum(summed, 0.01 * expected) / expected)
+    return np.where(np.isfinite(month), month, np.nan), np.where(np.isfinite(total), total, np.nan)
 
-    Months that fewer than `_FEWEST_SHARING` studios share are left whole: there is nothing to tell apart.
+
+def _origin_weights(months: IntArray, half_life_months: float) -> FloatArray:
+    if not len(months):
+        return np.zeros(0)
+    return np.asarray(0.5 ** ((months.max() - months) / half_life_months))
+
+
+def _levelled(
+    scales: ScaleModel, own: FloatArray, signs: FloatArray, weights: FloatArray
+) -> tuple[ScaleModel, FloatArray, FloatArray]:
+    """The scales with levels at which scaled residuals have unit deviation, their (H, Q) quantiles, and
+    the scaled residuals; a horizon with few residuals borrows the nearest shorter one's, widened.
     """
-    n_horizons = residuals.shape[1]
-    own, seen, variance = residuals.copy(), np.zeros(n_horizons), np.zeros(n_horizons)
-    _, group = np.unique(months, return_inverse=True)
+    scaled = own / scales.from_signs(signs) if len(own) else own
+    level = np.zeros(own.shape[1])
+    table = np.zeros((own.shape[1], len(GRID)))
+    for h in range(own.shape[1]):
+        known = np.isfinite(scaled[:, h])
+        if known.sum() >= _FEWEST_RESIDUALS:
+            values, share = scaled[known, h], weights[known]
+            deviation = _deviation(values, share)
+            level[h] = np.log(deviation)
+            table[h] = _quantiles(values / deviation, share)
+        elif h:
+            level[h], table[h] = level[h - 1] + 0.5 * np.log((h + 1) / h), table[h - 1]
+        else:
+            level[h], table[h] = np.log(_DEFAULT_DEVIATIONS * scales.typical_change), _heavy_quantiles()
+    levelled = ScaleModel(**{**vars(scales), "level": level})
+    return levelled, table, scaled / np.exp(level)
+
+
+def _total_table(
+    own_total: FloatArray,
+    scales: ScaleModel,
+    signs: FloatArray,
+    weights: FloatArray,
+    covariance: FloatArray,
+    month_table: FloatArray,
+) -> FloatArray:
+    """(H, Q) quantiles of the sum over the first h months, over the mean deviation of those months.
+
+    Own errors of different months hang together as they did in the residuals, the common one as its
+    covariance says; what both make of a typical studio's sum is set in proportion to its months.
+    """
+    n_horizons = own_total.shape[1]
+    typical = np.exp(scales.level)
+    months = np.arange(1, n_horizons + 1)
+    mean_own = np.cumsum(typical) / months
+    both = np.cumsum(np.sqrt(typical**2 + np.diag(covariance))) / months
+    common = np.array([covariance[:h, :h].sum() for h in months]) / months**2
+    spans = np.cumsum(scales.from_signs(signs), 1) / months if len(signs) else own_total
+    table = np.zeros_like(month_table)
+    ratio = 1.0
     for h in range(n_horizons):
-        known = np.isfinite(residuals[:, h])
-        count = np.bincount(group[known], minlength=group.max(initial=0) + 1)
-        shared = known & (count[group] >= _FEWEST_SHARING)
-        if shared.any():
-            mean = np.bincount(group[known], residuals[known, h], len(count)) / np.maximum(count, 1)
-            own[shared, h] -= mean[group[shared]]
-            used = count >= _FEWEST_SHARING
-            noise = float(own[shared, h].var()) / count[used]
-            seen[h] = used.sum()
-            variance[h] = max(float((mean[used] ** 2 - noise).mean()), 0.0)
-    return own, CommonError(_pooled(variance, seen))
+        scaled = own_total[:, h] / spans[:, h]
+        known = np.isfinite(scaled)
+        table[h] = table[h - 1] if h else month_table[0]
+        if known.sum() >= _FEWEST_RESIDUALS:
+            ratio = _deviation(scaled[known], weights[known])
+            table[h] = _quantiles(scaled[known] / ratio, weights[known])
+        table[h] *= np.sqrt((ratio * mean_own[h]) ** 2 + common[h]) / both[h]
+    return table
 
 
-def _pooled(variance: FloatArray, seen: FloatArray) -> FloatArray:
-    """(H,) common variances, pulled towards growth with the horizon and widened by Student's t."""
-    if not seen.any():
-        return np.zeros_like(variance)
-    horizon = np.arange(1, len(variance) + 1)
-    growth = float((seen * variance / horizon).sum() / seen.sum())
-    pooled = (seen * variance + _POOLED_MONTHS * growth * horizon) / (seen + _POOLED_MONTHS)
-    widening = stats.t.ppf(0.95, max(float(seen.max()), 3.0)) / stats.norm.ppf(0.95)
-    return np.asarray(pooled * widening**2)
+def _deviation(values: FloatArray, weights: FloatArray) -> float:
+    """Weighted root mean square; values beyond four robust deviations are cut."""
+    size = np.abs(values)
+    reach = _LARGEST_DEVIATIONS * max(
+        float(_weighted_quantile(size, weights, np.array([0.5]))[0]) / 0.6745, 1e-9
+    )
+    cut = np.minimum(size, reach)
+    return float(np.sqrt((weights * cut**2).sum() / weights.sum()))
 
 
-def _convolved(own: FloatArray, common_deviation: float) -> FloatArray:
-    """(Q,) finite-sample quantiles of own residuals plus a normal common error."""
-    outward = np.clip(0.5 + (_GRID - 0.5) * (1 + 1 / len(own)), 0, 1)
-    if common_deviation == 0:
-        return np.asarray(np.quantile(own, outward))
-    middle = (np.arange(_OWN_QUANTILES) + 0.5) / _OWN_QUANTILES
-    shifts = common_deviation * stats.norm.ppf((np.arange(_COMMON_QUANTILES) + 0.5) / _COMMON_QUANTILES)
-    return np.asarray(np.quantile(np.add.outer(np.quantile(own, middle), shifts), outward))
+def _quantiles(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """(Q,) finite-sample quantiles at `GRID`."""
+    outward = np.clip(0.5 + (GRID - 0.5) * (1 + 1 / len(values)), 0, 1)
+    return _weighted_quantile(values, weights, outward)
+
+
+def _weighted_quantile(values: FloatArray, weights: FloatArray, levels: FloatArray) -> FloatArray:
+    order = np.argsort(values, kind="stable")
+    share = weights[order]
+    middle = (np.cumsum(share) - 0.5 * share) / share.sum()
+    return np.asarray(np.interp(levels, middle, values[order]))
 
 
 def _heavy_quantiles() -> FloatArray:
     """Quantiles of the logistic distribution with unit variance: near normal, with a heavier tail."""
-    return np.asarray(np.log(_GRID / (1 - _GRID)) * np.sqrt(3) / np.pi)
+    return np.asarray(np.log(GRID / (1 - GRID)) * np.sqrt(3) / np.pi)

@@ -11,35 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from studio_pipeline.forecasting.core import CoreStates, core_states
-from studio_pipeline.forecasting.core_candidates import CORE_CANDIDATES, DIRECT_FLOWS, core_candidates
+from studio_pipeline.forecasting.core_candidates import core_candidates
 from studio_pipeline.forecasting.core_fitting import fit_core_parameters
 from studio_pipeline.forecasting.core_parameters import CoreParameters
-from studio_pipeline.forecasting.folds import Fold, Origins, origins_between, plan_folds
+from studio_pipeline.forecasting.folds import Fold, origins_between, plan_folds
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
+from studio_pipeline.forecasting.lever_known_forecasts import known_lever_forecasts, young_forecasts
+from studio_pipeline.forecasting.out_of_fold import OutOfFold, joined
 from studio_pipeline.forecasting.sampling import evenly_spaced_studios
 from studio_pipeline.forecasting.targets import TARGET_COLUMNS, TARGETS, actual_months
-from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
-
-_LEVELS = ("direct", "smoothing")
-
-
-@dataclass(frozen=True)
-class OutOfFold:
-    """Forecasts of fits that had not seen the months they forecast; N origins, H = 12 months.
-
-    Attributes:
-        fold: (N,) number of the fold that forecast the origin.
-        origins: the origins.
-        actual: target to (N, H); NaN where not known.
-        last_known: target to (N,), the base month itself.
-        candidates: target to candidate to (N, H).
-    """
-
-    fold: IntArray
-    origins: Origins
-    actual: dict[str, FloatArray]
-    last_known: dict[str, FloatArray]
-    candidates: dict[str, dict[str, FloatArray]]
+from studio_pipeline.panel.arrays import IntArray, StudioPanel
 
 
 @dataclass(frozen=True)
@@ -66,36 +47,14 @@ class CoreFit:
             "parameters": self.parameters.to_json(),
         }
         (folder / "core.json").write_text(json.dumps(stored), encoding="utf-8")
-        oof = self.out_of_fold
-        arrays: dict[str, FloatArray | IntArray] = {
-            "fold": oof.fold,
-            "rows": oof.origins.rows,
-            "columns": oof.origins.columns,
-        }
-        for target in TARGETS:
-            arrays |= {f"actual.{target}": oof.actual[target], f"last_known.{target}": oof.last_known[target]}
-            arrays |= {f"candidate.{target}.{name}": x for name, x in oof.candidates[target].items()}
-        np.savez(folder / "out_of_fold.npz", allow_pickle=False, **arrays)
+        np.savez(folder / "out_of_fold.npz", allow_pickle=False, **self.out_of_fold.arrays())
 
     @classmethod
     def read(cls, folder: Path) -> CoreFit:
         """Inverse of `write`."""
         stored = json.loads((folder / "core.json").read_text(encoding="utf-8"))
         with np.load(folder / "out_of_fold.npz", allow_pickle=False) as arrays:
-            oof = OutOfFold(
-                arrays["fold"],
-                Origins(arrays["rows"], arrays["columns"]),
-                {t: arrays[f"actual.{t}"] for t in TARGETS},
-                {t: arrays[f"last_known.{t}"] for t in TARGETS},
-                {
-                    t: {
-                        n: arrays[f"candidate.{t}.{n}"]
-                        for n in CORE_CANDIDATES
-                        if f"candidate.{t}.{n}" in arrays.files
-                    }
-                    for t in TARGETS
-                },
-            )
+            oof = OutOfFold.from_arrays(dict(arrays))
         return cls(
             tuple(Fold(*f) for f in stored["folds"]),
             tuple(CoreParameters.from_json(p) for p in stored["fold_parameters"]),
@@ -113,9 +72,9 @@ def fit_core(panel: StudioPanel, configuration: ForecastingConfiguration) -> Cor
     for number, fold in enumerate(folds):
         previous = fitted[-1] if fitted else None
         fitted.append(fit_core_parameters(panel.until(fold.cutoff), configuration.core, previous))
-        parts.append(_forecast_fold(panel, fold, number, fitted[-1], studios))
+        parts.append(_forecast_fold(panel, fold, number, fitted[-1], studios, configuration.seed))
     parameters = fit_core_parameters(panel, configuration.core, fitted[-1] if fitted else None)
-    return CoreFit(folds, tuple(fitted), parameters, _joined(parts))
+    return CoreFit(folds, tuple(fitted), parameters, joined(parts))
 
 
 def backtest_studios(panel: StudioPanel, configuration: ForecastingConfiguration) -> IntArray:
@@ -129,39 +88,22 @@ def fold_states(panel: StudioPanel, fold: Fold, parameters: CoreParameters) -> C
 
 
 def _forecast_fold(
-    panel: StudioPanel, fold: Fold, number: int, parameters: CoreParameters, studios: IntArray
+    panel: StudioPanel,
+    fold: Fold,
+    number: int,
+    parameters: CoreParameters,
+    studios: IntArray,
+    seed: int,
 ) -> OutOfFold:
     origins = origins_between(panel, fold.cutoff, fold.last_origin, studios)
-    candidates, _ = core_candidates(fold_states(panel, fold, parameters), origins)
-    actual = {t: actual_months(panel, t, origins.rows, origins.columns, MAX_HORIZON_MONTHS) for t in TARGETS}
-    last = {t: panel.values[TARGET_COLUMNS[t]][origins.rows, origins.columns] for t in TARGETS}
-    return OutOfFold(np.full(len(origins), number), origins, actual, last, candidates)
-
-
-def _joined(parts: list[OutOfFold]) -> OutOfFold:
-    if not parts:
-        nothing = np.zeros((0, MAX_HORIZON_MONTHS))
-        none = np.zeros(0, dtype=np.int64)
-        candidates = {
-            t: {n: nothing for n in CORE_CANDIDATES if n not in _LEVELS or t in DIRECT_FLOWS} for t in TARGETS
-        }
-        return OutOfFold(
-            none,
-            Origins(none, none),
-            dict.fromkeys(TARGETS, nothing),
-            {t: np.zeros(0) for t in TARGETS},
-            candidates,
-        )
+    states = fold_states(panel, fold, parameters)
+    candidates, _ = core_candidates(states, origins)
     return OutOfFold(
-        np.concatenate([p.fold for p in parts]),
-        Origins(
-            np.concatenate([p.origins.rows for p in parts]),
-            np.concatenate([p.origins.columns for p in parts]),
-        ),
-        {t: np.concatenate([p.actual[t] for p in parts]) for t in TARGETS},
-        {t: np.concatenate([p.last_known[t] for p in parts]) for t in TARGETS},
-        {
-            t: {n: np.concatenate([p.candidates[t][n] for p in parts]) for n in parts[0].candidates[t]}
-            for t in TARGETS
-        },
+        np.full(len(origins), number),
+        origins,
+        {t: actual_months(panel, t, origins.rows, origins.columns, MAX_HORIZON_MONTHS) for t in TARGETS},
+        {t: panel.values[TARGET_COLUMNS[t]][origins.rows, origins.columns] for t in TARGETS},
+        candidates,
+        known_lever_forecasts(panel, states, origins, seed + number),
+        young_forecasts(panel, parameters, fold, origins),
     )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
+from studio_pipeline.forecasting.joint_paths import Projected, difference_interval
+from studio_pipeline.forecasting.lever_shares import widening_outside
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverEffect, StatusQuo
 from studio_pipeline.forecasting.query_warnings import KnownOfStudio, warnings_of
-from studio_pipeline.forecasting.revenue_bands import RevenueBands
+from studio_pipeline.forecasting.requests import lever_lists
+from studio_pipeline.forecasting.response_uncertainty import regressor_changes, response_deviation
 from studio_pipeline.panel.arrays import FloatArray
 
 _EFFECT_OF = {
@@ -28,8 +31,8 @@ class AnswerParts:
     Attributes:
         given: (3, 12) revenue, members and retention under the query's levers.
         free: the same with every lever free.
-        scale: of the revenue's residuals.
-        chance: (12,) chance that a month lands within 10 % of its forecast.
+        scale: (12,) deviation of the revenue's log error with every lever free.
+        chance: (12,) chance that a month lands within 10 % of its forecast with every lever free.
         base_month: the last known month.
         known: of the studio, for its history and warnings.
         execution: (J, 12) effects of `execution_effects`; None where levers are carried out exactly.
@@ -37,7 +40,7 @@ class AnswerParts:
 
     given: FloatArray
     free: FloatArray
-    scale: float
+    scale: FloatArray
     chance: FloatArray
     base_month: np.datetime64
     known: KnownOfStudio
@@ -46,11 +49,12 @@ class AnswerParts:
 
 @dataclass(frozen=True)
 class _Spread:
-    """Scales of the revenue's residuals over the months asked for: of each month, and of their sum."""
+    """How uncertain an answer is: (h,) deviations of the months' log errors with levers carried out exactly
+    and as they are, and what carrying them out adds to the total, currency.
+    """
 
-    month: FloatArray | float
-    total: float
-    chance: FloatArray
+    exact: FloatArray
+    month: FloatArray
     total_execution: float
 
 
@@ -59,21 +63,21 @@ class Answers:
 
     Args:
         model: the model version.
-        bands: of its intervals.
     """
 
-    def __init__(self, model: StudioModel, bands: RevenueBands) -> None:
-        self._model, self._bands = model, bands
+    def __init__(self, model: StudioModel) -> None:
+        self._model = model
         self._lever_effects = lever_effects(model)
         self._accuracy = [_accuracy(model.accuracy, months) for months in range(len(model.accuracy) + 1)]
 
     def answer(self, query: ForwardQuery, parts: AnswerParts) -> Forecast:
         """The answer to a query."""
-        months = query.projection_months
-        revenue = parts.given[0, :months]
-        total = float(revenue.sum())
-        spread = self._spread(parts, revenue, total)
-        levels, bands = query.interval_levels, self._bands
+        months, levels = query.projection_months, query.interval_levels
+        revenue, tables = parts.given[0, :months], self._model.intervals
+        levers = {name: np.array(path) for name, path in lever_lists(query).items()}
+        spread = self._spread(parts, revenue, levers)
+        free = not levers and parts.execution is None
+        chance = parts.chance[:months] if free else tables.chance_within(spread.month[None])[0]
         return Forecast(
             studio_id=query.studio_id,
             base_month=parts.base_month,
@@ -81,44 +85,65 @@ class Answers:
             revenue=revenue,
             member_count=parts.given[1, :months],
             retention_rate=parts.given[2, :months],
-            intervals={level: bands.months(revenue, spread.month, level) for level in levels},
-            confidence_score=spread.chance,
-            total_intervals={level: bands.total(total, spread.total, months, level) for level in levels},
+            intervals={
+                level: tables.interval(revenue[None], spread.month[None], level)[0] for level in levels
+            },
+            confidence_score=chance,
+            total_intervals={level: self._total(revenue, spread, level) for level in levels},
             prediction_accuracy=self._accuracy[months],
             lever_effects=self._lever_effects,
             warnings=warnings_of(query, parts.known),
-            status_quo=self._status_quo(query, parts, total, spread) if query.compare_to_status_quo else None,
+            status_quo=self._status_quo(query, parts, spread, levers)
+            if query.compare_to_status_quo
+            else None,
         )
 
-    def _spread(self, parts: AnswerParts, revenue: FloatArray, total: float) -> _Spread:
-        """Levers that are carried out inexactly add their own variance, in quadrature."""
+    def _spread(self, parts: AnswerParts, revenue: FloatArray, levers: Mapping[str, FloatArray]) -> _Spread:
+        """Given levers take uncertainty away; those carried out inexactly add some, in quadrature."""
         months = len(revenue)
+        shown = parts.known.shown
+        if parts.known.history_months:
+            exact = self._model.intervals.given_scale(parts.scale, levers, shown)[:months]
+        else:
+            # Of a studio without history all levers are given, and still little is known.
+            exact = (parts.scale * widening_outside(levers, shown))[:months]
         if parts.execution is None:
-            return _Spread(parts.scale, parts.scale, parts.chance[:months], 0.0)
+            return _Spread(exact, exact, 0.0)
         effects = parts.execution[:, :months]
-        of_month = np.sqrt((effects**2).sum(0)) / self._bands.month_deviation[:months]
-        month_scale = np.hypot(parts.scale, of_month)
-        moved = float(np.sqrt(((effects * revenue).sum(1) ** 2).sum()))
-        of_total = moved / total / self._bands.total_deviation[months - 1] if total > 0 else 0.0
-        chance = self._bands.chance_within(month_scale[None])[0]
-        return _Spread(month_scale, math.hypot(parts.scale, of_total), chance, moved)
+        month = np.hypot(exact, np.sqrt((effects**2).sum(0)))
+        return _Spread(exact, month, float(np.sqrt(((effects * revenue).sum(1) ** 2).sum())))
+
+    def _total(self, revenue: FloatArray, spread: _Spread, level: float) -> tuple[float, float]:
+        """Interval of the sum; levers are off alike in all months, so they add to it more than errors do."""
+        months, total = len(revenue), float(revenue.sum())
+        tables = self._model.intervals
+        scale = spread.exact
+        if spread.total_execution and total > 0:
+            added = spread.total_execution / total / tables.total_deviation[months - 1]
+            scale = np.full(months, math.hypot(float(scale.mean()), added))
+        low, high = tables.total_interval(np.array([total]), scale[None], months, level)[0]
+        return float(low), float(high)
 
     def _status_quo(
-        self, query: ForwardQuery, parts: AnswerParts, total: float, spread: _Spread
+        self, query: ForwardQuery, parts: AnswerParts, spread: _Spread, levers: Mapping[str, FloatArray]
     ) -> StatusQuo:
-        """Both totals err together, so the difference is as uncertain, relative to its size, as the total is;
+        """The same studio with every lever free. Both answers live through the same errors; the responses and
         levers that are carried out inexactly move one of them alone.
         """
-        months, level = query.projection_months, query.interval_levels[0]
-        usual = float(parts.free[0, :months].sum())
-        difference = total - usual
-        low, high = sorted(self._bands.total(difference, parts.scale, months, level))
-        moved = spread.total_execution * NormalDist().inv_cdf((1 + level) / 2)
-        ends = (
-            difference - math.hypot(difference - low, moved),
-            difference + math.hypot(high - difference, moved),
+        months = query.projection_months
+        given = Projected(parts.given[0, :months], spread.exact)
+        usual = Projected(parts.free[0, :months], parts.scale[:months])
+        deviation = response_deviation(
+            parts.known.effects,
+            given.revenue,
+            parts.given[2, :months],
+            regressor_changes(levers, parts.known.usual),
+            levers,
         )
-        return StatusQuo(usual, difference, ends if moved else (low, high))
+        deviation = np.hypot(deviation, spread.total_execution / months)
+        ends = difference_interval(self._model.intervals, given, usual, deviation, query.interval_levels[0])
+        total = float(usual.revenue.sum())
+        return StatusQuo(total, float(given.revenue.sum()) - total, ends)
 
 
 def _accuracy(accuracy: FloatArray, months: int) -> float:

@@ -34,7 +34,6 @@ from studio_pipeline.forecasting.targets import TARGETS, core_targets
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 
-_NEW_STUDIO_WIDENING = 2.0
 _RETENTION = TARGETS.index("retention")
 
 
@@ -53,9 +52,8 @@ class Forecaster:
         preparation = Preparation(model, panel)
         self._graphs = preparation.graphs
         self._store = OriginStore(preparation)
-        self._bands = preparation.bands
         self._effects = model.core.responses.effects
-        self._answers = Answers(model, preparation.bands)
+        self._answers = Answers(model)
 
     def forecast(self, queries: Sequence[ForwardQuery]) -> list[Forecast | QueryError]:
         """Answers each query, in order; a query that can't be answered gets its error instead."""
@@ -90,7 +88,7 @@ class Forecaster:
         parts = AnswerParts(
             given=given,
             free=free,
-            scale=float(block.scale[row]),
+            scale=block.scale[row],
             chance=block.chance[row],
             base_month=self.panel.months[block.columns[row]],
             known=KnownOfStudio(history_months, shown_at(place), self._effects, usual),
@@ -141,13 +139,13 @@ class Forecaster:
             )
         by_target = core_targets(paths)
         given = np.stack([by_target[target][0] for target in TARGETS])
-        scale = self.model.intervals.panel_scale * _NEW_STUDIO_WIDENING
+        scale = self.model.intervals.new_studio_scale()
         usual = _usual(terms, 0, float(given[_RETENTION, 0]))
         parts = AnswerParts(
             given=given,
             free=given,
-            scale=scale,
-            chance=self._bands.chance_within(np.full((1, MAX_HORIZON_MONTHS), scale))[0],
+            scale=scale[0],
+            chance=self.model.intervals.chance_within(scale)[0],
             base_month=panel.months[0],
             known=KnownOfStudio(0, self._shown_by_all, self._effects, usual),
             execution=_execution(query, terms, 0),

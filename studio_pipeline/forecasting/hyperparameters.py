@@ -87,6 +87,15 @@ class IntervalHyperparameters(Hyperparameters):
         le=1000,
         description="Known months at which a studio's own error scale counts half, the panel's half.",
     )
+    half_life_months: float = Field(
+        9.0, gt=0, le=1000, description="Age at which an origin's errors count half as much as the latest's."
+    )
+    market_prior_spans: float = Field(
+        8.0,
+        ge=0,
+        le=1000,
+        description="Separate spans of evidence that a market walking at random counts for.",
+    )
 
 
 class BacktestHyperparameters(Hyperparameters):

@@ -1,106 +1,211 @@
-"""Predictive distributions from out-of-fold residual paths, scaled by each studio's own volatility.
+"""Predictive distributions: what an answer may still turn out to be, month by month and over months.
 
-A residual is the log of what happened over the forecast, divided by the studio's scale, so that a small,
-jumpy studio's band is wider than a large, calm one's. Quantiles of residuals that the forecast had not seen
-are conformal by construction, per horizon and for the sum over the first months.
-Source: split conformal prediction, Lei et al. (2018); the quantile is taken at (1 + 1/n) x level.
+An error is the log of what happened over the forecast. Its deviation differs by studio and horizon (the
+studio's own part, and the common one that all studios share); divided by it, errors of all studios follow
+one table of quantiles a horizon, conformally corrected. The distribution's mean is the forecast itself: its
+middle lies lower by half the squared deviation.
+Source: split conformal prediction with scaled residuals, Lei et al. (2018).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
-from studio_pipeline.forecasting.feature_formulas import WINDOW_MONTHS
-from studio_pipeline.panel.arrays import FloatArray, IntArray
+from studio_pipeline.forecasting.error_scales import ScaleModel
+from studio_pipeline.forecasting.lever_shares import LeverShares, widening_outside
+from studio_pipeline.forecasting.young_studios import YoungStudios, known_months
+from studio_pipeline.panel.arrays import FloatArray
 
-_DEFAULT_SCALE = 0.1
-_SMALLEST_SCALE = 0.005
+_LARGEST_COMMON_SHARE = 0.95
+_FAR = 1e3
+_MOST_LEVELS = 64
+_ONE_DEVIATION = 0.6827
+_SMALLEST_DEVIATION = 1e-6
 
 
 @dataclass(frozen=True)
 class IntervalTables:
-    """Quantiles of scaled residuals, by horizon.
+    """Quantiles of scaled errors by horizon, and what the scale is made of.
 
     Attributes:
         levels: (Q,) increasing, 0..1.
-        month: (H, Q) quantiles of a single month's scaled log residual.
-        total: (H, Q) the same for the sum of the first h months.
-        panel_scale: typical scale of the panel's studios, a log ratio.
-        own_scale_months: known months at which a studio's own scale counts half.
+        month: (H, Q) quantiles of a single month's error over its deviation; mean about 0, deviation about 1.
+        total: (H, Q) the same of the sum over the first h months, over the mean deviation of those months.
+        scales: deviations of the studios' own errors.
+        common: (H, H) covariance of the common log error over the months ahead.
+        young: how much wider a studio with a short history is.
+        levers: how much of the variance goes where levers are known.
+        own_paths: (K, H) whole paths of own errors over their deviations; column h follows row h of `month`.
+        common_paths: (K, H) whole paths of the common log error.
     """
 
     levels: FloatArray
     month: FloatArray
     total: FloatArray
-    panel_scale: float
-    own_scale_months: float
+    scales: ScaleModel
+    common: FloatArray
+    young: YoungStudios
+    levers: LeverShares
+    own_paths: FloatArray
+    common_paths: FloatArray
 
-    def interval(self, mean: FloatArray, scale: FloatArray, level: float) -> FloatArray:
-        """(N, H, 2) lower and upper bound of each month.
+    @cached_property
+    def common_deviation(self) -> FloatArray:
+        """(H,) deviation of the common log error."""
+        return np.asarray(np.sqrt(np.diag(self.common)))
+
+    @cached_property
+    def total_deviation(self) -> FloatArray:
+        """(H,) deviation of the log error of the sum over the first h months, over their mean deviation."""
+        low, high = self.quantiles(_ONE_DEVIATION)[2:]
+        return np.asarray(np.maximum((high - low) / 2, _SMALLEST_DEVIATION))
+
+    def scale(self, windows: Mapping[str, FloatArray]) -> FloatArray:
+        """(N, H) deviation of each studio's log error with every lever free.
 
         Args:
-            mean: (N, H) forecasts.
-            scale: (N,) the studios' scales.
+            windows: column to (N, WINDOW_MONTHS) months up to the base month.
+        """
+        own = self.scales.own(windows) * self.young.widening(known_months(windows))
+        return np.asarray(np.sqrt(own**2 + np.diag(self.common)))
+
+    def new_studio_scale(self) -> FloatArray:
+        """(1, H) for a studio without any history, typical in all else."""
+        own = np.exp(self.scales.level)[None] * self.young.widening(np.zeros(1))
+        return np.asarray(np.sqrt(own**2 + np.diag(self.common)))
+
+    def given_scale(
+        self,
+        scale: FloatArray,
+        levers: Mapping[str, FloatArray],
+        shown: Mapping[str, tuple[float, float]],
+    ) -> FloatArray:
+        """(H,) deviation of one answer's log error under levers.
+
+        Narrower than with every lever free, by the levers that are given, and wider again by how far outside
+        the shown range they lie. Months before the first given one stay as they are.
+
+        Args:
+            scale: (H,) with every lever free.
+            levers: lever to (H,) given values, NaN where free.
+            shown: lever to its smallest and largest shown value.
+        """
+        if not levers:
+            return scale
+        narrower = self.levers.factor({name: path[None] for name, path in levers.items()})[0]
+        return np.asarray(scale * narrower * widening_outside(levers, shown))
+
+    def own_scale(self, scale: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(N, H) deviations of the own part of a scale, and what (N, H) the common paths are multiplied by.
+
+        Where levers are given, the scale may be below the free market's: the common part then shrinks too.
+        """
+        common = self.common_deviation[: scale.shape[1]]
+        part = np.minimum(common, np.sqrt(_LARGEST_COMMON_SHARE) * scale)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(common > 0, part / common, 0.0)
+        return np.sqrt(scale**2 - part**2), share
+
+    def quantiles(self, level: float) -> tuple[FloatArray, ...]:
+        """Both ends of a central interval: month low, month high, total low, total high; (H,) each, cached.
+
+        Args:
             level: coverage, 0 < level < 1.
         """
-        low, high = self._at(self.month[: mean.shape[1]], level)
-        return np.stack([mean * np.exp(scale[:, None] * low), mean * np.exp(scale[:, None] * high)], axis=2)
+        return self._cached_quantiles(level)
+
+    @cached_property
+    def _cached_quantiles(self) -> Callable[[float], tuple[FloatArray, ...]]:
+        # Levels come from requests: as many as anybody likes.
+        return lru_cache(_MOST_LEVELS)(self._quantiles)
+
+    def _quantiles(self, level: float) -> tuple[FloatArray, ...]:
+        tails = ((1 - level) / 2, (1 + level) / 2)
+        return tuple(
+            np.array([np.interp(tail, self.levels, row) for row in table])
+            for table in (self.month, self.total)
+            for tail in tails
+        )
+
+    def interval(self, mean: FloatArray, scale: FloatArray, level: float) -> FloatArray:
+        """(N, h, 2) lower and upper bound of each month.
+
+        Args:
+            mean: (N, h) forecasts of the first h months.
+            scale: (N, H) the answers' deviations.
+            level: coverage, 0 < level < 1.
+        """
+        months = mean.shape[1]
+        deviation = scale[:, :months]
+        low, high = (end[:months] for end in self.quantiles(level)[:2])
+        middle = -0.5 * deviation**2
+        return np.stack(
+            [mean * np.exp(middle + deviation * low), mean * np.exp(middle + deviation * high)], axis=2
+        )
 
     def total_interval(self, total: FloatArray, scale: FloatArray, months: int, level: float) -> FloatArray:
-        """(N, 2) lower and upper bound of the sum over the first `months` months, whose means are (N,)
-        `total`.
+        """(N, 2) lower and upper bound of the sum over the first `months` months, whose means are `total`."""
+        low, high = (end[months - 1] for end in self.quantiles(level)[2:])
+        mean_scale = scale[:, :months].mean(1)
+        middle = -0.5 * mean_scale**2
+        return np.stack(
+            [total * np.exp(middle + mean_scale * low), total * np.exp(middle + mean_scale * high)], axis=1
+        )
+
+    def scale_of(self, interval: FloatArray, level: float) -> FloatArray:
+        """(N, H) deviations that stand behind intervals: the inverse of `interval`.
+
+        Args:
+            interval: (N, h, 2) lower and upper bounds above 0.
+            level: of the intervals.
         """
-        low, high = self._at(self.total[months - 1 : months], level)
-        return np.stack([total * np.exp(scale * low[0]), total * np.exp(scale * high[0])], axis=1)
+        low, high = (end[: interval.shape[1]] for end in self.quantiles(level)[:2])
+        return np.asarray(np.log(interval[..., 1] / interval[..., 0]) / (high - low))
 
-    def chance_within(self, scale: FloatArray, horizon_months: int, share: float = 0.1) -> FloatArray:
-        """(N, H) chance that a month lands within `share` of its forecast."""
-        chances = np.empty((len(scale), horizon_months))
-        for h in range(horizon_months):
-            upper = np.interp(np.log1p(share) / scale, self.month[h], self.levels, left=0.0, right=1.0)
-            lower = np.interp(np.log1p(-share) / scale, self.month[h], self.levels, left=0.0, right=1.0)
-            chances[:, h] = upper - lower
-        return chances
+    def chance_within(self, scale: FloatArray, share: float = 0.1) -> FloatArray:
+        """(N, h) chance that a month lands within `share` of its forecast, by its (N, h) deviation."""
+        ends = (np.log1p([[[-share]], [[share]]]) + 0.5 * scale**2) / scale
+        below, above = self.chance_below(ends)
+        return np.asarray(above - below)
 
-    def _at(self, tables: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
-        """Quantiles of each row at both ends of a central interval."""
-        ends = ((1 - level) / 2, (1 + level) / 2)
-        found = [np.array([np.interp(end, self.levels, row) for row in tables]) for end in ends]
-        return found[0], found[1]
+    def chance_below(self, scaled: FloatArray) -> FloatArray:
+        """(..., h) chance that a month's scaled error lies below (..., h) values."""
+        months = scaled.shape[-1]
+        axis, chances, apart = self._one_axis
+        inside = np.minimum(np.maximum(scaled, -_FAR), _FAR) + apart[:months]
+        return np.asarray(np.interp(inside, axis, chances))
 
+    @cached_property
+    def _one_axis(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """All rows of `month` on one axis, a stretch for each horizon, so that one interpolation serves all:
+        places, chances, and where each stretch has its middle.
+        """
+        months = len(self.month)
+        far, edge = np.full((months, 1), _FAR), 1e-9
+        rows = np.hstack([-far, self.month[:, :1] - edge, self.month, self.month[:, -1:] + edge, far])
+        chances = np.concatenate([[0.0, 0.0], self.levels, [1.0, 1.0]])
+        apart = 3 * _FAR * np.arange(months, dtype=np.float64)
+        return (rows + apart[:, None]).ravel(), np.tile(chances, months), apart
 
-def studio_scales(
-    windows: Mapping[str, FloatArray], panel_scale: float, own_scale_months: float
-) -> FloatArray:
-    """(N,) scale of each studio: deviation of the monthly log changes of revenue, shrunk to the panel's.
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists and numbers; paths are rounded to five digits after the point."""
+        plain = {name: getattr(self, name).tolist() for name in ("levels", "month", "total", "common")}
+        paths = {name: np.round(getattr(self, name), 5).tolist() for name in ("own_paths", "common_paths")}
+        parts = {name: getattr(self, name).to_json() for name in ("scales", "young", "levers")}
+        return plain | paths | parts
 
-    Args:
-        windows: column to (N, WINDOW_MONTHS) months up to the base month.
-        panel_scale: what a studio without history gets.
-        own_scale_months: known changes at which the own deviation counts half.
-    """
-    own, known = own_variances(windows)
-    mixed = (known * own + own_scale_months * panel_scale**2) / np.maximum(known + own_scale_months, 1e-9)
-    return np.asarray(np.maximum(np.sqrt(mixed), _SMALLEST_SCALE))
-
-
-def own_variances(windows: Mapping[str, FloatArray]) -> tuple[FloatArray, IntArray]:
-    """(N,) robust variance of monthly log changes in the window, and the number of changes known."""
-    revenue = windows["total_revenue"]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        steps = np.diff(np.log(np.where(revenue > 0, revenue, np.nan)), axis=1)
-    known = np.isfinite(steps)
-    count = known.sum(1)
-    sizes = np.sort(np.where(known, np.abs(steps), np.inf), axis=1)
-    middle = np.take_along_axis(sizes, np.maximum((count[:, None] - 1) // 2, 0), 1)[:, 0]
-    return np.where(count > 0, (np.where(np.isfinite(middle), middle, 0.0) / 0.6745) ** 2, 0.0), count
-
-
-def typical_scale(windows: Mapping[str, FloatArray]) -> float:
-    """Median of the studios' own scales; a default where nothing is known."""
-    variance, known = own_variances(windows)
-    enough = known >= min(6, WINDOW_MONTHS - 1)
-    return float(np.sqrt(np.median(variance[enough]))) if enough.any() else _DEFAULT_SCALE
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> IntervalTables:
+        """Inverse of `to_json`, up to the rounding of paths."""
+        arrays = ("levels", "month", "total", "common", "own_paths", "common_paths")
+        return cls(
+            **{name: np.array(stored[name], dtype=np.float64) for name in arrays},
+            scales=ScaleModel.from_json(stored["scales"]),
+            young=YoungStudios.from_json(stored["young"]),
+            levers=LeverShares.from_json(stored["levers"]),
+        )

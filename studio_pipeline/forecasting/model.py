@@ -15,7 +15,7 @@ from studio_pipeline.forecasting.intervals import IntervalTables
 from studio_pipeline.forecasting.learning_rows import ROW_FEATURES
 from studio_pipeline.panel.arrays import FloatArray
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,7 @@ class StudioModel:
             "format": _FORMAT,
             "core": self.core.to_json(),
             "weights": {target: w.tolist() for target, w in self.weights.items()},
-            "intervals": {
-                "levels": self.intervals.levels.tolist(),
-                "month": self.intervals.month.tolist(),
-                "total": self.intervals.total.tolist(),
-                "panel_scale": self.intervals.panel_scale,
-                "own_scale_months": self.intervals.own_scale_months,
-            },
+            "intervals": self.intervals.to_json(),
             "accuracy": [None if np.isnan(a) else float(a) for a in self.accuracy],
             "features": list(self.feature_names),
             "graphs": None if self.graphs is None else self.graphs.save(folder),
@@ -64,18 +58,10 @@ class StudioModel:
     def load(cls, folder: Path) -> StudioModel:
         """Inverse of `save`."""
         stored = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        tables = stored["intervals"]
-        intervals = IntervalTables(
-            np.array(tables["levels"]),
-            np.array(tables["month"]),
-            np.array(tables["total"]),
-            tables["panel_scale"],
-            tables["own_scale_months"],
-        )
         return cls(
             CoreParameters.from_json(stored["core"]),
             {target: np.array(w) for target, w in stored["weights"].items()},
-            intervals,
+            IntervalTables.from_json(stored["intervals"]),
             np.array([np.nan if a is None else a for a in stored["accuracy"]]),
             None if stored["graphs"] is None else CorrectionGraph.load(folder, stored["graphs"]),
         )

@@ -14,7 +14,6 @@ from studio_pipeline.forecasting.features import origin_features
 from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.given_features import trailing_levels
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.forecasting.intervals import studio_scales
 from studio_pipeline.forecasting.learning_rows import (
     ROW_FEATURES,
     RowArray,
@@ -26,7 +25,6 @@ from studio_pipeline.forecasting.lever_ensemble import kept_factors, learned_par
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.onnx_sessions import LearnerGraphs
 from studio_pipeline.forecasting.prepared_origins import PreparedOrigins
-from studio_pipeline.forecasting.revenue_bands import RevenueBands
 from studio_pipeline.forecasting.stock_and_flow import CorePaths, simulate_terms
 from studio_pipeline.forecasting.targets import TARGETS, core_targets
 from studio_pipeline.forecasting.windows import cut_windows, features_at
@@ -46,7 +44,6 @@ class Preparation:
         self.model, self.panel = model, panel
         self.states = core_states(panel, model.core)
         self.graphs = LearnerGraphs(model.graphs)
-        self.bands = RevenueBands(model.intervals)
         self._typical: dict[int, Typical] = {}
 
     def prepare(self, origins: Origins) -> PreparedOrigins:
@@ -60,15 +57,14 @@ class Preparation:
         core = np.stack([core_targets(paths)[target] for target in TARGETS], 1)
         corrections = self.graphs.corrections(learner_rows)
         free, shares = self._ensemble(candidates, core, corrections)
-        tables = self.model.intervals
-        scale = studio_scales(windows.values, tables.panel_scale, tables.own_scale_months)
+        scale = self.model.intervals.scale(windows.values)
         return PreparedOrigins(
             rows=origins.rows,
             columns=origins.columns,
             history_months=_history_months(self.panel, origins),
             shown=shown_values(self.panel, origins),
             scale=scale,
-            chance=self.bands.chance_within(np.repeat(scale[:, None], MAX_HORIZON_MONTHS, 1)),
+            chance=self.model.intervals.chance_within(scale),
             terms=terms,
             core=core,
             free=free,

@@ -25,7 +25,7 @@ class PreparedOrigins:
         history_months: (N,) known months up to the base month.
         shown: (N, 8, 2) smallest and largest value of each lever up to the base month, in the order of
             `LEVER_COLUMNS`; NaN where none was shown.
-        scale: (N,) scale of the revenue's residuals.
+        scale: (N, H) deviation of the revenue's log error.
         chance: (N, H) chance that a month lands within 10 % of its forecast.
         terms: what the stock-and-flow core runs on.
         core: (N, 3, H) the core's free projection of each of `TARGETS`.

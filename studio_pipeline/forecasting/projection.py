@@ -29,7 +29,7 @@ class Projection:
 
     Attributes:
         targets: revenue, members and retention to (N, H).
-        scale: (N,) scale of the revenue's residuals.
+        scale: (N, H) deviation of the revenue's log error with every lever free.
     """
 
     targets: Mapping[str, FloatArray]

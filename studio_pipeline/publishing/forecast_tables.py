@@ -12,6 +12,8 @@ import pandas as pd
 
 from studio_pipeline.errors import QueryError
 from studio_pipeline.forecasting.forecaster import Forecaster
+from studio_pipeline.forecasting.intervals import IntervalTables
+from studio_pipeline.forecasting.joint_paths import central_interval, studio_sum_paths
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.storage import storage_errors, temporary_name
@@ -63,19 +65,31 @@ def forecast_table(forecaster: Forecaster) -> ForecastTable:
     )
 
 
-def chain_forecast(rows: pd.DataFrame, panel: StudioPanel) -> pd.DataFrame:
+def chain_forecast(rows: pd.DataFrame, panel: StudioPanel, intervals: IntervalTables) -> pd.DataFrame:
     """Sums over the studios that are open in the panel's last month.
 
-    The interval is the sum of the studios' own: as wide as if all missed on the same side.
+    Studios miss by themselves, and all of them with the market: the interval is that of their joint draws, so
+    narrower than the sum of their own.
+
+    Args:
+        rows: of `forecast_table`.
+        panel: the panel that was asked about.
+        intervals: of the model that was asked.
     """
     last = pd.Timestamp(panel.months[-1]) if panel.n_studios else pd.NaT
-    sums = rows[rows["base_month"] == last].groupby(["base_month", "month_year", "horizon"], as_index=False)
-    return sums.agg(
-        studios=("studio_id", "nunique"),
-        revenue=("revenue", "sum"),
-        lower_90=("lower_90", "sum"),
-        upper_90=("upper_90", "sum"),
-    )
+    open_rows = rows[rows["base_month"] == last]
+    sums = open_rows.groupby(["base_month", "month_year", "horizon"], as_index=False)
+    chain = sums.agg(studios=("studio_id", "nunique"), revenue=("revenue", "sum"))
+    bounds = np.zeros((2, len(chain)))
+    if len(chain):
+        by_studio = open_rows.sort_values(["studio_id", "horizon"])
+        revenue, lower, upper = (
+            by_studio[name].to_numpy(dtype=np.float64).reshape(-1, len(chain))
+            for name in ("revenue", "lower_90", "upper_90")
+        )
+        scale = intervals.scale_of(np.stack([lower, upper], axis=2), LEVEL)
+        bounds = central_interval(studio_sum_paths(intervals, revenue, scale), LEVEL)
+    return chain.assign(lower_90=bounds[0], upper_90=bounds[1])
 
 
 def write_forecast_files(home: Path, rows: pd.DataFrame, chain: pd.DataFrame) -> Path:

@@ -1,0 +1,139 @@
+"""Joint draws: sums over months and studios, and differences between answers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from studio_pipeline.forecasting.calibration import fit_intervals
+from studio_pipeline.forecasting.hyperparameters import IntervalHyperparameters
+from studio_pipeline.forecasting.intervals import IntervalTables
+from studio_pipeline.forecasting.joint_paths import (
+    Projected,
+    central_interval,
+    chance_of_more,
+    difference_interval,
+    difference_paths,
+    revenue_paths,
+    studio_sum_paths,
+)
+from studio_pipeline.panel.arrays import FloatArray
+from studio_pipeline_tests.forecasting.simulated_errors import Simulated, simulated_errors
+
+NONE = np.zeros(12)
+
+
+@pytest.fixture(scope="module")
+def tables() -> IntervalTables:
+    errors = simulated_errors(seed=1)
+    return fit_intervals(
+        errors.forecast, errors.actual, errors.windows, errors.months, IntervalHyperparameters()
+    ).tables
+
+
+@pytest.fixture(scope="module")
+def new() -> Simulated:
+    return simulated_errors(seed=2, n_months=80)
+
+
+def studios(n: int) -> tuple[FloatArray, FloatArray]:
+    rng = np.random.default_rng(3)
+    return rng.uniform(1e4, 9e4, (n, 12)), rng.uniform(0.05, 0.2, (n, 1)) * np.sqrt(np.arange(1, 13) / 12)
+
+
+def test_the_mean_of_the_paths_is_the_revenue(tables: IntervalTables) -> None:
+    revenue, scale = studios(5)
+    np.testing.assert_allclose(revenue_paths(tables, revenue, scale).mean(0), revenue, rtol=1e-12)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8, 0.9])
+def test_paths_and_tables_say_the_same_of_a_month_and_a_total(tables: IntervalTables, level: float) -> None:
+    revenue, scale = studios(40)
+    paths = revenue_paths(tables, revenue, scale)
+    low, high = central_interval(paths, level)
+    by_table = tables.interval(revenue, scale, level)
+    width = by_table[..., 1] - by_table[..., 0]
+    np.testing.assert_allclose((high - low).mean(0) / width.mean(0), 1.0, atol=0.08)
+    for months in (3, 12):
+        ends = central_interval(paths[..., :months].sum(2), level)
+        total = tables.total_interval(revenue[:, :months].sum(1), scale, months, level)
+        assert (ends[1] - ends[0]).mean() == pytest.approx((total[:, 1] - total[:, 0]).mean(), rel=0.12)
+
+
+def test_sums_over_studios_are_covered(tables: IntervalTables, new: Simulated) -> None:
+    """Own errors average out and the market's does not: neither is taken for the other."""
+    scale = tables.scale(new.windows)
+    inside, narrower = [], []
+    for month in range(80):
+        here = new.months == month
+        paths = studio_sum_paths(tables, new.forecast[here], scale[here])
+        low, high = central_interval(paths, 0.9)
+        happened = new.actual[here].sum(0)
+        inside.append((low <= happened) & (happened <= high))
+        bounds = tables.interval(new.forecast[here], scale[here], 0.9)
+        narrower.append(((high - low) < 0.6 * (bounds[..., 1] - bounds[..., 0]).sum(0)).all())
+    assert np.mean(inside) == pytest.approx(0.9, abs=0.07)
+    assert all(narrower)
+
+
+def test_sums_over_studios_are_those_of_their_paths(tables: IntervalTables) -> None:
+    revenue, scale = studios(300)
+    np.testing.assert_allclose(
+        studio_sum_paths(tables, revenue, scale), revenue_paths(tables, revenue, scale).sum(1)
+    )
+
+
+def test_the_order_of_the_studios_does_not_matter(tables: IntervalTables) -> None:
+    revenue, scale = studios(30)
+    order = np.random.default_rng(4).permutation(30)
+    np.testing.assert_allclose(
+        studio_sum_paths(tables, revenue[order], scale[order]), studio_sum_paths(tables, revenue, scale)
+    )
+
+
+def test_money_scales(tables: IntervalTables) -> None:
+    revenue, scale = studios(4)
+    np.testing.assert_allclose(
+        revenue_paths(tables, 2 * revenue, scale), 2 * revenue_paths(tables, revenue, scale)
+    )
+
+
+def test_two_answers_that_are_the_same_differ_by_nothing(tables: IntervalTables) -> None:
+    revenue, scale = studios(1)
+    one = Projected(revenue[0], scale[0])
+    assert difference_interval(tables, one, one, NONE, 0.9) == (0.0, 0.0)
+
+
+def test_what_hits_both_answers_does_not_blur_their_difference(tables: IntervalTables) -> None:
+    revenue, scale = studios(1)
+    one, other = Projected(1.1 * revenue[0], scale[0]), Projected(revenue[0], scale[0])
+    low, high = difference_interval(tables, one, other, NONE, 0.9)
+    difference = 0.1 * revenue.sum()
+    assert 0 < low < difference < high
+    total = tables.total_interval(np.array([difference]), scale, 12, 0.9)[0]
+    assert high - low == pytest.approx(total[1] - total[0], rel=0.15)
+    assert chance_of_more(difference_paths(tables, one, other, NONE).sum(1)) == 1.0
+
+
+def test_uncertain_responses_widen_a_difference(tables: IntervalTables) -> None:
+    revenue, scale = studios(1)
+    one, other = Projected(1.1 * revenue[0], scale[0]), Projected(revenue[0], scale[0])
+    deviation = np.full(12, 0.1 * revenue.sum() / 12)
+    draws = difference_paths(tables, one, other, deviation).sum(1)
+    assert draws.mean() == pytest.approx(0.1 * revenue.sum(), rel=0.05)
+    # The difference is one deviation away from nothing.
+    assert chance_of_more(draws) == pytest.approx(0.84, abs=0.04)
+    low, high = difference_interval(tables, one, other, deviation, 0.9)
+    assert low < 0 < high
+
+
+def test_the_first_order_agrees_with_whole_paths(tables: IntervalTables) -> None:
+    revenue, scale = studios(1)
+    one, other = Projected(1.3 * revenue[0], 0.8 * scale[0]), Projected(revenue[0], scale[0])
+    exact = (
+        revenue_paths(tables, one.revenue[None], one.scale[None])
+        - revenue_paths(tables, other.revenue[None], other.scale[None])
+    )[:, 0].sum(1)
+    low, high = difference_interval(tables, one, other, NONE, 0.8)
+    by_paths = central_interval(exact, 0.8)
+    assert high - low == pytest.approx(by_paths[1] - by_paths[0], rel=0.2)
