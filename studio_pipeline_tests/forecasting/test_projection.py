@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from studio_pipeline.forecasting import onnx_sessions
 from studio_pipeline.forecasting.arithmetic import ARRAYS, PLAIN
 from studio_pipeline.forecasting.bounds import LEVER_BOUNDS
 from studio_pipeline.forecasting.candidates import CANDIDATES
 from studio_pipeline.forecasting.forecaster import Forecaster
+from studio_pipeline.forecasting.learning_rows import RowArray
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverStep
 from studio_pipeline.forecasting.targets import TARGETS
@@ -154,6 +156,35 @@ def test_learners_are_asked_under_the_levers() -> None:
         pairs = zip(answered(with_learner, asked), answered(without, asked), strict=True)
         added.append(np.stack([a.revenue / b.revenue for a, b in pairs]))
     assert not np.allclose(added[0], added[1], rtol=1e-6)
+
+
+def test_a_request_runs_the_learners_once_and_a_model_without_any_never(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs: list[int] = []
+    original = onnx_sessions.session_of
+
+    class Counted:
+        def __init__(self, graph: bytes) -> None:
+            self._session = original(graph)
+
+        def run(self, names: None, inputs: dict[str, RowArray]) -> list[RowArray]:
+            runs.append(len(inputs["features"]))
+            return list(self._session.run(names, inputs))
+
+    monkeypatch.setattr(onnx_sessions, "session_of", Counted)
+    panel = small_fleet().panel
+    model = small_fleet().model_of_all
+    queries = [
+        ForwardQuery(str(n), projection_months=3, levers={"upsell_rate": 0.2}) for n in panel.studio_ids[7:]
+    ]
+    for graphs, expected in ((model.graphs, [12, 12 * len(queries)]), (None, [])):
+        forecaster = Forecaster(replace(model, graphs=graphs), panel)
+        runs.clear()
+        answered(forecaster, queries[:1])
+        answered(forecaster, queries)
+        answered(forecaster, [ForwardQuery(queries[0].studio_id)])
+        assert runs == expected
 
 
 def test_every_lever_has_values_to_draw() -> None:
