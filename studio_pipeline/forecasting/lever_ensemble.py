@@ -18,6 +18,7 @@ from studio_pipeline.forecasting.targets import corrected
 from studio_pipeline.panel.arrays import BoolArray, FloatArray
 
 _SMALLEST_RATE = 1e-6
+_SMALLEST_FACTOR = 1e-9
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,15 @@ def under_levers(
     """
     given = {name: np.isfinite(path) for name, path in levers.items()}
     now = ensemble.learned if learned is None else learned
-    kept = ensemble.kept
-    of_learners = 1 + now[..., :2, :]
-    of_all = kept[..., :2, :] + (now - ensemble.learned)[..., :2, :]
-    others = of_all / of_learners
-    of_members = np.maximum(others[..., 1, :], 0)
-    per_member = np.divide(others[..., 0, :], of_members, out=np.ones_like(of_members), where=of_members > 0)
+    moved = None if learned is None else learned - ensemble.learned
+    kept = ensemble.kept if moved is None else ensemble.kept + moved
+    of_learners = 1 + now
+    others = kept[..., :2, :] / of_learners[..., :2, :]
+    of_members = others[..., 1, :]
+    # Where the others see no members at all, what they see of revenue says nothing of one member.
+    per_member = np.where(
+        of_members > _SMALLEST_FACTOR, others[..., 0, :] / np.maximum(of_members, _SMALLEST_FACTOR), 1.0
+    )
     members_learned = of_learners[..., 1, :]
     if "retention_rate" in given and "new_members_monthly" in given:
         certain = given["retention_rate"] & given["new_members_monthly"]
@@ -101,21 +105,20 @@ def under_levers(
     held = np.empty_like(core)
     held[..., 0, :] = core[..., 0, :] * of_members * per_member * of_learners[..., 0, :]
     held[..., 1, :] = core[..., 1, :] * of_members * members_learned
-    held[..., 2, :] = _retention(ensemble, core[..., 2, :], levers, now)
+    held[..., 2, :] = _retention(ensemble, core[..., 2, :], moved)
+    if "retention_rate" in given:
+        held[..., 2, :] = np.where(given["retention_rate"], levers["retention_rate"], held[..., 2, :])
     return np.where(_begun(list(given.values()))[..., None, :], held, ensemble.free)
 
 
-def _retention(
-    ensemble: FreeEnsemble, core: FloatArray, levers: Mapping[str, FloatArray], learned: FloatArray
-) -> FloatArray:
-    kept = ensemble.kept[..., 2, :]
-    if learned is not ensemble.learned:
-        free = ensemble.free[..., 2, :] + (learned - ensemble.learned)[..., 2, :]
-        kept = _odds(free, _SMALLEST_RATE) / _odds(ensemble.core[..., 2, :], _SMALLEST_RATE)
-    odds = _odds(core, RATE_MARGIN) * kept
-    retention = odds / (1 + odds)
-    given = levers.get("retention_rate")
-    return retention if given is None else np.where(np.isfinite(given), given, retention)
+def _retention(ensemble: FreeEnsemble, core: FloatArray, moved: FloatArray | None) -> FloatArray:
+    """(..., H) the core's retention under levers with its odds corrected."""
+    factor = ensemble.kept[..., 2, :]
+    if moved is not None:
+        free = ensemble.free[..., 2, :] + moved[..., 2, :]
+        factor = _odds(free, _SMALLEST_RATE) / _odds(ensemble.core[..., 2, :], _SMALLEST_RATE)
+    odds = _odds(core, RATE_MARGIN) * factor
+    return np.asarray(odds / (1 + odds))
 
 
 def _odds(rate: FloatArray, margin: float) -> FloatArray:
