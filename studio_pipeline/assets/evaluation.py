@@ -33,7 +33,6 @@ from studio_pipeline.evaluation.lever_figures import (
 from studio_pipeline.evaluation.lever_sweep import SWEEP_COLUMNS, sweep_levers
 from studio_pipeline.evaluation.lever_words import effects_in_words, sweep_in_words
 from studio_pipeline.evaluation.levers_known import (
-    core_with_levers_known,
     levers_known_errors,
     with_levers_known,
 )
@@ -148,8 +147,9 @@ def evaluation_report(
     fits = [xgboost_fit, lightgbm_fit, random_forest_fit]
     panel = panel_from_frame(validated_studio_months)
     free = backtest(panel, stock_and_flow_fit, fits, ensemble_weights, configuration.forecasting)
-    known = core_with_levers_known(panel, stock_and_flow_fit)
-    predictions = with_levers_known(free, panel, stock_and_flow_fit.out_of_fold.origins, known)
+    out_of_fold = stock_and_flow_fit.out_of_fold
+    known = out_of_fold.known.all_known["revenue"]
+    predictions = with_levers_known(free, panel, out_of_fold.origins, known)
     report = EvaluationReport.from_predictions(predictions, effects_summary(lever_effects_against_truth))
     figures = figures_of(report)
     path = settings.home / "report.html"

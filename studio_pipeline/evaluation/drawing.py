@@ -114,17 +114,17 @@ def note(text: str) -> bytes:
 
 
 def to_png(figure: Figure) -> bytes:
-    """PNG of at most `MAX_BYTES`: 256 colours, and fewer dots per inch where that is not enough.
+    """PNG of at most `MAX_BYTES`: 256 colours, fewer dots per inch where that is not enough, then 64 colours.
 
-    With fewer colours thin lines lose theirs to the nearest one that fills more of the picture.
+    With few colours thin lines lose theirs to the nearest one that fills more of the picture.
     """
     canvas: Any = FigureCanvasAgg(figure)
-    for dots_per_inch in (150, 110, 80, 50):
+    for dots_per_inch, colours in ((150, 256), (110, 256), (80, 256), (50, 64)):
         figure.set_dpi(dots_per_inch)
         canvas.draw()
         image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
         png = io.BytesIO()
-        image.quantize(256, dither=Image.Dither.NONE).save(png, format="png")
+        image.quantize(colours, dither=Image.Dither.NONE).save(png, format="png")
         if png.tell() < MAX_BYTES:
             break
     return png.getvalue()

@@ -6,11 +6,7 @@ import numpy as np
 import pandas as pd
 
 from studio_pipeline.evaluation.candidates import HORIZONS, LEVERS_KNOWN, SPANS
-from studio_pipeline.forecasting.core import project_core
-from studio_pipeline.forecasting.core_fit import CoreFit, fold_states
 from studio_pipeline.forecasting.folds import Origins
-from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.forecasting.known_levers import known_levers
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
 COLUMNS: dict[str, str] = {
@@ -21,28 +17,13 @@ COLUMNS: dict[str, str] = {
 }
 
 
-def core_with_levers_known(panel: StudioPanel, core: CoreFit) -> FloatArray:
-    """(N, 12) revenue of the core at every out-of-fold origin, given what the levers did after it.
-
-    Where retention, new members and price are given, members and revenue follow from them, so that nothing of
-    what the ensemble adds to a free forecast is left open.
-    """
-    oof = core.out_of_fold
-    forecast = np.full((len(oof.origins), MAX_HORIZON_MONTHS), np.nan)
-    for number, (fold, parameters) in enumerate(zip(core.folds, core.fold_parameters, strict=True)):
-        here = oof.fold == number
-        origins = Origins(oof.origins.rows[here], oof.origins.columns[here])
-        levers = known_levers(panel, origins, MAX_HORIZON_MONTHS)
-        states = fold_states(panel, fold, parameters)
-        paths = project_core(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS, levers)
-        forecast[here] = paths.revenue
-    return forecast
-
-
 def with_levers_known(
     predictions: pd.DataFrame, panel: StudioPanel, origins: Origins, forecast: FloatArray
 ) -> pd.DataFrame:
     """The predictions with the column `levers_known`, filled for revenue.
+
+    The core's forecasts serve: where retention, new members and price are given, members and revenue follow
+    from them, and next to nothing of what the ensemble adds to a free forecast is left open.
 
     Args:
         predictions: rows as `schemas.PREDICTIONS` describes them; they may lack some of the origins.
