@@ -22,7 +22,8 @@ from studio_pipeline.evaluation.core_tables import seasonal_factors
 from studio_pipeline.evaluation.ensemble_figures import feature_importances
 from studio_pipeline.evaluation.response_tables import lever_responses, responses_in_words
 from studio_pipeline.forecasting.core_fit import CoreFit, fit_core
-from studio_pipeline.forecasting.learners import LearnerFit, LearnerName, fit_learner
+from studio_pipeline.forecasting.learner_fitting import fit_learner
+from studio_pipeline.forecasting.learners import LearnerFit, LearnerName
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.resources.mlflow_tracking import Entry, MlflowTracking, flat_parameters

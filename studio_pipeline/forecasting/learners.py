@@ -1,45 +1,23 @@
-"""XGBoost, LightGBM and random forest behind one interface: fitted at every fold and on all months, gone as
-ONNX.
-"""
+"""XGBoost, LightGBM and random forest behind one interface, and what is kept of a fit of one of them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
-from studio_pipeline.forecasting.core import CoreStates, core_states, project_core
-from studio_pipeline.forecasting.core_fit import CoreFit, backtest_studios, fold_states
 from studio_pipeline.forecasting.correction_graph import sizes_from_json
 from studio_pipeline.forecasting.correction_sizes import CorrectionSizes
-from studio_pipeline.forecasting.feature_store import feature_array
-from studio_pipeline.forecasting.folds import Origins, origins_between
-from studio_pipeline.forecasting.given_features import determined, monotone_signs
-from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
-from studio_pipeline.forecasting.known_levers import known_levers
-from studio_pipeline.forecasting.learning_rows import (
-    IS_GIVEN,
-    ROW_FEATURES,
-    RowArray,
-    row_features,
-    typical_of_month,
-)
+from studio_pipeline.forecasting.learning_rows import RowArray
 from studio_pipeline.forecasting.targets import TARGETS
-from studio_pipeline.forecasting.training_rows import LearningRows, learning_rows
-from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.arrays import FloatArray
 
 LearnerName = Literal["xgboost", "lightgbm", "random_forest"]
 LEARNERS: tuple[LearnerName, ...] = ("xgboost", "lightgbm", "random_forest")
-
-_FEWEST_ROWS = 120
-_FEWEST_MONTHS_BEFORE = 6
-_MONTHS_BEFORE = 18
 
 
 class FittedLearner(Protocol):
@@ -120,145 +98,3 @@ class LearnerFit:
 def _stored_corrections(file: Path) -> dict[str, FloatArray]:
     with np.load(file, allow_pickle=False) as arrays:
         return {target: arrays[target] for target in TARGETS}
-
-
-def fit_learner(
-    learner: LearnerName,
-    panel: StudioPanel,
-    features: pd.DataFrame,
-    core: CoreFit,
-    configuration: ForecastingConfiguration,
-) -> LearnerFit:
-    """Fits a learner at every fold's cutoff for its out-of-fold corrections, then on all months.
-
-    Args:
-        learner: which one.
-        panel: all months.
-        features: the feature store of that panel.
-        core: the core at the same folds.
-        configuration: hyperparameters and seed.
-    """
-    laid_out = feature_array(features, panel)
-    shape = (len(core.out_of_fold.fold), MAX_HORIZON_MONTHS)
-    free, known = ({target: np.zeros(shape) for target in TARGETS} for _ in range(2))
-    for number, (fold, parameters) in enumerate(zip(core.folds, core.fold_parameters, strict=True)):
-        states = fold_states(panel, fold, parameters)
-        seen = panel.until(fold.cutoff)
-        studios = backtest_studios(panel, configuration)
-        origins = origins_between(seen, _first_origin(fold.cutoff), fold.cutoff - 1, studios)
-        rows = _rows(seen, laid_out, states, origins, configuration)
-        models = _fit_targets(learner, rows, configuration)
-        here = core.out_of_fold.fold == number
-        asked = Origins(core.out_of_fold.origins.rows[here], core.out_of_fold.origins.columns[here])
-        levers = known_levers(panel, asked, MAX_HORIZON_MONTHS)
-        for found, given in ((free, {}), (known, levers)):
-            corrections = _corrections(models, rows.sizes, laid_out, states, asked, given)
-            for target, correction in corrections.items():
-                found[target][here] = correction
-    states = core_states(panel, core.parameters)
-    origins = origins_between(panel, _first_origin(panel.n_months - 1), panel.n_months - 2)
-    rows = _rows(panel, laid_out, states, origins, configuration)
-    models = _fit_targets(learner, rows, configuration)
-    return LearnerFit(
-        learner,
-        free,
-        known,
-        _importances(learner, models),
-        {f"{learner}_{target}{_suffix(learner)}": m.native() for target, m in models.items()},
-        {target: m.onnx() for target, m in models.items()},
-        {target: rows.sizes[target] for target in models},
-    )
-
-
-def _corrections(
-    models: Mapping[str, FittedLearner],
-    sizes: Mapping[str, CorrectionSizes],
-    features: FloatArray,
-    states: CoreStates,
-    origins: Origins,
-    levers: Mapping[str, FloatArray],
-) -> dict[str, FloatArray]:
-    """Target to (N, 12) corrections under levers; 0 where those leave nothing to correct."""
-    rows, columns = origins.rows, origins.columns
-    free = project_core(states, rows, columns, MAX_HORIZON_MONTHS)
-    typical = {int(c): typical_of_month(features[:, c], states, int(c)) for c in np.unique(columns)}
-    x = row_features(features[rows, columns], free, states.panel, origins, typical, levers)
-    given = x.reshape(len(origins), MAX_HORIZON_MONTHS, -1)[:, :, IS_GIVEN]
-    certain = determined(levers)
-    found = {}
-    for target, model in models.items():
-        correction = model.predict(x).reshape(-1, MAX_HORIZON_MONTHS) * sizes[target].of(given)
-        found[target] = np.where(certain[target], 0.0, correction)
-    return found
-
-
-def _first_origin(cutoff: int) -> int:
-    """First origin to learn from: one with as long a past as those that will be asked about, as far as there
-    are months. What the core misses after its first few months is no guide to what it misses later.
-    """
-    return max(_FEWEST_MONTHS_BEFORE, min(_MONTHS_BEFORE, cutoff // 2))
-
-
-def _rows(
-    panel: StudioPanel,
-    features: FloatArray,
-    states: CoreStates,
-    origins: Origins,
-    configuration: ForecastingConfiguration,
-) -> LearningRows:
-    rng = np.random.default_rng(configuration.seed)
-    return learning_rows(panel, features, states, origins, configuration.backtest.max_training_rows, rng)
-
-
-def _fit_targets(
-    learner: LearnerName, rows: LearningRows, configuration: ForecastingConfiguration
-) -> dict[str, FittedLearner]:
-    """Target to fitted model; a target with too few rows, or that never misses, is left out."""
-    asked = {}
-    for k, target in enumerate(TARGETS):
-        known = np.isfinite(rows.corrections[:, k])
-        y = rows.corrections[known, k].astype(np.float32)
-        if known.sum() >= _FEWEST_ROWS and y.std() > 0:
-            asked[target] = (rows.features[known], y)
-    # One thread a target: the libraries' own threads wait for each other wherever the machine has other work.
-    fitted = Parallel(n_jobs=-1, prefer="threads")(
-        delayed(_fit_one)(learner, x, y, monotone_signs(ROW_FEATURES, target), configuration)
-        for target, (x, y) in asked.items()
-    )
-    return dict(zip(asked, fitted, strict=True))
-
-
-def _fit_one(
-    learner: LearnerName,
-    x: RowArray,
-    y: RowArray,
-    signs: tuple[int, ...],
-    configuration: ForecastingConfiguration,
-) -> FittedLearner:
-    # Each library takes seconds to import: only the one asked for is.
-    if learner == "xgboost":
-        from studio_pipeline.forecasting.xgboost_learner import fit_xgboost
-
-        return fit_xgboost(x, y, signs, configuration.xgboost, configuration.seed)
-    if learner == "lightgbm":
-        from studio_pipeline.forecasting.lightgbm_learner import fit_lightgbm
-
-        return fit_lightgbm(x, y, signs, configuration.lightgbm, configuration.seed)
-    from studio_pipeline.forecasting.forest_learner import fit_forest
-
-    return fit_forest(x, y, signs, configuration.random_forest, configuration.seed)
-
-
-def _suffix(learner: LearnerName) -> str:
-    return {"xgboost": ".ubj", "lightgbm": ".txt", "random_forest": ".skops"}[learner]
-
-
-def _importances(learner: LearnerName, models: dict[str, FittedLearner]) -> pd.DataFrame:
-    tables = [
-        pd.DataFrame(
-            {"learner": learner, "target": target, "feature": ROW_FEATURES, "importance": model.importances()}
-        )
-        for target, model in models.items()
-    ]
-    empty = pd.DataFrame({"learner": [], "target": [], "feature": [], "importance": np.zeros(0)})
-    return pd.concat(tables, ignore_index=True) if tables else empty

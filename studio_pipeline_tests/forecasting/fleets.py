@@ -14,7 +14,8 @@ from studio_pipeline.forecasting.core_fit import CoreFit, fit_core
 from studio_pipeline.forecasting.feature_store import feature_frame
 from studio_pipeline.forecasting.forecaster import Forecaster
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
-from studio_pipeline.forecasting.learners import LearnerFit, LearnerName, fit_learner
+from studio_pipeline.forecasting.learner_fitting import fit_learner
+from studio_pipeline.forecasting.learners import LearnerFit, LearnerName
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.targets import TARGETS

@@ -112,7 +112,13 @@ def test_with_a_refit_a_doubled_currency_doubles_money_and_nothing_else(fleet: F
     """To the last bit in what the trees have learned, and to a few in what adds up."""
     factor = 2.0
     other = fit_all(in_currency(fleet.panel, factor))
-    assert other.model_of_all.graphs == fleet.model_of_all.graphs
+    learned, again = fleet.model_of_all.graphs, other.model_of_all.graphs
+    assert learned is not None
+    assert again is not None
+    assert again.content == learned.content
+    for sizes, before in zip(again.sizes, learned.sizes, strict=True):
+        np.testing.assert_allclose(sizes.by_horizon, before.by_horizon, rtol=1e-9)
+        np.testing.assert_allclose(sizes.variances, before.variances, rtol=1e-6, atol=1e-9)
     for target in fleet.model.weights:
         np.testing.assert_allclose(other.model.weights[target], fleet.model.weights[target], atol=1e-5)
     asked, asked_doubled = queries(1.0, fleet.panel), queries(factor, fleet.panel)

@@ -16,7 +16,8 @@ from studio_pipeline.forecasting.core_fit import CoreFit
 from studio_pipeline.forecasting.feature_store import feature_frame
 from studio_pipeline.forecasting.forecaster import Forecaster
 from studio_pipeline.forecasting.given_features import monotone_signs
-from studio_pipeline.forecasting.learners import FittedLearner, LearnerFit, LearnerName, _fit_one, fit_learner
+from studio_pipeline.forecasting.learner_fitting import _fit_one, fit_learner
+from studio_pipeline.forecasting.learners import FittedLearner, LearnerFit, LearnerName
 from studio_pipeline.forecasting.learning_rows import ROW_FEATURES, RowArray
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.onnx_export import joined_graph

@@ -20,7 +20,7 @@ from studio_pipeline.forecasting.hyperparameters import (
     ForecastingConfiguration,
     ForestHyperparameters,
 )
-from studio_pipeline.forecasting.learners import fit_learner
+from studio_pipeline.forecasting.learner_fitting import fit_learner
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.weights import fit_weights
