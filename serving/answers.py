@@ -9,7 +9,7 @@ import orjson
 from starlette.responses import Response
 
 from serving.schemas.forward import ForwardRequest, level_key
-from studio_pipeline.forecasting.queries import Forecast
+from studio_pipeline.forecasting.queries import Forecast, LeverEffect
 from studio_pipeline.publishing.releases import Release
 
 
@@ -39,12 +39,20 @@ def forward_answer(release: Release, request: ForwardRequest, forecast: Forecast
         "total_confidence_interval": list(forecast.total_intervals[main]) if shown else None,
         "interval_level": main,
         "prediction_accuracy": forecast.prediction_accuracy,
-        "lever_effects": {lever: vars(effect) for lever, effect in forecast.lever_effects.items()},
+        "lever_effects": {lever: _lever_effect(effect) for lever, effect in forecast.lever_effects.items()},
         "warnings": list(forecast.warnings),
     }
     if forecast.status_quo is not None:
         answer["status_quo"] = vars(forecast.status_quo)
     return answer
+
+
+def _lever_effect(effect: LeverEffect) -> dict[str, Any]:
+    return {
+        "source": effect.source,
+        "effect": effect.effect,
+        "standard_error": effect.standard_error,
+    }
 
 
 def _months(request: ForwardRequest, forecast: Forecast) -> dict[str, dict[str, Any]]:

@@ -102,7 +102,7 @@ def sign_rule(regressor: str, effect: LeverEffect) -> str:
     if effect.effect == 0:
         return "set to zero: members were forecast better without it"
     if not REGRESSORS[regressor].is_burden:
-        return "either sign may be"
+        return "positive, as it must be" if effect.effect >= 0 else "negative, against the rule"
     return "negative, as it must be" if effect.effect <= 0 else "positive, against the rule"
 
 

@@ -15,7 +15,7 @@ from studio_pipeline.forecasting.flows import FLOW_LINKS, FlowSeries, flow_serie
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.level_filter import LevelStates, project, run_filters
 from studio_pipeline.forecasting.own_smoothing import own_smoothing
-from studio_pipeline.forecasting.responses import RESPONDING, Responses
+from studio_pipeline.forecasting.responses import RESPONDING, RowResponses, starting_members
 from studio_pipeline.forecasting.stock_and_flow import CorePaths, simulate_terms
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 
@@ -33,6 +33,7 @@ class CoreStates:
         class_capacity: (S, T) seats per class as last known; NaN before any.
         flows: filter states by flow.
         planned_classes: (S, T) what planning has added to the log of classes.
+        responses: of the panel's studios.
     """
 
     parameters: CoreParameters
@@ -41,6 +42,7 @@ class CoreStates:
     class_capacity: FloatArray
     flows: Mapping[str, LevelStates]
     planned_classes: FloatArray
+    responses: RowResponses
 
     @cached_property
     def smoothed(self) -> Mapping[str, FloatArray]:
@@ -61,19 +63,24 @@ class CoreStates:
 
 
 def without_responses(
-    name: str, flow: FlowSeries, panel: StudioPanel, responses: Responses, planning: ClassPlanning
+    name: str, flow: FlowSeries, panel: StudioPanel, responses: RowResponses, planning: ClassPlanning
 ) -> FlowSeries:
     """A flow with what its responses explain taken out; the flow itself where nothing does."""
     if name == "classes":
         planned = planning.planned(panel.values["class_attendance_rate"])
         return FlowSeries(flow.values - planned, flow.counting_variance)
+    v = panel.values
+    if name == "visits" and responses.pool.slope("visits", "classes"):
+        explained = responses.visits_contribution(v["total_classes_held"], starting_members(panel))
+        return FlowSeries(flow.values - explained, flow.counting_variance)
     if name not in RESPONDING:
         return flow
-    v = panel.values
     with np.errstate(divide="ignore", invalid="ignore"):
         price = np.log(last_known(v["avg_ticket_price"]))
-    attendance_before = previous_month(v["class_attendance_rate"])
-    explained = responses.contribution(name, price, attendance_before, v["staff_utilization_rate"])
+    attendance = v["class_attendance_rate"]
+    explained = responses.contribution(
+        name, price, previous_month(attendance), v["staff_utilization_rate"], attendance
+    )
     return FlowSeries(flow.values - explained, flow.counting_variance)
 
 
@@ -86,10 +93,10 @@ def core_states(panel: StudioPanel, parameters: CoreParameters, assume_typical: 
         assume_typical: give a studio that hasn't shown a flow its type's level; else it has none.
     """
     types = parameters.types_of(panel.studio_types)
-    series = flow_series(panel)
+    series, responses = flow_series(panel), parameters.responses.rows(panel.studio_ids.tolist())
     flows = {}
     for name, fitted in parameters.flows.items():
-        adjusted = without_responses(name, series[name], panel, parameters.responses, parameters.planning)
+        adjusted = without_responses(name, series[name], panel, responses, parameters.planning)
         states = run_filters(
             adjusted.values,
             adjusted.counting_variance,
@@ -104,7 +111,8 @@ def core_states(panel: StudioPanel, parameters: CoreParameters, assume_typical: 
             )
         flows[name] = states
     planned = parameters.planning.planned(panel.values["class_attendance_rate"])
-    return CoreStates(parameters, panel, types, last_known(panel.values["class_capacity"]), flows, planned)
+    capacity = last_known(panel.values["class_capacity"])
+    return CoreStates(parameters, panel, types, capacity, flows, planned, responses)
 
 
 def last_known(values: FloatArray) -> FloatArray:
@@ -172,4 +180,4 @@ def origin_terms(
         states.class_capacity[rows, columns],
         states.panel.values["class_attendance_rate"][rows, columns],
     )
-    return flow_terms(flows, origin, states.parameters.responses, states.parameters.planning)
+    return flow_terms(flows, origin, states.responses.take(rows), states.parameters.planning)

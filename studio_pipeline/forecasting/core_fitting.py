@@ -27,7 +27,8 @@ from studio_pipeline.forecasting.flows import (
 from studio_pipeline.forecasting.hyperparameters import CoreHyperparameters
 from studio_pipeline.forecasting.level_filter import FilterSettings
 from studio_pipeline.forecasting.mean_shift import mean_shift
-from studio_pipeline.forecasting.responses import RESPONDING, Responses, estimate_responses
+from studio_pipeline.forecasting.response_estimation import estimate_responses
+from studio_pipeline.forecasting.responses import RESPONDING, Responses
 from studio_pipeline.forecasting.sampling import evenly_spaced_studios
 from studio_pipeline.forecasting.seasons import type_seasons
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
@@ -48,7 +49,13 @@ def fit_core_parameters(
             sooner.
     """
     fitting = _Fitting(panel, hyperparameters, previous)
-    responses = estimate_responses(panel, fitting.series, fitting.types, hyperparameters.response_prior_scale)
+    responses = estimate_responses(
+        panel,
+        fitting.series,
+        fitting.types,
+        hyperparameters.response_prior_scale,
+        hyperparameters.tuning_studios,
+    )
     flows = fitting.flows([name for name in FLOW_LINKS if name not in RESPONDING], responses)
     flows |= fitting.flows(RESPONDING, responses)
     whole = CoreParameters(fitting.names, flows, responses, fitting.planning)
@@ -76,7 +83,7 @@ class _Fitting:
         """Each flow that has data, its filter tuned."""
         fitted = {}
         for name in names:
-            adjusted = without_responses(name, self.series[name], self.panel, responses, self.planning)
+            adjusted = self._adjusted(name, responses)
             if np.isfinite(adjusted.values).sum() >= 2:
                 before = self.previous.flows.get(name) if self.previous else None
                 rounds = _LATER_ROUNDS if before else self.hyperparameters.tuning_rounds
@@ -89,9 +96,13 @@ class _Fitting:
         responses = full.responses.with_share("fullness", share)
         changed = {}
         for name in RESPONDING:
-            adjusted = without_responses(name, self.series[name], self.panel, responses, self.planning)
+            adjusted = self._adjusted(name, responses)
             changed[name] = self._shifted(name, adjusted, self._fit(adjusted, full.flows[name].settings, 0))
         return replace(full, flows=dict(full.flows) | changed, responses=responses)
+
+    def _adjusted(self, name: str, responses: Responses) -> FlowSeries:
+        rows = responses.rows(self.panel.studio_ids.tolist())
+        return without_responses(name, self.series[name], self.panel, rows, self.planning)
 
     def _fit(self, flow: FlowSeries, start: FilterSettings | None, rounds: int) -> FlowParameters:
         """Seasons, means and a filter that is tuned from `start` (None: a guess) for so many rounds."""

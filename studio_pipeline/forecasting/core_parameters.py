@@ -10,7 +10,7 @@ import numpy as np
 
 from studio_pipeline.forecasting.class_planning import NO_PLANNING, ClassPlanning
 from studio_pipeline.forecasting.level_filter import FilterSettings
-from studio_pipeline.forecasting.queries import LeverEffect
+from studio_pipeline.forecasting.response_storage import responses_from_json, responses_to_json
 from studio_pipeline.forecasting.responses import Responses
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
@@ -39,7 +39,7 @@ class CoreParameters:
     Attributes:
         studio_types: (K,) the types that have their own row in every flow's tables.
         flows: parameters by flow; a flow without data is not there.
-        responses: of retention and acquisition to price, crowding and overwork.
+        responses: of retention, acquisition and visits to levers.
         planning: of classes by how full they are.
     """
 
@@ -66,10 +66,7 @@ class CoreParameters:
                 }
                 for name, f in self.flows.items()
             },
-            "responses": {
-                flow: {r: [e.source, e.effect, e.standard_error] for r, e in effects.items()}
-                for flow, effects in self.responses.effects.items()
-            },
+            "responses": responses_to_json(self.responses),
             "class_planning": asdict(self.planning),
         }
 
@@ -85,9 +82,6 @@ class CoreParameters:
             )
             for name, f in stored["flows"].items()
         }
-        effects = {
-            flow: {r: LeverEffect(e[0], e[1], e[2]) for r, e in given.items()}
-            for flow, given in stored["responses"].items()
-        }
+        responses = responses_from_json(stored["responses"])
         planning = ClassPlanning(**stored["class_planning"])
-        return cls(tuple(stored["studio_types"]), flows, Responses(effects), planning)
+        return cls(tuple(stored["studio_types"]), flows, responses, planning)

@@ -11,7 +11,12 @@ import numpy as np
 
 from studio_pipeline.forecasting.class_planning import ClassPlanning
 from studio_pipeline.forecasting.flows import sigmoid
-from studio_pipeline.forecasting.responses import COMFORTABLE_UTILIZATION, RESPONDING, Responses
+from studio_pipeline.forecasting.responses import (
+    RESPONDING,
+    Responses,
+    RowResponses,
+    classes_per_member,
+)
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 START_LEVER = "current_member_count"
@@ -39,13 +44,23 @@ PATHS: tuple[str, ...] = (
 """Retention and acquisition are on their flows' scale, responses not yet added; all others on natural
 scales."""
 
-START: tuple[str, ...] = ("members", "class_capacity", "attendance_rate", "usual_attendance")
+START: tuple[str, ...] = (
+    "members",
+    "class_capacity",
+    "attendance_rate",
+    "usual_attendance",
+    "classes_per_member",
+)
 _START_OF = {START_LEVER: "members", "class_capacity": "class_capacity"}
 REGRESSORS: tuple[str, ...] = ("price", "fullness", "crowding", "overwork")
+COMFORT: tuple[str, ...] = ("comfortable_attendance", "comfortable_utilization", "crowds_same_month")
 SLOPES: tuple[str, ...] = (
     *(f"{flow}_{regressor}" for flow in RESPONDING for regressor in REGRESSORS),
+    "visits_classes",
     "classes_fullness",
+    *COMFORT,
 )
+"""Slopes of responses, and from where on the burdens among them count (`crowds_same_month` is 0 or 1)."""
 
 _LEAST_PRICE_SHARE = 0.01
 
@@ -124,14 +139,17 @@ class FlowTerms:
 
 
 def flow_terms(
-    flows: Mapping[str, FloatArray], origin: OriginStock, responses: Responses, planning: ClassPlanning
+    flows: Mapping[str, FloatArray],
+    origin: OriginStock,
+    responses: Responses | RowResponses,
+    planning: ClassPlanning,
 ) -> FlowTerms:
     """The terms of N projections over H months.
 
     Args:
         flows: flow name to its (N, H) projection on the flow's scale, responses not yet added.
         origin: the starting stocks.
-        responses: of retention and acquisition.
+        responses: of the panel, or of the N origins' studios.
         planning: of classes; what it adds up to the origin is in their flow.
     """
     paths = {name: flows[name] for name in _FLOW_SCALE}
@@ -140,7 +158,7 @@ def flow_terms(
     paths |= {name: np.nan_to_num(np.exp(flows[name])) for name in _PARTS}
     paths["upsell_rate"] = np.nan_to_num(sigmoid(flows["upsell_rate"]))
     # A rate that is unknown adds what a comfortable one would.
-    paths["staff"] = np.nan_to_num(sigmoid(flows["staff_utilization"]), nan=COMFORTABLE_UTILIZATION)
+    paths["staff"] = np.nan_to_num(sigmoid(flows["staff_utilization"]), nan=responses.comfort.utilization)
     known_price = np.isfinite(flows["ticket"])
     paths["price_log"] = np.where(known_price, flows["ticket"], 0.0)
     # Of a price near nothing, members would be infinitely many.
@@ -154,6 +172,12 @@ def flow_terms(
             unknown = ~known_price & (slopes[:, place, None] != 0)
             paths[flow] = np.where(unknown, np.nan, paths[flow])
     slopes[:, SLOPES.index("classes_fullness")] = planning.speed
+    slopes[:, SLOPES.index("visits_classes")] = responses.slope("visits", "classes")
+    comfort = responses.comfort
+    slopes[:, -len(COMFORT) :] = comfort.attendance_rate, comfort.utilization, comfort.same_month
+    # Visits a member are those at the classes a member of the first month: what differs later is added.
+    density = classes_per_member(paths["classes"][:, 0], origin.members, responses.typical_classes)
+    paths["visits"] = paths["visits"] * np.exp(slopes[:, SLOPES.index("visits_classes")] * density)[:, None]
     usual = np.full_like(origin.members, planning.usual_attendance)
-    start = np.stack([origin.members, origin.class_capacity, origin.attendance_rate, usual], 1)
+    start = np.stack([origin.members, origin.class_capacity, origin.attendance_rate, usual, density], 1)
     return FlowTerms(np.stack([paths[name] for name in PATHS], 1), start, slopes)

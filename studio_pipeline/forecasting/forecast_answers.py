@@ -67,7 +67,6 @@ class Answers:
 
     def __init__(self, model: StudioModel) -> None:
         self._model = model
-        self._lever_effects = lever_effects(model)
         self._accuracy = [_accuracy(model.accuracy, months) for months in range(len(model.accuracy) + 1)]
 
     def answer(self, query: ForwardQuery, parts: AnswerParts) -> Forecast:
@@ -91,7 +90,7 @@ class Answers:
             confidence_score=chance,
             total_intervals={level: self._total(revenue, spread, level) for level in levels},
             prediction_accuracy=self._accuracy[months],
-            lever_effects=self._lever_effects,
+            lever_effects=lever_effects(self._model, query.studio_id),
             warnings=warnings_of(query, parts.known),
             status_quo=self._status_quo(query, parts, spread, levers)
             if query.compare_to_status_quo
@@ -152,9 +151,11 @@ def _accuracy(accuracy: FloatArray, months: int) -> float:
     return float(measured[-1]) if measured.size else float("nan")
 
 
-def lever_effects(model: StudioModel) -> dict[str, LeverEffect]:
-    """How retention (log odds) responds to price (per log unit), attendance and staff utilisation (per rate
-    point).
+def lever_effects(model: StudioModel, studio_id: str) -> dict[str, LeverEffect]:
+    """How a studio's retention (log odds) responds to price (per log unit), attendance and staff utilisation
+    (per rate point).
     """
-    responses = model.core.responses.effects.get("retention", {})
-    return {lever: responses[name] for lever, name in _EFFECT_OF.items() if name in responses}
+    found = {
+        lever: model.core.responses.effect("retention", name, studio_id) for lever, name in _EFFECT_OF.items()
+    }
+    return {lever: effect for lever, effect in found.items() if effect is not None}

@@ -63,11 +63,13 @@ class LeverEffect:
         source: "data" (this studio's and the panel's own months), "pooled" (other studios') or "prior".
         effect: elasticity or slope, as documented with the responses.
         standard_error: of the effect, same unit.
+        estimate: what the months alone say, whether or not it is used; None where they say nothing.
     """
 
     source: str
     effect: float
     standard_error: float
+    estimate: float | None = None
 
 
 @dataclass(frozen=True)

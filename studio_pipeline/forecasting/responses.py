@@ -1,194 +1,258 @@
-"""How members respond to price, full and crowded classes and overworked staff: a panel regression with fixed
-effects.
+"""How members respond to levers: slopes of the panel, of single studios, and what they add to a flow.
 
-Retention (log odds) and acquisition (log) are regressed on the log of the price, on how full and how crowded
-classes were the month before (before, because busy months and loyal members have common causes) and on
-overwork, with an effect for each studio and calendar month of the year (its level and its own season) and for
-each type and month (the market). Standard errors are clustered by studio. The estimate is combined with a
-weak prior, and a sign that economics rules out is set to zero and said to rest on the prior.
-Source: Cameron & Miller (2015), A Practitioner's Guide to Cluster-Robust Inference; within transformation by
-alternating projections (Guimaraes & Portugal, 2010).
+Retention (log odds) and acquisition (log) respond to the log of the price, to how full classes were the month
+before, to classes that are fuller than comfortable and to staff that work more than comfortable; visits a
+member (log) respond to the log of classes a member. `response_estimation` finds the slopes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
-from studio_pipeline.forecasting.flows import FlowSeries, previous_month
+from studio_pipeline.forecasting.flows import previous_month
 from studio_pipeline.forecasting.queries import LeverEffect
-from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
+from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 
-COMFORTABLE_ATTENDANCE = 0.8
-COMFORTABLE_UTILIZATION = 0.85
 TYPICAL_ATTENDANCE = 0.65
 
 RESPONDING = ("retention", "acquisition")
-_REGRESSORS = ("price", "fullness", "crowding", "overwork")
-_BURDENS = ("price", "crowding", "overwork")
-_FEWEST_ROWS = 60
-_PROJECTIONS = 25
+REGRESSORS_OF: dict[str, tuple[str, ...]] = {
+    "retention": ("price", "fullness", "crowding", "overwork"),
+    "acquisition": ("price", "crowding", "overwork"),
+    "visits": ("classes",),
+}
+"""What each flow may respond to. Joiners don't know how full classes were, and their own visits fill them."""
+
+
+@dataclass(frozen=True)
+class Comfort:
+    """From where on more is a burden.
+
+    Attributes:
+        attendance_rate: above it classes are crowded, 0..1.
+        utilization: above it staff are overworked, 0..1.
+        same_month: whether crowding is felt in its own month; else in the month after.
+    """
+
+    attendance_rate: float = 0.8
+    utilization: float = 0.85
+    same_month: bool = False
+
+
+@dataclass(frozen=True)
+class OwnResponses:
+    """The studios whose own months moved a lever; every other studio's response is other studios'.
+
+    Attributes:
+        studios: (M,) names.
+        slopes: (M,) each studio's slope; empty where studios don't differ detectably.
+        errors: (M,) their standard errors; empty with the slopes.
+    """
+
+    studios: tuple[str, ...]
+    slopes: tuple[float, ...] = ()
+    errors: tuple[float, ...] = ()
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Place of each studio."""
+        return {name: place for place, name in enumerate(self.studios)}
 
 
 @dataclass(frozen=True)
 class Responses:
-    """The responses of retention and acquisition.
+    """The responses of a panel's flows.
 
     Attributes:
-        effects: flow to regressor to the effect on the flow's scale per unit of the regressor (log price,
-            rate points).
+        effects: flow to regressor to the panel's effect on the flow's scale per unit of the regressor (log
+            price, rate points, log classes a member).
+        comfort: from where on attendance and staff utilisation are burdens.
+        own: flow to regressor to what single studios' months say; only for effects that rest on data.
+        typical_classes: log of classes a member, taken where classes are unknown.
     """
 
     effects: Mapping[str, Mapping[str, LeverEffect]]
+    comfort: Comfort = field(default_factory=Comfort)
+    own: Mapping[str, Mapping[str, OwnResponses]] = field(default_factory=dict)
+    typical_classes: float = 0.0
 
     def slope(self, flow: str, regressor: str) -> float:
-        """The effect to use; 0 where there is none."""
+        """The panel's effect to use; 0 where there is none."""
         effect = self.effects.get(flow, {}).get(regressor)
         return 0.0 if effect is None else effect.effect
 
+    def effect(self, flow: str, regressor: str, studio_id: str) -> LeverEffect | None:
+        """One studio's effect and what it rests on; None where the flow's regressor is not in the data."""
+        pooled = self.effects.get(flow, {}).get(regressor)
+        own = self.own.get(flow, {}).get(regressor)
+        if pooled is None or own is None or pooled.source == "prior":
+            return pooled
+        place = own.places.get(studio_id)
+        if place is None:
+            return replace(pooled, source="pooled")
+        if not own.slopes:
+            return pooled
+        return replace(pooled, effect=own.slopes[place], standard_error=own.errors[place])
+
+    def rows(self, studio_ids: Sequence[str]) -> RowResponses:
+        """The responses of N studios; one that was not there when they were estimated gets the pool's."""
+        slopes = {}
+        for flow, effects in self.effects.items():
+            for regressor in effects:
+                slopes[flow, regressor] = np.full(len(studio_ids), self.slope(flow, regressor))
+                own = self.own.get(flow, {}).get(regressor)
+                if own is not None and own.slopes:
+                    places = np.array([own.places.get(str(name), -1) for name in studio_ids], dtype=np.int64)
+                    single = np.array(own.slopes)[places]
+                    slopes[flow, regressor] = np.where(places >= 0, single, slopes[flow, regressor])
+        return RowResponses(self, tuple(str(name) for name in studio_ids), slopes)
+
     def with_share(self, regressor: str, share: float) -> Responses:
         """The same with a share of one regressor's effects."""
-        return Responses(
-            {
-                flow: {
-                    n: replace(e, effect=share * e.effect) if n == regressor else e
-                    for n, e in effects.items()
-                }
-                for flow, effects in self.effects.items()
+        effects = {
+            flow: {n: replace(e, effect=share * e.effect) if n == regressor else e for n, e in found.items()}
+            for flow, found in self.effects.items()
+        }
+        own = {
+            flow: {
+                n: replace(o, slopes=tuple(share * s for s in o.slopes)) if n == regressor else o
+                for n, o in found.items()
             }
-        )
+            for flow, found in self.own.items()
+        }
+        return replace(self, effects=effects, own=own)
 
     def contribution(
-        self, flow: str, price_log: FloatArray, attendance_before: FloatArray, utilization: FloatArray
+        self,
+        flow: str,
+        price_log: FloatArray,
+        attendance_before: FloatArray,
+        utilization: FloatArray,
+        attendance: FloatArray | None = None,
     ) -> FloatArray:
-        """What the regressors add to a flow, on its scale.
+        """What the regressors add to retention or acquisition, on the flow's scale.
 
         An unknown rate adds what its typical value would. A price has no value that is typical in every
         currency: where it is unknown and counts, so is the sum.
+
+        Args:
+            flow: "retention" or "acquisition".
+            price_log: log of the price, of any shape; the others have it too.
+            attendance_before: rate of the month before.
+            utilization: of staff, of the month.
+            attendance: rate of the month itself; the month before's if not given.
         """
-        price_slope = self.slope(flow, "price")
-        total = price_slope * price_log if price_slope else np.zeros_like(price_log)
-        busy = np.where(np.isfinite(attendance_before), attendance_before, TYPICAL_ATTENDANCE)
-        total = total + self.slope(flow, "fullness") * busy + self.slope(flow, "crowding") * crowding(busy)
-        worked = np.where(np.isfinite(utilization), utilization, COMFORTABLE_UTILIZATION)
-        return np.asarray(total + self.slope(flow, "overwork") * overwork(worked))
+        slopes = {name: np.array(self.slope(flow, name)) for name in REGRESSORS_OF[flow]}
+        now = attendance_before if attendance is None else attendance
+        return _contribution(slopes, self.comfort, price_log, (attendance_before, now), utilization)
+
+    def visits_contribution(self, classes: FloatArray, members: FloatArray) -> FloatArray:
+        """What classes a member add to the log of visits a member."""
+        slope = self.slope("visits", "classes")
+        return slope * classes_per_member(classes, members, self.typical_classes)
 
 
-def crowding(attendance: FloatArray) -> FloatArray:
-    """Attendance above the comfortable rate, in rate points."""
-    return np.maximum(attendance - COMFORTABLE_ATTENDANCE, 0.0)
+@dataclass(frozen=True)
+class RowResponses:
+    """The responses of N studios.
 
-
-def overwork(utilization: FloatArray) -> FloatArray:
-    """Staff utilisation above the comfortable rate, in rate points."""
-    return np.maximum(utilization - COMFORTABLE_UTILIZATION, 0.0)
-
-
-def estimate_responses(
-    panel: StudioPanel, series: Mapping[str, FlowSeries], types: IntArray, prior_scale: float
-) -> Responses:
-    """Estimates all responses on the months of a panel.
-
-    Args:
-        panel: the months that may be used.
-        series: its flows.
-        types: (S,) type of each studio.
-        prior_scale: standard deviation of an effect before any data are seen.
+    Attributes:
+        pool: of the panel.
+        studio_ids: (N,) names.
+        slopes: (flow, regressor) to the (N,) slopes.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        price = np.log(panel.values["avg_ticket_price"])
-    attendance_before = previous_month(panel.values["class_attendance_rate"])
-    utilization = panel.values["staff_utilization_rate"]
-    regressors = np.stack([price, attendance_before, crowding(attendance_before), overwork(utilization)])
-    has_flows = (
-        np.isfinite(series["retention"].values).any() and np.isfinite(series["acquisition"].values).any()
-    )
-    if not has_flows:
-        return Responses({flow: {} for flow in RESPONDING})
-    return Responses(
-        {
-            flow: _flow_responses(series[flow], regressors, types, panel.calendar_months, prior_scale)
-            for flow in RESPONDING
-        }
-    )
+
+    pool: Responses
+    studio_ids: tuple[str, ...]
+    slopes: Mapping[tuple[str, str], FloatArray]
+
+    def slope(self, flow: str, regressor: str) -> FloatArray:
+        """(N,) slopes to use; 0 where there is none."""
+        return self.slopes.get((flow, regressor), np.zeros(len(self.studio_ids)))
+
+    def effect(self, flow: str, regressor: str, row: int) -> LeverEffect | None:
+        """One row's effect and what it rests on; None where the flow's regressor is not in the data."""
+        return self.pool.effect(flow, regressor, self.studio_ids[row])
+
+    def take(self, rows: IntArray) -> RowResponses:
+        """Some of the rows, in the order given."""
+        names = tuple(self.studio_ids[row] for row in rows.tolist())
+        return RowResponses(self.pool, names, {key: slope[rows] for key, slope in self.slopes.items()})
+
+    @property
+    def comfort(self) -> Comfort:
+        """From where on attendance and staff utilisation are burdens."""
+        return self.pool.comfort
+
+    @property
+    def typical_classes(self) -> float:
+        """Log of classes a member, taken where classes are unknown."""
+        return self.pool.typical_classes
+
+    def contribution(
+        self,
+        flow: str,
+        price_log: FloatArray,
+        attendance_before: FloatArray,
+        utilization: FloatArray,
+        attendance: FloatArray | None = None,
+    ) -> FloatArray:
+        """As `Responses.contribution`, the arrays' first axis being the N rows."""
+        slopes = {name: _along(self.slope(flow, name), price_log) for name in REGRESSORS_OF[flow]}
+        now = attendance_before if attendance is None else attendance
+        return _contribution(slopes, self.comfort, price_log, (attendance_before, now), utilization)
+
+    def visits_contribution(self, classes: FloatArray, members: FloatArray) -> FloatArray:
+        """As `Responses.visits_contribution`, the arrays' first axis being the N rows."""
+        slope = _along(self.slope("visits", "classes"), classes)
+        return slope * classes_per_member(classes, members, self.typical_classes)
 
 
-def _flow_responses(
-    flow: FlowSeries, regressors: FloatArray, types: IntArray, calendar_months: IntArray, prior_scale: float
-) -> dict[str, LeverEffect]:
-    known = np.isfinite(flow.values) & (flow.counting_variance > 0)
-    usable = [
-        k
-        for k in range(len(_REGRESSORS))
-        if (known & np.isfinite(regressors[k])).sum() > 0.5 * known.sum() > 0
-    ]
-    for k in usable:
-        known = known & np.isfinite(regressors[k])
-    if known.sum() < _FEWEST_ROWS or not usable:
-        return {}
-    # A month's own count would weigh it by its luck, which bends the slopes: the studio's mean does not.
-    variance = np.where(known, flow.counting_variance, 0.0).sum(1) / np.maximum(known.sum(1), 1)
-    weights = np.where(known, 1 / (variance + 0.02)[:, None], 0.0)
-    stacked = np.where(known, np.concatenate([flow.values[None], regressors[usable]]), 0.0)
-    within = _within(stacked, weights, types, calendar_months)
-    slopes, errors = _clustered_regression(within[0], within[1:], weights, known)
-    return {
-        name: _with_prior(float(b), float(se), prior_scale, name in _BURDENS)
-        for name, b, se in zip([_REGRESSORS[k] for k in usable], slopes, errors, strict=True)
-    }
+def _along(slope: FloatArray, values: FloatArray) -> FloatArray:
+    return slope.reshape(slope.shape + (1,) * (values.ndim - 1))
 
 
-def _with_prior(slope: float, error: float, prior_scale: float, is_burden: bool) -> LeverEffect:
-    """Posterior mean under a normal prior at zero; that a burden should win members is not believed."""
-    if not np.isfinite(error) or error > prior_scale or (is_burden and slope >= 0):
-        return LeverEffect("prior", 0.0, prior_scale)
-    return LeverEffect("data", slope * prior_scale**2 / (prior_scale**2 + error**2), error)
-
-
-def _within(
-    stacked: FloatArray, weights: FloatArray, types: IntArray, calendar_months: IntArray
+def _contribution(
+    slopes: Mapping[str, FloatArray],
+    comfort: Comfort,
+    price_log: FloatArray,
+    attendance: tuple[FloatArray, FloatArray],
+    utilization: FloatArray,
 ) -> FloatArray:
-    """(K, S, T) with weighted effects of studio-by-calendar-month and type-by-month projected out."""
-    stacked = stacked.copy()
-    studio_weight = np.stack([weights[:, calendar_months == m].sum(1) for m in range(12)], 1)
-    onehot = (types[:, None] == np.arange(types.max() + 1)).astype(float)
-    type_weight = onehot.T @ weights
-    present = weights > 0
-    for _ in range(_PROJECTIONS):
-        weighted = stacked * weights
-        means = np.stack([weighted[:, :, calendar_months == m].sum(2) for m in range(12)], 2) / np.maximum(
-            studio_weight, 1e-9
-        )
-        stacked = (stacked - means[:, :, calendar_months]) * present
-        means = np.einsum("sg,kst->kgt", onehot, stacked * weights) / np.maximum(type_weight, 1e-9)
-        stacked = (stacked - means[:, types]) * present
-    return stacked
+    before, now = (np.where(np.isfinite(rate), rate, TYPICAL_ATTENDANCE) for rate in attendance)
+    crowded = crowding(now if comfort.same_month else before, comfort.attendance_rate)
+    worked = np.where(np.isfinite(utilization), utilization, comfort.utilization)
+    total = slopes["crowding"] * crowded + slopes["overwork"] * overwork(worked, comfort.utilization)
+    if "fullness" in slopes:
+        total = total + slopes["fullness"] * before
+    return np.asarray(total + np.where(slopes["price"] != 0, slopes["price"] * price_log, 0.0))
 
 
-def _clustered_regression(
-    outcome: FloatArray, regressors: FloatArray, weights: FloatArray, known: BoolArray
-) -> tuple[FloatArray, FloatArray]:
-    """Weighted least squares of (S, T) on (K, S, T); returns K slopes and their errors clustered by
-    studio.
-    """
-    gram = np.einsum("kst,lst,st->kl", regressors, regressors, weights)
-    variable = np.diag(gram) > 1e-6 * known.sum()
-    slopes, errors = np.zeros(len(gram)), np.full(len(gram), np.inf)
-    if not variable.any():
-        return slopes, errors
-    x = regressors[variable]
-    inverse = np.linalg.pinv(gram[np.ix_(variable, variable)])
-    slopes[variable] = inverse @ np.einsum("kst,st,st->k", x, outcome, weights)
-    residual = outcome - np.einsum("k,kst->st", slopes[variable], x)
-    scores = np.einsum("kst,st,st->sk", x, residual, weights)
-    n_studios = int((np.abs(scores).sum(1) > 0).sum())
-    correction = n_studios / max(n_studios - 1, 1)
-    errors[variable] = np.sqrt(np.maximum(np.diag(inverse @ (scores.T @ scores) @ inverse) * correction, 0))
-    if n_studios < 3:
-        # One or two clusters say nothing about their own variance.
-        errors[variable] = np.sqrt(
-            np.diag(inverse) * (weights * residual**2).sum() / max(known.sum() - len(x), 1)
-        )
-    return slopes, errors
+def crowding(attendance: FloatArray, comfortable: float = Comfort.attendance_rate) -> FloatArray:
+    """Attendance above the comfortable rate, in rate points."""
+    return np.maximum(attendance - comfortable, 0.0)
+
+
+def overwork(utilization: FloatArray, comfortable: float = Comfort.utilization) -> FloatArray:
+    """Staff utilisation above the comfortable rate, in rate points."""
+    return np.maximum(utilization - comfortable, 0.0)
+
+
+def starting_members(panel: StudioPanel) -> FloatArray:
+    """(S, T) members at each month's start; where they are unknown, those at its end."""
+    members = panel.values["total_members"]
+    before = previous_month(members)
+    return np.where(np.isfinite(before), before, members)
+
+
+def classes_per_member(
+    classes: FloatArray, members: FloatArray, unknown: float | FloatArray = np.nan
+) -> FloatArray:
+    """Log of classes a member; `unknown` where there are none."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        density = np.log(classes / members)
+    return np.where(np.isfinite(density), density, unknown)

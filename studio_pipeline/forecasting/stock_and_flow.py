@@ -24,13 +24,10 @@ from studio_pipeline.forecasting.flow_terms import (
     OriginStock,
     flow_terms,
 )
-from studio_pipeline.forecasting.responses import (
-    COMFORTABLE_ATTENDANCE,
-    COMFORTABLE_UTILIZATION,
-    TYPICAL_ATTENDANCE,
-    Responses,
-)
+from studio_pipeline.forecasting.responses import TYPICAL_ATTENDANCE, Responses, RowResponses
 from studio_pipeline.panel.arrays import FloatArray
+
+_LEAST_DENSITY = 1e-9
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ class Months(Generic[Number]):
 def simulate(
     flows: Mapping[str, FloatArray],
     origin: OriginStock,
-    responses: Responses,
+    responses: Responses | RowResponses,
     levers: Mapping[str, FloatArray],
     planning: ClassPlanning,
 ) -> CorePaths:
@@ -68,7 +65,7 @@ def simulate(
     Args:
         flows: flow name to its (N, H) projection on the flow's scale, responses not yet added.
         origin: the starting stocks.
-        responses: of retention and acquisition.
+        responses: of the panel, or of the N origins' studios.
         levers: lever name to (N, H) given values, NaN where free; a lever that is not there is free.
         planning: of classes.
     """
@@ -125,17 +122,24 @@ def run_months(
         if held_classes is not None:
             classes = _given(a, held_classes[h], classes)
         seats = classes * capacity
-        attendance = _attendance(a, terms, h, a.choose(has_stock, members, terms["members"][h]), seats)
+        visitors = a.choose(has_stock, members, terms["members"][h])
+        density = a.ratio(classes, visitors)
+        added = a.choose(
+            a.known(density), a.log(a.maximum(density, _LEAST_DENSITY)) - start["classes_per_member"], 0.0
+        )
+        visiting = visitors * terms["visits"][h] * a.exp(slopes["visits_classes"] * added)
+        attendance = a.choose(a.known(seats), a.minimum(visiting, seats), visiting)
         if held[0] is not None:
             rules = a.known(held[0][h]) & a.known(seats)
             attendance = a.choose(rules, held[0][h] * seats, attendance)
-        retention, new = _behaviour(a, terms, h, rate, slopes)
+        rate_now = a.ratio(attendance, seats)
+        retention, new = _behaviour(a, terms, h, (rate, rate_now), slopes)
         if held[1] is not None:
             retention = _given(a, held[1][h], retention)
         if held[2] is not None:
             new = _given(a, held[2][h], new)
         members = a.choose(has_stock, members * retention + new, terms["members"][h])
-        rate = a.ratio(attendance, seats)
+        rate = rate_now
         months.revenue.append(_revenue(a, terms, h, members, attendance))
         months.members.append(members)
         months.retention_rate.append(a.choose(has_stock, retention, np.nan))
@@ -167,24 +171,20 @@ def _with_levers(
     return {**terms, **placed} if placed else terms
 
 
-def _attendance(
-    a: Arithmetic[Number], terms: Mapping[str, Sequence[Number]], h: int, visitors: Number, seats: Number
-) -> Number:
-    visiting = visitors * terms["visits"][h]
-    return a.choose(a.known(seats), a.minimum(visiting, seats), visiting)
-
-
 def _behaviour(
     a: Arithmetic[Number],
     terms: Mapping[str, Sequence[Number]],
     h: int,
-    rate_before: Number,
+    rates: tuple[Number, Number],
     slopes: Mapping[str, Number],
 ) -> tuple[Number, Number]:
-    """Retention and new members as they respond to the price, to full and crowded classes and to overwork."""
-    busy = a.choose(a.known(rate_before), rate_before, TYPICAL_ATTENDANCE)
-    crowding = a.maximum(busy - COMFORTABLE_ATTENDANCE, 0.0)
-    overwork = a.maximum(terms["staff"][h] - COMFORTABLE_UTILIZATION, 0.0)
+    """Retention and new members as they respond to the price, to full and crowded classes and to overwork;
+    `rates` are the attendance of the month before and of the month itself.
+    """
+    busy, now = (a.choose(a.known(rate), rate, TYPICAL_ATTENDANCE) for rate in rates)
+    crowd = a.choose(slopes["crowds_same_month"] > 0, now, busy)
+    crowding = a.maximum(crowd - slopes["comfortable_attendance"], 0.0)
+    overwork = a.maximum(terms["staff"][h] - slopes["comfortable_utilization"], 0.0)
     price = terms["price_log"][h]
     log_odds = (
         terms["retention"][h]

@@ -80,7 +80,8 @@ def test_impacts_and_error_bars_are_those_of_the_slopes(fleet: Fitted) -> None:
 def test_verdicts_on_signs() -> None:
     assert sign_rule("price", LeverEffect("data", -0.5, 0.1)) == "negative, as it must be"
     assert sign_rule("price", LeverEffect("data", 0.5, 0.1)) == "positive, against the rule"
-    assert sign_rule("fullness", LeverEffect("data", 0.5, 0.1)) == "either sign may be"
+    assert sign_rule("fullness", LeverEffect("data", 0.5, 0.1)) == "positive, as it must be"
+    assert sign_rule("fullness", LeverEffect("data", -0.5, 0.1)) == "negative, against the rule"
     assert sign_rule("price", LeverEffect("prior", 0.0, 2.0)).startswith("set to zero: the data say nothing")
     assert sign_rule("fullness", LeverEffect("data", 0.0, 0.1)).startswith("set to zero: members were")
 

@@ -1,0 +1,97 @@
+"""Responses on generated fleets: what is planted is found, and nothing else is said to be data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from studio_pipeline.forecasting.core_parameters import CoreParameters
+from studio_pipeline.forecasting.flows import flow_series
+from studio_pipeline.forecasting.response_estimation import estimate_responses
+from studio_pipeline.forecasting.responses import Responses
+from studio_pipeline.panel.arrays import StudioPanel
+from studio_pipeline.panel.frames import panel_from_frame
+from studio_pipeline.panel.generator import months
+from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.responses import PlantedResponses, planted_responses
+
+SEEDS = range(40)
+NOTHING = PlantedResponses(
+    price_on_retention=0.0,
+    price_on_acquisition=0.0,
+    crowding_on_retention=0.0,
+    overwork_on_retention=0.0,
+)
+
+
+def options(seed: int) -> GeneratorOptions:
+    return GeneratorOptions(studios=100, months=60, seed=seed, vary=True)
+
+
+def estimated(panel: StudioPanel) -> Responses:
+    names = tuple(sorted(set(panel.studio_types.tolist())))
+    types = CoreParameters(names, {}, Responses({})).types_of(panel.studio_types)
+    return estimate_responses(panel, flow_series(panel), types, prior_scale=2.0)
+
+
+@pytest.mark.slow
+def test_planted_responses_are_within_two_standard_errors_nine_times_in_ten() -> None:
+    """All four planted slopes of every seed count, whether or not they are significant."""
+    hits: dict[str, list[bool]] = {}
+    found: dict[str, list[bool]] = {}
+    for seed in SEEDS:
+        planted = planted_responses(options(seed))
+        effects = estimated(panel_from_frame(months.generate_months(options(seed)))).effects
+        for name, effect, truth in (
+            ("price on retention", effects["retention"]["price"], planted.price_on_retention),
+            ("crowding", effects["retention"]["crowding"], planted.crowding_on_retention),
+            ("overwork", effects["retention"]["overwork"], planted.overwork_on_retention),
+            ("price on acquisition", effects["acquisition"]["price"], planted.price_on_acquisition),
+        ):
+            assert effect.estimate is not None
+            hits.setdefault(name, []).append(abs(effect.estimate - truth) <= 2 * effect.standard_error)
+            found.setdefault(name, []).append(effect.source == "data")
+    shares = {name: float(np.mean(hit)) for name, hit in hits.items()}
+    assert np.mean([hit for each in hits.values() for hit in each]) >= 0.9, shares
+    assert min(shares.values()) >= 0.85, shares
+    # Intervals that hold because they are wide would be no recovery.
+    assert np.mean([hit for each in found.values() for hit in each]) >= 0.85
+    assert np.mean(found["price on retention"]) >= 0.95
+
+
+@pytest.mark.slow
+def test_nothing_planted_is_nothing_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seasons, drifts and the shock stay as strong as the seed draws them."""
+    drawn = planted_responses
+    names = [name for name in vars(NOTHING) if "_on_retention" in name or "_on_acquisition" in name]
+    zeros = dict.fromkeys(names, 0.0)
+    monkeypatch.setattr(months, "planted_responses", lambda o: replace(drawn(o), **zeros))
+    for seed in SEEDS:
+        responses = estimated(panel_from_frame(months.generate_months(options(seed))))
+        for flow in ("retention", "acquisition"):
+            for name, effect in responses.effects[flow].items():
+                assert (effect.source, effect.effect) == ("prior", 0.0), (seed, flow, name, effect)
+        assert not {"retention", "acquisition"} & set(responses.own)
+
+
+def test_a_small_fleet_claims_no_response_that_is_not_planted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(months, "planted_responses", lambda _: NOTHING)
+    for seed in range(4):
+        small = GeneratorOptions(studios=25, months=36, seed=seed)
+        effects = estimated(panel_from_frame(months.generate_months(small))).effects
+        assert all(
+            e.source == "prior" for flow in ("retention", "acquisition") for e in effects[flow].values()
+        )
+
+
+def test_levers_that_never_moved_are_prior_not_data() -> None:
+    held = {"avg_ticket_price": 120.0, "staff_utilization_rate": 0.9}
+    options = GeneratorOptions(studios=30, months=36, seed=3, held=held)
+    effects = estimated(panel_from_frame(months.generate_months(options))).effects
+    for flow in ("retention", "acquisition"):
+        for name in ("price", "overwork"):
+            effect = effects[flow][name]
+            assert (effect.source, effect.effect, effect.standard_error) == ("prior", 0.0, 2.0)
+            assert effect.estimate is None

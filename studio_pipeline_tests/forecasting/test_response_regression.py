@@ -1,0 +1,177 @@
+"""Generalised least squares of the responses, against oracles that spell every effect out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from studio_pipeline.forecasting.response_regression import (
+    ErrorComponents,
+    PanelRows,
+    error_components,
+    information,
+    without_effects,
+)
+from studio_pipeline.forecasting.response_selection import Candidate, credible, select
+from studio_pipeline.forecasting.studio_slopes import own_responses, shrunk
+from studio_pipeline.panel.arrays import FloatArray
+
+COMPONENTS = ErrorComponents(noise=0.02, deviation=0.03, persistence=0.7, walk=0.002, season=0.01)
+
+
+def simulated(
+    seed: int,
+    slopes: list[float],
+    n_studios: int = 40,
+    n_months: int = 36,
+    components: ErrorComponents = COMPONENTS,
+    spread: float = 0.0,
+) -> PanelRows:
+    """Studios with errors of `components`, gaps, two groups with markets, and slopes that may differ."""
+    rng = np.random.default_rng(seed)
+    shape = (n_studios, n_months)
+    calendar = np.arange(n_months) % 12
+    groups = np.arange(n_studios) % 2
+    counting = rng.uniform(0.005, 0.02, n_studios)
+    regressors = rng.normal(0, 0.1, (len(slopes), *shape)).cumsum(2)
+    own = np.array(slopes)[:, None] + spread * rng.normal(size=(len(slopes), n_studios))
+    covariance = components.covariance(calendar) + components.noise * np.eye(n_months)
+    errors = rng.multivariate_normal(np.zeros(n_months), covariance, n_studios)
+    errors += rng.normal(size=shape) * np.sqrt(counting)[:, None] + rng.normal(0, 2, (n_studios, 1))
+    outcome = np.einsum("ks,kst->st", own, regressors) + errors + rng.normal(0, 0.5, (2, n_months))[groups]
+    return PanelRows(outcome, regressors, rng.random(shape) < 0.9, counting, groups, calendar)
+
+
+def by_dummies(rows: PanelRows, components: ErrorComponents) -> tuple[FloatArray, FloatArray]:
+    """Slopes and errors of one big regression with a dummy for each studio and each group's month."""
+    studios, months = np.nonzero(rows.known)
+    columns = [x[studios, months] for x in rows.regressors]
+    columns += [(studios == s).astype(float) for s in range(len(rows.known))]
+    cells = rows.groups[studios] * rows.known.shape[1] + months
+    columns += [(cells == cell).astype(float) for cell in np.unique(cells)[1:]]
+    design = np.stack(columns, 1)
+    covariance = components.covariance(rows.calendar_months)[months[:, None], months]
+    covariance = np.where(studios[:, None] == studios, covariance, 0.0)
+    covariance += np.diag(components.noise + rows.counting[studios])
+    inverse = np.linalg.inv(covariance)
+    gram = np.linalg.pinv(design.T @ inverse @ design, hermitian=True)
+    slopes = gram @ design.T @ inverse @ rows.outcome[studios, months]
+    kept = len(rows.regressors)
+    return slopes[:kept], np.sqrt(np.diag(gram)[:kept])
+
+
+def test_slopes_are_those_of_a_regression_with_a_dummy_for_every_effect() -> None:
+    rows = simulated(1, [-1.0, 0.5], n_studios=8, n_months=15)
+    slopes, errors = by_dummies(rows, COMPONENTS)
+    found = information(rows, COMPONENTS)
+    np.testing.assert_allclose(found.slopes([0, 1]).slope, slopes, rtol=1e-6)
+    inverse = np.linalg.inv(found.gram.sum(0))
+    np.testing.assert_allclose(np.sqrt(np.diag(inverse)), errors, rtol=1e-6)
+
+
+def test_given_the_market_studios_can_be_asked_by_themselves() -> None:
+    rows = simulated(2, [-1.0])
+    whole = information(rows, COMPONENTS)
+    half = PanelRows(
+        rows.outcome[20:], rows.regressors[:, 20:], rows.known[20:], rows.counting[20:],
+        rows.groups[20:], rows.calendar_months,
+    )  # fmt: skip
+    np.testing.assert_allclose(information(half, COMPONENTS, whole.market).gram, whole.gram[20:])
+
+
+def test_a_variogram_tells_the_components_apart() -> None:
+    rows = simulated(3, [0.0], n_studios=600, n_months=60)
+    residual = without_effects(rows)[-1]
+    found = error_components(rows, residual)
+    lag = np.arange(1, 13)
+    truth, fitted = (
+        c.noise + c.deviation * (1 - c.persistence**lag) + c.walk * lag / 2 + c.season * (lag % 12 != 0)
+        for c in (COMPONENTS, found)
+    )
+    np.testing.assert_allclose(fitted, truth, rtol=0.12)
+
+
+def test_weighing_by_the_errors_covariance_beats_plain_fixed_effects() -> None:
+    walk = ErrorComponents(noise=0.01, deviation=0.0, persistence=0.5, walk=0.05, season=0.0)
+    weighed, plain = [], []
+    for seed in range(12):
+        rows = simulated(seed, [-1.0], components=walk)
+        weighed.append(information(rows, walk).slopes([0]).slope[0] + 1)
+        left = without_effects(rows)
+        plain.append((left[0] * left[1]).sum() / (left[0] ** 2).sum() + 1)
+    assert np.std(weighed) < 0.6 * np.std(plain)
+
+
+@pytest.mark.parametrize(
+    ("name", "estimate", "error", "expected"),
+    [
+        ("price", -1.0, 0.1, True),
+        ("price", -0.3, 0.1, False),
+        ("price", 1.0, 0.1, False),
+        ("crowding", -1.0, 0.1, True),
+        ("crowding", 1.0, 0.1, False),
+        ("overwork", 1.0, 0.1, False),
+        ("fullness", 1.0, 0.1, True),
+        ("fullness", -1.0, 0.1, False),
+        ("classes", 0.5, 0.1, True),
+        ("classes", -0.5, 0.1, False),
+        ("classes", 1.1, 0.1, True),
+        ("classes", 1.3, 0.1, False),
+        ("price", -1.0, np.inf, False),
+    ],
+)
+def test_signs_and_significance(name: str, estimate: float, error: float, expected: bool) -> None:
+    assert credible(name, estimate, error, clusters=200) is expected
+
+
+def test_few_studios_have_to_say_it_louder() -> None:
+    assert credible("price", -0.5, 0.1, clusters=200)
+    assert not credible("price", -0.5, 0.1, clusters=5)
+
+
+def test_the_threshold_is_found_and_what_does_nothing_is_dropped() -> None:
+    rng = np.random.default_rng(5)
+    rate = rng.uniform(0.4, 1.0, (60, 40))
+    nothing = rng.normal(0, 0.1, (60, 40))
+    options = [Candidate("crowding", np.maximum(rate - t, 0), t) for t in (0.6, 0.7, 0.8)]
+    candidates = [Candidate("price", nothing), *options]
+    rows = simulated(6, [0.0] * 4, n_studios=60, n_months=40)
+    outcome = rows.outcome - 4 * np.maximum(rate - 0.7, 0)
+    rows = PanelRows(
+        outcome, np.stack([c.values for c in candidates]), rows.known, rows.counting, rows.groups,
+        rows.calendar_months,
+    )  # fmt: skip
+    selection = select(information(rows, COMPONENTS), candidates)
+    assert selection.chosen["crowding"].threshold == 0.7
+    assert selection.found["crowding"].credible
+    assert abs(selection.found["crowding"].estimate + 4) < 3 * selection.found["crowding"].standard_error
+    assert not selection.found["price"].credible
+    assert list(selection.used) == ["crowding"]
+
+
+def test_own_slopes_by_hand() -> None:
+    slopes, errors = shrunk(-1.0, 0.3, np.array([0.8, -0.8, 0.0]), np.array([0.04, 0.36, 1e9]), 0.12)
+    np.testing.assert_allclose(slopes, [-1 + 0.75 * 0.8, -1 - 0.25 * 0.8, -1.0], rtol=1e-6)
+    np.testing.assert_allclose(errors**2, 0.09 + 0.12 * np.array([0.25, 0.75, 1.0]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.5])
+def test_studios_differ_only_where_their_slopes_do(spread: float) -> None:
+    rows = simulated(9, [-1.5], n_studios=120, n_months=48, spread=spread)
+    names = np.array([f"s{k:03d}" for k in range(120)])
+    still = rows.regressors.copy()
+    still[:, :30] = 0.0
+    moved = PanelRows(
+        rows.outcome + (still - rows.regressors)[0] * -1.5, still, rows.known, rows.counting, rows.groups,
+        rows.calendar_months,
+    )  # fmt: skip
+    info = information(moved, COMPONENTS)
+    selection = select(info, [Candidate("price", still[0])])
+    own = own_responses(moved, COMPONENTS, info, selection, names, prior_scale=2.0)["price"]
+    assert set(own.studios) == set(names[30:])
+    if not spread:
+        assert own.slopes == ()
+        return
+    assert np.std(own.slopes) == pytest.approx(spread, rel=0.3)
+    assert max(own.slopes) <= 0.0
+    assert len(own.errors) == len(own.slopes)
