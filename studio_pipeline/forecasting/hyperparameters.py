@@ -88,7 +88,7 @@ class IntervalHyperparameters(Hyperparameters):
         description="Known months at which a studio's own error scale counts half, the panel's half.",
     )
     half_life_months: float = Field(
-        9.0, gt=0, le=1000, description="Age at which an origin's errors count half as much as the latest's."
+        12.0, gt=0, le=1000, description="Age at which an origin's errors count half as much as the latest's."
     )
     market_prior_spans: float = Field(
         8.0,

@@ -2,7 +2,8 @@
 
 Given levers are taken as carried out exactly, so what they would have done by themselves is no longer in
 doubt. Each lever holds a share of the variance of the own error, by horizon; what is given takes its share
-away, and the rest stays. Shares are never negative and add up to less than one, so that a lever more never
+away, and the rest stays; a last share goes only where all of them are given, as levers make up for one
+another's errors. Shares are never negative and add up to less than one, so that a lever more never
 widens an answer and none makes it certain.
 """
 
@@ -17,7 +18,7 @@ import numpy as np
 from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 from studio_pipeline.panel.arrays import FloatArray
 
-_LARGEST_SUM = 0.97
+_LARGEST_SUM = 0.995
 _PRIOR_ROWS = 60.0
 _SHARING_MONTHS = 1.5
 _SMALLEST_SHARE = 0.05
@@ -31,7 +32,8 @@ class LeverShares:
     """Shares of the variance that levers hold.
 
     Attributes:
-        shares: (H, L) by horizon, in the order of `HELD_LEVERS`; each row sums to less than 1.
+        shares: (H, L + 1) by horizon, in the order of `HELD_LEVERS`, then that of all together; each row sums
+            to less than 1.
     """
 
     shares: FloatArray
@@ -49,8 +51,11 @@ class LeverShares:
         if not known:
             return np.ones((1, len(self.shares)))
         n_horizons = known[0].shape[1]
-        held = self.shares[:n_horizons, [k for k, name in enumerate(HELD_LEVERS) if name in levers]]
+        places = [k for k, name in enumerate(HELD_LEVERS) if name in levers]
         given = np.isfinite(np.stack(known, axis=2)).cumsum(1) / np.arange(1, n_horizons + 1)[:, None]
+        if len(known) == len(HELD_LEVERS):
+            given, places = with_together(given), [*places, len(HELD_LEVERS)]
+        held = self.shares[:n_horizons, places]
         return np.asarray(np.sqrt(1 - (given * held).sum(2)))
 
     def to_json(self) -> dict[str, Any]:
@@ -63,9 +68,14 @@ class LeverShares:
         return cls(np.array(stored["shares"]))
 
 
+def with_together(given: FloatArray) -> FloatArray:
+    """(..., L + 1) shares of months given, the last of them that of all levers."""
+    return np.concatenate([given, given.min(-1, keepdims=True)], axis=-1)
+
+
 def no_shares(n_horizons: int) -> LeverShares:
     """Where nothing is known of it: givens narrow nothing."""
-    return LeverShares(np.zeros((n_horizons, len(HELD_LEVERS))))
+    return LeverShares(np.zeros((n_horizons, len(HELD_LEVERS) + 1)))
 
 
 def fit_lever_shares(squares: FloatArray, given: FloatArray, weights: FloatArray) -> LeverShares:
@@ -76,12 +86,12 @@ def fit_lever_shares(squares: FloatArray, given: FloatArray, weights: FloatArray
         given: (R, H, L) share of the months so far in which each of `HELD_LEVERS` was given.
         weights: (R,) at least 0.
     """
-    n_horizons, n_levers = squares.shape[1], given.shape[2]
+    n_horizons, n_levers = squares.shape[1], given.shape[2] + 1
     gram, moment = np.zeros((n_horizons, n_levers, n_levers)), np.zeros((n_horizons, n_levers))
     scaled = weights / max(float(weights.max(initial=0.0)), 1e-12)
     for h in range(n_horizons):
         known = np.isfinite(squares[:, h])
-        x = given[known, h].astype(np.float64)
+        x = with_together(given[known, h].astype(np.float64))
         saved = 1 - np.minimum(squares[known, h], _LARGEST_SQUARE)
         gram[h] = (x * scaled[known, None]).T @ x
         moment[h] = (x * scaled[known, None]).T @ saved
