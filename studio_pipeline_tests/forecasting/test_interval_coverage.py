@@ -70,7 +70,7 @@ def test_answers_under_levers_as_they_then_were_are_covered(drawn: bool) -> None
         inside.append(shares(tables.interval(given.targets["revenue"], scale, 0.9), ahead(whole)))
         narrower.append((scale / free.scale).mean())
     print(f"{np.mean(inside, 0).round(3)} at {np.mean(narrower):.2f} of the width")  # noqa: T201
-    # What is left with all levers known is little and differs between studios: rather too wide than too narrow.
+    # What is left with all levers known is little, and differs: rather too wide than too narrow.
     assert 0.86 <= np.mean(inside) <= (0.96 if drawn else 0.99)
     assert np.mean(narrower) < (0.9 if drawn else 0.5)
 
