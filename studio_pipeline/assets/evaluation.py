@@ -8,44 +8,25 @@ import dagster as dg
 import pandas as pd
 
 from studio_pipeline.assets.champion import champion_of, source_of
-from studio_pipeline.assets.results import (
-    OWNERS,
-    numbers,
-    object_result,
-    picture,
-    rows_metadata,
-    sentences,
-    table_metadata,
-    table_result,
+from studio_pipeline.assets.evaluation_metadata import (
+    effects_metadata,
+    figures_of,
+    report_entry,
+    report_metadata,
+    sweep_metadata,
 )
+from studio_pipeline.assets.results import OWNERS, object_result, table_result
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.evaluation.backtest import backtest
-from studio_pipeline.evaluation.backtest_figures import actual_against_predicted, error_by_horizon
 from studio_pipeline.evaluation.core_tables import seasonal_factors
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
 from studio_pipeline.evaluation.html_report import write_html_report
-from studio_pipeline.evaluation.interval_figures import coverage_by_horizon
-from studio_pipeline.evaluation.lever_figures import (
-    errors_with_levers_free_and_known,
-    predicted_against_true_effects,
-    revenue_by_lever,
-)
 from studio_pipeline.evaluation.lever_sweep import SWEEP_COLUMNS, sweep_levers
-from studio_pipeline.evaluation.lever_words import effects_in_words, sweep_in_words
-from studio_pipeline.evaluation.levers_known import (
-    levers_known_errors,
-    with_levers_known,
-)
+from studio_pipeline.evaluation.levers_known import with_levers_known
 from studio_pipeline.evaluation.model_tables import ModelFrames
 from studio_pipeline.evaluation.promotion import decide_promotion
 from studio_pipeline.evaluation.response_tables import lever_responses
-from studio_pipeline.evaluation.schemas import METRICS
-from studio_pipeline.evaluation.true_effects import (
-    EFFECT_COLUMNS,
-    effect_errors,
-    effects_summary,
-    true_effects,
-)
+from studio_pipeline.evaluation.true_effects import EFFECT_COLUMNS, effects_summary, true_effects
 from studio_pipeline.forecasting.assembly import assemble_model
 from studio_pipeline.forecasting.core_fit import CoreFit
 from studio_pipeline.forecasting.feature_store import FEATURES
@@ -54,11 +35,10 @@ from studio_pipeline.forecasting.learners import LearnerFit
 from studio_pipeline.forecasting.weights import EnsembleWeights
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.publishing.snapshots import data_version_of
-from studio_pipeline.resources.mlflow_tracking import Entry, MlflowTracking, flat_parameters
+from studio_pipeline.resources.mlflow_tracking import MlflowTracking
 from studio_pipeline.settings import Settings
 
 GROUP = "evaluation"
-DESCRIPTIONS = {name: column.description or "" for name, column in METRICS.columns.items()}
 
 
 def _out(description: str) -> dg.AssetOut:
@@ -95,28 +75,11 @@ def lever_answers(
     model = assemble_model(panel, stock_and_flow_fit, fits, ensemble_weights, configuration.forecasting)
     forecaster = Forecaster(model, panel)
     sweep = sweep_levers(forecaster)
-    yield table_result(sweep, SWEEP_COLUMNS, _sweep_metadata(sweep), asset_key="lever_sweep")
+    yield table_result(sweep, SWEEP_COLUMNS, sweep_metadata(sweep), asset_key="lever_sweep")
     effects = true_effects(forecaster, configuration.generator)
     yield table_result(
-        effects, EFFECT_COLUMNS, _effects_metadata(effects), asset_key="lever_effects_against_truth"
+        effects, EFFECT_COLUMNS, effects_metadata(effects), asset_key="lever_effects_against_truth"
     )
-
-
-def _sweep_metadata(sweep: pd.DataFrame) -> dict[str, Any]:
-    return {
-        "in_words": sentences(sweep_in_words(sweep)),
-        **picture("revenue_by_lever", revenue_by_lever(sweep)),
-        "rows": rows_metadata(sweep, limit=400),
-    }
-
-
-def _effects_metadata(effects: pd.DataFrame) -> dict[str, Any]:
-    return {
-        "in_words": sentences(effects_in_words(effects)),
-        **numbers(effects_summary(effects)),
-        **picture("predicted_against_true", predicted_against_true_effects(effects)),
-        "by_intervention": rows_metadata(effect_errors(effects)),
-    }
 
 
 @dg.asset(
@@ -178,38 +141,7 @@ def evaluation_report(
             "decision": decision.reason,
         },
     )
-    mlflow.log(_entry(report, figures, configuration))
-    return object_result(report, _metadata(report, figures) | {"report": dg.MetadataValue.path(str(path))})
-
-
-def figures_of(report: EvaluationReport) -> dict[str, bytes]:
-    """The pictures that a person looks at first, as PNG by name."""
-    return {
-        "error_by_horizon": error_by_horizon(report.metrics),
-        "actual_against_predicted": actual_against_predicted(report.predictions),
-        "coverage_by_horizon": coverage_by_horizon(report.metrics),
-        "levers_free_and_known": errors_with_levers_free_and_known(levers_known_errors(report.predictions)),
-    }
-
-
-def _entry(report: EvaluationReport, figures: dict[str, bytes], configuration: Configuration) -> Entry:
-    forecasting = configuration.forecasting
-    return Entry(
-        parameters=flat_parameters(forecasting.backtest, "backtest")
-        | flat_parameters(forecasting.intervals, "intervals"),
-        metrics=numbers(report.summary),
-        files={f"figures/{name}.png": png for name, png in figures.items()},
+    mlflow.log(report_entry(report, figures, configuration))
+    return object_result(
+        report, report_metadata(report, figures) | {"report": dg.MetadataValue.path(str(path))}
     )
-
-
-def _metadata(report: EvaluationReport, figures: dict[str, bytes]) -> dict[str, Any]:
-    pictures: dict[str, Any] = {}
-    for name, png in figures.items():
-        pictures |= picture(name, png)
-    return {
-        **pictures,
-        "metrics": rows_metadata(report.metrics, limit=400),
-        "levers_free_and_known_by_horizon": rows_metadata(levers_known_errors(report.predictions)),
-        **table_metadata(report.metrics, DESCRIPTIONS),
-        **numbers(report.summary),
-    }

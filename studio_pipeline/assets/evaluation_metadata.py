@@ -1,0 +1,79 @@
+"""What the evaluation's assets show in the web UI and leave in MLflow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from studio_pipeline.assets.results import numbers, picture, rows_metadata, sentences, table_metadata
+from studio_pipeline.configuration import Configuration
+from studio_pipeline.evaluation.backtest_figures import actual_against_predicted, error_by_horizon
+from studio_pipeline.evaluation.evaluation_report import EvaluationReport
+from studio_pipeline.evaluation.interval_figures import coverage_by_horizon
+from studio_pipeline.evaluation.lever_figures import (
+    errors_with_levers_free_and_known,
+    predicted_against_true_effects,
+    revenue_by_lever,
+)
+from studio_pipeline.evaluation.lever_words import effects_in_words, sweep_in_words
+from studio_pipeline.evaluation.levers_known import levers_known_errors
+from studio_pipeline.evaluation.schemas import METRICS
+from studio_pipeline.evaluation.true_effects import effect_errors, effects_summary
+from studio_pipeline.resources.mlflow_tracking import Entry, flat_parameters
+
+DESCRIPTIONS = {name: column.description or "" for name, column in METRICS.columns.items()}
+
+
+def sweep_metadata(sweep: pd.DataFrame) -> dict[str, Any]:
+    """The sweep in words, as a picture and in rows."""
+    return {
+        "in_words": sentences(sweep_in_words(sweep)),
+        **picture("revenue_by_lever", revenue_by_lever(sweep)),
+        "rows": rows_metadata(sweep, limit=400),
+    }
+
+
+def effects_metadata(effects: pd.DataFrame) -> dict[str, Any]:
+    """Predicted beside true effects in words, figures, a picture and rows."""
+    return {
+        "in_words": sentences(effects_in_words(effects)),
+        **numbers(effects_summary(effects)),
+        **picture("predicted_against_true", predicted_against_true_effects(effects)),
+        "by_intervention": rows_metadata(effect_errors(effects)),
+    }
+
+
+def figures_of(report: EvaluationReport) -> dict[str, bytes]:
+    """The pictures that a person looks at first, as PNG by name."""
+    return {
+        "error_by_horizon": error_by_horizon(report.metrics),
+        "actual_against_predicted": actual_against_predicted(report.predictions),
+        "coverage_by_horizon": coverage_by_horizon(report.metrics),
+        "levers_free_and_known": errors_with_levers_free_and_known(levers_known_errors(report.predictions)),
+    }
+
+
+def report_entry(report: EvaluationReport, figures: dict[str, bytes], configuration: Configuration) -> Entry:
+    """What MLflow keeps of an evaluation."""
+    forecasting = configuration.forecasting
+    return Entry(
+        parameters=flat_parameters(forecasting.backtest, "backtest")
+        | flat_parameters(forecasting.intervals, "intervals"),
+        metrics=numbers(report.summary),
+        files={f"figures/{name}.png": png for name, png in figures.items()},
+    )
+
+
+def report_metadata(report: EvaluationReport, figures: dict[str, bytes]) -> dict[str, Any]:
+    """Pictures, metrics in rows and the summary\'s figures."""
+    pictures: dict[str, Any] = {}
+    for name, png in figures.items():
+        pictures |= picture(name, png)
+    return {
+        **pictures,
+        "metrics": rows_metadata(report.metrics, limit=400),
+        "levers_free_and_known_by_horizon": rows_metadata(levers_known_errors(report.predictions)),
+        **table_metadata(report.metrics, DESCRIPTIONS),
+        **numbers(report.summary),
+    }
