@@ -9,6 +9,7 @@ from matplotlib.ticker import FuncFormatter
 
 from studio_pipeline.evaluation.drawing import (
     ACCENT,
+    GRID,
     INK,
     MUTED,
     SERIES,
@@ -28,6 +29,7 @@ FLOW_TITLES: dict[str, str] = {
     "revenue": "Revenue, of the average month",
 }
 SOURCE_COLOURS = {"data": ACCENT, "pooled": "#0f9d8a", "prior": MUTED}
+UNUSED = "what the months say of it, not used"
 MARKERS = tuple("os^DvPX*")
 MONTH_LETTERS = list("JFMAMJJASOND")
 signed = FuncFormatter(lambda value, _: f"{value:+.3g}" if abs(value) > 1e-9 else "0")
@@ -67,7 +69,7 @@ def _season_axis(ax: Axes, *, is_points: bool) -> None:
 def responses_with_error_bars(table: pd.DataFrame) -> bytes:
     """Impacts with 90 % error bars (rows as `response_tables.RESPONSE_COLUMNS`), a panel a flow.
 
-    A response that rests on a prior is a hollow dot without a bar: the data say nothing of its size.
+    A response that is counted as zero is a hollow dot; its bar, where there is one, is what the months say.
     """
     flows = [flow for flow in RESPONDING_FLOWS if (table["flow"] == flow).any()]
     if not flows:
@@ -104,6 +106,17 @@ def _error_bars(ax: Axes, rows: pd.DataFrame, source: str) -> None:
     is_prior = source == "prior"
     impact = rows["impact"].to_numpy(np.float64)
     bars = np.stack([impact - rows["impact_low"], rows["impact_high"] - impact])
+    if is_prior:
+        said = rows[rows["estimate"].notna()]
+        ax.hlines(
+            said.index,
+            said["impact_low"],
+            said["impact_high"],
+            color=GRID,
+            linewidth=5,
+            zorder=1,
+            label=UNUSED,
+        )
     ax.errorbar(
         impact,
         rows.index,

@@ -74,12 +74,15 @@ def responses_table(responses: pd.DataFrame) -> Table:
             f"{row['effect']:.3f}",
             f"{row['standard_error']:.3f}",
             row["source"],
+            f"{row['own_studios']:,}",
+            f"{row['pooled_studios']:,}",
             row["sign_rule"],
         ]
         for row in responses.to_dict("records")
     ]
-    headings = ["of", "to", "impact", "from", "up to", "slope", "standard error", "rests on", "sign"]
-    return Table(headings, rows, text_columns=frozenset({0, 1, 7, 8}))
+    headings = ["of", "to", "impact", "from", "up to", "slope", "standard error", "rests on"]
+    headings += ["own months", "other studios'", "sign"]
+    return Table(headings, rows, text_columns=frozenset({0, 1, 7, 10}))
 
 
 def sweep_table(sweep: pd.DataFrame) -> Table:

@@ -24,7 +24,10 @@ RESPONSE_COLUMNS: dict[str, str] = {
     "impact_high": "Upper end of the impact's 90 % interval.",
     "effect": "The slope that is used, on the flow's own scale.",
     "standard_error": "Of the slope.",
-    "source": "`data`, `pooled` or `prior`.",
+    "estimate": "What the months alone say of the slope, whether or not it is used; unknown where nothing.",
+    "source": "What the panel's slope rests on: `data` or `prior`.",
+    "own_studios": "Studios whose own months moved this lever: their source is `data`.",
+    "pooled_studios": "Studios that answer with other studios' response: their source is `pooled`.",
     "sign_rule": "What economics says of the sign, and whether the slope keeps it.",
 }
 Z_90 = 1.6448536
@@ -69,7 +72,13 @@ def lever_responses(responses: Responses, panel: StudioPanel) -> pd.DataFrame:
     """
     retention = typical_rate(panel.values["retention_rate"])
     rows = [
-        {"flow": flow, "responds_to": name, **_impact(flow, name, effect, retention), **_told(name, effect)}
+        {
+            "flow": flow,
+            "responds_to": name,
+            **_impact(flow, name, effect, retention),
+            **_told(name, effect),
+            **_studios(responses, flow, name, panel.n_studios),
+        }
         for flow, effects in responses.effects.items()
         for name, effect in effects.items()
     ]
@@ -79,15 +88,26 @@ def lever_responses(responses: Responses, panel: StudioPanel) -> pd.DataFrame:
 def _impact(flow: str, name: str, effect: LeverEffect, retention: float) -> dict[str, object]:
     known = REGRESSORS[name]
     error = Z_90 * effect.standard_error
-    slopes = known.units * (effect.effect + np.array([0.0, -error, error]))
+    # Where the months say something that is not used, the bar shows what they say.
+    middle = effect.effect if effect.source != "prior" or effect.estimate is None else effect.estimate
+    slopes = known.units * np.array([effect.effect, middle - error, middle + error])
     impact = points_about(retention, slopes) if flow == "retention" else 100 * np.expm1(slopes)
     return {"change": known.change} | dict(
         zip(("impact", "impact_low", "impact_high"), map(float, impact), strict=True)
     )
 
 
+def _studios(responses: Responses, flow: str, name: str, n_studios: int) -> dict[str, object]:
+    """How many studios' answers rest on their own months, and on other studios'; none on a prior's behalf."""
+    own = responses.own.get(flow, {}).get(name)
+    if own is None or responses.effects[flow][name].source == "prior":
+        return {"own_studios": 0, "pooled_studios": 0}
+    return {"own_studios": len(own.studios), "pooled_studios": n_studios - len(own.studios)}
+
+
 def _told(name: str, effect: LeverEffect) -> dict[str, object]:
     return {
+        "estimate": math.nan if effect.estimate is None else effect.estimate,
         "effect": effect.effect,
         "standard_error": effect.standard_error,
         "source": effect.source,
@@ -98,7 +118,11 @@ def _told(name: str, effect: LeverEffect) -> dict[str, object]:
 def sign_rule(regressor: str, effect: LeverEffect) -> str:
     """What economics says of a slope's sign, in a few words."""
     if effect.source == "prior" and effect.effect == 0:
-        return "set to zero: the data say nothing, too little, or a sign that can't be"
+        if effect.estimate is None:
+            return "set to zero: the data say nothing"
+        if (effect.estimate > 0) == REGRESSORS[regressor].is_burden:
+            return "set to zero: the data show a sign that can't be"
+        return "set to zero: the data say too little"
     if effect.effect == 0:
         return "set to zero: members were forecast better without it"
     if not REGRESSORS[regressor].is_burden:

@@ -173,10 +173,12 @@ def seasons() -> pd.DataFrame:
 def responses() -> pd.DataFrame:
     """One response that the data show, one that they don't."""
     rows = [
-        ("retention", "price", "price +10 %", -0.8, -1.1, -0.5, -1.2, 0.2, "data", "negative, as it must be"),
-        ("acquisition", "price", "price +10 %", 0.0, -30.0, 40.0, 0.0, 2.0, "prior", "set to zero: no sign"),
+        ("price +10 %", -0.8, -1.1, -0.5, -1.2, 0.2, -1.3, "data", 12, 8, "negative, as it must be"),
+        ("price +10 %", 0.0, -30.0, 40.0, 0.0, 2.0, 0.7, "prior", 0, 0, "set to zero: no sign"),
     ]
-    return pd.DataFrame(rows, columns=list(RESPONSE_COLUMNS))
+    keys = (("retention", "price"), ("acquisition", "price"))
+    joined = [(*key, *row) for key, row in zip(keys, rows, strict=True)]
+    return pd.DataFrame(joined, columns=list(RESPONSE_COLUMNS))
 
 
 @pytest.fixture(scope="session")

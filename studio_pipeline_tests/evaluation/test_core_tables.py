@@ -15,7 +15,7 @@ from studio_pipeline.evaluation.response_tables import (
     sign_rule,
 )
 from studio_pipeline.forecasting.queries import LeverEffect
-from studio_pipeline.forecasting.responses import Responses
+from studio_pipeline.forecasting.responses import OwnResponses, Responses
 from studio_pipeline_tests.forecasting.fleets import Fitted, small_fleet
 
 
@@ -29,10 +29,12 @@ RESPONSES = Responses(
         "retention": {
             "price": LeverEffect("data", -1.2, 0.3),
             "crowding": LeverEffect("prior", 0.0, 2.0),
+            "overwork": LeverEffect("prior", 0.0, 0.4, 0.5),
             "fullness": LeverEffect("data", 0.0, 0.1),
         },
         "acquisition": {"price": LeverEffect("data", -0.8, 0.2)},
-    }
+    },
+    own={"retention": {"price": OwnResponses(("a", "b", "c")), "overwork": OwnResponses(("a",))}},
 )
 
 
@@ -77,12 +79,32 @@ def test_impacts_and_error_bars_are_those_of_the_slopes(fleet: Fitted) -> None:
     assert retention["impact_low"] < retention["impact"] < retention["impact_high"] < 0
 
 
+def test_studios_are_counted_by_what_their_answer_rests_on(fleet: Fitted) -> None:
+    table = lever_responses(RESPONSES, fleet.panel).set_index(["flow", "responds_to"])
+    counts = table[["own_studios", "pooled_studios"]]
+    assert counts.loc[("retention", "price")].tolist() == [3, fleet.panel.n_studios - 3]
+    # What rests on a prior is nobody's own.
+    assert counts.loc[("retention", "overwork")].tolist() == [0, 0]
+
+
+def test_what_the_months_say_is_shown_though_it_is_not_used(fleet: Fitted) -> None:
+    overwork = lever_responses(RESPONSES, fleet.panel).set_index("responds_to").loc["overwork"]
+    assert overwork["impact"] == 0
+    assert overwork["estimate"] == 0.5
+    assert (overwork["impact_low"] + overwork["impact_high"]) / 2 > 0.1
+
+
 def test_verdicts_on_signs() -> None:
     assert sign_rule("price", LeverEffect("data", -0.5, 0.1)) == "negative, as it must be"
     assert sign_rule("price", LeverEffect("data", 0.5, 0.1)) == "positive, against the rule"
     assert sign_rule("fullness", LeverEffect("data", 0.5, 0.1)) == "positive, as it must be"
     assert sign_rule("fullness", LeverEffect("data", -0.5, 0.1)) == "negative, against the rule"
-    assert sign_rule("price", LeverEffect("prior", 0.0, 2.0)).startswith("set to zero: the data say nothing")
+    assert sign_rule("price", LeverEffect("prior", 0.0, 2.0)) == "set to zero: the data say nothing"
+    little = sign_rule("price", LeverEffect("prior", 0.0, 0.3, -0.1))
+    assert little == "set to zero: the data say too little"
+    wrong = sign_rule("price", LeverEffect("prior", 0.0, 0.1, 0.9))
+    assert wrong == "set to zero: the data show a sign that can't be"
+    assert sign_rule("fullness", LeverEffect("prior", 0.0, 0.1, -0.9)) == wrong
     assert sign_rule("fullness", LeverEffect("data", 0.0, 0.1)).startswith("set to zero: members were")
 
 
