@@ -120,7 +120,8 @@ def sign_rule(regressor: str, effect: LeverEffect) -> str:
     if effect.source == "prior" and effect.effect == 0:
         if effect.estimate is None:
             return "set to zero: the data say nothing"
-        if (effect.estimate > 0) == REGRESSORS[regressor].is_burden:
+        is_clear = abs(effect.estimate) > Z_90 * effect.standard_error
+        if is_clear and (effect.estimate > 0) == REGRESSORS[regressor].is_burden:
             return "set to zero: the data show a sign that can't be"
         return "set to zero: the data say too little"
     if effect.effect == 0:

@@ -102,6 +102,7 @@ def test_verdicts_on_signs() -> None:
     assert sign_rule("price", LeverEffect("prior", 0.0, 2.0)) == "set to zero: the data say nothing"
     little = sign_rule("price", LeverEffect("prior", 0.0, 0.3, -0.1))
     assert little == "set to zero: the data say too little"
+    assert sign_rule("price", LeverEffect("prior", 0.0, 0.3, 0.1)) == little
     wrong = sign_rule("price", LeverEffect("prior", 0.0, 0.1, 0.9))
     assert wrong == "set to zero: the data show a sign that can't be"
     assert sign_rule("fullness", LeverEffect("prior", 0.0, 0.1, -0.9)) == wrong
