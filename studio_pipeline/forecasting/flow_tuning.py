@@ -40,7 +40,7 @@ _OWN_DRIFT_SHARES = (0.0, 0.3, 0.7)
 def starting_settings(sample: FlowSample) -> FilterSettings:
     """A sensible first guess from the size of month-to-month changes.
 
-    The market is a random walk with a damped two-year drift and is not tuned: a panel has only one
+    The market comes back slowly and has a damped two-year drift. Neither is tuned: a panel has only one
     market, a few dozen months long.
     """
     deseasonalised = sample.values - sample.season[:, sample.calendar_months]
@@ -62,12 +62,12 @@ def starting_settings(sample: FlowSample) -> FilterSettings:
         between_variance=max(float(means.var()), typical),
         own_season_months=8.0,
         common_gain=0.4,
-        common_persistence=1.0,
+        common_persistence=0.98,
         jump_threshold=NEVER,
         clip_threshold=3.0,
         drift_damping=0.8,
         own_drift_share=0.0,
-        common_drift_damping=0.9,
+        common_drift_damping=0.8,
     )
 
 

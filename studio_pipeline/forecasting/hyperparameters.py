@@ -73,6 +73,18 @@ class WeightHyperparameters(Hyperparameters):
         le=1e6,
         description="Studio months of evidence at which the pull towards the prior counts half.",
     )
+    half_life_months: float = Field(
+        12.0,
+        gt=0,
+        le=1e6,
+        description="Age of an origin, in months before the latest, at which it counts half.",
+    )
+    least_learner_gain: float = Field(
+        0.01,
+        ge=0,
+        lt=1,
+        description="Share of the error that learners must save to have weight; they cost time.",
+    )
     horizon_bandwidth: float = Field(
         1.5, gt=0, le=12, description="Months over which neighbouring horizons share their weights."
     )

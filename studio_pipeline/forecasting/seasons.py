@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from studio_pipeline.panel.arrays import FloatArray, IntArray
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
 
 _HALF_WINDOW = 6
 _FEWEST_IN_WINDOW = 10
 _FEWEST_SHARING = 8
 _FEWEST_YEARS = 3
+_EXTRAORDINARY = 6.0
 
 
 def type_seasons(
@@ -40,6 +41,7 @@ def type_seasons(
     departures = values - centred_year(values)
     weights = np.where(np.isfinite(departures), weights, 0.0)
     departures = np.where(np.isfinite(departures), departures, 0.0)
+    weights = np.where(_extraordinary(departures, weights), 0.0, weights)
     departures = np.where(weights > 0, departures - _market(departures, weights, calendar_months), 0.0)
     totals, sums = np.zeros((n_types, 12)), np.zeros((n_types, 12))
     for month in range(12):
@@ -51,6 +53,15 @@ def type_seasons(
     panel = sums.sum(0) / np.maximum(totals.sum(0) + shrinkage, 1e-12)
     factors = (sums + shrinkage * panel) / np.maximum(totals + shrinkage, 1e-12)
     return np.asarray(factors - factors.mean(1, keepdims=True))
+
+
+def _extraordinary(departures: FloatArray, weights: FloatArray) -> BoolArray:
+    """(S, T) departures many times the typical one: a closure is no season."""
+    counted = weights > 0
+    if not counted.any():
+        return np.zeros(departures.shape, dtype=bool)
+    size = np.abs(departures)
+    return np.asarray(size > _EXTRAORDINARY * np.median(size[counted]))
 
 
 def _market(departures: FloatArray, weights: FloatArray, calendar_months: IntArray) -> FloatArray:

@@ -20,7 +20,7 @@ from studio_pipeline_tests.forecasting.fleets import CONFIGURATION, generated_pa
 CORE, DIRECT, XGBOOST, PERSISTENCE = (
     CANDIDATES.index(name) for name in ("core", "direct", "xgboost", "persistence")
 )
-PRIOR = {"core": 0.45, "direct": 0.1, "persistence": 0.2, "seasonal_naive": 0.25}
+PRIOR = {"core": 0.2, "direct": 0.1, "smoothing": 0.2, "persistence": 0.25, "seasonal_naive": 0.25}
 
 
 def made_up(best: int | tuple[int, int], n: int = 2000, error: float = 0.1) -> tuple[FloatArray, ...]:
@@ -34,7 +34,7 @@ def made_up(best: int | tuple[int, int], n: int = 2000, error: float = 0.1) -> t
         stack[best[0]], stack[best[1]] = actual + off, actual - off
     else:
         stack[best] = actual * np.exp(rng.normal(0, 0.005, actual.shape))
-    return stack, actual, last
+    return stack, actual, np.zeros(n, dtype=np.int64)
 
 
 def in_form(weights: FloatArray) -> None:
@@ -59,9 +59,9 @@ def test_two_that_miss_on_opposite_sides_share() -> None:
 
 
 def test_without_data_it_is_the_prior() -> None:
-    stack, actual, last = made_up(XGBOOST)
-    nothing = target_weights(stack[:, :0], actual[:0], last[:0], WeightHyperparameters())
-    unknown = target_weights(stack, np.full_like(actual, np.nan), last, WeightHyperparameters())
+    stack, actual, columns = made_up(XGBOOST)
+    nothing = target_weights(stack[:, :0], actual[:0], columns[:0], WeightHyperparameters())
+    unknown = target_weights(stack, np.full_like(actual, np.nan), columns, WeightHyperparameters())
     for weights in (nothing, unknown):
         in_form(weights)
         expected = [PRIOR.get(name, 0.0) for name in CANDIDATES]
@@ -69,44 +69,44 @@ def test_without_data_it_is_the_prior() -> None:
 
 
 def test_the_prior_yields_as_data_come_in() -> None:
-    stack, actual, last = made_up(XGBOOST)
+    stack, actual, columns = made_up(XGBOOST)
     found = [
-        target_weights(stack[:, :n], actual[:n], last[:n], WeightHyperparameters())[:, XGBOOST]
+        target_weights(stack[:, :n], actual[:n], columns[:n], WeightHyperparameters())[:, XGBOOST]
         for n in (20, 200, 2000)
     ]
     assert (found[0] < found[1]).all()
     assert (found[1] < found[2]).all()
-    stronger = target_weights(stack, actual, last, WeightHyperparameters(prior_months=1e4))
+    stronger = target_weights(stack, actual, columns, WeightHyperparameters(prior_months=1e4))
     assert (stronger[:, XGBOOST] < found[2]).all()
 
 
 def test_a_candidate_that_is_never_there_gets_nothing() -> None:
-    stack, actual, last = made_up(XGBOOST)
+    stack, actual, columns = made_up(XGBOOST)
     stack[XGBOOST] = np.nan
-    weights = target_weights(stack, actual, last, WeightHyperparameters())
+    weights = target_weights(stack, actual, columns, WeightHyperparameters())
     in_form(weights)
     assert (weights[:, XGBOOST] == 0).all()
 
 
 def test_a_target_that_nobody_forecasts_keeps_weights_in_form() -> None:
-    stack, actual, last = made_up(XGBOOST, n=50)
-    nothing = np.full_like(stack, np.nan), np.full_like(actual, np.nan), np.full_like(last, np.nan)
+    stack, actual, columns = made_up(XGBOOST, n=50)
+    nothing = np.full_like(stack, np.nan), np.full_like(actual, np.nan), columns
     in_form(target_weights(*nothing, WeightHyperparameters()))
 
 
 def test_a_horizon_leans_on_its_neighbours_alone() -> None:
-    stack, actual, last = made_up(XGBOOST)
+    stack, actual, columns = made_up(XGBOOST)
     late = actual.copy()
     late[:, :10] = np.nan
-    weights = target_weights(stack, late, last, WeightHyperparameters())
+    weights = target_weights(stack, late, columns, WeightHyperparameters())
     assert (weights[9:, XGBOOST] > 0.6).all()
     np.testing.assert_allclose(weights[0, CORE], PRIOR["core"])
 
 
 def test_weights_do_not_know_the_currency() -> None:
-    stack, actual, last = made_up(CORE, n=200)
-    once = target_weights(stack, actual, last, WeightHyperparameters())
-    np.testing.assert_allclose(target_weights(2 * stack, 2 * actual, 2 * last, WeightHyperparameters()), once)
+    stack, actual, columns = made_up(CORE, n=200)
+    once = target_weights(stack, actual, columns, WeightHyperparameters())
+    np.testing.assert_allclose(target_weights(2 * stack, 2 * actual, columns, WeightHyperparameters()), once)
 
 
 def test_fitted_weights_are_in_form_for_serving_and_for_every_fold() -> None:
@@ -151,3 +151,31 @@ class TestCombine:
 
     def test_nothing_known_is_unknown(self) -> None:
         assert np.isnan(combine(np.full((3, 2, 1), np.nan), self.WEIGHTS)).all()
+
+
+def test_recent_origins_count_more_than_old_ones() -> None:
+    """Persistence was right in the first year, the core in the last: the memory says which is believed."""
+    early, actual, _ = made_up(PERSISTENCE, n=1000)
+    late, actual_late, _ = made_up(CORE, n=1000)
+    stack, outcome = np.concatenate([early, late], 1), np.concatenate([actual, actual_late])
+    columns = np.repeat([0, 36], 1000)
+    short = target_weights(stack, outcome, columns, WeightHyperparameters(half_life_months=6))
+    long = target_weights(stack, outcome, columns, WeightHyperparameters(half_life_months=1e6))
+    assert (short[:, CORE] > 0.7).all()
+    assert (short[:, CORE] > long[:, CORE] + 0.1).all()
+
+
+def test_learners_must_earn_their_place() -> None:
+    """A learner that is a hair better than the core is not asked; one that is clearly better is."""
+    stack, actual, columns = made_up(CORE, n=1000, error=0.1)
+    rng = np.random.default_rng(2)
+    noise = rng.normal(0, 0.05, actual.shape)
+    stack[CORE] = actual * np.exp(noise)
+    for share, is_asked in ((0.998, False), (0.7, True)):
+        stack[XGBOOST] = actual * np.exp(share * noise)
+        weights = target_weights(stack, actual, columns, WeightHyperparameters(prior_months=0))
+        in_form(weights)
+        assert weights[:, XGBOOST].any() == is_asked
+    free = WeightHyperparameters(prior_months=0, least_learner_gain=0.0)
+    stack[XGBOOST] = actual * np.exp(0.998 * noise)
+    assert target_weights(stack, actual, columns, free)[:, XGBOOST].any()
