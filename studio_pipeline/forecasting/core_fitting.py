@@ -34,7 +34,7 @@ from studio_pipeline.forecasting.seasons import type_seasons
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 
 _TUNING_MONTHS = 120
-_LATER_ROUNDS = 1
+_LATER_ROUNDS = 3
 
 
 def fit_core_parameters(

@@ -171,6 +171,7 @@ def test_learners_must_earn_their_place() -> None:
     rng = np.random.default_rng(2)
     noise = rng.normal(0, 0.05, actual.shape)
     stack[CORE] = actual * np.exp(noise)
+    stack[[CANDIDATES.index(name) for name in ("lightgbm", "random_forest")]] = np.nan
     for share, is_asked in ((0.998, False), (0.7, True)):
         stack[XGBOOST] = actual * np.exp(share * noise)
         weights = target_weights(stack, actual, columns, WeightHyperparameters(prior_months=0))
