@@ -75,19 +75,9 @@ SHAPES: dict[str, Shape] = {
     "gaps": Shape(with_gaps),
     "zeros": Shape(with_zeros),
 }
-NOT_YET = {
-    "eight_months": "without folds the prior of the weights trusts a core of eight months",
-    "zeros": "a closure of many studios at once is taken for a season",
-}
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(n, marks=pytest.mark.xfail(strict=True, reason=NOT_YET[n])) if n in NOT_YET else n
-        for n in SHAPES
-    ],
-)
+@pytest.mark.parametrize("name", SHAPES)
 def test_a_thin_panel_is_forecast_no_worse_than_by_a_spreadsheet(name: str) -> None:
     shape = SHAPES[name]
     wapes: dict[str, list[float]] = {method: [] for method in ("ensemble", *BASELINES)}
