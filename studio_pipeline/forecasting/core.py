@@ -13,7 +13,8 @@ from studio_pipeline.forecasting.core_parameters import CoreParameters
 from studio_pipeline.forecasting.flow_terms import FlowTerms, OriginStock, flow_terms
 from studio_pipeline.forecasting.flows import FLOW_LINKS, FlowSeries, flow_series, previous_month
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.forecasting.level_filter import LevelStates, project, run_filters
+from studio_pipeline.forecasting.level_filter import run_filters
+from studio_pipeline.forecasting.level_states import LevelStates, project
 from studio_pipeline.forecasting.own_smoothing import own_smoothing
 from studio_pipeline.forecasting.responses import RESPONDING, RowResponses, starting_members
 from studio_pipeline.forecasting.stock_and_flow import CorePaths, simulate_terms

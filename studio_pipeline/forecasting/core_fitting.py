@@ -17,6 +17,7 @@ from studio_pipeline.forecasting.class_planning import estimate_class_planning
 from studio_pipeline.forecasting.core import without_responses
 from studio_pipeline.forecasting.core_parameters import CoreParameters, FlowParameters
 from studio_pipeline.forecasting.feedback_share import best_share
+from studio_pipeline.forecasting.filter_settings import FilterSettings
 from studio_pipeline.forecasting.flow_errors import FlowSample
 from studio_pipeline.forecasting.flow_tuning import starting_settings, tune
 from studio_pipeline.forecasting.flows import (
@@ -25,7 +26,6 @@ from studio_pipeline.forecasting.flows import (
     flow_series,
 )
 from studio_pipeline.forecasting.hyperparameters import CoreHyperparameters
-from studio_pipeline.forecasting.level_filter import FilterSettings
 from studio_pipeline.forecasting.mean_shift import mean_shift
 from studio_pipeline.forecasting.response_estimation import estimate_responses
 from studio_pipeline.forecasting.responses import RESPONDING, Responses

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from studio_pipeline.forecasting.class_planning import NO_PLANNING, ClassPlanning
-from studio_pipeline.forecasting.level_filter import FilterSettings
+from studio_pipeline.forecasting.filter_settings import FilterSettings
 from studio_pipeline.forecasting.response_storage import responses_from_json, responses_to_json
 from studio_pipeline.forecasting.responses import Responses
 from studio_pipeline.panel.arrays import FloatArray, IntArray

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studio_pipeline.forecasting.level_filter import FilterSettings, LevelStates, run_filters
+from studio_pipeline.forecasting.filter_settings import FilterSettings
+from studio_pipeline.forecasting.level_filter import run_filters
+from studio_pipeline.forecasting.level_states import LevelStates
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 _WARM_UP_MONTHS = 6

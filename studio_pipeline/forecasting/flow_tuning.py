@@ -16,8 +16,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from studio_pipeline.forecasting.filter_settings import FilterSettings
 from studio_pipeline.forecasting.flow_errors import FlowSample, Judged, rolling_error
-from studio_pipeline.forecasting.level_filter import FilterSettings
 from studio_pipeline.panel.arrays import FloatArray
 
 NEVER = 1e9

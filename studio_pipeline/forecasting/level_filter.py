@@ -3,9 +3,8 @@
 A flow is `slow level + fast deviation + common market + season + counting noise`. The slow level is a random
 walk that starts at the type's mean, the fast deviation returns to zero, the common market is what all studios
 share in a month, and the season is the type's, stronger or weaker in each studio, plus the studio's own; both
-are learned as its months pass. Nothing
-after a month enters its state. Several settings can be filtered side by side (axis P), which is how they are
-tuned.
+are learned as its months pass. Nothing after a month enters its state. Several settings can be filtered side
+by side (axis P), which is how they are tuned.
 Source of the recursions: Durbin & Koopman, Time Series Analysis by State Space Methods, 2nd ed., chapters 3
 and 4.
 """
@@ -13,84 +12,16 @@ and 4.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 
+from studio_pipeline.forecasting.filter_settings import FilterSettings, stack_settings
+from studio_pipeline.forecasting.level_states import LevelStates, common_drift, level_drift
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
 
 _FIRST_VARIANCE_OF_DEVIATION = 0.5
 _COMMON_NEEDS_STUDIOS = 8
 _OUTLIER_SPREADS = 3.0
-_DRIFT_SPANS = (12, 24)
-
-
-@dataclass(frozen=True)
-class FilterSettings:
-    """What one flow's filter is tuned by; variances are on the flow's scale squared.
-
-    Attributes:
-        level_variance: monthly variance of the slow level's steps.
-        deviation_variance: monthly variance of the fast deviation's steps.
-        deviation_persistence: monthly survival of the fast deviation, 0..1.
-        noise_variance: of a single month beyond counting noise.
-        between_variance: of studios around their type's mean.
-        own_season_months: observations of a calendar month at which the studio's own season counts half.
-        common_gain: share of the studios' mean surprise that is taken as a move of the market, 0..1.
-        common_persistence: monthly survival of the market's move in a forecast, 0..1.
-        jump_threshold: surprises beyond so many standard deviations are followed at once (a posted price).
-        clip_threshold: surprises beyond so many standard deviations are cut (a flood).
-        drift_damping: monthly damping of the drift in a forecast; 0 for no drift.
-        own_drift_share: share of a studio's own drift, the rest is the panel's, 0..1.
-        common_drift_damping: monthly damping of the market's own drift in a forecast; 0 for none.
-        amplitude_variance: of how strongly studios follow their type's season, around 1; 0 where alike.
-    """
-
-    level_variance: float
-    deviation_variance: float
-    deviation_persistence: float
-    noise_variance: float
-    between_variance: float
-    own_season_months: float
-    common_gain: float
-    common_persistence: float
-    jump_threshold: float
-    clip_threshold: float
-    drift_damping: float
-    own_drift_share: float
-    common_drift_damping: float = 0.0
-    amplitude_variance: float = 0.0
-
-    def as_dict(self) -> dict[str, float]:
-        """Plain numbers for JSON."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class LevelStates:
-    """What is known of a flow at each month's end: (P, S, T) arrays, one layer a setting; the
-    market's are (P, T).
-
-    Attributes:
-        level: slow level, NaN before the studio's first value.
-        deviation: fast deviation from it.
-        drift: monthly drift of the slow level, already mixed of own and panel.
-        common: the market's deviation.
-        common_drift: monthly drift of the market over up to two years; 0 while under a year is known.
-        own_season: the studio's own departure from its type's season in that month of the year, as known
-            after it.
-        amplitude: how strongly the studio follows its type's season, 1 before anything is known.
-        surprise: one-month-ahead error at each month, NaN where there was none.
-    """
-
-    level: FloatArray
-    deviation: FloatArray
-    drift: FloatArray
-    common: FloatArray
-    common_drift: FloatArray
-    own_season: FloatArray
-    amplitude: FloatArray
-    surprise: FloatArray
 
 
 def run_filters(
@@ -115,7 +46,7 @@ def run_filters(
         The states after each month.
     """
     n_studios, n_months = values.shape
-    stacked = _stack(settings)
+    stacked = stack_settings(settings)
     recursion = _Recursion(len(settings), type_mean, stacked)
     shape = (len(settings), n_studios, n_months)
     level, deviation, surprise, own_season, amplitude = (np.zeros(shape) for _ in range(5))
@@ -131,21 +62,13 @@ def run_filters(
     return LevelStates(
         level,
         deviation,
-        _drift(level, stacked),
+        level_drift(level, stacked),
         common,
-        _common_drift(common),
+        common_drift(common),
         own_season,
         amplitude,
         surprise,
     )
-
-
-def _stack(settings: Sequence[FilterSettings]) -> dict[str, FloatArray]:
-    """Each setting as a (P, 1) array."""
-    return {
-        f.name: np.array([[getattr(s, f.name)] for s in settings], dtype=float)
-        for f in fields(FilterSettings)
-    }
 
 
 class _Recursion:
@@ -244,63 +167,3 @@ class _Recursion:
         cut = np.clip(surprise, -_OUTLIER_SPREADS * spread, _OUTLIER_SPREADS * spread)
         gain = weight / (self.own_weight[:, :, month] + self.s["own_season_months"])
         self.own_season[:, :, month] += gain * cut
-
-
-def _drift(level: FloatArray, stacked: dict[str, FloatArray]) -> FloatArray:
-    """Monthly drift of the (P, S, T) slow level over up to two years; 0 while under a year is known."""
-    own = np.zeros_like(level)
-    for months in _DRIFT_SPANS:
-        if level.shape[2] > months:
-            change = (level[:, :, months:] - level[:, :, :-months]) / months
-            own[:, :, months:] = np.where(np.isfinite(change), change, own[:, :, months:])
-    counted = own != 0
-    panel = own.sum(1, keepdims=True) / np.maximum(counted.sum(1, keepdims=True), 1)
-    share = stacked["own_drift_share"][:, :, None]
-    return np.asarray(
-        np.where(stacked["drift_damping"][:, :, None] > 0, share * own + (1 - share) * panel, 0.0)
-    )
-
-
-def _common_drift(common: FloatArray) -> FloatArray:
-    """(P, T) mean monthly change of the market since two years before, or one where no more is known."""
-    drift = np.zeros_like(common)
-    for months in _DRIFT_SPANS:
-        if common.shape[1] > months:
-            drift[:, months:] = (common[:, months:] - common[:, :-months]) / months
-    return drift
-
-
-def project(
-    states: LevelStates,
-    layer: int,
-    rows: IntArray,
-    columns: IntArray,
-    season_path: FloatArray,
-    settings: FilterSettings,
-) -> FloatArray:
-    """Forecasts a flow from N origins.
-
-    Args:
-        states: of the flow's filter.
-        layer: which of the P settings.
-        rows: (N,) studio rows in the states.
-        columns: (N,) month columns of the origins.
-        season_path: (N, H) the type's season in each projected month, on the flow's scale.
-        settings: those of the layer.
-
-    Returns:
-        (N, H) on the flow's scale; NaN where the flow has no level at the origin.
-    """
-    horizon = np.arange(1, season_path.shape[1] + 1)
-    # The own season of a projected month was last learned twelve months before it.
-    learned = columns[:, None] + horizon - 12
-    own = np.where(learned >= 0, states.own_season[layer, rows[:, None], np.maximum(learned, 0)], 0.0)
-    return np.asarray(
-        states.level[layer, rows, columns, None]
-        + states.deviation[layer, rows, columns, None] * settings.deviation_persistence**horizon
-        + states.common[layer, columns, None] * settings.common_persistence**horizon
-        + states.common_drift[layer, columns, None] * np.cumsum(settings.common_drift_damping**horizon)
-        + states.drift[layer, rows, columns, None] * np.cumsum(settings.drift_damping**horizon)
-        + states.amplitude[layer, rows, columns, None] * season_path
-        + own
-    )

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.forecasting.level_filter import FilterSettings, LevelStates, project, run_filters
+from studio_pipeline.forecasting.filter_settings import FilterSettings
+from studio_pipeline.forecasting.level_filter import run_filters
+from studio_pipeline.forecasting.level_states import LevelStates, project
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 PLAIN = FilterSettings(

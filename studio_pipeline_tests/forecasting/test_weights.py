@@ -12,8 +12,9 @@ from studio_pipeline.forecasting.hyperparameters import (
     BacktestHyperparameters,
     WeightHyperparameters,
 )
+from studio_pipeline.forecasting.target_weights import target_weights
 from studio_pipeline.forecasting.targets import TARGETS
-from studio_pipeline.forecasting.weights import fit_weights, target_weights
+from studio_pipeline.forecasting.weights import fit_weights
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline_tests.forecasting.fleets import CONFIGURATION, generated_panel, small_fleet
 

@@ -1,0 +1,99 @@
+"""What is known of a flow after each month, and what that forecasts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from studio_pipeline.forecasting.filter_settings import FilterSettings
+from studio_pipeline.panel.arrays import FloatArray, IntArray
+
+_DRIFT_SPANS = (12, 24)
+
+
+@dataclass(frozen=True)
+class LevelStates:
+    """What is known of a flow at each month's end: (P, S, T) arrays, one layer a setting; the
+    market's are (P, T).
+
+    Attributes:
+        level: slow level, NaN before the studio's first value.
+        deviation: fast deviation from it.
+        drift: monthly drift of the slow level, already mixed of own and panel.
+        common: the market's deviation.
+        common_drift: monthly drift of the market over up to two years; 0 while under a year is known.
+        own_season: the studio's own departure from its type's season in that month of the year, as known
+            after it.
+        amplitude: how strongly the studio follows its type's season, 1 before anything is known.
+        surprise: one-month-ahead error at each month, NaN where there was none.
+    """
+
+    level: FloatArray
+    deviation: FloatArray
+    drift: FloatArray
+    common: FloatArray
+    common_drift: FloatArray
+    own_season: FloatArray
+    amplitude: FloatArray
+    surprise: FloatArray
+
+
+def level_drift(level: FloatArray, stacked: dict[str, FloatArray]) -> FloatArray:
+    """Monthly drift of the (P, S, T) slow level over up to two years; 0 while under a year is known."""
+    own = np.zeros_like(level)
+    for months in _DRIFT_SPANS:
+        if level.shape[2] > months:
+            change = (level[:, :, months:] - level[:, :, :-months]) / months
+            own[:, :, months:] = np.where(np.isfinite(change), change, own[:, :, months:])
+    counted = own != 0
+    panel = own.sum(1, keepdims=True) / np.maximum(counted.sum(1, keepdims=True), 1)
+    share = stacked["own_drift_share"][:, :, None]
+    return np.asarray(
+        np.where(stacked["drift_damping"][:, :, None] > 0, share * own + (1 - share) * panel, 0.0)
+    )
+
+
+def common_drift(common: FloatArray) -> FloatArray:
+    """(P, T) mean monthly change of the market since two years before, or one where no more is known."""
+    drift = np.zeros_like(common)
+    for months in _DRIFT_SPANS:
+        if common.shape[1] > months:
+            drift[:, months:] = (common[:, months:] - common[:, :-months]) / months
+    return drift
+
+
+def project(
+    states: LevelStates,
+    layer: int,
+    rows: IntArray,
+    columns: IntArray,
+    season_path: FloatArray,
+    settings: FilterSettings,
+) -> FloatArray:
+    """Forecasts a flow from N origins.
+
+    Args:
+        states: of the flow's filter.
+        layer: which of the P settings.
+        rows: (N,) studio rows in the states.
+        columns: (N,) month columns of the origins.
+        season_path: (N, H) the type's season in each projected month, on the flow's scale.
+        settings: those of the layer.
+
+    Returns:
+        (N, H) on the flow's scale; NaN where the flow has no level at the origin.
+    """
+    horizon = np.arange(1, season_path.shape[1] + 1)
+    # The own season of a projected month was last learned twelve months before it.
+    learned = columns[:, None] + horizon - 12
+    own = np.where(learned >= 0, states.own_season[layer, rows[:, None], np.maximum(learned, 0)], 0.0)
+    return np.asarray(
+        states.level[layer, rows, columns, None]
+        + states.deviation[layer, rows, columns, None] * settings.deviation_persistence**horizon
+        + states.common[layer, columns, None] * settings.common_persistence**horizon
+        + states.common_drift[layer, columns, None] * np.cumsum(settings.common_drift_damping**horizon)
+        + states.drift[layer, rows, columns, None] * np.cumsum(settings.drift_damping**horizon)
+        + states.amplitude[layer, rows, columns, None] * season_path
+        + own
+    )

@@ -1,0 +1,131 @@
+"""The weights of one target: non-negative least squares on out-of-fold forecasts, summing to one.
+
+Errors are taken relative to the square root of the studio's size, half way between what every studio counts
+alike by and what WAPE counts by, and reweighted towards absolute errors; recent origins count more than old
+ones; neighbouring horizons share their evidence; where there is little of it, a prior on the core and the
+simple baselines holds. Learners, which cost time at every request, must earn their place: where they lower
+the error by next to nothing, all others share their weight.
+Source: Lawson & Hanson (1974) for NNLS; iteratively reweighted least squares for the absolute error.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import nnls
+
+from studio_pipeline.forecasting.candidates import CANDIDATES, combine
+from studio_pipeline.forecasting.hyperparameters import WeightHyperparameters
+from studio_pipeline.forecasting.learners import LEARNERS
+from studio_pipeline.panel.arrays import FloatArray, IntArray
+
+_PRIOR = {"core": 0.2, "direct": 0.1, "smoothing": 0.2, "persistence": 0.25, "seasonal_naive": 0.25}
+_SUM_TO_ONE = 1e3
+_MOST_REWEIGHTINGS = 25
+_SETTLED = 0.002
+_NO_WEIGHT = 0.005
+_DIGITS = 6
+
+
+def target_weights(
+    stack: FloatArray, actual: FloatArray, columns: IntArray, hyperparameters: WeightHyperparameters
+) -> FloatArray:
+    """(H, C) weights, each row non-negative and summing to 1.
+
+    Args:
+        stack: (C, N, H) forecasts; a candidate that is NaN throughout gets no weight.
+        actual: (N, H) what happened; NaN where not known.
+        columns: (N,) month columns of the origins.
+        hyperparameters: pull to the prior, memory, and sharing between horizons.
+    """
+    recency = 0.5 ** ((columns.max(initial=0) - columns) / hyperparameters.half_life_months)
+    size = error_sizes(stack)[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative, outcome = stack / size, actual / size
+    weights = _all_horizons(relative, outcome, recency, hyperparameters)
+    is_learner = np.isin(CANDIDATES, LEARNERS)
+    if not weights[:, is_learner].any():
+        return weights
+    plain = _all_horizons(
+        np.where(is_learner[:, None, None], np.nan, relative), outcome, recency, hyperparameters
+    )
+    missed = [_missed(relative, outcome, recency, w) for w in (weights, plain)]
+    return weights if missed[0] < (1 - hyperparameters.least_learner_gain) * missed[1] else plain
+
+
+def _missed(relative: FloatArray, outcome: FloatArray, recency: FloatArray, weights: FloatArray) -> float:
+    """Absolute error of the weighted mean, recent origins counting more."""
+    return float(np.nansum(recency[:, None] * np.abs(combine(relative, weights) - outcome)))
+
+
+def _all_horizons(
+    relative: FloatArray, outcome: FloatArray, recency: FloatArray, hyperparameters: WeightHyperparameters
+) -> FloatArray:
+    """(H, C) weights of (C, N, H) forecasts and (N, H) outcomes, both over the size of the errors."""
+    n_horizons = outcome.shape[1]
+    usable = np.isfinite(relative).any((1, 2)) if relative.shape[1] else np.isin(CANDIDATES, list(_PRIOR))
+    prior = np.array([_PRIOR.get(name, 0.0) for name in CANDIDATES]) * usable
+    if not prior.any():
+        # Nothing can forecast this target: the weights are kept in form, and every forecast is unknown.
+        prior[CANDIDATES.index("core")] = 1.0
+    prior = prior / prior.sum()
+    weights = np.tile(prior, (n_horizons, 1))
+    known = np.isfinite(outcome) & np.isfinite(relative[usable]).all(0)
+    start = prior[usable]
+    for h in range(n_horizons):
+        kernel = np.exp(-0.5 * ((np.arange(n_horizons) - h) / hyperparameters.horizon_bandwidth) ** 2)
+        kernel[kernel < 0.1] = 0.0
+        rows = known & (kernel > 0)
+        if rows.any():
+            share = (kernel * recency[:, None])[rows]
+            weights[h, usable] = _solve(
+                relative[usable][:, rows].T,
+                outcome[rows],
+                share,
+                prior[usable],
+                hyperparameters.prior_months,
+                start,
+            )
+            start = weights[h, usable]
+    weights[weights < _NO_WEIGHT] = 0.0
+    return np.asarray(weights / weights.sum(1, keepdims=True))
+
+
+def error_sizes(stack: FloatArray) -> FloatArray:
+    """(N,) what errors are divided by: between the mean of each origin's last twelve months and that of all.
+
+    Args:
+        stack: (C, N, H) forecasts; those of the seasonal naive for twelve months are the twelve known ones.
+    """
+    own = stack[CANDIDATES.index("seasonal_naive")].mean(1)
+    known = np.isfinite(own) & (own > 0)
+    typical = own[known].mean() if known.any() else np.nan
+    return np.asarray(np.sqrt(np.where(known, own, np.nan) * typical))
+
+
+def _solve(
+    x: FloatArray, y: FloatArray, share: FloatArray, prior: FloatArray, prior_months: float, start: FloatArray
+) -> FloatArray:
+    """(C,) weights of (R, C) forecasts against (R,) outcomes, all relative to the last known month."""
+    weights = start
+    # The spread of the candidates around their mean is what the data can tell weights apart by.
+    spread = ((x - x.mean(1, keepdims=True)) ** 2).sum(1)
+    for _ in range(_MOST_REWEIGHTINGS):
+        before = weights
+        missed = np.abs(y - x @ weights)
+        row = share / np.maximum(missed, 0.2 * max(float(np.median(missed)), 1e-9))
+        pull = prior_months / max(share.sum(), 1e-9) * float(row @ spread / x.shape[1])
+        weights = _least_squares((x * row[:, None]).T @ np.column_stack([x, y]), prior, pull)
+        if np.abs(weights - before).max() < _SETTLED:
+            break
+    return weights
+
+
+def _least_squares(moments: FloatArray, prior: FloatArray, pull: float) -> FloatArray:
+    """(C,) non-negative weights that sum to 1, from (C, C + 1) moments and a pull to the prior."""
+    gram, moment = moments[:, :-1], moments[:, -1]
+    constraint = _SUM_TO_ONE * np.trace(gram) / len(gram)
+    ridge = pull + 1e-10 * np.trace(gram)
+    root = np.linalg.cholesky(gram + constraint + ridge * np.eye(len(gram)))
+    weights, _ = nnls(root.T, np.linalg.solve(root, moment + constraint + pull * prior))
+    # A solution's last digits are its conditioning's, and would tell currencies apart.
+    return np.asarray(weights / max(weights.sum(), 1e-12)).round(_DIGITS)
