@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
+from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,6 +27,7 @@ def typed_months(raw: pd.DataFrame, rejected: Findings) -> pd.DataFrame:
     """`COLUMNS` with their types, one row a raw row; cells that can't be read are NaN, NaT or None."""
     frame = pd.DataFrame(index=pd.RangeIndex(len(raw)))
     whole = raw["malformed_row"].isna().to_numpy()
+    marks = _marks(raw)
     rejected.add(
         ~whole,
         "malformed_row",
@@ -35,22 +39,35 @@ def typed_months(raw: pd.DataFrame, rejected: Findings) -> pd.DataFrame:
         elif column.kind is Kind.MONTH:
             frame[column.name] = months_of(raw).astype("datetime64[ns]")
         else:
-            frame[column.name] = _numbers(raw, column.name, rejected)
+            frame[column.name] = _numbers(raw[column.name], column.name, marks, rejected)
     _check_required(raw, frame, whole, rejected)
     return frame
 
 
-def _numbers(raw: pd.DataFrame, column: str, rejected: Findings) -> FloatArray:
-    text = arrow_text(raw[column])
-    values = np.full(len(raw), np.nan)
-    faulty: BoolArray = np.zeros(len(raw), dtype=bool)
+class _Marks(NamedTuple):
+    """How some of the rows write their numbers: the decimal mark, the separator, and (N,) which rows."""
+
+    decimal: str
+    thousands: str
+    rows: BoolArray
+
+
+def _marks(raw: pd.DataFrame) -> list[_Marks]:
+    """Every way in which numbers are written, once for all columns."""
+    decimal, decimals = pd.factorize(raw["decimal"].fillna("."))
+    separator, separators = pd.factorize(raw["thousands"].fillna(""))
+    pairs = product(enumerate(decimals), enumerate(separators))
+    found = [_Marks(mark, by, (decimal == d) & (separator == s)) for (d, mark), (s, by) in pairs]
+    return [marks for marks in found if marks.rows.any()]
+
+
+def _numbers(cells: pd.Series[str], column: str, marks: Sequence[_Marks], rejected: Findings) -> FloatArray:
+    text = arrow_text(cells)
+    values = np.full(len(cells), np.nan)
+    faulty: BoolArray = np.zeros(len(cells), dtype=bool)
     if text.null_count == len(text):
         return values
-    codes, forms = pd.factorize(
-        pd.MultiIndex.from_arrays([raw["decimal"].fillna("."), raw["thousands"].fillna("")])
-    )
-    for code, (decimal, thousands) in enumerate(forms):
-        rows = codes == code
+    for decimal, thousands, rows in marks:
         values[rows], faulty[rows] = parse_numbers(text.filter(pa.array(rows)), decimal, thousands)
     rejected.add(
         faulty, column, "is not a number in this file's form (decimal mark and thousands stand in the map)"
