@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from studio_pipeline.panel.arrays import BoolArray, IntArray, StudioPanel
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
 
 
 def canonical_order(panel: StudioPanel) -> IntArray:
@@ -32,3 +34,21 @@ def evenly_spaced_studios(panel: StudioPanel, most: int, eligible: BoolArray | N
     if len(order) > most:
         order = order[np.linspace(0, len(order) - 1, most).astype(np.int64)]
     return np.sort(order)
+
+
+def evenly_spaced_origins(columns: IntArray, sizes: Sequence[FloatArray], most: int) -> BoolArray:
+    """(N,) whether an origin is taken: of each month at most `most`, evenly spaced by size.
+
+    Args:
+        columns: (N,) month columns of the origins.
+        sizes: what origins of one month are ordered by, (N,) each; the later ones break ties of the earlier.
+        most: number of origins taken of a month, at least 1.
+    """
+    order = np.lexsort([*reversed(sizes), columns])
+    _, month, count = np.unique(columns[order], return_inverse=True, return_counts=True)
+    place = np.arange(len(order)) - (np.cumsum(count) - count)[month]
+    share = np.minimum(most / count, 1.0)[month]
+    taken = np.zeros(len(order), dtype=bool)
+    # Half a place in: as far from the smallest as from the largest.
+    taken[order] = np.floor((place + 1) * share + 0.5) > np.floor(place * share + 0.5)
+    return taken

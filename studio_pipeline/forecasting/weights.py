@@ -20,9 +20,12 @@ from studio_pipeline.forecasting.hyperparameters import (
     WeightHyperparameters,
 )
 from studio_pipeline.forecasting.learners import LearnerFit
+from studio_pipeline.forecasting.sampling import evenly_spaced_origins
 from studio_pipeline.forecasting.target_weights import target_weights
 from studio_pipeline.forecasting.targets import TARGETS
 from studio_pipeline.panel.arrays import BoolArray, FloatArray
+
+_MOST_STUDIOS_A_MONTH = 400
 
 
 @dataclass(frozen=True)
@@ -71,14 +74,17 @@ def fit_weights(
 
     Nothing is known before the first fold. Where others follow it, it isn't scored, and only calibrates their
     intervals: its weights are then those that its own forecasts give by the second fold's cutoff.
+    Of a large panel some studios of each month speak for all: they tell a few weights apart as well.
     """
     oof = core.out_of_fold
-    everything = np.ones(len(oof.fold), dtype=bool)
-    frame = _weights_frame(core, fits, everything, None, configuration.weights)
+    sizes = (oof.last_known["revenue"], oof.candidates["revenue"]["core"][:, 0])
+    used = evenly_spaced_origins(oof.origins.columns, sizes, _MOST_STUDIOS_A_MONTH)
+    frame = _weights_frame(core, fits, used, None, configuration.weights)
     folds = []
     for number in range(len(core.folds)):
         last = max(number, 1) if len(core.folds) > 1 else number
-        known = _weights_frame(core, fits, oof.fold < last, core.folds[last].cutoff, configuration.weights)
+        before = used & (oof.fold < last)
+        known = _weights_frame(core, fits, before, core.folds[last].cutoff, configuration.weights)
         folds.append(known.assign(fold=number))
     return EnsembleWeights(
         frame, pd.concat(folds, ignore_index=True) if folds else frame.assign(fold=0).iloc[:0]
