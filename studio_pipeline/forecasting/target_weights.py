@@ -21,8 +21,9 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray
 _PRIOR = {"core": 0.2, "direct": 0.1, "smoothing": 0.2, "persistence": 0.25, "seasonal_naive": 0.25}
 _SUM_TO_ONE = 1e3
 _MOST_REWEIGHTINGS = 25
-_SETTLED = 0.002
+_SETTLED = 0.004
 _NO_WEIGHT = 0.005
+_LEAST_KERNEL = 0.1
 _DIGITS = 6
 
 
@@ -70,21 +71,16 @@ def _all_horizons(
     prior = prior / prior.sum()
     weights = np.tile(prior, (n_horizons, 1))
     known = np.isfinite(outcome) & np.isfinite(relative[usable]).all(0)
+    all_rows = np.concatenate([relative[usable], outcome[None]])
     start = prior[usable]
     for h in range(n_horizons):
         kernel = np.exp(-0.5 * ((np.arange(n_horizons) - h) / hyperparameters.horizon_bandwidth) ** 2)
-        kernel[kernel < 0.1] = 0.0
-        rows = known & (kernel > 0)
-        if rows.any():
-            share = (kernel * recency[:, None])[rows]
-            weights[h, usable] = _solve(
-                relative[usable][:, rows].T,
-                outcome[rows],
-                share,
-                prior[usable],
-                hyperparameters.prior_months,
-                start,
-            )
+        near = kernel >= _LEAST_KERNEL
+        used = known[:, near]
+        if used.any():
+            share = (kernel[near] * recency[:, None])[used]
+            rows = all_rows[:, :, near][:, used]
+            weights[h, usable] = _solve(rows, share, prior[usable], hyperparameters.prior_months, start)
             start = weights[h, usable]
     weights[weights < _NO_WEIGHT] = 0.0
     return np.asarray(weights / weights.sum(1, keepdims=True))
@@ -103,18 +99,18 @@ def error_sizes(stack: FloatArray) -> FloatArray:
 
 
 def _solve(
-    x: FloatArray, y: FloatArray, share: FloatArray, prior: FloatArray, prior_months: float, start: FloatArray
+    rows: FloatArray, share: FloatArray, prior: FloatArray, prior_months: float, start: FloatArray
 ) -> FloatArray:
-    """(C,) weights of (R, C) forecasts against (R,) outcomes, all relative to the last known month."""
-    weights = start
+    """(C,) weights of C forecasts against the outcome, the last of (C + 1, R) rows over the size of errors."""
+    weights, forecasts = start, rows[:-1]
     # The spread of the candidates around their mean is what the data can tell weights apart by.
-    spread = ((x - x.mean(1, keepdims=True)) ** 2).sum(1)
+    spread = forecasts.var(0)
     for _ in range(_MOST_REWEIGHTINGS):
         before = weights
-        missed = np.abs(y - x @ weights)
+        missed = np.abs(rows[-1] - weights @ forecasts)
         row = share / np.maximum(missed, 0.2 * max(float(np.median(missed)), 1e-9))
-        pull = prior_months / max(share.sum(), 1e-9) * float(row @ spread / x.shape[1])
-        weights = _least_squares((x * row[:, None]).T @ np.column_stack([x, y]), prior, pull)
+        pull = prior_months / max(share.sum(), 1e-9) * float(row @ spread)
+        weights = _least_squares((forecasts * row) @ rows.T, prior, pull)
         if np.abs(weights - before).max() < _SETTLED:
             break
     return weights

@@ -25,7 +25,7 @@ from studio_pipeline.forecasting.target_weights import target_weights
 from studio_pipeline.forecasting.targets import TARGETS
 from studio_pipeline.panel.arrays import BoolArray, FloatArray
 
-_MOST_STUDIOS_A_MONTH = 400
+_MOST_STUDIOS_A_MONTH = 150
 
 
 @dataclass(frozen=True)
