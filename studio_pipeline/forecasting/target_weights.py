@@ -101,7 +101,7 @@ def error_sizes(stack: FloatArray) -> FloatArray:
 def _solve(
     rows: FloatArray, share: FloatArray, prior: FloatArray, prior_months: float, start: FloatArray
 ) -> FloatArray:
-    """(C,) weights of C forecasts against the outcome, the last of (C + 1, R) rows over the size of errors."""
+    """(C,) weights of C forecasts against the outcome, the last of (C + 1, R) rows over the error size."""
     weights, forecasts = start, rows[:-1]
     # The spread of the candidates around their mean is what the data can tell weights apart by.
     spread = forecasts.var(0)
