@@ -16,7 +16,8 @@ from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.level_filter import run_filters
 from studio_pipeline.forecasting.level_states import LevelStates, project
 from studio_pipeline.forecasting.own_smoothing import own_smoothing
-from studio_pipeline.forecasting.responses import RESPONDING, RowResponses, starting_members
+from studio_pipeline.forecasting.response_regressors import RESPONDING, starting_members
+from studio_pipeline.forecasting.responses import RowResponses
 from studio_pipeline.forecasting.stock_and_flow import CorePaths, simulate_terms
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 

@@ -28,7 +28,8 @@ from studio_pipeline.forecasting.flows import (
 from studio_pipeline.forecasting.hyperparameters import CoreHyperparameters
 from studio_pipeline.forecasting.mean_shift import mean_shift
 from studio_pipeline.forecasting.response_estimation import estimate_responses
-from studio_pipeline.forecasting.responses import RESPONDING, Responses
+from studio_pipeline.forecasting.response_regressors import RESPONDING
+from studio_pipeline.forecasting.responses import Responses
 from studio_pipeline.forecasting.sampling import evenly_spaced_studios
 from studio_pipeline.forecasting.seasons import type_seasons
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel

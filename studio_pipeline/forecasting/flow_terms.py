@@ -11,12 +11,8 @@ import numpy as np
 
 from studio_pipeline.forecasting.class_planning import ClassPlanning
 from studio_pipeline.forecasting.flows import sigmoid
-from studio_pipeline.forecasting.responses import (
-    RESPONDING,
-    Responses,
-    RowResponses,
-    classes_per_member,
-)
+from studio_pipeline.forecasting.response_regressors import RESPONDING, classes_per_member
+from studio_pipeline.forecasting.responses import Responses, RowResponses
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 START_LEVER = "current_member_count"

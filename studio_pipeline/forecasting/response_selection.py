@@ -13,7 +13,7 @@ from studio_pipeline.panel.arrays import FloatArray
 BURDENS = ("price", "crowding", "overwork")
 """More of them can't win members."""
 
-CONTROLS = ("members",)
+CONTROLS = ("members", "timetable", "visits")
 """They stand beside regressors and are no levers."""
 _LARGEST = {"classes": 1.0}
 _FALSE_IN_A_PANEL = 0.002

@@ -7,7 +7,8 @@ from dataclasses import asdict, astuple
 from typing import Any
 
 from studio_pipeline.forecasting.queries import LeverEffect
-from studio_pipeline.forecasting.responses import Comfort, OwnResponses, Responses
+from studio_pipeline.forecasting.response_regressors import Comfort
+from studio_pipeline.forecasting.responses import OwnResponses, Responses
 
 
 def responses_to_json(responses: Responses) -> dict[str, Any]:

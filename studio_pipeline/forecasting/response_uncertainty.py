@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from studio_pipeline.forecasting.query_warnings import Effects
-from studio_pipeline.forecasting.responses import crowding, overwork
+from studio_pipeline.forecasting.response_regressors import crowding, overwork
 from studio_pipeline.panel.arrays import FloatArray
 
 _SMALLEST_PRICE = 1e-9

@@ -13,34 +13,14 @@ from functools import cached_property
 
 import numpy as np
 
-from studio_pipeline.forecasting.flows import previous_month
 from studio_pipeline.forecasting.queries import LeverEffect
-from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
-
-TYPICAL_ATTENDANCE = 0.65
-
-RESPONDING = ("retention", "acquisition")
-REGRESSORS_OF: dict[str, tuple[str, ...]] = {
-    "retention": ("price", "fullness", "crowding", "overwork"),
-    "acquisition": ("price", "crowding", "overwork"),
-    "visits": ("classes",),
-}
-"""What each flow may respond to. Joiners don't know how full classes were, and their own visits fill them."""
-
-
-@dataclass(frozen=True)
-class Comfort:
-    """From where on more is a burden.
-
-    Attributes:
-        attendance_rate: above it classes are crowded, 0..1.
-        utilization: above it staff are overworked, 0..1.
-        same_month: whether crowding is felt in its own month; else in the month after.
-    """
-
-    attendance_rate: float = 0.8
-    utilization: float = 0.85
-    same_month: bool = False
+from studio_pipeline.forecasting.response_regressors import (
+    REGRESSORS_OF,
+    Comfort,
+    classes_per_member,
+    contribution,
+)
+from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -148,7 +128,7 @@ class Responses:
         """
         slopes = {name: np.array(self.slope(flow, name)) for name in REGRESSORS_OF[flow]}
         now = attendance_before if attendance is None else attendance
-        return _contribution(slopes, self.comfort, price_log, (attendance_before, now), utilization)
+        return contribution(slopes, self.comfort, price_log, (attendance_before, now), utilization)
 
     def visits_contribution(self, classes: FloatArray, members: FloatArray) -> FloatArray:
         """What classes a member add to the log of visits a member."""
@@ -204,7 +184,7 @@ class RowResponses:
         """As `Responses.contribution`, the arrays' first axis being the N rows."""
         slopes = {name: _along(self.slope(flow, name), price_log) for name in REGRESSORS_OF[flow]}
         now = attendance_before if attendance is None else attendance
-        return _contribution(slopes, self.comfort, price_log, (attendance_before, now), utilization)
+        return contribution(slopes, self.comfort, price_log, (attendance_before, now), utilization)
 
     def visits_contribution(self, classes: FloatArray, members: FloatArray) -> FloatArray:
         """As `Responses.visits_contribution`, the arrays' first axis being the N rows."""
@@ -214,45 +194,3 @@ class RowResponses:
 
 def _along(slope: FloatArray, values: FloatArray) -> FloatArray:
     return slope.reshape(slope.shape + (1,) * (values.ndim - 1))
-
-
-def _contribution(
-    slopes: Mapping[str, FloatArray],
-    comfort: Comfort,
-    price_log: FloatArray,
-    attendance: tuple[FloatArray, FloatArray],
-    utilization: FloatArray,
-) -> FloatArray:
-    before, now = (np.where(np.isfinite(rate), rate, TYPICAL_ATTENDANCE) for rate in attendance)
-    crowded = crowding(now if comfort.same_month else before, comfort.attendance_rate)
-    worked = np.where(np.isfinite(utilization), utilization, comfort.utilization)
-    total = slopes["crowding"] * crowded + slopes["overwork"] * overwork(worked, comfort.utilization)
-    if "fullness" in slopes:
-        total = total + slopes["fullness"] * before
-    return np.asarray(total + np.where(slopes["price"] != 0, slopes["price"] * price_log, 0.0))
-
-
-def crowding(attendance: FloatArray, comfortable: float = Comfort.attendance_rate) -> FloatArray:
-    """Attendance above the comfortable rate, in rate points."""
-    return np.maximum(attendance - comfortable, 0.0)
-
-
-def overwork(utilization: FloatArray, comfortable: float = Comfort.utilization) -> FloatArray:
-    """Staff utilisation above the comfortable rate, in rate points."""
-    return np.maximum(utilization - comfortable, 0.0)
-
-
-def starting_members(panel: StudioPanel) -> FloatArray:
-    """(S, T) members at each month's start; where they are unknown, those at its end."""
-    members = panel.values["total_members"]
-    before = previous_month(members)
-    return np.where(np.isfinite(before), before, members)
-
-
-def classes_per_member(
-    classes: FloatArray, members: FloatArray, unknown: float | FloatArray = np.nan
-) -> FloatArray:
-    """Log of classes a member; `unknown` where there are none."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        density = np.log(classes / members)
-    return np.where(np.isfinite(density), density, unknown)

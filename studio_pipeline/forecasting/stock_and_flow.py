@@ -24,7 +24,8 @@ from studio_pipeline.forecasting.flow_terms import (
     OriginStock,
     flow_terms,
 )
-from studio_pipeline.forecasting.responses import TYPICAL_ATTENDANCE, Responses, RowResponses
+from studio_pipeline.forecasting.response_regressors import TYPICAL_ATTENDANCE
+from studio_pipeline.forecasting.responses import Responses, RowResponses
 from studio_pipeline.panel.arrays import FloatArray
 
 _LEAST_DENSITY = 1e-9

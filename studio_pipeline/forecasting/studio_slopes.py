@@ -11,12 +11,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from studio_pipeline.forecasting.response_regression import (
-    ErrorComponents,
-    Information,
-    PanelRows,
-    information,
-)
+from studio_pipeline.forecasting.error_components import ErrorComponents
+from studio_pipeline.forecasting.panel_rows import PanelRows
+from studio_pipeline.forecasting.response_regression import Information, information
 from studio_pipeline.forecasting.response_selection import BURDENS, Selection
 from studio_pipeline.forecasting.responses import OwnResponses
 from studio_pipeline.panel.arrays import BoolArray, FloatArray
@@ -121,14 +118,7 @@ def _every_studio(
     grams, scores = [], []
     for first in range(0, len(rows.known), _STUDIOS_AT_ONCE):
         some = slice(first, first + _STUDIOS_AT_ONCE)
-        part = PanelRows(
-            few.outcome[some],
-            few.regressors[:, some],
-            few.known[some],
-            few.counting[some],
-            few.groups[some],
-            few.calendar_months,
-        )
+        part = few.select(some)
         told = information(part, components, market)
         grams.append(told.gram)
         scores.append(told.score)

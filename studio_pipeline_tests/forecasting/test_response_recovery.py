@@ -10,14 +10,17 @@ import pytest
 from studio_pipeline.forecasting.core_parameters import CoreParameters
 from studio_pipeline.forecasting.flows import flow_series
 from studio_pipeline.forecasting.response_estimation import estimate_responses
+from studio_pipeline.forecasting.response_regressors import starting_members
 from studio_pipeline.forecasting.responses import Responses
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator import months
 from studio_pipeline.panel.generator.options import GeneratorOptions
 from studio_pipeline.panel.generator.responses import PlantedResponses, planted_responses
+from studio_pipeline_tests.forecasting.fleets import with_values
 
-SEEDS = range(40)
+SEEDS = range(3000, 3060)
+VISITS_SEEDS = range(4)
 NOTHING = PlantedResponses(
     price_on_retention=0.0,
     price_on_acquisition=0.0,
@@ -54,8 +57,10 @@ def test_planted_responses_are_within_two_standard_errors_nine_times_in_ten() ->
             hits.setdefault(name, []).append(abs(effect.estimate - truth) <= 2 * effect.standard_error)
             found.setdefault(name, []).append(effect.source == "data")
     shares = {name: float(np.mean(hit)) for name, hit in hits.items()}
-    assert np.mean([hit for each in hits.values() for hit in each]) >= 0.9, shares
-    assert min(shares.values()) >= 0.85, shares
+    # Of 240 slopes, a true rate of 0.9 gives at least 0.855 in 99 of 100 cases, one of 0.8 in 2.
+    assert np.mean([hit for each in hits.values() for hit in each]) >= 0.855, shares
+    # Of 60, a true rate of 0.9 gives at least 0.78 in 199 of 200 cases.
+    assert min(shares.values()) >= 0.78, shares
     # Intervals that hold because they are wide would be no recovery.
     assert np.mean([hit for each in found.values() for hit in each]) >= 0.85
     assert np.mean(found["price on retention"]) >= 0.95
@@ -74,6 +79,32 @@ def test_nothing_planted_is_nothing_found(monkeypatch: pytest.MonkeyPatch) -> No
             for name, effect in responses.effects[flow].items():
                 assert (effect.source, effect.effect) == ("prior", 0.0), (seed, flow, name, effect)
         assert not {"retention", "acquisition"} & set(responses.own)
+
+
+def test_visits_respond_to_classes_as_much_as_rooms_that_turn_members_away_let_them() -> None:
+    """A full room turns members away, an empty one is visited all the same: more classes bring more visits,
+    even where members choose none because of them.
+    """
+    for seed in VISITS_SEEDS:
+        small = GeneratorOptions(studios=60, months=48, seed=seed, vary=True)
+        panel = panel_from_frame(months.generate_months(small))
+        share = np.clip((panel.values["class_attendance_rate"] - 0.4) / 0.6, 1e-3, 1 - 1e-3)
+        wished = 0.7 + 0.15 * np.log(share / (1 - share))
+        bend = wished / (0.4 + 0.6 * share) * 4 * share * (1 - share)
+        truth = 1 - (1 - planted_responses(small).classes_on_visits) * bend.mean()
+        effect = estimated(panel).effects["visits"]["classes"]
+        assert effect.source == "data"
+        assert effect.effect == pytest.approx(truth, abs=0.12)
+
+
+def test_visits_that_know_nothing_of_classes_do_not_respond_to_them() -> None:
+    rng = np.random.default_rng(3)
+    for seed in VISITS_SEEDS:
+        panel = panel_from_frame(months.generate_months(GeneratorOptions(studios=40, months=36, seed=seed)))
+        mood = np.exp(rng.normal(0, 0.05, (40, 1)) + rng.normal(0, 0.02, (40, 36)).cumsum(1))
+        before = starting_members(panel)
+        blind = with_values(panel, {"total_class_attendance": 6 * mood * before})
+        assert estimated(blind).effects["visits"]["classes"].source == "prior"
 
 
 def test_a_small_fleet_claims_no_response_that_is_not_planted(monkeypatch: pytest.MonkeyPatch) -> None:

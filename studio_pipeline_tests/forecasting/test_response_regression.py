@@ -5,13 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.response_regression import (
-    ErrorComponents,
-    PanelRows,
-    error_components,
-    information,
-    without_effects,
-)
+from studio_pipeline.forecasting.error_components import ErrorComponents, error_components
+from studio_pipeline.forecasting.panel_rows import PanelRows, without_effects
+from studio_pipeline.forecasting.response_regression import information
 from studio_pipeline.forecasting.response_selection import Candidate, credible, select
 from studio_pipeline.forecasting.studio_slopes import own_responses, shrunk
 from studio_pipeline.panel.arrays import FloatArray
@@ -77,6 +73,54 @@ def test_given_the_market_studios_can_be_asked_by_themselves() -> None:
         rows.groups[20:], rows.calendar_months,
     )  # fmt: skip
     np.testing.assert_allclose(information(half, COMPONENTS, whole.market).gram, whole.gram[20:])
+
+
+def test_standard_errors_are_a_jackknife_that_leaves_out_a_studio_with_its_market() -> None:
+    rows = simulated(4, [-1.0, 0.5], n_studios=10, n_months=15)
+    found = information(rows, COMPONENTS)
+    without = []
+    for studio in range(10):
+        others = rows.select(np.delete(np.arange(10), studio))
+        without.append(by_dummies(others, COMPONENTS)[0])
+        np.testing.assert_allclose(
+            np.linalg.solve(found.of_others[studio, :2, :2], found.of_others[studio, :2, 2]),
+            without[-1],
+            rtol=1e-6,
+        )
+    result = found.slopes([0, 1])
+    jackknife = np.sqrt(0.9 * ((np.array(without) - result.slope) ** 2).sum(0))
+    model = np.sqrt(np.diag(np.linalg.inv(found.gram.sum(0))) * result.scale)
+    np.testing.assert_allclose(result.standard_error, np.maximum(jackknife, model), rtol=1e-5)
+
+
+def test_what_one_studio_alone_moved_is_not_significant() -> None:
+    rows = simulated(5, [-3.0])
+    alone = np.where(np.arange(40)[None, :, None] == 0, rows.regressors, 0.0)
+    outcome = rows.outcome + 3 * rows.regressors[0] - 3 * alone[0]
+    moved = PanelRows(outcome, alone, rows.known, rows.counting, rows.groups, rows.calendar_months)
+    result = information(moved, COMPONENTS).slopes([0])
+    assert np.isfinite(result.standard_error[0])
+    assert result.standard_error[0] > 0.9 * abs(result.slope[0])
+
+
+@pytest.mark.slow
+def test_standard_errors_are_as_large_as_errors_where_few_studios_move_a_lever() -> None:
+    errors, squares, without_correction = [], [], []
+    for seed in range(150):
+        rows = simulated(seed, [-1.0], n_studios=16, spread=0.5)
+        few = np.where(np.arange(16)[None, :, None] < 8, 3.0, 0.3) * rows.regressors
+        own = rows.outcome + (few - rows.regressors)[0] * -1.0
+        moved = PanelRows(own, few, rows.known, rows.counting, rows.groups, rows.calendar_months)
+        found = information(moved, COMPONENTS)
+        result = found.slopes([0])
+        errors.append(result.slope[0] + 1)
+        squares.append(result.standard_error[0] ** 2)
+        of_studio = (found.score - found.gram[:, :, 0] * result.slope)[:, 0]
+        without_correction.append((of_studio**2).sum() / found.gram.sum() ** 2)
+    # The variance is right on average; the ratio of a single slope to its error still has a t's tails.
+    actual = np.mean(np.square(errors))
+    assert 0.75 < np.mean(squares) / actual < 1.5
+    assert np.mean(without_correction) / actual < 0.7
 
 
 def test_a_variogram_tells_the_components_apart() -> None:

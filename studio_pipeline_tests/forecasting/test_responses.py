@@ -12,8 +12,9 @@ import pytest
 from studio_pipeline.forecasting.flows import flow_series, sigmoid
 from studio_pipeline.forecasting.queries import LeverEffect
 from studio_pipeline.forecasting.response_estimation import estimate_responses
+from studio_pipeline.forecasting.response_regressors import Comfort, crowding, overwork
 from studio_pipeline.forecasting.response_storage import responses_from_json, responses_to_json
-from studio_pipeline.forecasting.responses import Comfort, OwnResponses, Responses, crowding, overwork
+from studio_pipeline.forecasting.responses import OwnResponses, Responses
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import NUMERIC_COLUMNS
 from studio_pipeline_tests.forecasting.fleets import with_values, without_columns
