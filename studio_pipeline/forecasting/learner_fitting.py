@@ -13,7 +13,7 @@ from studio_pipeline.forecasting.core_fit import CoreFit, backtest_studios, fold
 from studio_pipeline.forecasting.correction_sizes import CorrectionSizes
 from studio_pipeline.forecasting.feature_store import feature_array
 from studio_pipeline.forecasting.folds import Origins, origins_between
-from studio_pipeline.forecasting.given_features import determined, monotone_signs
+from studio_pipeline.forecasting.given_features import determined, monotone_signs, trailing_levels
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
 from studio_pipeline.forecasting.known_levers import known_levers
 from studio_pipeline.forecasting.learners import FittedLearner, LearnerFit, LearnerName
@@ -23,6 +23,7 @@ from studio_pipeline.forecasting.learning_rows import (
     RowArray,
     row_features,
     typical_of_month,
+    with_given,
 )
 from studio_pipeline.forecasting.targets import TARGETS
 from studio_pipeline.forecasting.training_rows import LearningRows, learning_rows
@@ -61,9 +62,11 @@ def fit_learner(
         models = _fit_targets(learner, rows, configuration)
         here = core.out_of_fold.fold == number
         asked = Origins(core.out_of_fold.origins.rows[here], core.out_of_fold.origins.columns[here])
+        asked_rows = _free_rows(laid_out, states, asked)
+        levels = trailing_levels(states.panel, asked)
         levers = known_levers(panel, asked, MAX_HORIZON_MONTHS)
         for found, given in ((free, {}), (known, levers)):
-            corrections = _corrections(models, rows.sizes, laid_out, states, asked, given)
+            corrections = _corrections(models, rows.sizes, with_given(asked_rows, levels, given), given)
             for target, correction in corrections.items():
                 found[target][here] = correction
     states = core_states(panel, core.parameters)
@@ -81,25 +84,27 @@ def fit_learner(
     )
 
 
+def _free_rows(features: FloatArray, states: CoreStates, origins: Origins) -> RowArray:
+    """(N, 12, F) rows of N origins, every lever free."""
+    rows, columns = origins.rows, origins.columns
+    paths = project_core(states, rows, columns, MAX_HORIZON_MONTHS)
+    typical = {int(c): typical_of_month(features[:, c], states, int(c)) for c in np.unique(columns)}
+    x = row_features(features[rows, columns], paths, states.panel, origins, typical, {})
+    return x.reshape(len(origins), MAX_HORIZON_MONTHS, len(ROW_FEATURES))
+
+
 def _corrections(
     models: Mapping[str, FittedLearner],
     sizes: Mapping[str, CorrectionSizes],
-    features: FloatArray,
-    states: CoreStates,
-    origins: Origins,
+    rows: RowArray,
     levers: Mapping[str, FloatArray],
 ) -> dict[str, FloatArray]:
-    """Target to (N, 12) corrections under levers; 0 where those leave nothing to correct."""
-    rows, columns = origins.rows, origins.columns
-    free = project_core(states, rows, columns, MAX_HORIZON_MONTHS)
-    typical = {int(c): typical_of_month(features[:, c], states, int(c)) for c in np.unique(columns)}
-    x = row_features(features[rows, columns], free, states.panel, origins, typical, levers)
-    given = x.reshape(len(origins), MAX_HORIZON_MONTHS, -1)[:, :, IS_GIVEN]
-    certain = determined(levers)
+    """Target to (N, 12) corrections from (N, 12, F) rows under levers; 0 where nothing is left to correct."""
+    given, certain = rows[:, :, IS_GIVEN], determined(levers)
     found = {}
     for target, model in models.items():
-        correction = model.predict(x).reshape(-1, MAX_HORIZON_MONTHS) * sizes[target].of(given)
-        found[target] = np.where(certain[target], 0.0, correction)
+        answers = model.predict(rows.reshape(-1, rows.shape[2])).reshape(rows.shape[:2])
+        found[target] = np.where(certain[target], 0.0, answers * sizes[target].of(given))
     return found
 
 
