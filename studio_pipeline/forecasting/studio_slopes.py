@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from studio_pipeline.forecasting.error_components import ErrorComponents
 from studio_pipeline.forecasting.panel_rows import PanelRows
 from studio_pipeline.forecasting.response_regression import Information, information
-from studio_pipeline.forecasting.response_selection import BURDENS, Selection
+from studio_pipeline.forecasting.response_selection import BURDENS, CONTROLS, Selection
 from studio_pipeline.forecasting.responses import OwnResponses
 from studio_pipeline.panel.arrays import BoolArray, FloatArray
 
@@ -52,7 +52,7 @@ def own_responses(
     own = {}
     for place, name in enumerate(selection.used):
         found = selection.found[name]
-        if not found.credible:
+        if name in CONTROLS or not found.credible:
             continue
         precision = gram[:, place, place] / selection.slopes.scale
         heard = (precision > prior_scale**-2) & _moved(rows, selection.used[name])
