@@ -167,7 +167,7 @@ def _deviation(values: FloatArray, weights: FloatArray) -> float:
     """Weighted root mean square; values beyond four robust deviations are cut."""
     size = np.abs(values)
     reach = _LARGEST_DEVIATIONS * max(
-        float(_weighted_quantile(size, weights, np.array([0.5]))[0]) / 0.6745, 1e-9
+        float(weighted_quantile(size, weights, np.array([0.5]))[0]) / 0.6745, 1e-9
     )
     cut = np.minimum(size, reach)
     return float(np.sqrt((weights * cut**2).sum() / weights.sum()))
@@ -176,10 +176,11 @@ def _deviation(values: FloatArray, weights: FloatArray) -> float:
 def _quantiles(values: FloatArray, weights: FloatArray) -> FloatArray:
     """(Q,) finite-sample quantiles at `GRID`."""
     outward = np.clip(0.5 + (GRID - 0.5) * (1 + 1 / len(values)), 0, 1)
-    return _weighted_quantile(values, weights, outward)
+    return weighted_quantile(values, weights, outward)
 
 
-def _weighted_quantile(values: FloatArray, weights: FloatArray, levels: FloatArray) -> FloatArray:
+def weighted_quantile(values: FloatArray, weights: FloatArray, levels: FloatArray) -> FloatArray:
+    """(Q,) quantiles of (N,) values at (Q,) levels, 0..1, by (N,) weights."""
     order = np.argsort(values, kind="stable")
     share = weights[order]
     middle = (np.cumsum(share) - 0.5 * share) / share.sum()

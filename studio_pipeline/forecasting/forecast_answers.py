@@ -50,10 +50,11 @@ class AnswerParts:
 @dataclass(frozen=True)
 class _Spread:
     """How uncertain an answer is: (h,) deviations of the months' log errors with levers carried out exactly
-    and as they are, and what carrying them out adds to the total, currency.
+    and as they are, the common part of the former, and what carrying them out adds to the total, currency.
     """
 
     exact: FloatArray
+    common: FloatArray
     month: FloatArray
     total_execution: float
 
@@ -102,15 +103,17 @@ class Answers:
         months = len(revenue)
         shown = parts.known.shown
         if parts.known.history_months:
-            exact = self._model.intervals.given_scale(parts.scale, levers, shown)[:months]
+            exact, common = self._model.intervals.given_scale(parts.scale, levers, shown)
         else:
             # Of a studio without history all levers are given, and still little is known.
-            exact = (parts.scale * widening_outside(levers, shown))[:months]
+            wider = widening_outside(levers, shown)
+            exact, common = parts.scale * wider, self._model.intervals.common_deviation * wider
+        exact, common = exact[:months], common[:months]
         if parts.execution is None:
-            return _Spread(exact, exact, 0.0)
+            return _Spread(exact, common, exact, 0.0)
         effects = parts.execution[:, :months]
         month = np.hypot(exact, np.sqrt((effects**2).sum(0)))
-        return _Spread(exact, month, float(np.sqrt(((effects * revenue).sum(1) ** 2).sum())))
+        return _Spread(exact, common, month, float(np.sqrt(((effects * revenue).sum(1) ** 2).sum())))
 
     def _total(self, revenue: FloatArray, spread: _Spread, level: float) -> tuple[float, float]:
         """Interval of the sum; levers are off alike in all months, so they add to it more than errors do."""
@@ -130,7 +133,7 @@ class Answers:
         levers that are carried out inexactly move one of them alone.
         """
         months = query.projection_months
-        given = Projected(parts.given[0, :months], spread.exact)
+        given = Projected(parts.given[0, :months], spread.exact, spread.common)
         usual = Projected(parts.free[0, :months], parts.scale[:months])
         deviation = response_deviation(
             parts.known.effects,

@@ -60,6 +60,10 @@ class IntervalTables:
         return np.asarray(np.sqrt(np.diag(self.common)))
 
     @cached_property
+    def _common_variance(self) -> FloatArray:
+        return np.asarray(np.diag(self.common))
+
+    @cached_property
     def total_deviation(self) -> FloatArray:
         """(H,) deviation of the log error of the sum over the first h months, over their mean deviation."""
         low, high = self.quantiles(_ONE_DEVIATION)[2:]
@@ -84,8 +88,8 @@ class IntervalTables:
         scale: FloatArray,
         levers: Mapping[str, FloatArray],
         shown: Mapping[str, tuple[float, float]],
-    ) -> FloatArray:
-        """(H,) deviation of one answer's log error under levers.
+    ) -> tuple[FloatArray, FloatArray]:
+        """(H,) deviation of one answer's log error under levers, and of the common part of that error.
 
         Narrower than with every lever free, by the levers that are given, and wider again by how far outside
         the shown range they lie. Months before the first given one stay as they are.
@@ -96,19 +100,35 @@ class IntervalTables:
             shown: lever to its smallest and largest shown value.
         """
         if not levers:
-            return scale
-        narrower = self.levers.factor({name: path[None] for name, path in levers.items()})[0]
-        return np.asarray(scale * narrower * widening_outside(levers, shown))
+            return scale, self.common_deviation[: len(scale)]
+        narrower, common = self.narrowed(scale[None], {name: path[None] for name, path in levers.items()})
+        wider = widening_outside(levers, shown)
+        return np.asarray(narrower[0] * wider), np.asarray(common[0] * wider)
 
-    def own_scale(self, scale: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def narrowed(self, scale: FloatArray, levers: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
+        """(N, H) deviations that levers leave of (N, H) deviations with every lever free, and their common
+        part.
+
+        Args:
+            scale: (N, H) with every lever free.
+            levers: lever to (N, H) given values, NaN where free.
+        """
+        own, common = self.levers.left(levers)
+        market = self._common_variance[: scale.shape[1]] * common
+        free_own = np.maximum(scale**2 - self._common_variance[: scale.shape[1]], 0.0)
+        return np.sqrt(free_own * own + market), np.sqrt(market)
+
+    def own_scale(self, scale: FloatArray, common: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
         """(N, H) deviations of the own part of a scale, and what (N, H) the common paths are multiplied by.
 
-        Where levers are given, the scale may be below the free market's: the common part then shrinks too.
+        Args:
+            scale: (N, h) deviations of answers.
+            common: (N, h) their common part; that of a free answer by default.
         """
-        common = self.common_deviation[: scale.shape[1]]
-        part = np.minimum(common, np.sqrt(_LARGEST_COMMON_SHARE) * scale)
+        free = self.common_deviation[: scale.shape[1]]
+        part = np.minimum(free if common is None else common, np.sqrt(_LARGEST_COMMON_SHARE) * scale)
         with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.where(common > 0, part / common, 0.0)
+            share = np.where(free > 0, part / free, 0.0)
         return np.sqrt(scale**2 - part**2), share
 
     def quantiles(self, level: float) -> tuple[FloatArray, ...]:

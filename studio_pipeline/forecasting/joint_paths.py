@@ -27,10 +27,12 @@ class Projected:
     Attributes:
         revenue: (h,) mean of each month, currency.
         scale: (h,) deviation of its log error.
+        common: (h,) deviation of the common part of that error; None for that of a free answer.
     """
 
     revenue: FloatArray
     scale: FloatArray
+    common: FloatArray | None = None
 
 
 def revenue_paths(tables: IntervalTables, revenue: FloatArray, scale: FloatArray) -> FloatArray:
@@ -95,14 +97,18 @@ def difference_paths(
             over the months.
     """
     months = len(one.revenue)
-    (own_a, own_b), (share_a, share_b) = tables.own_scale(np.stack([one.scale, other.scale]))
+    free = tables.common_deviation[:months]
+    common = [free if answer.common is None else answer.common for answer in (one, other)]
+    (own_a, own_b), (share_a, share_b) = tables.own_scale(
+        np.stack([one.scale, other.scale]), np.stack(common)
+    )
     own = one.revenue * own_a - other.revenue * own_b
-    common = one.revenue * share_a - other.revenue * share_b
+    shared = one.revenue * share_a - other.revenue * share_b
     return np.asarray(
         one.revenue
         - other.revenue
         + tables.own_paths[:, :months] * own
-        + tables.common_paths[:, :months] * common
+        + tables.common_paths[:, :months] * shared
         + _response_draws(len(tables.own_paths))[:, None] * response_deviation
     )
 

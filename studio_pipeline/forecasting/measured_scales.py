@@ -8,15 +8,19 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from studio_pipeline.forecasting.calibration import Calibration
+from studio_pipeline.forecasting.calibration import Calibration, weighted_quantile
 from studio_pipeline.forecasting.common_error import split_common
 from studio_pipeline.forecasting.core_fit import CoreFit
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.known_levers import HELD_LEVERS
-from studio_pipeline.forecasting.lever_shares import LeverShares, fit_lever_shares
+from studio_pipeline.forecasting.lever_share_fit import Floors, GivenErrors, fit_lever_shares
+from studio_pipeline.forecasting.lever_shares import LeverShares
 from studio_pipeline.forecasting.out_of_fold import OutOfFold
 from studio_pipeline.forecasting.young_studios import YoungStudios, fit_young
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
+
+_CALIBRATED_LEVEL = 0.9
+_FEWEST_ERRORS = 40
 
 
 def young_widening(core: CoreFit, actual: FloatArray, used: BoolArray) -> YoungStudios:
@@ -46,7 +50,7 @@ def measured_shares(
     used: BoolArray,
     found: Calibration,
 ) -> LeverShares:
-    """Shares of the own variance that go with each lever.
+    """Shares of the own and the common variance that go with levers.
 
     Args:
         oof: out-of-fold forecasts, those under known levers among them.
@@ -58,15 +62,49 @@ def measured_shares(
     months, happened = oof.origins.columns[used], actual[used]
     so_far = np.arange(1, MAX_HORIZON_MONTHS + 1)[:, None]
     seen = np.isfinite(np.stack([levers[name][used] for name in HELD_LEVERS], axis=2))
-    given = np.concatenate([seen, seen & oof.known.masks[used][:, None]]).cumsum(1, dtype=np.float32) / so_far
-    forecasts = (oof.known.all_known["revenue"], oof.known.drawn)
-    own = np.concatenate([_own_errors(happened, forecast[used], months) for forecast in forecasts])
-    variance = np.tile(found.own_deviation, (2, 1)) ** 2
-    return fit_lever_shares(own**2 / variance, given, np.tile(found.weights, 2))
+    given = (seen & oof.known.masks[used][:, None]).cumsum(1, dtype=np.float32) / so_far
+    drawn = GivenErrors(
+        _log_errors(happened, oof.known.drawn[used]), given, months, found.own_deviation**2, found.weights
+    )
+    # Studios that report fewer levers than others tell nothing of what is left where all are given.
+    count = seen[:, 0].sum(1)
+    whole = count >= max(float(np.median(count)), 1.0)
+    errors = np.where(whole[:, None], _log_errors(happened, oof.known.all_known["revenue"][used]), np.nan)
+    common_variance = np.diag(found.tables.common)
+    return fit_lever_shares(drawn, _floors(errors, months, found, common_variance), common_variance)
+
+
+def _floors(errors: FloatArray, months: IntArray, found: Calibration, common_variance: FloatArray) -> Floors:
+    """What is left of the variances under all levers: of the own so that the 90 % interval of one month holds
+    as much as it says; of the common one its mean square over the months, wider for how few separate spans
+    those are.
+    """
+    split = split_common(errors, months)
+    tables, n_horizons = found.tables, errors.shape[1]
+    low, high = tables.quantiles(_CALIBRATED_LEVEL)[:2]
+    own = np.ones(n_horizons)
+    for h in range(n_horizons):
+        known = np.isfinite(split.own[:, h])
+        if known.sum() >= _FEWEST_ERRORS:
+            sizes = np.abs(split.own[known, h]) / found.own_deviation[known, h]
+            reach = weighted_quantile(sizes, found.weights[known], np.array([_CALIBRATED_LEVEL]))[0]
+            own[h] = (2 * reach / (high[h] - low[h])) ** 2
+    shared = np.isfinite(split.common)
+    count = shared.sum(0)
+    squares = np.where(shared, split.common**2, 0.0).sum(0) / np.maximum(count, 1)
+    fewness = 1 + np.arange(1, n_horizons + 1) / np.maximum(count, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        common = np.where(common_variance > 0, squares * fewness / common_variance, 1.0)
+    return Floors(np.minimum(own, 1.0), np.minimum(np.where(count > 0, common, 1.0), 1.0))
 
 
 def _own_errors(actual: FloatArray, forecast: FloatArray, months: IntArray) -> FloatArray:
     """(N, H) own log errors, NaN where not known."""
+    return split_common(_log_errors(actual, forecast), months).own
+
+
+def _log_errors(actual: FloatArray, forecast: FloatArray) -> FloatArray:
+    """(N, H) log of what happened over the forecast, NaN where not known."""
     with np.errstate(divide="ignore", invalid="ignore"):
         errors = np.log(np.maximum(actual, 0.01 * forecast) / forecast)
-    return split_common(np.where(np.isfinite(errors), errors, np.nan), months).own
+    return np.where(np.isfinite(errors), errors, np.nan)

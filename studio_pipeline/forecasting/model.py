@@ -15,7 +15,7 @@ from studio_pipeline.forecasting.intervals import IntervalTables
 from studio_pipeline.forecasting.learning_rows import ROW_FEATURES
 from studio_pipeline.panel.arrays import FloatArray
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def forecaster(seed: int) -> Forecaster:
 
 def shares(bounds: FloatArray, happened: FloatArray) -> FloatArray:
     """Share inside (..., 2) bounds, over the studios."""
-    return ((bounds[..., 0] <= happened) & (happened <= bounds[..., 1])).mean(0)
+    return np.asarray(((bounds[..., 0] <= happened) & (happened <= bounds[..., 1])).mean(0))
 
 
 @pytest.mark.parametrize(("level", "allowed"), [(0.5, 0.04), (0.8, 0.04), (0.9, 0.04)])
@@ -66,13 +66,12 @@ def test_answers_under_levers_as_they_then_were_are_covered(drawn: bool) -> None
         if drawn:
             levers = given_levers(levers, drawn_masks(STUDIOS, np.random.default_rng(seed)))
         given, free = Projector(asked.model, asked.panel).project(origins, levers)
-        scale = free.scale * tables.levers.factor(levers)
+        scale, _ = tables.narrowed(free.scale, levers)
         inside.append(shares(tables.interval(given.targets["revenue"], scale, 0.9), ahead(whole)))
         narrower.append((scale / free.scale).mean())
     print(f"{np.mean(inside, 0).round(3)} at {np.mean(narrower):.2f} of the width")  # noqa: T201
-    # What is left with all levers known is little, and differs: rather too wide than too narrow.
-    assert 0.86 <= np.mean(inside) <= (0.96 if drawn else 0.99)
-    assert np.mean(narrower) < (0.9 if drawn else 0.5)
+    assert 0.86 <= np.mean(inside) <= 0.94
+    assert np.mean(narrower) < (0.8 if drawn else 0.3)
 
 
 def test_studios_with_short_histories_are_covered() -> None:

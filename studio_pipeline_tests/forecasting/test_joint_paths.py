@@ -91,6 +91,18 @@ def test_the_order_of_the_studios_does_not_matter(tables: IntervalTables) -> Non
     )
 
 
+def test_a_market_that_levers_have_taken_away_does_not_blur_a_difference(tables: IntervalTables) -> None:
+    """Of an answer whose own error is as before and whose common one is gone, less is in doubt."""
+    revenue, scale = studios(1)
+    usual = Projected(np.zeros(12), scale[0], np.zeros(12))
+    own = np.sqrt(scale[0] ** 2 - tables.common_deviation**2)
+    whole = difference_paths(tables, Projected(revenue[0], scale[0]), usual, NONE)
+    without = difference_paths(tables, Projected(revenue[0], own, np.zeros(12)), usual, NONE)
+    np.testing.assert_allclose(without, revenue[0] + tables.own_paths * revenue[0] * own)
+    market = whole - without
+    np.testing.assert_allclose(market.std(0), revenue[0] * tables.common_deviation, rtol=1e-6)
+
+
 def test_money_scales(tables: IntervalTables) -> None:
     revenue, scale = studios(4)
     np.testing.assert_allclose(
