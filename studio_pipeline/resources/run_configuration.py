@@ -10,6 +10,7 @@ from typing import Any, Union, get_args, get_origin
 
 import dagster as dg
 from pydantic import BaseModel, Field, create_model
+from threadpoolctl import threadpool_limits
 
 from studio_pipeline.configuration import Configuration, read_configuration
 from studio_pipeline.publishing.locks import hold_lock
@@ -56,6 +57,7 @@ def settings_resource(
 
     Everything that reads or writes STUDIO_HOME depends on this resource, so a second run fails before it does
     anything. Outside a run, where one only looks at an asset, nothing is locked.
+    A run has one thread of BLAS.
     """
 
     runs_inside: set[str] = set()
@@ -68,7 +70,8 @@ def settings_resource(
         if run_id is None or run_id in runs_inside:
             yield given
             return
-        with run_lock(given.home):
+        # A run's matrices are small and many: threads of BLAS wait for each other longer than they work.
+        with run_lock(given.home), threadpool_limits(limits=1, user_api="blas"):
             runs_inside.add(run_id)
             try:
                 yield given

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from studio_pipeline.definitions import build_definitions, defs
 from studio_pipeline.errors import RunInProgressError
@@ -33,6 +34,10 @@ dg.materialize([slow], resources={"settings": settings_resource(Settings(home=Pa
 """
 
 
+def blas_threads() -> set[int]:
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
 def materialise(home: Path) -> bool:
     @dg.asset(required_resource_keys={"settings"})
     def one() -> None:
@@ -46,6 +51,18 @@ def test_a_run_holds_the_lock_until_it_ends(tmp_path: Path) -> None:
     assert materialise(tmp_path)
     with hold_lock(tmp_path):
         pass
+
+
+def test_a_run_has_one_thread_of_blas_and_gives_the_others_back(tmp_path: Path) -> None:
+    @dg.asset(required_resource_keys={"settings"})
+    def one() -> None:
+        assert blas_threads() == {1}
+
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = blas_threads()
+        resources = {"settings": settings_resource(Settings(home=tmp_path))}
+        assert dg.materialize([one], resources=resources).success
+        assert blas_threads() == before
 
 
 @pytest.mark.parametrize("keys", STEPS, ids=lambda keys: keys[0].to_user_string())
