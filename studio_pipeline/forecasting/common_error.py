@@ -3,8 +3,8 @@
 Thousands of studio months are only a few dozen calendar months, and a year ahead they are two or three: what
 the years at hand (a shock, its recovery) did to forecasts is weak evidence on the next year. The covariance
 of the common error over the months ahead is therefore put together of what the backtest's origins show,
-recent ones above old ones, and of a market that walks at random with the one-month surprises of the same
-months; each counts by how many separate spans of that length it rests on.
+recent ones above old ones, and of a market that walks with the one-month surprises of the same months, a
+little of each going on in the next; each counts by how many separate spans of that length it rests on.
 Source: one-way random effects for the split into common and own; Bayesian shrinkage of a covariance matrix
 towards a structured one, Ledoit & Wolf (2004).
 """
@@ -19,6 +19,7 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 _FEWEST_SHARING = 8
 _OUTLYING_DEVIATIONS = 3.0
+_CONTINUATION = 0.15
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def common_covariance(split: Split, half_life_months: float, prior_spans: float)
     Args:
         split: of the residuals.
         half_life_months: age at which an origin counts half.
-        prior_spans: separate spans of evidence that the random walk counts for.
+        prior_spans: separate spans of evidence that the walk counts for.
     """
     common, deviation = split.common, np.sqrt(split.noise)
     known = np.isfinite(common)
@@ -107,9 +108,16 @@ def common_covariance(split: Split, half_life_months: float, prior_spans: float)
     with np.errstate(divide="ignore", invalid="ignore"):
         seen = np.where(pairs > 0, products / pairs, 0.0)
     steps = np.arange(1, common.shape[1] + 1)
-    walk = max(float(seen[0, 0]), 0.0) * np.minimum.outer(steps, steps)
+    walk = max(float(seen[0, 0]), 0.0) * _walk(common.shape[1])
     spans = pairs / np.maximum.outer(steps, steps)
     return _nearest_covariance((spans * seen + prior_spans * walk) / (spans + prior_spans))
+
+
+def _walk(n_steps: int) -> FloatArray:
+    """(H, H) covariance of a walk whose steps have unit variance and hang together a little."""
+    steps = np.arange(n_steps)
+    together = _CONTINUATION ** np.abs(np.subtract.outer(steps, steps))
+    return np.asarray(together.cumsum(0).cumsum(1))
 
 
 def _nearest_covariance(matrix: FloatArray) -> FloatArray:

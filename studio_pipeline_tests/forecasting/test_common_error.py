@@ -77,6 +77,21 @@ def test_a_year_that_was_seen_once_counts_less_than_its_months() -> None:
     assert walk < shrunk < 0.7 * seen
 
 
+def test_where_a_market_is_only_supposed_its_months_go_on_a_little() -> None:
+    """An oracle that draws the walk's steps one after the other."""
+    residuals, months = market_and_own(8, 40, 30)
+    supposed = covariance_of(residuals, months, 1e12)
+    rng = np.random.default_rng(9)
+    step, place = rng.standard_normal(200_000), np.zeros(200_000)
+    deviations = []
+    for _ in range(HORIZONS):
+        place = place + step
+        deviations.append(place.std())
+        step = 0.15 * step + np.sqrt(1 - 0.15**2) * rng.standard_normal(len(step))
+    shape = np.sqrt(np.diag(supposed) / supposed[0, 0])
+    np.testing.assert_allclose(shape, np.array(deviations), rtol=0.01)
+
+
 def test_recent_months_count_more() -> None:
     n_months = 60
     months = np.repeat(np.arange(n_months), 30)

@@ -1,0 +1,153 @@
+"""What an estimated response leaves open of a lever's effect, beside studios whose response is drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from studio_pipeline.forecasting.queries import LeverEffect
+from studio_pipeline.forecasting.response_uncertainty import regressor_changes, response_deviation
+from studio_pipeline.panel.arrays import FloatArray
+
+MONTHS = 12
+RETENTION, JOINING, REVENUE_PER_MEMBER = 0.93, 20.0, 120.0
+MEMBERS = JOINING / (1 - RETENTION)
+USUAL = {
+    "avg_ticket_price": 100.0,
+    "staff_utilization_rate": 0.8,
+    "current_member_count": 200.0,
+    "visits": 5.0,
+    "total_classes_held": 100.0,
+    "class_capacity": 20.0,
+}
+
+
+def usual(name: str) -> float:
+    return USUAL.get(name, float("nan"))
+
+
+def effect(error: float) -> LeverEffect:
+    return LeverEffect("data", -1.0, error)
+
+
+def revenue_of(price_change: FloatArray, slope: float, flow: str) -> FloatArray:
+    """(MONTHS,) revenue of a studio whose flow responds to the price by a slope, on its own scale."""
+    members, found = MEMBERS, []
+    for moved in np.exp(slope * price_change):
+        odds = RETENTION / (1 - RETENTION) * (moved if flow == "retention" else 1.0)
+        members = members * odds / (1 + odds) + JOINING * (moved if flow == "acquisition" else 1.0)
+        found.append(members * REVENUE_PER_MEMBER)
+    return np.array(found)
+
+
+@pytest.mark.parametrize("flow", ["retention", "acquisition"])
+@pytest.mark.parametrize("from_month", [1, 5])
+def test_it_is_the_spread_over_studios_whose_response_is_drawn(flow: str, from_month: int) -> None:
+    error = 0.02
+    change = np.where(np.arange(1, MONTHS + 1) >= from_month, np.log(1.1), 0.0)
+    slopes = error * np.random.default_rng(1).standard_normal(2000)
+    drawn = np.std([revenue_of(change, slope, flow) for slope in slopes], axis=0)
+    found = response_deviation(
+        {flow: {"price": effect(error)}},
+        np.full(MONTHS, MEMBERS * REVENUE_PER_MEMBER),
+        np.full(MONTHS, RETENTION),
+        {"price": change},
+        {},
+    )
+    np.testing.assert_allclose(found, drawn, rtol=0.06, atol=1e-9)
+
+
+def test_a_flow_that_is_given_does_not_respond() -> None:
+    effects = {"retention": {"price": effect(0.2)}, "acquisition": {"price": effect(0.2)}}
+    change = {"price": np.full(MONTHS, 0.1)}
+    revenue, retention = np.full(MONTHS, 1e5), np.full(MONTHS, 0.9)
+    held = {"retention_rate": np.full(MONTHS, 0.9)}
+    both = held | {"new_members_monthly": np.full(MONTHS, 20.0)}
+    free, one, none = (
+        response_deviation(effects, revenue, retention, change, levers) for levers in ({}, held, both)
+    )
+    assert (one < free).all()
+    assert (one > 0).all()
+    np.testing.assert_array_equal(none, 0.0)
+
+
+def test_a_flow_that_is_given_later_responds_until_then() -> None:
+    effects = {"retention": {"price": effect(0.2)}}
+    path = np.where(np.arange(MONTHS) >= 4, 0.9, np.nan)
+    arguments = effects, np.full(MONTHS, 1e5), np.full(MONTHS, 0.9), {"price": np.full(MONTHS, 0.1)}
+    later, free = response_deviation(*arguments, {"retention_rate": path}), response_deviation(*arguments, {})
+    np.testing.assert_allclose(later[:4], free[:4])
+    assert (np.diff(later[3:]) < 0).all()
+
+
+@given(st.floats(0.1, 10), st.floats(0.01, 0.5))
+@settings(max_examples=20, deadline=None)
+def test_it_scales_with_money_and_with_the_standard_error(money: float, error: float) -> None:
+    change, retention = {"price": np.linspace(0, 0.2, MONTHS)}, np.full(MONTHS, 0.95)
+
+    def found(revenue: float, standard_error: float) -> FloatArray:
+        effects = {"retention": {"price": effect(standard_error)}}
+        return response_deviation(effects, np.full(MONTHS, revenue), retention, change, {})
+
+    np.testing.assert_allclose(found(money * 1e4, error), money * error / 0.1 * found(1e4, 0.1))
+
+
+def test_independent_responses_add_in_quadrature() -> None:
+    change = {"price": np.full(MONTHS, 0.1), "overwork": np.full(MONTHS, 0.05)}
+    single = [
+        response_deviation(
+            {"retention": {name: effect(0.3)}}, np.ones(MONTHS), np.full(MONTHS, 0.9), change, {}
+        )
+        for name in change
+    ]
+    effects = {"retention": dict.fromkeys(change, effect(0.3))}
+    both = response_deviation(effects, np.ones(MONTHS), np.full(MONTHS, 0.9), change, {})
+    np.testing.assert_allclose(both, np.hypot(*single))
+
+
+@pytest.mark.parametrize("error", [float("nan"), 0.0])
+def test_a_response_without_a_standard_error_leaves_nothing_open(error: float) -> None:
+    found = response_deviation(
+        {"retention": {"price": effect(error)}},
+        np.ones(MONTHS),
+        np.full(MONTHS, 0.9),
+        {"price": np.ones(MONTHS)},
+        {},
+    )
+    np.testing.assert_array_equal(found, 0.0)
+
+
+def test_nothing_responds_where_the_data_carry_no_retention() -> None:
+    found = response_deviation(
+        {"retention": {"price": effect(1.0)}},
+        np.ones(MONTHS),
+        np.full(MONTHS, np.nan),
+        {"price": np.ones(MONTHS)},
+        {},
+    )
+    np.testing.assert_array_equal(found, 0.0)
+
+
+def test_changes_are_from_where_levers_would_be() -> None:
+    price = np.where(np.arange(MONTHS) >= 3, 120.0, np.nan)
+    found = regressor_changes(
+        {"avg_ticket_price": price, "class_attendance_rate": np.full(MONTHS, 0.6)}, usual
+    )
+    np.testing.assert_allclose(found["price"], np.where(np.arange(MONTHS) >= 3, np.log(1.2), 0.0))
+    # 200 members' five visits fill half of 100 classes' 20 places.
+    np.testing.assert_allclose(found["fullness"], 0.1)
+
+
+def test_levers_as_they_would_be_change_nothing() -> None:
+    levers = {name: np.full(MONTHS, usual(name)) for name in ("avg_ticket_price", "staff_utilization_rate")}
+    levers["class_attendance_rate"] = np.full(MONTHS, 0.5)
+    for change in regressor_changes(levers, usual).values():
+        np.testing.assert_allclose(change, 0.0, atol=1e-12)
+
+
+def test_a_level_that_nobody_knows_changes_nothing() -> None:
+    levers = {"staff_utilization_rate": np.full(MONTHS, 0.9), "class_attendance_rate": np.full(MONTHS, 0.9)}
+    for change in regressor_changes(levers, lambda _: float("nan")).values():
+        np.testing.assert_array_equal(change, 0.0)
