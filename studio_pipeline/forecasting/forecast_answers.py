@@ -1,19 +1,20 @@
-"""From a projection to an answer: intervals, totals, the difference to the status quo, and what to know."""
+"""From projections to answers: intervals, totals, the difference to the status quo, and what to know."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
+from studio_pipeline.forecasting.given_months import FirstMonths
 from studio_pipeline.forecasting.joint_paths import Projected, difference_interval
 from studio_pipeline.forecasting.lever_shares import widening_outside
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverEffect, StatusQuo
 from studio_pipeline.forecasting.query_warnings import KnownOfStudio, warnings_of
-from studio_pipeline.forecasting.requests import lever_lists
 from studio_pipeline.forecasting.response_uncertainty import regressor_changes, response_deviation
 from studio_pipeline.panel.arrays import FloatArray
 
@@ -22,26 +23,31 @@ _EFFECT_OF = {
     "class_attendance_rate": "fullness",
     "staff_utilization_rate": "overwork",
 }
+_MOST_STUDIOS = 4096
 
 
 @dataclass(frozen=True)
 class AnswerParts:
-    """What an answer is made of, besides its query and the model.
+    """What an answer is made of, besides the model.
 
     Attributes:
+        query: what is asked.
+        levers: lever to its value in each of 12 months, NaN where free.
+        first: since when levers are given.
         given: (3, 12) revenue, members and retention under the query's levers.
         free: the same with every lever free.
         scale: (12,) deviation of the revenue's log error with every lever free.
-        chance: (12,) chance that a month lands within 10 % of its forecast with every lever free.
         base_month: the last known month.
         known: of the studio, for its history and warnings.
         execution: (J, 12) effects of `execution_effects`; None where levers are carried out exactly.
     """
 
+    query: ForwardQuery
+    levers: Mapping[str, list[float]]
+    first: FirstMonths
     given: FloatArray
     free: FloatArray
     scale: FloatArray
-    chance: FloatArray
     base_month: np.datetime64
     known: KnownOfStudio
     execution: FloatArray | None = None
@@ -50,13 +56,24 @@ class AnswerParts:
 @dataclass(frozen=True)
 class _Spread:
     """How uncertain an answer is: (h,) deviations of the months' log errors with levers carried out exactly
-    and as they are, the common part of the former, and what carrying them out adds to the total, currency.
+    and as they are, the common part of the former; what carrying them out adds to the total, currency; and
+    the deviation of the total.
     """
 
     exact: FloatArray
     common: FloatArray
     month: FloatArray
     total_execution: float
+    total: float
+
+
+@dataclass(frozen=True)
+class _Bands:
+    """Of one answer: (L, h, 2) bounds of months, L pairs of bounds of the total, and (h,) chances."""
+
+    months: FloatArray
+    total: Sequence[Sequence[float]]
+    chance: FloatArray
 
 
 class Answers:
@@ -69,72 +86,92 @@ class Answers:
     def __init__(self, model: StudioModel) -> None:
         self._model = model
         self._accuracy = [_accuracy(model.accuracy, months) for months in range(len(model.accuracy) + 1)]
+        self._effects: Callable[[str], dict[str, LeverEffect]] = lru_cache(_MOST_STUDIOS)(
+            lambda studio_id: lever_effects(model, studio_id)
+        )
 
-    def answer(self, query: ForwardQuery, parts: AnswerParts) -> Forecast:
-        """The answer to a query."""
+    def answer(self, asked: Sequence[AnswerParts]) -> list[Forecast]:
+        """The answers, in order; those over the same months at the same levels in one pass."""
+        alike: dict[tuple[int, tuple[float, ...]], list[int]] = {}
+        for order, parts in enumerate(asked):
+            key = parts.query.projection_months, parts.query.interval_levels
+            alike.setdefault(key, []).append(order)
+        found: dict[int, Forecast] = {}
+        for (months, levels), orders in alike.items():
+            here = [asked[order] for order in orders]
+            spreads = [self._spread(parts, months) for parts in here]
+            bands = self._bands(here, spreads, levels)
+            for order, one, spread, band in zip(orders, here, spreads, bands, strict=True):
+                found[order] = self._forecast(one, spread, band)
+        return [found[order] for order in range(len(asked))]
+
+    def _bands(
+        self, asked: Sequence[AnswerParts], spreads: Sequence[_Spread], levels: tuple[float, ...]
+    ) -> list[_Bands]:
+        """Of N answers over the same h months."""
+        tables, months = self._model.intervals, len(spreads[0].month)
+        # The sum is one more column.
+        revenue, scale = np.empty((2, len(asked), months + 1))
+        for row, (parts, spread) in enumerate(zip(asked, spreads, strict=True)):
+            revenue[row, :months], scale[row, :months] = parts.given[0, :months], spread.month
+            scale[row, months] = spread.total
+        revenue[:, months] = revenue[:, :months].sum(1)
+        bounds = tables.bounds(revenue, scale, levels)
+        chances = tables.chance_within(scale[:, :months])
+        return list(map(_Bands, bounds[:, :, :months], bounds[:, :, months].tolist(), chances))
+
+    def _forecast(self, parts: AnswerParts, spread: _Spread, bands: _Bands) -> Forecast:
+        query = parts.query
         months, levels = query.projection_months, query.interval_levels
-        revenue, tables = parts.given[0, :months], self._model.intervals
-        levers = {name: np.array(path) for name, path in lever_lists(query).items()}
-        spread = self._spread(parts, revenue, levers)
-        free = not levers and parts.execution is None
-        chance = parts.chance[:months] if free else tables.chance_within(spread.month[None])[0]
+        revenue, members, retention = parts.given[:, :months]
         return Forecast(
             studio_id=query.studio_id,
             base_month=parts.base_month,
             history_months=parts.known.history_months,
             revenue=revenue,
-            member_count=parts.given[1, :months],
-            retention_rate=parts.given[2, :months],
-            intervals={
-                level: tables.interval(revenue[None], spread.month[None], level)[0] for level in levels
+            member_count=members,
+            retention_rate=retention,
+            intervals=dict(zip(levels, bands.months, strict=True)),
+            confidence_score=bands.chance,
+            total_intervals={
+                level: (low, high) for level, (low, high) in zip(levels, bands.total, strict=True)
             },
-            confidence_score=chance,
-            total_intervals={level: self._total(revenue, spread, level) for level in levels},
             prediction_accuracy=self._accuracy[months],
-            lever_effects=lever_effects(self._model, query.studio_id),
+            lever_effects=self._effects(query.studio_id),
             warnings=warnings_of(query, parts.known),
-            status_quo=self._status_quo(query, parts, spread, levers)
-            if query.compare_to_status_quo
-            else None,
+            status_quo=self._status_quo(parts, spread) if query.compare_to_status_quo else None,
         )
 
-    def _spread(self, parts: AnswerParts, revenue: FloatArray, levers: Mapping[str, FloatArray]) -> _Spread:
-        """Given levers take uncertainty away; those carried out inexactly add some, in quadrature."""
-        months = len(revenue)
-        shown = parts.known.shown
+    def _spread(self, parts: AnswerParts, months: int) -> _Spread:
+        """Given levers take uncertainty away; those carried out inexactly add some, in quadrature. They are
+        off alike in all months, so they add more to the total than errors do.
+        """
+        tables, shown = self._model.intervals, parts.known.shown
         if parts.known.history_months:
-            exact, common = self._model.intervals.given_scale(parts.scale, levers, shown)
+            exact, common = tables.given_scale(parts.scale, parts.levers, parts.first, shown)
         else:
             # Of a studio without history all levers are given, and still little is known.
-            wider = widening_outside(levers, shown)
-            exact, common = parts.scale * wider, self._model.intervals.common_deviation * wider
+            wider = widening_outside(parts.levers, shown)
+            exact, common = parts.scale * wider, tables.common_deviation * wider
         exact, common = exact[:months], common[:months]
+        mean = float(exact.sum()) / months
         if parts.execution is None:
-            return _Spread(exact, common, exact, 0.0)
-        effects = parts.execution[:, :months]
+            return _Spread(exact, common, exact, 0.0, mean)
+        revenue, effects = parts.given[0, :months], parts.execution[:, :months]
         month = np.hypot(exact, np.sqrt((effects**2).sum(0)))
-        return _Spread(exact, common, month, float(np.sqrt(((effects * revenue).sum(1) ** 2).sum())))
+        execution = float(np.sqrt(((effects * revenue).sum(1) ** 2).sum()))
+        total = float(revenue.sum())
+        added = execution / total / float(tables.total_deviation[months - 1]) if total > 0 else 0.0
+        return _Spread(exact, common, month, execution, math.hypot(mean, added))
 
-    def _total(self, revenue: FloatArray, spread: _Spread, level: float) -> tuple[float, float]:
-        """Interval of the sum; levers are off alike in all months, so they add to it more than errors do."""
-        months, total = len(revenue), float(revenue.sum())
-        tables = self._model.intervals
-        scale = spread.exact
-        if spread.total_execution and total > 0:
-            added = spread.total_execution / total / tables.total_deviation[months - 1]
-            scale = np.full(months, math.hypot(float(scale.mean()), added))
-        low, high = tables.total_interval(np.array([total]), scale[None], months, level)[0]
-        return float(low), float(high)
-
-    def _status_quo(
-        self, query: ForwardQuery, parts: AnswerParts, spread: _Spread, levers: Mapping[str, FloatArray]
-    ) -> StatusQuo:
+    def _status_quo(self, parts: AnswerParts, spread: _Spread) -> StatusQuo:
         """The same studio with every lever free. Both answers live through the same errors; the responses and
         levers that are carried out inexactly move one of them alone.
         """
-        months = query.projection_months
+        months = parts.query.projection_months
         given = Projected(parts.given[0, :months], spread.exact, spread.common)
         usual = Projected(parts.free[0, :months], parts.scale[:months])
+        levers = {name: np.array(path) for name, path in parts.levers.items()}
         deviation = response_deviation(
             parts.known.effects,
             given.revenue,
@@ -143,7 +180,8 @@ class Answers:
             levers,
         )
         deviation = np.hypot(deviation, spread.total_execution / months)
-        ends = difference_interval(self._model.intervals, given, usual, deviation, query.interval_levels[0])
+        level = parts.query.interval_levels[0]
+        ends = difference_interval(self._model.intervals, given, usual, deviation, level)
         total = float(usual.revenue.sum())
         return StatusQuo(total, float(given.revenue.sum()) - total, ends)
 

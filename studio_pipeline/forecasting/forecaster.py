@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -13,12 +14,12 @@ from studio_pipeline.forecasting.core import core_states, origin_terms, project_
 from studio_pipeline.forecasting.execution import execution_effects
 from studio_pipeline.forecasting.flow_terms import FlowTerms
 from studio_pipeline.forecasting.forecast_answers import AnswerParts, Answers
+from studio_pipeline.forecasting.given_months import FirstMonths, first_months
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.new_studios import new_studio_panel
 from studio_pipeline.forecasting.origin_store import OriginStore, Place, gathered
 from studio_pipeline.forecasting.preparation import Preparation
-from studio_pipeline.forecasting.prepared_origins import PreparedOrigins
 from studio_pipeline.forecasting.projection import project_many, project_one
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.query_warnings import KnownOfStudio
@@ -28,6 +29,7 @@ from studio_pipeline.forecasting.requests import (
     lever_paths,
     locate,
     shown_ranges,
+    stacked_paths,
 )
 from studio_pipeline.forecasting.stock_and_flow import simulate_terms
 from studio_pipeline.forecasting.targets import TARGETS, core_targets
@@ -67,48 +69,51 @@ class Forecaster:
                     answers[order] = self._new_studio(query)
             except QueryError as refused:
                 answers[order] = refused
-        places = dict(zip(keys, self._store.find(list(keys.values())), strict=True))
-        for order, place in list(places.items()):
+        places = self._store.find(list(keys.values()))
+        asked: dict[int, _Asked] = {}
+        for order, place in zip(keys, places, strict=True):
             try:
-                check_query(queries[order], shown_at(place))
+                asked[order] = _asked(queries[order], place)
             except QueryError as refused:
                 answers[order] = refused
-                del places[order]
-        asked = [(queries[order], place) for order, place in places.items()]
-        for order, (query, place), given in zip(places, asked, self._projected(asked), strict=True):
-            answers[order] = self._known_studio(query, place, given)
+        if asked:
+            answers |= zip(asked, self._known_studios(list(asked.values())), strict=True)
         return [answers[order] for order in range(len(queries))]
 
-    def _known_studio(self, query: ForwardQuery, place: Place, given: FloatArray) -> Forecast:
-        """The answer from the (3, 12) projection of a prepared origin."""
-        block, row = place
+    def _known_studios(self, asked: Sequence[_Asked]) -> list[Forecast]:
+        """The answers for studios with history."""
+        projected = self._projected(asked)
+        return self._answers.answer([self._parts(*one) for one in zip(asked, projected, strict=True)])
+
+    def _parts(self, asked: _Asked, given: FloatArray) -> AnswerParts:
+        """What an answer from the (3, 12) projection of a prepared origin is made of."""
+        block, row = asked.place
         free = block.free[row]
-        usual = _usual(block.terms, row, float(free[_RETENTION, 0]))
         history_months = int(block.history_months[row])
-        parts = AnswerParts(
+        usual = _usual(block.terms, row, free)
+        return AnswerParts(
+            query=asked.query,
+            levers=asked.levers,
+            first=asked.first,
             given=given,
             free=free,
             scale=block.scale[row],
-            chance=block.chance[row],
             base_month=self.panel.months[block.columns[row]],
-            known=KnownOfStudio(history_months, shown_at(place), self._effects, usual),
-            execution=_execution(query, block.terms, row),
+            known=KnownOfStudio(history_months, asked.shown, self._effects, usual),
+            execution=_execution(asked.query, block.terms, row),
         )
-        return self._answers.answer(query, parts)
 
-    def _projected(self, asked: Sequence[tuple[ForwardQuery, Place]]) -> Sequence[FloatArray]:
+    def _projected(self, asked: Sequence[_Asked]) -> Sequence[FloatArray]:
         """(3, 12) revenue, members and retention of each query: one by plain numbers, many by arrays."""
         if len(asked) > 1:
-            levers = lever_paths([query for query, _ in asked])
-            prepared = gathered([place for _, place in asked])
+            levers = stacked_paths([one.levers for one in asked])
+            prepared = gathered([one.place for one in asked])
             return list(project_many(prepared, self._graphs, levers) if levers else prepared.free)
-        return [self._projected_alone(query, *place) for query, place in asked]
-
-    def _projected_alone(self, query: ForwardQuery, block: PreparedOrigins, place: int) -> FloatArray:
-        levers = lever_lists(query)
-        if not levers:
-            return np.asarray(block.free[place])
-        return project_one(block, place, self._graphs, levers)
+        (one,) = asked
+        block, row = one.place
+        if not one.levers:
+            return [block.free[row]]
+        return [project_one(block, row, self._graphs, one.levers, one.first)]
 
     @cached_property
     def _shown_by_all(self) -> dict[str, Range]:
@@ -139,24 +144,49 @@ class Forecaster:
             )
         by_target = core_targets(paths)
         given = np.stack([by_target[target][0] for target in TARGETS])
-        scale = self.model.intervals.new_studio_scale()
-        usual = _usual(terms, 0, float(given[_RETENTION, 0]))
         parts = AnswerParts(
+            query=query,
+            levers=lever_lists(query),
+            first=first_months(query),
             given=given,
             free=given,
-            scale=scale[0],
-            chance=self.model.intervals.chance_within(scale)[0],
+            scale=self.model.intervals.new_studio_scale()[0],
             base_month=panel.months[0],
-            known=KnownOfStudio(0, self._shown_by_all, self._effects, usual),
+            known=KnownOfStudio(0, self._shown_by_all, self._effects, _usual(terms, 0, given)),
             execution=_execution(query, terms, 0),
         )
-        return self._answers.answer(query, parts)
+        return self._answers.answer([parts])[0]
 
 
-def shown_at(place: Place) -> dict[str, Range]:
-    """Of each lever, the smallest and largest value shown up to a prepared origin."""
+@dataclass(frozen=True)
+class _Asked:
+    """A query of a studio with history, checked.
+
+    Attributes:
+        query: what is asked.
+        place: of its prepared origin.
+        shown: of each lever, the smallest and largest value shown up to that origin.
+        levers: of `lever_lists`.
+        first: since when they are given.
+    """
+
+    query: ForwardQuery
+    place: Place
+    shown: dict[str, Range]
+    levers: dict[str, list[float]]
+    first: FirstMonths
+
+
+def _asked(query: ForwardQuery, place: Place) -> _Asked:
+    """A query at its prepared origin.
+
+    Raises:
+        LeverError: as of `check_query`.
+    """
     block, row = place
-    return shown_ranges(block.shown[row])
+    shown = shown_ranges(block.shown[row])
+    check_query(query, shown)
+    return _Asked(query, place, shown, lever_lists(query), first_months(query))
 
 
 def _execution(query: ForwardQuery, terms: FlowTerms, place: int) -> FloatArray | None:
@@ -168,8 +198,8 @@ def _execution(query: ForwardQuery, terms: FlowTerms, place: int) -> FloatArray 
     return np.asarray(effects[:, 0])
 
 
-def _usual(terms: FlowTerms, place: int, retention: float) -> Callable[[str], float]:
+def _usual(terms: FlowTerms, place: int, free: FloatArray) -> Callable[[str], float]:
     """Levels of one studio in the first projected month with every lever free, by the names of
-    `FlowTerms.level`.
+    `FlowTerms.level`; its (3, 12) free forecast has the retention.
     """
-    return lambda name: retention if name == "retention_rate" else terms.level(place, name)
+    return lambda name: float(free[_RETENTION, 0]) if name == "retention_rate" else terms.level(place, name)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from studio_pipeline.forecasting.flows import RATE_MARGIN
 from studio_pipeline.forecasting.folds import Origins
@@ -29,6 +31,7 @@ _TRAILING_MONTHS = 3
 _RATES = ("retention_rate", "class_attendance_rate", "staff_utilization_rate", "upsell_rate")
 _IS_RATE = np.array([lever in _RATES for lever in HELD_LEVERS])
 _OFFSETS = np.array([0.5 if lever == "new_members_monthly" else 0.0 for lever in HELD_LEVERS])
+_PLAIN = tuple(zip(_IS_RATE.tolist(), _OFFSETS.tolist(), strict=True))
 _LARGEST_CHANGE = 3.0
 
 
@@ -72,6 +75,37 @@ def given_from_levels(
     found[:, :, : len(HELD_LEVERS)] = np.where(np.isfinite(change), inside, 0.0)
     found[:, :, len(HELD_LEVERS) :] = np.isfinite(paths)
     return found
+
+
+def put_given(block: NDArray[np.float32], levels: FloatArray, levers: Mapping[str, list[float]]) -> None:
+    """Writes what `given_from_levels` gives into the rows of one origin with every lever free.
+
+    Args:
+        block: (H, 2 L) of `GIVEN_FEATURES`, zeros.
+        levels: (L,) `trailing_levels`.
+        levers: lever to its value in each month, NaN where free.
+    """
+    months = len(block)
+    for k, level in enumerate(levels.tolist()):
+        path = levers.get(HELD_LEVERS[k])
+        if path is None:
+            continue
+        is_held = path.count(path[0]) == len(path)
+        values = path[:1] if is_held else path[:months]
+        block[:, k] = [_change(value, level, k) for value in values]
+        block[:, len(HELD_LEVERS) + k] = [math.isfinite(value) for value in values]
+
+
+def _change(value: float, level: float, k: int) -> float:
+    """Of one value of the lever at place k; 0 where there is none to tell."""
+    is_rate, offset = _PLAIN[k]
+    if is_rate:
+        inside = min(max(value, RATE_MARGIN), 1 - RATE_MARGIN)
+        amount = inside / (1 - inside)
+    else:
+        amount = value + offset
+    change = math.log(amount) - level if amount > 0 else math.nan
+    return min(max(change, -_LARGEST_CHANGE), _LARGEST_CHANGE) if math.isfinite(change) else 0.0
 
 
 def monotone_signs(feature_names: tuple[str, ...], target: str) -> tuple[int, ...]:

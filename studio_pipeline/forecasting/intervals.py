@@ -9,7 +9,8 @@ Source: split conformal prediction with scaled residuals, Lei et al. (2018).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from studio_pipeline.forecasting.error_scales import ScaleModel
+from studio_pipeline.forecasting.given_months import MOST_SETS, FirstMonths, marked_paths
 from studio_pipeline.forecasting.lever_shares import LeverShares, widening_outside
 from studio_pipeline.forecasting.young_studios import YoungStudios, known_months
 from studio_pipeline.panel.arrays import FloatArray
@@ -24,6 +26,7 @@ from studio_pipeline.panel.arrays import FloatArray
 _LARGEST_COMMON_SHARE = 0.95
 _FAR = 1e3
 _MOST_LEVELS = 64
+_MOST_SETS_OF_LEVELS = 256
 _ONE_DEVIATION = 0.6827
 _SMALLEST_DEVIATION = 1e-6
 
@@ -86,7 +89,8 @@ class IntervalTables:
     def given_scale(
         self,
         scale: FloatArray,
-        levers: Mapping[str, FloatArray],
+        levers: Mapping[str, Sequence[float]],
+        first: FirstMonths,
         shown: Mapping[str, tuple[float, float]],
     ) -> tuple[FloatArray, FloatArray]:
         """(H,) deviation of one answer's log error under levers, and of the common part of that error.
@@ -96,14 +100,28 @@ class IntervalTables:
 
         Args:
             scale: (H,) with every lever free.
-            levers: lever to (H,) given values, NaN where free.
+            levers: lever to H given values, NaN where free.
+            first: since when they are given.
             shown: lever to its smallest and largest shown value.
         """
         if not levers:
             return scale, self.common_deviation[: len(scale)]
-        narrower, common = self.narrowed(scale[None], {name: path[None] for name, path in levers.items()})
+        own, market, common = self._left_from(first)
+        free_own = np.maximum(scale**2 - self._common_variance, 0.0)
         wider = widening_outside(levers, shown)
-        return np.asarray(narrower[0] * wider), np.asarray(common[0] * wider)
+        return np.sqrt(free_own * own + market) * wider, common * wider
+
+    @cached_property
+    def _left_from(self) -> Callable[[FirstMonths], tuple[FloatArray, FloatArray, FloatArray]]:
+        return lru_cache(MOST_SETS)(self._left)
+
+    def _left(self, first: FirstMonths) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """(H,) what levers given since some months leave: a share of the own variance, and variance and
+        deviation of the common error.
+        """
+        own, common = self.levers.left({name: path[None] for name, path in marked_paths(first).items()})
+        market = self._common_variance * common[0]
+        return own[0], market, np.sqrt(market)
 
     def narrowed(self, scale: FloatArray, levers: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
         """(N, H) deviations that levers leave of (N, H) deviations with every lever free, and their common
@@ -161,21 +179,37 @@ class IntervalTables:
             level: coverage, 0 < level < 1.
         """
         months = mean.shape[1]
-        deviation = scale[:, :months]
-        low, high = (end[:months] for end in self.quantiles(level)[:2])
-        middle = -0.5 * deviation**2
-        return np.stack(
-            [mean * np.exp(middle + deviation * low), mean * np.exp(middle + deviation * high)], axis=2
-        )
+        ends = np.stack(self.quantiles(level)[:2], 1)[:months]
+        return _between(mean[:, :, None], scale[:, :months, None], ends)
 
     def total_interval(self, total: FloatArray, scale: FloatArray, months: int, level: float) -> FloatArray:
         """(N, 2) lower and upper bound of the sum over the first `months` months, whose means are `total`."""
-        low, high = (end[months - 1] for end in self.quantiles(level)[2:])
-        mean_scale = scale[:, :months].mean(1)
-        middle = -0.5 * mean_scale**2
-        return np.stack(
-            [total * np.exp(middle + mean_scale * low), total * np.exp(middle + mean_scale * high)], axis=1
-        )
+        ends = np.stack(self.quantiles(level)[2:], 1)[months - 1]
+        return _between(total[:, None], scale[:, :months].mean(1)[:, None], ends)
+
+    def bounds(self, mean: FloatArray, scale: FloatArray, levels: tuple[float, ...]) -> FloatArray:
+        """(N, L, h + 1, 2) of `interval` and, last, of `total_interval` at several levels in one pass.
+
+        Args:
+            mean: (N, h + 1) forecasts of the first h months, and of their sum.
+            scale: (N, h + 1) their deviations; that of the sum is the mean of the months'.
+            levels: L coverages, 0 < level < 1.
+        """
+        ends = self._ends(levels, mean.shape[1] - 1)
+        return _between(mean[:, None, :, None], scale[:, None, :, None], ends)
+
+    @cached_property
+    def _ends(self) -> Callable[[tuple[float, ...], int], FloatArray]:
+        return lru_cache(_MOST_SETS_OF_LEVELS)(self._ends_of)
+
+    def _ends_of(self, levels: tuple[float, ...], months: int) -> FloatArray:
+        """(L, h + 1, 2) quantiles at both ends of central intervals: of the first h months, of their sum."""
+        found = np.empty((len(levels), months + 1, 2))
+        for place, level in enumerate(levels):
+            low, high, total_low, total_high = self.quantiles(level)
+            found[place, :months, 0], found[place, :months, 1] = low[:months], high[:months]
+            found[place, months] = total_low[months - 1], total_high[months - 1]
+        return found
 
     def scale_of(self, interval: FloatArray, level: float) -> FloatArray:
         """(N, H) deviations that stand behind intervals: the inverse of `interval`.
@@ -189,7 +223,8 @@ class IntervalTables:
 
     def chance_within(self, scale: FloatArray, share: float = 0.1) -> FloatArray:
         """(N, h) chance that a month lands within `share` of its forecast, by its (N, h) deviation."""
-        ends = (np.log1p([[[-share]], [[share]]]) + 0.5 * scale**2) / scale
+        near = np.array([math.log1p(-share), math.log1p(share)])[:, None, None]
+        ends = near / scale + 0.5 * scale
         below, above = self.chance_below(ends)
         return np.asarray(above - below)
 
@@ -229,3 +264,8 @@ class IntervalTables:
             young=YoungStudios.from_json(stored["young"]),
             levers=LeverShares.from_json(stored["levers"]),
         )
+
+
+def _between(mean: FloatArray, deviation: FloatArray, ends: FloatArray) -> FloatArray:
+    """Where a distribution of known mean has its quantiles, from those of its scaled log error."""
+    return np.asarray(mean * np.exp(deviation * (ends - 0.5 * deviation)))

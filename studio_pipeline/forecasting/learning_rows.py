@@ -18,6 +18,7 @@ from studio_pipeline.forecasting.given_features import (
     IS_GIVEN_FEATURES,
     given_features,
     given_from_levels,
+    put_given,
 )
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.stock_and_flow import CorePaths
@@ -125,6 +126,21 @@ def with_given(rows: RowArray, trailing_levels: FloatArray, levers: Mapping[str,
     """
     filled = rows.copy()
     filled[:, :, _GIVEN] = given_from_levels(trailing_levels, levers, rows.shape[1])
+    return filled
+
+
+def with_given_of_one(
+    rows: RowArray, trailing_levels: FloatArray, levers: Mapping[str, list[float]]
+) -> RowArray:
+    """(H, F): `with_given` of one origin from plain numbers.
+
+    Args:
+        rows: (H, F), every lever free.
+        trailing_levels: (L,) of `given_features.trailing_levels`.
+        levers: lever to its value in each month, NaN where free.
+    """
+    filled = rows.copy()
+    put_given(filled[:, _GIVEN], trailing_levels, levers)
     return filled
 
 

@@ -8,14 +8,13 @@ free forecast is kept as a factor where the levers leave it open.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from studio_pipeline.forecasting.flows import RATE_MARGIN
-from studio_pipeline.forecasting.targets import corrected
-from studio_pipeline.panel.arrays import BoolArray, FloatArray
+from studio_pipeline.forecasting.given_months import GivenMonths
+from studio_pipeline.panel.arrays import FloatArray
 
 _SMALLEST_RATE = 1e-6
 _SMALLEST_FACTOR = 1e-9
@@ -58,18 +57,19 @@ def learned_parts(shares: FloatArray, corrections: FloatArray, core_retention: F
         corrections: (..., 3, L, H) of each learner.
         core_retention: (..., H) the core's free projection.
     """
-    change = np.empty_like(corrections)
-    amounts = slice(0, 2)
-    change[..., amounts, :, :] = np.expm1(corrections[..., amounts, :, :])
-    rate = core_retention[..., None, :]
-    change[..., 2, :, :] = corrected(rate, corrections[..., 2, :, :], "retention") - rate
+    change = np.expm1(corrections)
+    rate, of_odds = core_retention[..., None, :], change[..., 2, :, :]
+    inside = np.minimum(np.maximum(rate, RATE_MARGIN), 1 - RATE_MARGIN)
+    # Odds times 1 + x are the rate times 1 + x over 1 + x times the rate.
+    change[..., 2, :, :] = inside * (1 + of_odds) / (1 + inside * of_odds) - rate
     return np.asarray((shares * change).sum(-2))
 
 
 def under_levers(
     ensemble: FreeEnsemble,
     core: FloatArray,
-    levers: Mapping[str, FloatArray],
+    months: GivenMonths,
+    given_retention: FloatArray | None,
     learned: FloatArray | None = None,
 ) -> FloatArray:
     """(..., 3, H) the ensemble under levers.
@@ -81,10 +81,11 @@ def under_levers(
     Args:
         ensemble: with every lever free.
         core: (..., 3, H) the core's projection under the levers.
-        levers: lever to (..., H) given values, NaN where free; at least one.
+        months: in which levers are given, (..., H).
+        given_retention: (..., H) given values of `retention_rate`, NaN where free; None where it is free.
         learned: (..., 3, H) of `learned_parts` under the levers; that of the free forecast by default.
     """
-    given = {name: np.isfinite(path) for name, path in levers.items()}
+    given = months.given
     now = ensemble.learned if learned is None else learned
     moved = None if learned is None else learned - ensemble.learned
     kept = ensemble.kept if moved is None else ensemble.kept + moved
@@ -105,10 +106,13 @@ def under_levers(
     held = np.empty_like(core)
     held[..., 0, :] = core[..., 0, :] * of_members * per_member * of_learners[..., 0, :]
     held[..., 1, :] = core[..., 1, :] * of_members * members_learned
-    held[..., 2, :] = _retention(ensemble, core[..., 2, :], moved)
-    if "retention_rate" in given:
-        held[..., 2, :] = np.where(given["retention_rate"], levers["retention_rate"], held[..., 2, :])
-    return np.where(_begun(list(given.values()))[..., None, :], held, ensemble.free)
+    if given_retention is not None and "retention_rate" in months.always:
+        held[..., 2, :] = given_retention
+    else:
+        held[..., 2, :] = _retention(ensemble, core[..., 2, :], moved)
+        if given_retention is not None:
+            held[..., 2, :] = np.where(given["retention_rate"], given_retention, held[..., 2, :])
+    return held if months.always else np.where(months.begun[..., None, :], held, ensemble.free)
 
 
 def _retention(ensemble: FreeEnsemble, core: FloatArray, moved: FloatArray | None) -> FloatArray:
@@ -124,11 +128,3 @@ def _retention(ensemble: FreeEnsemble, core: FloatArray, moved: FloatArray | Non
 def _odds(rate: FloatArray, margin: float) -> FloatArray:
     inside = np.minimum(np.maximum(rate, margin), 1 - margin)
     return np.asarray(inside / (1 - inside))
-
-
-def _begun(given: list[BoolArray]) -> BoolArray:
-    """(..., H) whether any lever is given in a month or was before it."""
-    any_given = given[0]
-    for one in given[1:]:
-        any_given = any_given | one
-    return np.asarray(np.logical_or.accumulate(any_given, axis=-1))

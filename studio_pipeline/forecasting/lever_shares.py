@@ -8,7 +8,8 @@ to less than one, so that a lever more never widens an answer and none makes it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 from studio_pipeline.panel.arrays import FloatArray
 
 _SMALLEST_SPAN = 0.1
+_SMALLEST_WIDTH = 1e-12
 _WIDENING_PER_SPAN = 0.5
 
 _TOGETHER: tuple[tuple[str, ...], ...] = (
@@ -101,7 +103,7 @@ def no_shares(n_horizons: int) -> LeverShares:
 
 
 def widening_outside(
-    levers: Mapping[str, FloatArray], shown: Mapping[str, tuple[float, float]]
+    levers: Mapping[str, Sequence[float]], shown: Mapping[str, tuple[float, float]]
 ) -> FloatArray | float:
     """What levers outside the range that the data have seen multiply an answer's deviation by, at least 1.
 
@@ -109,7 +111,7 @@ def widening_outside(
     span is at least a tenth of the nearer end. A lever that was never shown counts for nothing here.
 
     Args:
-        levers: lever to (H,) given values, NaN where free.
+        levers: lever to H given values, NaN where free.
         shown: lever to its smallest and largest shown value.
 
     Returns:
@@ -117,10 +119,20 @@ def widening_outside(
     """
     widening: FloatArray | float = 1.0
     for lever, path in levers.items():
-        low, high = shown.get(lever, (-np.inf, np.inf))
-        if np.nanmin(path) < low or np.nanmax(path) > high:
-            below, above = np.fmax(low - path, 0.0), np.fmax(path - high, 0.0)
-            span = np.maximum(high - low, _SMALLEST_SPAN * np.where(below > 0, abs(low), abs(high)))
-            beyond = np.maximum(below, above) / np.maximum(span, 1e-12)
-            widening = widening + _WIDENING_PER_SPAN * np.maximum.accumulate(beyond)
+        low, high = shown.get(lever, (-math.inf, math.inf))
+        values = set(path)
+        if len(values) == 1:
+            widening = widening + _WIDENING_PER_SPAN * _spans_beyond(values.pop(), low, high)
+        elif any(value < low or value > high for value in values):
+            spans = [_spans_beyond(value, low, high) for value in path]
+            widening = widening + _WIDENING_PER_SPAN * np.maximum.accumulate(spans)
     return widening
+
+
+def _spans_beyond(value: float, low: float, high: float) -> float:
+    """Spans of the shown range that a value lies outside it; 0 inside, and for NaN."""
+    if value < low:
+        return (low - value) / max(high - low, _SMALLEST_SPAN * abs(low), _SMALLEST_WIDTH)
+    if value > high:
+        return (value - high) / max(high - low, _SMALLEST_SPAN * abs(high), _SMALLEST_WIDTH)
+    return 0.0

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from studio_pipeline.forecasting.correction_graph import CorrectionGraph
 from studio_pipeline.forecasting.correction_sizes import usual_sizes
+from studio_pipeline.forecasting.given_months import MOST_SETS, FirstMonths, months_from
+from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 from studio_pipeline.forecasting.learning_rows import IS_GIVEN, RowArray
 from studio_pipeline.forecasting.onnx_export import INPUT_NAME
 from studio_pipeline.forecasting.targets import TARGETS
@@ -65,3 +70,25 @@ class LearnerGraphs:
         by_output = answers.reshape(n, horizon_months, -1).transpose(0, 2, 1)
         found[:, self._targets, self._places] = by_output * sizes
         return found
+
+    def corrections_of_one(self, rows: RowArray, first: FirstMonths) -> FloatArray:
+        """(3, L, H) corrections of one origin: `corrections` of its (H, F) rows, for levers given since
+        `first`.
+        """
+        found = np.zeros((len(TARGETS), len(self.learners), len(rows)))
+        if self._session is not None:
+            (answers,) = self._session.run(None, {INPUT_NAME: rows})
+            found[self._targets, self._places] = answers.T * self._sizes_from(first)
+        return found
+
+    @cached_property
+    def _sizes_from(self) -> Callable[[FirstMonths], FloatArray]:
+        """(K, 12) usual sizes of the outputs where levers are given since some months, cached."""
+        return lru_cache(MOST_SETS)(self._sizes)
+
+    def _sizes(self, first: FirstMonths) -> FloatArray:
+        given = np.zeros((1, MAX_HORIZON_MONTHS, len(HELD_LEVERS)), dtype=bool)
+        for name, months in months_from(first).given.items():
+            if name in HELD_LEVERS:
+                given[0, :, HELD_LEVERS.index(name)] = months
+        return np.asarray(usual_sizes(self._by_horizon, self._variances, given)[0])

@@ -57,14 +57,12 @@ class Preparation:
         core = np.stack([core_targets(paths)[target] for target in TARGETS], 1)
         corrections = self.graphs.corrections(learner_rows)
         free, shares = self._ensemble(candidates, core, corrections)
-        scale = self.model.intervals.scale(windows.values)
         return PreparedOrigins(
             rows=origins.rows,
             columns=origins.columns,
             history_months=_history_months(self.panel, origins),
             shown=shown_values(self.panel, origins),
-            scale=scale,
-            chance=self.model.intervals.chance_within(scale),
+            scale=self.model.intervals.scale(windows.values),
             terms=terms,
             core=core,
             free=free,

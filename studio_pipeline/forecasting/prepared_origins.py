@@ -26,7 +26,6 @@ class PreparedOrigins:
         shown: (N, 8, 2) smallest and largest value of each lever up to the base month, in the order of
             `LEVER_COLUMNS`; NaN where none was shown.
         scale: (N, H) deviation of the revenue's log error.
-        chance: (N, H) chance that a month lands within 10 % of its forecast.
         terms: what the stock-and-flow core runs on.
         core: (N, 3, H) the core's free projection of each of `TARGETS`.
         free: (N, 3, H) the ensemble's free forecast of each of `TARGETS`.
@@ -44,7 +43,6 @@ class PreparedOrigins:
     history_months: IntArray
     shown: FloatArray
     scale: FloatArray
-    chance: FloatArray
     terms: FlowTerms
     core: FloatArray
     free: FloatArray

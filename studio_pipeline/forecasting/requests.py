@@ -139,10 +139,11 @@ def lever_lists(query: ForwardQuery) -> dict[str, list[float]]:
 
 def lever_paths(queries: Sequence[ForwardQuery]) -> dict[str, FloatArray]:
     """Lever to (N, 12) given values, NaN where free; levers that nobody gives are left out."""
-    paths: dict[str, FloatArray] = {}
-    for place, query in enumerate(queries):
-        for name, path in lever_lists(query).items():
-            if name not in paths:
-                paths[name] = np.full((len(queries), MAX_HORIZON_MONTHS), np.nan)
-            paths[name][place] = path
-    return paths
+    return stacked_paths([lever_lists(query) for query in queries])
+
+
+def stacked_paths(lists: Sequence[Mapping[str, list[float]]]) -> dict[str, FloatArray]:
+    """`lever_paths` from the `lever_lists` of N queries."""
+    free = [math.nan] * MAX_HORIZON_MONTHS
+    names = dict.fromkeys(name for levers in lists for name in levers)
+    return {name: np.array([levers.get(name, free) for levers in lists]) for name in names}

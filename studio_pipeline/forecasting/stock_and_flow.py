@@ -115,33 +115,36 @@ def run_months(
         members = _given(a, levers[START_LEVER][0], members)
     has_stock = a.known(terms["retention"][0] + terms["acquisition"][0] + members)
     held = [levers.get(name) for name in ("class_attendance_rate", "retention_rate", "new_members_monthly")]
+    usual, typical_density = start["usual_attendance"], start["classes_per_member"]
+    classes_fullness, visits_classes = slopes["classes_fullness"], slopes["visits_classes"]
+    behaviour, per_member = _steady_behaviour(a, terms, slopes), _per_member(terms)
     months: Months[Number] = Months([], [], [], [], [])
-    for h in range(len(terms["revenue"])):
-        gap = a.choose(a.known(rate), rate - start["usual_attendance"], 0.0)
-        planned = planned + slopes["classes_fullness"] * gap
+    for h, level in enumerate(terms["members"]):
+        planned = planned + classes_fullness * a.choose(a.known(rate), rate - usual, 0.0)
         classes = terms["classes"][h] * a.exp(planned)
         if held_classes is not None:
             classes = _given(a, held_classes[h], classes)
         seats = classes * capacity
-        visitors = a.choose(has_stock, members, terms["members"][h])
+        visitors = a.choose(has_stock, members, level)
         density = a.ratio(classes, visitors)
-        added = a.choose(
-            a.known(density), a.log(a.maximum(density, _LEAST_DENSITY)) - start["classes_per_member"], 0.0
-        )
-        visiting = visitors * terms["visits"][h] * a.exp(slopes["visits_classes"] * added)
+        added = a.choose(a.known(density), a.log(a.maximum(density, _LEAST_DENSITY)) - typical_density, 0.0)
+        visiting = visitors * terms["visits"][h] * a.exp(visits_classes * added)
         attendance = a.choose(a.known(seats), a.minimum(visiting, seats), visiting)
         if held[0] is not None:
             rules = a.known(held[0][h]) & a.known(seats)
             attendance = a.choose(rules, held[0][h] * seats, attendance)
         rate_now = a.ratio(attendance, seats)
-        retention, new = _behaviour(a, terms, h, (rate, rate_now), slopes)
+        retention, new = _behaviour(a, behaviour[h], (rate, rate_now), slopes)
         if held[1] is not None:
             retention = _given(a, held[1][h], retention)
         if held[2] is not None:
             new = _given(a, held[2][h], new)
-        members = a.choose(has_stock, members * retention + new, terms["members"][h])
+        members = a.choose(has_stock, members * retention + new, level)
         rate = rate_now
-        months.revenue.append(_revenue(a, terms, h, members, attendance))
+        packs = terms["pack_yield"][h] * a.choose(a.known(attendance), attendance, members)
+        built = members * per_member[h] + packs
+        # Where there are no members, the level of revenue itself.
+        months.revenue.append(a.choose(a.known(built), built, terms["revenue"][h]))
         months.members.append(members)
         months.retention_rate.append(a.choose(has_stock, retention, np.nan))
         months.new_members.append(a.choose(has_stock, new, np.nan))
@@ -172,53 +175,54 @@ def _with_levers(
     return {**terms, **placed} if placed else terms
 
 
+def _steady_behaviour(
+    a: Arithmetic[Number], terms: Mapping[str, Sequence[Number]], slopes: Mapping[str, Number]
+) -> list[tuple[Number, Number]]:
+    """Of each month, log odds of retention and log of new members as far as they don't hang on attendance:
+    their own level, and how they respond to the price and to overwork.
+    """
+    comfortable = slopes["comfortable_utilization"]
+    overwork = [a.maximum(rate - comfortable, 0.0) for rate in terms["staff"]]
+    by_flow = []
+    for flow in ("retention", "acquisition"):
+        of_price, of_overwork = slopes[f"{flow}_price"], slopes[f"{flow}_overwork"]
+        months = zip(terms[flow], terms["price_log"], overwork, strict=True)
+        by_flow.append([level + of_price * price + of_overwork * over for level, price, over in months])
+    return list(zip(*by_flow, strict=True))
+
+
 def _behaviour(
     a: Arithmetic[Number],
-    terms: Mapping[str, Sequence[Number]],
-    h: int,
+    steady: tuple[Number, Number],
     rates: tuple[Number, Number],
     slopes: Mapping[str, Number],
 ) -> tuple[Number, Number]:
-    """Retention and new members as they respond to the price, to full and crowded classes and to overwork;
-    `rates` are the attendance of the month before and of the month itself.
+    """Retention and new members of one month, of `_steady_behaviour`, as they respond to full and crowded
+    classes; `rates` are the attendance of the month before and of the month itself.
     """
-    busy, now = (a.choose(a.known(rate), rate, TYPICAL_ATTENDANCE) for rate in rates)
+    before, same = rates
+    busy = a.choose(a.known(before), before, TYPICAL_ATTENDANCE)
+    now = a.choose(a.known(same), same, TYPICAL_ATTENDANCE)
     crowd = a.choose(slopes["crowds_same_month"] > 0, now, busy)
     crowding = a.maximum(crowd - slopes["comfortable_attendance"], 0.0)
-    overwork = a.maximum(terms["staff"][h] - slopes["comfortable_utilization"], 0.0)
-    price = terms["price_log"][h]
-    log_odds = (
-        terms["retention"][h]
-        + slopes["retention_price"] * price
-        + slopes["retention_fullness"] * busy
-        + slopes["retention_crowding"] * crowding
-        + slopes["retention_overwork"] * overwork
-    )
-    new_log = (
-        terms["acquisition"][h]
-        + slopes["acquisition_price"] * price
-        + slopes["acquisition_fullness"] * busy
-        + slopes["acquisition_crowding"] * crowding
-        + slopes["acquisition_overwork"] * overwork
-    )
+    log_odds = steady[0] + slopes["retention_fullness"] * busy + slopes["retention_crowding"] * crowding
+    new_log = steady[1] + slopes["acquisition_fullness"] * busy + slopes["acquisition_crowding"] * crowding
     retention = 1 / (1 + a.exp(-a.minimum(a.maximum(log_odds, -30.0), 30.0)))
     return retention, a.maximum(a.exp(a.minimum(new_log, LARGEST_EXPONENT)) - 0.5, 0.0)
 
 
-def _revenue(
-    a: Arithmetic[Number],
-    terms: Mapping[str, Sequence[Number]],
-    h: int,
-    members: Number,
-    attendance: Number,
-) -> Number:
-    """Revenue from its parts; where there are no members, the level of revenue itself."""
-    per_member = (
-        terms["ticket"][h] * terms["realisation"][h]
-        + terms["retail_yield"][h]
-        + terms["upsell_yield"][h] * terms["upsell_rate"][h]
-        + terms["other_yield"][h]
+def _per_member(terms: Mapping[str, Sequence[Number]]) -> list[Number]:
+    """What one member pays in each month, class packs aside."""
+    months = zip(
+        terms["ticket"],
+        terms["realisation"],
+        terms["retail_yield"],
+        terms["upsell_yield"],
+        terms["upsell_rate"],
+        terms["other_yield"],
+        strict=True,
     )
-    packs = terms["pack_yield"][h] * a.choose(a.known(attendance), attendance, members)
-    built = members * per_member + packs
-    return a.choose(a.known(built), built, terms["revenue"][h])
+    return [
+        ticket * realisation + retail + upsell * upsell_rate + other
+        for ticket, realisation, retail, upsell, upsell_rate, other in months
+    ]
