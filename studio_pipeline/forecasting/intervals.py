@@ -136,6 +136,18 @@ class IntervalTables:
         free_own = np.maximum(scale**2 - self._common_variance[: scale.shape[1]], 0.0)
         return np.sqrt(free_own * own + market), np.sqrt(market)
 
+    def sum_scale(self, scale: FloatArray, common: FloatArray, free: FloatArray) -> FloatArray:
+        """(N, h) deviations of an answer's months for `total_interval` over these h months.
+
+        Args:
+            scale: (N, h) deviations under levers.
+            common: (N, h) their common part.
+            free: (N, h) deviations with every lever free.
+        """
+        free_own = np.maximum(free**2 - self._common_variance[: free.shape[1]], _SMALLEST_DEVIATION**2)
+        left = (scale**2 - common**2) / free_own
+        return np.asarray(np.sqrt(common**2 + free_own * self.levers.left_of_sum(left)))
+
     def own_scale(self, scale: FloatArray, common: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
         """(N, H) deviations of the own part of a scale, and what (N, H) the common paths are multiplied by.
 

@@ -54,11 +54,12 @@ class GivenErrors:
 @dataclass(frozen=True)
 class Floors:
     """What is left of the variances where every lever is given, as a share: (H,) of the own error, and of the
-    common one.
+    common one; and `LeverShares.sums`.
     """
 
     own: FloatArray
     common: FloatArray
+    sums: FloatArray
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def fit_lever_shares(drawn: GivenErrors, floors: Floors, common_variance: FloatA
     common[:, :_N_LEVERS] = _levelled_down(market, common_variance * (1 - floors.common))
     with np.errstate(divide="ignore", invalid="ignore"):
         common = np.where(common_variance[:, None] > 0, common / common_variance[:, None], 0.0)
-    return LeverShares(_summing_to(own, 1 - floors.own), _summing_to(common, 1 - floors.common))
+    return LeverShares(_summing_to(own, 1 - floors.own), _summing_to(common, 1 - floors.common), floors.sums)
 
 
 def _levelled_down(parts: FloatArray, sums: FloatArray) -> FloatArray:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,18 +19,21 @@ import numpy as np
 from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 from studio_pipeline.panel.arrays import FloatArray
 
+_STORED = ("own", "common", "sums")
+_SMALLEST_SHARE = 1e-9
 _SMALLEST_SPAN = 0.1
 _SMALLEST_WIDTH = 1e-12
 _WIDENING_PER_SPAN = 0.5
 
-_TOGETHER: tuple[tuple[str, ...], ...] = (
-    ("retention_rate", "new_members_monthly"),
-    ("retention_rate", "new_members_monthly", "avg_ticket_price"),
-    HELD_LEVERS,
+_PLACES = {name: place for place, name in enumerate(HELD_LEVERS)}
+_TOGETHER: tuple[frozenset[str], ...] = (
+    frozenset({"retention_rate", "new_members_monthly"}),
+    frozenset({"retention_rate", "new_members_monthly", "avg_ticket_price"}),
+    frozenset(HELD_LEVERS),
 )
 COMPONENTS: tuple[tuple[int, ...], ...] = (
     *((place,) for place in range(len(HELD_LEVERS))),
-    *(tuple(HELD_LEVERS.index(name) for name in names) for names in _TOGETHER),
+    *(tuple(sorted(_PLACES[name] for name in names)) for names in _TOGETHER),
 )
 """Places in `HELD_LEVERS` of the levers that hold a share: each alone, then those that only do together."""
 
@@ -42,10 +46,13 @@ class LeverShares:
         own: (H, C) of a studio's own error, by horizon, in the order of `COMPONENTS`; each row sums to less
             than 1.
         common: (H, C) the same of the common error.
+        sums: (H,) with every lever given, own variance of the sum over the first h months over what it would
+            be if the months hung together as those of free answers do.
     """
 
     own: FloatArray
     common: FloatArray
+    sums: FloatArray
 
     def left(self, levers: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
         """(N, H) what given levers leave of the variance of the own and of the common variance; at most 1.
@@ -56,40 +63,54 @@ class LeverShares:
         Args:
             levers: lever to (N, H) given values, NaN where free; `current_member_count` counts for nothing.
         """
-        given = {
-            HELD_LEVERS.index(name): _share_so_far(path)
-            for name, path in levers.items()
-            if name in HELD_LEVERS
-        }
-        if not given:
-            return (np.ones((1, len(self.own))),) * 2
-        taking = [place for place, component in enumerate(COMPONENTS) if given.keys() >= set(component)]
-        parts = [_least([given[lever] for lever in COMPONENTS[place]]) for place in taking]
-        taken = np.stack(parts, axis=2)
-        n_horizons = taken.shape[1]
-        left = [1 - (taken * shares[:n_horizons, taking]).sum(2) for shares in (self.own, self.common)]
-        return left[0], left[1]
+        names = [name for name in HELD_LEVERS if name in levers]
+        if not names:
+            nothing = np.ones((1, len(self.own)))
+            return nothing, nothing
+        given = np.isfinite(np.array([levers[name] for name in names])).cumsum(2)
+        n_horizons = given.shape[2]
+        share = given / self._months[:n_horizons]
+        taken = np.zeros((len(COMPONENTS), *share.shape[1:]))
+        taken[[_PLACES[name] for name in names]] = share
+        for place, members in enumerate(_TOGETHER, len(HELD_LEVERS)):
+            if levers.keys() >= members:
+                taken[place] = share[[names.index(name) for name in members]].min(0)
+        own, common = 1 - np.einsum("cnh,kch->knh", taken, self._both[..., :n_horizons])
+        return own, common
+
+    @cached_property
+    def _months(self) -> FloatArray:
+        return np.arange(1.0, len(self.own) + 1)
+
+    @cached_property
+    def _both(self) -> FloatArray:
+        """(2, C, H) shares of the own and of the common variance."""
+        return np.ascontiguousarray(np.stack([self.own, self.common]).swapaxes(1, 2))
+
+    @cached_property
+    def _floor(self) -> FloatArray:
+        """(H,) what is left of the own variance where every lever is given."""
+        return np.asarray(1 - self.own.sum(1))
+
+    def left_of_sum(self, left: FloatArray) -> FloatArray:
+        """(N, h) what is left of the own variance in the sum over h months, of months with (N, h) left.
+
+        What levers leave in doubt hangs together less over the months than what they take away does.
+        """
+        months = left.shape[1]
+        floor = self._floor[:months]
+        summed = floor * self.sums[months - 1]
+        taken = np.maximum(1 - floor, _SMALLEST_SHARE)
+        return np.asarray(summed + (left - floor) * (1 - summed) / taken)
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists."""
-        return {"own": self.own.tolist(), "common": self.common.tolist()}
+        return {name: getattr(self, name).tolist() for name in _STORED}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> LeverShares:
         """Inverse of `to_json`."""
-        return cls(np.array(stored["own"]), np.array(stored["common"]))
-
-
-def _share_so_far(path: FloatArray) -> FloatArray:
-    """(N, H) share of the months so far in which a lever is given."""
-    return np.asarray(np.isfinite(path).cumsum(1) / np.arange(1, path.shape[1] + 1))
-
-
-def _least(shares: list[FloatArray]) -> FloatArray:
-    least = shares[0]
-    for share in shares[1:]:
-        least = np.minimum(least, share)
-    return least
+        return cls(*(np.array(stored[name], dtype=np.float64) for name in _STORED))
 
 
 def component_shares(given: FloatArray) -> FloatArray:
@@ -99,7 +120,8 @@ def component_shares(given: FloatArray) -> FloatArray:
 
 def no_shares(n_horizons: int) -> LeverShares:
     """Where nothing is known of it: givens narrow nothing."""
-    return LeverShares(*(np.zeros((n_horizons, len(COMPONENTS))) for _ in range(2)))
+    nothing = np.zeros((n_horizons, len(COMPONENTS)))
+    return LeverShares(nothing, nothing, np.ones(n_horizons))
 
 
 def widening_outside(

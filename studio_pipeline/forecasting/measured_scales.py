@@ -12,6 +12,7 @@ from studio_pipeline.forecasting.calibration import Calibration, weighted_quanti
 from studio_pipeline.forecasting.common_error import split_common
 from studio_pipeline.forecasting.core_fit import CoreFit
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.intervals import IntervalTables
 from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 from studio_pipeline.forecasting.lever_share_fit import Floors, GivenErrors, fit_lever_shares
 from studio_pipeline.forecasting.lever_shares import LeverShares
@@ -69,33 +70,49 @@ def measured_shares(
     # Studios that report fewer levers than others tell nothing of what is left where all are given.
     count = seen[:, 0].sum(1)
     whole = count >= max(float(np.median(count)), 1.0)
-    errors = np.where(whole[:, None], _log_errors(happened, oof.known.all_known["revenue"][used]), np.nan)
-    common_variance = np.diag(found.tables.common)
-    return fit_lever_shares(drawn, _floors(errors, months, found, common_variance), common_variance)
+    forecast = np.where(whole[:, None], oof.known.all_known["revenue"][used], np.nan)
+    return fit_lever_shares(drawn, _floors(forecast, happened, months, found), np.diag(found.tables.common))
 
 
-def _floors(errors: FloatArray, months: IntArray, found: Calibration, common_variance: FloatArray) -> Floors:
-    """What is left of the variances under all levers: of the own so that the 90 % interval of one month holds
-    as much as it says; of the common one its mean square over the months, wider for how few separate spans
+def _floors(forecast: FloatArray, actual: FloatArray, months: IntArray, found: Calibration) -> Floors:
+    """What is left under all levers: of the own error so that 90 % intervals of one month and of sums hold as
+    much as they say; of the common one its mean square over the months, wider for how few separate spans
     those are.
     """
-    split = split_common(errors, months)
-    tables, n_horizons = found.tables, errors.shape[1]
-    low, high = tables.quantiles(_CALIBRATED_LEVEL)[:2]
-    own = np.ones(n_horizons)
-    for h in range(n_horizons):
-        known = np.isfinite(split.own[:, h])
-        if known.sum() >= _FEWEST_ERRORS:
-            sizes = np.abs(split.own[known, h]) / found.own_deviation[known, h]
-            reach = weighted_quantile(sizes, found.weights[known], np.array([_CALIBRATED_LEVEL]))[0]
-            own[h] = (2 * reach / (high[h] - low[h])) ** 2
+    split = split_common(_log_errors(actual, forecast), months)
+    sums = split_common(_log_errors(actual.cumsum(1), forecast.cumsum(1)), months).own
+    so_far = np.arange(1, forecast.shape[1] + 1)
+    reach = [(high - low) / 2 for low, high in _ends(found.tables)]
+    own = _squares(split.own / found.own_deviation, reach[0], found.weights)
+    spans = (found.own_deviation * np.sqrt(own)).cumsum(1) / so_far
+    summed = _squares(sums / spans, reach[1], found.weights)
+    common_variance = np.diag(found.tables.common)
     shared = np.isfinite(split.common)
     count = shared.sum(0)
     squares = np.where(shared, split.common**2, 0.0).sum(0) / np.maximum(count, 1)
-    fewness = 1 + np.arange(1, n_horizons + 1) / np.maximum(count, 1)
+    fewness = 1 + so_far / np.maximum(count, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
         common = np.where(common_variance > 0, squares * fewness / common_variance, 1.0)
-    return Floors(np.minimum(own, 1.0), np.minimum(np.where(count > 0, common, 1.0), 1.0))
+    return Floors(own, np.minimum(np.where(count > 0, common, 1.0), 1.0), summed)
+
+
+def _ends(tables: IntervalTables) -> tuple[tuple[FloatArray, FloatArray], ...]:
+    """(H,) ends of the calibrated interval, of a month's scaled error and of a sum's."""
+    low, high, total_low, total_high = tables.quantiles(_CALIBRATED_LEVEL)
+    return (low, high), (total_low, total_high)
+
+
+def _squares(scaled: FloatArray, reach: FloatArray, weights: FloatArray) -> FloatArray:
+    """(H,) squares, at most 1, of the factors at which intervals of half width `reach` hold what they say."""
+    found = np.ones(scaled.shape[1])
+    for h in range(scaled.shape[1]):
+        known = np.isfinite(scaled[:, h])
+        if known.sum() >= _FEWEST_ERRORS:
+            size = weighted_quantile(np.abs(scaled[known, h]), weights[known], np.array([_CALIBRATED_LEVEL]))[
+                0
+            ]
+            found[h] = (size / reach[h]) ** 2
+    return np.minimum(found, 1.0)
 
 
 def _own_errors(actual: FloatArray, forecast: FloatArray, months: IntArray) -> FloatArray:

@@ -57,7 +57,7 @@ def test_months_and_totals_are_covered(level: float, allowed: float) -> None:
 
 @pytest.mark.parametrize("drawn", [False, True], ids=["all levers", "random levers"])
 def test_answers_under_levers_as_they_then_were_are_covered(drawn: bool) -> None:
-    inside, narrower = [], []
+    inside, totals, narrower = [], [], []
     for seed in SEEDS:
         whole, asked = generated_panel(STUDIOS, MONTHS, seed), forecaster(seed)
         tables = asked.model.intervals
@@ -66,10 +66,16 @@ def test_answers_under_levers_as_they_then_were_are_covered(drawn: bool) -> None
         if drawn:
             levers = given_levers(levers, drawn_masks(STUDIOS, np.random.default_rng(seed)))
         given, free = Projector(asked.model, asked.panel).project(origins, levers)
-        scale, _ = tables.narrowed(free.scale, levers)
-        inside.append(shares(tables.interval(given.targets["revenue"], scale, 0.9), ahead(whole)))
+        scale, common = tables.narrowed(free.scale, levers)
+        revenue = given.targets["revenue"]
+        inside.append(shares(tables.interval(revenue, scale, 0.9), ahead(whole)))
+        summed = tables.sum_scale(scale, common, free.scale)
+        total = tables.total_interval(revenue.sum(1), summed, 12, 0.9)
+        totals.append(shares(total, ahead(whole).sum(1)))
         narrower.append((scale / free.scale).mean())
-    print(f"{np.mean(inside, 0).round(3)} at {np.mean(narrower):.2f} of the width")  # noqa: T201
+    print(f"{np.mean(inside, 0).round(3)}, {totals} at {np.mean(narrower):.2f} of the width")  # noqa: T201
+    # A year's total is one draw of the market for each seed.
+    assert np.mean(totals) == pytest.approx(0.9, abs=0.1)
     assert 0.86 <= np.mean(inside) <= 0.94
     assert np.mean(narrower) < (0.8 if drawn else 0.3)
 

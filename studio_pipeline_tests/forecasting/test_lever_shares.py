@@ -19,7 +19,7 @@ OWN = np.array([0.4, 0.2, 0.0, 0.3, 0.0, 0.09, 0.0])
 """What each lever holds of the own variance; a hundredth is left where all are given."""
 MARKET = np.array([0.1, 0.5, 0.0, 0.4, 0.0, 0.0, 0.0])
 OWN_DEVIATION, COMMON_DEVIATION = 0.1, 0.04
-FLOORS = Floors(np.full(12, 1 - OWN.sum()), np.full(12, 1e-3))
+FLOORS = Floors(np.full(12, 1 - OWN.sum()), np.full(12, 1e-3), np.ones(12))
 
 
 def drawn_errors(seed: int, n_months: int = 30, n_studios: int = 60, worse: float = 1.0) -> GivenErrors:
@@ -89,7 +89,7 @@ def paths(given_levers: set[str], from_month: int = 1) -> dict[str, FloatArray]:
 def some_shares() -> LeverShares:
     rng = np.random.default_rng(3)
     own, common = rng.dirichlet(np.ones(len(COMPONENTS) + 1), (2, 12))[..., :-1]
-    return LeverShares(own, common)
+    return LeverShares(own, common, np.linspace(1, 0.1, 12))
 
 
 @given(st.sets(st.sampled_from(HELD_LEVERS)), st.sets(st.sampled_from(HELD_LEVERS)), st.integers(1, 12))
@@ -108,12 +108,27 @@ def test_a_member_count_narrows_nothing() -> None:
         np.testing.assert_array_equal(part, 1.0)
 
 
+@given(st.sets(st.sampled_from(HELD_LEVERS)), st.sets(st.sampled_from(HELD_LEVERS)))
+@settings(max_examples=60, deadline=None)
+def test_more_levers_never_widen_a_sum(some: set[str], others: set[str]) -> None:
+    shares = some_shares()
+    fewer, more = (shares.left_of_sum(shares.left(paths(levers))[0]) for levers in (some, some | others))
+    assert (more <= fewer + 1e-12).all()
+    assert (more > 0).all()
+
+
+def test_a_sum_is_that_of_free_months_or_of_months_given_whole() -> None:
+    shares = some_shares()
+    np.testing.assert_allclose(shares.left_of_sum(np.ones((1, 12))), 1.0)
+    floor = shares.left(paths(set(HELD_LEVERS)))[0]
+    np.testing.assert_allclose(shares.left_of_sum(floor), 0.1 * floor)
+    np.testing.assert_allclose(shares.left_of_sum(floor[:, :1]), floor[:, :1])
+
+
 def test_levers_that_hold_a_share_together_take_it_only_together() -> None:
     own = np.zeros((12, len(COMPONENTS)))
-    own[
-        :, COMPONENTS.index(tuple(HELD_LEVERS.index(n) for n in ("retention_rate", "new_members_monthly")))
-    ] = 0.5
-    shares = LeverShares(own, own)
+    own[:, len(HELD_LEVERS)] = 0.5
+    shares = LeverShares(own, own, np.ones(12))
     assert left(shares, ("retention_rate",)) == (1.0, 1.0)
     assert left(shares, ("new_members_monthly", "retention_rate")) == (0.5, 0.5)
 
@@ -133,7 +148,9 @@ def test_no_evidence_gives_no_share() -> None:
 
 def test_shares_that_leave_everything_narrow_nothing() -> None:
     """Where the panel carries no lever, answers under all levers are as far off as free ones."""
-    shares = fit_lever_shares(drawn_errors(1), Floors(np.ones(12), np.ones(12)), np.full(12, 1e-3))
+    shares = fit_lever_shares(
+        drawn_errors(1), Floors(np.ones(12), np.ones(12), np.ones(12)), np.full(12, 1e-3)
+    )
     for part in shares.left(paths(set(HELD_LEVERS))):
         np.testing.assert_allclose(part, 1.0)
 
