@@ -56,18 +56,12 @@ class AnswerParts:
 @dataclass(frozen=True)
 class _Spread:
     """How uncertain an answer is: (h,) deviations of the months' log errors with levers carried out exactly
-<<<<<<< HEAD
-    and as they are, the common part of the former, what of the former counts in the total, and what carrying
-    them out adds to the total, currency.
-=======
     and as they are, the common part of the former; what carrying them out adds to the total, currency; and
     the deviation of the total.
->>>>>>> 9510538b6b79ede4d7ff722f2690fcca879b8ee0
     """
 
     exact: FloatArray
     common: FloatArray
-    summed: FloatArray
     month: FloatArray
     total_execution: float
     total: float
@@ -160,33 +154,7 @@ class Answers:
             wider = widening_outside(parts.levers, shown)
             exact, common = parts.scale * wider, tables.common_deviation * wider
         exact, common = exact[:months], common[:months]
-<<<<<<< HEAD
-        summed = exact
-        if levers and parts.known.history_months:
-            free = parts.scale[None, :months]
-            summed = self._model.intervals.sum_scale(exact[None], common[None], free)[0]
-        if parts.execution is None:
-            return _Spread(exact, common, summed, exact, 0.0)
-        effects = parts.execution[:, :months]
-        month = np.hypot(exact, np.sqrt((effects**2).sum(0)))
-        return _Spread(exact, common, summed, month, float(np.sqrt(((effects * revenue).sum(1) ** 2).sum())))
-
-    def _total(self, revenue: FloatArray, spread: _Spread, level: float) -> tuple[float, float]:
-        """Interval of the sum; levers are off alike in all months, so they add to it more than errors do."""
-        months, total = len(revenue), float(revenue.sum())
-        tables = self._model.intervals
-        scale = spread.summed
-        if spread.total_execution and total > 0:
-            added = spread.total_execution / total / tables.total_deviation[months - 1]
-            scale = np.full(months, math.hypot(float(scale.mean()), added))
-        low, high = tables.total_interval(np.array([total]), scale[None], months, level)[0]
-        return float(low), float(high)
-
-    def _status_quo(
-        self, query: ForwardQuery, parts: AnswerParts, spread: _Spread, levers: Mapping[str, FloatArray]
-    ) -> StatusQuo:
-=======
-        mean = float(exact.sum()) / months
+        mean = float(self._summed(parts, exact, common).sum()) / months
         if parts.execution is None:
             return _Spread(exact, common, exact, 0.0, mean)
         revenue, effects = parts.given[0, :months], parts.execution[:, :months]
@@ -196,8 +164,14 @@ class Answers:
         added = execution / total / float(tables.total_deviation[months - 1]) if total > 0 else 0.0
         return _Spread(exact, common, month, execution, math.hypot(mean, added))
 
+    def _summed(self, parts: AnswerParts, exact: FloatArray, common: FloatArray) -> FloatArray:
+        """(h,) deviations of the months as they count in the total."""
+        if not parts.levers or not parts.known.history_months:
+            return exact
+        free = parts.scale[None, : len(exact)]
+        return np.asarray(self._model.intervals.sum_scale(exact[None], common[None], free)[0])
+
     def _status_quo(self, parts: AnswerParts, spread: _Spread) -> StatusQuo:
->>>>>>> 9510538b6b79ede4d7ff722f2690fcca879b8ee0
         """The same studio with every lever free. Both answers live through the same errors; the responses and
         levers that are carried out inexactly move one of them alone.
         """
