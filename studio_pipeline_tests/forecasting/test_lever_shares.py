@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from itertools import combinations
 
@@ -162,11 +163,11 @@ SHOWN = {"avg_ticket_price": (100.0, 140.0)}
     ("price", "factor"), [(100.0, 1.0), (140.0, 1.0), (160.0, 1.25), (60.0, 1.5), (180.0, 1.5)]
 )
 def test_a_lever_outside_what_was_seen_widens_by_how_far(price: float, factor: float) -> None:
-    widened = widening_outside({"avg_ticket_price": np.full(12, price)}, SHOWN)
+    widened = widening_outside({"avg_ticket_price": [price] * 12}, SHOWN)
     np.testing.assert_allclose(widened * np.ones(12), factor)
 
 
 def test_a_later_lever_widens_from_its_month_on() -> None:
-    path = np.where(np.arange(12) >= 3, 160.0, np.nan)
-    widened = widening_outside({"avg_ticket_price": path, "upsell_rate": np.full(12, 0.9)}, SHOWN)
+    path = [math.nan] * 3 + [160.0] * 9
+    widened = widening_outside({"avg_ticket_price": path, "upsell_rate": [0.9] * 12}, SHOWN)
     np.testing.assert_allclose(widened, np.where(np.arange(12) >= 3, 1.25, 1.0))
