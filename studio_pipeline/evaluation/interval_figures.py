@@ -69,12 +69,15 @@ def _floor(rows: pd.DataFrame) -> float:
 
 
 def forecast_fan(panel_frame: pd.DataFrame, predictions: pd.DataFrame, studio_id: str) -> bytes:
-    """One studio's revenue, its forecast at the last origin with the 90 % interval, and what happened."""
+    """One studio's revenue, a forecast of it with the 90 % interval, and what happened.
+
+    The forecast is that of the latest origin of which the most months are known: all twelve, as a rule.
+    """
     rows = predictions[(predictions["studio_id"] == studio_id) & (predictions["target"] == "revenue")]
     if rows.empty:
         return note(f"No backtest forecasts of {studio_id}.")
-    rows = rows[rows["base_month"] == rows["base_month"].max()].sort_values("horizon")
-    origin = rows["base_month"].iloc[0]
+    origin = _best_known_origin(rows)
+    rows = rows[rows["base_month"] == origin].sort_values("horizon")
     history = panel_frame[panel_frame["studio_id"] == studio_id].sort_values("month_year")
     before = history[
         (history["month_year"] <= origin) & (history["month_year"] > origin - pd.DateOffset(months=36))
@@ -102,3 +105,10 @@ def forecast_fan(panel_frame: pd.DataFrame, predictions: pd.DataFrame, studio_id
     title(ax, f"{studio_id}: revenue a month, forecast from {origin:%B %Y}")
     legend_below(figure, ax, columns=4)
     return to_png(figure)
+
+
+def _best_known_origin(rows: pd.DataFrame) -> pd.Timestamp:
+    """The latest of the origins with the most forecast months that can be compared with what happened."""
+    comparable = rows["actual"].notna() & rows["ensemble"].notna()
+    known = comparable.groupby(rows["base_month"]).sum()
+    return pd.Timestamp(known.index[known == known.max()].max())

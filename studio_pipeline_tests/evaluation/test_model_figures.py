@@ -96,6 +96,21 @@ def test_coverage_at_every_level_and_of_totals(drawn: Drawn, make_predictions: M
     np.testing.assert_array_equal(right.lines[0].get_ydata(), rows["width_90"])
 
 
+def test_the_sample_is_the_latest_forecast_of_which_most_is_known(
+    drawn: Drawn, panel_frame: pd.DataFrame, panel_report: EvaluationReport
+) -> None:
+    rows, name = panel_report.predictions, panel_frame["studio_id"].iloc[0]
+    origins = np.sort(rows["base_month"].unique())
+    # The last known month is a year after the third last origin: later origins have less and less.
+    last_known = pd.Timestamp(origins[-3]) + pd.DateOffset(months=12)
+    for first, origin, count in ((origins[0], origins[-3], 12), (origins[-2], origins[-2], 11)):
+        known = rows[(rows["month_year"] <= last_known) & (rows["base_month"] >= first)]
+        (ax,) = drawn(lambda known=known: interval_figures.forecast_fan(panel_frame, known, name))
+        months, _ = line(ax, "what happened")
+        assert len(months) == count
+        assert ax.get_title(loc="left").endswith(f"forecast from {pd.Timestamp(origin):%B %Y}")
+
+
 def test_a_sweep_shows_line_band_range_and_present(drawn: Drawn, sweep: pd.DataFrame) -> None:
     rate, price = drawn(lambda: lever_figures.revenue_by_lever(sweep))
     assert [ax.get_title(loc="left") for ax in (rate, price)] == [
