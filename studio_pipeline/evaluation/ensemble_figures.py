@@ -63,7 +63,7 @@ def feature_importances(importances: pd.DataFrame, target: str = "revenue", top:
     ax.invert_yaxis()
     ax.grid(False, axis="y")
     ax.xaxis.set_major_formatter(percent)
-    title(ax, f"Share of each feature in what the learners add to the core ({target})")
+    title(ax, f"What the learners use for {target}")
     legend(ax)
     return to_png(figure)
 

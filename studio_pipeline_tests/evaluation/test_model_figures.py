@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from studio_pipeline.evaluation import core_figures, ensemble_figures, interval_figures, lever_figures
 from studio_pipeline.evaluation.drawing import COLOURS, to_png
@@ -74,6 +75,14 @@ def test_weights_are_stacked_to_one(drawn: Drawn, weights: pd.DataFrame) -> None
         labels = [container.get_label() for container in ax.containers]
         assert heights[labels.index("stock-and-flow core")] == pytest.approx(np.full(12, 0.5))
         assert heights[labels.index("random forest")] == pytest.approx(np.zeros(12))
+
+
+def test_the_title_of_the_importances_is_within_the_picture(drawn: Drawn, importances: pd.DataFrame) -> None:
+    long = importances.assign(feature="a_feature_with_a_rather_long_name_" + importances["feature"])
+    (ax,) = drawn(lambda: ensemble_figures.feature_importances(long, "retention"))
+    assert "retention" in ax.get_title(loc="left")
+    (text,) = [t for t in ax.findobj(Text) if t.get_text() == ax.get_title(loc="left")]
+    assert text.get_window_extent().x1 < ax.figure.bbox.x1
 
 
 def test_every_candidate_has_a_colour_of_its_own() -> None:
