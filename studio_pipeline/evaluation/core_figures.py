@@ -29,6 +29,7 @@ FLOW_TITLES: dict[str, str] = {
     "revenue": "Revenue, of the average month",
 }
 SOURCE_COLOURS = {"data": ACCENT, "pooled": "#0f9d8a", "prior": MUTED}
+UNUSED_SOURCE = "prior"
 UNUSED = "what the months say of it, not used"
 MARKERS = tuple("os^DvPX*")
 MONTH_LETTERS = list("JFMAMJJASOND")
@@ -79,7 +80,7 @@ def responses_with_error_bars(table: pd.DataFrame) -> bytes:
     for ax, flow in zip(axes, flows, strict=True):
         rows = table[table["flow"] == flow].reset_index(drop=True)
         ax.axvline(0, color=INK, linewidth=0.9)
-        for source, part in rows.groupby("source"):
+        for source, part in rows.groupby(rows["source"].where(rows["effect"] != 0, UNUSED_SOURCE)):
             _error_bars(ax, part, str(source))
         ax.set_yticks(range(len(rows)), list(rows["change"]))
         ax.set_ylim(len(rows) - 0.4, -0.6)
@@ -103,8 +104,8 @@ def responses_with_error_bars(table: pd.DataFrame) -> bytes:
 
 def _error_bars(ax: Axes, rows: pd.DataFrame, source: str) -> None:
     """Dots and bars of one source, each at its row's place."""
-    is_prior = source == "prior"
-    impact = rows["impact"].to_numpy(np.float64)
+    is_prior = source == UNUSED_SOURCE
+    impact = rows["impact_used"].to_numpy(np.float64)
     bars = np.stack([impact - rows["impact_low"], rows["impact_high"] - impact])
     if is_prior:
         said = rows[rows["estimate"].notna()]
@@ -127,5 +128,5 @@ def _error_bars(ax: Axes, rows: pd.DataFrame, source: str) -> None:
         markersize=6,
         capsize=4,
         linewidth=1.8,
-        label="rests on a prior: counted as zero" if is_prior else f"from {source}, with 90 % error bar",
+        label="not used: counted as zero" if is_prior else f"from {source}, with 90 % error bar",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
@@ -65,12 +66,12 @@ def seasons_table(seasons: pd.DataFrame) -> Table:
 
 
 def responses_table(responses: pd.DataFrame) -> Table:
-    """Each response: impact with its interval, the slope behind it, and what it rests on."""
+    """Each response: impact with its interval, the part that is used, its slope, and what it rests on."""
     rows = [
         [
             row["flow"],
             row["change"],
-            *(f"{row[name]:+.2f}" for name in ("impact", "impact_low", "impact_high")),
+            *(_signed(row[name]) for name in ("impact", "impact_low", "impact_high", "impact_used")),
             f"{row['effect']:.3f}",
             f"{row['standard_error']:.3f}",
             row["source"],
@@ -80,9 +81,14 @@ def responses_table(responses: pd.DataFrame) -> Table:
         ]
         for row in responses.to_dict("records")
     ]
-    headings = ["of", "to", "impact", "from", "up to", "slope", "standard error", "rests on"]
+    headings = ["of", "to", "impact", "from", "up to", "used", "slope used", "standard error", "rests on"]
     headings += ["own months", "other studios'", "sign"]
-    return Table(headings, rows, text_columns=frozenset({0, 1, 7, 10}))
+    return Table(headings, rows, text_columns=frozenset({0, 1, 8, 11}))
+
+
+def _signed(value: float) -> str:
+    """With its sign; a dash where it is unknown, a plain zero where it is none."""
+    return (f"{value:+.2f}" if value else "0") if math.isfinite(value) else DASH
 
 
 def sweep_table(sweep: pd.DataFrame) -> Table:

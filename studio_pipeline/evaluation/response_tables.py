@@ -19,9 +19,11 @@ RESPONSE_COLUMNS: dict[str, str] = {
     "flow": "What responds: retention (log odds), new members or visits a member (logarithms).",
     "responds_to": "What it responds to.",
     "change": "The change that `impact` is of.",
-    "impact": "Percentage points of retention, per cent of new members or visits, after that change.",
-    "impact_low": "Lower end of the impact's 90 % interval.",
-    "impact_high": "Upper end of the impact's 90 % interval.",
+    "impact": "Percentage points of retention, per cent of new members or visits, after that change: by the"
+    " slope that is used, where none is by what the months alone say; unknown where they say nothing.",
+    "impact_low": "Lower end of the impact's 90 % interval; unknown where the impact is.",
+    "impact_high": "Upper end of the impact's 90 % interval; unknown where the impact is.",
+    "impact_used": "The impact that the model counts with: the same, or 0 where none is used.",
     "effect": "The slope that is used, on the flow's own scale.",
     "standard_error": "Of the slope.",
     "estimate": "What the months alone say of the slope, whether or not it is used; unknown where nothing.",
@@ -88,13 +90,13 @@ def lever_responses(responses: Responses, panel: StudioPanel) -> pd.DataFrame:
 def _impact(flow: str, name: str, effect: LeverEffect, retention: float) -> dict[str, object]:
     known = REGRESSORS[name]
     error = Z_90 * effect.standard_error
-    # Where the months say something that is not used, the bar shows what they say.
-    middle = effect.effect if effect.source != "prior" or effect.estimate is None else effect.estimate
-    slopes = known.units * np.array([effect.effect, middle - error, middle + error])
+    # Where no slope is used, figure and interval are those of what the months say, if they say anything.
+    said = math.nan if effect.estimate is None else effect.estimate
+    middle = effect.effect or said
+    slopes = known.units * np.array([middle, middle - error, middle + error, effect.effect])
     impact = points_about(retention, slopes) if flow == "retention" else 100 * np.expm1(slopes)
-    return {"change": known.change} | dict(
-        zip(("impact", "impact_low", "impact_high"), map(float, impact), strict=True)
-    )
+    names = ("impact", "impact_low", "impact_high", "impact_used")
+    return {"change": known.change} | dict(zip(names, map(float, impact), strict=True))
 
 
 def _studios(responses: Responses, flow: str, name: str, n_studios: int) -> dict[str, object]:

@@ -173,8 +173,8 @@ def seasons() -> pd.DataFrame:
 def responses() -> pd.DataFrame:
     """One response that the data show, one that they don't."""
     rows = [
-        ("price +10 %", -0.8, -1.1, -0.5, -1.2, 0.2, -1.3, "data", 12, 8, "negative, as it must be"),
-        ("price +10 %", 0.0, -30.0, 40.0, 0.0, 2.0, 0.7, "prior", 0, 0, "set to zero: no sign"),
+        ("price +10 %", -0.8, -1.1, -0.5, -0.8, -1.2, 0.2, -1.3, "data", 12, 8, "negative, as it must be"),
+        ("price +10 %", 6.9, -22.0, 46.0, 0.0, 0.0, 2.0, 0.7, "prior", 0, 0, "set to zero: no sign"),
     ]
     keys = (("retention", "price"), ("acquisition", "price"))
     joined = [(*key, *row) for key, row in zip(keys, rows, strict=True)]

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from studio_pipeline.evaluation.core_tables import SEASON_COLUMNS, points_about, seasonal_factors
+from studio_pipeline.evaluation.model_tables import responses_table
 from studio_pipeline.evaluation.response_tables import (
     RESPONSE_COLUMNS,
     lever_responses,
     responses_in_words,
     sign_rule,
 )
+from studio_pipeline.evaluation.wording import DASH
 from studio_pipeline.forecasting.queries import LeverEffect
 from studio_pipeline.forecasting.responses import OwnResponses, Responses
 from studio_pipeline_tests.forecasting.fleets import Fitted, small_fleet
@@ -89,9 +91,36 @@ def test_studios_are_counted_by_what_their_answer_rests_on(fleet: Fitted) -> Non
 
 def test_what_the_months_say_is_shown_though_it_is_not_used(fleet: Fitted) -> None:
     overwork = lever_responses(RESPONSES, fleet.panel).set_index("responds_to").loc["overwork"]
-    assert overwork["impact"] == 0
+    assert overwork["impact_used"] == 0
     assert overwork["estimate"] == 0.5
-    assert (overwork["impact_low"] + overwork["impact_high"]) / 2 > 0.1
+    typical = float(np.nanmedian(fleet.panel.values["retention_rate"]))
+    said = points_about(typical, 0.1 * (0.5 + 1.6449 * 0.4 * np.array([0.0, -1.0, 1.0])))
+    shown = overwork[["impact", "impact_low", "impact_high"]].astype(float)
+    np.testing.assert_allclose(shown, said, atol=1e-3)
+
+
+def test_every_interval_holds_the_figure_beside_it(fleet: Fitted) -> None:
+    table = lever_responses(RESPONSES, fleet.panel).set_index(["flow", "responds_to"])
+    known = table[table["impact"].notna()]
+    assert len(known) == 3
+    assert known["impact"].between(known["impact_low"], known["impact_high"], inclusive="neither").all()
+    used = known[known["effect"] != 0]
+    assert (used["impact_used"] == used["impact"]).all()
+    silent = table.loc[("retention", "crowding")]
+    assert silent[["impact", "impact_low", "impact_high"]].isna().all()
+    assert silent["impact_used"] == 0
+
+
+def test_what_is_not_used_stands_apart_from_what_the_months_say(fleet: Fitted) -> None:
+    drawn = responses_table(lever_responses(RESPONSES, fleet.panel))
+    rows = {(row[0], row[1]): dict(zip(drawn.headings, row, strict=True)) for row in drawn.rows}
+    overwork = rows["retention", "overwork +10 points"]
+    assert overwork["used"] == "0"
+    assert float(overwork["from"]) < float(overwork["impact"]) < float(overwork["up to"])
+    crowding = rows["retention", "crowding +10 points"]
+    assert [crowding[name] for name in ("impact", "from", "up to", "used")] == [DASH, DASH, DASH, "0"]
+    price = rows["retention", "price +10 %"]
+    assert price["used"] == price["impact"]
 
 
 def test_verdicts_on_signs() -> None:

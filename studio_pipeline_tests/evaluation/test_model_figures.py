@@ -65,7 +65,8 @@ def test_a_response_has_its_bar_and_a_prior_has_none(drawn: Drawn, responses: pd
     assert segment[:, 0] == pytest.approx([-1.1, -0.5])
     assert bar.lines[0].get_xdata() == pytest.approx([-0.8])
     assert not acquisition.containers[0].lines[2]
-    assert acquisition.containers[0].get_label() == "rests on a prior: counted as zero"
+    assert acquisition.containers[0].get_label() == "not used: counted as zero"
+    assert acquisition.containers[0].lines[0].get_xdata() == pytest.approx([0.0])
 
 
 def test_weights_are_stacked_to_one(drawn: Drawn, weights: pd.DataFrame) -> None:
