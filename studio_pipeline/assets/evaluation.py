@@ -26,6 +26,7 @@ from studio_pipeline.evaluation.levers_known import with_levers_known
 from studio_pipeline.evaluation.model_tables import ModelFrames
 from studio_pipeline.evaluation.promotion import decide_promotion
 from studio_pipeline.evaluation.response_tables import lever_responses
+from studio_pipeline.evaluation.summary import learner_weight
 from studio_pipeline.evaluation.true_effects import EFFECT_COLUMNS, effects_summary, true_effects
 from studio_pipeline.forecasting.assembly import assemble_model
 from studio_pipeline.forecasting.core_fit import CoreFit
@@ -113,7 +114,8 @@ def evaluation_report(
     out_of_fold = stock_and_flow_fit.out_of_fold
     known = out_of_fold.known.all_known["revenue"]
     predictions = with_levers_known(free, panel, out_of_fold.origins, known)
-    report = EvaluationReport.from_predictions(predictions, effects_summary(lever_effects_against_truth))
+    more = effects_summary(lever_effects_against_truth) | learner_weight(ensemble_weights.frame)
+    report = EvaluationReport.from_predictions(predictions, more)
     figures = figures_of(report)
     path = settings.home / "report.html"
     champion = champion_of(settings, source_of(context.instance))

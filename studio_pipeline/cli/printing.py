@@ -11,6 +11,7 @@ import click
 from studio_pipeline.cli.pipeline import REFUSED, Outcome
 from studio_pipeline.cli.wording import as_called, indented
 from studio_pipeline.evaluation.candidates import BASELINES, LABELS
+from studio_pipeline.evaluation.learner_words import learners_without_weight
 from studio_pipeline.publishing.releases import current_release
 from studio_pipeline.settings import Settings
 
@@ -73,6 +74,8 @@ def print_evaluation(summary: Mapping[str, float]) -> None:
         if any(value is not None for value in values):
             click.echo(f"  {label:<28}" + "".join(_share(value) for value in values))
     print_effects(summary)
+    if idle := learners_without_weight(summary):
+        click.echo(f"\n{idle}")
 
 
 def print_effects(summary: Mapping[str, float]) -> None:

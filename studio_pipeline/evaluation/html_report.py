@@ -22,11 +22,13 @@ from studio_pipeline.evaluation import (
 )
 from studio_pipeline.evaluation.data_tables import FeatureText
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
+from studio_pipeline.evaluation.learner_words import learners_without_weight
 from studio_pipeline.evaluation.levers_known import levers_known_errors
 from studio_pipeline.evaluation.model_tables import ModelFrames
 from studio_pipeline.evaluation.report_pictures import backtest_pictures, data_pictures, model_pictures
 from studio_pipeline.evaluation.report_tables import Table
 from studio_pipeline.evaluation.response_tables import responses_in_words
+from studio_pipeline.evaluation.summary import learner_weight
 from studio_pipeline.evaluation.wording import per_cent
 
 
@@ -64,6 +66,7 @@ def write_html_report(  # noqa: PLR0913 - each is a table of its own, and named 
         words=report_words,
         per_cent=per_cent,
         weights_words=report_words.weights_in_words(model.weights),
+        idle_learners=learners_without_weight(learner_weight(model.weights)),
         importances_words=report_words.importances_in_words(model.importances),
         responses_words=responses_in_words(model.responses),
         sweep_words=lever_words.sweep_in_words(model.sweep),

@@ -14,10 +14,10 @@ from studio_pipeline.evaluation.candidates import (
     best_baseline,
 )
 from studio_pipeline.evaluation.ensemble_figures import importance_shares
+from studio_pipeline.evaluation.learner_words import NO_WEIGHT
 from studio_pipeline.evaluation.wording import joined, per_cent
 from studio_pipeline.forecasting.candidates import CANDIDATES as MEMBERS
 
-NO_WEIGHT = 0.005
 ARTICLES = {"core": "the ", "random_forest": "the ", "direct": "its ", "smoothing": "its "}
 NOT_JUDGED = "There are too few months to backtest this model: nothing below says how good it is."
 

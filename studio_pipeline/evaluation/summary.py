@@ -10,6 +10,8 @@ A summary is a flat mapping of name to float, NaN where a number doesn't apply:
 - `{target}_coverage_90_{span}_standard_error`,
 - `revenue_wape_{span}_levers_free` and `..._levers_known` of the ensemble, on the rows that have both, where
   the backtest forecasts with levers known,
+- `greatest_learner_weight`: the largest weight that the learners have together, over targets and horizons;
+  0 where none of them counts anywhere (as `learner_weight` finds it),
 - `n_studios`, `n_origins`, `n_months` (months forecast), `n_forecasts`, `n_missing` (forecasts not there).
 
 Targets that the predictions lack have no entries.
@@ -20,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from studio_pipeline.evaluation.candidates import CANDIDATES, SIMPLE_BASELINES, SPANS, TARGETS
+from studio_pipeline.evaluation.candidates import CANDIDATES, LEARNERS, SIMPLE_BASELINES, SPANS, TARGETS
 from studio_pipeline.evaluation.levers_known import levers_known_errors
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
@@ -54,6 +56,15 @@ def summarise(predictions: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, flo
             first, last = SPANS.get(span, (1, 1))
             summary |= _comparisons(rows[rows["horizon"].between(first, last)], target, span)
     return summary | _levers_free_and_known(predictions)
+
+
+def learner_weight(weights: pd.DataFrame) -> dict[str, float]:
+    """`greatest_learner_weight` of weights (target, horizon, candidate, weight); nothing of no weights."""
+    if weights.empty:
+        return {}
+    of_learners = weights["weight"].where(weights["candidate"].isin(LEARNERS), 0.0)
+    together = of_learners.groupby([weights["target"], weights["horizon"]]).sum()
+    return {"greatest_learner_weight": float(together.max())}
 
 
 def _levers_free_and_known(predictions: pd.DataFrame) -> dict[str, float]:

@@ -51,3 +51,13 @@ def test_levers_known_totals_and_effects_are_shown_where_they_are_known(
     assert any(line.split() == ["the", "same", "of", "the", "total", *["88.0%"] * 4] for line in lines)
     assert lines[-1].startswith("Effect of one lever on revenue, beside the generator's truth: off by 38%")
     assert lines[-1].endswith("sign right in 90%")
+
+
+@pytest.mark.parametrize(("weight", "said"), [(0.0, 1), (0.2, 0), (None, 0)])
+def test_learners_that_count_nowhere_are_one_line(
+    capsys: pytest.CaptureFixture[str], weight: float | None, said: int
+) -> None:
+    known = {} if weight is None else {"greatest_learner_weight": weight}
+    print_evaluation({"revenue_wape_1_ensemble": 0.05} | known)
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("None of the learners (XGBoost, LightGBM") for line in lines) == said

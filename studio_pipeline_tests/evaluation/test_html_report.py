@@ -12,11 +12,13 @@ import pytest
 
 from studio_pipeline.errors import StorageError
 from studio_pipeline.evaluation import data_words, report_words
+from studio_pipeline.evaluation.candidates import LEARNERS
 from studio_pipeline.evaluation.drawing import short_number
 from studio_pipeline.evaluation.error_tables import error_by_type, error_table, hardest_studios
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
 from studio_pipeline.evaluation.html_report import write_html_report
 from studio_pipeline.evaluation.model_tables import ModelFrames
+from studio_pipeline.evaluation.summary import learner_weight
 
 MakePredictions = Callable[..., pd.DataFrame]
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -204,6 +206,31 @@ def test_a_learner_without_weight_is_named(weights: pd.DataFrame) -> None:
     assert first.startswith("For revenue the stock-and-flow core carries most")
     assert "random forest earned no place" in first
     assert "finding" not in report_words.weights_in_words(weights[weights["candidate"] == "core"])[0]
+
+
+def test_learners_that_count_nowhere_are_said_to_first(
+    html: str, inputs: dict[str, object], weights: pd.DataFrame, tmp_path: Path
+) -> None:
+    model = inputs["model"]
+    assert isinstance(model, ModelFrames)
+    idle = weights.assign(weight=weights["weight"].where(~weights["candidate"].isin(LEARNERS), 0.0))
+    write_html_report(tmp_path / "r.html", **(inputs | {"model": replace(model, weights=idle)}))
+    section = _section((tmp_path / "r.html").read_text(encoding="utf-8"), "importances")
+    assert section.index("None of the learners (") < section.index("<details>") < section.index("<img")
+    assert "<details>" not in _section(html, "importances")
+    assert "None of the learners" not in html
+
+
+def _section(html: str, name: str) -> str:
+    return html.partition(f'<section id="{name}">')[2].partition("</section>")[0]
+
+
+def test_the_greatest_weight_of_the_learners(weights: pd.DataFrame) -> None:
+    rows = (weights["target"] == "members") & (weights["horizon"] == 7) & (weights["candidate"] == "xgboost")
+    changed = weights.assign(weight=weights["weight"].where(~rows, 0.45))
+    assert learner_weight(changed) == {"greatest_learner_weight": pytest.approx(0.65)}
+    assert learner_weight(weights[weights["candidate"] == "core"]) == {"greatest_learner_weight": 0.0}
+    assert learner_weight(weights.iloc[:0]) == {}
 
 
 def test_words_on_data(panel_frame: pd.DataFrame, rejected: pd.DataFrame) -> None:
