@@ -51,8 +51,9 @@ NO_PLANNING = ClassPlanning()
 
 def estimate_class_planning(panel: StudioPanel) -> ClassPlanning:
     """The planning that a panel's months show; none where it is not clearly there."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        classes = np.log(panel.values["total_classes_held"])
+    held = panel.values["total_classes_held"]
+    # A month without a class is a closure and plans nothing.
+    classes = np.log(np.where(held > 0, held, np.nan))
     change = classes - previous_month(classes)
     attendance = previous_month(panel.values["class_attendance_rate"])
     known = np.isfinite(change) & np.isfinite(attendance)

@@ -78,7 +78,7 @@ def without_responses(
     if name not in RESPONDING:
         return flow
     with np.errstate(divide="ignore", invalid="ignore"):
-        price = np.log(last_known(v["avg_ticket_price"]))
+        price = np.log(last_known(np.where(v["avg_ticket_price"] > 0, v["avg_ticket_price"], np.nan)))
     attendance = v["class_attendance_rate"]
     explained = responses.contribution(
         name, price, previous_month(attendance), v["staff_utilization_rate"], attendance

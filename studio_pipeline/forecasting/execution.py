@@ -18,14 +18,13 @@ LARGEST_UNCERTAINTY = 0.5
 def execution_effects(
     terms: FlowTerms, levers: Mapping[str, FloatArray], uncertainty: FloatArray
 ) -> FloatArray:
-    """(J, N, H) first-order effect of carrying out each of J given levers one deviation off, as a share of
-    revenue.
+    """(J, N, H) effect of carrying out each of J given levers one deviation off, as a share of revenue.
 
     A deviation is `uncertainty` times an amount, and of a rate r `uncertainty` times r (1 - r), the same
     share of its odds: a rate stays a rate, and of a retention of 93 % the 7 % that leave are uncertain. A
     lever is off in the same way in all months, and levers are off independently of one another. The starting
     count of members is known and not carried out.
-    Source: propagation of uncertainty by central differences.
+    The effect is the quadratic mean of those of a deviation more and one less: near the best price both lose.
 
     Args:
         terms: of N projections over H months.
@@ -48,4 +47,7 @@ def execution_effects(
     flat = {name: path.reshape(copies * n, horizon_months) for name, path in tiled.items()}
     revenue = simulate_terms(repeated, flat).revenue.reshape(copies, n, horizon_months)
     more, less, usual = revenue[: len(names)], revenue[len(names) : -1], revenue[-1]
-    return np.asarray(np.divide(more - less, 2 * usual, out=np.zeros_like(more), where=usual > 0))
+    size = np.sqrt(((more - usual) ** 2 + (less - usual) ** 2) / 2)
+    return np.asarray(
+        np.copysign(np.divide(size, usual, out=np.zeros_like(more), where=usual > 0), more - less)
+    )

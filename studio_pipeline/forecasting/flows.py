@@ -86,7 +86,8 @@ def flow_series(panel: StudioPanel) -> Mapping[str, FlowSeries]:
     )
     amounts = {
         "members": members,
-        "ticket": v["avg_ticket_price"],
+        # A price of nothing is a closed month's, and no price.
+        "ticket": np.where(v["avg_ticket_price"] > 0, v["avg_ticket_price"], np.nan),
         "realisation": _ratio(paid_by_members, members * v["avg_ticket_price"]),
         "visits": _ratio(attendance, members),
         "classes": v["total_classes_held"],

@@ -18,11 +18,12 @@ from studio_pipeline.forecasting.query_warnings import KnownOfStudio, warnings_o
 from studio_pipeline.forecasting.response_uncertainty import regressor_changes, response_deviation
 from studio_pipeline.panel.arrays import FloatArray
 
-_EFFECT_OF = {
-    "avg_ticket_price": "price",
-    "class_attendance_rate": "fullness",
-    "staff_utilization_rate": "overwork",
+_EFFECT_OF: Mapping[str, tuple[str, ...]] = {
+    "avg_ticket_price": ("price",),
+    "class_attendance_rate": ("fullness", "crowding"),
+    "staff_utilization_rate": ("overwork",),
 }
+"""Responses that a lever acts through; the first that the data show is told."""
 _MOST_STUDIOS = 4096
 
 
@@ -116,7 +117,7 @@ class Answers:
             revenue[row, :months], scale[row, :months] = parts.given[0, :months], spread.month
             scale[row, months] = spread.total
         revenue[:, months] = revenue[:, :months].sum(1)
-        bounds = tables.bounds(revenue, scale, levels)
+        bounds = _in_order(tables.bounds(revenue, scale, levels), revenue)
         chances = tables.chance_within(scale[:, :months])
         return list(map(_Bands, bounds[:, :, :months], bounds[:, :, months].tolist(), chances))
 
@@ -139,7 +140,9 @@ class Answers:
             prediction_accuracy=self._accuracy[months],
             lever_effects=self._effects(query.studio_id),
             warnings=warnings_of(query, parts.known),
-            status_quo=self._status_quo(parts, spread) if query.compare_to_status_quo else None,
+            status_quo=self._status_quo(parts, spread)
+            if query.compare_to_status_quo and parts.known.history_months
+            else None,
         )
 
     def _spread(self, parts: AnswerParts, months: int) -> _Spread:
@@ -190,7 +193,21 @@ class Answers:
         level = parts.query.interval_levels[0]
         ends = difference_interval(self._model.intervals, given, usual, deviation, level)
         total = float(usual.revenue.sum())
-        return StatusQuo(total, float(given.revenue.sum()) - total, ends)
+        difference = float(given.revenue.sum()) - total
+        # Nobody loses more than there is.
+        low = min(max(ends[0], -total), difference)
+        return StatusQuo(total, difference, (low, max(ends[1], difference)))
+
+
+def _in_order(bounds: FloatArray, mean: FloatArray) -> FloatArray:
+    """(N, L, h + 1, 2) bounds that hold the mean, and of the sum no wider than all months at their ends.
+
+    Far outside what was seen, errors are so skewed that the mean would lie above nine in ten of them.
+    """
+    low, high = np.minimum(bounds[..., 0], mean[:, None]), np.maximum(bounds[..., 1], mean[:, None])
+    low[..., -1] = np.maximum(low[..., -1], low[..., :-1].sum(-1))
+    high[..., -1] = np.minimum(high[..., -1], high[..., :-1].sum(-1))
+    return np.stack([low, high], axis=-1)
 
 
 def _accuracy(accuracy: FloatArray, months: int) -> float:
@@ -203,7 +220,10 @@ def lever_effects(model: StudioModel, studio_id: str) -> dict[str, LeverEffect]:
     """How a studio's retention (log odds) responds to price (per log unit), attendance and staff utilisation
     (per rate point).
     """
-    found = {
-        lever: model.core.responses.effect("retention", name, studio_id) for lever, name in _EFFECT_OF.items()
-    }
-    return {lever: effect for lever, effect in found.items() if effect is not None}
+    found = {}
+    for lever, names in _EFFECT_OF.items():
+        effects = [model.core.responses.effect("retention", name, studio_id) for name in names]
+        known = [effect for effect in effects if effect is not None]
+        if known:
+            found[lever] = next((effect for effect in known if effect.source != "prior"), known[0])
+    return found

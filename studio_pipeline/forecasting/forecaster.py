@@ -152,7 +152,13 @@ class Forecaster:
             free=given,
             scale=self.model.intervals.new_studio_scale()[0],
             base_month=panel.months[0],
-            known=KnownOfStudio(0, self._shown_by_all, self._effects, _usual(terms, 0, given)),
+            known=KnownOfStudio(
+                0,
+                self._shown_by_all,
+                self._effects,
+                _usual(terms, 0, given),
+                has_type=query.studio_type in self.model.core.studio_types,
+            ),
             execution=_execution(query, terms, 0),
         )
         return self._answers.answer([parts])[0]

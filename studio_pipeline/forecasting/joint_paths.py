@@ -86,8 +86,9 @@ def difference_paths(
 ) -> FloatArray:
     """(K, h) draws of how much more one answer brings than another of the same studio.
 
-    Both live through the same own and common errors; to first order in them, as differences are small beside
-    the revenue.
+    Both live through the same own and common errors, as far as both have them. What a given lever settles is
+    uncertain in the answer that leaves it free, and in that one alone. To first order, as differences are
+    small beside the revenue.
 
     Args:
         tables: of the model.
@@ -102,15 +103,24 @@ def difference_paths(
     (own_a, own_b), (share_a, share_b) = tables.own_scale(
         np.stack([one.scale, other.scale]), np.stack(common)
     )
-    own = one.revenue * own_a - other.revenue * own_b
-    shared = one.revenue * share_a - other.revenue * share_b
+    more = one.revenue - other.revenue
+    alone = np.roll(np.arange(len(tables.own_paths)), len(tables.own_paths) // 2)
     return np.asarray(
-        one.revenue
-        - other.revenue
-        + tables.own_paths[:, :months] * own
-        + tables.common_paths[:, :months] * shared
+        more
+        + tables.own_paths[:, :months] * (more * np.minimum(own_a, own_b))
+        + tables.common_paths[:, :months] * (more * np.minimum(share_a, share_b))
+        + tables.own_paths[alone, :months] * _alone(one.revenue, own_a, other.revenue, own_b)
+        + tables.common_paths[alone, :months] * _alone(one.revenue, share_a, other.revenue, share_b)
         + _response_draws(len(tables.own_paths))[:, None] * response_deviation
     )
+
+
+def _alone(
+    revenue_a: FloatArray, scale_a: FloatArray, revenue_b: FloatArray, scale_b: FloatArray
+) -> FloatArray:
+    """(h,) deviation, currency, that one of two answers has and the other has not."""
+    apart = np.sqrt(np.abs(scale_a**2 - scale_b**2))
+    return np.asarray(np.where(scale_a > scale_b, revenue_a, revenue_b) * apart)
 
 
 def difference_interval(

@@ -75,8 +75,10 @@ def under_levers(
     """(..., 3, H) the ensemble under levers.
 
     What the other candidates correct of members goes where both of their flows are given, and what they
-    correct of revenue per member where the ticket is. Months before any lever is given are those of the free
-    forecast, to the last bit.
+    correct of revenue per member where the ticket is given besides: then nothing is left to correct. Short of
+    that it is kept, so that a lever given as it would have been changes next to nothing. Months before any
+    lever is given are those of the free forecast, to the last bit, and so are those of which the core knows
+    nothing.
 
     Args:
         ensemble: with every lever free.
@@ -101,10 +103,11 @@ def under_levers(
         certain = given["retention_rate"] & given["new_members_monthly"]
         of_members = np.where(certain, 1.0, of_members)
         members_learned = np.where(certain, 1.0, members_learned)
-    if "avg_ticket_price" in given:
-        per_member = np.where(given["avg_ticket_price"], 1.0, per_member)
+        if "avg_ticket_price" in given:
+            per_member = np.where(certain & given["avg_ticket_price"], 1.0, per_member)
     held = np.empty_like(core)
-    held[..., 0, :] = core[..., 0, :] * of_members * per_member * of_learners[..., 0, :]
+    revenue = core[..., 0, :] * of_members * per_member * of_learners[..., 0, :]
+    held[..., 0, :] = np.where(np.isnan(revenue), ensemble.free[..., 0, :], revenue)
     held[..., 1, :] = core[..., 1, :] * of_members * members_learned
     if given_retention is not None and "retention_rate" in months.always:
         held[..., 2, :] = given_retention

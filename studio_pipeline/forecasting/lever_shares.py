@@ -23,6 +23,7 @@ _STORED = ("own", "common", "sums")
 _SMALLEST_SHARE = 1e-9
 _SMALLEST_SPAN = 0.1
 _SMALLEST_WIDTH = 1e-12
+_WIDEST = 3.0
 _WIDENING_PER_SPAN = 0.5
 
 _PLACES = {name: place for place, name in enumerate(HELD_LEVERS)}
@@ -130,7 +131,8 @@ def widening_outside(
     """What levers outside the range that the data have seen multiply an answer's deviation by, at least 1.
 
     Half of itself for each span of the shown range that a lever lies outside it, or did in a month before; a
-    span is at least a tenth of the nearer end. A lever that was never shown counts for nothing here.
+    span is at least a tenth of the nearer end. At most three times: beyond that nobody knows. A lever that
+    was never shown counts for nothing here.
 
     Args:
         levers: lever to H given values, NaN where free.
@@ -148,7 +150,7 @@ def widening_outside(
         elif any(value < low or value > high for value in values):
             spans = [_spans_beyond(value, low, high) for value in path]
             widening = widening + _WIDENING_PER_SPAN * np.maximum.accumulate(spans)
-    return widening
+    return np.minimum(widening, _WIDEST)
 
 
 def _spans_beyond(value: float, low: float, high: float) -> float:

@@ -44,9 +44,6 @@ def new_studio_panel(query: ForwardQuery, panel: StudioPanel, shown: Mapping[str
         values[name][0, 0] = query.levers[lever]
     capacity = query.class_capacity or _typical_capacity(panel, query.studio_type)
     values["class_capacity"][0, 0] = capacity
-    values["total_class_attendance"][0, 0] = (
-        capacity * query.levers["total_classes_held"] * query.levers["class_attendance_rate"]
-    )
     name = query.studio_type or ""
     return StudioPanel(np.array([query.studio_id]), np.array([name]), month.astype("datetime64[M]"), values)
 

@@ -34,22 +34,24 @@ class KnownOfStudio:
         effects: of the responses that its members are taken to have.
         usual: level in the first month without any lever: of a lever, of `visits` a member, of
             `class_capacity`; NaN where unknown.
+        has_type: whether the data know studios of its type.
     """
 
     history_months: int
     shown: Mapping[str, Range]
     effects: Effects
     usual: Callable[[str], float]
+    has_type: bool = True
 
 
 def warnings_of(query: ForwardQuery, known: KnownOfStudio) -> tuple[str, ...]:
     """Sentences about history, levers outside what has been seen, levers that contradict each other, effects
     that rest on no data, and steps that come too late to show.
     """
-    found = _about_history(known.history_months)
+    found = _about_history(known)
     stages = _stages(query)
     for from_month, changed, held in stages:
-        here = _outside(changed, known.shown)
+        here = _outside(changed, known)
         if len(held) > 1:
             here += conflicts(held, known.shown, known.usual, known.effects)
         when = f"From month {from_month} on: " if from_month > 1 else ""
@@ -75,25 +77,29 @@ def _stages(query: ForwardQuery) -> list[Stage]:
     return stages
 
 
-def _about_history(history_months: int) -> list[str]:
-    if history_months == 0:
+def _about_history(known: KnownOfStudio) -> list[str]:
+    if not known.history_months:
+        rests = "studios of its type" if known.has_type else "all studios, as they show none of its type,"
         return [
-            "This studio has no history: the answer rests on studios of its type and on the levers given."
+            f"This studio has no history: the answer rests on {rests} and on the levers given. "
+            "As all of them are given, members respond to none."
         ]
-    if history_months < _SHORT_HISTORY_MONTHS:
-        return [f"Only {history_months} months of this studio are known: its season is its type's."]
+    if known.history_months < _SHORT_HISTORY_MONTHS:
+        months = "1 month" if known.history_months == 1 else f"{known.history_months} months"
+        return [f"Only {months} of this studio can be seen: its season is its type's."]
     return []
 
 
-def _outside(given: Mapping[str, float], shown: Mapping[str, Range]) -> list[str]:
-    found = []
+def _outside(given: Mapping[str, float], known: KnownOfStudio) -> list[str]:
+    found, shown = [], known.shown
+    who = "this studio has" if known.history_months else "the studios have"
     for lever, value in given.items():
         if lever not in shown:
             continue
         low, high = shown[lever]
         margin = _OUTSIDE_SHARE * max(abs(low), abs(high))
         if not low - margin <= value <= high + margin:
-            found.append(f"{lever} {value:g} lies outside what the data have seen ({low:g} to {high:g}).")
+            found.append(f"{lever} {value:g} lies outside what {who} shown so far ({low:g} to {high:g}).")
     return found
 
 
@@ -124,6 +130,6 @@ def _late_steps(query: ForwardQuery) -> list[str]:
     if not changed:
         return []
     return [
-        f"The change of {' and '.join(changed)} in month {last} is the last month that is projected: members "
+        f"The change of {' and '.join(changed)} comes in month {last}, the last that is projected: members "
         "respond over several months, so project more of them or look at an earlier start."
     ]

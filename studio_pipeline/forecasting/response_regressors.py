@@ -60,7 +60,8 @@ def contribution(
     total = slopes["crowding"] * crowded + slopes["overwork"] * overwork(worked, comfort.utilization)
     if "fullness" in slopes:
         total = total + slopes["fullness"] * before
-    return np.asarray(total + np.where(slopes["price"] != 0, slopes["price"] * price_log, 0.0))
+    counted = np.where(slopes["price"] != 0, price_log, 0.0)
+    return np.asarray(total + slopes["price"] * counted)
 
 
 def crowding(attendance: FloatArray, comfortable: float = Comfort.attendance_rate) -> FloatArray:

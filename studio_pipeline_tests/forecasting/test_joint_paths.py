@@ -141,7 +141,7 @@ def test_uncertain_responses_widen_a_difference(tables: IntervalTables) -> None:
 
 def test_the_first_order_agrees_with_whole_paths(tables: IntervalTables) -> None:
     revenue, scale = studios(1)
-    one, other = Projected(1.3 * revenue[0], 0.8 * scale[0]), Projected(revenue[0], scale[0])
+    one, other = Projected(1.3 * revenue[0], scale[0]), Projected(revenue[0], scale[0])
     exact = (
         revenue_paths(tables, one.revenue[None], one.scale[None])
         - revenue_paths(tables, other.revenue[None], other.scale[None])
@@ -149,3 +149,15 @@ def test_the_first_order_agrees_with_whole_paths(tables: IntervalTables) -> None
     low, high = difference_interval(tables, one, other, NONE, 0.8)
     by_paths = central_interval(exact, 0.8)
     assert high - low == pytest.approx(by_paths[1] - by_paths[0], rel=0.2)
+
+
+def test_what_a_lever_settles_is_uncertain_in_the_other_answer_alone(tables: IntervalTables) -> None:
+    """With nothing to differ by but certainty, the difference is as uncertain as what was settled."""
+    revenue, scale = studios(1)
+    free = Projected(revenue[0], scale[0], tables.common_deviation[:12])
+    settled = Projected(revenue[0], 0.6 * scale[0], 0.6 * tables.common_deviation[:12])
+    low, high = difference_interval(tables, settled, free, NONE, 0.9)
+    total = tables.total_interval(revenue.sum(1), 0.8 * scale, 12, 0.9)[0]
+    assert low < 0 < high
+    assert high - low == pytest.approx(total[1] - total[0], rel=0.25)
+    assert difference_interval(tables, free, free, NONE, 0.9) == (0.0, 0.0)

@@ -44,7 +44,7 @@ def warned(levers: Mapping[str, float], known: KnownOfStudio = KNOWN) -> tuple[s
 
 @pytest.mark.parametrize(
     ("months", "expected"),
-    [(0, "no history"), (1, "Only 1 months"), (11, "Only 11 months"), (12, None), (48, None)],
+    [(0, "no history"), (1, "Only 1 month of"), (11, "Only 11 months"), (12, None), (48, None)],
 )
 def test_short_history(months: int, expected: str | None) -> None:
     found = warned({}, replace(KNOWN, history_months=months))
@@ -161,7 +161,7 @@ def test_a_step_too_late_to_show_is_said_so(months: int, from_month: int, lever:
     value = 110.0 if lever == "avg_ticket_price" else 0.2
     query = ForwardQuery("a", projection_months=months, lever_plan=(LeverStep(from_month, {lever: value}),))
     found = warnings_of(query, KNOWN)
-    assert [f"in month {from_month} is the last" in w for w in found] == [True] * late
+    assert [f"comes in month {from_month}, the last" in w for w in found] == [True] * late
 
 
 def test_every_warning_is_a_sentence() -> None:
