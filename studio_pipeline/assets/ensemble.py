@@ -17,6 +17,7 @@ from studio_pipeline.assets.results import (
 )
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.evaluation.ensemble_figures import weights_by_horizon
+from studio_pipeline.evaluation.glossary import explained
 from studio_pipeline.evaluation.report_words import weights_in_words
 from studio_pipeline.forecasting.core_fit import CoreFit
 from studio_pipeline.forecasting.learners import LearnerFit
@@ -27,7 +28,8 @@ GROUP = "ensemble"
 DESCRIPTIONS = {
     "target": "What is forecast: revenue, members or retention.",
     "horizon": "Months ahead, 1 to 12.",
-    "candidate": "A learner, the core, or a simple baseline.",
+    "candidate": "A learner, the core, `direct` or `smoothing`, or a simple baseline."
+    f" {explained(('own level', 'own smoothing'))}.",
     "weight": "Its share, 0 or more.",
 }
 
@@ -59,7 +61,7 @@ def ensemble_weights(
             **table_metadata(weights.frame, DESCRIPTIONS),
             **numbers({f"mean_revenue_weight_{name}": value for name, value in of_revenue.items()}),
             "findings": sentences(weights_in_words(weights.frame)),
-            "weights": rows_metadata(weights.frame, limit=400),
+            "weights": rows_metadata(weights.frame, DESCRIPTIONS, limit=400),
             **picture("weights_figure", weights_by_horizon(weights.frame)),
         },
     )

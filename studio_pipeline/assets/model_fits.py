@@ -18,9 +18,9 @@ from studio_pipeline.assets.results import (
 )
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.evaluation.core_figures import responses_with_error_bars, seasons_by_flow
-from studio_pipeline.evaluation.core_tables import seasonal_factors
+from studio_pipeline.evaluation.core_tables import SEASON_COLUMNS, seasonal_factors
 from studio_pipeline.evaluation.ensemble_figures import feature_importances
-from studio_pipeline.evaluation.response_tables import lever_responses, responses_in_words
+from studio_pipeline.evaluation.response_tables import RESPONSE_COLUMNS, lever_responses, responses_in_words
 from studio_pipeline.forecasting.core_fit import CoreFit, fit_core
 from studio_pipeline.forecasting.learner_fitting import fit_learner
 from studio_pipeline.forecasting.learners import LearnerFit, LearnerName
@@ -59,10 +59,10 @@ def _core_metadata(core: CoreFit, panel: StudioPanel) -> dict[str, Any]:
     counts = {"folds": len(core.folds), "out_of_fold_origins": len(core.out_of_fold.fold)}
     return {
         **numbers(counts),
-        "lever_responses": rows_metadata(responses),
+        "lever_responses": rows_metadata(responses, RESPONSE_COLUMNS),
         "lever_responses_in_words": sentences(responses_in_words(responses)),
         **picture("lever_responses_figure", responses_with_error_bars(responses)),
-        "seasonal_factors": rows_metadata(seasons, limit=MOST_FACTORS),
+        "seasonal_factors": rows_metadata(seasons, SEASON_COLUMNS, limit=MOST_FACTORS),
         **picture("seasonal_factors_figure", seasons_by_flow(seasons)),
     }
 

@@ -58,15 +58,20 @@ def table_metadata(frame: pd.DataFrame, descriptions: Mapping[str, str]) -> dict
     }
 
 
-def rows_metadata(frame: pd.DataFrame, limit: int = TABLE_LIMIT_ROWS) -> dg.TableMetadataValue:
-    """The first rows of a table, in plain Python values, for people to read."""
+def rows_metadata(
+    frame: pd.DataFrame, descriptions: Mapping[str, str] | None = None, *, limit: int = TABLE_LIMIT_ROWS
+) -> dg.TableMetadataValue:
+    """The first rows of a table, in plain Python values, its columns described where they are given words."""
     head = frame.head(limit)
     records = [
         dg.TableRecord({str(name): _plain(value) for name, value in row.items()})
         for row in head.to_dict(orient="records")
     ]
-    schema = dg.TableSchema(columns=[dg.TableColumn(str(name), _type_name(head[name])) for name in head])
-    return dg.MetadataValue.table(records, schema)
+    words = descriptions or {}
+    columns = [
+        dg.TableColumn(str(name), _type_name(head[name]), description=words.get(str(name))) for name in head
+    ]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns=columns))
 
 
 def numbers(values: Mapping[str, float]) -> dict[str, float]:

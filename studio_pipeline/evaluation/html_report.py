@@ -22,6 +22,7 @@ from studio_pipeline.evaluation import (
 )
 from studio_pipeline.evaluation.data_tables import FeatureText
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
+from studio_pipeline.evaluation.glossary import GLOSSARY
 from studio_pipeline.evaluation.learner_words import learners_without_weight
 from studio_pipeline.evaluation.levers_known import levers_known_errors
 from studio_pipeline.evaluation.model_tables import ModelFrames
@@ -75,6 +76,7 @@ def write_html_report(  # noqa: PLR0913 - each is a table of its own, and named 
         panel_words=data_words.panel_in_words(panel_frame),
         data_words=data_words.data_in_words(panel_frame),
         rejected_words=data_words.rejected_in_words(rejected, len(panel_frame)),
+        glossary=GLOSSARY,
         targets=error_tables.targets_judged(report.metrics),
         tables=_data_tables(panel_frame, features, feature_descriptions, rejected)
         | _error_tables(panel_frame, report)

@@ -107,8 +107,8 @@ def forecast_fan(panel_frame: pd.DataFrame, predictions: pd.DataFrame, studio_id
     return to_png(figure)
 
 
-def _best_known_origin(rows: pd.DataFrame) -> pd.Timestamp:
-    """The latest of the origins with the most forecast months that can be compared with what happened."""
+def _best_known_origin(rows: pd.DataFrame) -> Any:
+    """Month, a timestamp: the latest of the origins with the most forecast months that can be compared with what happened."""
     comparable = rows["actual"].notna() & rows["ensemble"].notna()
     known = comparable.groupby(rows["base_month"]).sum()
-    return pd.Timestamp(known.index[known == known.max()].max())
+    return known.index[known == known.max()].max()

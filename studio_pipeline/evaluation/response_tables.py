@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 
 from studio_pipeline.evaluation.core_tables import points_about, typical_rate
+from studio_pipeline.evaluation.glossary import explained
 from studio_pipeline.forecasting.queries import LeverEffect
 from studio_pipeline.forecasting.responses import Responses
 from studio_pipeline.panel.arrays import StudioPanel
 
 RESPONSE_COLUMNS: dict[str, str] = {
-    "flow": "What responds: retention (log odds), new members or visits a member (logarithms).",
-    "responds_to": "What it responds to.",
+    "flow": "What responds: retention (log odds), new members or visits a member (logarithms)."
+    f" {explained(['visits'])}.",
+    "responds_to": f"What it responds to. {explained(('fullness', 'crowding', 'overwork'))}.",
     "change": "The change that `impact` is of.",
     "impact": "Percentage points of retention, per cent of new members or visits, after that change: by the"
     " slope that is used, where none is by what the months alone say; unknown where they say nothing.",

@@ -14,6 +14,7 @@ from studio_pipeline.assets.evaluation import lever_answers
 from studio_pipeline.assets.model_fits import _core_metadata
 from studio_pipeline.assets.results import sentences
 from studio_pipeline.configuration import Configuration
+from studio_pipeline.evaluation.glossary import GLOSSARY
 from studio_pipeline.evaluation.report_words import weights_in_words
 from studio_pipeline.evaluation.true_effects import UNKNOWN_TRUTH
 from studio_pipeline.forecasting.candidates import CANDIDATES
@@ -63,6 +64,8 @@ def test_the_core_shows_seasons_and_responses() -> None:
     responses = metadata["lever_responses"].records
     assert {(r.data["flow"], r.data["responds_to"]) for r in responses} >= {("retention", "price")}
     assert all(record.data["sign_rule"] for record in responses)
+    described = {c.name: c.description for c in metadata["lever_responses"].schema.columns}
+    assert all(f"{term}: {GLOSSARY[term]}" in described["responds_to"] for term in ("fullness", "crowding"))
     factors = metadata["seasonal_factors"].records
     assert len(factors) == 5 * 12 * len(set(fleet.panel.studio_types))
 

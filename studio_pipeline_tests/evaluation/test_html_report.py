@@ -12,12 +12,14 @@ import pytest
 
 from studio_pipeline.errors import StorageError
 from studio_pipeline.evaluation import data_words, report_words
-from studio_pipeline.evaluation.candidates import LEARNERS
+from studio_pipeline.evaluation.candidates import LABELS, LEARNERS
 from studio_pipeline.evaluation.drawing import short_number
 from studio_pipeline.evaluation.error_tables import error_by_type, error_table, hardest_studios
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
+from studio_pipeline.evaluation.glossary import GLOSSARY
 from studio_pipeline.evaluation.html_report import write_html_report
 from studio_pipeline.evaluation.model_tables import ModelFrames
+from studio_pipeline.evaluation.response_tables import REGRESSORS
 from studio_pipeline.evaluation.summary import learner_weight
 
 MakePredictions = Callable[..., pd.DataFrame]
@@ -223,6 +225,13 @@ def test_learners_that_count_nowhere_are_said_to_first(
 
 def _section(html: str, name: str) -> str:
     return html.partition(f'<section id="{name}">')[2].partition("</section>")[0]
+
+
+def test_every_word_of_the_model_s_own_is_explained(html: str) -> None:
+    how = Page(_section(html, "how")).text
+    assert set(REGRESSORS) - {"price", "classes"} | {LABELS["direct"], LABELS["smoothing"]} <= set(GLOSSARY)
+    for term, meaning in GLOSSARY.items():
+        assert f"{term.capitalize()} {meaning[0].upper()}{meaning[1:]}." in how
 
 
 def test_the_greatest_weight_of_the_learners(weights: pd.DataFrame) -> None:
