@@ -108,7 +108,7 @@ def forecast_fan(panel_frame: pd.DataFrame, predictions: pd.DataFrame, studio_id
 
 
 def _best_known_origin(rows: pd.DataFrame) -> Any:
-    """Month, a timestamp: the latest of the origins with the most forecast months that can be compared with what happened."""
+    """Month, a timestamp: the latest of the origins of which the most forecast months are known."""
     comparable = rows["actual"].notna() & rows["ensemble"].notna()
     known = comparable.groupby(rows["base_month"]).sum()
     return known.index[known == known.max()].max()
