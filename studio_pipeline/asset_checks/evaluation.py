@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dagster as dg
+import pandas as pd
 
 from studio_pipeline.asset_checks.schema_checks import schema_check
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
+from studio_pipeline.evaluation.lever_words import worse_than_none_in_words
 from studio_pipeline.evaluation.promotion import decide_promotion
 from studio_pipeline.evaluation.schemas import EFFECTS, METRICS, PREDICTIONS, SWEEP
+from studio_pipeline.evaluation.true_effects import UNKNOWN_TRUTH
 
 
 @dg.asset_check(
@@ -28,8 +31,25 @@ def fit_to_publish(
     )
 
 
+@dg.asset_check(
+    asset="lever_effects_against_truth",
+    description="No intervention's predicted effect is worse than predicting none, where the truth is known.",
+)
+def effects_beat_none(lever_effects_against_truth: pd.DataFrame) -> dg.AssetCheckResult:
+    """Name the interventions about which nobody should ask this model."""
+    worse = worse_than_none_in_words(lever_effects_against_truth)
+    is_known = len(lever_effects_against_truth) > 0
+    return dg.AssetCheckResult(
+        passed=not worse,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="\n".join(f"- {sentence}" for sentence in worse) or (None if is_known else UNKNOWN_TRUTH),
+        metadata={"worse_than_none": len(worse)},
+    )
+
+
 CHECKS = [
     fit_to_publish,
+    effects_beat_none,
     schema_check("lever_sweep", SWEEP),
     schema_check("lever_effects_against_truth", EFFECTS),
     schema_check(

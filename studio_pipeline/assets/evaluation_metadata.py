@@ -16,12 +16,18 @@ from studio_pipeline.evaluation.lever_figures import (
     predicted_against_true_effects,
     revenue_by_lever,
 )
-from studio_pipeline.evaluation.lever_words import effects_in_words, sweep_in_words
+from studio_pipeline.evaluation.lever_words import effects_in_words, sweep_in_words, worse_than_none_in_words
 from studio_pipeline.evaluation.levers_known import levers_known_errors
 from studio_pipeline.evaluation.schemas import METRICS
-from studio_pipeline.evaluation.true_effects import effect_errors, effects_summary
+from studio_pipeline.evaluation.true_effects import ERROR_COLUMNS, effect_errors, effects_summary
 from studio_pipeline.resources.mlflow_tracking import Entry, flat_parameters
 
+EFFECTS_CAPTION = (
+    "`effect_<intervention>`: misses of predicted effects over true effects, both summed without signs:"
+    " 0 is right everywhere, 1 is as bad as predicting no effect, more is worse than that."
+    " `effects_partial` is the mean over interventions that change one lever and leave the rest to respond."
+    " `signs_partial`: share of months with the right sign, where the effect is worth noticing; a coin: 0.5."
+)
 DESCRIPTIONS = {name: column.description or "" for name, column in METRICS.columns.items()}
 
 
@@ -37,10 +43,11 @@ def sweep_metadata(sweep: pd.DataFrame) -> dict[str, Any]:
 def effects_metadata(effects: pd.DataFrame) -> dict[str, Any]:
     """Predicted beside true effects in words, figures, a picture and rows."""
     return {
-        "in_words": sentences(effects_in_words(effects)),
+        "in_words": sentences([*effects_in_words(effects), *worse_than_none_in_words(effects)]),
+        "how_to_read": EFFECTS_CAPTION,
         **numbers(effects_summary(effects)),
         **picture("predicted_against_true", predicted_against_true_effects(effects)),
-        "by_intervention": rows_metadata(effect_errors(effects)),
+        "by_intervention": rows_metadata(effect_errors(effects), ERROR_COLUMNS),
     }
 
 

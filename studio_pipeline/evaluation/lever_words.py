@@ -74,6 +74,16 @@ def effects_in_words(effects: pd.DataFrame) -> list[str]:
     ]
 
 
+def worse_than_none_in_words(effects: pd.DataFrame) -> list[str]:
+    """A sentence an intervention whose predicted effect is further off than predicting none."""
+    errors = effect_errors(effects)
+    return [
+        f"Of {INTERVENTION_LABELS[row['intervention']]} the predicted effect is worse than predicting none:"
+        f" off by {per_cent(row['effect_wape'], 0)} of the true one."
+        for row in errors[errors["effect_wape"] > 1].to_dict("records")
+    ]
+
+
 def _off(error: pd.Series[Any]) -> str:
     return f"{INTERVENTION_LABELS[error['intervention']]} ({per_cent(error['effect_wape'], 0)} off)"
 

@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from studio_pipeline.asset_checks.evaluation import effects_beat_none
 from studio_pipeline.assets.evaluation import lever_answers
+from studio_pipeline.assets.evaluation_metadata import effects_metadata
 from studio_pipeline.assets.model_fits import _core_metadata
 from studio_pipeline.assets.results import sentences
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.evaluation.glossary import GLOSSARY
 from studio_pipeline.evaluation.report_words import weights_in_words
-from studio_pipeline.evaluation.true_effects import UNKNOWN_TRUTH
+from studio_pipeline.evaluation.true_effects import EFFECT_COLUMNS, UNKNOWN_TRUTH
 from studio_pipeline.forecasting.candidates import CANDIDATES
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline_tests.forecasting.fleets import CONFIGURATION, small_fleet
@@ -96,3 +98,26 @@ def test_weights_of_zero_are_explained(zero: set[str], said: str) -> None:
     assert shown.startswith("- For revenue ")
     assert ("A weight of zero is a finding" in shown) == bool(zero)
     assert said in shown
+
+
+def test_effects_worse_than_none_are_a_warning_and_block_nothing() -> None:
+    def effects(predicted: float) -> pd.DataFrame:
+        rows = [
+            ("s1", "classes_up_25", "total_classes_held", h, predicted, -100.0, 9_000.0) for h in range(1, 13)
+        ]
+        return pd.DataFrame(rows, columns=list(EFFECT_COLUMNS))
+
+    for predicted, passed in ((50.0, False), (-50.0, True), (0.0, True)):
+        result = effects_beat_none(effects(predicted))
+        assert isinstance(result, dg.AssetCheckResult)
+        assert (result.passed, result.severity) == (passed, dg.AssetCheckSeverity.WARN)
+        words = "Of classes +25 % the predicted effect is worse than predicting none: off by 150 %"
+        assert (words in (result.description or "")) == (not passed)
+        metadata = effects_metadata(effects(predicted))
+        assert (words in metadata["in_words"].value) == (not passed)
+        assert "1 is as bad as predicting no effect" in metadata["how_to_read"]
+    unknown = effects_beat_none(effects(0.0).iloc[:0])
+    assert isinstance(unknown, dg.AssetCheckResult)
+    assert unknown.passed
+    assert unknown.description == UNKNOWN_TRUTH
+    assert not any(spec.blocking for spec in effects_beat_none.check_specs)
