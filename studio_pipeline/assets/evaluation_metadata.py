@@ -17,7 +17,6 @@ from studio_pipeline.evaluation.lever_figures import (
     revenue_by_lever,
 )
 from studio_pipeline.evaluation.lever_words import effects_in_words, sweep_in_words, worse_than_none_in_words
-from studio_pipeline.evaluation.levers_known import levers_known_errors
 from studio_pipeline.evaluation.schemas import METRICS
 from studio_pipeline.evaluation.true_effects import ERROR_COLUMNS, effect_errors, effects_summary
 from studio_pipeline.resources.mlflow_tracking import Entry, flat_parameters
@@ -57,7 +56,7 @@ def figures_of(report: EvaluationReport) -> dict[str, bytes]:
         "error_by_horizon": error_by_horizon(report.metrics),
         "actual_against_predicted": actual_against_predicted(report.predictions),
         "coverage_by_horizon": coverage_by_horizon(report.metrics),
-        "levers_free_and_known": errors_with_levers_free_and_known(levers_known_errors(report.predictions)),
+        "levers_free_and_known": errors_with_levers_free_and_known(report.levers_known),
     }
 
 
@@ -80,7 +79,7 @@ def report_metadata(report: EvaluationReport, figures: dict[str, bytes]) -> dict
     return {
         **pictures,
         "metrics": rows_metadata(report.metrics, limit=400),
-        "levers_free_and_known_by_horizon": rows_metadata(levers_known_errors(report.predictions)),
+        "levers_free_and_known_by_horizon": rows_metadata(report.levers_known),
         **table_metadata(report.metrics, DESCRIPTIONS),
         **numbers(report.summary),
     }

@@ -6,12 +6,14 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 import pandas as pd
 
 from studio_pipeline.errors import CorruptReleaseError
+from studio_pipeline.evaluation.levers_known import levers_known_errors
 from studio_pipeline.evaluation.metrics import metric_table
 from studio_pipeline.evaluation.summary import summarise
 
@@ -29,6 +31,11 @@ class EvaluationReport:
     predictions: pd.DataFrame
     metrics: pd.DataFrame
     summary: dict[str, float]
+
+    @cached_property
+    def levers_known(self) -> pd.DataFrame:
+        """Errors with levers free and known; columns as `levers_known.COLUMNS`."""
+        return levers_known_errors(self.predictions)
 
     @classmethod
     def from_predictions(cls, predictions: pd.DataFrame, more: Mapping[str, float] | None = None) -> Self:

@@ -24,7 +24,6 @@ from studio_pipeline.evaluation.data_tables import FeatureText
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
 from studio_pipeline.evaluation.glossary import GLOSSARY
 from studio_pipeline.evaluation.learner_words import learners_without_weight
-from studio_pipeline.evaluation.levers_known import levers_known_errors
 from studio_pipeline.evaluation.model_tables import ModelFrames
 from studio_pipeline.evaluation.report_pictures import backtest_pictures, data_pictures, model_pictures
 from studio_pipeline.evaluation.report_tables import Table
@@ -142,7 +141,7 @@ def _model_tables(model: ModelFrames, report: EvaluationReport) -> dict[str, Tab
         "responses": model_tables.responses_table(model.responses),
         "sweep": model_tables.sweep_table(model.sweep),
         "effects": model_tables.effects_table(model.effects),
-        "known": model_tables.levers_known_table(levers_known_errors(report.predictions)),
+        "known": model_tables.levers_known_table(report.levers_known),
     }
 
 

@@ -17,7 +17,6 @@ from studio_pipeline.evaluation import (
 )
 from studio_pipeline.evaluation.error_tables import targets_judged, typical_error_studio
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
-from studio_pipeline.evaluation.levers_known import levers_known_errors
 from studio_pipeline.evaluation.model_tables import ModelFrames
 
 
@@ -75,7 +74,6 @@ def model_pictures(model: ModelFrames) -> dict[str, Picture]:
 def backtest_pictures(panel_frame: pd.DataFrame, report: EvaluationReport) -> dict[str, Picture]:
     """Pictures of the backtest."""
     studio = typical_error_studio(report.predictions) or "any studio"
-    known = levers_known_errors(report.predictions)
     pictures = {
         "coverage": Picture(
             interval_figures.coverage_by_horizon(report.metrics), "Coverage and width by horizon"
@@ -85,7 +83,8 @@ def backtest_pictures(panel_frame: pd.DataFrame, report: EvaluationReport) -> di
             f"Forecast of {studio} with its interval",
         ),
         "known": Picture(
-            lever_figures.errors_with_levers_free_and_known(known), "Error with levers free and known"
+            lever_figures.errors_with_levers_free_and_known(report.levers_known),
+            "Error with levers free and known",
         ),
     }
     for target in targets_judged(report.metrics):

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from studio_pipeline.forecasting.class_planning import ClassPlanning
-from studio_pipeline.forecasting.core_parameters import CoreParameters
+from studio_pipeline.forecasting.core_parameters import CoreParameters, FlowParameters
 from studio_pipeline.forecasting.flow_terms import FlowTerms, OriginStock, flow_terms
 from studio_pipeline.forecasting.flows import FLOW_LINKS, FlowSeries, flow_series, previous_month
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
@@ -86,6 +86,20 @@ def without_responses(
     return FlowSeries(flow.values - explained, flow.counting_variance)
 
 
+def filtered(
+    flow: FlowSeries, fitted: FlowParameters, types: IntArray, calendar_months: IntArray
+) -> LevelStates:
+    """One flow's states under its fitted parameters, responses already taken out; (S,) types, (T,) months."""
+    return run_filters(
+        flow.values,
+        flow.counting_variance,
+        fitted.type_mean[types],
+        fitted.season[types],
+        calendar_months,
+        [fitted.settings],
+    )
+
+
 def core_states(panel: StudioPanel, parameters: CoreParameters, assume_typical: bool = False) -> CoreStates:
     """Filters every flow of a panel under fitted parameters.
 
@@ -99,14 +113,7 @@ def core_states(panel: StudioPanel, parameters: CoreParameters, assume_typical: 
     flows = {}
     for name, fitted in parameters.flows.items():
         adjusted = without_responses(name, series[name], panel, responses, parameters.planning)
-        states = run_filters(
-            adjusted.values,
-            adjusted.counting_variance,
-            fitted.type_mean[types],
-            fitted.season[types],
-            panel.calendar_months,
-            [fitted.settings],
-        )
+        states = filtered(adjusted, fitted, types, panel.calendar_months)
         if assume_typical:
             states = replace(
                 states, level=np.where(np.isnan(states.level), fitted.type_mean[types][:, None], states.level)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from studio_pipeline.forecasting.core import filtered
 from studio_pipeline.forecasting.core_parameters import FlowParameters
 from studio_pipeline.forecasting.flows import FlowSeries, previous_month, sigmoid
-from studio_pipeline.forecasting.level_filter import run_filters
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 
 _SHIFT_MONTHS = 36
@@ -27,14 +27,7 @@ def mean_shift(
     It is taken on the flow itself: with its responses taken out it would stand at a level that depends on the
     currency.
     """
-    states = run_filters(
-        adjusted.values,
-        adjusted.counting_variance,
-        fitted.type_mean[types],
-        fitted.season[types],
-        panel.calendar_months,
-        [fitted.settings],
-    )
+    states = filtered(adjusted, fitted, types, panel.calendar_months)
     observed, weights = _observed(name, panel)
     recent = np.zeros(flow.values.shape, dtype=bool)
     recent[:, -_SHIFT_MONTHS:] = True
