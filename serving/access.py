@@ -109,7 +109,7 @@ class AccessGuard:
             await self._app(scope, receive, send)
             return
         client = scope.get("client")
-        rules: AccessRules = scope["app"].state.access
+        rules: AccessRules = scope["app"].state.services.access
         sent_key = next((value for name, value in scope["headers"] if name == b"x-api-key"), b"")
         try:
             visible = rules.decide(scope["path"], client[0] if client else None, sent_key)

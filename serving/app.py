@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
@@ -13,14 +12,13 @@ from fastapi.openapi.utils import get_openapi
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.access import AccessGuard, AccessRules
+from serving.access import AccessGuard
 from serving.errors import add_error_handlers
 from serving.logs import RequestLog, logging_to
-from serving.model_store import LoadForecaster, ModelStore, load_forecaster
+from serving.model_store import LoadForecaster, load_forecaster
 from serving.routes import documentation, health, models, predictions, studios
+from serving.services import running_services
 from studio_pipeline.settings import Settings, read_settings
-
-logger = logging.getLogger(__name__)
 
 TITLE = "Studio Revenue Simulator"
 DESCRIPTION = (
@@ -41,19 +39,8 @@ def create_app(settings: Settings | None = None, load: LoadForecaster = load_for
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         read = await asyncio.to_thread(read_settings) if settings is None else settings
         with logging_to(read):
-            app.state.settings = read
-            app.state.access = AccessRules(read.api_keys)
-            app.state.store = ModelStore(read.home, read.model_version, load)
-            await asyncio.to_thread(app.state.store.refresh)
-            app.state.store.warn_if_empty()
-            watcher = asyncio.create_task(app.state.store.watch())
-            watcher.add_done_callback(_report_end)
-            try:
+            async with running_services(read, load) as app.state.services:
                 yield
-            finally:
-                watcher.cancel()
-                with suppress(asyncio.CancelledError):
-                    await watcher
 
     app = FastAPI(
         title=TITLE, description=DESCRIPTION, version="1", lifespan=lifespan, docs_url=None, redoc_url=None
@@ -70,12 +57,6 @@ def create_app(settings: Settings | None = None, load: LoadForecaster = load_for
     return app
 
 
-def _report_end(watcher: asyncio.Task[None]) -> None:
-    """Say at once that a bug has ended the watch; whoever waits for the task gets it too."""
-    if not watcher.cancelled() and (fault := watcher.exception()) is not None:
-        logger.critical("Nobody looks for new releases any more; start the service again.", exc_info=fault)
-
-
 class ConfiguredCors:
     """ASGI middleware: CORS for the configured origins, which are known only once the lifespan has begun."""
 
@@ -85,7 +66,7 @@ class ConfiguredCors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, with CORS where there are origins."""
-        origins = scope["app"].state.settings.cors_origins if scope["type"] == "http" else ()
+        origins = scope["app"].state.services.settings.cors_origins if scope["type"] == "http" else ()
         if not origins:
             await self._app(scope, receive, send)
             return

@@ -6,12 +6,18 @@ from fastapi import Request
 
 from serving.access import Visibility
 from serving.model_store import HeldRelease, ModelStore
+from serving.services import Services
+
+
+def services_of(request: Request) -> Services:
+    """What the running application holds."""
+    services: Services = request.app.state.services
+    return services
 
 
 def store_of(request: Request) -> ModelStore:
     """The application's model store."""
-    store: ModelStore = request.app.state.store
-    return store
+    return services_of(request).store
 
 
 def held_release(request: Request) -> HeldRelease:
