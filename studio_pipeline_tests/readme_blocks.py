@@ -15,9 +15,9 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
@@ -63,28 +63,77 @@ def without_settings() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in setting_names().values()}
 
 
-def ask(home: Path) -> dict[str, Any]:
-    """The answer to the README's call, from `studio serve` over the release in `home`."""
-    program, silent, address, header, content_type, data, body = shlex.split(
-        block("question").replace("\\\n", " ")
-    )
-    assert [program, silent, header, data] == ["curl", "-s", "-H", "-d"]
-    base, path = address[: len("http://127.0.0.1:8000")], address[len("http://127.0.0.1:8000") :]
-    assert base == "http://127.0.0.1:8000", "the service's own default"
-    name, value = content_type.split(": ")
+class Call(NamedTuple):
+    """A worked call of the README.
+
+    Attributes:
+        name: of its blocks, `question NAME` and `answer NAME`.
+        kept: key of the answer to what is shown of it; all else is shown in full.
+    """
+
+    name: str
+    kept: Mapping[str, Kept] = {}
+
+
+Kept = int | frozenset[str]
+"""How many of a list's items are shown, or which of an object's."""
+
+CALLS: tuple[Call, ...] = (
+    Call("forward", {"predictions": frozenset({"month_1"}), "lever_effects": frozenset({SHOWN_EFFECT})}),
+)
+
+
+def ask(home: Path) -> dict[str, dict[str, Any]]:
+    """The answer to the last question of each worked call, from `studio serve` over the release in `home`.
+
+    In a question `ID-OF-NAME` stands for the id of the scenario saved under that name.
+    """
+    answers = {}
+    ids: dict[str, str] = {}
     with service(home, "-m", "studio_pipeline.cli", "serve", "--port", "{port}") as client:
-        response = client.post(path, content=body, headers={name: value})
-    assert response.status_code == 200, response.text
-    answer: dict[str, Any] = response.json()
-    return answer
+        for call in CALLS:
+            for path, headers, body in questions(call.name):
+                response = client.post(path, content=_with_ids(body, ids), headers=headers)
+                assert response.is_success, response.text
+                answers[call.name] = response.json()
+                if path.endswith("/scenarios"):
+                    ids[_as_id(answers[call.name]["name"])] = answers[call.name]["id"]
+    return answers
 
 
-def shortened(answer: Mapping[str, Any]) -> str:
-    """An answer as the README shows it: rounded, with the first month and one effect in full."""
+def questions(name: str) -> Iterator[tuple[str, dict[str, str], str]]:
+    """Path, headers and body of each call of a block of curl commands."""
+    for command in re.findall(r"^curl (?:.|\n)*?(?=^curl |\Z)", block(f"question {name}"), re.MULTILINE):
+        program, silent, address, header, content_type, data, body = shlex.split(command.replace("\\\n", " "))
+        assert [program, silent, header, data] == ["curl", "-s", "-H", "-d"]
+        path = address.removeprefix("http://127.0.0.1:8000")
+        assert path != address, "the service's own default"
+        field, value = content_type.split(": ")
+        yield path, {field: value}, body
+
+
+def _with_ids(body: str, ids: Mapping[str, str]) -> str:
+    for name, scenario_id in ids.items():
+        body = body.replace(f"ID-OF-{name}", scenario_id)
+    return body
+
+
+def _as_id(name: str) -> str:
+    return re.sub(r"\W+", "-", name).upper()
+
+
+def shortened(answer: Mapping[str, Any], call: Call) -> str:
+    """An answer as the README shows it: rounded, and what is alike shown once."""
     shown = _rounded(dict(answer))
-    for part, kept in (("predictions", "month_1"), ("lever_effects", SHOWN_EFFECT)):
-        shown[part] = {name: value if name == kept else LEFT_OUT for name, value in shown[part].items()}
+    for key, kept in call.kept.items():
+        shown[key] = _some(shown[key], kept)
     return _compact(json.dumps(shown, indent=2, ensure_ascii=False)) + "\n"
+
+
+def _some(value: Any, kept: Kept) -> Any:
+    if isinstance(kept, int):
+        return value[:kept] + ([LEFT_OUT] if len(value) > kept else [])
+    return {name: item if name in kept else LEFT_OUT for name, item in value.items()}
 
 
 def _compact(text: str) -> str:
@@ -172,9 +221,10 @@ def renew(parts: str) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         printed = run_in(Path(folder), "run")
-        answer = ask(Path(folder, ".studio"))
+        answers = ask(Path(folder, ".studio"))
     _put(_fenced("studio run prints"), printed)
-    _put(_fenced("answer"), shortened(answer))
+    for call in CALLS:
+        _put(_fenced(f"answer {call.name}"), shortened(answers[call.name], call))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from studio_pipeline.panel.column_maps import ColumnMap
 from studio_pipeline.panel.columns import COLUMNS
 from studio_pipeline.settings import Settings, read_settings, setting_names
 from studio_pipeline_tests.readme_blocks import (
-    LEFT_OUT,
+    CALLS,
     README,
     ROOT,
     ask,
@@ -371,9 +371,11 @@ def structure(value: Any) -> Any:
     return "number" if isinstance(value, int | float) else "text"
 
 
-def test_an_answer_has_the_form_that_is_shown(small_run: SmallRun) -> None:
-    answer = json.loads(shortened(ask(small_run.folder / ".studio")))
-    assert structure(answer) == structure(json.loads(block("answer"))), RENEW
+def test_answers_have_the_form_that_is_shown(small_run: SmallRun) -> None:
+    answers = ask(small_run.folder / ".studio")
+    for call in CALLS:
+        shown = json.loads(block(f"answer {call.name}"))
+        assert structure(json.loads(shortened(answers[call.name], call))) == structure(shown), RENEW
 
 
 def test_what_a_run_leaves_is_described(small_run: SmallRun) -> None:
@@ -388,6 +390,6 @@ def test_the_first_command_prints_and_answers_what_is_shown(tmp_path: Path) -> N
     assert shutil.which("studio", path=Path(sys.executable).parent), "installed as the README says"
     assert not set(without_settings()) & set(setting_names().values())
     assert masked(run_in(tmp_path, "run")) == masked(block("studio run prints")), RENEW
-    answer = shortened(ask(tmp_path / ".studio"))
-    assert LEFT_OUT in answer
-    assert masked(answer) == masked(block("answer")), RENEW
+    answers = ask(tmp_path / ".studio")
+    for call in CALLS:
+        assert masked(shortened(answers[call.name], call)) == masked(block(f"answer {call.name}")), RENEW
