@@ -8,20 +8,17 @@ from functools import cached_property
 
 import numpy as np
 
-from studio_pipeline.forecasting.class_planning import ClassPlanning
-from studio_pipeline.forecasting.core_parameters import CoreParameters, FlowParameters
+from studio_pipeline.forecasting.adjusted_flows import filtered_flows, last_known
+from studio_pipeline.forecasting.core_market import SMOOTHED_FLOWS, CoreMarket
+from studio_pipeline.forecasting.core_parameters import CoreParameters
 from studio_pipeline.forecasting.flow_terms import FlowTerms, OriginStock, flow_terms
-from studio_pipeline.forecasting.flows import FLOW_LINKS, FlowSeries, flow_series, previous_month
+from studio_pipeline.forecasting.flows import FLOW_LINKS, one_flow
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.forecasting.level_filter import run_filters
 from studio_pipeline.forecasting.level_states import LevelStates, project
 from studio_pipeline.forecasting.own_smoothing import own_smoothing
-from studio_pipeline.forecasting.response_regressors import RESPONDING, starting_members
 from studio_pipeline.forecasting.responses import RowResponses
 from studio_pipeline.forecasting.stock_and_flow import CorePaths, simulate_terms
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
-
-SMOOTHED_FLOWS: tuple[str, ...] = ("revenue", "members")
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,7 @@ class CoreStates:
         flows: filter states by flow.
         planned_classes: (S, T) what planning has added to the log of classes.
         responses: of the panel's studios.
+        market: of the larger panel that the studios belong to; None where they are all of it.
     """
 
     parameters: CoreParameters
@@ -45,90 +43,63 @@ class CoreStates:
     flows: Mapping[str, LevelStates]
     planned_classes: FloatArray
     responses: RowResponses
+    market: CoreMarket | None = None
 
     @cached_property
     def smoothed(self) -> Mapping[str, FloatArray]:
         """Flow to its (S, T, 12) own smoothing from every month, on the flow's scale; reckoned when first
         asked for.
         """
-        series = flow_series(self.panel)
-        return {
-            name: own_smoothing(
-                series[name].values,
-                self.parameters.flows[name].season[self.types],
-                self.panel.calendar_months,
-                MAX_HORIZON_MONTHS,
-            )
-            for name in SMOOTHED_FLOWS
-            if name in self.parameters.flows
-        }
+        names = [name for name in SMOOTHED_FLOWS if name in self.parameters.flows]
+        if self.market is None:
+            return {name: self._smoothing([name])[0] for name in names}
+        return dict(zip(names, self._smoothing(names, self.market), strict=True)) if names else {}
+
+    def _smoothing(self, names: list[str], market: CoreMarket | None = None) -> FloatArray:
+        """(F, S, T, 12) of F flows side by side."""
+        flows = [(one_flow(self.panel, name).values, self.parameters.flows[name].season) for name in names]
+        losses = None
+        if market is not None:
+            of_flows = np.stack([market.smoothing[name] for name in names], 2)
+            losses = np.repeat(of_flows, self.panel.n_studios, axis=2)
+        found = own_smoothing(
+            np.concatenate([values for values, _ in flows]),
+            np.concatenate([season[self.types] for _, season in flows]),
+            self.panel.calendar_months,
+            MAX_HORIZON_MONTHS,
+            losses,
+        )
+        return found.reshape(len(names), *self.class_capacity.shape, MAX_HORIZON_MONTHS)
 
 
-def without_responses(
-    name: str, flow: FlowSeries, panel: StudioPanel, responses: RowResponses, planning: ClassPlanning
-) -> FlowSeries:
-    """A flow with what its responses explain taken out; the flow itself where nothing does."""
-    if name == "classes":
-        planned = planning.planned(panel.values["class_attendance_rate"])
-        return FlowSeries(flow.values - planned, flow.counting_variance)
-    v = panel.values
-    if name == "visits" and responses.pool.slope("visits", "classes"):
-        explained = responses.visits_contribution(v["total_classes_held"], starting_members(panel))
-        return FlowSeries(flow.values - explained, flow.counting_variance)
-    if name not in RESPONDING:
-        return flow
-    with np.errstate(divide="ignore", invalid="ignore"):
-        price = np.log(last_known(np.where(v["avg_ticket_price"] > 0, v["avg_ticket_price"], np.nan)))
-    attendance = v["class_attendance_rate"]
-    explained = responses.contribution(
-        name, price, previous_month(attendance), v["staff_utilization_rate"], attendance
-    )
-    return FlowSeries(flow.values - explained, flow.counting_variance)
-
-
-def filtered(
-    flow: FlowSeries, fitted: FlowParameters, types: IntArray, calendar_months: IntArray
-) -> LevelStates:
-    """One flow's states under its fitted parameters, responses already taken out; (S,) types, (T,) months."""
-    return run_filters(
-        flow.values,
-        flow.counting_variance,
-        fitted.type_mean[types],
-        fitted.season[types],
-        calendar_months,
-        [fitted.settings],
-    )
-
-
-def core_states(panel: StudioPanel, parameters: CoreParameters, assume_typical: bool = False) -> CoreStates:
+def core_states(
+    panel: StudioPanel,
+    parameters: CoreParameters,
+    assume_typical: bool = False,
+    market: CoreMarket | None = None,
+) -> CoreStates:
     """Filters every flow of a panel under fitted parameters.
 
     Args:
         panel: the months.
         parameters: as fitted on these or other months.
         assume_typical: give a studio that hasn't shown a flow its type's level; else it has none.
+        market: of a larger panel's first months, where these are some of its studios; else what these share.
     """
     types = parameters.types_of(panel.studio_types)
-    series, responses = flow_series(panel), parameters.responses.rows(panel.studio_ids.tolist())
-    flows = {}
-    for name, fitted in parameters.flows.items():
-        adjusted = without_responses(name, series[name], panel, responses, parameters.planning)
-        states = filtered(adjusted, fitted, types, panel.calendar_months)
-        if assume_typical:
-            states = replace(
-                states, level=np.where(np.isnan(states.level), fitted.type_mean[types][:, None], states.level)
-            )
-        flows[name] = states
+    responses = parameters.responses.rows(panel.studio_ids.tolist())
+    markets = None if market is None else market.flows
+    flows = dict(filtered_flows(panel, parameters, types, responses, markets))
+    if assume_typical:
+        flows = {name: _with_typical(s, parameters.flows[name].type_mean[types]) for name, s in flows.items()}
     planned = parameters.planning.planned(panel.values["class_attendance_rate"])
     capacity = last_known(panel.values["class_capacity"])
-    return CoreStates(parameters, panel, types, capacity, flows, planned, responses)
+    return CoreStates(parameters, panel, types, capacity, flows, planned, responses, market)
 
 
-def last_known(values: FloatArray) -> FloatArray:
-    """(S, T) the last finite value up to each month."""
-    index = np.where(np.isfinite(values), np.arange(values.shape[1]), -1)
-    last = np.maximum.accumulate(index, axis=1)
-    return np.where(last >= 0, np.take_along_axis(values, np.maximum(last, 0), 1), np.nan)
+def _with_typical(states: LevelStates, type_mean: FloatArray) -> LevelStates:
+    """States with (S,) means in the place of levels that are not known."""
+    return replace(states, level=np.where(np.isnan(states.level), type_mean[:, None], states.level))
 
 
 def project_flows(

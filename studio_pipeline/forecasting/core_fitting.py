@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from studio_pipeline.forecasting.adjusted_flows import without_responses
 from studio_pipeline.forecasting.class_planning import estimate_class_planning
-from studio_pipeline.forecasting.core import without_responses
 from studio_pipeline.forecasting.core_parameters import CoreParameters, FlowParameters
 from studio_pipeline.forecasting.feedback_share import best_share
 from studio_pipeline.forecasting.filter_settings import FilterSettings

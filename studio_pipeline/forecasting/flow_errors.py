@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from studio_pipeline.forecasting.filter_settings import FilterSettings
+from studio_pipeline.forecasting.flows import FlowSeries
 from studio_pipeline.forecasting.level_filter import run_filters
 from studio_pipeline.forecasting.level_states import LevelStates
 from studio_pipeline.panel.arrays import FloatArray, IntArray
@@ -22,8 +23,7 @@ _FEWEST_SHARING = 8
 
 @dataclass(frozen=True)
 class FlowSample:
-    """The part of a flow that its settings are chosen on; the arguments of `run_filters`, without the
-    settings.
+    """The part of a flow that its settings are chosen on; what `run_filters` takes, without the settings.
 
     Attributes:
         values: (S, T) on the flow's scale.
@@ -58,8 +58,7 @@ def rolling_error(sample: FlowSample, settings: list[FilterSettings], judged: Ju
     be judged.
     """
     states = run_filters(
-        sample.values,
-        sample.counting_variance,
+        FlowSeries(sample.values, sample.counting_variance),
         sample.type_mean,
         sample.season,
         sample.calendar_months,

@@ -7,7 +7,7 @@ one's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -78,32 +78,47 @@ def previous_month(values: FloatArray) -> FloatArray:
 
 def flow_series(panel: StudioPanel) -> Mapping[str, FlowSeries]:
     """All flows of a panel; a flow that the panel's columns don't carry is NaN throughout."""
-    v = panel.values
-    members, attendance = v["total_members"], v["total_class_attendance"]
-    buyers = members * v["upsell_rate"]
-    paid_by_members = np.where(
-        np.isfinite(v["membership_revenue"]), v["membership_revenue"], v["total_revenue"]
-    )
-    amounts = {
-        "members": members,
-        # A price of nothing is a closed month's, and no price.
-        "ticket": np.where(v["avg_ticket_price"] > 0, v["avg_ticket_price"], np.nan),
-        "realisation": _ratio(paid_by_members, members * v["avg_ticket_price"]),
-        "visits": _ratio(attendance, members),
-        "classes": v["total_classes_held"],
-        "pack_yield": _ratio(v["class_pack_revenue"], np.where(np.isfinite(attendance), attendance, members)),
-        "retail_yield": _ratio(v["retail_revenue"], members),
-        "upsell_yield": _ratio(v["upsell_revenue"], buyers),
-        "other_yield": _ratio(v["other_revenue"], members),
-        "revenue": v["total_revenue"],
-    }
-    plain = {name: FlowSeries(_log_amount(x), np.zeros_like(x)) for name, x in amounts.items()}
-    rates = {
-        name: v[f"{name}_rate"] if name != "upsell_rate" else v[name]
-        for name in ("staff_utilization", "upsell_rate")
-    }
-    plain |= {name: FlowSeries(logit(x), np.zeros_like(x)) for name, x in rates.items()}
-    return plain | {"retention": _retention(v), "acquisition": _acquisition(v["new_members"])}
+    return {name: one_flow(panel, name) for name in (*_AMOUNT_OF, *_RATE_OF, "retention", "acquisition")}
+
+
+def one_flow(panel: StudioPanel, name: str) -> FlowSeries:
+    """One of `FLOW_LINKS`."""
+    values = panel.values
+    if name == "retention":
+        return _retention(values)
+    if name == "acquisition":
+        return _acquisition(values["new_members"])
+    flow = _log_amount(_AMOUNT_OF[name](values)) if name in _AMOUNT_OF else logit(values[_RATE_OF[name]])
+    return FlowSeries(flow, np.zeros_like(flow))
+
+
+Values = Mapping[str, FloatArray]
+"""Column of the panel to its (S, T) months."""
+
+
+def _paid_by_members(v: Values) -> FloatArray:
+    return np.where(np.isfinite(v["membership_revenue"]), v["membership_revenue"], v["total_revenue"])
+
+
+def _pack_buyers(v: Values) -> FloatArray:
+    attendance = v["total_class_attendance"]
+    return np.where(np.isfinite(attendance), attendance, v["total_members"])
+
+
+_AMOUNT_OF: Mapping[str, Callable[[Values], FloatArray]] = {
+    "members": lambda v: v["total_members"],
+    # A price of nothing is a closed month's, and no price.
+    "ticket": lambda v: np.where(v["avg_ticket_price"] > 0, v["avg_ticket_price"], np.nan),
+    "realisation": lambda v: _ratio(_paid_by_members(v), v["total_members"] * v["avg_ticket_price"]),
+    "visits": lambda v: _ratio(v["total_class_attendance"], v["total_members"]),
+    "classes": lambda v: v["total_classes_held"],
+    "pack_yield": lambda v: _ratio(v["class_pack_revenue"], _pack_buyers(v)),
+    "retail_yield": lambda v: _ratio(v["retail_revenue"], v["total_members"]),
+    "upsell_yield": lambda v: _ratio(v["upsell_revenue"], v["total_members"] * v["upsell_rate"]),
+    "other_yield": lambda v: _ratio(v["other_revenue"], v["total_members"]),
+    "revenue": lambda v: v["total_revenue"],
+}
+_RATE_OF = {"staff_utilization": "staff_utilization_rate", "upsell_rate": "upsell_rate"}
 
 
 def _ratio(amount: FloatArray, base: FloatArray) -> FloatArray:
@@ -131,7 +146,7 @@ def _trailing_sum(values: FloatArray | BoolArray) -> FloatArray:
     return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, _FLOOR_MONTHS, axis=1).sum(-1))
 
 
-def _retention(values: Mapping[str, FloatArray]) -> FlowSeries:
+def _retention(values: Values) -> FlowSeries:
     """Logit of retention, with half a member added on both sides so that a month without churn
     stays finite.
     """

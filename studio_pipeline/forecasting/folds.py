@@ -58,6 +58,10 @@ class Origins:
         """N."""
         return len(self.rows)
 
+    def take(self, places: IntArray) -> Origins:
+        """Some of them."""
+        return Origins(self.rows[places], self.columns[places])
+
 
 def origins_between(panel: StudioPanel, first: int, last: int, studios: IntArray | None = None) -> Origins:
     """All (studio, month) with revenue known and the month in first..last, ordered by month, then studio."""

@@ -38,6 +38,7 @@ MONTH_FEATURES: tuple[str, ...] = (
 ROW_FEATURES: tuple[str, ...] = (*FEATURE_NAMES, *MONTH_FEATURES, *GIVEN_FEATURES)
 
 FEWEST_SHARING_A_MONTH = 20
+_CENTRED = np.array([name.startswith("core_") for name in MONTH_FEATURES])
 
 _ORIGIN = slice(0, len(FEATURE_NAMES))
 _MONTH = slice(_ORIGIN.stop, _ORIGIN.stop + len(MONTH_FEATURES))
@@ -71,14 +72,18 @@ def typical_of_month(origin_features: FloatArray, states: CoreStates, column: in
         column: the base month.
     """
     rows = np.flatnonzero(states.panel.known[:, column])
-    month = np.zeros((MAX_HORIZON_MONTHS, len(MONTH_FEATURES)))
-    if len(rows) < FEWEST_SHARING_A_MONTH:
-        return Typical(np.zeros(origin_features.shape[1]), month)
     origins = Origins(rows, np.full(len(rows), column))
     paths = project_core(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
-    centred = np.array([name.startswith("core_") for name in MONTH_FEATURES])
-    month[:, centred] = np.median(_month_features(paths, states.panel, origins), axis=0)[:, centred]
-    return Typical(np.median(origin_features[rows], axis=0), month)
+    return typical_of_rows(origin_features[rows], month_features(paths, states.panel, origins))
+
+
+def typical_of_rows(origin_features: FloatArray, month_features: FloatArray) -> Typical:
+    """Medians over (M, F0) and (M, H, F1) features of the studios that have the month."""
+    month = np.zeros(month_features.shape[1:])
+    if len(origin_features) < FEWEST_SHARING_A_MONTH:
+        return Typical(np.zeros(origin_features.shape[1]), month)
+    month[:, _CENTRED] = np.median(month_features[:, :, _CENTRED], axis=0)
+    return Typical(np.median(origin_features, axis=0), month)
 
 
 def row_features(
@@ -110,7 +115,7 @@ def row_features(
     centre = np.stack([typical[int(c)].origin for c in columns])[inverse]
     centre_of_month = np.stack([typical[int(c)].month for c in columns])[inverse][:, :horizon_months]
     rows[:, :, _ORIGIN] = (origin_features - centre)[:, None, :]
-    rows[:, :, _MONTH] = _month_features(free_paths, panel, origins) - centre_of_month
+    rows[:, :, _MONTH] = month_features(free_paths, panel, origins) - centre_of_month
     if levers:
         rows[:, :, _GIVEN] = given_features(panel, origins, levers, horizon_months)
     return rows.reshape(n * horizon_months, -1)
@@ -144,7 +149,7 @@ def with_given_of_one(
     return filled
 
 
-def _month_features(paths: CorePaths, panel: StudioPanel, origins: Origins) -> FloatArray:
+def month_features(paths: CorePaths, panel: StudioPanel, origins: Origins) -> FloatArray:
     """(N, H, M) features of the projected months."""
     n, horizon_months = paths.revenue.shape
     h = np.broadcast_to(np.arange(1, horizon_months + 1), (n, horizon_months))

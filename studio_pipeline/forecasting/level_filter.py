@@ -16,7 +16,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from studio_pipeline.forecasting.filter_settings import FilterSettings, stack_settings
-from studio_pipeline.forecasting.level_states import LevelStates, common_drift, level_drift
+from studio_pipeline.forecasting.flows import FlowSeries
+from studio_pipeline.forecasting.level_states import (
+    LevelStates,
+    Market,
+    common_drift,
+    mean_drift,
+    mixed_drift,
+    own_drift,
+)
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
 
 _FIRST_VARIANCE_OF_DEVIATION = 0.5
@@ -25,49 +33,56 @@ _OUTLIER_SPREADS = 3.0
 
 
 def run_filters(
-    values: FloatArray,
-    counting_variance: FloatArray,
+    flow: FlowSeries,
     type_mean: FloatArray,
     season: FloatArray,
     calendar_months: IntArray,
     settings: Sequence[FilterSettings],
+    market: Market | None = None,
 ) -> LevelStates:
-    """Filters one flow of S studios over T months under P settings.
+    """Filters S studios over T months: one flow under P settings, or P flows, each under its own.
 
     Args:
-        values: (S, T) on the flow's scale, responses to levers already taken out; NaN where unknown.
-        counting_variance: (S, T) at least 0.
-        type_mean: (S,) where a studio's level starts.
-        season: (S, 12) the type's seasonal factors on the flow's scale.
+        flow: (S, T), or (P, S, T) of P flows, responses to levers already taken out.
+        type_mean: (S,) or (P, S) where a studio's level starts.
+        season: (S, 12) or (P, S, 12) the type's seasonal factors on the flow's scale.
         calendar_months: (T,) 0..11.
         settings: P tuned or candidate settings.
+        market: of the panel, where these are some of its studios; what the studios share by default.
 
     Returns:
         The states after each month.
     """
-    n_studios, n_months = values.shape
+    values, counting_variance = flow.values, flow.counting_variance
+    n_studios, n_months = values.shape[-2:]
     stacked = stack_settings(settings)
     recursion = _Recursion(len(settings), type_mean, stacked)
     shape = (len(settings), n_studios, n_months)
     level, deviation, surprise, own_season, amplitude = (np.zeros(shape) for _ in range(5))
-    common = np.zeros((len(settings), n_months))
+    common, moves = np.zeros((2, len(settings), n_months))
     for t in range(n_months):
         month = int(calendar_months[t])
-        surprise[:, :, t] = recursion.step(values[:, t], counting_variance[:, t], season[:, month], month)
+        given = None if market is None else market.moves[:, t : t + 1]
+        surprise[:, :, t], moved = recursion.step(
+            values[..., t], counting_variance[..., t], season[..., month], month, given
+        )
         level[:, :, t] = np.where(recursion.seen > 0, recursion.level, np.nan)
         deviation[:, :, t] = recursion.deviation
         own_season[:, :, t] = recursion.own_season[:, :, month]
         amplitude[:, :, t] = recursion.amplitude
-        common[:, t] = recursion.common[:, 0]
+        common[:, t], moves[:, t] = recursion.common[:, 0], moved[:, 0]
+    drift = own_drift(level)
+    shared = Market(moves, mean_drift(drift) if market is None else market.drift)
     return LevelStates(
         level,
         deviation,
-        level_drift(level, stacked),
+        mixed_drift(drift, shared.drift, stacked),
         common,
         common_drift(common),
         own_season,
         amplitude,
         surprise,
+        shared,
     )
 
 
@@ -75,7 +90,7 @@ class _Recursion:
     """The filter's running state over P settings and S studios."""
 
     def __init__(self, n_settings: int, type_mean: FloatArray, stacked: dict[str, FloatArray]) -> None:
-        shape = (n_settings, len(type_mean))
+        shape = (n_settings, type_mean.shape[-1])
         self.s = stacked
         self.level = np.broadcast_to(type_mean, shape).astype(float)
         self.deviation = np.zeros(shape)
@@ -87,11 +102,20 @@ class _Recursion:
         self.own_season, self.own_weight = np.zeros((*shape, 12)), np.zeros((*shape, 12))
         self.amplitude = np.ones(shape)
         self.p_amplitude = np.broadcast_to(stacked["amplitude_variance"], shape).astype(float)
-        self.seen = np.zeros(len(type_mean))
+        self.seen = np.zeros(type_mean.shape)
         self.common = np.zeros((n_settings, 1))
 
-    def step(self, value: FloatArray, counting: FloatArray, season: FloatArray, month: int) -> FloatArray:
-        """Takes one month of (S,) values in and returns the (P, S) surprise."""
+    def step(
+        self,
+        value: FloatArray,
+        counting: FloatArray,
+        season: FloatArray,
+        month: int,
+        moved: FloatArray | None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Takes one month of (S,) or (P, S) values in and returns the (P, S) surprise, and by how much the
+        market moved, (P, 1): as given, or as the studios show.
+        """
         self._predict()
         here = np.isfinite(value)
         seasonal = self.amplitude * season + self.own_season[:, :, month]
@@ -99,12 +123,15 @@ class _Recursion:
         surprise = np.where(here, value - expected, 0.0)
         noise = counting + self.s["noise_variance"]
         total = self.p_level + 2 * self.p_cross + self.p_deviation + noise
-        own = surprise - self._move_common(surprise, here, total)
+        if moved is None:
+            moved = self._market_move(surprise, here, total)
+        self.common = self.common + moved
+        own = surprise - moved
         self._learn_amplitude(own, here, total, season)
         self._learn_season(own, here, np.sqrt(total), noise, month)
         self._update(own, here, total)
         self.seen = self.seen + here
-        return np.where(here, surprise, np.nan)
+        return np.where(here, surprise, np.nan), moved
 
     def _predict(self) -> None:
         persistence = self.s["deviation_persistence"]
@@ -114,21 +141,17 @@ class _Recursion:
         self.p_deviation = self.p_deviation * persistence**2 + self.s["deviation_variance"]
         self.common = self.common * self.s["common_persistence"]
 
-    def _move_common(self, surprise: FloatArray, here: BoolArray, total: FloatArray) -> FloatArray:
-        """Moves the market by the weighted mean surprise; (P, 1), zero where too few studios share
-        the month.
-        """
+    def _market_move(self, surprise: FloatArray, here: BoolArray, total: FloatArray) -> FloatArray:
+        """(P, 1) of the market by the weighted mean surprise; zero where too few studios share the month."""
         settled = here & (self.seen > 0)
-        if settled.sum() < _COMMON_NEEDS_STUDIOS:
+        enough = settled.sum(-1, keepdims=True) >= _COMMON_NEEDS_STUDIOS
+        if not enough.any():
             return np.zeros_like(self.common)
         spread = _OUTLIER_SPREADS * np.sqrt(total)
         weight = settled / total
-        mean = (np.clip(surprise, -spread, spread) * weight).sum(1, keepdims=True) / weight.sum(
-            1, keepdims=True
-        )
-        moved = self.s["common_gain"] * mean
-        self.common = self.common + moved
-        return np.asarray(moved)
+        weighted = (np.clip(surprise, -spread, spread) * weight).sum(1, keepdims=True)
+        mean = weighted / np.maximum(weight.sum(1, keepdims=True), np.finfo(float).tiny)
+        return np.where(enough, self.s["common_gain"] * mean, 0.0)
 
     def _update(self, surprise: FloatArray, here: BoolArray, total: FloatArray) -> None:
         spread = np.sqrt(total)

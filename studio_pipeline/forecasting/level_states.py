@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -10,6 +11,31 @@ from studio_pipeline.forecasting.filter_settings import FilterSettings
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 _DRIFT_SPANS = (12, 24)
+
+
+@dataclass(frozen=True)
+class Market:
+    """What all studios of a panel share in each month, (P, T) each: with it, what is known of some studios
+    can be reckoned again without the others.
+
+    Attributes:
+        moves: by how much a month's surprises moved the market's deviation.
+        drift: mean monthly drift of the studios' slow levels.
+    """
+
+    moves: FloatArray
+    drift: FloatArray
+
+    def until(self, n_months: int) -> Market:
+        """The first months alone."""
+        return Market(self.moves[:, :n_months], self.drift[:, :n_months])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Market]) -> Market:
+        """Those of several flows, one layer behind the other."""
+        return cls(
+            np.concatenate([part.moves for part in parts]), np.concatenate([part.drift for part in parts])
+        )
 
 
 @dataclass(frozen=True)
@@ -27,6 +53,7 @@ class LevelStates:
             after it.
         amplitude: how strongly the studio follows its type's season, 1 before anything is known.
         surprise: one-month-ahead error at each month, NaN where there was none.
+        market: what the studios share.
     """
 
     level: FloatArray
@@ -37,21 +64,35 @@ class LevelStates:
     own_season: FloatArray
     amplitude: FloatArray
     surprise: FloatArray
+    market: Market
+
+    def layer(self, place: int) -> LevelStates:
+        """One of the P layers, by itself."""
+        one = slice(place, place + 1)
+        arrays = {f.name: getattr(self, f.name)[one] for f in fields(self) if f.name != "market"}
+        return LevelStates(**arrays, market=Market(self.market.moves[one], self.market.drift[one]))
 
 
-def level_drift(level: FloatArray, stacked: dict[str, FloatArray]) -> FloatArray:
+def own_drift(level: FloatArray) -> FloatArray:
     """Monthly drift of the (P, S, T) slow level over up to two years; 0 while under a year is known."""
     own = np.zeros_like(level)
     for months in _DRIFT_SPANS:
         if level.shape[2] > months:
             change = (level[:, :, months:] - level[:, :, :-months]) / months
             own[:, :, months:] = np.where(np.isfinite(change), change, own[:, :, months:])
-    counted = own != 0
-    panel = own.sum(1, keepdims=True) / np.maximum(counted.sum(1, keepdims=True), 1)
+    return own
+
+
+def mean_drift(own: FloatArray) -> FloatArray:
+    """(P, T) mean over the studios that have a drift; 0 where none has."""
+    return np.asarray(own.sum(1) / np.maximum((own != 0).sum(1), 1))
+
+
+def mixed_drift(own: FloatArray, mean: FloatArray, stacked: dict[str, FloatArray]) -> FloatArray:
+    """(P, S, T) drift to forecast with, of the studio's own and (P, T) that of all."""
     share = stacked["own_drift_share"][:, :, None]
-    return np.asarray(
-        np.where(stacked["drift_damping"][:, :, None] > 0, share * own + (1 - share) * panel, 0.0)
-    )
+    mixed = share * own + (1 - share) * mean[:, None]
+    return np.asarray(np.where(stacked["drift_damping"][:, :, None] > 0, mixed, 0.0))
 
 
 def common_drift(common: FloatArray) -> FloatArray:

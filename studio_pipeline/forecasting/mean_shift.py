@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from studio_pipeline.forecasting.core import filtered
+from studio_pipeline.forecasting.adjusted_flows import filtered
 from studio_pipeline.forecasting.core_parameters import FlowParameters
 from studio_pipeline.forecasting.flows import FlowSeries, previous_month, sigmoid
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel

@@ -11,6 +11,7 @@ Vovk (1990) for the exponential weights.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
@@ -34,7 +35,11 @@ _SMALLEST_ERROR = 0.05
 
 
 def own_smoothing(
-    values: FloatArray, season: FloatArray, calendar_months: IntArray, horizon_months: int
+    values: FloatArray,
+    season: FloatArray,
+    calendar_months: IntArray,
+    horizon_months: int,
+    typical: FloatArray | None = None,
 ) -> FloatArray:
     """Forecasts of every studio from every month.
 
@@ -43,16 +48,32 @@ def own_smoothing(
         season: (S, 12) seasonal factors that a studio starts from, on the same scale.
         calendar_months: (T,) 0..11.
         horizon_months: H.
+        typical: of `typical_losses` of the panel, where these are some of its studios, (T, P), or (T, P, S)
+            of the panel of each.
 
     Returns:
         (S, T, H) forecasts on the same scale; NaN before a studio's first month.
     """
-    n_studios, n_months = values.shape
+    forecasts = np.full((*values.shape, horizon_months), np.nan)
+    for t, (smoother, record) in enumerate(_smoothed(values, season, calendar_months)):
+        losses = record.typical() if typical is None else typical[t].reshape(smoother.n_settings, -1)
+        forecasts[:, t] = smoother.mixed(record.weights(losses), int(calendar_months[t]), horizon_months)
+    return forecasts
+
+
+def typical_losses(values: FloatArray, season: FloatArray, calendar_months: IntArray) -> FloatArray:
+    """(T, P) how each setting did for the panel of these studios; arguments as of `own_smoothing`."""
+    return np.stack([record.typical()[:, 0] for _, record in _smoothed(values, season, calendar_months)])
+
+
+def _smoothed(
+    values: FloatArray, season: FloatArray, calendar_months: IntArray
+) -> Iterator[tuple[_Smoother, _Record]]:
+    """After each month, the running states and how the settings did so far."""
     smoother = _Smoother(season)
-    record = _Record(smoother.n_settings, n_studios)
-    forecasts = np.full((n_studios, n_months, horizon_months), np.nan)
+    record = _Record(smoother.n_settings, len(values))
     made: list[dict[int, FloatArray]] = []
-    for t in range(n_months):
+    for t in range(values.shape[1]):
         value, month = values[:, t], int(calendar_months[t])
         for h in _JUDGED_HORIZONS:
             if t >= h:
@@ -62,8 +83,7 @@ def own_smoothing(
         made.append({h: smoother.forecast(month, h) for h in _JUDGED_HORIZONS})
         if t >= max(_JUDGED_HORIZONS):
             made[t - max(_JUDGED_HORIZONS)] = {}
-        forecasts[:, t] = smoother.mixed(record.weights(), month, horizon_months)
-    return forecasts
+        yield smoother, record
 
 
 class _Smoother:
@@ -139,14 +159,27 @@ class _Record:
         self.loss += np.where(known, missed, 0.0)
         self.count += known
 
-    def weights(self) -> FloatArray:
-        """(P, S) weights that sum to one over the settings."""
-        judged = (self.count > 0) & (self.loss.min(0) > 0)
+    def typical(self) -> FloatArray:
+        """(P, 1) median over the studios of each setting's log loss beside the mean one; NaN before any."""
+        own, judged = self._own()
         if not judged.any():
-            return np.full(self.loss.shape, 1 / len(self.loss))
+            return np.full((len(own), 1), np.nan)
+        return np.asarray(np.median(own[:, judged], axis=1, keepdims=True))
+
+    def weights(self, typical: FloatArray) -> FloatArray:
+        """(P, S) weights that sum to one over the settings.
+
+        Args:
+            typical: (P, 1) or (P, S) of the panel; NaN where nothing has been judged.
+        """
+        own, _ = self._own()
+        score = -_SHARPNESS * (_OWN_SHARE * own + (1 - _OWN_SHARE) * typical)
+        raised = np.exp(np.where(np.isnan(score), 0.0, score - score.max(0)))
+        return np.asarray(raised / raised.sum(0))
+
+    def _own(self) -> tuple[FloatArray, BoolArray]:
+        """(P, S) log loss of each setting beside the studio's mean one, 0 where (S,) not judged."""
+        judged = (self.count > 0) & (self.loss.min(0) > 0)
         own = np.zeros_like(self.loss)
         own[:, judged] = np.log(self.loss[:, judged] / self.loss[:, judged].mean(0))
-        panel = np.median(own[:, judged], axis=1, keepdims=True)
-        score = -_SHARPNESS * (_OWN_SHARE * own + (1 - _OWN_SHARE) * panel)
-        raised = np.exp(score - score.max(0))
-        return np.asarray(raised / raised.sum(0))
+        return own, judged

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from studio_pipeline.forecasting.candidates import CANDIDATES, combine, shares_of, stacked, with_learners
-from studio_pipeline.forecasting.core import core_states, origin_terms, project_flows
+from studio_pipeline.forecasting.core import origin_terms, project_flows
 from studio_pipeline.forecasting.core_candidates import candidates_from
 from studio_pipeline.forecasting.feature_formulas import Windows
 from studio_pipeline.forecasting.features import origin_features
@@ -19,15 +19,16 @@ from studio_pipeline.forecasting.learning_rows import (
     RowArray,
     Typical,
     row_features,
-    typical_of_month,
 )
 from studio_pipeline.forecasting.lever_ensemble import kept_factors, learned_parts
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.onnx_sessions import LearnerGraphs
-from studio_pipeline.forecasting.prepared_origins import PreparedOrigins
+from studio_pipeline.forecasting.prepared_origins import PreparedOrigins, joined
 from studio_pipeline.forecasting.stock_and_flow import CorePaths, simulate_terms
+from studio_pipeline.forecasting.studio_states import StudioStates, some_studios_at_a_time
 from studio_pipeline.forecasting.targets import TARGETS, core_targets
-from studio_pipeline.forecasting.windows import cut_windows, features_at
+from studio_pipeline.forecasting.typical_months import TypicalMonths
+from studio_pipeline.forecasting.windows import cut_windows
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 
@@ -42,26 +43,37 @@ class Preparation:
 
     def __init__(self, model: StudioModel, panel: StudioPanel) -> None:
         self.model, self.panel = model, panel
-        self.states = core_states(panel, model.core)
         self.graphs = LearnerGraphs(model.graphs)
-        self._typical: dict[int, Typical] = {}
+        self._states = StudioStates(model.core, panel)
+        self._typical = TypicalMonths(self._states)
 
     def prepare(self, origins: Origins) -> PreparedOrigins:
-        """All of the origins in one pass; base months that the studios have."""
-        windows = cut_windows(self.panel, origins.rows, origins.columns)
-        flows = project_flows(self.states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
-        terms = origin_terms(self.states, flows, origins.rows, origins.columns)
+        """All of the origins, some studios at a time; base months that the studios have."""
+        typical = self._typical.of(origins.columns) if self.graphs.learners else {}
+        parts, orders = [], []
+        for rows in some_studios_at_a_time(origins.rows):
+            orders.append(np.flatnonzero(np.isin(origins.rows, rows)))
+            parts.append(self._of_studios(rows, origins.take(orders[-1]), typical))
+        return parts[0] if len(parts) == 1 else joined(parts).take(np.argsort(np.concatenate(orders)))
+
+    def _of_studios(self, rows: IntArray, asked: Origins, typical: Mapping[int, Typical]) -> PreparedOrigins:
+        """Origins of the studios in some rows, in one pass."""
+        states = self._states.of(rows, int(asked.columns.max(initial=0)))
+        panel, origins = states.panel, Origins(np.searchsorted(rows, asked.rows), asked.columns)
+        windows = cut_windows(panel, origins.rows, origins.columns)
+        flows = project_flows(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
+        terms = origin_terms(states, flows, origins.rows, origins.columns)
         paths = simulate_terms(terms, {})
-        learner_rows = self._learner_rows(windows, paths, origins)
-        candidates = candidates_from(self.states, origins, flows, paths)
+        learner_rows = self._learner_rows(windows, paths, panel, origins, typical)
+        candidates = candidates_from(states, origins, flows, paths)
         core = np.stack([core_targets(paths)[target] for target in TARGETS], 1)
         corrections = self.graphs.corrections(learner_rows)
         free, shares = self._ensemble(candidates, core, corrections)
         return PreparedOrigins(
-            rows=origins.rows,
-            columns=origins.columns,
-            history_months=_history_months(self.panel, origins),
-            shown=shown_values(self.panel, origins),
+            rows=asked.rows,
+            columns=asked.columns,
+            history_months=_history_months(panel, origins),
+            shown=shown_values(panel, origins),
             scale=self.model.intervals.scale(windows.values),
             terms=terms,
             core=core,
@@ -70,7 +82,7 @@ class Preparation:
             learned=learned_parts(shares, corrections, core[:, 2]),
             learner_shares=shares,
             learner_rows=learner_rows,
-            trailing_levels=trailing_levels(self.panel, origins),
+            trailing_levels=trailing_levels(panel, origins),
         )
 
     def _ensemble(
@@ -88,20 +100,18 @@ class Preparation:
                 shares[:, place, k] = by_candidate[CANDIDATES.index(name)]
         return free, shares
 
-    def _learner_rows(self, windows: Windows, paths: CorePaths, origins: Origins) -> RowArray:
+    def _learner_rows(
+        self,
+        windows: Windows,
+        paths: CorePaths,
+        panel: StudioPanel,
+        origins: Origins,
+        typical: Mapping[int, Typical],
+    ) -> RowArray:
         if not self.graphs.learners:
             return np.zeros((len(origins), MAX_HORIZON_MONTHS, 0), dtype=np.float32)
-        typical = self._typical_of(origins)
-        x = row_features(origin_features(windows), paths, self.panel, origins, typical, {})
+        x = row_features(origin_features(windows), paths, panel, origins, typical, {})
         return x.reshape(len(origins), MAX_HORIZON_MONTHS, len(ROW_FEATURES))
-
-    def _typical_of(self, origins: Origins) -> dict[int, Typical]:
-        for column in np.unique(origins.columns):
-            if int(column) not in self._typical:
-                rows = np.arange(self.panel.n_studios)
-                features = features_at(self.panel, rows, np.full(len(rows), column))
-                self._typical[int(column)] = typical_of_month(features, self.states, int(column))
-        return self._typical
 
 
 def _up_to(panel: StudioPanel, origins: Origins) -> BoolArray:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio_pipeline.forecasting.filter_settings import FilterSettings
+from studio_pipeline.forecasting.flows import FlowSeries
 from studio_pipeline.forecasting.level_filter import run_filters
 from studio_pipeline.forecasting.level_states import LevelStates, project
 from studio_pipeline.panel.arrays import FloatArray, IntArray
@@ -163,7 +164,7 @@ def same(states: LevelStates, layer: int, slow: dict[str, FloatArray]) -> None:
 def test_it_is_the_slow_twin(seed: int) -> None:
     values, counting, type_mean, season = random_flow(seed)
     calendar = (np.arange(values.shape[1]) + seed) % 12
-    states = run_filters(values, counting, type_mean, season, calendar, [QUIET, PLAIN])
+    states = run_filters(FlowSeries(values, counting), type_mean, season, calendar, [QUIET, PLAIN])
     for layer, s in enumerate((QUIET, PLAIN)):
         same(states, layer, slow_filter(values, counting, type_mean, season, calendar, s))
 
@@ -171,7 +172,7 @@ def test_it_is_the_slow_twin(seed: int) -> None:
 def test_the_twin_would_notice() -> None:
     values, counting, type_mean, season = random_flow(1)
     calendar = np.arange(values.shape[1]) % 12
-    states = run_filters(values, counting, type_mean, season, calendar, [PLAIN])
+    states = run_filters(FlowSeries(values, counting), type_mean, season, calendar, [PLAIN])
     for name in (
         "jump_threshold",
         "clip_threshold",
@@ -190,7 +191,7 @@ def test_a_studio_has_no_level_before_its_first_month_and_keeps_it_in_a_gap() ->
     values[0, 4:6] = 1.0
     values[1, 11] = 1.0
     nothing = np.zeros_like(values)
-    states = run_filters(values, nothing, np.zeros(3), np.zeros((3, 12)), np.arange(12), [QUIET])
+    states = run_filters(FlowSeries(values, nothing), np.zeros(3), np.zeros((3, 12)), np.arange(12), [QUIET])
     assert np.isnan(states.level[0, 0, :4]).all()
     assert (states.level[0, 0, 6:] == states.level[0, 0, 5]).all()
     decay = states.deviation[0, 0, 6:] / states.deviation[0, 0, 5:-1]
@@ -206,7 +207,7 @@ def test_a_constant_studio_is_forecast_at_its_constant() -> None:
     flat = replace(QUIET, drift_damping=0.0)
     calendar = np.arange(40) % 12
     states = run_filters(
-        values, np.zeros_like(values), np.array([3.0, 0.0]), np.zeros((2, 12)), calendar, [flat]
+        FlowSeries(values, np.zeros_like(values)), np.array([3.0, 0.0]), np.zeros((2, 12)), calendar, [flat]
     )
     forecast = project(states, 0, np.array([0, 1]), np.array([39, 39]), np.zeros((2, 12)), flat)
     np.testing.assert_allclose(forecast[0], 3.0)
@@ -216,7 +217,7 @@ def test_a_constant_studio_is_forecast_at_its_constant() -> None:
 def test_a_forecast_is_the_sum_of_its_parts() -> None:
     values, counting, type_mean, season = random_flow(3)
     calendar = np.arange(values.shape[1]) % 12
-    states = run_filters(values, counting, type_mean, season, calendar, [PLAIN])
+    states = run_filters(FlowSeries(values, counting), type_mean, season, calendar, [PLAIN])
     path = np.arange(12.0)[None]
     forecast = project(states, 0, np.array([4]), np.array([29]), path, PLAIN)[0]
     for h in range(1, 13):
@@ -235,12 +236,12 @@ def test_drift_is_the_yearly_change_of_the_level_and_waits_for_a_year() -> None:
     steps = 0.02 * np.arange(40)
     values = np.stack([steps, -steps])
     own = replace(QUIET, own_drift_share=1.0, level_variance=0.1)
-    states = run_filters(values, np.zeros((2, 40)), np.zeros(2), np.zeros((2, 12)), np.arange(40) % 12, [own])
+    flow = FlowSeries(values, np.zeros((2, 40)))
+    states = run_filters(flow, np.zeros(2), np.zeros((2, 12)), np.arange(40) % 12, [own])
     assert (states.drift[0, :, :12] == 0).all()
     np.testing.assert_allclose(states.drift[0, :, -1], [0.02, -0.02], rtol=0.05)
     pooled = run_filters(
-        values,
-        np.zeros((2, 40)),
+        flow,
         np.zeros(2),
         np.zeros((2, 12)),
         np.arange(40) % 12,
@@ -257,6 +258,8 @@ def test_a_studio_that_follows_its_type_s_season_more_strongly_is_told_apart() -
     values = 2 + planted[:, None] * season[:, calendar] + np.random.default_rng(4).normal(0, 0.05, (3, 60))
     calm = replace(QUIET, level_variance=1e-5, deviation_variance=1e-5, noise_variance=0.0025)
     settings = [replace(calm, amplitude_variance=0.3), calm]
-    states = run_filters(values, np.zeros_like(values), np.full(3, 2.0), season, calendar, settings)
+    states = run_filters(
+        FlowSeries(values, np.zeros_like(values)), np.full(3, 2.0), season, calendar, settings
+    )
     np.testing.assert_allclose(states.amplitude[0, :, -1], planted, atol=0.1)
     np.testing.assert_array_equal(states.amplitude[1], 1.0)

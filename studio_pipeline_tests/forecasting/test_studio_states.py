@@ -1,0 +1,109 @@
+"""States reckoned again for some studios are those of the whole panel, to the last bit."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from studio_pipeline.forecasting import studio_states, typical_months
+from studio_pipeline.forecasting.core import CoreStates, core_states
+from studio_pipeline.forecasting.folds import Origins
+from studio_pipeline.forecasting.learning_rows import Typical, typical_of_month
+from studio_pipeline.forecasting.preparation import Preparation
+from studio_pipeline.forecasting.prepared_origins import PreparedOrigins
+from studio_pipeline.forecasting.studio_states import StudioStates, some_studios_at_a_time
+from studio_pipeline.forecasting.typical_months import TypicalMonths
+from studio_pipeline.forecasting.windows import features_at
+from studio_pipeline.panel.arrays import FloatArray
+from studio_pipeline_tests.forecasting.fleets import small_fleet
+
+OF_STUDIOS = ("level", "deviation", "drift", "own_season", "amplitude", "surprise")
+N_STUDIOS, N_MONTHS = 24, 40
+
+
+@pytest.fixture(scope="module")
+def whole() -> CoreStates:
+    return core_states(small_fleet().panel, small_fleet().core.parameters)
+
+
+@pytest.fixture(scope="module")
+def again() -> StudioStates:
+    return StudioStates(small_fleet().core.parameters, small_fleet().panel)
+
+
+def parts(states: CoreStates, rows: list[int], n_months: int) -> dict[str, FloatArray]:
+    found = {"capacity": states.class_capacity, "planned": states.planned_classes, **states.smoothed}
+    for flow, levels in states.flows.items():
+        found |= {f"{flow}.{name}": getattr(levels, name)[0] for name in OF_STUDIOS}
+    cut = {name: array[rows, :n_months] for name, array in found.items()}
+    for flow, levels in states.flows.items():
+        cut |= {f"{flow}.{name}": getattr(levels, name)[0, :n_months] for name in ("common", "common_drift")}
+    return cut
+
+
+@given(
+    rows=st.sets(st.integers(0, N_STUDIOS - 1), min_size=1).map(sorted), column=st.integers(0, N_MONTHS - 1)
+)
+@settings(max_examples=40, deadline=None)
+def test_some_studios_up_to_some_month(
+    whole: CoreStates, again: StudioStates, rows: list[int], column: int
+) -> None:
+    some = again.of(np.array(rows), column)
+    expected = parts(whole, rows, column + 1)
+    for name, array in parts(some, list(range(len(rows))), column + 1).items():
+        np.testing.assert_array_equal(array, expected[name], err_msg=name)
+
+
+def test_what_all_share_shows_in_the_states_of_one() -> None:
+    """Alone, a studio knows no market: the test above can fail."""
+    panel, parameters = small_fleet().panel, small_fleet().core.parameters
+    one = np.array([8])
+    alone = core_states(panel.select(one), parameters)
+    beside = StudioStates(parameters, panel).of(one, N_MONTHS - 1)
+    assert (alone.flows["acquisition"].level != beside.flows["acquisition"].level).any()
+    assert (alone.flows["revenue"].drift != beside.flows["revenue"].drift).any()
+    assert not np.array_equal(alone.smoothed["revenue"], beside.smoothed["revenue"], equal_nan=True)
+
+
+def arrays_of(prepared: PreparedOrigins) -> dict[str, FloatArray]:
+    of_terms = {name: getattr(prepared.terms, name) for name in ("stacked", "start", "slopes")}
+    names = [f.name for f in fields(prepared) if f.name != "terms"]
+    return of_terms | {name: getattr(prepared, name) for name in names}
+
+
+def test_origins_are_prepared_alike_however_many_studios_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    panel = small_fleet().panel
+    rows, columns = np.nonzero(panel.known[:, 5:])
+    order = np.random.default_rng(3).permutation(len(rows))[:150]
+    origins = Origins(rows[order], columns[order] + 5)
+    at_once = Preparation(small_fleet().model_of_all, panel).prepare(origins)
+    monkeypatch.setattr(studio_states, "_STUDIOS_AT_ONCE", 5)
+    monkeypatch.setattr(typical_months, "_MONTHS_AT_ONCE", 3)
+    few = Preparation(small_fleet().model_of_all, panel).prepare(origins)
+    for name, array in arrays_of(few).items():
+        np.testing.assert_allclose(array, arrays_of(at_once)[name], rtol=1e-12, err_msg=name)
+    np.testing.assert_array_equal(few.rows, origins.rows)
+    np.testing.assert_array_equal(few.columns, origins.columns)
+
+
+def test_typical_months_are_those_of_all_studios(whole: CoreStates, again: StudioStates) -> None:
+    panel = small_fleet().panel
+    columns = np.array([30, 12, 39, 30, 0])
+    found = TypicalMonths(again).of(columns)
+    assert sorted(found) == [0, 12, 30, 39]
+    for column, typical in found.items():
+        features = features_at(panel, np.arange(N_STUDIOS), np.full(N_STUDIOS, column))
+        expected: Typical = typical_of_month(features, whole, column)
+        np.testing.assert_array_equal(typical.origin, expected.origin)
+        np.testing.assert_array_equal(typical.month, expected.month)
+    assert found[30].origin.any()
+
+
+@given(st.lists(st.integers(0, 2_000), max_size=600))
+def test_every_studio_comes_up_once(rows: list[int]) -> None:
+    found = np.concatenate(list(some_studios_at_a_time(np.array(rows, dtype=np.int64))))
+    assert found.tolist() == sorted(set(rows))
