@@ -102,6 +102,11 @@ def _size(answer: bytes) -> int:
     return len(answer) + _ENTRY_BYTES
 
 
+async def state_of(cache: AnswerCache | None) -> CacheState:
+    """Where answers are kept now."""
+    return "off" if cache is None else await cache.state()
+
+
 @asynccontextmanager
 async def running_cache(settings: Settings) -> AsyncIterator[AnswerCache | None]:
     """The cache that the settings ask for, for as long as the application runs; None where they want none.
