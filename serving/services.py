@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from serving.access import AccessRules
+from serving.answer_cache import AnswerCache, running_cache
 from serving.model_store import LoadForecaster, ModelStore
 from studio_pipeline.settings import Settings
 
@@ -23,11 +24,13 @@ class Services:
         settings: as read when the application started.
         access: who may ask.
         store: the release that answers.
+        cache: of answers given before; None where none are kept.
     """
 
     settings: Settings
     access: AccessRules
     store: ModelStore
+    cache: AnswerCache | None
 
 
 @asynccontextmanager
@@ -41,8 +44,8 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
     store = ModelStore(settings.home, settings.model_version, load)
     await asyncio.to_thread(store.refresh)
     store.warn_if_empty()
-    async with _watched(store):
-        yield Services(settings, AccessRules(settings.api_keys), store)
+    async with _watched(store), running_cache(settings) as cache:
+        yield Services(settings, AccessRules(settings.api_keys), store, cache)
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -78,6 +79,32 @@ def _url(value: str) -> str:
     return value
 
 
+def _redis_url(value: str) -> str:
+    if not _can_be_redis(value):
+        raise ValueError(
+            "write it as redis://USER:PASSWORD@HOST:PORT/NUMBER (HOST is enough; rediss:// for TLS) or"
+            " unix:///PATH, and special characters of a password as %XX"
+        )
+    return value
+
+
+def _can_be_redis(url: str) -> bool:
+    """Whether it says where a Redis is. What it says wrongly is not told: it may be part of a password."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018
+    except ValueError:
+        return False
+    if parts.scheme == "unix":
+        return bool(parts.path)
+    return (
+        parts.scheme in ("redis", "rediss")
+        and bool(parts.hostname)
+        and bool(re.fullmatch(r"(/\d*)?", parts.path))
+        and not parts.fragment
+    )
+
+
 def _in_any_case(allowed: object) -> BeforeValidator:
     """Take a word of a `Literal` in any case; what is none of them stays as it was typed, for the message."""
     words = {str(word).lower(): word for word in get_args(allowed)}
@@ -86,6 +113,7 @@ def _in_any_case(allowed: object) -> BeforeValidator:
 
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Url = Annotated[str, AfterValidator(_url)]
+RedisUrl = Annotated[Url, AfterValidator(_redis_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Key = Annotated[ApiKey, BeforeValidator(_parse_key)]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -119,7 +147,7 @@ class Settings(BaseSettings):
     database_url: Url = Field(default_factory=lambda data: f"sqlite:///{data['home'] / 'service.db'}")
     database_pool_size: int = Field(10, ge=1, le=1000)
     database_max_overflow: int = Field(20, ge=0, le=1000)
-    redis_url: Url | None = None
+    redis_url: RedisUrl | None = None
     cache_ttl_seconds: int = Field(3600, ge=0)
     api_keys: Annotated[tuple[Key, ...], NoDecode, BeforeValidator(_split)] = ()
     cors_origins: Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(_split)] = ()

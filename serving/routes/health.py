@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter, Request
 
-from serving.context import store_of
+from serving.answer_cache import CacheState, state_of
+from serving.context import services_of
 from serving.model_store import HeldRelease
 from serving.schemas.common import problems
 from serving.schemas.health import HealthAnswer, HealthRelease
 
 router = APIRouter(tags=["health"])
 
+_CACHE_PROBLEMS: Mapping[CacheState, str] = {
+    "unreachable": "Redis does not answer, so that no answers are kept; forecasts go on. Start it again,"
+    " or correct STUDIO_REDIS_URL.",
+}
+
 
 @router.get("/health", responses=problems(403))
 async def health(request: Request) -> HealthAnswer:
-    """Whether a model answers, which one, and why it is not the published one if it is not."""
-    store = store_of(request)
-    held, problem = store.held, store.problem
+    """Whether a model answers, which one, and what is not as it should be."""
+    services = services_of(request)
+    held, cache = services.store.held, await state_of(services.cache)
+    problem = " ".join(filter(None, (services.store.problem, _CACHE_PROBLEMS.get(cache)))) or None
     return HealthAnswer(
         status="no_model" if held is None else "degraded" if problem else "healthy",
         model_version=held.release.model_version if held else None,
         model_features=len(held.forecaster.model.feature_names) if held else None,
         database="not used",
-        cache="not used",
+        cache=cache,
         release=_describe(held) if held else None,
         problem=problem,
     )

@@ -25,6 +25,10 @@ class HealthAnswer(AnswerModel):
     model_version: str | None
     model_features: int | None = Field(description="Number of features of the model.")
     database: Literal["not used"] = Field(description="This version of the service keeps no tables.")
-    cache: Literal["not used"] = Field(description="This version of the service caches no answers.")
+    cache: Literal["memory", "ok", "unreachable", "off"] = Field(
+        description="Where answers are kept: in this process, in Redis (or not, while it is unreachable), nowhere."
+    )
     release: HealthRelease | None
-    problem: str | None = Field(description="Why the published release is not the one that answers.")
+    problem: str | None = Field(
+        description="What is not as it should be, such as why the published release does not answer."
+    )
