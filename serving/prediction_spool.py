@@ -1,4 +1,4 @@
-"""What could not be written to the database yet: bounded files of JSON lines, one a process, that outlive it."""
+"""What could not be written to the database yet: bounded files of JSON lines, which outlive their process."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ class SpoolFile:
 
     def read(self, at_most: int) -> list[bytes]:
         """The oldest lines that are still to be delivered; a torn last one is not among them."""
-        lines, place = [], self._delivered
+        lines: list[bytes] = []
+        place = self._delivered
         with os.fdopen(os.dup(self._descriptor), "rb") as file:
             file.seek(place)
             for line in file:

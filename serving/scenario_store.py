@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Select, delete, insert, select, text, tuple_
+from sqlalchemy import Connection, Select, Text, delete, insert, select, text, tuple_
 from sqlalchemy.exc import IntegrityError
 
 from serving.database.database import Database
-from serving.database.tables import scenarios
+from serving.database.tables import UtcDateTime, scenarios
 from serving.scenario_cursors import Cursor, read_cursor, write_cursor
 from studio_pipeline.errors import UnknownScenarioError
 
 ROWS_AT_ONCE = 200
 MOST_ROWS = 5000
 """How many rows one page looks through for scenarios that the caller may see."""
+
+_KEY = tuple_(scenarios.c.created_at, scenarios.c.id)
+_NEWEST_FIRST = (scenarios.c.created_at.desc(), scenarios.c.id.desc())
 
 
 @dataclass(frozen=True)
@@ -142,19 +145,19 @@ class ScenarioStore:
             DatabaseError: the database is away.
         """
         place = None if cursor is None else read_cursor(cursor)
-        found: list[Scenario] = []
+        ids: list[str] = []
         with self._database.reading() as connection:
             for _ in range(0, MOST_ROWS, ROWS_AT_ONCE):
                 rows = connection.execute(_rows_after(studio_id, place)).all()
                 for row in rows:
-                    if len(found) == limit:
-                        return ScenarioPage(found, _text_of(place))
+                    if len(ids) == limit:
+                        return ScenarioPage(_by_ids(connection, ids), _text_of(place))
                     place = Cursor(row.created_at, row.id)
                     if is_visible(row.studio_id):
-                        found.append(Scenario(**row._mapping))
+                        ids.append(row.id)
                 if len(rows) < ROWS_AT_ONCE:
-                    return ScenarioPage(found, None)
-        return ScenarioPage(found, _text_of(place))
+                    return ScenarioPage(_by_ids(connection, ids), None)
+            return ScenarioPage(_by_ids(connection, ids), _text_of(place))
 
     def _insert(self, scenario: Scenario) -> None:
         with self._database.writing() as connection:
@@ -165,15 +168,18 @@ class ScenarioStore:
 
 
 def _rows_after(studio_id: str | None, place: Cursor | None) -> Select[Any]:
-    """The next rows from a place on, newest first."""
-    query = select(scenarios).order_by(scenarios.c.created_at.desc(), scenarios.c.id.desc())
+    """What decides on the next rows from a place on."""
+    query = select(scenarios.c.id, scenarios.c.studio_id, scenarios.c.created_at).order_by(*_NEWEST_FIRST)
     if studio_id is not None:
         query = query.where(scenarios.c.studio_id == studio_id)
     if place is not None:
-        query = query.where(
-            tuple_(scenarios.c.created_at, scenarios.c.id) < tuple_(place.created_at, place.id)
-        )
+        query = query.where(tuple_(place.created_at, place.id, types=[UtcDateTime(), Text()]) > _KEY)
     return query.limit(ROWS_AT_ONCE)
+
+
+def _by_ids(connection: Connection, ids: Sequence[str]) -> list[Scenario]:
+    query = select(scenarios).where(scenarios.c.id.in_(ids)).order_by(*_NEWEST_FIRST)
+    return [Scenario(**row._mapping) for row in connection.execute(query)]
 
 
 def _text_of(place: Cursor | None) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request
 
-from serving.context import store_of
+from serving.context import services_of
+from serving.database.health import PROBLEMS
 from serving.model_store import HeldRelease
 from serving.schemas.common import problems
 from serving.schemas.health import HealthAnswer, HealthRelease
@@ -14,14 +15,15 @@ router = APIRouter(tags=["health"])
 
 @router.get("/health", responses=problems(403))
 async def health(request: Request) -> HealthAnswer:
-    """Whether a model answers, which one, and why it is not the published one if it is not."""
-    store = store_of(request)
-    held, problem = store.held, store.problem
+    """Whether a model answers, which one, what can be reached, and what is wrong where something is."""
+    services = services_of(request)
+    held, database = services.store.held, await services.database_health.state()
+    problem = " ".join(filter(None, (services.store.problem, PROBLEMS[database]))) or None
     return HealthAnswer(
         status="no_model" if held is None else "degraded" if problem else "healthy",
         model_version=held.release.model_version if held else None,
         model_features=len(held.forecaster.model.feature_names) if held else None,
-        database="not used",
+        database=database,
         cache="not used",
         release=_describe(held) if held else None,
         problem=problem,

@@ -24,7 +24,11 @@ class HealthAnswer(AnswerModel):
     status: Literal["healthy", "degraded", "no_model"]
     model_version: str | None
     model_features: int | None = Field(description="Number of features of the model.")
-    database: Literal["not used"] = Field(description="This version of the service keeps no tables.")
+    database: Literal["ok", "unreachable", "newer_schema"] = Field(
+        description="Whether the service's own tables can be used; predictions need none."
+    )
     cache: Literal["not used"] = Field(description="This version of the service caches no answers.")
     release: HealthRelease | None
-    problem: str | None = Field(description="Why the published release is not the one that answers.")
+    problem: str | None = Field(
+        description="Why the published release is not the one that answers, and what can't be reached."
+    )
