@@ -40,6 +40,9 @@ class RateLimit(BaseModel):
     seconds: int = Field(gt=0)
 
 
+_DATABASES = re.compile(r"sqlite(\+pysqlite)?:///(?!:memory:)[^?]|postgres(ql(\+psycopg)?)?://")
+
+
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
@@ -79,7 +82,7 @@ def _url(value: str) -> str:
 
 
 def _database_url(value: str) -> str:
-    if not re.match(r"(sqlite(\+pysqlite)?|postgres(ql(\+psycopg)?)?)://", value):
+    if not _DATABASES.match(value):
         raise ValueError("write sqlite:////ABSOLUTE/PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
     return value
 

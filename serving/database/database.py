@@ -53,6 +53,11 @@ class Database:
         """`sqlite` or `postgresql`."""
         return self._engine.dialect.name
 
+    @property
+    def place(self) -> str:
+        """Where the database is, without any password."""
+        return str(self._engine.url)
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection in a transaction that changes nothing.
@@ -154,12 +159,18 @@ class Database:
         except DatabaseError as error:
             self._is_current = False
             if self._told != error.what:
-                logger.warning("%s %s", error.what, error.__cause__ or error.remedy)
+                logger.warning("%s %s", error.what, _cause(error))
             self._told = error.what
             raise
         if self._told is not None:
             logger.info("The database is back.")
             self._told = None
+
+
+def _cause(error: DatabaseError) -> str:
+    """What the driver said, on one line."""
+    cause = getattr(error.__cause__, "orig", None) or error.__cause__
+    return " ".join(str(cause or error.remedy).split())
 
 
 @contextmanager

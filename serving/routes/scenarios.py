@@ -7,15 +7,17 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Query, Request, Response
 
-from serving.answers import FastJSONResponse, forward_answer
+from serving.answers import FastJSONResponse
 from serving.context import held_release, services_of, visible_studios
 from serving.model_store import HeldRelease
+from serving.routes.predictions import logged_answer
 from serving.scenario_answers import request_of, rerun_answer, scenario_answer
 from serving.scenario_store import Scenario, unknown_scenario
 from serving.schemas.common import StudioId, problems
 from serving.schemas.forward import ForwardRequest
 from serving.schemas.scenarios import RerunAnswer, SaveScenarioRequest, ScenarioAnswer, ScenariosAnswer
-from studio_pipeline.errors import InputError, QueryError, UnknownScenarioError
+from serving.services import Services
+from studio_pipeline.errors import InputError, UnknownScenarioError
 
 router = APIRouter(prefix="/scenarios", tags=["scenarios"])
 
@@ -37,7 +39,7 @@ async def save_scenario(body: SaveScenarioRequest, request: Request) -> FastJSON
         visible_studios(request).require(body.request.studio_id)
         held = held_release(request)
         asked = body.request.model_dump(mode="json", exclude_unset=True)
-        answer, release_version = _answered(held, body.request), held.release.version
+        answer, release_version = _answered(services, held, body.request), held.release.version
     saved = await services.database.run(services.scenarios.save, body.name, asked, answer, release_version)
     return FastJSONResponse(scenario_answer(saved), CREATED)
 
@@ -78,7 +80,7 @@ async def rerun_scenario(scenario_id: str, request: Request) -> FastJSONResponse
     """The same request on the release that answers now, beside what was saved; nothing is overwritten."""
     scenario = await _saved(request, scenario_id)
     held = held_release(request)
-    answer = _answered(held, request_of(scenario))
+    answer = _answered(services_of(request), held, request_of(scenario))
     return FastJSONResponse(rerun_answer(scenario, answer, held.release))
 
 
@@ -95,16 +97,14 @@ async def _saved(request: Request, scenario_id: str) -> Scenario:
     return scenario
 
 
-def _answered(held: HeldRelease, body: ForwardRequest) -> dict[str, Any]:
-    """The forward answer of a request.
+def _answered(services: Services, held: HeldRelease, body: ForwardRequest) -> dict[str, Any]:
+    """The forward answer of a request, as the forward route gives it.
 
     Raises:
         QueryError: it can't be answered as put.
     """
-    (result,) = held.forecaster.forecast([body.to_query()])
-    if isinstance(result, QueryError):
-        raise result
-    return forward_answer(held.release, body, result)
+    answer: dict[str, Any] = orjson.loads(logged_answer(services, held, body).body)
+    return answer
 
 
 async def _earlier(request: Request, scenario_id: str) -> tuple[dict[str, Any], dict[str, Any], int]:

@@ -15,8 +15,8 @@ def test_health_names_what_answers(client: TestClient, tmp_path: Path) -> None:
         "status": "healthy",
         "model_version": "1",
         "model_features": 3,
-        "database": "not used",
-        "cache": "not used",
+        "database": "ok",
+        "cache": "ok",
         "release": {
             "version": 1,
             "data_version": current_release(tmp_path).data_version,
