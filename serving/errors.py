@@ -14,21 +14,25 @@ from serving.access import AccessDeniedError
 from serving.context import store_of
 from serving.schemas.common import HeldLevers, Levers
 from studio_pipeline.errors import (
+    DatabaseError,
     InputError,
     QueryError,
     ReleaseError,
     RunInProgressError,
     StorageError,
     StudioError,
+    UnknownScenarioError,
     UnknownStudioError,
 )
 
 STATUSES: tuple[tuple[type[StudioError], int], ...] = (
     (UnknownStudioError, 404),
+    (UnknownScenarioError, 404),
     (QueryError, 422),
     (InputError, 422),
     (ReleaseError, 503),
     (StorageError, 503),
+    (DatabaseError, 503),
     (RunInProgressError, 409),
     (StudioError, 500),
 )

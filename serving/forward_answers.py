@@ -7,9 +7,11 @@ from datetime import date
 
 import orjson
 
+from serving.answer_cache import AnswerCache
 from serving.answer_keys import cache_key, with_fresh_id, without_id
 from serving.answers import forward_answer
 from serving.model_store import HeldRelease
+from serving.prediction_entries import forward_entry
 from serving.schemas.forward import ForwardRequest
 from serving.services import Services
 from studio_pipeline.errors import QueryError
@@ -40,7 +42,8 @@ class ForwardReply:
 
 
 async def answer_forward(services: Services, held: HeldRelease, body: ForwardRequest) -> ForwardReply:
-    """Answer one forward request. Whether the caller may see the studio is checked before.
+    """Answer one forward request, and note it in the log. Whether the caller may see the studio is checked
+    before.
 
     Args:
         services: of the running application.
@@ -50,7 +53,15 @@ async def answer_forward(services: Services, held: HeldRelease, body: ForwardReq
     Raises:
         QueryError: the request can't be answered as put.
     """
-    cache = services.cache
+    reply = await _reply(services.cache, held, body)
+    services.predictions.add(
+        forward_entry(held.release, body, reply.scenario_id, reply.base_month, reply.content)
+    )
+    return reply
+
+
+async def _reply(cache: AnswerCache | None, held: HeldRelease, body: ForwardRequest) -> ForwardReply:
+    """The answer as it was given before, under a new id, or a new one."""
     if cache is None:
         return forecast_reply(held, body)
     key = cache_key("forward", held.release, body)

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 
 from serving.access import AccessRules
 from serving.answer_cache import AnswerCache, running_cache
+from serving.database.database import Database
+from serving.database.health import DatabaseHealth
+from serving.database.prediction_table import PredictionTable
 from serving.model_store import LoadForecaster, ModelStore
+from serving.prediction_log import PredictionLog
+from serving.prediction_spool import PredictionSpool
+from serving.scenario_store import ScenarioStore
+from serving.studio_records import StudioRecords
 from studio_pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -24,12 +31,22 @@ class Services:
         settings: as read when the application started.
         access: who may ask.
         store: the release that answers.
+        database: the service's own tables.
+        database_health: whether they are there.
+        predictions: the log of what was answered.
+        scenarios: what was saved.
+        records: what is kept of one studio.
         cache: of answers given before; None where none are kept.
     """
 
     settings: Settings
     access: AccessRules
     store: ModelStore
+    database: Database
+    database_health: DatabaseHealth
+    predictions: PredictionLog
+    scenarios: ScenarioStore
+    records: StudioRecords
     cache: AnswerCache | None
 
 
@@ -44,8 +61,23 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
     store = ModelStore(settings.home, settings.model_version, load)
     await asyncio.to_thread(store.refresh)
     store.warn_if_empty()
-    async with _watched(store), running_cache(settings) as cache:
-        yield Services(settings, AccessRules(settings.api_keys), store, cache)
+    async with (
+        _watched(store),
+        _prepared(Database(settings)) as database,
+        _written(settings, database) as log,
+        running_cache(settings) as cache,
+    ):
+        yield Services(
+            settings=settings,
+            access=AccessRules(settings.api_keys),
+            store=store,
+            database=database,
+            database_health=DatabaseHealth(database),
+            predictions=log,
+            scenarios=ScenarioStore(database),
+            records=StudioRecords(database, log),
+            cache=cache,
+        )
 
 
 @asynccontextmanager
@@ -65,3 +97,28 @@ def _report_end(watcher: asyncio.Task[None]) -> None:
     """Say at once that a bug has ended the watch; whoever waits for the task gets it too."""
     if not watcher.cancelled() and (fault := watcher.exception()) is not None:
         logger.critical("Nobody looks for new releases any more; start the service again.", exc_info=fault)
+
+
+@asynccontextmanager
+async def _prepared(database: Database) -> AsyncIterator[Database]:
+    """A database whose tables are brought to this version in the background."""
+    preparation = asyncio.create_task(database.prepare())
+    try:
+        yield database
+    finally:
+        preparation.cancel()
+        with suppress(asyncio.CancelledError):
+            await preparation
+        await asyncio.to_thread(database.close)
+
+
+@asynccontextmanager
+async def _written(settings: Settings, database: Database) -> AsyncIterator[PredictionLog]:
+    """A log of predictions that is written in the background."""
+    spool = PredictionSpool(settings.home / "spool")
+    log = PredictionLog(PredictionTable(database), spool, settings.log_retention_days)
+    log.start()
+    try:
+        yield log
+    finally:
+        await asyncio.to_thread(log.close)

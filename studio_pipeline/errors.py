@@ -15,6 +15,8 @@ StudioError                    base: what happened, where, and what to do about 
 │   ├── CorruptReleaseError    hashes don't match, or a file is missing
 │   └── SyntheticReleaseError  a release made from real files would be replaced by a synthetic one
 ├── StorageError               the disk refused: full, read-only, no permission
+├── DatabaseError              the service's own tables can't be used now
+├── UnknownScenarioError       nothing is saved under this id
 └── RunInProgressError         another run holds the lock of this STUDIO_HOME
 """
 
@@ -89,6 +91,14 @@ class SyntheticReleaseError(ReleaseError):
 
 class StorageError(StudioError):
     """The disk refused: full, read-only, or no permission."""
+
+
+class DatabaseError(StudioError):
+    """The service's own tables can't be used now."""
+
+
+class UnknownScenarioError(StudioError):
+    """Nothing is saved under this id."""
 
 
 class RunInProgressError(StudioError):

@@ -41,6 +41,9 @@ class RateLimit(BaseModel):
     seconds: int = Field(gt=0)
 
 
+_DATABASES = re.compile(r"sqlite(\+pysqlite)?:///(?!:memory:)[^?]|postgres(ql(\+psycopg)?)?://")
+
+
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
@@ -105,6 +108,12 @@ def _can_be_redis(url: str) -> bool:
     )
 
 
+def _database_url(value: str) -> str:
+    if not _DATABASES.match(value):
+        raise ValueError("write sqlite:////ABSOLUTE/PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+    return value
+
+
 def _in_any_case(allowed: object) -> BeforeValidator:
     """Take a word of a `Literal` in any case; what is none of them stays as it was typed, for the message."""
     words = {str(word).lower(): word for word in get_args(allowed)}
@@ -114,6 +123,7 @@ def _in_any_case(allowed: object) -> BeforeValidator:
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Url = Annotated[str, AfterValidator(_url)]
 RedisUrl = Annotated[Url, AfterValidator(_redis_url)]
+DatabaseUrl = Annotated[Url, AfterValidator(_database_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Key = Annotated[ApiKey, BeforeValidator(_parse_key)]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -128,6 +138,7 @@ class Settings(BaseSettings):
         landing_dir: CSV or Parquet files of months.
         config: the YAML file over the typed defaults, or None.
         database_url: SQLAlchemy URL of the service's own tables.
+        log_retention_days: how long logged predictions are kept; 0 for ever.
         api_keys: without any, the service answers only a loopback peer.
         model_version: pins the model version that the service answers from; None for the release's.
     """
@@ -144,9 +155,10 @@ class Settings(BaseSettings):
     home: AbsolutePath = Path(".studio")
     landing_dir: AbsolutePath = Field(default_factory=lambda data: data["home"] / "landing")
     config: AbsolutePath | None = None
-    database_url: Url = Field(default_factory=lambda data: f"sqlite:///{data['home'] / 'service.db'}")
+    database_url: DatabaseUrl = Field(default_factory=lambda data: f"sqlite:///{data['home'] / 'service.db'}")
     database_pool_size: int = Field(10, ge=1, le=1000)
     database_max_overflow: int = Field(20, ge=0, le=1000)
+    log_retention_days: int = Field(730, ge=0, le=36500)
     redis_url: RedisUrl | None = None
     cache_ttl_seconds: int = Field(3600, ge=0)
     api_keys: Annotated[tuple[Key, ...], NoDecode, BeforeValidator(_split)] = ()

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 
 from serving.answer_cache import CacheState, state_of
 from serving.context import services_of
+from serving.database.health import PROBLEMS
 from serving.model_store import HeldRelease
 from serving.schemas.common import problems
 from serving.schemas.health import HealthAnswer, HealthRelease
@@ -25,12 +26,14 @@ async def health(request: Request) -> HealthAnswer:
     """Whether a model answers, which one, and what is not as it should be."""
     services = services_of(request)
     held, cache = services.store.held, await state_of(services.cache)
-    problem = " ".join(filter(None, (services.store.problem, _CACHE_PROBLEMS.get(cache)))) or None
+    database = await services.database_health.state()
+    told = (services.store.problem, PROBLEMS[database], _CACHE_PROBLEMS.get(cache))
+    problem = " ".join(filter(None, told)) or None
     return HealthAnswer(
         status="no_model" if held is None else "degraded" if problem else "healthy",
         model_version=held.release.model_version if held else None,
         model_features=len(held.forecaster.model.feature_names) if held else None,
-        database="not used",
+        database=database,
         cache=cache,
         release=_describe(held) if held else None,
         problem=problem,

@@ -24,11 +24,13 @@ class HealthAnswer(AnswerModel):
     status: Literal["healthy", "degraded", "no_model"]
     model_version: str | None
     model_features: int | None = Field(description="Number of features of the model.")
-    database: Literal["not used"] = Field(description="This version of the service keeps no tables.")
+    database: Literal["ok", "unreachable", "newer_schema"] = Field(
+        description="Whether the service's own tables can be used; predictions need none."
+    )
     cache: Literal["memory", "ok", "unreachable", "off"] = Field(
         description="Where answers are kept: in this process, in Redis (or not, while it is unreachable), nowhere."
     )
     release: HealthRelease | None
     problem: str | None = Field(
-        description="What is not as it should be, such as why the published release does not answer."
+        description="What is not as it should be: why the published release does not answer, what is out of reach."
     )

@@ -21,6 +21,7 @@ COMMANDS = {
     "serve": "studio_pipeline.cli.serve",
     "import": "studio_pipeline.cli.import_files",
     "status": "studio_pipeline.cli.status",
+    "database": "studio_pipeline.cli.database",
 }
 FAILED, INTERRUPTED = 1, 130
 

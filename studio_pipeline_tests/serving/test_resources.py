@@ -15,7 +15,7 @@ def test_health_names_what_answers(client: TestClient, tmp_path: Path) -> None:
         "status": "healthy",
         "model_version": "1",
         "model_features": 3,
-        "database": "not used",
+        "database": "ok",
         "cache": "memory",
         "release": {
             "version": 1,

@@ -1,0 +1,123 @@
+"""Connections: SQLite in one file, shared by processes through its write-ahead log, or PostgreSQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from studio_pipeline.errors import SettingsError
+from studio_pipeline.settings import Settings
+
+CONNECT_SECONDS = 3
+POOL_SECONDS = 3
+STATEMENT_SECONDS = 5
+"""How long a connection, a free place in the pool, a statement (or SQLite's lock) may take."""
+
+ANSWER_SECONDS = 7.0
+"""How long PostgreSQL may say nothing at all before the connection is given up."""
+
+REMEDY = "Write sqlite:////ABSOLUTE/PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE."
+
+
+def make_engine(settings: Settings, answer_seconds: float = ANSWER_SECONDS) -> Engine:
+    """The engine of the service's own tables; nothing is opened yet.
+
+    Args:
+        settings: of the application.
+        answer_seconds: how long PostgreSQL may say nothing.
+
+    Raises:
+        SettingsError: the URL names a database that is not supported; what it holds is not shown.
+    """
+    url = parse_url(settings.database_url)
+    engine = create_engine(
+        url,
+        pool_size=settings.database_pool_size,
+        max_overflow=settings.database_max_overflow,
+        pool_timeout=POOL_SECONDS,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        json_serializer=lambda value: orjson.dumps(value).decode(),
+        json_deserializer=orjson.loads,
+        connect_args=_sqlite_arguments() if is_sqlite(url) else _postgresql_arguments(url),
+    )
+    if is_sqlite(url):
+        _prepare_sqlite(engine)
+    else:
+        _bound_postgresql(engine, answer_seconds)
+    return engine
+
+
+def parse_url(text: str) -> URL:
+    """A database URL, with the driver that is used.
+
+    Raises:
+        SettingsError: the URL can't be read, or names a database that is not supported.
+    """
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise SettingsError("STUDIO_DATABASE_URL can't be read.", REMEDY) from None
+    if url.drivername in ("postgres", "postgresql", "postgresql+psycopg"):
+        return url.set(drivername="postgresql+psycopg")
+    if url.drivername not in ("sqlite", "sqlite+pysqlite"):
+        raise SettingsError(f"STUDIO_DATABASE_URL names {url.drivername}, which is not supported.", REMEDY)
+    if url.database in (None, "", ":memory:"):
+        raise SettingsError(
+            "STUDIO_DATABASE_URL names no file, and nothing in memory outlives the service.", REMEDY
+        )
+    return url
+
+
+def is_sqlite(url: URL) -> bool:
+    """Whether a URL is one of SQLite."""
+    return url.get_backend_name() == "sqlite"
+
+
+def _sqlite_arguments() -> dict[str, Any]:
+    return {"timeout": STATEMENT_SECONDS, "cached_statements": 32}
+
+
+def _postgresql_arguments(url: URL) -> dict[str, Any]:
+    limits = f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC"
+    return {
+        "connect_timeout": url.query.get("connect_timeout", CONNECT_SECONDS),
+        "application_name": url.query.get("application_name", "studio"),
+        "options": f"{limits} {url.query.get('options', '')}".strip(),
+    }
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    """Let transactions begin where they are said to, and every connection write safely."""
+
+    @event.listens_for(engine, "do_connect")
+    def make_folder(_: object, __: object, arguments: list[str], ___: object) -> None:
+        Path(arguments[0]).parent.mkdir(parents=True, exist_ok=True)
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _: object) -> None:
+        # Python's own transactions would leave the making of tables outside.
+        connection.isolation_level = None
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        # A writer waits for the lock at its first line; one that has read before could not wait for it.
+        writes = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _bound_postgresql(engine: Engine, answer_seconds: float) -> None:
+    """Let no connection wait for ever for a server that says nothing."""
+
+    @event.listens_for(engine, "do_connect")
+    def connect(_: object, __: object, arguments: list[Any], named: dict[str, Any]) -> Any:
+        # A fifth of a second to import, for those who use it.
+        from serving.database.bounded_connection import connect_bounded
+
+        return connect_bounded(answer_seconds, *arguments, **named)

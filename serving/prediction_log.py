@@ -1,0 +1,175 @@
+"""The log of predictions: an answer is noted in memory at once, and written in the background."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from threading import Event, Lock, Thread
+from typing import Protocol
+
+from serving.logged_prediction import LoggedPrediction, from_line
+from serving.prediction_delivery import AT_ONCE, Delivery, Write
+from serving.prediction_spool import PredictionSpool
+from studio_pipeline.errors import DatabaseError
+
+logger = logging.getLogger(__name__)
+
+FLUSH_SECONDS = 0.2
+CLOSE_SECONDS = 5.0
+PRUNE_SECONDS = 3600.0
+MAX_QUEUED_BYTES = 64 * 2**20
+"""What may wait in memory while the database is slow to refuse; some twenty thousand answers."""
+
+POLL_SECONDS = 0.05
+FIND_SECONDS = 1.0
+"""How long an entry of another process may take to get to the database."""
+
+
+class PredictionStore(Protocol):
+    """Where logged predictions end up."""
+
+    @property
+    def write(self) -> Write:
+        """Keep entries."""
+
+    def find(self, prediction_id: str) -> LoggedPrediction | None:
+        """An entry by its id."""
+
+    def prune(self, before: datetime) -> int:
+        """Delete some of the entries made before a moment, and say how many."""
+
+
+class PredictionLog:
+    """Takes predictions without ever holding up or failing an answer.
+
+    Args:
+        store: where they end up.
+        spool: for the time while that is away.
+        retention_days: older entries are deleted; 0 keeps them for ever.
+
+    Attributes:
+        counters: entries `written` to the database, `spooled` on the way, and `dropped` for good.
+    """
+
+    def __init__(self, store: PredictionStore, spool: PredictionSpool, retention_days: int = 0) -> None:
+        self._store = store
+        self._spool = spool
+        self._delivery = Delivery(store.write, spool)
+        self._retention_days = retention_days
+        self._prune_at = time.monotonic()
+        self._lock = Lock()
+        self._queue: dict[str, LoggedPrediction] = {}
+        self._queued_bytes = 0
+        self._on_the_way: dict[str, LoggedPrediction] = {}
+        self._wake, self._idle = Event(), Event()
+        self._ends = False
+        self._thread = Thread(target=self._run, name="prediction-log", daemon=True)
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Entries since the start, by what became of them."""
+        return self._delivery.counters
+
+    @property
+    def queue_length(self) -> int:
+        """Entries in memory."""
+        return len(self._queue) + len(self._on_the_way)
+
+    @property
+    def spool_length(self) -> int:
+        """Entries in the spool files of this process."""
+        return len(self._spool)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def add(self, entry: LoggedPrediction) -> None:
+        """Note one prediction; it never waits and never raises."""
+        size = len(entry.inputs) + len(entry.outputs)
+        with self._lock:
+            if self._queued_bytes + size > MAX_QUEUED_BYTES:
+                self._delivery.counters["dropped"] += 1
+                return
+            self._queue[entry.id] = entry
+            self._queued_bytes += size
+        if len(self._queue) == AT_ONCE:
+            self._wake.set()
+
+    def find(self, prediction_id: str) -> LoggedPrediction | None:
+        """A prediction by its id, also one that another process has just made; it may wait for that.
+
+        Raises:
+            DatabaseError: it is not in this process's hands, and the database is away.
+        """
+        deadline = time.monotonic() + FIND_SECONDS
+        while True:
+            found = self._find_here(prediction_id) or self._store.find(prediction_id)
+            if found is not None or time.monotonic() > deadline:
+                return found
+            time.sleep(POLL_SECONDS)
+
+    def flush(self, seconds: float) -> bool:
+        """Wait until all that was noted so far is in the database; False where that takes longer."""
+        deadline = time.monotonic() + seconds
+        while self.queue_length or self.spool_length:
+            self._idle.clear()
+            self._wake.set()
+            if not self._idle.wait(max(0.0, deadline - time.monotonic())) or time.monotonic() > deadline:
+                return False
+        return True
+
+    def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Write what is left, or spool it where the database does not take it in time."""
+        self._ends = True
+        self._wake.set()
+        self._thread.join(seconds)
+        if left := [*self._on_the_way.values(), *self._queue.values()]:
+            # What the database takes after all is not doubled when the spool is delivered.
+            self._delivery.spool(left)
+        self._spool.close()
+
+    def _find_here(self, prediction_id: str) -> LoggedPrediction | None:
+        with self._lock:
+            found = self._queue.get(prediction_id) or self._on_the_way.get(prediction_id)
+        if found is not None:
+            return found
+        line = self._spool.find(b'"id":"%s"' % prediction_id.encode())
+        return None if line is None else from_line(line)
+
+    def _run(self) -> None:
+        self._delivery.adopt()
+        while True:
+            ends = self._ends
+            try:
+                self._flush()
+            # Whatever goes wrong with one batch, the next ones are still written.
+            except Exception:
+                logger.exception("%d logged predictions are lost.", len(self._on_the_way))
+                self._delivery.counters["dropped"] += len(self._on_the_way)
+            self._on_the_way = {}
+            self._idle.set()
+            if ends:
+                return
+            self._wake.wait(FLUSH_SECONDS)
+            self._wake.clear()
+
+    def _flush(self) -> None:
+        with self._lock:
+            self._on_the_way, self._queue, self._queued_bytes = self._queue, {}, 0
+        self._delivery.deliver(list(self._on_the_way.values()))
+        if self._retention_days and time.monotonic() >= self._prune_at:
+            self._prune()
+
+    def _prune(self) -> None:
+        """Delete a few old entries; more at the next look, until none is left."""
+        before = datetime.now(UTC) - timedelta(days=self._retention_days)
+        try:
+            deleted = self._store.prune(before)
+        except DatabaseError:
+            deleted = 0
+        if not deleted:
+            self._delivery.adopt()
+            self._prune_at = time.monotonic() + PRUNE_SECONDS

@@ -1,0 +1,126 @@
+"""`/scenarios`: forward requests that are kept under a name, with what they were answered."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Request, Response
+
+from serving.answers import FastJSONResponse
+from serving.context import held_release, services_of, visible_studios
+from serving.forward_answers import answer_forward
+from serving.model_store import HeldRelease
+from serving.scenario_answers import request_of, rerun_answer, scenario_answer
+from serving.scenario_store import Scenario, unknown_scenario
+from serving.schemas.common import StudioId, problems
+from serving.schemas.forward import ForwardRequest
+from serving.schemas.scenarios import RerunAnswer, SaveScenarioRequest, ScenarioAnswer, ScenariosAnswer
+from serving.services import Services
+from studio_pipeline.errors import InputError, UnknownScenarioError
+
+router = APIRouter(prefix="/scenarios", tags=["scenarios"])
+
+CREATED = 201
+
+
+@router.post(
+    "",
+    status_code=CREATED,
+    response_model=ScenarioAnswer,
+    responses=problems(400, 401, 403, 404, 422, 503),
+)
+async def save_scenario(body: SaveScenarioRequest, request: Request) -> FastJSONResponse:
+    """Save a forward request with its answer, or an answer that was given before."""
+    services = services_of(request)
+    if body.request is None:
+        asked, answer, release_version = await _earlier(request, body.scenario_id or "")
+    else:
+        visible_studios(request).require(body.request.studio_id)
+        held = held_release(request)
+        asked = body.request.model_dump(mode="json", exclude_unset=True)
+        answer, release_version = await _answered(services, held, body.request), held.release.version
+    saved = await services.database.run(services.scenarios.save, body.name, asked, answer, release_version)
+    return FastJSONResponse(scenario_answer(saved), CREATED)
+
+
+@router.get("", response_model=ScenariosAnswer, responses=problems(401, 403, 422, 503))
+async def list_scenarios(
+    request: Request,
+    studio_id: StudioId | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
+) -> FastJSONResponse:
+    """Saved scenarios of the studios that the caller may see, newest first."""
+    services, visible = services_of(request), visible_studios(request)
+    if studio_id is not None:
+        visible.require(studio_id)
+    page = await services.database.run(services.scenarios.page, studio_id, visible.allows, limit, cursor)
+    found = [scenario_answer(scenario) for scenario in page.scenarios]
+    return FastJSONResponse({"scenarios": found, "next_cursor": page.next_cursor})
+
+
+@router.get("/{scenario_id}", response_model=ScenarioAnswer, responses=problems(401, 403, 404, 422, 503))
+async def get_scenario(scenario_id: str, request: Request) -> FastJSONResponse:
+    """One saved scenario."""
+    return FastJSONResponse(scenario_answer(await _saved(request, scenario_id)))
+
+
+@router.delete("/{scenario_id}", status_code=204, responses=problems(401, 403, 404, 422, 503))
+async def delete_scenario(scenario_id: str, request: Request) -> Response:
+    """Delete a saved scenario for good."""
+    services = services_of(request)
+    await _saved(request, scenario_id)
+    await services.database.run(services.scenarios.delete, scenario_id)
+    return Response(status_code=204)
+
+
+@router.post("/{scenario_id}/rerun", response_model=RerunAnswer, responses=problems(401, 403, 404, 422, 503))
+async def rerun_scenario(scenario_id: str, request: Request) -> FastJSONResponse:
+    """The same request on the release that answers now, beside what was saved; nothing is overwritten."""
+    scenario = await _saved(request, scenario_id)
+    held = held_release(request)
+    answer = await _answered(services_of(request), held, request_of(scenario))
+    return FastJSONResponse(rerun_answer(scenario, answer, held.release))
+
+
+async def _saved(request: Request, scenario_id: str) -> Scenario:
+    """A saved scenario of a studio that the caller may see.
+
+    Raises:
+        UnknownScenarioError: there is none, or it is not to be seen.
+    """
+    services = services_of(request)
+    scenario = await services.database.run(services.scenarios.find, scenario_id)
+    if not visible_studios(request).allows(scenario.studio_id):
+        raise unknown_scenario(scenario_id)
+    return scenario
+
+
+async def _answered(services: Services, held: HeldRelease, body: ForwardRequest) -> dict[str, Any]:
+    """The forward answer of a request, as the forward route gives it.
+
+    Raises:
+        QueryError: it can't be answered as put.
+    """
+    answer: dict[str, Any] = orjson.loads((await answer_forward(services, held, body)).content)
+    return answer
+
+
+async def _earlier(request: Request, scenario_id: str) -> tuple[dict[str, Any], dict[str, Any], int]:
+    """Request, answer and release number of an answer that was given before.
+
+    Raises:
+        UnknownScenarioError: there is none, or it is not to be seen.
+        InputError: it is none of a forward request.
+    """
+    services = services_of(request)
+    entry = await services.database.run(services.predictions.find, scenario_id)
+    if entry is None or not visible_studios(request).allows(entry.studio_id):
+        raise UnknownScenarioError(
+            f"There is no earlier answer {scenario_id!r}.",
+            "Send its `scenario_id` as it was answered, or the request itself.",
+        )
+    if entry.kind != "forward":
+        raise InputError(f"{scenario_id!r} is no answer to a forward request.", "Send a forward `request`.")
+    return orjson.loads(entry.inputs), orjson.loads(entry.outputs), entry.release_version

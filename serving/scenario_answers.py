@@ -1,0 +1,108 @@
+"""From saved scenarios to the JSON of answers, and what has changed since they were saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from serving.scenario_store import Scenario
+from serving.schemas.forward import ForwardRequest
+from studio_pipeline.errors import InputError
+from studio_pipeline.publishing.releases import Release
+
+
+def scenario_answer(scenario: Scenario) -> dict[str, Any]:
+    """The JSON of `schemas.scenarios.ScenarioAnswer`."""
+    return {
+        "id": scenario.id,
+        "name": scenario.name,
+        "studio_id": scenario.studio_id,
+        "request": scenario.request,
+        "answer": scenario.answer,
+        "model_version": scenario.model_version,
+        "data_version": scenario.data_version,
+        "release": scenario.release_version,
+        "base_month": scenario.base_month.isoformat(),
+        "created_at": scenario.created_at.isoformat(),
+    }
+
+
+def rerun_answer(scenario: Scenario, answer: Mapping[str, Any], release: Release) -> dict[str, Any]:
+    """The JSON of `schemas.scenarios.RerunAnswer`.
+
+    Args:
+        scenario: as it was saved.
+        answer: of the same request now.
+        release: that the answer comes from.
+    """
+    then, now = revenue_by_month(scenario.answer), revenue_by_month(answer)
+    shared = [month for month in now if month in then]
+    saved_from = (scenario.release_version, scenario.model_version, scenario.data_version)
+    same = [
+        one == other
+        for one, other in zip(
+            saved_from, (release.version, release.model_version, release.data_version), strict=True
+        )
+    ]
+    return {
+        "id": scenario.id,
+        "name": scenario.name,
+        "answer": answer,
+        "saved": {
+            "release": scenario.release_version,
+            "model_version": scenario.model_version,
+            "data_version": scenario.data_version,
+            "base_month": scenario.base_month.isoformat(),
+            "total_projected_revenue": scenario.answer["total_projected_revenue"],
+        },
+        "changes": {
+            "release": not same[0],
+            "model_version": not same[1],
+            "data_version": not same[2],
+            "base_month": scenario.base_month.isoformat() != answer["base_month"],
+            "shared_months": shared,
+            "revenue_difference": sum(now[month] - then[month] for month in shared) if shared else None,
+        },
+    }
+
+
+def revenue_by_month(answer: Mapping[str, Any]) -> dict[str, float]:
+    """Calendar month to revenue of a forward answer."""
+    year, month, _ = map(int, answer["base_month"].split("-"))
+    base = 12 * year + month - 1
+    return {
+        "{:04d}-{:02d}-01".format(*_calendar(base + int(name.removeprefix("month_")))): entry["revenue"]
+        for name, entry in answer["predictions"].items()
+    }
+
+
+def _calendar(months: int) -> tuple[int, int]:
+    """Year and month of a count of months."""
+    return months // 12, months % 12 + 1
+
+
+def request_of(scenario: Scenario) -> ForwardRequest:
+    """The forward request of a scenario.
+
+    Raises:
+        InputError: it was saved by a version whose requests were different.
+    """
+    try:
+        return ForwardRequest.model_validate(scenario.request)
+    except ValidationError as error:
+        raise InputError(
+            f"The request of scenario {scenario.id!r} is not one that this version takes.",
+            "Save it anew from a request of today.",
+        ) from error
+
+
+def release_warnings(scenarios: list[Scenario], release: Release) -> list[str]:
+    """One sentence for each scenario whose saved answer came from another release than the one given."""
+    return [
+        f"{scenario.name!r} was saved from release {scenario.release_version}; here it is run on release"
+        f" {release.version}, so that its figures may differ from the saved ones."
+        for scenario in scenarios
+        if scenario.release_version != release.version
+    ]

@@ -1,0 +1,104 @@
+"""`/scenarios`: what is saved, and what a second run of it answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints, model_validator
+
+from serving.schemas.common import AnswerModel, RequestModel
+from serving.schemas.forward import ForwardAnswer, ForwardRequest
+
+ScenarioName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$"),
+]
+"""One line of text."""
+
+ScenarioId = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class SaveScenarioRequest(RequestModel):
+    """What to save: a question, which is answered now, or an answer that was given before."""
+
+    name: ScenarioName = Field(examples=["Price to 140"])
+    request: ForwardRequest | None = Field(default=None, description="A forward request.")
+    scenario_id: ScenarioId | None = Field(default=None, description="Of an earlier forward answer.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> SaveScenarioRequest:
+        if (self.request is None) is (self.scenario_id is None):
+            raise ValueError("give either `request` or `scenario_id`")
+        return self
+
+
+class ScenarioAnswer(AnswerModel):
+    """One saved scenario."""
+
+    id: str = Field(
+        description="The `scenario_id` of its answer; a further one saved from the same answer has its own."
+    )
+    name: str
+    studio_id: str
+    request: dict[str, Any] = Field(description="The forward request.")
+    answer: dict[str, Any] = Field(description="What it was answered.")
+    model_version: str
+    data_version: str
+    release: int = Field(description="Number of the release that answered.")
+    base_month: str
+    created_at: str = Field(description="When it was saved, UTC.")
+
+
+class ScenariosAnswer(AnswerModel):
+    """Saved scenarios, newest first."""
+
+    scenarios: list[ScenarioAnswer] = Field(
+        description="At most `limit`; there may be fewer, or none, before there are more."
+    )
+    next_cursor: str | None = Field(description="Send it as `cursor` for more; null after the last.")
+
+
+class CompareScenariosRequest(RequestModel):
+    """Scenarios to run on the release that answers now; differences are to the first one."""
+
+    scenario_ids: list[ScenarioId] = Field(min_length=2, max_length=10)
+    interval_level: float = Field(default=0.9, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _differ(self) -> CompareScenariosRequest:
+        if len(set(self.scenario_ids)) != len(self.scenario_ids):
+            raise ValueError("name each scenario once")
+        return self
+
+
+class SavedFigures(AnswerModel):
+    """What a scenario said when it was saved."""
+
+    release: int
+    model_version: str
+    data_version: str
+    base_month: str
+    total_projected_revenue: float
+
+
+class ScenarioChange(AnswerModel):
+    """What has changed since a scenario was saved."""
+
+    release: bool
+    model_version: bool
+    data_version: bool
+    base_month: bool
+    shared_months: list[str] = Field(description="Months that both answers project.")
+    revenue_difference: float | None = Field(
+        description="Revenue of those months, now less then; null where there are none."
+    )
+
+
+class RerunAnswer(AnswerModel):
+    """A saved scenario run again; what is saved stays as it is."""
+
+    id: str
+    name: str
+    answer: ForwardAnswer
+    saved: SavedFigures
+    changes: ScenarioChange

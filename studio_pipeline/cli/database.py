@@ -1,0 +1,63 @@
+"""`studio database`: the service's own tables, looked at and brought to this version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from studio_pipeline.cli.wording import as_called
+
+if TYPE_CHECKING:
+    from serving.database.database import Database
+
+
+@click.group("database")
+def command() -> None:
+    """The service's own tables: where they stand, and bringing them to this version."""
+
+
+@command.command("upgrade")
+def upgrade() -> None:
+    """Bring the tables to this version; the service does so by itself when it starts."""
+    with _database() as database:
+        before = database.revision()
+        database.upgrade()
+        after = database.revision()
+        done = "was there already" if before == after else f"came after {before or 'an empty database'}"
+        click.echo(f"{database.place} is at schema {after}, which {done}.")
+
+
+@command.command("status")
+def status() -> None:
+    """Which schema the tables are at, and which one this version works with."""
+    from serving.database.tables import SCHEMA_REVISION
+
+    with _database() as database:
+        found = database.revision()
+        click.echo(
+            f"{database.place} is at schema {found or 'none'}; this version works with {SCHEMA_REVISION}."
+        )
+        if found is None:
+            click.echo(
+                as_called("`studio database upgrade`, or the service's first start, makes the tables.")
+            )
+
+
+@contextmanager
+def _database() -> Iterator[Database]:
+    """The database of the settings.
+
+    Raises:
+        DatabaseError: it is away.
+    """
+    from serving.database.database import Database
+    from studio_pipeline.settings import read_settings
+
+    database = Database(read_settings())
+    try:
+        yield database
+    finally:
+        database.close()

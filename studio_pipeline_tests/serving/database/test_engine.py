@@ -1,0 +1,127 @@
+"""Connections: what they are set to, how long they wait, and that they keep a password to themselves."""
+
+import logging
+import time
+from pathlib import Path
+
+import pytest
+from postgresql import HOST, PORT, temporary_database, url_of
+from sqlalchemy import text
+from tcp_proxy import tcp_proxy
+
+from serving.database import engine
+from serving.database.database import Database
+from serving.database.engine import parse_url
+from studio_pipeline.errors import DatabaseError, SettingsError
+from studio_pipeline.settings import read_settings
+
+
+@pytest.mark.parametrize(
+    ("url", "driver"),
+    [
+        ("sqlite:///service.db", "sqlite"),
+        ("postgresql://u@h/d", "postgresql+psycopg"),
+        ("postgres://u@h/d", "postgresql+psycopg"),
+        ("postgresql+psycopg://u@h/d", "postgresql+psycopg"),
+    ],
+)
+def test_supported_urls_get_their_driver(url: str, driver: str) -> None:
+    assert read_settings(None, database_url=url).database_url == url
+    assert parse_url(url).drivername == driver
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://u:pa55@h/d",
+        "postgresql+asyncpg://u:pa55@h/d",
+        "postgresql+psycopg2://u:pa55@h/d",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite+aiosqlite:///pa55",
+    ],
+)
+def test_other_urls_are_refused_with_a_way_out_and_without_the_password(url: str) -> None:
+    for read in (lambda: read_settings(None, database_url=url), lambda: parse_url(url)):
+        with pytest.raises(SettingsError, match="postgresql://USER:PASSWORD@HOST:PORT/DATABASE") as caught:
+            read()
+        assert "pa55" not in str(caught.value)
+
+
+def test_a_url_that_can_not_be_read_is_refused_without_the_password() -> None:
+    with pytest.raises(SettingsError, match="STUDIO_DATABASE_URL can't be read") as caught:
+        parse_url("postgresql://u:pa55@h:port/d")
+    assert "pa55" not in str(caught.value)
+
+
+def test_sqlite_is_shared_and_durable(tmp_path: Path) -> None:
+    database = Database(read_settings(None, home=tmp_path))
+    with database.reading() as connection:
+        read = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "secure_delete", "busy_timeout")
+        }
+    database.close()
+    assert read == {
+        "journal_mode": "wal",
+        "synchronous": 2,
+        "foreign_keys": 1,
+        "secure_delete": 1,
+        "busy_timeout": 5000,
+    }
+
+
+def test_a_locked_sqlite_is_a_database_that_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "STATEMENT_SECONDS", 0.1)
+    first, second = (Database(read_settings(None, home=tmp_path)) for _ in range(2))
+    first.upgrade()
+    with (
+        first.writing(),
+        second.reading(),
+        pytest.raises(DatabaseError, match="Try again in a little while"),
+        second.writing(),
+    ):
+        pass
+    for database in (first, second):
+        database.close()
+
+
+def test_a_statement_ends_in_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(engine, "STATEMENT_SECONDS", 1)
+    with temporary_database() as name:
+        database = Database(read_settings(None, home=tmp_path, database_url=url_of(name)))
+        with pytest.raises(DatabaseError), database.reading() as connection:
+            connection.execute(text("SELECT pg_sleep(60)"))
+        database.close()
+
+
+def test_a_server_that_says_nothing_is_given_up_and_then_found_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(engine.make_engine, "__defaults__", (0.5,))
+    monkeypatch.setattr(engine, "CONNECT_SECONDS", 2)
+    with temporary_database() as name, tcp_proxy(HOST, PORT) as proxy:
+        database = Database(read_settings(None, home=tmp_path, database_url=url_of(name, proxy.port)))
+        database.upgrade()
+        proxy.freeze()
+        begun = time.monotonic()
+        assert database.state() == "unreachable"
+        assert time.monotonic() - begun < 30, "it would wait for ever"
+        proxy.restore()
+        assert database.state() == "ok"
+        database.close()
+
+
+def test_the_log_says_once_that_it_is_away_and_never_the_password(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = "postgresql://somebody:pa55@127.0.0.1:1/nothing"
+    database = Database(read_settings(None, home=tmp_path, database_url=url))
+    with caplog.at_level(logging.INFO):
+        for _ in range(3):
+            assert database.state() == "unreachable"
+    database.close()
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert "Connection refused" in line
+    assert "pa55" not in caplog.text
+    assert "pa55" not in database.place
