@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,9 +10,12 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.access import AccessDeniedError
 from serving.context import store_of
+from serving.exchanges import exchange_of
+from serving.rate_limits import RateLimitedError
 from serving.schemas.common import HeldLevers, Levers
 from studio_pipeline.errors import (
     InputError,
@@ -22,6 +26,8 @@ from studio_pipeline.errors import (
     StudioError,
     UnknownStudioError,
 )
+
+logger = logging.getLogger(__name__)
 
 STATUSES: tuple[tuple[type[StudioError], int], ...] = (
     (UnknownStudioError, 404),
@@ -44,6 +50,7 @@ def add_error_handlers(app: FastAPI) -> None:
     """Let every error of `app` leave as `{"detail": ...}`."""
     app.add_exception_handler(StudioError, _answer_studio_error)
     app.add_exception_handler(AccessDeniedError, _answer_denied)
+    app.add_exception_handler(RateLimitedError, _answer_limited)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(Exception, _answer_bug)
@@ -61,6 +68,11 @@ async def _answer_studio_error(request: Request, error: Exception) -> JSONRespon
 async def _answer_denied(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AccessDeniedError)  # noqa: S101
     return _detail(error.status, error.detail)
+
+
+async def _answer_limited(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RateLimitedError)  # noqa: S101
+    return _detail(429, error.detail, error.headers)
 
 
 async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
@@ -116,5 +128,29 @@ async def _answer_http(request: Request, error: Exception) -> JSONResponse:
     return _detail(error.status_code, detail, dict(error.headers or {}))
 
 
+BUG = "Something went wrong inside the service. Its log has the details; please report it."
+
+
 async def _answer_bug(_: Request, __: Exception) -> JSONResponse:
-    return _detail(500, "Something went wrong inside the service. Its log has the details; please report it.")
+    return _detail(500, BUG)
+
+
+class BugGuard:
+    """ASGI middleware: a bug in what it guards is logged, and leaves as a 500 like any other answer.
+
+    The framework answers bugs outside of all guards, where neither CORS nor ids nor figures reach.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; answer 500 where that fails."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception:
+            # An answer that has begun can only be cut off, so that nobody takes it for whole.
+            if scope["type"] != "http" or exchange_of(scope).answer_has_begun:
+                raise
+            logger.exception("A bug: please report it.")
+            await _detail(500, BUG)(scope, receive, send)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.request_ids import current_request_id
 from studio_pipeline.errors import StorageError
 from studio_pipeline.settings import Settings
 
@@ -23,7 +22,7 @@ HANDLER_NAME = "studio"
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, the record's own fields, a traceback if any."""
+    """One JSON object a line: time, level, logger, message, own fields, request id, a traceback if any."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
@@ -34,9 +33,21 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **getattr(record, "fields", {}),
         }
+        if request_id := current_request_id.get():
+            line["request_id"] = request_id
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return orjson.dumps(line).decode()
+
+
+class TextFormatter(logging.Formatter):
+    """Time, level, logger, message and request id on one line, whatever the message holds."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """The line of a record, before any traceback."""
+        line = super().formatMessage(record).replace("\r", "\\r").replace("\n", "\\n")
+        request_id = current_request_id.get()
+        return f"{line} [{request_id}]" if request_id else line
 
 
 @contextmanager
@@ -64,7 +75,7 @@ def _handler(settings: Settings) -> logging.Handler:
     if settings.log_file is not None:
         handler = _file_handler(settings.log_file)
     handler.name = HANDLER_NAME
-    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    text = TextFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else text)
     return handler
 
@@ -85,45 +96,15 @@ def _file_handler(file: Path) -> logging.FileHandler:
         ) from None
 
 
-class RequestLog:
-    """ASGI middleware: one line a request with method, path, status and milliseconds."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and log how it went."""
-        if scope["type"] != "http" or not requests_logger.isEnabledFor(logging.INFO):
-            await self._app(scope, receive, send)
-            return
-        start = time.perf_counter()
-        status = 500
-
-        async def note_status(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, note_status)
-        finally:
-            _log_request(scope, status, (time.perf_counter() - start) * 1000)
-
-
-def _log_request(scope: Scope, status: int, milliseconds: float) -> None:
-    # The raw path is still percent-encoded, so that nobody can write a line of their own into the log.
-    path = (scope.get("raw_path") or b"").decode("latin-1").partition("?")[0]
-    fields = {
-        "method": scope["method"],
-        "path": path,
-        "status": status,
-        "milliseconds": round(milliseconds, 2),
-    }
-    arguments = (scope["method"], path, status, milliseconds)
+def log_request(method: str, route: str, status: int, seconds: float) -> None:
+    """One line for a request; nothing that its sender chose freely is in it."""
+    if not requests_logger.isEnabledFor(logging.INFO):
+        return
+    arguments = (method, route, status, seconds * 1000)
     # Made by hand: to look for the calling line takes longer than to write this one.
     record = logging.LogRecord(
         requests_logger.name, logging.INFO, __file__, 0, "%s %s %d %.1f ms", arguments, None
     )
-    record.fields = fields
+    milliseconds = round(seconds * 1000, 2)
+    record.fields = {"method": method, "route": route, "status": status, "milliseconds": milliseconds}
     requests_logger.handle(record)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from typing import Any
 
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import RedisStorage
@@ -40,8 +41,10 @@ class RedisCount:
 
     def __init__(self, limit: RateLimit, url: str) -> None:
         self._pool = _pool(url)
+        # Its options are declared as texts and numbers, and documented to take a pool.
+        pool: Any = self._pool
         storage = RedisStorage(
-            "async+redis://", implementation="redispy", key_prefix=KEY_PREFIX, connection_pool=self._pool
+            "async+redis://", implementation="redispy", key_prefix=KEY_PREFIX, connection_pool=pool
         )
         self._window = SlidingWindowCounterRateLimiter(storage)
         self._limit = RateLimitItemPerSecond(limit.requests, limit.seconds)

@@ -1,4 +1,4 @@
-"""The id of a request: taken from its header where that is sane, else made; on its answer and in its log lines."""
+"""The id of a request: from its header where that is sane, else made; on its answer and in its log lines."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ class RequestWindows:
         self._windows: OrderedDict[str, Window] = OrderedDict()
 
     def __len__(self) -> int:
+        """How many callers are counted."""
         return len(self._windows)
 
     def take(self, caller: str, cost: float, now: float) -> float:
