@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,17 @@ class JsonFormatter(logging.Formatter):
 class TextFormatter(logging.Formatter):
     """Time, level, logger, message and request id on one line, whatever the message holds."""
 
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self._second = (0, "")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        """Local time to the millisecond; the same second is written out once."""
+        second = int(record.created)
+        if second != self._second[0]:
+            self._second = second, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+        return f"{self._second[1]},{int(record.msecs):03d}"
+
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """The line of a record, before any traceback."""
         line = super().formatMessage(record).replace("\r", "\\r").replace("\n", "\\n")
@@ -75,8 +88,7 @@ def _handler(settings: Settings) -> logging.Handler:
     if settings.log_file is not None:
         handler = _file_handler(settings.log_file)
     handler.name = HANDLER_NAME
-    text = TextFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else text)
+    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
     return handler
 
 
@@ -100,11 +112,24 @@ def log_request(method: str, route: str, status: int, seconds: float) -> None:
     """One line for a request; nothing that its sender chose freely is in it."""
     if not requests_logger.isEnabledFor(logging.INFO):
         return
-    arguments = (method, route, status, seconds * 1000)
-    # Made by hand: to look for the calling line takes longer than to write this one.
-    record = logging.LogRecord(
-        requests_logger.name, logging.INFO, __file__, 0, "%s %s %d %.1f ms", arguments, None
-    )
-    milliseconds = round(seconds * 1000, 2)
-    record.fields = {"method": method, "route": route, "status": status, "milliseconds": milliseconds}
+    milliseconds = seconds * 1000
+    # To find out process, thread and calling line takes longer than to write this one.
+    record = logging.LogRecord.__new__(logging.LogRecord)
+    record.__dict__.update(_blank_record())
+    record.created = time.time()
+    record.msecs = record.created % 1 * 1000
+    record.args = (method, route, status, milliseconds)
+    record.fields = {
+        "method": method,
+        "route": route,
+        "status": status,
+        "milliseconds": round(milliseconds, 2),
+    }
     requests_logger.handle(record)
+
+
+@cache
+def _blank_record() -> dict[str, Any]:
+    return vars(
+        logging.LogRecord(requests_logger.name, logging.INFO, __file__, 0, "%s %s %d %.1f ms", (), None)
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextvars import ContextVar
-from uuid import uuid4
+from secrets import token_hex
 
 HEADER = b"x-request-id"
 
@@ -16,4 +16,4 @@ _SANE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 def request_id_from(sent: bytes | None) -> str:
     """The id that a client sent, or a new one where it sent none or one that could harm a log."""
-    return sent.decode("ascii") if sent is not None and _SANE.fullmatch(sent) else uuid4().hex
+    return sent.decode("ascii") if sent is not None and _SANE.fullmatch(sent) else token_hex(16)

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.deadlines import Deadline, Deadlines
 from serving.exchanges import exchange_of
 
 MOST_BYTES = 2 * 1024 * 1024
@@ -31,6 +32,7 @@ class RequestLimits:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._deadlines = Deadlines()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse, or pass the request on for as long as it may take."""
@@ -43,11 +45,11 @@ class RequestLimits:
             return
         has_body = b"content-length" in headers or b"transfer-encoding" in headers
         try:
-            async with asyncio.timeout(BODY_SECONDS if has_body else ANSWER_SECONDS) as deadline:
+            with self._deadlines.within(BODY_SECONDS if has_body else ANSWER_SECONDS) as deadline:
                 body = IncomingBody(receive, deadline, complete=not has_body)
                 await self._app(scope, body.receive, send)
         except TimeoutError:
-            if not deadline.expired() or exchange_of(scope).answer_has_begun:
+            if not deadline.missed or exchange_of(scope).answer_has_begun:
                 raise
             late = _problem(503, NO_ANSWER) if body.complete else _problem(408, TOO_SLOW, CLOSE)
             await late(scope, receive, send)
@@ -56,7 +58,7 @@ class RequestLimits:
 class IncomingBody:
     """A body on its way in: counted, and with a deadline that becomes the answer's once it is complete."""
 
-    def __init__(self, receive: Receive, deadline: asyncio.Timeout, *, complete: bool) -> None:
+    def __init__(self, receive: Receive, deadline: Deadline, *, complete: bool) -> None:
         self._receive = receive
         self._deadline = deadline
         self._bytes = 0
@@ -75,7 +77,7 @@ class IncomingBody:
                 raise HTTPException(413, TOO_LARGE, CLOSE)
             if not message.get("more_body", False):
                 self.complete = True
-                self._deadline.reschedule(asyncio.get_running_loop().time() + ANSWER_SECONDS)
+                self._deadline.at = asyncio.get_running_loop().time() + ANSWER_SECONDS
         return message
 
 
