@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 
 from serving.access import AccessGuard
 from serving.cors import ConfiguredCors
 from serving.errors import BugGuard, add_error_handlers
 from serving.logs import logging_to
 from serving.model_store import LoadForecaster, load_forecaster
+from serving.openapi import openapi_document
 from serving.request_frame import RequestFrame
 from serving.request_limits import RequestLimits
 from serving.routes import documentation, health, metrics, models, predictions, studios
@@ -44,7 +43,13 @@ def create_app(settings: Settings | None = None, load: LoadForecaster = load_for
                 yield
 
     app = FastAPI(
-        title=TITLE, description=DESCRIPTION, version="1", lifespan=lifespan, docs_url=None, redoc_url=None
+        title=TITLE,
+        description=DESCRIPTION,
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
     )
     for resource in (predictions, studios, models, health):
         app.include_router(resource.router, prefix=API)
@@ -54,21 +59,8 @@ def create_app(settings: Settings | None = None, load: LoadForecaster = load_for
     # The last one added is the outermost.
     for guard in (RequestLimits, AccessGuard, BugGuard, ConfiguredCors, RequestFrame):
         app.add_middleware(guard)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     return app
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with the key that every route but the health takes."""
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
-        )
-        scheme = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
-        document["components"]["securitySchemes"] = {"key": scheme}
-        document["security"] = [{"key": []}, {}]
-        app.openapi_schema = document
-    return app.openapi_schema
 
 
 app = create_app()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -16,7 +15,7 @@ from serving.access import AccessDeniedError
 from serving.context import store_of
 from serving.exchanges import exchange_of
 from serving.rate_limits import RateLimitedError
-from serving.schemas.common import HeldLevers, Levers
+from serving.refusals import field_problem
 from studio_pipeline.errors import (
     InputError,
     QueryError,
@@ -80,8 +79,7 @@ async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
     problems = error.errors()
     if any(item["loc"] == ("body",) for item in problems) and not _says_json(request):
         return _detail(422, [NOT_SAID_TO_BE_JSON])
-    # The input itself stays out: it may be huge, or a NaN that JSON can't carry.
-    return _detail(422, [_field_problem(item) for item in problems])
+    return _detail(422, [field_problem(item) for item in problems])
 
 
 def _says_json(request: Request) -> bool:
@@ -97,22 +95,6 @@ NOT_SAID_TO_BE_JSON: Mapping[str, object] = {
 }
 
 
-def _field_problem(item: Mapping[str, Any]) -> dict[str, object]:
-    # The name of an unknown field is the sender's; it may hold what UTF-8 can't carry.
-    loc = [str(part).encode("utf-8", "replace").decode()[:100] for part in item["loc"]]
-    return {"loc": loc, "msg": _message(item), "type": item["type"]}
-
-
-def _message(item: Mapping[str, Any]) -> str:
-    """What is wrong with a field; an unknown lever is told which ones there are."""
-    *way, _ = item["loc"]
-    if item["type"] != "extra_forbidden" or way[-1:] != ["levers"]:
-        return str(item["msg"])
-    levers = HeldLevers if "lever_plan" in way else Levers
-    place = " of a lever_plan" if "lever_plan" in way else ""
-    return f"This is none of the levers{place}, which are {', '.join(levers.model_fields)}."
-
-
 BAD_REQUEST = 400
 UNREADABLE_BODY = (
     "The body can't be read. Send one JSON object in UTF-8, not nested deeply,"
@@ -124,7 +106,7 @@ async def _answer_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
     detail = UNREADABLE_BODY if error.status_code == BAD_REQUEST else error.detail
     if error.status_code in (404, 405):
-        detail = f"There is no {request.method} {request.url.path}. GET / lists what there is."
+        detail = f"There is no {request.method} {request.scope['path']}. GET / lists what there is."
     return _detail(error.status_code, detail, dict(error.headers or {}))
 
 

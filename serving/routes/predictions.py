@@ -8,9 +8,10 @@ from serving.answers import FastJSONResponse, forward_answer
 from serving.context import held_release, visible_studios
 from serving.schemas.common import problems
 from serving.schemas.forward import ForwardAnswer, ForwardRequest
+from serving.strict_json import StrictJsonRoute
 from studio_pipeline.errors import QueryError
 
-router = APIRouter(prefix="/predict", tags=["predictions"])
+router = APIRouter(prefix="/predict", tags=["predictions"], route_class=StrictJsonRoute)
 
 
 @router.post("/forward", response_model=ForwardAnswer, responses=problems(400, 401, 403, 404, 422, 503))
