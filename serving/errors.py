@@ -106,7 +106,8 @@ async def _answer_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
     detail = UNREADABLE_BODY if error.status_code == BAD_REQUEST else error.detail
     if error.status_code in (404, 405):
-        detail = f"There is no {request.method} {request.scope['path']}. GET / lists what there is."
+        path = request.scope["path"]
+        detail = f"There is no {request.method} {path}. GET / lists what there is."
     return _detail(error.status_code, detail, dict(error.headers or {}))
 
 
