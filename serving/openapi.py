@@ -62,9 +62,8 @@ def _add_guards(path: str, operation: Document, *, needs_key: bool | None) -> No
     """Say what may happen before the route is reached, and after it failed."""
     answers = operation["responses"]
     for status in _statuses(path, operation):
-        answers[str(status)] = (
-            _problem(status) if _is_the_framework_s(answers, status) else answers[str(status)]
-        )
+        if _is_the_framework_s(answers, status):
+            answers[str(status)] = _problem(status)
     for status, answer in answers.items():
         answer.setdefault("headers", {})["X-Request-ID"] = REQUEST_ID
         if status == "429":

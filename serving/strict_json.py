@@ -33,7 +33,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> None:
-    raise json.JSONDecodeError(f"{name} is no number in JSON", "", 0)
+    raise json.JSONDecodeError(f"{name} is no number in JSON; write one, or null", "", 0)
 
 
 class StrictJsonRoute(APIRoute):

@@ -103,8 +103,10 @@ _MEANINGS = {
     408: "The body did not arrive in time.",
     413: "The body is larger than 2 MiB.",
     415: "The body is compressed or encoded.",
-    422: "A body that is no JSON, or a field that can't be taken: unknown, of the wrong type, out of bounds, or not in the data.",
+    422: "A body that is no JSON, or a field that can't be taken: unknown, of the wrong type, out of bounds,"
+    " or not in the data.",
     429: "More requests than STUDIO_RATE_LIMIT allows; the header Retry-After says when to ask again.",
     500: "A bug in the service; its log has the details.",
-    503: "The answer took too long, or no release is published yet, or none can be loaded; the detail says what to do.",
+    503: "No release is published yet, or none can be loaded, or the answer took too long; the detail says"
+    " what to do.",
 }
