@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import lru_cache
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from serving.addresses import is_local_name, is_loopback, peer_name
+from serving.rate_limits import RateLimitedError, RateLimits
 from studio_pipeline.settings import ApiKey
 
-OPEN_PATHS = frozenset({"/", "/openapi.json", "/api/v1/health"})
+HEALTH = "/api/v1/health"
+OPEN_PATHS = frozenset({"/", "/openapi.json", HEALTH})
 """Paths that need no key."""
+
+FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})
+"""Headers of a proxy: who sends one asks for somebody else."""
+
+UNAUTHORIZED = 401
 
 
 class AccessDeniedError(Exception):
@@ -50,71 +57,108 @@ class Visibility:
 EVERYTHING = Visibility(("*",))
 
 
+@dataclass(frozen=True)
+class Caller:
+    """Who asks.
+
+    Attributes:
+        name: what its requests are counted under; it tells no key.
+        visible: the studios that it may see.
+    """
+
+    name: str
+    visible: Visibility
+
+
 class AccessRules:
     """Decides on requests by their key, or by their peer where no keys are set."""
 
     def __init__(self, keys: Sequence[ApiKey]) -> None:
         self._keys = [(key.key.get_secret_value().encode(), key.studio_pattern) for key in keys]
+        self._callers = {key: self._caller_with(key) for key, _ in self._keys}
 
-    def decide(self, path: str, peer: str | None, sent_key: bytes) -> Visibility:
-        """The studios that a request may see.
+    @property
+    def keys_are_set(self) -> bool:
+        """Whether requests need a key at all."""
+        return bool(self._keys)
+
+    def decide(self, path: str, peer: str | None, headers: Sequence[tuple[bytes, bytes]]) -> Caller:
+        """Who asks.
 
         Args:
             path: of the request.
             peer: the other side's address; None where it is unknown.
-            sent_key: the header X-API-Key; empty where there is none.
+            headers: of the request, names in lower case.
 
         Raises:
-            AccessDeniedError: 401 without a valid key, 403 for a peer from elsewhere where no keys are set.
+            AccessDeniedError: 401 without one valid key; where no keys are set, 403 for a request from
+                elsewhere, or one that a proxy or a web page may have brought from there.
         """
         if not self._keys:
-            if not is_loopback(peer):
-                raise AccessDeniedError(
-                    403,
-                    "This service answers only its own machine. Set STUDIO_API_KEYS to open it to others.",
-                )
-            return EVERYTHING
+            _require_own_machine(peer, dict(headers))
+            return Caller(peer_name(peer), EVERYTHING)
         if path in OPEN_PATHS:
-            return EVERYTHING
-        if patterns := self._patterns_of(sent_key):
-            return Visibility(patterns)
-        raise AccessDeniedError(401, "Send a valid API key in the header X-API-Key.")
+            return Caller(peer_name(peer), EVERYTHING)
+        sent = [value for name, value in headers if name == b"x-api-key"]
+        if len(sent) == 1 and self._opens(sent[0]):
+            return self._callers[sent[0]]
+        raise AccessDeniedError(401, "Send one valid API key in the header X-API-Key.")
 
-    def _patterns_of(self, sent: bytes) -> tuple[str, ...]:
+    def _opens(self, sent: bytes) -> bool:
         # Every key is compared, so that the time taken tells nothing about which one came close.
-        matches = [(hmac.compare_digest(sent, key), pattern) for key, pattern in self._keys]
-        return tuple(pattern for match, pattern in matches if match)
+        matches = [hmac.compare_digest(sent, key) for key, _ in self._keys]
+        return any(matches)
+
+    def _caller_with(self, key: bytes) -> Caller:
+        patterns = tuple(pattern for other, pattern in self._keys if other == key)
+        return Caller(f"key {hashlib.sha256(key).hexdigest()[:16]}", Visibility(patterns))
 
 
-@lru_cache(maxsize=1024)
-def is_loopback(peer: str | None) -> bool:
-    """Whether an address is this machine's own; an unknown one is not."""
-    try:
-        address = ipaddress.ip_address(peer or "")
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
+def _require_own_machine(peer: str | None, headers: dict[bytes, bytes]) -> None:
+    if not is_loopback(peer):
+        refused = "This service answers only its own machine."
+    elif not FORWARDED.isdisjoint(headers):
+        refused = "This service answers only its own machine, and this request came through a proxy."
+    elif not is_local_name(headers.get(b"host", b"")):
+        # A page from elsewhere can give its own name this machine's address, and then ask from here.
+        refused = "This service answers only to its own machine's names, such as localhost."
+    else:
+        return
+    raise AccessDeniedError(403, f"{refused} Set STUDIO_API_KEYS to open it to others.")
 
 
 class AccessGuard:
-    """ASGI middleware: refuses, or notes the visible studios in the request's state."""
+    """ASGI middleware: refuses, or notes in the request's state who asks.
+
+    Requests are counted by key, and by peer where there is none; guesses at keys are counted too.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 401 or 403, or pass the request on."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        client = scope.get("client")
-        rules: AccessRules = scope["app"].state.services.access
-        sent_key = next((value for name, value in scope["headers"] if name == b"x-api-key"), b"")
-        try:
-            visible = rules.decide(scope["path"], client[0] if client else None, sent_key)
-        except AccessDeniedError as denied:
-            await JSONResponse({"detail": denied.detail}, denied.status)(scope, receive, send)
-            return
-        scope.setdefault("state", {})["visible"] = visible
+        """Answer 401, 403 or 429, or pass the request on."""
+        if scope["type"] == "http":
+            services = scope["app"].state.services
+            try:
+                scope.setdefault("state", {})["caller"] = await _admit(scope, services.access, services.rates)
+            except AccessDeniedError as denied:
+                await JSONResponse({"detail": denied.detail}, denied.status)(scope, receive, send)
+                return
+            except RateLimitedError as limited:
+                await JSONResponse({"detail": limited.detail}, 429, limited.headers)(scope, receive, send)
+                return
         await self._app(scope, receive, send)
+
+
+async def _admit(scope: Scope, access: AccessRules, rates: RateLimits) -> Caller:
+    path, peer = scope["path"], (scope.get("client") or (None,))[0]
+    try:
+        caller = access.decide(path, peer, scope["headers"])
+    except AccessDeniedError as denied:
+        if denied.status == UNAUTHORIZED:
+            await rates.take(peer_name(peer))
+        raise
+    if path != HEALTH:
+        await rates.take(caller.name)
+    return caller

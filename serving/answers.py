@@ -40,7 +40,7 @@ def forward_answer(release: Release, request: ForwardRequest, forecast: Forecast
         "interval_level": main,
         "prediction_accuracy": forecast.prediction_accuracy,
         "lever_effects": {lever: _lever_effect(effect) for lever, effect in forecast.lever_effects.items()},
-        "warnings": list(forecast.warnings),
+        "warnings": [*forecast.warnings, *request.warnings()],
     }
     if forecast.status_quo is not None:
         answer["status_quo"] = vars(forecast.status_quo)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
-from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.access import AccessGuard
-from serving.errors import add_error_handlers
-from serving.logs import RequestLog, logging_to
+from serving.cors import ConfiguredCors
+from serving.errors import BugGuard, add_error_handlers
+from serving.logs import logging_to
 from serving.model_store import LoadForecaster, load_forecaster
-from serving.routes import documentation, health, models, predictions, records, scenarios, studios
+from serving.openapi import openapi_document
+from serving.request_frame import RequestFrame
+from serving.request_limits import RequestLimits
+from serving.routes import documentation, health, metrics, models, predictions, records, scenarios, studios
 from serving.services import running_services
 from studio_pipeline.settings import Settings, read_settings
 
@@ -43,51 +43,24 @@ def create_app(settings: Settings | None = None, load: LoadForecaster = load_for
                 yield
 
     app = FastAPI(
-        title=TITLE, description=DESCRIPTION, version="1", lifespan=lifespan, docs_url=None, redoc_url=None
+        title=TITLE,
+        description=DESCRIPTION,
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
     )
     for resource in (predictions, scenarios, studios, records, models, health):
         app.include_router(resource.router, prefix=API)
+    app.include_router(metrics.router)
     app.include_router(documentation.router)
     add_error_handlers(app)
     # The last one added is the outermost.
-    app.add_middleware(AccessGuard)
-    app.add_middleware(ConfiguredCors)
-    app.add_middleware(RequestLog)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    for guard in (RequestLimits, AccessGuard, BugGuard, ConfiguredCors, RequestFrame):
+        app.add_middleware(guard)
+    app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     return app
-
-
-class ConfiguredCors:
-    """ASGI middleware: CORS for the configured origins, which are known only once the lifespan has begun."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._with_cors: ASGIApp | None = None
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, with CORS where there are origins."""
-        origins = scope["app"].state.services.settings.cors_origins if scope["type"] == "http" else ()
-        if not origins:
-            await self._app(scope, receive, send)
-            return
-        if self._with_cors is None:
-            self._with_cors = CORSMiddleware(
-                self._app, origins, allow_methods=["*"], allow_headers=["Content-Type", "X-API-Key"]
-            )
-        await self._with_cors(scope, receive, send)
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with the key that every route but the health takes."""
-    if app.openapi_schema is None:
-        document = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
-        )
-        scheme = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
-        document["components"]["securitySchemes"] = {"key": scheme}
-        document["security"] = [{"key": []}, {}]
-        app.openapi_schema = document
-    return app.openapi_schema
 
 
 app = create_app()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request
 
-from serving.access import Visibility
+from serving.access import Caller, Visibility
 from serving.model_store import HeldRelease, ModelStore
 from serving.services import Services
 
@@ -31,5 +31,19 @@ def held_release(request: Request) -> HeldRelease:
 
 def visible_studios(request: Request) -> Visibility:
     """The studios that the caller may see."""
-    visible: Visibility = request.state.visible
-    return visible
+    return _caller(request).visible
+
+
+async def count_as(request: Request, requests: int) -> None:
+    """Count a heavy request, which has been counted as one, as so many.
+
+    Raises:
+        RateLimitedError: the caller has not that many left.
+    """
+    if requests > 1:
+        await services_of(request).rates.take(_caller(request).name, requests - 1)
+
+
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.access import AccessDeniedError
 from serving.context import store_of
-from serving.schemas.common import HeldLevers, Levers
+from serving.exchanges import exchange_of
+from serving.rate_limits import RateLimitedError
+from serving.refusals import field_problem
 from studio_pipeline.errors import (
     DatabaseError,
     InputError,
@@ -24,6 +27,8 @@ from studio_pipeline.errors import (
     UnknownScenarioError,
     UnknownStudioError,
 )
+
+logger = logging.getLogger(__name__)
 
 STATUSES: tuple[tuple[type[StudioError], int], ...] = (
     (UnknownStudioError, 404),
@@ -48,6 +53,7 @@ def add_error_handlers(app: FastAPI) -> None:
     """Let every error of `app` leave as `{"detail": ...}`."""
     app.add_exception_handler(StudioError, _answer_studio_error)
     app.add_exception_handler(AccessDeniedError, _answer_denied)
+    app.add_exception_handler(RateLimitedError, _answer_limited)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(Exception, _answer_bug)
@@ -67,13 +73,17 @@ async def _answer_denied(_: Request, error: Exception) -> JSONResponse:
     return _detail(error.status, error.detail)
 
 
+async def _answer_limited(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RateLimitedError)  # noqa: S101
+    return _detail(429, error.detail, error.headers)
+
+
 async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     problems = error.errors()
     if any(item["loc"] == ("body",) for item in problems) and not _says_json(request):
         return _detail(422, [NOT_SAID_TO_BE_JSON])
-    # The input itself stays out: it may be huge, or a NaN that JSON can't carry.
-    return _detail(422, [_field_problem(item) for item in problems])
+    return _detail(422, [field_problem(item) for item in problems])
 
 
 def _says_json(request: Request) -> bool:
@@ -89,22 +99,6 @@ NOT_SAID_TO_BE_JSON: Mapping[str, object] = {
 }
 
 
-def _field_problem(item: Mapping[str, Any]) -> dict[str, object]:
-    # The name of an unknown field is the sender's; it may hold what UTF-8 can't carry.
-    loc = [str(part).encode("utf-8", "replace").decode()[:100] for part in item["loc"]]
-    return {"loc": loc, "msg": _message(item), "type": item["type"]}
-
-
-def _message(item: Mapping[str, Any]) -> str:
-    """What is wrong with a field; an unknown lever is told which ones there are."""
-    *way, _ = item["loc"]
-    if item["type"] != "extra_forbidden" or way[-1:] != ["levers"]:
-        return str(item["msg"])
-    levers = HeldLevers if "lever_plan" in way else Levers
-    place = " of a lever_plan" if "lever_plan" in way else ""
-    return f"This is none of the levers{place}, which are {', '.join(levers.model_fields)}."
-
-
 BAD_REQUEST = 400
 UNREADABLE_BODY = (
     "The body can't be read. Send one JSON object in UTF-8, not nested deeply,"
@@ -116,9 +110,34 @@ async def _answer_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101
     detail = UNREADABLE_BODY if error.status_code == BAD_REQUEST else error.detail
     if error.status_code in (404, 405):
-        detail = f"There is no {request.method} {request.url.path}. GET / lists what there is."
+        path = request.scope["path"]
+        detail = f"There is no {request.method} {path}. GET / lists what there is."
     return _detail(error.status_code, detail, dict(error.headers or {}))
 
 
+BUG = "Something went wrong inside the service. Its log has the details; please report it."
+
+
 async def _answer_bug(_: Request, __: Exception) -> JSONResponse:
-    return _detail(500, "Something went wrong inside the service. Its log has the details; please report it.")
+    return _detail(500, BUG)
+
+
+class BugGuard:
+    """ASGI middleware: a bug in what it guards is logged, and leaves as a 500 like any other answer.
+
+    The framework answers bugs outside of all guards, where neither CORS nor ids nor figures reach.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; answer 500 where that fails."""
+        try:
+            await self._app(scope, receive, send)
+        except Exception:
+            # An answer that has begun can only be cut off, so that nobody takes it for whole.
+            if scope["type"] != "http" or exchange_of(scope).answer_has_begun:
+                raise
+            logger.exception("A bug: please report it.")
+            await _detail(500, BUG)(scope, receive, send)

@@ -7,12 +7,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import orjson
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.request_ids import current_request_id
 from studio_pipeline.errors import StorageError
 from studio_pipeline.settings import Settings
 
@@ -23,7 +24,7 @@ HANDLER_NAME = "studio"
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, the record's own fields, a traceback if any."""
+    """One JSON object a line: time, level, logger, message, own fields, request id, a traceback if any."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
@@ -34,9 +35,32 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             **getattr(record, "fields", {}),
         }
+        if request_id := current_request_id.get():
+            line["request_id"] = request_id
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return orjson.dumps(line).decode()
+
+
+class TextFormatter(logging.Formatter):
+    """Time, level, logger, message and request id on one line, whatever the message holds."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self._second = (0, "")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        """Local time to the millisecond; the same second is written out once."""
+        second = int(record.created)
+        if second != self._second[0]:
+            self._second = second, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+        return f"{self._second[1]},{int(record.msecs):03d}"
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """The line of a record, before any traceback."""
+        line = super().formatMessage(record).replace("\r", "\\r").replace("\n", "\\n")
+        request_id = current_request_id.get()
+        return f"{line} [{request_id}]" if request_id else line
 
 
 @contextmanager
@@ -64,8 +88,7 @@ def _handler(settings: Settings) -> logging.Handler:
     if settings.log_file is not None:
         handler = _file_handler(settings.log_file)
     handler.name = HANDLER_NAME
-    text = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
-    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else text)
+    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
     return handler
 
 
@@ -85,45 +108,28 @@ def _file_handler(file: Path) -> logging.FileHandler:
         ) from None
 
 
-class RequestLog:
-    """ASGI middleware: one line a request with method, path, status and milliseconds."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on and log how it went."""
-        if scope["type"] != "http" or not requests_logger.isEnabledFor(logging.INFO):
-            await self._app(scope, receive, send)
-            return
-        start = time.perf_counter()
-        status = 500
-
-        async def note_status(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, note_status)
-        finally:
-            _log_request(scope, status, (time.perf_counter() - start) * 1000)
-
-
-def _log_request(scope: Scope, status: int, milliseconds: float) -> None:
-    # The raw path is still percent-encoded, so that nobody can write a line of their own into the log.
-    path = (scope.get("raw_path") or b"").decode("latin-1").partition("?")[0]
-    fields = {
-        "method": scope["method"],
-        "path": path,
+def log_request(method: str, route: str, status: int, seconds: float) -> None:
+    """One line for a request; nothing that its sender chose freely is in it."""
+    if not requests_logger.isEnabledFor(logging.INFO):
+        return
+    milliseconds = seconds * 1000
+    # To find out process, thread and calling line takes longer than to write this one.
+    record = logging.LogRecord.__new__(logging.LogRecord)
+    record.__dict__.update(_blank_record())
+    record.created = time.time()
+    record.msecs = record.created % 1 * 1000
+    record.args = (method, route, status, milliseconds)
+    record.fields = {
+        "method": method,
+        "route": route,
         "status": status,
         "milliseconds": round(milliseconds, 2),
     }
-    arguments = (scope["method"], path, status, milliseconds)
-    # Made by hand: to look for the calling line takes longer than to write this one.
-    record = logging.LogRecord(
-        requests_logger.name, logging.INFO, __file__, 0, "%s %s %d %.1f ms", arguments, None
-    )
-    record.fields = fields
     requests_logger.handle(record)
+
+
+@cache
+def _blank_record() -> dict[str, Any]:
+    return vars(
+        logging.LogRecord(requests_logger.name, logging.INFO, __file__, 0, "%s %s %d %.1f ms", (), None)
+    )

@@ -5,17 +5,27 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from shutil import rmtree
 
 import uvicorn
 
+from serving.http_protocol import GuardedHttpProtocol
 from serving.logs import logging_to
-from studio_pipeline.errors import InputError, ReleaseError
+from studio_pipeline.errors import InputError, ReleaseError, StorageError
 from studio_pipeline.publishing.releases import current_release
 from studio_pipeline.settings import read_settings
 
 FAILED = 1
 """The exit status of a service that could not start; Uvicorn's 3 means something else in `studio run`."""
+
+KEEP_ALIVE_SECONDS = 15
+"""A connection without a request is closed after this time."""
+
+SHUTDOWN_SECONDS = 10
+"""Requests may take so long to end once the service was told to."""
 
 
 def serve(host: str = "127.0.0.1", port: int = 8000, workers: int = 1, reload: bool = False) -> None:
@@ -37,7 +47,7 @@ def serve(host: str = "127.0.0.1", port: int = 8000, workers: int = 1, reload: b
     with suppress(ReleaseError):
         current_release(settings.home)
     refuse_taken(host, port)
-    with logging_to(settings):
+    with logging_to(settings), shared_metrics(settings.home, port if workers > 1 else None):
         try:
             uvicorn.run(
                 "serving.app:app",
@@ -48,9 +58,46 @@ def serve(host: str = "127.0.0.1", port: int = 8000, workers: int = 1, reload: b
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                # Headers of a proxy name a peer that nobody can check; they are not believed.
+                proxy_headers=False,
+                http=GuardedHttpProtocol,
+                ws="none",
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             )
         except SystemExit as end:
             sys.exit(FAILED if end.code else end.code)
+
+
+@contextmanager
+def shared_metrics(home: Path, port: int | None) -> Iterator[None]:
+    """A folder where several workers on one port keep their figures, so that each can answer for all.
+
+    Args:
+        home: the STUDIO_HOME.
+        port: of the workers; None for a single one, which needs no folder.
+
+    Raises:
+        StorageError: the folder can't be made.
+    """
+    if port is None:
+        yield
+        return
+    folder = home / "metrics" / f"{socket.gethostname()}-{port}"
+    try:
+        rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise StorageError(
+            f"Could not make the folder {folder}: {error.strerror}.",
+            "Let this user write into STUDIO_HOME, or serve with one worker.",
+        ) from None
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ["PROMETHEUS_MULTIPROC_DIR"]
+        rmtree(folder, ignore_errors=True)
 
 
 def refuse_taken(host: str, port: int) -> None:

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from serving.access import AccessRules
 from serving.answer_cache import AnswerCache, running_cache
+from serving.background import in_the_background
 from serving.database.database import Database
 from serving.database.health import DatabaseHealth
 from serving.database.prediction_table import PredictionTable
+from serving.metrics import ServiceMetrics
 from serving.model_store import LoadForecaster, ModelStore
 from serving.prediction_log import PredictionLog
 from serving.prediction_spool import PredictionSpool
+from serving.rate_limits import RateLimits, open_rate_limits
+from serving.release_metrics import ReleaseCollector
 from serving.scenario_store import ScenarioStore
 from serving.studio_records import StudioRecords
 from studio_pipeline.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,24 +31,28 @@ class Services:
     Attributes:
         settings: as read when the application started.
         access: who may ask.
+        rates: how often each caller may ask.
+        metrics: the figures of `/metrics`.
         store: the release that answers.
+        cache: of answers given before; None where none are kept.
         database: the service's own tables.
         database_health: whether they are there.
         predictions: the log of what was answered.
         scenarios: what was saved.
         records: what is kept of one studio.
-        cache: of answers given before; None where none are kept.
     """
 
     settings: Settings
     access: AccessRules
+    rates: RateLimits
+    metrics: ServiceMetrics
     store: ModelStore
+    cache: AnswerCache | None
     database: Database
     database_health: DatabaseHealth
     predictions: PredictionLog
     scenarios: ScenarioStore
     records: StudioRecords
-    cache: AnswerCache | None
 
 
 @asynccontextmanager
@@ -58,57 +63,47 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
         settings: of the application.
         load: builds a forecaster from a verified model bundle and a panel.
     """
-    store = ModelStore(settings.home, settings.model_version, load)
-    await asyncio.to_thread(store.refresh)
-    store.warn_if_empty()
-    async with (
-        _watched(store),
-        _prepared(Database(settings)) as database,
-        _written(settings, database) as log,
-        running_cache(settings) as cache,
-    ):
-        yield Services(
+    async with AsyncExitStack() as resources:
+        enter = resources.enter_async_context
+        store = ModelStore(settings.home, settings.model_version, load)
+        await enter(_watched(store))
+        database = await enter(_prepared(Database(settings)))
+        predictions = await enter(_written(settings, database))
+        services = Services(
             settings=settings,
             access=AccessRules(settings.api_keys),
+            rates=await open_rate_limits(settings, resources),
+            metrics=ServiceMetrics(),
             store=store,
+            cache=await enter(running_cache(settings)),
             database=database,
             database_health=DatabaseHealth(database),
-            predictions=log,
+            predictions=predictions,
             scenarios=ScenarioStore(database),
-            records=StudioRecords(database, log),
-            cache=cache,
+            records=StudioRecords(database, predictions),
         )
+        await enter(_measured(services))
+        yield services
 
 
 @asynccontextmanager
 async def _watched(store: ModelStore) -> AsyncIterator[None]:
-    """Let the store look for new releases."""
-    watcher = asyncio.create_task(store.watch())
-    watcher.add_done_callback(_report_end)
-    try:
+    """Let a store look for new releases, the first time before anything is answered."""
+    await asyncio.to_thread(store.refresh)
+    store.warn_if_empty()
+    async with in_the_background(store.watch(), "Nobody looks for new releases any more"):
         yield
-    finally:
-        watcher.cancel()
-        with suppress(asyncio.CancelledError):
-            await watcher
-
-
-def _report_end(watcher: asyncio.Task[None]) -> None:
-    """Say at once that a bug has ended the watch; whoever waits for the task gets it too."""
-    if not watcher.cancelled() and (fault := watcher.exception()) is not None:
-        logger.critical("Nobody looks for new releases any more; start the service again.", exc_info=fault)
 
 
 @asynccontextmanager
 async def _prepared(database: Database) -> AsyncIterator[Database]:
     """A database whose tables are brought to this version in the background."""
-    preparation = asyncio.create_task(database.prepare())
     try:
-        yield database
+        async with in_the_background(
+            database.prepare(), "The database's tables are not brought to this version"
+        ):
+            yield database
     finally:
-        preparation.cancel()
-        with suppress(asyncio.CancelledError):
-            await preparation
         await asyncio.to_thread(database.close)
 
 
@@ -122,3 +117,18 @@ async def _written(settings: Settings, database: Database) -> AsyncIterator[Pred
         yield log
     finally:
         await asyncio.to_thread(log.close)
+
+
+@asynccontextmanager
+async def _measured(services: Services) -> AsyncIterator[None]:
+    """Figures of what the services do."""
+    metrics, log = services.metrics, services.predictions
+    metrics.collect(ReleaseCollector(services.store))
+    metrics.follow_counters("studio_shared_rate_limit", "Requests asked of Redis' count.", services.rates)
+    metrics.follow_counters("studio_logged_predictions", "Entries of the log, by what became of them.", log)
+    metrics.follow_gauge("studio_log_queued", "Entries of the log in memory.", lambda: log.queue_length)
+    metrics.follow_gauge("studio_log_spooled", "Entries of the log in spool files.", lambda: log.spool_length)
+    if services.cache is not None:
+        metrics.follow_counters("studio_answer_cache", "Answers asked of the cache.", services.cache)
+    async with in_the_background(metrics.share(), "This worker's counts no longer reach the others"):
+        yield

@@ -9,8 +9,9 @@ from serving.context import held_release, services_of, visible_studios
 from serving.forward_answers import answer_forward
 from serving.schemas.common import problems
 from serving.schemas.forward import ForwardAnswer, ForwardRequest
+from serving.strict_json import StrictJsonRoute
 
-router = APIRouter(prefix="/predict", tags=["predictions"])
+router = APIRouter(prefix="/predict", tags=["predictions"], route_class=StrictJsonRoute)
 
 
 @router.post("/forward", response_model=ForwardAnswer, responses=problems(400, 401, 403, 404, 422, 503))

@@ -27,7 +27,7 @@ def _parse_month(value: object) -> object:
     if isinstance(value, date):
         return value
     match = _MONTH.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
+    if match is None or not (1 <= int(match[2]) <= 12 and int(match[1])):
         raise ValueError("write a month as its first day, such as 2024-01-01")
     return date(int(match[1]), int(match[2]), 1)
 
@@ -87,14 +87,26 @@ class Problem(BaseModel):
 
 def problems(*statuses: int) -> dict[int | str, dict[str, object]]:
     """Entries of the OpenAPI document for the errors that a route may answer with."""
-    return {status: {"model": Problem, "description": _MEANINGS[status]} for status in statuses}
+    return {status: {"model": Problem, "description": meaning_of(status)} for status in statuses}
+
+
+def meaning_of(status: int) -> str:
+    """What the status of an error means here."""
+    return _MEANINGS[status]
 
 
 _MEANINGS = {
-    400: "A body that is no JSON.",
+    400: "A body that can't be read: no UTF-8, or nested too deeply.",
     401: "No valid API key.",
     403: "From elsewhere where no keys are set, or a studio that the key does not open.",
     404: "A studio without history where not all eight levers are given, or an id of nothing that is kept.",
-    422: "A field that can't be taken: unknown, of the wrong type, out of bounds, or not in the data.",
-    503: "No release is there to answer from, or the database is away; the detail says what to do.",
+    408: "The body did not arrive in time.",
+    413: "The body is larger than 2 MiB.",
+    415: "The body is compressed or encoded.",
+    422: "A body that is no JSON, or a field that can't be taken: unknown, of the wrong type, out of bounds,"
+    " or not in the data.",
+    429: "More requests than STUDIO_RATE_LIMIT allows; the header Retry-After says when to ask again.",
+    500: "A bug in the service; its log has the details.",
+    503: "No release is there to answer from, the database is away, or the answer took too long; the detail"
+    " says what to do.",
 }

@@ -19,6 +19,11 @@ def level_key(level: float) -> str:
     return f"{level:g}"
 
 
+LEVELS_WITHOUT_INTERVALS = (
+    "interval_levels are given, but no intervals are asked for: set include_confidence_intervals."
+)
+
+
 class PlanStep(RequestModel):
     """Levers that hold from a projected month on."""
 
@@ -60,6 +65,11 @@ class ForwardRequest(RequestModel):
         if len({level_key(level) for level in levels}) != len(levels):
             raise ValueError("name each level once, at six digits")
         return levels
+
+    def warnings(self) -> list[str]:
+        """What was given and has no part in the answer."""
+        used = self.include_confidence_intervals or self.compare_to_status_quo
+        return [] if used or "interval_levels" not in self.model_fields_set else [LEVELS_WITHOUT_INTERVALS]
 
     def to_query(self) -> ForwardQuery:
         """The question to the model."""

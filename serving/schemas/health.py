@@ -28,9 +28,9 @@ class HealthAnswer(AnswerModel):
         description="Whether the service's own tables can be used; predictions need none."
     )
     cache: Literal["memory", "ok", "unreachable", "off"] = Field(
-        description="Where answers are kept: in this process, in Redis (or not, while it is unreachable), nowhere."
+        description="Where answers are kept: in this process, in Redis, nowhere while that is away, or never."
     )
     release: HealthRelease | None
     problem: str | None = Field(
-        description="What is not as it should be: why the published release does not answer, what is out of reach."
+        description="Why the published release is not the one that answers, and what is out of reach."
     )

@@ -45,7 +45,12 @@ def free_port() -> int:
 def service(home: Path, *arguments: str) -> Iterator[httpx.Client]:
     """Run Python with `arguments`, `{port}` filled in, until the service answers; stop it with Ctrl-C."""
     port = free_port()
-    env = {**os.environ, "STUDIO_HOME": str(home), "STUDIO_LOG_FILE": str(home / "service.log")}
+    env = {
+        **os.environ,
+        "STUDIO_HOME": str(home),
+        "STUDIO_LOG_FILE": str(home / "service.log"),
+        "STUDIO_RATE_LIMIT": "1000000/second",
+    }
     command = [sys.executable, *(part.format(port=port) for part in arguments)]
     with subprocess.Popen(command, env=env, cwd=home) as process:
         try:

@@ -1,0 +1,31 @@
+"""Work that goes on beside the requests."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def in_the_background(work: Coroutine[Any, Any, None], loss: str) -> AsyncIterator[None]:
+    """Let something go on beside the requests; say at once what is lost where a bug ends it."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(partial(_report_end, loss))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _report_end(loss: str, task: asyncio.Task[None]) -> None:
+    """Say what a bug has ended; whoever waits for the task gets it too."""
+    if not task.cancelled() and (fault := task.exception()) is not None:
+        logger.critical("%s; start the service again.", loss, exc_info=fault)

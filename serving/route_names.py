@@ -1,0 +1,32 @@
+"""The route of a request as it is told in log and figures: without ids of studios or anything else sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi.routing import iter_route_contexts
+from starlette.routing import BaseRoute
+from starlette.types import Scope
+
+NO_ROUTE = "-"
+"""Stands for every path that is none of ours, and for the name of a route that was not reached."""
+
+
+class RouteNames:
+    """Paths of routes with the names of their parameters, by endpoint.
+
+    Args:
+        routes: of the application.
+    """
+
+    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+        found = [(route.endpoint, route.path) for route in iter_route_contexts(routes)]
+        self._by_endpoint = {endpoint: path for endpoint, path in found if path is not None}
+        self._plain_paths = {path for path in self._by_endpoint.values() if "{" not in path}
+
+    def of(self, scope: Scope) -> str:
+        """The name of the route that took a request; of one that was refused before, where it tells no id."""
+        if (endpoint := scope.get("endpoint")) is not None:
+            return self._by_endpoint.get(endpoint, NO_ROUTE)
+        path: str = scope["path"]
+        return path if path in self._plain_paths else NO_ROUTE
