@@ -1,13 +1,12 @@
-"""Raw bytes on a real port: headers without end, requests hidden in requests, and who a proxy says it speaks for."""
+"""Raw bytes on a real port: headers without end, requests hidden in requests, and the word of a proxy."""
 
 import socket
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 from fake_forecaster import publish_fake
-from live import Address, exchange, live, read_all, status_of
+from live import Address, exchange, is_cut_off, live, read_all, status_of
 
 from serving import http_protocol
 
@@ -28,10 +27,7 @@ def answers(address: Address) -> bool:
 def test_headers_without_end_are_refused(tmp_path: Path) -> None:
     with live(tmp_path) as address, socket.create_connection(address, timeout=5) as connection:
         connection.sendall(GET)
-        with pytest.raises(OSError, match=r"reset|Broken pipe"):
-            for _ in range(10_000):
-                connection.sendall(b"X-More: " + b"x" * 1000 + b"\r\n")
-                time.sleep(0.001)
+        assert is_cut_off(connection, b"X-More: " + b"x" * 1000 + b"\r\n", pause=0.001)
         assert answers(address)
 
 
@@ -119,7 +115,8 @@ def test_with_keys_a_header_of_a_proxy_changes_nobody(tmp_path: Path) -> None:
 
 def test_an_upgrade_is_no_way_around(tmp_path: Path) -> None:
     with live(tmp_path, api_keys="k") as address:
-        upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n"
+        upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+        upgrade += b"Sec-WebSocket-Key: x\r\nSec-WebSocket-Version: 13\r\n"
         answer = exchange(
             address, b"GET /api/v1/models HTTP/1.1\r\nHost: a\r\n" + upgrade + b"\r\n", seconds=0.5
         )

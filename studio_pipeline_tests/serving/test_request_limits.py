@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fake_forecaster import FakeForecaster, publish_fake
-from live import exchange, live, read_all, status_of
+from live import exchange, is_cut_off, live, read_all, status_of
 from starlette.testclient import TestClient
 
 from serving import deadlines, http_protocol, request_limits
@@ -119,11 +119,7 @@ def test_a_slow_body_is_told_so_and_its_connection_closed(tmp_path: Path) -> Non
 def test_a_body_that_comes_drop_by_drop_is_not_waited_for(tmp_path: Path) -> None:
     with live(tmp_path) as address, socket.create_connection(address, timeout=5) as connection:
         connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
-        start = time.monotonic()
-        with pytest.raises(OSError, match=r"reset|Broken pipe"):
-            while time.monotonic() - start < 5:
-                connection.sendall(b" ")
-                time.sleep(0.02)
+        assert is_cut_off(connection, b" ", pause=0.02)
 
 
 def test_huge_bodies_are_refused_at_once_and_the_client_reads_why(tmp_path: Path) -> None:
@@ -141,11 +137,7 @@ def test_the_rest_of_a_refused_body_is_not_read_for_ever(
     monkeypatch.setattr(http_protocol, "LEFTOVER_SECONDS", 0.2)
     with live(tmp_path) as address, socket.create_connection(address, timeout=5) as connection:
         connection.sendall(HEAD + b"Content-Length: 99999999999\r\n\r\n")
-        start = time.monotonic()
-        with pytest.raises(OSError, match=r"reset|Broken pipe"):
-            while time.monotonic() - start < 5:
-                connection.sendall(b"x" * 1000)
-                time.sleep(0.01)
+        assert is_cut_off(connection, b"x" * 1000, pause=0.01)
 
 
 def test_a_late_answer_does_not_harm_the_next_on_its_connection(
@@ -182,6 +174,7 @@ def test_a_client_that_goes_away_leaves_no_error(
     slow = FakeForecaster.forecast
     monkeypatch.setattr(FakeForecaster, "forecast", lambda *asked: time.sleep(0.1) or slow(*asked))
     with live(tmp_path) as address:
+        whole = HEAD + b"Content-Length: 26\r\n\r\n" + BODY
         whole = HEAD + b"Content-Length: 26\r\n\r\n" + BODY
         for sent in (HEAD, whole[:-5], whole):
             with socket.create_connection(address) as connection:
