@@ -12,6 +12,7 @@ from fake_forecaster import load_fake
 from processes import wait_until
 
 from serving.app import create_app
+from serving.model_store import LoadForecaster
 from serving.server import OPTIONS
 from studio_pipeline.settings import read_settings
 
@@ -19,9 +20,9 @@ Address = tuple[str, int]
 
 
 @contextmanager
-def live(home: Path, **settings: object) -> Iterator[Address]:
+def live(home: Path, load: LoadForecaster = load_fake, **settings: object) -> Iterator[Address]:
     """Serve `home` on the fake forecaster, with Uvicorn as `studio serve` sets it up."""
-    app = create_app(read_settings(env_file=None, **{"home": home, **settings}), load_fake)
+    app = create_app(read_settings(env_file=None, **{"home": home, **settings}), load)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(app, **OPTIONS))
         thread = threading.Thread(target=server.run, args=([listening],))
