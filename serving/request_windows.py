@@ -17,7 +17,8 @@ class RequestWindows:
     """Requests of each caller, in the current window of the clock and in the one before.
 
     The count of a sliding window is estimated: what stands in the current window, and of the one before as
-    much as the sliding window still covers. A caller that is refused uses up nothing.
+    much as the sliding window still covers, as if it had been spread evenly: a burst that was not can let
+    pass up to twice the limit for once. A caller that is refused uses up nothing.
 
     Args:
         limit: how many in how long a window.

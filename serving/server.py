@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
+from typing import Any
 
 import uvicorn
 
@@ -26,6 +27,19 @@ KEEP_ALIVE_SECONDS = 15
 
 SHUTDOWN_SECONDS = 10
 """Requests may take so long to end once the service was told to."""
+
+OPTIONS: Mapping[str, Any] = {
+    "access_log": False,
+    "log_config": None,
+    "server_header": False,
+    # Headers of a proxy name a peer that nobody can check; they are not believed.
+    "proxy_headers": False,
+    "http": GuardedHttpProtocol,
+    "ws": "none",
+    "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+    "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
+}
+"""How Uvicorn runs the application."""
 
 
 def serve(host: str = "127.0.0.1", port: int = 8000, workers: int = 1, reload: bool = False) -> None:
@@ -49,22 +63,7 @@ def serve(host: str = "127.0.0.1", port: int = 8000, workers: int = 1, reload: b
     refuse_taken(host, port)
     with logging_to(settings), shared_metrics(settings.home, port if workers > 1 else None):
         try:
-            uvicorn.run(
-                "serving.app:app",
-                host=host,
-                port=port,
-                workers=workers,
-                reload=reload,
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                # Headers of a proxy name a peer that nobody can check; they are not believed.
-                proxy_headers=False,
-                http=GuardedHttpProtocol,
-                ws="none",
-                timeout_keep_alive=KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-            )
+            uvicorn.run("serving.app:app", host=host, port=port, workers=workers, reload=reload, **OPTIONS)
         except SystemExit as end:
             sys.exit(FAILED if end.code else end.code)
 

@@ -9,10 +9,15 @@ from serving.documentation import render_documentation
 
 router = APIRouter(include_in_schema=False)
 
-HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'"}
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
+)
 
 
 @router.get("/")
 async def documentation(request: Request) -> HTMLResponse:
     """The page."""
-    return HTMLResponse(render_documentation(request.app.openapi()), headers=HEADERS)
+    return HTMLResponse(
+        render_documentation(request.app.openapi()), headers={"Content-Security-Policy": POLICY}
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from serving.schemas.common import AnswerModel, HeldLevers, Levers, Month, Rate, RequestModel, StudioId
 from studio_pipeline.forecasting.queries import ForwardQuery, LeverStep
@@ -33,6 +33,21 @@ class PlanStep(RequestModel):
 
 class ForwardRequest(RequestModel):
     """What a studio's next months will be, with some levers given and the others free."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "studio_id": "a00012",
+                    "projection_months": 3,
+                    "include_confidence_intervals": True,
+                    "levers": {"avg_ticket_price": 150.0},
+                    "lever_plan": [{"from_month": 2, "levers": {"avg_ticket_price": 159.0}}],
+                    "compare_to_status_quo": True,
+                }
+            ]
+        }
+    )
 
     studio_id: StudioId
     base_month: Month | None = Field(

@@ -254,7 +254,8 @@ def test_without_a_release_the_answer_says_what_to_do(tmp_path: Path, client_of)
 def test_the_openapi_document_gives_every_field_and_every_status(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
     operation = document["paths"][FORWARD]["post"]
-    assert set(operation["responses"]) == {"200", "400", "401", "403", "404", "422", "503"}
+    problems = {"400", "401", "403", "404", "408", "413", "415", "422", "429", "500", "503"}
+    assert set(operation["responses"]) == {"200", *problems}
     assert operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith(
         "/ForwardRequest"
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from fake_forecaster import publish_fake
 
-from serving.logs import LOGGERS
+from serving.logs import LOGGERS, TextFormatter
 from studio_pipeline.errors import StorageError
 
 
@@ -19,19 +19,55 @@ def test_json_lines_go_to_the_file(client_of, tmp_path: Path) -> None:  # type: 
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     requests = [line for line in lines if line["logger"] == "serving.requests"]
     assert [line["status"] for line in requests] == [200, 500, 404]
-    assert requests[0]["path"] == "/api/v1/predict/forward"
+    assert [line["route"] for line in requests] == ["/api/v1/predict/forward", "/api/v1/predict/forward", "-"]
     assert requests[0]["method"] == "POST"
     assert requests[0]["milliseconds"] > 0
     assert lines[0]["message"].startswith("Release 1: model 1")
     assert "Ann" not in file.read_text()
+    assert len({line["request_id"] for line in requests}) == 3
+    (bug,) = [line for line in lines if "traceback" in line]
+    assert bug["request_id"] == requests[1]["request_id"]
+
+
+def test_what_a_caller_asks_about_is_not_in_the_log(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    publish_fake(tmp_path, 1)
+    file = tmp_path / "service.log"
+    with client_of(log_file=file, api_keys="secret-key:chain-a-*") as client:
+        for sent in ("secret-key", "secret-kez"):
+            headers = {"X-API-Key": sent}
+            client.post("/api/v1/predict/forward", json={"studio_id": "chain-a-1"}, headers=headers)
+            client.post("/api/v1/predict/forward", json={"studio_id": "chain-b-1"}, headers=headers)
+            client.post("/api/v1/predict/forward", json={"chain-b-1": 1}, headers=headers)
+            client.get("/api/v1/studios/chain-b-1/histori?studio_id=chain-b-1", headers=headers)
+    text = file.read_text()
+    assert text.count("serving.requests") == 8
+    assert "chain-" not in text
+    assert "secret" not in text
+
+
+def test_a_message_can_not_forge_a_line(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "service.log"
+    with client_of(log_file=file, log_level="ERROR"):
+        logging.getLogger("serving").error("one\r\n2026-01-01 00:00:00,000 INFO forged")
+    (line,) = file.read_text().splitlines()
+    assert line.endswith("ERROR serving: one\\r\\n2026-01-01 00:00:00,000 INFO forged")
+
+
+def test_times_are_those_of_the_standard_formatter() -> None:
+    standard = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    ours = TextFormatter()
+    for created in (0.0, 1_700_000_000.0, 1_700_000_000.9996, 1_700_000_001.5):
+        record = logging.makeLogRecord({"created": created, "msecs": int(created % 1 * 1000), "msg": "m"})
+        assert ours.format(record) == standard.format(record)
 
 
 def test_text_lines_stand_on_one_line_each(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     file = tmp_path / "service.log"
     with client_of(log_file=file) as client:
         client.get("/x%0AERROR%20forged")
-    (line,) = [line for line in file.read_text().splitlines() if "forged" in line]
-    assert "INFO serving.requests: GET /x%0AERROR%20forged 404" in line
+    lines = [line for line in file.read_text().splitlines() if "serving.requests" in line]
+    assert [line for line in lines if "GET - 404" in line]
+    assert not [line for line in lines if "forged" in line]
 
 
 def test_the_level_is_the_setting_s(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

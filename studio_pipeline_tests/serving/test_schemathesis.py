@@ -1,0 +1,117 @@
+"""Schemathesis over the OpenAPI document: no 5xx, no answer that is not documented, with and without keys.
+
+Whatever routes there are, are asked: with their examples, at the edges of what their schemas allow and past
+them, with random values, and one after the other where one's answer is the next one's question. What the
+schema allows may still be refused (a price beyond what the studio's data carry), so that acceptance is not
+checked; that wrong data are refused is.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from fake_forecaster import publish_fake
+from live import Address, live
+from openapi_requests import operations
+from processes import service
+from prometheus_client.parser import text_string_to_metric_families
+from test_end_to_end import published
+
+from studio_pipeline.publishing.layout import snapshot_folder
+from studio_pipeline.publishing.releases import Release
+from studio_pipeline.publishing.snapshots import read_panel
+
+__all__ = ["published"]
+
+COMMAND = (sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()", "run")
+HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
+FREELY = {"rate_limit": "1000000/second", "log_level": "CRITICAL"}
+KEYS = "all,some:chain-a-*"
+
+
+def fuzz(url: str, home: Path, studio_id: str, *options: str, key: str = "", examples: int = 20) -> None:
+    """Run Schemathesis, and fail with what it says where it finds anything."""
+    environment = {
+        **os.environ,
+        "SCHEMATHESIS_HOOKS": str(HOOKS),
+        "STUDIO_THAT_IS_THERE": studio_id,
+        "PYTHONWARNINGS": "ignore",
+    }
+    done = subprocess.run(
+        [
+            *(*COMMAND, f"{url}/openapi.json", "--no-color", "--seed", "1", "--suppress-health-check", "all"),
+            *("--exclude-checks", "positive_data_acceptance", "--max-examples", str(examples)),
+            *(("--header", f"X-API-Key:{key}") if key else ()),
+            *options,
+        ],
+        cwd=home,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "No issues found" in done.stdout or "warning" in done.stdout, done.stdout
+
+
+def url_of(address: Address) -> str:
+    return f"http://{address[0]}:{address[1]}"
+
+
+def answered(url: str, **headers: str) -> dict[tuple[str, str], set[str]]:
+    """Statuses of answers by method and route, from the service's own figures."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for family in text_string_to_metric_families(httpx.get(f"{url}/metrics", headers=headers).text):
+        for sample in family.samples:
+            if sample.name == "http_requests_total":
+                route = sample.labels["method"], sample.labels["route"]
+                found.setdefault(route, set()).add(sample.labels["status"])
+    return found
+
+
+def test_on_this_machine_every_route_is_asked_and_answers(tmp_path: Path) -> None:
+    publish_fake(tmp_path, 1)
+    with live(tmp_path, **FREELY) as address:
+        url = url_of(address)
+        fuzz(url, tmp_path, "chain-a-1")
+        seen = answered(url)
+        for operation in operations(httpx.get(f"{url}/openapi.json").json()):
+            statuses = seen[operation.method.upper(), operation.path]
+            # What a path names must be made first, by a route that a random request may not get right.
+            assert any(status < "300" for status in statuses) or "{" in operation.path, operation
+            assert "500" not in statuses
+
+
+def test_with_keys_and_without_the_one_that_is_needed(tmp_path: Path) -> None:
+    publish_fake(tmp_path, 1)
+    with live(tmp_path, api_keys=KEYS, **FREELY) as address:
+        fuzz(url_of(address), tmp_path, "chain-a-1", "--phases", "coverage")
+        fuzz(url_of(address), tmp_path, "chain-b-1", "--phases", "examples,fuzzing", key="some")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("key", ["all", "some"])
+def test_long_with_a_key(tmp_path: Path, key: str) -> None:
+    publish_fake(tmp_path, 1)
+    with live(tmp_path, api_keys=KEYS, **FREELY) as address:
+        fuzz(url_of(address), tmp_path, "chain-a-1", key=key, examples=300)
+
+
+@pytest.mark.slow
+def test_long_over_a_real_model(published: tuple[Path, Release]) -> None:
+    home, release = published
+    studio = str(read_panel(snapshot_folder(home, release.data_version)).studio_ids[0])
+    with service(home, "-c", "from serving.server import serve; serve(port={port})") as client:
+        fuzz(str(client.base_url), home, studio, examples=300)
+        assert "200" in answered(str(client.base_url))["POST", "/api/v1/predict/forward"]
+
+
+def test_a_route_that_breaks_its_word_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish_fake(tmp_path, 1)
+    monkeypatch.setattr("serving.routes.studios.describe_studios", lambda _: 1 / 0)
+    with live(tmp_path, **FREELY) as address, pytest.raises(AssertionError, match="Server error"):
+        fuzz(url_of(address), tmp_path, "chain-a-1", "--include-path", "/api/v1/studios")
