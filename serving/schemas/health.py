@@ -26,7 +26,7 @@ class HealthAnswer(AnswerModel):
     model_features: int | None = Field(description="Number of features of the model.")
     database: Literal["not used"] = Field(description="This version of the service keeps no tables.")
     cache: Literal["memory", "ok", "unreachable", "off"] = Field(
-        description="Where answers are kept: in this process, in Redis (or not, while it is unreachable), nowhere."
+        description="Where answers are kept: in this process, in Redis (`ok`, or `unreachable`), or nowhere."
     )
     release: HealthRelease | None
     problem: str | None = Field(
