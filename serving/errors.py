@@ -69,7 +69,7 @@ async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
     if any(item["loc"] == ("body",) for item in problems) and not _says_json(request):
         return _detail(422, [NOT_SAID_TO_BE_JSON])
     # The input itself stays out: it may be huge, or a NaN that JSON can't carry.
-    return _detail(422, [_field_problem(item) for item in problems])
+    return _detail(422, [field_problem(item) for item in problems])
 
 
 def _says_json(request: Request) -> bool:
@@ -85,7 +85,8 @@ NOT_SAID_TO_BE_JSON: Mapping[str, object] = {
 }
 
 
-def _field_problem(item: Mapping[str, Any]) -> dict[str, object]:
+def field_problem(item: Mapping[str, Any]) -> dict[str, object]:
+    """The entry of an answer for one entry of a validation error."""
     # The name of an unknown field is the sender's; it may hold what UTF-8 can't carry.
     loc = [str(part).encode("utf-8", "replace").decode()[:100] for part in item["loc"]]
     return {"loc": loc, "msg": _message(item), "type": item["type"]}
