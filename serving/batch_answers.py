@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -19,8 +20,9 @@ from studio_pipeline.errors import QueryError
 from studio_pipeline.forecasting.forecast_sums import ForecastSum
 from studio_pipeline.forecasting.queries import Forecast
 
-AT_ONCE = 50
-"""Requests that are answered before others get their turn: some ten milliseconds."""
+MOST_AT_ONCE = 100
+TURN_SECONDS = 0.01
+"""How long requests of a batch are answered before other callers get their turn."""
 
 Refused = Mapping[str, object]
 """The status of a request that can't be answered, and its detail."""
@@ -41,9 +43,14 @@ async def answer_batch(held: HeldRelease, visible: Visibility, batch: BatchReque
         shown: of the messages of the model.
     """
     answers: list[ForwardReply | Refused] = []
-    for first in range(0, len(batch.requests), AT_ONCE):
-        some = batch.requests[first : first + AT_ONCE]
-        answers += _answered(held, [_checked(visible, first + k, one) for k, one in enumerate(some)], shown)
+    at_once = 1
+    while some := batch.requests[len(answers) : len(answers) + at_once]:
+        start = time.perf_counter()
+        checked = [_checked(visible, place, item) for place, item in enumerate(some, len(answers))]
+        answers += _answered(held, checked, shown)
+        # A studio without history takes fifty times as long as one with prepared months.
+        share = TURN_SECONDS / (time.perf_counter() - start)
+        at_once = max(1, min(MOST_AT_ONCE, int(at_once * share)))
         await asyncio.sleep(0)
     responses = b",".join(map(_written, answers))
     if not batch.aggregate:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field, GetJsonSchemaHandler
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import Field, WrapValidator
 
 from serving.schemas.common import AnswerModel, FieldProblem, RequestModel
 from serving.schemas.forward import ForwardAnswer, ForwardRequest, Interval
@@ -14,18 +12,14 @@ from serving.schemas.forward import ForwardAnswer, ForwardRequest, Interval
 MOST_REQUESTS = 1000
 
 
-class _CheckedLater:
-    """Documented as a forward request, but taken as it is: a wrong one must not refuse the others."""
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        return handler(ForwardRequest.__pydantic_core_schema__)
+CheckedLater = Annotated[ForwardRequest, WrapValidator(lambda value, _: value)]
+"""Documented as a forward request, but any JSON as it stands: a wrong one must not refuse the others."""
 
 
 class BatchRequest(RequestModel):
     """Forward requests that are answered each by itself, and together where that is asked for."""
 
-    requests: list[Annotated[Any, _CheckedLater]] = Field(max_length=MOST_REQUESTS)
+    requests: list[CheckedLater] = Field(max_length=MOST_REQUESTS)
     aggregate: bool = Field(default=False, description="Also answer the sum over all that can be answered.")
     interval_level: float = Field(
         default=0.9, gt=0, le=0.99, description="Coverage of the intervals of the sum."
