@@ -16,7 +16,17 @@ from serving.model_store import LoadForecaster, load_forecaster
 from serving.openapi import openapi_document
 from serving.request_frame import RequestFrame
 from serving.request_limits import RequestLimits
-from serving.routes import documentation, health, metrics, models, predictions, records, scenarios, studios
+from serving.routes import (
+    batches,
+    documentation,
+    health,
+    metrics,
+    models,
+    predictions,
+    records,
+    scenarios,
+    studios,
+)
 from serving.services import running_services
 from studio_pipeline.settings import Settings, read_settings
 
@@ -51,7 +61,7 @@ def create_app(settings: Settings | None = None, load: LoadForecaster = load_for
         redoc_url=None,
         redirect_slashes=False,
     )
-    for resource in (predictions, scenarios, studios, records, models, health):
+    for resource in (predictions, batches, scenarios, studios, records, models, health):
         app.include_router(resource.router, prefix=API)
     app.include_router(metrics.router)
     app.include_router(documentation.router)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -15,6 +16,7 @@ from serving.prediction_entries import forward_entry
 from serving.schemas.forward import ForwardRequest
 from serving.services import Services
 from studio_pipeline.errors import QueryError
+from studio_pipeline.forecasting.queries import Forecast
 
 _BASE_MONTH = b'"base_month":"'
 
@@ -27,11 +29,13 @@ class ForwardReply:
         scenario_id: of this answer alone.
         content: the JSON of `schemas.forward.ForwardAnswer`.
         held: the release that it comes from.
+        forecast: what it was made of; None for one from the cache.
     """
 
     scenario_id: str
     content: bytes
     held: HeldRelease
+    forecast: Forecast | None = None
 
     @property
     def base_month(self) -> date:
@@ -53,34 +57,48 @@ async def answer_forward(services: Services, held: HeldRelease, body: ForwardReq
     Raises:
         QueryError: the request can't be answered as put.
     """
-    reply = await _reply(services.cache, held, body)
-    services.predictions.add(
-        forward_entry(held.release, body, reply.scenario_id, reply.base_month, reply.content)
-    )
+    reply = await _kept_or_computed(services.cache, held, body)
+    note(services, body, reply)
     return reply
 
 
-async def _reply(cache: AnswerCache | None, held: HeldRelease, body: ForwardRequest) -> ForwardReply:
+def note(services: Services, body: ForwardRequest, reply: ForwardReply) -> None:
+    """Put an answer into the log of predictions."""
+    release = reply.held.release
+    services.predictions.add(forward_entry(release, body, reply.scenario_id, reply.base_month, reply.content))
+
+
+async def _kept_or_computed(
+    cache: AnswerCache | None, held: HeldRelease, body: ForwardRequest
+) -> ForwardReply:
     """The answer as it was given before, under a new id, or a new one."""
     if cache is None:
-        return forecast_reply(held, body)
+        return _computed(held, body)
     key = cache_key("forward", held.release, body)
     if (kept := await cache.get(key)) is not None:
         return ForwardReply(*with_fresh_id("scenario_id", kept), held)
-    reply = forecast_reply(held, body)
+    reply = _computed(held, body)
     await cache.put(key, without_id("scenario_id", reply.content))
     return reply
 
 
-def forecast_reply(held: HeldRelease, body: ForwardRequest) -> ForwardReply:
-    """The answer of the model itself.
-
-    Raises:
-        QueryError: the request can't be answered as put.
-    """
+def _computed(held: HeldRelease, body: ForwardRequest) -> ForwardReply:
     # Under a millisecond: cheaper here than on its way to a thread and back.
-    (result,) = held.forecaster.forecast([body.to_query()])
-    if isinstance(result, QueryError):
-        raise result
-    answer = forward_answer(held.release, body, result)
-    return ForwardReply(answer["scenario_id"], orjson.dumps(answer), held)
+    (reply,) = computed_replies(held, [body])
+    if isinstance(reply, QueryError):
+        raise reply
+    return reply
+
+
+def computed_replies(held: HeldRelease, bodies: Sequence[ForwardRequest]) -> list[ForwardReply | QueryError]:
+    """The answers of the model itself, in order; a request that can't be answered gets its error instead."""
+    results = held.forecaster.forecast([body.to_query() for body in bodies])
+    return [
+        result if isinstance(result, QueryError) else _reply(held, body, result)
+        for body, result in zip(bodies, results, strict=True)
+    ]
+
+
+def _reply(held: HeldRelease, body: ForwardRequest, forecast: Forecast) -> ForwardReply:
+    answer = forward_answer(held.release, body, forecast)
+    return ForwardReply(answer["scenario_id"], orjson.dumps(answer), held, forecast)

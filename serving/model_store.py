@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from studio_pipeline.errors import NoReleaseError, QueryError, ReleaseError, StudioError
+from studio_pipeline.forecasting.forecast_sums import ForecastSum
 from studio_pipeline.forecasting.forecaster import Forecaster
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
@@ -53,6 +54,9 @@ class Forecasting(Protocol):
 
     def forecast(self, queries: Sequence[ForwardQuery]) -> Sequence[Forecast | QueryError]:
         """One answer or error a query, in order."""
+
+    def summed(self, forecasts: Sequence[Forecast], level: float) -> ForecastSum:
+        """The sum over some of its answers."""
 
 
 LoadForecaster = Callable[[Path, StudioPanel], Forecasting]

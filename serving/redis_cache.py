@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Collection
 from contextlib import asynccontextmanager
 from typing import TypeVar
 from zlib import crc32
@@ -36,6 +36,9 @@ PAUSE_SECONDS = 5.0
 LOOK_SECONDS = 1.0
 """What such a look may take: it opens the connections, which over TLS takes longer than a request waits."""
 
+_SOCKET_SECONDS = 0.2
+"""The client's own time-out, for the rare request whose time-out gets lost as in `_ended`."""
+
 _CONNECTIONS = 8
 _MOST_WAITING = 256
 
@@ -47,7 +50,7 @@ class RedisCache:
     """Answers under `studio:answer:`, for some seconds each.
 
     Args:
-        client: with time-outs of its own no shorter than those above.
+        client: of Redis.
         seconds: how long an answer is kept.
     """
 
@@ -164,10 +167,16 @@ async def running_redis_cache(url: str, seconds: int) -> AsyncIterator[RedisCach
     try:
         yield cache
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _ended(tasks)
         await client.aclose()
+
+
+async def _ended(tasks: Collection[asyncio.Task[None]]) -> None:
+    # Up to Python 3.11 `asyncio.wait_for`, which the client uses, may swallow a cancellation.
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=WAIT_SECONDS)
 
 
 def _report_end(task: asyncio.Task[None]) -> None:
@@ -186,7 +195,7 @@ def redis_client(url: str) -> Redis:
             url,
             max_connections=_CONNECTIONS,
             timeout=LOOK_SECONDS,
-            socket_timeout=LOOK_SECONDS,
+            socket_timeout=_SOCKET_SECONDS,
             socket_connect_timeout=LOOK_SECONDS,
             protocol=2,
             # One of its connections may have been closed since it was last used.

@@ -28,7 +28,7 @@ class HealthAnswer(AnswerModel):
         description="Whether the service's own tables can be used; predictions need none."
     )
     cache: Literal["memory", "ok", "unreachable", "off"] = Field(
-        description="Where answers are kept: in this process, in Redis, nowhere while that is away, or never."
+        description="Where answers are kept: in this process, in Redis (`ok`, or `unreachable`), or nowhere."
     )
     release: HealthRelease | None
     problem: str | None = Field(

@@ -10,10 +10,11 @@ from functools import lru_cache
 import numpy as np
 
 from studio_pipeline.forecasting.given_months import FirstMonths
+from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.joint_paths import Projected, difference_interval
 from studio_pipeline.forecasting.lever_shares import widening_outside
 from studio_pipeline.forecasting.model import StudioModel
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverEffect, StatusQuo
+from studio_pipeline.forecasting.queries import Deviations, Forecast, ForwardQuery, LeverEffect, StatusQuo
 from studio_pipeline.forecasting.query_warnings import KnownOfStudio, warnings_of
 from studio_pipeline.forecasting.response_uncertainty import regressor_changes, response_deviation
 from studio_pipeline.panel.arrays import FloatArray
@@ -143,6 +144,7 @@ class Answers:
             status_quo=self._status_quo(parts, spread)
             if query.compare_to_status_quo and parts.known.history_months
             else None,
+            deviations=Deviations(spread.exact, spread.common, _execution(parts, months)),
         )
 
     def _spread(self, parts: AnswerParts, months: int) -> _Spread:
@@ -197,6 +199,16 @@ class Answers:
         # Nobody loses more than there is.
         low = min(max(ends[0], -total), difference)
         return StatusQuo(total, difference, (low, max(ends[1], difference)))
+
+
+_EXACTLY = np.zeros((0, MAX_HORIZON_MONTHS))
+
+
+def _execution(parts: AnswerParts, months: int) -> FloatArray:
+    """(J, h) what carrying out each lever one deviation off moves, currency."""
+    if parts.execution is None:
+        return _EXACTLY[:, :months]
+    return parts.execution[:, :months] * parts.given[0, :months]
 
 
 def _in_order(bounds: FloatArray, mean: FloatArray) -> FloatArray:

@@ -14,6 +14,7 @@ from studio_pipeline.forecasting.core import core_states, origin_terms, project_
 from studio_pipeline.forecasting.execution import execution_effects
 from studio_pipeline.forecasting.flow_terms import FlowTerms
 from studio_pipeline.forecasting.forecast_answers import AnswerParts, Answers
+from studio_pipeline.forecasting.forecast_sums import ForecastSum, sum_forecasts
 from studio_pipeline.forecasting.given_months import FirstMonths, first_months
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.model import StudioModel
@@ -79,6 +80,10 @@ class Forecaster:
         if asked:
             answers |= zip(asked, self._known_studios(list(asked.values())), strict=True)
         return [answers[order] for order in range(len(queries))]
+
+    def summed(self, forecasts: Sequence[Forecast], level: float) -> ForecastSum:
+        """The sum over answers of this forecaster, with its intervals; see `sum_forecasts`."""
+        return sum_forecasts(self.model.intervals, forecasts, level)
 
     def _known_studios(self, asked: Sequence[_Asked]) -> list[Forecast]:
         """The answers for studios with history."""

@@ -59,10 +59,58 @@ def studio_sum_paths(tables: IntervalTables, revenue: FloatArray, scale: FloatAr
     return total
 
 
-def _paths(tables: IntervalTables, revenue: FloatArray, scale: FloatArray, orders: IntArray) -> FloatArray:
+def calendar_sum_paths(
+    tables: IntervalTables, answers: Projected, studios: IntArray, starts: IntArray
+) -> FloatArray:
+    """(K, M) equally likely paths of the sum of N answers in each of M calendar months.
+
+    As `studio_sum_paths`, which it is for one answer a studio, all from one base month. Answers of one studio
+    live through the same own errors, each by its months ahead, and so do all through the common one.
+
+    Args:
+        tables: of the model.
+        answers: (N, h) revenue, scale and common part of N answers, zeros after an answer's last month.
+        studios: (N,) numbers of the studios, 0 to the largest.
+        starts: (N,) in which calendar month an answer's first month lies, 0 to M - h.
+    """
+    common = np.zeros_like(answers.scale) if answers.common is None else answers.common
+    of_studio = np.zeros((studios.max() + 1, answers.revenue.shape[1]))
+    np.add.at(of_studio, studios, answers.revenue)
+    orders = _orders(len(tables.own_paths), of_studio)[studios]
+    months = answers.revenue.shape[1]
+    total = np.zeros((len(tables.own_paths), int(starts.max()) + months))
+    for first in range(0, len(studios), _STUDIOS_AT_ONCE):
+        some = slice(first, first + _STUDIOS_AT_ONCE)
+        paths = _paths(tables, answers.revenue[some], answers.scale[some], orders[some], common[some])
+        for start in np.unique(starts[some]):
+            total[:, start : start + months] += paths[starts[some] == start].sum(0)
+    return total
+
+
+def independent_draws(effects: FloatArray, n_paths: int) -> FloatArray:
+    """(K, M) normal draws with mean 0 of the sum of J independent effects, each off alike in all M months.
+
+    Args:
+        effects: (J, M) what each moves in each month where it is one deviation off.
+        n_paths: K.
+    """
+    # An orthogonal turn of independent normal effects changes nothing but their number.
+    turned = np.linalg.qr(effects, mode="r")
+    rng, normal = np.random.default_rng(_SEED), normal_quantiles(n_paths)
+    drawn = [normal[rng.permutation(n_paths)] for _ in turned]
+    return np.asarray(np.array(drawn).T @ turned)
+
+
+def _paths(
+    tables: IntervalTables,
+    revenue: FloatArray,
+    scale: FloatArray,
+    orders: IntArray,
+    common: FloatArray | None = None,
+) -> FloatArray:
     """(N, K, h), each studio taking the own paths in its order."""
     months = revenue.shape[1]
-    own, share = tables.own_scale(scale)
+    own, share = tables.own_scale(scale, common)
     errors = tables.own_paths[:, :months][orders] * own[:, None, :]
     factors = np.exp(errors + tables.common_paths[None, :, :months] * share[:, None, :])
     return np.asarray(factors * (revenue / factors.mean(1))[:, None, :])

@@ -88,6 +88,21 @@ class StatusQuo:
 
 
 @dataclass(frozen=True)
+class Deviations:
+    """How uncertain the revenue of an answer over h months is, for sums with other answers.
+
+    Attributes:
+        scale: (h,) deviation of the log error, given levers carried out exactly.
+        common: (h,) of the part of it that hits all studios alike.
+        execution: (J, h) what carrying out each of J levers one deviation off moves, currency.
+    """
+
+    scale: FloatArray
+    common: FloatArray
+    execution: FloatArray
+
+
+@dataclass(frozen=True)
 class Forecast:
     """The answer to a `ForwardQuery`; H is its `projection_months`.
 
@@ -105,6 +120,7 @@ class Forecast:
         lever_effects: lever to the response it rests on.
         status_quo: only where it was asked for.
         warnings: sentences for people.
+        deviations: what intervals of sums with other answers are made of.
     """
 
     studio_id: str
@@ -120,6 +136,7 @@ class Forecast:
     lever_effects: Mapping[str, LeverEffect]
     warnings: tuple[str, ...]
     status_quo: StatusQuo | None = None
+    deviations: Deviations | None = None
 
     @property
     def total_revenue(self) -> float:

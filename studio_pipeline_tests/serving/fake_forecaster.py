@@ -9,6 +9,7 @@ import numpy as np
 
 from studio_pipeline.errors import BaseMonthError, LeverError, QueryError, UnknownStudioError
 from studio_pipeline.forecasting.bounds import check_lever_plan, check_levers
+from studio_pipeline.forecasting.forecast_sums import ForecastSum
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverEffect, StatusQuo
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import NUMERIC_COLUMNS
@@ -35,6 +36,19 @@ class FakeForecaster:
 
     def forecast(self, queries: Sequence[ForwardQuery]) -> list[Forecast | QueryError]:
         return [self._answer(query) for query in queries]
+
+    def summed(self, forecasts: Sequence[Forecast], level: float) -> ForecastSum:
+        """Of answers over the same months."""
+        revenue = np.sum([forecast.revenue for forecast in forecasts], axis=0)
+        total = float(revenue.sum())
+        return ForecastSum(
+            months=forecasts[0].base_month + 1 + np.arange(len(revenue)),
+            answers=np.full(len(revenue), len(forecasts)),
+            studios=len({forecast.studio_id for forecast in forecasts}),
+            revenue=revenue,
+            intervals=np.stack([revenue - level, revenue + level], axis=1),
+            total_interval=(total - level, total + level),
+        )
 
     def _answer(self, query: ForwardQuery) -> Forecast | QueryError:
         if query.studio_id == "bug":

@@ -1,0 +1,154 @@
+"""Many forward answers at once: each request is checked and answered, or refused, by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from serving.access import AccessDeniedError, Visibility
+from serving.errors import status_of
+from serving.forward_answers import ForwardReply, computed_replies, note
+from serving.model_store import HeldRelease
+from serving.refusals import field_problem
+from serving.schemas.batch import BatchRequest
+from serving.schemas.forward import ForwardRequest
+from serving.services import Services
+from studio_pipeline.errors import QueryError
+from studio_pipeline.forecasting.forecast_sums import ForecastSum
+from studio_pipeline.forecasting.queries import Forecast
+
+MOST_AT_ONCE = 100
+TURN_SECONDS = 0.01
+"""How long requests of a batch are answered before other callers get their turn."""
+
+Refused = Mapping[str, object]
+"""The status of a request that can't be answered, and its detail."""
+
+
+async def answer_batch(
+    services: Services, held: HeldRelease, visible: Visibility, batch: BatchRequest
+) -> bytes:
+    """The JSON of `schemas.batch.BatchAnswer`.
+
+    Nothing is taken from the cache: together, answers cost little more than looking for them there. Each answer
+    goes into the log of predictions.
+
+    Args:
+        services: of the running application.
+        held: the release that all answers come from.
+        visible: the studios that the caller may see.
+        batch: the requests.
+    """
+    answers: list[ForwardReply | Refused] = []
+    at_once = 1
+    while some := batch.requests[len(answers) : len(answers) + at_once]:
+        start = time.perf_counter()
+        checked = [_checked(visible, place, item) for place, item in enumerate(some, len(answers))]
+        answers += _answered(services, held, checked)
+        # A studio without history takes fifty times as long as one with prepared months.
+        share = TURN_SECONDS / (time.perf_counter() - start)
+        at_once = max(1, min(MOST_AT_ONCE, int(at_once * share)))
+        await asyncio.sleep(0)
+    responses = b",".join(map(_written, answers))
+    if not batch.aggregate:
+        return b'{"responses":[%b]}' % responses
+    aggregate = orjson.dumps(await _aggregate(held, answers, batch.interval_level))
+    return b'{"responses":[%b],"aggregate":%b}' % (responses, aggregate)
+
+
+def _checked(visible: Visibility, place: int, item: Any) -> ForwardRequest | Refused:
+    """The request at a place of the batch, or why it is none, or not for this caller."""
+    try:
+        request = ForwardRequest.model_validate(item)
+        visible.require(request.studio_id)
+    except ValidationError as error:
+        return _refused(422, [_at(place, problem) for problem in error.errors(include_url=False)])
+    except AccessDeniedError as denied:
+        return _refused(denied.status, denied.detail)
+    return request
+
+
+def _at(place: int, problem: Mapping[str, Any]) -> dict[str, object]:
+    return field_problem({**problem, "loc": ("body", "requests", place, *problem["loc"])})
+
+
+def _answered(
+    services: Services, held: HeldRelease, checked: Sequence[ForwardRequest | Refused]
+) -> list[ForwardReply | Refused]:
+    """What is a request is answered by the model; what is refused stays."""
+    replies = iter(computed_replies(held, [one for one in checked if isinstance(one, ForwardRequest)]))
+    return [
+        _noted(services, one, next(replies)) if isinstance(one, ForwardRequest) else one for one in checked
+    ]
+
+
+def _noted(
+    services: Services, body: ForwardRequest, reply: ForwardReply | QueryError
+) -> ForwardReply | Refused:
+    if isinstance(reply, QueryError):
+        return _refused(status_of(reply), services.store.shown(str(reply)))
+    note(services, body, reply)
+    return reply
+
+
+def _refused(status: int, detail: object) -> Refused:
+    return {"status": status, "detail": detail}
+
+
+def _written(answer: ForwardReply | Refused) -> bytes:
+    return answer.content if isinstance(answer, ForwardReply) else orjson.dumps({"error": answer})
+
+
+async def _aggregate(
+    held: HeldRelease, answers: Sequence[ForwardReply | Refused], level: float
+) -> dict[str, Any] | None:
+    """The JSON of `schemas.batch.AggregateAnswer`."""
+    forecasts = [answer.forecast for answer in answers if isinstance(answer, ForwardReply)]
+    summed = [forecast for forecast in forecasts if forecast is not None]
+    if not summed:
+        return None
+    # Draws of a thousand studios take a tenth of a second, nearly all of it in NumPy.
+    sums = await asyncio.to_thread(held.forecaster.summed, summed, level)
+    return _aggregate_answer(sums, summed, len(answers), level)
+
+
+def _aggregate_answer(
+    sums: ForecastSum, summed: Sequence[Forecast], n_requests: int, level: float
+) -> dict[str, Any]:
+    months = zip(
+        sums.months.astype(str).tolist(),
+        sums.answers.tolist(),
+        sums.revenue.tolist(),
+        sums.intervals.tolist(),
+        strict=True,
+    )
+    return {
+        "answers": len(summed),
+        "studios": sums.studios,
+        "interval_level": level,
+        "months": [
+            {"month": f"{month}-01", "answers": answers, "revenue": revenue, "confidence_interval": interval}
+            for month, answers, revenue, interval in months
+        ],
+        "total_projected_revenue": sums.total_revenue,
+        "total_confidence_interval": list(sums.total_interval),
+        "warnings": list(_warnings(sums, len(summed), n_requests)),
+    }
+
+
+def _warnings(sums: ForecastSum, n_answers: int, n_requests: int) -> list[str]:
+    """What a reader of the sum should know of its parts."""
+    refused, uneven = n_requests - n_answers, bool((sums.answers != n_answers).any())
+    said = {
+        f"{refused} of {n_requests} requests are refused and not in the sum.": refused > 0,
+        "Not all answers project the same months; each month is the sum over those that do.": uneven,
+        f"{n_answers} answers are of {sums.studios} studios: a studio counts once for each of its answers.": (
+            sums.studios < n_answers
+        ),
+    }
+    return [sentence for sentence, holds in said.items() if holds]

@@ -1,0 +1,77 @@
+"""The forward route over a cache: same content, another id, never another release's answer."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_forecaster import FakeForecaster, publish_fake
+from processes import wait_until
+from starlette.testclient import TestClient
+
+FORWARD = "/api/v1/predict/forward"
+
+
+@pytest.fixture
+def forecasts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The studios that the model was asked about, by requests."""
+    asked: list[str] = []
+    answer = FakeForecaster.forecast
+
+    def counting(self: FakeForecaster, queries: Any) -> Any:
+        asked.extend(query.studio_id for query in queries)
+        return answer(self, queries)
+
+    monkeypatch.setattr(FakeForecaster, "forecast", counting)
+    return asked
+
+
+def test_a_kept_answer_has_the_same_content_and_its_own_id(client: TestClient, forecasts: list[str]) -> None:
+    forecasts.clear()
+    body = {"studio_id": "chain-a-1", "levers": {"avg_ticket_price": 150}, "compare_to_status_quo": True}
+    first, second = (client.post(FORWARD, json=body).json() for _ in range(2))
+    assert forecasts == ["chain-a-1"]
+    assert first.pop("scenario_id") != second.pop("scenario_id")
+    assert list(first.items()) == list(second.items())
+    assert client.app.state.services.cache.counters == {"hits": 1, "misses": 1, "errors": 0}
+
+
+def test_another_request_is_not_answered_from_the_cache(client: TestClient, forecasts: list[str]) -> None:
+    forecasts.clear()
+    for months in (3, 4):
+        answer = client.post(FORWARD, json={"studio_id": "chain-a-1", "projection_months": months}).json()
+        assert len(answer["predictions"]) == months
+    assert len(forecasts) == 2
+
+
+def test_no_cache_means_none(tmp_path: Path, client_of: Any, forecasts: list[str]) -> None:
+    publish_fake(tmp_path, 1)
+    with client_of(cache_ttl_seconds=0) as client:
+        forecasts.clear()
+        for _ in range(2):
+            assert client.post(FORWARD, json={"studio_id": "chain-a-1"}).status_code == 200
+        assert client.get("/api/v1/health").json()["cache"] == "off"
+    assert len(forecasts) == 2
+
+
+def test_a_new_release_answers_for_itself(client: TestClient, tmp_path: Path) -> None:
+    body = {"studio_id": "chain-a-1"}
+    assert client.post(FORWARD, json=body).json()["model_version"] == "1"
+    publish_fake(tmp_path, 2)
+    wait_until(lambda: client.get("/api/v1/health").json()["model_version"] == "2")
+    answer = client.post(FORWARD, json=body).json()
+    assert (answer["model_version"], answer["predictions"]["month_1"]["revenue"]) == ("2", 2007.0)
+
+
+def test_a_kept_answer_is_not_for_those_who_may_not_see_its_studio(tmp_path: Path, client_of: Any) -> None:
+    publish_fake(tmp_path, 1)
+    with client_of(api_keys="all,b:chain-b-*") as client:
+        ask = {"url": FORWARD, "json": {"studio_id": "chain-a-1"}}
+        assert client.post(**ask, headers={"X-API-Key": "all"}).status_code == 200
+        assert client.post(**ask, headers={"X-API-Key": "b"}).status_code == 403
+
+
+def test_a_refusal_is_not_kept(client: TestClient, forecasts: list[str]) -> None:
+    forecasts.clear()
+    for _ in range(2):
+        assert client.post(FORWARD, json={"studio_id": "nobody"}).status_code == 404
+    assert len(forecasts) == 2
