@@ -41,7 +41,7 @@ def status() -> None:
         click.echo(f"This version works with schema {SCHEMA_REVISION}.")
         if found is None:
             click.echo(
-                as_called("Its tables are made by the service's start, or by `studio database upgrade`.")
+                as_called("The service makes its tables when it starts, or `studio database upgrade`.")
             )
 
 
