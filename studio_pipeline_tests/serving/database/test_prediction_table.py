@@ -11,8 +11,13 @@ from serving.database import prediction_table
 from serving.database.database import Database
 from serving.database.prediction_table import PredictionTable
 from serving.database.tables import deletions, predictions
-from serving.logged_prediction import LoggedPrediction
 from studio_pipeline.errors import InputError
+
+
+LEVERS = {
+    "sqlite": text("SELECT json_extract(inputs, '$.levers') FROM predictions"),
+    "postgresql": text("SELECT inputs ->> 'levers' FROM predictions"),
+}
 
 
 @pytest.fixture
@@ -62,10 +67,7 @@ def test_the_columns_are_what_the_tables_say(table: PredictionTable, database: D
     table.write([entry(made_at=made_at)])
     with database.reading() as connection:
         row = connection.execute(select(predictions)).one()
-        price = (
-            "inputs ->> 'levers'" if database.dialect == "postgresql" else "json_extract(inputs, '$.levers')"
-        )
-        assert connection.scalar(text(f"SELECT {price} FROM predictions")) == '{"avg_ticket_price":150.0}'  # noqa: S608
+        assert connection.scalar(LEVERS[database.dialect]) == '{"avg_ticket_price":150.0}'
     assert row.made_at == made_at
     assert row.base_month == date(2021, 12, 1)
     assert row.outputs["apple"] == [1e-7, 12345.678901234567]
@@ -104,10 +106,7 @@ def test_what_was_on_its_way_when_a_studio_was_deleted_is_left_out(
     deleted_at = datetime.now(UTC)
     with database.writing() as connection:
         connection.execute(insert(deletions).values(studio_id="mine", deleted_at=deleted_at))
-    late: LoggedPrediction = entry("mine", made_at=deleted_at - timedelta(seconds=3))
-    new, other = (
-        entry("mine", made_at=deleted_at + timedelta(microseconds=1)),
-        entry("other", made_at=late.made_at),
-    )
+    earlier, later = deleted_at - timedelta(seconds=3), deleted_at + timedelta(microseconds=1)
+    late, new, other = entry("mine", made_at=earlier), entry("mine", made_at=later), entry(made_at=earlier)
     table.write([late, new, other])
     assert [table.find(one.id) for one in (late, new, other)] == [None, new, other]
