@@ -13,7 +13,6 @@ from serving.database.prediction_table import PredictionTable
 from serving.database.tables import deletions, predictions
 from studio_pipeline.errors import InputError
 
-
 LEVERS = {
     "sqlite": text("SELECT json_extract(inputs, '$.levers') FROM predictions"),
     "postgresql": text("SELECT inputs ->> 'levers' FROM predictions"),
