@@ -29,3 +29,7 @@ class Outlook:
     responses: Mapping[tuple[str, str], FloatArray]
     execution: Mapping[str, FloatArray]
     has_levers: bool
+
+    def uncertain(self) -> Projected:
+        """The revenue with deviations, given levers carried out as they are."""
+        return Projected(self.projected.revenue, self.scale, self.projected.common)

@@ -5,23 +5,30 @@ often.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from studio_pipeline.errors import QueryError
+from studio_pipeline.forecasting.intervals import IntervalTables
+from studio_pipeline.forecasting.joint_paths import chance_of_more, chances_of_more
 from studio_pipeline.forecasting.outlooks import Outlook
 from studio_pipeline.forecasting.queries import ForwardQuery
 from studio_pipeline.panel.arrays import FloatArray
+from studio_pipeline.planning.differences import AlignedOutlooks, Interval
 
 FEWEST_SCENARIOS, MOST_SCENARIOS = 2, 10
-
-Interval = tuple[float, float]
 
 
 class OutlookSource(Protocol):
     """What a comparison needs of a forecaster."""
+
+    @property
+    def interval_tables(self) -> IntervalTables:
+        """Of the model it answers from."""
 
     def outlooks(self, queries: Sequence[ForwardQuery]) -> Sequence[Outlook]:
         """One outlook a query, in order."""
@@ -88,4 +95,80 @@ def compare_forecasts(
     Raises:
         QueryError: too few or too many queries, one of them can't be answered, or they share no month.
     """
-    raise NotImplementedError
+    if not FEWEST_SCENARIOS <= len(queries) <= MOST_SCENARIOS:
+        raise QueryError(
+            f"{len(queries)} scenarios can't be compared.",
+            f"Name {FEWEST_SCENARIOS} to {MOST_SCENARIOS} of them.",
+        )
+    asked = [replace(query, interval_levels=(level,)) for query in queries]
+    bases = [outlook.forecast.base_month for outlook in forecaster.outlooks(asked)]
+    months = _shared_months(bases, asked)
+    outlooks = forecaster.outlooks(
+        [
+            _until(query, int((months[-1] - base).astype(int)))
+            for query, base in zip(asked, bases, strict=True)
+        ]
+    )
+    aligned = AlignedOutlooks(forecaster.interval_tables, outlooks, months)
+    return Comparison(
+        months,
+        level,
+        tuple(_outcome(aligned, place, level) for place in range(len(outlooks))),
+        *_chances(aligned),
+    )
+
+
+def _shared_months(bases: Sequence[np.datetime64], queries: Sequence[ForwardQuery]) -> NDArray[np.datetime64]:
+    """(M,) the months that all queries project.
+
+    Raises:
+        QueryError: there is none.
+    """
+    spans = [(base + 1, base + query.projection_months) for base, query in zip(bases, queries, strict=True)]
+    first, last = max(start for start, _ in spans), min(end for _, end in spans)
+    if last < first:
+        told = ", ".join(f"{start}-01 to {end}-01" for start, end in spans)
+        raise QueryError(
+            f"These scenarios share no month: they project {told}.",
+            "Compare scenarios of nearby base months, or project more months.",
+        )
+    return np.asarray(np.arange(first, last + 1))
+
+
+def _until(query: ForwardQuery, projection_months: int) -> ForwardQuery:
+    """A query over fewer months; steps of its plan that come later change nothing in them."""
+    steps = tuple(step for step in query.lever_plan if step.from_month <= projection_months)
+    return replace(query, projection_months=projection_months, lever_plan=steps)
+
+
+def _outcome(aligned: AlignedOutlooks, place: int, level: float) -> ScenarioOutcome:
+    forecast, inside = aligned.outlooks[place].forecast, aligned.inside(place)
+    difference = aligned.difference(place, 0)
+    revenue = forecast.revenue[inside]
+    return ScenarioOutcome(
+        studio_id=forecast.studio_id,
+        base_month=forecast.base_month,
+        revenue=revenue,
+        interval=forecast.intervals[level][inside],
+        member_count=forecast.member_count[inside],
+        total_revenue=float(revenue.sum()),
+        total_interval=aligned.total_interval(place, level),
+        difference=difference.mean,
+        difference_interval=difference.interval(level),
+        total_difference=difference.total,
+        total_difference_interval=difference.total_interval(level),
+        warnings=forecast.warnings,
+    )
+
+
+def _chances(aligned: AlignedOutlooks) -> tuple[FloatArray, FloatArray]:
+    """(N, N) of the total and (M, N, N) of each month."""
+    n = len(aligned.outlooks)
+    total, by_month = np.full((n, n), 0.5), np.full((len(aligned.months), n, n), 0.5)
+    for one, other in combinations(range(n), 2):
+        difference = aligned.difference(one, other)
+        total[one, other] = chance_of_more(difference.total_draws)
+        by_month[:, one, other] = chances_of_more(difference.draws)
+        total[other, one] = 1 - total[one, other]
+        by_month[:, other, one] = 1 - by_month[:, one, other]
+    return total, by_month
