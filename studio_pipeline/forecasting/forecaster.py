@@ -11,6 +11,7 @@ import numpy as np
 from studio_pipeline.errors import QueryError, UnknownStudioError
 from studio_pipeline.forecasting.bounds import Range
 from studio_pipeline.forecasting.core import core_states, origin_terms, project_flows
+from studio_pipeline.forecasting.core_views import CoreView, core_view
 from studio_pipeline.forecasting.execution import execution_effects
 from studio_pipeline.forecasting.flow_terms import FlowTerms
 from studio_pipeline.forecasting.forecast_answers import AnswerParts, Answers
@@ -55,6 +56,7 @@ class Forecaster:
         self.model, self.panel = model, panel
         preparation = Preparation(model, panel)
         self._graphs = preparation.graphs
+        self._states = preparation.states
         self._store = OriginStore(preparation)
         self._effects = model.core.responses.effects
         self._answers = Answers(model)
@@ -94,6 +96,14 @@ class Forecaster:
             QueryError: of the first query that can't be answered.
         """
         return [self._answers.outlook(self._parts_of(query)) for query in queries]
+
+    def core_view(self, query: ForwardQuery) -> CoreView:
+        """The base month of a query and the months after it as the core sees them, under the query's levers.
+
+        Raises:
+            QueryError: the studio has no history, or not that month.
+        """
+        return core_view(self._states, *locate(query, self.panel), lever_paths([query]))
 
     def _parts_of(self, query: ForwardQuery) -> AnswerParts:
         if query.studio_id not in self.panel.rows:
