@@ -7,31 +7,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from studio_pipeline.errors import QueryError
-from studio_pipeline.forecasting.intervals import IntervalTables
 from studio_pipeline.forecasting.joint_paths import chance_of_more, chances_of_more
-from studio_pipeline.forecasting.outlooks import Outlook
 from studio_pipeline.forecasting.queries import ForwardQuery
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline.planning.differences import AlignedOutlooks, Interval
+from studio_pipeline.planning.differences import AlignedOutlooks, Interval, OutlookSource
 
 FEWEST_SCENARIOS, MOST_SCENARIOS = 2, 10
-
-
-class OutlookSource(Protocol):
-    """What a comparison needs of a forecaster."""
-
-    @property
-    def interval_tables(self) -> IntervalTables:
-        """Of the model it answers from."""
-
-    def outlooks(self, queries: Sequence[ForwardQuery]) -> Sequence[Outlook]:
-        """One outlook a query, in order."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +19,24 @@ from numpy.typing import NDArray
 from studio_pipeline.forecasting.intervals import IntervalTables
 from studio_pipeline.forecasting.joint_paths import aligned_paths, difference_paths, outer_ends
 from studio_pipeline.forecasting.outlooks import Outlook
+from studio_pipeline.forecasting.queries import ForwardQuery
 from studio_pipeline.panel.arrays import FloatArray
 
 _ROUNDING = 1e-6
 
 Key = TypeVar("Key", bound=Hashable)
 Interval = tuple[float, float]
+
+
+class OutlookSource(Protocol):
+    """What comparisons need of a forecaster."""
+
+    @property
+    def interval_tables(self) -> IntervalTables:
+        """Of the model it answers from."""
+
+    def outlooks(self, queries: Sequence[ForwardQuery]) -> Sequence[Outlook]:
+        """One outlook a query, in order."""
 
 
 @dataclass(frozen=True)
