@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from serving.access import AccessRules
 from serving.model_store import LoadForecaster, ModelStore
+from serving.narrator import Narrator
 from studio_pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -23,11 +24,13 @@ class Services:
         settings: as read when the application started.
         access: who may ask.
         store: the release that answers.
+        narrator: writes summaries; None where no key is set.
     """
 
     settings: Settings
     access: AccessRules
     store: ModelStore
+    narrator: Narrator | None
 
 
 @asynccontextmanager
@@ -41,8 +44,21 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
     store = ModelStore(settings.home, settings.model_version, load)
     await asyncio.to_thread(store.refresh)
     store.warn_if_empty()
-    async with _watched(store):
-        yield Services(settings, AccessRules(settings.api_keys), store)
+    async with _watched(store), _narrator(settings) as narrator:
+        yield Services(settings, AccessRules(settings.api_keys), store, narrator)
+
+
+@asynccontextmanager
+async def _narrator(settings: Settings) -> AsyncIterator[Narrator | None]:
+    """The narrator, where the settings have a key for one."""
+    if settings.openai_api_key is None:
+        yield None
+        return
+    narrator = Narrator(settings.openai_api_key, settings.openai_base_url, settings.openai_model)
+    try:
+        yield narrator
+    finally:
+        await narrator.close()
 
 
 @asynccontextmanager

@@ -94,7 +94,7 @@ _MEANINGS = {
     400: "A body that is no JSON.",
     401: "No valid API key.",
     403: "From elsewhere where no keys are set, or a studio that the key does not open.",
-    404: "A studio without history, and not all eight levers are given.",
+    404: "There is no such studio; a forecast of one without history needs all eight levers.",
     422: "A field that can't be taken: unknown, of the wrong type, out of bounds, or not in the data.",
     503: "No release is published yet, or none can be loaded; the detail says what to do.",
 }

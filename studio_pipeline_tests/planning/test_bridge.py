@@ -129,6 +129,20 @@ def test_a_season_is_what_the_month_of_the_year_brings_at_both_ends() -> None:
     assert amounts(bridge) == pytest.approx({"level": 5.0, "season": -145.0, "model_correction": 3.0})
 
 
+def test_customers_of_whom_nobody_knows_who_came_back_are_one_part() -> None:
+    """60 customers of a usual 50 in a busy month go to 55 in a month that is usual."""
+    view = CoreView(
+        ahead=months(revenue=550.0, members=55.0, price=10.0, mix=0.0),
+        ahead_without_season=months(revenue=550.0, members=55.0, price=10.0, mix=0.0),
+        now=months(revenue=600.0, members=60.0, price=10.0, mix=0.0),
+        now_without_season=months(revenue=500.0, members=50.0, price=10.0, mix=0.0),
+    )
+    bridge = revenue_bridge(KnownMonth(600.0, 60.0, np.nan), view, 550.0, 1)
+    expected = {"members": 50.0, "price": 0.0, "mix": 0.0, "season": -100.0, "model_correction": 0.0}
+    assert amounts(bridge) == pytest.approx(expected)
+    assert (bridge.joined, bridge.left) == (None, None)
+
+
 def test_a_change_of_nothing_has_no_shares() -> None:
     bridge = revenue_bridge(KNOWN, view_of(hand_made_terms()), 24_000.0, 3)
     assert {driver.share for driver in bridge.drivers} == {None}
