@@ -16,7 +16,16 @@ from serving.access import AccessGuard
 from serving.errors import add_error_handlers
 from serving.logs import RequestLog, logging_to
 from serving.model_store import LoadForecaster, load_forecaster
-from serving.routes import documentation, health, models, predictions, records, scenarios, studios
+from serving.routes import (
+    documentation,
+    health,
+    insights,
+    models,
+    predictions,
+    records,
+    scenarios,
+    studios,
+)
 from serving.services import running_services
 from studio_pipeline.settings import Settings, read_settings
 
@@ -45,7 +54,7 @@ def create_app(settings: Settings | None = None, load: LoadForecaster = load_for
     app = FastAPI(
         title=TITLE, description=DESCRIPTION, version="1", lifespan=lifespan, docs_url=None, redoc_url=None
     )
-    for resource in (predictions, scenarios, studios, records, models, health):
+    for resource in (predictions, scenarios, insights, studios, records, models, health):
         app.include_router(resource.router, prefix=API)
     app.include_router(documentation.router)
     add_error_handlers(app)

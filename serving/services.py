@@ -13,6 +13,7 @@ from serving.database.database import Database
 from serving.database.health import DatabaseHealth
 from serving.database.prediction_table import PredictionTable
 from serving.model_store import LoadForecaster, ModelStore
+from serving.narrator import Narrator
 from serving.prediction_log import PredictionLog
 from serving.prediction_spool import PredictionSpool
 from serving.scenario_store import ScenarioStore
@@ -35,6 +36,7 @@ class Services:
         predictions: the log of what was answered.
         scenarios: what was saved.
         records: what is kept of one studio.
+        narrator: writes summaries; None where no key is set.
     """
 
     settings: Settings
@@ -45,6 +47,7 @@ class Services:
     predictions: PredictionLog
     scenarios: ScenarioStore
     records: StudioRecords
+    narrator: Narrator | None
 
 
 @asynccontextmanager
@@ -62,6 +65,7 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
         _watched(store),
         _prepared(Database(settings)) as database,
         _written(settings, database) as log,
+        _narrator(settings) as narrator,
     ):
         yield Services(
             settings=settings,
@@ -72,7 +76,21 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
             predictions=log,
             scenarios=ScenarioStore(database),
             records=StudioRecords(database, log),
+            narrator=narrator,
         )
+
+
+@asynccontextmanager
+async def _narrator(settings: Settings) -> AsyncIterator[Narrator | None]:
+    """The narrator, where the settings have a key for one."""
+    if settings.openai_api_key is None:
+        yield None
+        return
+    narrator = Narrator(settings.openai_api_key, settings.openai_base_url, settings.openai_model)
+    try:
+        yield narrator
+    finally:
+        await narrator.close()
 
 
 @asynccontextmanager

@@ -94,7 +94,7 @@ _MEANINGS = {
     400: "A body that is no JSON.",
     401: "No valid API key.",
     403: "From elsewhere where no keys are set, or a studio that the key does not open.",
-    404: "A studio without history where not all eight levers are given, or an id of nothing that is kept.",
+    404: "There is no such studio (one without history needs all eight levers), or nothing of this id.",
     422: "A field that can't be taken: unknown, of the wrong type, out of bounds, or not in the data.",
     503: "No release is there to answer from, or the database is away; the detail says what to do.",
 }
