@@ -241,3 +241,14 @@ def test_a_key_learns_nothing_of_other_studios(
             assert response.status_code == 403
         assert len(client.get(SCENARIOS, headers=keys["all"]).json()["scenarios"]) == 5
         assert client.get(SCENARIOS).status_code == 401
+
+
+def test_what_one_worker_has_just_answered_another_one_saves(
+    client_of: Any, tmp_path: Path, database_settings: dict[str, str]
+) -> None:
+    publish_fake(tmp_path, 1)
+    with client_of(**database_settings) as one, client_of(**database_settings) as other:
+        answer = one.post(FORWARD, json=REQUEST).json()
+        saved = save(other, request=None, scenario_id=answer["scenario_id"])
+        assert saved["answer"] == answer
+        assert one.get(SCENARIOS).json()["scenarios"] == [saved]
