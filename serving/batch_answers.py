@@ -35,8 +35,8 @@ async def answer_batch(
 ) -> bytes:
     """The JSON of `schemas.batch.BatchAnswer`.
 
-    Nothing is taken from the cache: together, answers cost little more than looking for them there. Each answer
-    goes into the log of predictions.
+    Nothing is taken from the cache: together, answers cost little more than looking for them there.
+    Each answer goes into the log of predictions.
 
     Args:
         services: of the running application.

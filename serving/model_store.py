@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Protocol
 
 from studio_pipeline.errors import NoReleaseError, QueryError, ReleaseError, StudioError
+from studio_pipeline.forecasting.core_views import CoreView
 from studio_pipeline.forecasting.forecast_sums import ForecastSum
 from studio_pipeline.forecasting.forecaster import Forecaster
+from studio_pipeline.forecasting.intervals import IntervalTables
 from studio_pipeline.forecasting.model import StudioModel
+from studio_pipeline.forecasting.outlooks import Outlook
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.bundles import model_manifests, model_versions
@@ -52,11 +55,21 @@ class Forecasting(Protocol):
     def panel(self) -> StudioPanel:
         """The months it answers from."""
 
+    @property
+    def interval_tables(self) -> IntervalTables:
+        """Of its model."""
+
     def forecast(self, queries: Sequence[ForwardQuery]) -> Sequence[Forecast | QueryError]:
         """One answer or error a query, in order."""
 
     def summed(self, forecasts: Sequence[Forecast], level: float) -> ForecastSum:
         """The sum over some of its answers."""
+
+    def outlooks(self, queries: Sequence[ForwardQuery]) -> Sequence[Outlook]:
+        """One answer a query, in order, with what its uncertainty is made of."""
+
+    def core_view(self, query: ForwardQuery) -> CoreView:
+        """The base month of a query and the months after it as the core sees them."""
 
 
 LoadForecaster = Callable[[Path, StudioPanel], Forecasting]

@@ -20,6 +20,8 @@ AT_ONCE = 500
 RETRY_SECONDS = 1.0
 """How long the database is left alone after it has refused."""
 
+TELL_SECONDS = 60.0
+
 Write = Callable[[Sequence[LoggedPrediction]], None]
 """Keeps entries in the database, all or none, or raises `DatabaseError` or `InputError`."""
 
@@ -39,7 +41,7 @@ class Delivery:
         self._write = write
         self._spool = spool
         self._retry_at = 0.0
-        self._disk_refuses = False
+        self._told_at: dict[str, float] = {}
         self.counters = {"written": 0, "spooled": 0, "dropped": 0}
 
     def deliver(self, entries: Sequence[LoggedPrediction]) -> None:
@@ -68,12 +70,9 @@ class Delivery:
         lines = [line for entry in entries if (line := _line(entry)) is not None]
         try:
             kept = self._spool.append(lines)
-            self._disk_refuses = False
         except OSError as error:
             kept = 0
-            if not self._disk_refuses:
-                logger.warning("Predictions can't be spooled: %s.", error.strerror or error)
-            self._disk_refuses = True
+            self._tell(f"Predictions can't be spooled: {error.strerror or error}.")
         self.counters["spooled"] += kept
         self._drop(len(entries) - kept, "found no room in the spool")
 
@@ -82,7 +81,7 @@ class Delivery:
         try:
             self._drop(self._spool.adopt(), "were torn when a process ended")
         except OSError as error:
-            logger.warning("The spools of other processes can't be looked at: %s.", error.strerror or error)
+            self._tell(f"The spools of other processes can't be looked at: {error.strerror or error}.")
 
     def _try(self, entries: Sequence[LoggedPrediction]) -> bool:
         """Write entries; False where the database is away."""
@@ -107,7 +106,14 @@ class Delivery:
     def _drop(self, entries: int, why: str) -> None:
         if entries:
             self.counters["dropped"] += entries
-            logger.warning("%d logged predictions %s and are dropped.", entries, why)
+            self._tell(f"Logged predictions {why} and are dropped; /metrics counts them.")
+
+    def _tell(self, what: str) -> None:
+        """Say something in the log, once in a while however often it happens."""
+        now = time.monotonic()
+        if now >= self._told_at.get(what, -TELL_SECONDS) + TELL_SECONDS:
+            self._told_at[what] = now
+            logger.warning(what)
 
 
 def _line(entry: LoggedPrediction) -> bytes | None:

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.2
 CLOSE_SECONDS = 5.0
-PRUNE_SECONDS = 3600.0
+UPKEEP_SECONDS = 600.0
 MAX_QUEUED_BYTES = 64 * 2**20
 """What may wait in memory while the database is slow to refuse; some twenty thousand answers."""
 
@@ -58,7 +58,7 @@ class PredictionLog:
         self._spool = spool
         self._delivery = Delivery(store.write, spool)
         self._retention_days = retention_days
-        self._prune_at = time.monotonic()
+        self._upkeep_at = time.monotonic()
         self._lock = Lock()
         self._queue: dict[str, LoggedPrediction] = {}
         self._queued_bytes = 0
@@ -140,7 +140,6 @@ class PredictionLog:
         return None if line is None else from_line(line)
 
     def _run(self) -> None:
-        self._delivery.adopt()
         while True:
             ends = self._ends
             try:
@@ -149,7 +148,7 @@ class PredictionLog:
             except Exception:
                 logger.exception("%d logged predictions are lost.", len(self._on_the_way))
                 self._delivery.counters["dropped"] += len(self._on_the_way)
-            self._on_the_way = {}
+                self._on_the_way = {}
             self._idle.set()
             if ends:
                 return
@@ -160,16 +159,17 @@ class PredictionLog:
         with self._lock:
             self._on_the_way, self._queue, self._queued_bytes = self._queue, {}, 0
         self._delivery.deliver(list(self._on_the_way.values()))
-        if self._retention_days and time.monotonic() >= self._prune_at:
-            self._prune()
-
-    def _prune(self) -> None:
-        """Delete a few old entries; more at the next look, until none is left."""
-        before = datetime.now(UTC) - timedelta(days=self._retention_days)
-        try:
-            deleted = self._store.prune(before)
-        except DatabaseError:
-            deleted = 0
-        if not deleted:
+        self._on_the_way = {}
+        if time.monotonic() >= self._upkeep_at:
             self._delivery.adopt()
-            self._prune_at = time.monotonic() + PRUNE_SECONDS
+            if not self._prune():
+                self._upkeep_at = time.monotonic() + UPKEEP_SECONDS
+
+    def _prune(self) -> int:
+        """Delete some of the old entries, and say how many; the next look takes more, until none is left."""
+        if not self._retention_days:
+            return 0
+        try:
+            return self._store.prune(datetime.now(UTC) - timedelta(days=self._retention_days))
+        except DatabaseError:
+            return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
@@ -156,6 +156,7 @@ class PredictionSpool:
         """
         with self._lock:
             held = {file.path for file in self._files()}
+            # Their names begin with the time, so that the oldest comes first.
             paths = [path for path in sorted(self._folder.glob(f"*{SUFFIX}")) if path not in held]
             found = [file for path in paths if (file := _take_over(path)) is not None]
             self._adopted += [file for file in found if file.waiting]
@@ -178,7 +179,7 @@ class PredictionSpool:
 def _create(folder: Path) -> SpoolFile:
     folder.mkdir(parents=True, exist_ok=True)
     while True:
-        path = folder / f"predictions-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
+        path = folder / f"predictions-{time.time_ns()}-{os.getpid()}{SUFFIX}"
         # Another process may take it for a dead one's before it is locked.
         if (file := _lock(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)) is not None:
             return file

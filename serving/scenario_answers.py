@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
+from serving.comparison_answers import comparison_answer
 from serving.scenario_store import Scenario
 from serving.schemas.forward import ForwardRequest
 from studio_pipeline.errors import InputError
+from studio_pipeline.planning.comparison import Comparison
 from studio_pipeline.publishing.releases import Release
 
 
@@ -98,7 +100,26 @@ def request_of(scenario: Scenario) -> ForwardRequest:
         ) from error
 
 
-def release_warnings(scenarios: list[Scenario], release: Release) -> list[str]:
+def compared_answer(
+    scenarios: Sequence[Scenario], comparison: Comparison, release: Release
+) -> dict[str, Any]:
+    """The JSON of `schemas.comparison.ComparisonAnswer`.
+
+    Args:
+        scenarios: in the order of the comparison's.
+        comparison: of them, from `release`.
+        release: that answered.
+    """
+    answer = comparison_answer([(scenario.id, scenario.name) for scenario in scenarios], comparison)
+    return {
+        "model_version": release.model_version,
+        "data_version": release.data_version,
+        **answer,
+        "warnings": [*answer["warnings"], *_release_warnings(scenarios, release)],
+    }
+
+
+def _release_warnings(scenarios: Sequence[Scenario], release: Release) -> list[str]:
     """One sentence for each scenario whose saved answer came from another release than the one given."""
     return [
         f"{scenario.name!r} was saved from release {scenario.release_version}; here it is run on release"

@@ -15,6 +15,7 @@ from serving.database.health import DatabaseHealth
 from serving.database.prediction_table import PredictionTable
 from serving.metrics import ServiceMetrics
 from serving.model_store import LoadForecaster, ModelStore
+from serving.narrator import Narrator
 from serving.prediction_log import PredictionLog
 from serving.prediction_spool import PredictionSpool
 from serving.rate_limits import RateLimits, open_rate_limits
@@ -40,6 +41,7 @@ class Services:
         predictions: the log of what was answered.
         scenarios: what was saved.
         records: what is kept of one studio.
+        narrator: writes summaries; None where no key is set.
     """
 
     settings: Settings
@@ -53,6 +55,7 @@ class Services:
     predictions: PredictionLog
     scenarios: ScenarioStore
     records: StudioRecords
+    narrator: Narrator | None
 
 
 @asynccontextmanager
@@ -81,9 +84,23 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
             predictions=predictions,
             scenarios=ScenarioStore(database),
             records=StudioRecords(database, predictions),
+            narrator=await enter(_narrator(settings)),
         )
         await enter(_measured(services))
         yield services
+
+
+@asynccontextmanager
+async def _narrator(settings: Settings) -> AsyncIterator[Narrator | None]:
+    """The narrator, where the settings have a key for one."""
+    if settings.openai_api_key is None:
+        yield None
+        return
+    narrator = Narrator(settings.openai_api_key, settings.openai_base_url, settings.openai_model)
+    try:
+        yield narrator
+    finally:
+        await narrator.close()
 
 
 @asynccontextmanager

@@ -180,7 +180,7 @@ class Settings(BaseSettings):
     )
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: Url | None = Field(None, validation_alias="OPENAI_BASE_URL")
-    openai_model: str | None = Field(None, validation_alias="OPENAI_MODEL")
+    openai_model: str = Field("gpt-4o-mini", validation_alias="OPENAI_MODEL")
 
 
 def setting_names() -> dict[str, str]:

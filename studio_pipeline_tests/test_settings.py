@@ -59,9 +59,11 @@ def test_keys_carry_patterns_and_never_show(monkeypatch: pytest.MonkeyPatch) -> 
     ("name", "value", "part"),
     [
         ("STUDIO_DATABASE_URL", "nonsense", "URL"),
+        ("STUDIO_DATABASE_URL", "mysql://user@host/name", "postgresql://USER:PASSWORD@HOST:PORT/DATABASE"),
         ("STUDIO_DATABASE_POOL_SIZE", "ten", "integer"),
         ("STUDIO_DATABASE_POOL_SIZE", "0", "greater than or equal to 1"),
         ("STUDIO_DATABASE_MAX_OVERFLOW", "-1", "greater than or equal to 0"),
+        ("STUDIO_LOG_RETENTION_DAYS", "-1", "greater than or equal to 0"),
         ("STUDIO_REDIS_URL", "localhost", "URL"),
         ("STUDIO_CACHE_TTL_SECONDS", "-5", "greater than or equal to 0"),
         ("STUDIO_API_KEYS", ":chain-*", "a key is empty"),

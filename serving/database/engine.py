@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 
 from studio_pipeline.errors import SettingsError
 from studio_pipeline.settings import Settings
@@ -98,18 +98,34 @@ def _prepare_sqlite(engine: Engine) -> None:
     def make_folder(_: object, __: object, arguments: list[str], ___: object) -> None:
         Path(arguments[0]).parent.mkdir(parents=True, exist_ok=True)
 
+    @event.listens_for(engine, "checkout")
+    def look_at_file(_: object, record: Any, __: object) -> None:
+        # What is written to a file that was deleted or replaced is lost.
+        if _identity(engine.url) != record.info["file"]:
+            raise DisconnectionError
+
     @event.listens_for(engine, "connect")
-    def set_up(connection: Any, _: object) -> None:
+    def set_up(connection: Any, record: Any) -> None:
         # Python's own transactions would leave the making of tables outside.
         connection.isolation_level = None
         for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
             connection.execute(f"PRAGMA {pragma}")
+        record.info["file"] = _identity(engine.url)
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
         # A writer waits for the lock at its first line; one that has read before could not wait for it.
         writes = connection.get_execution_options().get("writes", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _identity(url: URL) -> tuple[int, int] | None:
+    """Which file an SQLite URL means now; None where there is none."""
+    try:
+        found = Path(url.database or "").stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _bound_postgresql(engine: Engine, answer_seconds: float) -> None:

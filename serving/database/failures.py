@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,9 +37,15 @@ def database_errors() -> Iterator[None]:
     except (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError) as error:
         raise DatabaseError(UNREACHABLE, REMEDY) from error
     except exc.DBAPIError as error:
-        if error.connection_invalidated or getattr(error.orig, "sqlstate", None) in _STATES_THAT_PASS:
-            raise DatabaseError(UNREACHABLE, REMEDY) from error
-        raise
-    except OSError as error:
-        # The folder of an SQLite file can't be made.
+        if not _is_away(error):
+            raise
         raise DatabaseError(UNREACHABLE, REMEDY) from error
+    except (OSError, sqlite3.DatabaseError) as error:
+        # The folder of an SQLite file can't be made, or its file can't be opened.
+        raise DatabaseError(UNREACHABLE, REMEDY) from error
+
+
+def _is_away(error: exc.DBAPIError) -> bool:
+    """Whether the database is to blame, and not the statement; the plain error is a file that is none."""
+    state = getattr(error.orig, "sqlstate", None)
+    return error.connection_invalidated or type(error) is exc.DatabaseError or state in _STATES_THAT_PASS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 import orjson
@@ -11,15 +12,24 @@ from serving.answers import FastJSONResponse
 from serving.context import held_release, services_of, visible_studios
 from serving.forward_answers import answer_forward
 from serving.model_store import HeldRelease
-from serving.scenario_answers import request_of, rerun_answer, scenario_answer
+from serving.scenario_answers import compared_answer, request_of, rerun_answer, scenario_answer
 from serving.scenario_store import Scenario, unknown_scenario
 from serving.schemas.common import StudioId, problems
+from serving.schemas.comparison import ComparisonAnswer
 from serving.schemas.forward import ForwardRequest
-from serving.schemas.scenarios import RerunAnswer, SaveScenarioRequest, ScenarioAnswer, ScenariosAnswer
+from serving.schemas.scenarios import (
+    CompareScenariosRequest,
+    RerunAnswer,
+    SaveScenarioRequest,
+    ScenarioAnswer,
+    ScenariosAnswer,
+)
 from serving.services import Services
+from serving.strict_json import StrictJsonRoute
 from studio_pipeline.errors import InputError, UnknownScenarioError
+from studio_pipeline.planning.comparison import compare_forecasts
 
-router = APIRouter(prefix="/scenarios", tags=["scenarios"])
+router = APIRouter(prefix="/scenarios", tags=["scenarios"], route_class=StrictJsonRoute)
 
 CREATED = 201
 
@@ -82,6 +92,16 @@ async def rerun_scenario(scenario_id: str, request: Request) -> FastJSONResponse
     held = held_release(request)
     answer = await _answered(services_of(request), held, request_of(scenario))
     return FastJSONResponse(rerun_answer(scenario, answer, held.release))
+
+
+@router.post("/compare", response_model=ComparisonAnswer, responses=problems(400, 401, 403, 404, 422, 503))
+async def compare_scenarios(body: CompareScenariosRequest, request: Request) -> FastJSONResponse:
+    """Saved scenarios month by month, all run on the release that answers now, beside the first of them."""
+    scenarios = [await _saved(request, scenario_id) for scenario_id in body.scenario_ids]
+    held = held_release(request)
+    queries = [request_of(scenario).to_query() for scenario in scenarios]
+    comparison = await asyncio.to_thread(compare_forecasts, held.forecaster, queries, body.interval_level)
+    return FastJSONResponse(compared_answer(scenarios, comparison, held.release))
 
 
 async def _saved(request: Request, scenario_id: str) -> Scenario:

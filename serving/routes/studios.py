@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-from fastapi import APIRouter, Request
+from typing import Annotated
 
+import numpy as np
+from fastapi import APIRouter, Query, Request
+
+from serving.answers import FastJSONResponse
 from serving.context import held_release, visible_studios
 from serving.schemas.common import problems
-from serving.schemas.studios import StudioEntry, StudiosAnswer
+from serving.schemas.studios import HistoryAnswer, HistoryRange, StudioEntry, StudiosAnswer
+from serving.studio_histories import studio_history
 from studio_pipeline.panel.arrays import StudioPanel
 
 router = APIRouter(prefix="/studios", tags=["studios"])
@@ -19,6 +23,19 @@ def list_studios(request: Request) -> StudiosAnswer:
     held, visible = held_release(request), visible_studios(request)
     studios = [entry for entry in describe_studios(held.forecaster.panel) if visible.allows(entry.studio_id)]
     return StudiosAnswer(data_version=held.release.data_version, studios=studios)
+
+
+@router.get(
+    "/{studio_id:path}/history", response_model=HistoryAnswer, responses=problems(401, 403, 404, 422, 503)
+)
+def show_history(
+    studio_id: str, wanted: Annotated[HistoryRange, Query()], request: Request
+) -> FastJSONResponse:
+    """A studio's months as the service holds them, and what follows from them."""
+    visible_studios(request).require(studio_id)
+    held = held_release(request)
+    history = studio_history(held.forecaster.panel, studio_id, wanted)
+    return FastJSONResponse({"data_version": held.release.data_version, **history})
 
 
 def describe_studios(panel: StudioPanel) -> list[StudioEntry]:

@@ -99,7 +99,7 @@ _MEANINGS = {
     400: "A body that can't be read: no UTF-8, or nested too deeply.",
     401: "No valid API key.",
     403: "From elsewhere where no keys are set, or a studio that the key does not open.",
-    404: "A studio without history where not all eight levers are given, or an id of nothing that is kept.",
+    404: "There is no such studio (one without history needs all eight levers), or nothing of this id.",
     408: "The body did not arrive in time.",
     413: "The body is larger than 2 MiB.",
     415: "The body is compressed or encoded.",

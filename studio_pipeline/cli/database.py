@@ -37,12 +37,11 @@ def status() -> None:
 
     with _database() as database:
         found = database.revision()
-        click.echo(
-            f"{database.place} is at schema {found or 'none'}; this version works with {SCHEMA_REVISION}."
-        )
+        click.echo(f"{database.place} is at schema {found or 'none'}.")
+        click.echo(f"This version works with schema {SCHEMA_REVISION}.")
         if found is None:
             click.echo(
-                as_called("`studio database upgrade`, or the service's first start, makes the tables.")
+                as_called("The service makes its tables when it starts, or `studio database upgrade`.")
             )
 
 

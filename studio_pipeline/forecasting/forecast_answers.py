@@ -6,17 +6,24 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 
 from studio_pipeline.forecasting.given_months import FirstMonths
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.joint_paths import Projected, difference_interval
+from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 from studio_pipeline.forecasting.lever_shares import widening_outside
 from studio_pipeline.forecasting.model import StudioModel
+from studio_pipeline.forecasting.outlooks import Outlook
 from studio_pipeline.forecasting.queries import Deviations, Forecast, ForwardQuery, LeverEffect, StatusQuo
 from studio_pipeline.forecasting.query_warnings import KnownOfStudio, warnings_of
-from studio_pipeline.forecasting.response_uncertainty import regressor_changes, response_deviation
+from studio_pipeline.forecasting.response_uncertainty import (
+    regressor_changes,
+    response_deviation,
+    response_shifts,
+)
 from studio_pipeline.panel.arrays import FloatArray
 
 _EFFECT_OF: Mapping[str, tuple[str, ...]] = {
@@ -26,6 +33,8 @@ _EFFECT_OF: Mapping[str, tuple[str, ...]] = {
 }
 """Responses that a lever acts through; the first that the data show is told."""
 _MOST_STUDIOS = 4096
+
+Measured = TypeVar("Measured")
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,22 @@ class Answers:
                 found[order] = self._forecast(one, spread, band)
         return [found[order] for order in range(len(asked))]
 
+    def outlook(self, parts: AnswerParts) -> Outlook:
+        """The answer with what its uncertainty is made of."""
+        months, query = parts.query.projection_months, parts.query
+        (forecast,), spread = self.answer([parts]), self._spread(parts, months)
+        shifts = _through_responses(parts, response_shifts)
+        names = [name for name in HELD_LEVERS if name in parts.levers]
+        executed = np.zeros((len(names), months)) if parts.execution is None else parts.execution
+        return Outlook(
+            forecast,
+            Projected(forecast.revenue, spread.exact, spread.common),
+            spread.month,
+            shifts,
+            dict(zip(names, executed[:, :months] * forecast.revenue, strict=True)),
+            bool(query.levers or query.lever_plan),
+        )
+
     def _bands(
         self, asked: Sequence[AnswerParts], spreads: Sequence[_Spread], levels: tuple[float, ...]
     ) -> list[_Bands]:
@@ -183,15 +208,7 @@ class Answers:
         months = parts.query.projection_months
         given = Projected(parts.given[0, :months], spread.exact, spread.common)
         usual = Projected(parts.free[0, :months], parts.scale[:months])
-        levers = {name: np.array(path) for name, path in parts.levers.items()}
-        deviation = response_deviation(
-            parts.known.effects,
-            given.revenue,
-            parts.given[2, :months],
-            regressor_changes(levers, parts.known.usual),
-            levers,
-        )
-        deviation = np.hypot(deviation, spread.total_execution / months)
+        deviation = np.hypot(_through_responses(parts, response_deviation), spread.total_execution / months)
         level = parts.query.interval_levels[0]
         ends = difference_interval(self._model.intervals, given, usual, deviation, level)
         total = float(usual.revenue.sum())
@@ -209,6 +226,19 @@ def _execution(parts: AnswerParts, months: int) -> FloatArray:
     if parts.execution is None:
         return _EXACTLY[:, :months]
     return parts.execution[:, :months] * parts.given[0, :months]
+
+
+def _through_responses(parts: AnswerParts, measure: Callable[..., Measured]) -> Measured:
+    """`response_deviation` or `response_shifts` of an answer."""
+    months = parts.query.projection_months
+    levers = {name: np.array(path) for name, path in parts.levers.items()}
+    return measure(
+        parts.known.effects,
+        parts.given[0, :months],
+        parts.given[2, :months],
+        regressor_changes(levers, parts.known.usual),
+        levers,
+    )
 
 
 def _in_order(bounds: FloatArray, mean: FloatArray) -> FloatArray:

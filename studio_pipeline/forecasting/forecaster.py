@@ -11,15 +11,18 @@ import numpy as np
 from studio_pipeline.errors import QueryError, UnknownStudioError
 from studio_pipeline.forecasting.bounds import Range
 from studio_pipeline.forecasting.core import core_states, origin_terms, project_flows
+from studio_pipeline.forecasting.core_views import CoreView, core_view
 from studio_pipeline.forecasting.execution import execution_effects
 from studio_pipeline.forecasting.flow_terms import FlowTerms
 from studio_pipeline.forecasting.forecast_answers import AnswerParts, Answers
 from studio_pipeline.forecasting.forecast_sums import ForecastSum, sum_forecasts
 from studio_pipeline.forecasting.given_months import FirstMonths, first_months
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.intervals import IntervalTables
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.new_studios import new_studio_panel
 from studio_pipeline.forecasting.origin_store import OriginStore, Place, gathered
+from studio_pipeline.forecasting.outlooks import Outlook
 from studio_pipeline.forecasting.preparation import Preparation
 from studio_pipeline.forecasting.projection import project_many, project_one
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
@@ -54,6 +57,7 @@ class Forecaster:
         self.model, self.panel = model, panel
         preparation = Preparation(model, panel)
         self._graphs = preparation.graphs
+        self._states = preparation.states
         self._store = OriginStore(preparation)
         self._effects = model.core.responses.effects
         self._answers = Answers(model)
@@ -67,7 +71,7 @@ class Forecaster:
                 if query.studio_id in self.panel.rows:
                     keys[order] = locate(query, self.panel)
                 else:
-                    answers[order] = self._new_studio(query)
+                    answers[order] = self._answers.answer([self._new_studio(query)])[0]
             except QueryError as refused:
                 answers[order] = refused
         places = self._store.find(list(keys.values()))
@@ -84,6 +88,37 @@ class Forecaster:
     def summed(self, forecasts: Sequence[Forecast], level: float) -> ForecastSum:
         """The sum over answers of this forecaster, with its intervals; see `sum_forecasts`."""
         return sum_forecasts(self.model.intervals, forecasts, level)
+
+    @property
+    def interval_tables(self) -> IntervalTables:
+        """Of the model."""
+        return self.model.intervals
+
+    def outlooks(self, queries: Sequence[ForwardQuery]) -> list[Outlook]:
+        """Answers each query, in order, with what its uncertainty is made of.
+
+        Raises:
+            QueryError: of the first query that can't be answered.
+        """
+        return [self._answers.outlook(self._parts_of(query)) for query in queries]
+
+    def core_view(self, query: ForwardQuery) -> CoreView:
+        """The base month of a query and the months after it as the core sees them, under the query's levers.
+
+        Raises:
+            QueryError: the studio has no history, or not that month.
+        """
+        row, column = locate(query, self.panel)
+        states = self._states.of(np.array([row]), column)
+        return core_view(states, 0, column, lever_paths([query]))
+
+    def _parts_of(self, query: ForwardQuery) -> AnswerParts:
+        if query.studio_id not in self.panel.rows:
+            return self._new_studio(query)
+        (place,) = self._store.find([locate(query, self.panel)])
+        asked = _asked(query, place)
+        (given,) = self._projected([asked])
+        return self._parts(asked, given)
 
     def _known_studios(self, asked: Sequence[_Asked]) -> list[Forecast]:
         """The answers for studios with history."""
@@ -130,8 +165,8 @@ class Forecaster:
                 shown[place] = known.min(), known.max()
         return shown_ranges(shown)
 
-    def _new_studio(self, query: ForwardQuery) -> Forecast:
-        """A studio without history: its type's levels, every lever as given.
+    def _new_studio(self, query: ForwardQuery) -> AnswerParts:
+        """What an answer is made of for a studio without history: its type's levels, every lever as given.
 
         Raises:
             UnknownStudioError: not all eight levers are given.
@@ -149,7 +184,7 @@ class Forecaster:
             )
         by_target = core_targets(paths)
         given = np.stack([by_target[target][0] for target in TARGETS])
-        parts = AnswerParts(
+        return AnswerParts(
             query=query,
             levers=lever_lists(query),
             first=first_months(query),
@@ -166,7 +201,6 @@ class Forecaster:
             ),
             execution=_execution(query, terms, 0),
         )
-        return self._answers.answer([parts])[0]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ studio alike doesn't blur their difference, and an answer asked twice is the sam
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,6 +19,7 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 _SEED = 20_200_229
 _STUDIOS_AT_ONCE = 256
+_PAIRINGS = 16
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,40 @@ def independent_draws(effects: FloatArray, n_paths: int) -> FloatArray:
     return np.asarray(np.array(drawn).T @ turned)
 
 
+def aligned_paths(
+    tables: IntervalTables, answers: Sequence[Projected], studios: Sequence[int], first_months: Sequence[int]
+) -> FloatArray:
+    """(K, N, M) equally likely paths of N answers over the same M calendar months; their mean is the revenue.
+
+    The common error is that of one market. Answers of one studio share its own errors too; those of different
+    studios are independent, and their paths are paired in several ways: K is a multiple of the tables'. An
+    answer from a later base month takes the same path at fewer months ahead.
+
+    Args:
+        tables: of the model.
+        answers: each up to the last of the M months.
+        studios: N numbers, equal for answers of one studio.
+        first_months: N places of the first of the M months in each answer, from 0 on.
+    """
+    size = np.bincount(studios, [float(answer.revenue.sum()) for answer in answers])
+    n_paths, rng = len(tables.own_paths), np.random.default_rng(_SEED)
+    # As in `revenue_paths`: neither names nor the order of the answers matter.
+    orders = {
+        int(studio): np.concatenate([rng.permutation(n_paths) for _ in range(_PAIRINGS)])
+        for studio in np.argsort(-size, kind="stable")
+    }
+    market = np.tile(np.arange(n_paths), _PAIRINGS)
+    found = []
+    for answer, studio, first in zip(answers, studios, first_months, strict=True):
+        inside = slice(first, len(answer.revenue))
+        common = None if answer.common is None else answer.common[None]
+        (own,), (share,) = tables.own_scale(answer.scale[None], common)
+        errors = tables.own_paths[orders[studio], inside] * own[inside]
+        factors = np.exp(errors + tables.common_paths[market, inside] * share[inside])
+        found.append(factors * (answer.revenue[inside] / factors.mean(0)))
+    return np.stack(found, 1)
+
+
 def _paths(
     tables: IntervalTables,
     revenue: FloatArray,
@@ -179,14 +215,26 @@ def difference_interval(
     level: float,
 ) -> tuple[float, float]:
     """Interval of the difference between two answers' sums, both of one studio; see `difference_paths`."""
-    draws = np.sort(difference_paths(tables, one, other, response_deviation).sum(1))
-    place = (1 - level) / 2 * len(draws)
-    return float(draws[int(place)]), float(draws[-1 - int(place)])
+    low, high = outer_ends(difference_paths(tables, one, other, response_deviation).sum(1), level)
+    return float(low), float(high)
+
+
+def outer_ends(draws: FloatArray, level: float) -> FloatArray:
+    """(2, ...) both ends of the central interval of (K, ...) draws, each one of the draws, the outer where
+    the interval's end lies between two.
+    """
+    place = int((1 - level) / 2 * len(draws))
+    return np.sort(draws, axis=0)[[place, -1 - place]]
 
 
 def chance_of_more(draws: FloatArray) -> float:
     """Chance that a difference is above 0, ties counting half; (K,) draws."""
-    return float((draws > 0).mean() + 0.5 * (draws == 0).mean())
+    return float(chances_of_more(draws))
+
+
+def chances_of_more(draws: FloatArray) -> FloatArray:
+    """The same of (K, ...) draws of many differences."""
+    return np.asarray((draws > 0).mean(0) + 0.5 * (draws == 0).mean(0))
 
 
 @lru_cache(maxsize=4)

@@ -126,9 +126,7 @@ def project(
         (N, H) on the flow's scale; NaN where the flow has no level at the origin.
     """
     horizon = np.arange(1, season_path.shape[1] + 1)
-    # The own season of a projected month was last learned twelve months before it.
-    learned = columns[:, None] + horizon - 12
-    own = np.where(learned >= 0, states.own_season[layer, rows[:, None], np.maximum(learned, 0)], 0.0)
+    own = own_season_ahead(states, layer, rows, columns, horizon)
     return np.asarray(
         states.level[layer, rows, columns, None]
         + states.deviation[layer, rows, columns, None] * settings.deviation_persistence**horizon
@@ -138,3 +136,13 @@ def project(
         + states.amplitude[layer, rows, columns, None] * season_path
         + own
     )
+
+
+def own_season_ahead(
+    states: LevelStates, layer: int, rows: IntArray, columns: IntArray, months_ahead: IntArray
+) -> FloatArray:
+    """(N, H) what N origins know of the studios' own season in the months that lie H numbers of months ahead,
+    1..12: it was last learned twelve months before them; 0 where it never was.
+    """
+    learned = columns[:, None] + months_ahead - 12
+    return np.where(learned >= 0, states.own_season[layer, rows[:, None], np.maximum(learned, 0)], 0.0)

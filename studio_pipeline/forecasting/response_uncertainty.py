@@ -65,10 +65,26 @@ def response_deviation(
         changes: of `regressor_changes`, at least h months each.
         levers: lever to at least h given values, NaN where free; a flow that is given doesn't respond.
     """
+    variance = np.zeros(len(revenue))
+    for moved in response_shifts(effects, revenue, retention, changes, levers).values():
+        variance += moved**2
+    return np.sqrt(variance)
+
+
+def response_shifts(
+    effects: Effects,
+    revenue: FloatArray,
+    retention: FloatArray,
+    changes: Mapping[str, FloatArray],
+    levers: Mapping[str, FloatArray],
+) -> dict[tuple[str, str], FloatArray]:
+    """Flow and regressor to the (h,) currency by which one standard error of the response moves the months'
+    revenue, with its sign; arguments as of `response_deviation`.
+    """
     months = len(revenue)
-    variance = np.zeros(months)
+    found: dict[tuple[str, str], FloatArray] = {}
     if not changes or not np.isfinite(retention).all():
-        return variance
+        return found
     stays = float(np.clip(retention.mean(), 0.0, 1.0))
     lag = np.subtract.outer(np.arange(months), np.arange(months))
     kept = np.where(lag >= 0, stays ** np.maximum(lag, 0), 0.0)
@@ -79,5 +95,5 @@ def response_deviation(
             effect = effects.get(flow, {}).get(regressor)
             if effect is not None and np.isfinite(effect.standard_error):
                 moved = kept @ (share * change[:months] * open_months)
-                variance += (effect.standard_error * moved) ** 2
-    return np.asarray(revenue * np.sqrt(variance))
+                found[flow, regressor] = revenue * effect.standard_error * moved
+    return found

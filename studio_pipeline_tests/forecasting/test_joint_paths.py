@@ -10,6 +10,7 @@ from studio_pipeline.forecasting.hyperparameters import IntervalHyperparameters
 from studio_pipeline.forecasting.intervals import IntervalTables
 from studio_pipeline.forecasting.joint_paths import (
     Projected,
+    aligned_paths,
     central_interval,
     chance_of_more,
     difference_interval,
@@ -161,3 +162,48 @@ def test_what_a_lever_settles_is_uncertain_in_the_other_answer_alone(tables: Int
     assert low < 0 < high
     assert high - low == pytest.approx(total[1] - total[0], rel=0.25)
     assert difference_interval(tables, free, free, NONE, 0.9) == (0.0, 0.0)
+
+
+def test_of_two_studios_the_better_one_is_told_as_often_as_it_is(
+    tables: IntervalTables, new: Simulated
+) -> None:
+    """Chances are frequencies: of all pairs given 70 %, 70 % come out that way."""
+    scale, rng = tables.scale(new.windows), np.random.default_rng(5)
+    told, happened = [], []
+    for month in range(80):
+        pair = rng.choice(np.flatnonzero(new.months == month), 2, replace=False)
+        # As large as one another but for a lead of one of them.
+        size = 1e4 * np.array([1.0, rng.uniform(0.85, 1.15)]) / new.forecast[pair].sum(1)
+        answers = [Projected(s * new.forecast[row], scale[row]) for s, row in zip(size, pair, strict=True)]
+        totals = aligned_paths(tables, answers, [0, 1], [0, 0]).sum(2)
+        told.append(chance_of_more(totals[:, 0] - totals[:, 1]))
+        first, second = size * new.actual[pair].sum(1)
+        happened.append(first > second)
+    chance, won = np.array(told), np.array(happened)
+    sure = np.abs(chance - 0.5) > 0.2
+    assert 15 < sure.sum() < 75
+    favourite = np.where(chance > 0.5, won, ~won)
+    expected = np.maximum(chance, 1 - chance)
+    for some in (sure, ~sure):
+        error = np.sqrt((expected * (1 - expected))[some].sum()) / some.sum()
+        assert favourite[some].mean() == pytest.approx(expected[some].mean(), abs=3 * error)
+
+
+def test_answers_of_one_studio_share_its_errors_and_others_only_the_market(tables: IntervalTables) -> None:
+    revenue, scale = studios(1)
+    one = Projected(revenue[0], scale[0])
+    log_paths = np.log(aligned_paths(tables, [one, one, one], [0, 0, 1], [0, 0, 0]))[:, :, -1]
+    correlation = np.corrcoef(log_paths.T)
+    market = tables.common_deviation[-1] ** 2 / scale[0, -1] ** 2
+    assert correlation[0, 1] == pytest.approx(1.0)
+    assert correlation[0, 2] == pytest.approx(market, abs=0.08)
+    assert market < 0.8
+
+
+def test_aligned_paths_have_the_revenue_as_their_mean_at_its_months_ahead(tables: IntervalTables) -> None:
+    revenue, scale = studios(2)
+    answers = [Projected(revenue[0, :7], scale[0, :7]), Projected(revenue[1, :4], scale[1, :4])]
+    paths = aligned_paths(tables, answers, [0, 0], [3, 0])
+    np.testing.assert_allclose(paths.mean(0), [revenue[0, 3:7], revenue[1, :4]], rtol=1e-12)
+    spread = np.log(paths).std(0)
+    np.testing.assert_allclose(spread, [scale[0, 3:7], scale[1, :4]], rtol=0.15)

@@ -2,16 +2,18 @@
 
 import logging
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from postgresql import HOST, PORT, temporary_database, url_of
-from sqlalchemy import text
+from sqlalchemy import insert, select, text
 from tcp_proxy import tcp_proxy
 
 from serving.database import engine
 from serving.database.database import Database
 from serving.database.engine import parse_url
+from serving.database.tables import deletions
 from studio_pipeline.errors import DatabaseError, SettingsError
 from studio_pipeline.settings import read_settings
 
@@ -125,3 +127,36 @@ def test_the_log_says_once_that_it_is_away_and_never_the_password(
     assert "Connection refused" in line
     assert "pa55" not in caplog.text
     assert "pa55" not in database.place
+
+
+def test_a_file_that_is_deleted_or_replaced_is_not_written_any_more(tmp_path: Path) -> None:
+    database = Database(read_settings(None, home=tmp_path))
+    database.upgrade()
+    for path in tmp_path.glob("service.db*"):
+        path.unlink()
+    with pytest.raises(DatabaseError), database.writing() as connection:
+        connection.execute(insert(deletions).values(studio_id="lost", deleted_at=datetime.now(UTC)))
+    with database.writing() as connection:
+        connection.execute(insert(deletions).values(studio_id="kept", deleted_at=datetime.now(UTC)))
+    database.close()
+    later = Database(read_settings(None, home=tmp_path))
+    with later.reading() as connection:
+        assert list(connection.scalars(select(deletions.c.studio_id))) == ["kept"]
+    later.close()
+
+
+@pytest.mark.parametrize("content", [b"rubbish" * 1000, b"SQLite format 3\0" + bytes(4000)])
+def test_a_file_that_is_no_database_is_one_that_is_away(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "service.db").write_bytes(content)
+    database = Database(read_settings(None, home=tmp_path))
+    assert database.state() == "unreachable"
+    (tmp_path / "service.db").unlink()
+    assert database.state() == "ok"
+    database.close()
+
+
+def test_a_folder_that_can_not_be_made_is_a_database_that_is_away(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    database = Database(read_settings(None, home=tmp_path / "file" / "home"))
+    assert database.state() == "unreachable"
+    database.close()

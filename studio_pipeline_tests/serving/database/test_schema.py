@@ -17,6 +17,8 @@ from serving.database.database import Database
 from serving.database.schema import NewerSchemaError, alembic_configuration
 from serving.database.tables import SCHEMA_REVISION, VERSION_TABLE, metadata, scenarios
 
+SET_VERSION = text("UPDATE studio_schema_version SET version_num = :revision")
+
 
 def tables_of(database: Database) -> set[str]:
     with database._engine.connect() as connection:
@@ -79,13 +81,13 @@ def test_a_newer_schema_is_left_alone_and_said_so(open_database) -> None:  # typ
     database, later = open_database(), open_database()
     database.upgrade()
     with database.writing() as connection:
-        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
-    with pytest.raises(NewerSchemaError, match="schema 9999, which is newer .* Install the version"):
+        connection.execute(SET_VERSION, {"revision": "9999"})
+    with pytest.raises(NewerSchemaError, match=r"schema 9999, which is newer .* Install the version"):
         later.upgrade()
     assert later.state() == "newer_schema"
     assert later.revision() == "9999"
     with database.writing() as connection:
-        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '{SCHEMA_REVISION}'"))
+        connection.execute(SET_VERSION, {"revision": SCHEMA_REVISION})
     assert later.state() == "ok"
 
 
@@ -127,10 +129,6 @@ def test_a_look_at_an_up_to_date_database_loads_no_migration_tool(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
     env = {**os.environ, "STUDIO_DATABASE_URL": database_url, "STUDIO_HOME": str(tmp_path)}
-    looks = [
-        subprocess.run([sys.executable, "-c", LOOK], env=env, capture_output=True, text=True, check=True)
-    ]
-    looks += [
-        subprocess.run([sys.executable, "-c", LOOK], env=env, capture_output=True, text=True, check=True)
-    ]
-    assert [look.stdout for look in looks] == ["True\n", "False\n"]
+    look = [sys.executable, "-c", LOOK]
+    told = [subprocess.run(look, env=env, stdout=subprocess.PIPE, text=True, check=True) for _ in range(2)]
+    assert [done.stdout for done in told] == ["True\n", "False\n"]

@@ -1,0 +1,58 @@
+"""`studio database`: where the tables stand, and bringing them to this version."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from serving.database.tables import SCHEMA_REVISION
+from studio_pipeline.cli.main import main
+
+
+def database(*arguments: str) -> tuple[int, list[str]]:
+    shown = CliRunner().invoke(main, ["database", *arguments])
+    return shown.exit_code, shown.output.splitlines()
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STUDIO_HOME", str(tmp_path))
+    monkeypatch.delenv("STUDIO_DATABASE_URL", raising=False)
+
+
+def test_the_tables_are_made_once(tmp_path: Path) -> None:
+    place = f"sqlite:///{tmp_path}/service.db"
+    status, lines = database("status")
+    assert (status, lines[:2]) == (
+        0,
+        [f"{place} is at schema none.", f"This version works with schema {SCHEMA_REVISION}."],
+    )
+    assert "`studio database upgrade`" in lines[2]
+    came = f"{place} is at schema {SCHEMA_REVISION}, which "
+    assert database("upgrade") == (0, [came + "came after an empty database."])
+    assert database("upgrade") == (0, [came + "was there already."])
+    assert database("status")[1][0] == f"{place} is at schema {SCHEMA_REVISION}."
+
+
+@pytest.mark.parametrize("name", ["status", "upgrade"])
+def test_a_database_that_is_away_is_told_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, name: str, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("STUDIO_DATABASE_URL", "postgresql://somebody:pa55@127.0.0.1:1/nothing")
+    status, lines = database(name)
+    assert status == 1
+    assert "The database can't be reached or doesn't take what is written." in lines
+    assert "pa55" not in "".join(lines)
+    assert "pa55" not in (tmp_path / "logs" / "errors.log").read_text()
+
+
+def test_every_migration_is_installed_with_the_service() -> None:
+    import setuptools
+
+    from serving.database import migrations
+
+    root = Path(migrations.__file__).parents[3]
+    folders = {str(path.parent.relative_to(root)) for path in Path(migrations.__file__).parent.rglob("*.py")}
+    found = setuptools.find_packages(str(root), include=["serving", "serving.*"])
+    assert {folder.replace("/", ".") for folder in folders} <= set(found)

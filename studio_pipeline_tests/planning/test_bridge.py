@@ -1,0 +1,245 @@
+"""From one month's revenue to another's in parts: they add up, and each of them is what it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from studio_pipeline.forecasting.core_views import CoreView, MemberMonths, member_months
+from studio_pipeline.forecasting.flow_terms import PATHS, SLOPES, START, FlowTerms
+from studio_pipeline.forecasting.forecaster import Forecaster
+from studio_pipeline.forecasting.queries import ForwardQuery
+from studio_pipeline.panel.arrays import FloatArray
+from studio_pipeline.planning.bridge import Bridge, KnownMonth, revenue_bridge
+from studio_pipeline_tests.forecasting.fleets import small_fleet
+
+MEMBER_DRIVERS = {"members_in", "members_out", "price", "mix", "season", "model_correction"}
+
+
+def amounts(bridge: Bridge) -> dict[str, float]:
+    return {driver.name: driver.amount for driver in bridge.drivers}
+
+
+def hand_made_terms(
+    members: float = 200.0, retention: float = 0.9, new: float = 30.0, price_slope: float = 0.0
+) -> FlowTerms:
+    """Twelve months of one studio without classes: a price of 100, and 20 a member besides."""
+    paths = dict.fromkeys(PATHS, np.zeros(12)) | {
+        "retention": np.full(12, np.log(retention / (1 - retention)) - price_slope * np.log(100.0)),
+        "acquisition": np.full(12, np.log(new + 0.5)),
+        "members": np.full(12, members),
+        "ticket": np.full(12, 100.0),
+        "realisation": np.ones(12),
+        "retail_yield": np.full(12, 20.0),
+        "classes": np.full(12, np.nan),
+        "visits": np.full(12, np.nan),
+        "price_log": np.full(12, np.log(100.0)),
+        "least_price": np.ones(12),
+        "revenue": np.full(12, 24_000.0),
+    }
+    slopes = dict.fromkeys(SLOPES, 0.0) | {"retention_price": price_slope}
+    start = dict.fromkeys(START, np.nan) | {"members": members}
+    return FlowTerms(
+        np.stack([paths[name] for name in PATHS])[None],
+        np.array([[start[name] for name in START]]),
+        np.array([[slopes[name] for name in SLOPES]]),
+    )
+
+
+def view_of(terms: FlowTerms, levers: dict[str, float] | None = None) -> CoreView:
+    """A world without seasons."""
+    held = {name: np.full((1, 12), value) for name, value in (levers or {}).items()}
+    months, now = member_months(terms, held), member_months(terms, {})
+    return CoreView(months, months, now, now)
+
+
+KNOWN = KnownMonth(revenue=24_000.0, members=200.0, membership_revenue=20_000.0)
+
+
+def test_constant_flows_follow_the_closed_form() -> None:
+    h, retention, new = 5, 0.9, 30.0
+    members = [200.0]
+    for _ in range(h):
+        members.append(members[-1] * retention + new)
+    bridge = revenue_bridge(KNOWN, view_of(hand_made_terms()), members[h] * 120.0, h)
+    expected = {
+        "members_in": h * new * 120.0,
+        "members_out": -0.1 * sum(members[:h]) * 120.0,
+        "price": 0.0,
+        "mix": 0.0,
+        "season": 0.0,
+        "model_correction": 0.0,
+    }
+    assert amounts(bridge) == pytest.approx(expected, abs=1e-6)
+    assert bridge.joined == pytest.approx(h * new)
+    assert bridge.left == pytest.approx(0.1 * sum(members[:h]))
+    assert bridge.change == pytest.approx((members[h] - 200.0) * 120.0)
+
+
+def test_without_responses_a_price_moves_price_alone() -> None:
+    free = revenue_bridge(KNOWN, view_of(hand_made_terms()), 1.0, 6)
+    dear = revenue_bridge(KNOWN, view_of(hand_made_terms(), {"avg_ticket_price": 110.0}), 1.0, 6)
+    moved = {name: amount - amounts(free)[name] for name, amount in amounts(dear).items()}
+    members = view_of(hand_made_terms()).ahead.members[5]
+    # Whoever comes and goes does so at the mean of both prices.
+    joined, left = free.joined, free.left
+    assert joined is not None
+    assert left is not None
+    assert moved["price"] == pytest.approx(10.0 * (200 + members) / 2)
+    assert moved["members_in"] == pytest.approx(joined * 5.0)
+    assert moved["members_out"] == pytest.approx(-left * 5.0)
+    assert moved["model_correction"] == pytest.approx(-10.0 * members)
+    assert (moved["mix"], moved["season"]) == pytest.approx((0.0, 0.0), abs=1e-9)
+
+
+def test_members_who_respond_to_a_price_leave_under_members_out() -> None:
+    terms = hand_made_terms(price_slope=-1.2)
+    free, dear = (
+        revenue_bridge(KNOWN, view_of(terms, levers), 1.0, 6) for levers in ({}, {"avg_ticket_price": 110.0})
+    )
+    assert free.left is not None
+    assert dear.left is not None
+    assert dear.left > 1.05 * free.left
+    assert dear.joined == free.joined
+
+
+def test_another_starting_stock_is_a_part_of_its_own() -> None:
+    bridge = revenue_bridge(KNOWN, view_of(hand_made_terms(), {"current_member_count": 250.0}), 1.0, 1)
+    assert amounts(bridge)["starting_members"] == pytest.approx(50 * 120.0)
+
+
+def months(**paths: float) -> MemberMonths:
+    names = ("revenue", "members", "retention_rate", "new_members", "churned_members", "price", "mix")
+    return MemberMonths(*(np.array([paths.get(name, np.nan)]) for name in names))
+
+
+def test_a_season_is_what_the_month_of_the_year_brings_at_both_ends() -> None:
+    """A December of twice the usual revenue goes to a January of half: all of that is season."""
+    view = CoreView(
+        ahead=months(revenue=50.0),
+        ahead_without_season=months(revenue=100.0),
+        now=months(revenue=200.0),
+        now_without_season=months(revenue=100.0),
+    )
+    bridge = revenue_bridge(KnownMonth(190.0, np.nan, np.nan), view, 53.0, 1)
+    assert amounts(bridge) == pytest.approx({"level": 5.0, "season": -145.0, "model_correction": 3.0})
+
+
+def test_customers_of_whom_nobody_knows_who_came_back_are_one_part() -> None:
+    """60 customers of a usual 50 in a busy month go to 55 in a month that is usual."""
+    view = CoreView(
+        ahead=months(revenue=550.0, members=55.0, price=10.0, mix=0.0),
+        ahead_without_season=months(revenue=550.0, members=55.0, price=10.0, mix=0.0),
+        now=months(revenue=600.0, members=60.0, price=10.0, mix=0.0),
+        now_without_season=months(revenue=500.0, members=50.0, price=10.0, mix=0.0),
+    )
+    bridge = revenue_bridge(KnownMonth(600.0, 60.0, np.nan), view, 550.0, 1)
+    expected = {"members": 50.0, "price": 0.0, "mix": 0.0, "season": -100.0, "model_correction": 0.0}
+    assert amounts(bridge) == pytest.approx(expected)
+    assert (bridge.joined, bridge.left) == (None, None)
+
+
+def test_a_change_of_nothing_has_no_shares() -> None:
+    bridge = revenue_bridge(KNOWN, view_of(hand_made_terms()), 24_000.0, 3)
+    assert {driver.share for driver in bridge.drivers} == {None}
+
+
+@pytest.fixture(scope="module")
+def forecaster() -> Forecaster:
+    return Forecaster(small_fleet().model_of_all, small_fleet().panel)
+
+
+def bridge_of(forecaster: Forecaster, query: ForwardQuery, month: int) -> Bridge:
+    panel, (outlook,) = forecaster.panel, forecaster.outlooks([query])
+    row = panel.rows[query.studio_id]
+    column = panel.column_of(outlook.forecast.base_month)
+    names = ("total_revenue", "total_members", "membership_revenue")
+    known = KnownMonth(*(float(panel.values[name][row, column]) for name in names))
+    return revenue_bridge(
+        known, forecaster.core_view(query), float(outlook.forecast.revenue[month - 1]), month
+    )
+
+
+LEVERS: dict[str, tuple[float, float]] = {
+    "avg_ticket_price": (90, 180),
+    "retention_rate": (0.8, 0.99),
+    "new_members_monthly": (0, 60),
+    "upsell_rate": (0.05, 0.4),
+    "total_classes_held": (80, 250),
+    "staff_utilization_rate": (0.65, 0.98),
+    "current_member_count": (100, 400),
+}
+
+
+@given(
+    row=st.integers(7, 23),
+    ago=st.integers(0, 8),
+    month=st.integers(1, 12),
+    levers=st.fixed_dictionaries({}, optional={n: st.floats(*ends) for n, ends in LEVERS.items()}),
+)
+@settings(max_examples=60, deadline=None)
+def test_parts_add_up_with_any_levers(
+    forecaster: Forecaster, row: int, ago: int, month: int, levers: dict[str, float]
+) -> None:
+    panel = forecaster.panel
+    query = ForwardQuery(str(panel.studio_ids[row]), panel.months[-1 - ago], 12, levers)
+    bridge = bridge_of(forecaster, query, month)
+    assert sum(amounts(bridge).values()) == pytest.approx(bridge.change, abs=1e-6)
+    assert sum(driver.share or 0.0 for driver in bridge.drivers) == pytest.approx(1.0, abs=1e-6)
+    assert amounts(bridge).keys() - {"starting_members"} == MEMBER_DRIVERS
+    assert np.isfinite(list(amounts(bridge).values())).all()
+
+
+@pytest.mark.parametrize(
+    ("row", "names"),
+    [
+        (0, MEMBER_DRIVERS),
+        (4, MEMBER_DRIVERS),
+        (5, MEMBER_DRIVERS),
+        (6, {"level", "season", "model_correction"}),
+    ],
+)
+def test_thin_data_have_the_parts_that_they_carry(forecaster: Forecaster, row: int, names: set[str]) -> None:
+    query = ForwardQuery(str(forecaster.panel.studio_ids[row]), projection_months=12)
+    bridge = bridge_of(forecaster, query, 12)
+    assert amounts(bridge).keys() == names
+    assert sum(amounts(bridge).values()) == pytest.approx(bridge.change, abs=1e-6)
+    assert (bridge.joined is None) == (row == 6)
+
+
+def test_the_view_ahead_is_the_core_s_own_projection(forecaster: Forecaster) -> None:
+    panel, store = forecaster.panel, forecaster._store
+    for row in (0, 6, 9):
+        column = int(panel.last_months[row])
+        ((block, place),) = store.find([(row, column)])
+        view = forecaster.core_view(ForwardQuery(str(panel.studio_ids[row])))
+        np.testing.assert_allclose(view.ahead.revenue, block.core[place, 0], rtol=1e-12)
+
+
+def test_without_seasons_the_year_s_shape_is_gone(forecaster: Forecaster) -> None:
+    """Of the core's projections, what repeats with the month of the year is smaller without seasons."""
+
+    def roughness(path: FloatArray) -> float:
+        return float(np.abs(np.diff(np.log(path), 2)).mean())
+
+    rougher = []
+    for name in forecaster.panel.studio_ids[7:]:
+        view = forecaster.core_view(ForwardQuery(str(name)))
+        rougher.append(roughness(view.ahead.revenue) / roughness(view.ahead_without_season.revenue))
+    assert np.median(rougher) > 3
+
+
+def test_a_view_from_a_month_back_knows_nothing_later(forecaster: Forecaster) -> None:
+    panel = forecaster.panel
+    name, month = str(panel.studio_ids[9]), panel.months[-4]
+    values = {column: array.copy() for column, array in panel.values.items()}
+    for array in values.values():
+        array[:, -3:] *= 1.5
+    later = Forecaster(forecaster.model, replace(panel, values=values))
+    one, other = (f.core_view(ForwardQuery(name, month)) for f in (forecaster, later))
+    np.testing.assert_allclose(one.ahead_without_season.revenue, other.ahead_without_season.revenue)
+    np.testing.assert_allclose(one.now.price, other.now.price)

@@ -1,0 +1,156 @@
+"""Insights over HTTP, through the real application on a small real model."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_openai import fake_openai
+from processes import FORBIDDEN, python
+from small_model import publish_small_model
+from starlette.testclient import TestClient
+
+from serving.app import create_app
+from serving.schemas.insights import InsightsAnswer
+from studio_pipeline.planning.narrative import unknown_numbers
+from studio_pipeline.settings import read_settings
+from studio_pipeline_tests.forecasting.fleets import small_fleet
+
+INSIGHTS = "/api/v1/insights"
+LOOPBACK = ("127.0.0.1", 50_000)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("home")
+    publish_small_model(folder)
+    return folder
+
+
+def client_of(home: Path, **settings: Any) -> TestClient:
+    read = read_settings(env_file=None, **{"home": home, "openai_api_key": None, **settings})
+    return TestClient(create_app(read), client=LOOPBACK, raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def client(home: Path) -> Iterator[TestClient]:
+    with client_of(home) as client:
+        yield client
+
+
+def studio(row: int = 8) -> str:
+    return str(small_fleet().panel.studio_ids[row])
+
+
+def insights_of(client: TestClient, **body: Any) -> InsightsAnswer:
+    response = client.post(INSIGHTS, json={"studio_id": studio(), **body})
+    assert response.status_code == 200, response.text
+    return InsightsAnswer.model_validate_json(response.content)
+
+
+@pytest.mark.parametrize(("row", "months"), [(8, 3), (0, 12), (6, 1), (4, 6)])
+def test_figures_add_up_and_texts_say_no_others(client: TestClient, row: int, months: int) -> None:
+    answer = insights_of(client, studio_id=studio(row), projection_months=months)
+    facts = answer.facts
+    assert answer.source == "template"
+    assert sum(driver.amount for driver in answer.drivers) == pytest.approx(facts.change)
+    assert sum(driver.share or 0.0 for driver in answer.drivers) == pytest.approx(1.0)
+    assert facts.revenue - facts.revenue_then == pytest.approx(facts.change)
+    whole = answer.model_dump()
+    said = whole.pop("summary")
+    assert unknown_numbers(said, whole, [studio(row)]) == []
+    for step in answer.recommendations:
+        assert unknown_numbers(step.action, whole, [studio(row)]) == []
+
+
+def test_figures_are_those_of_the_forward_answer(client: TestClient) -> None:
+    answer = insights_of(client, projection_months=6)
+    body = {"studio_id": studio(), "projection_months": 6, "include_confidence_intervals": True}
+    forward = client.post("/api/v1/predict/forward", json=body).json()
+    last = forward["predictions"]["month_6"]
+    facts = answer.facts
+    assert facts.revenue == pytest.approx(last["revenue"], rel=1e-12)
+    assert facts.interval == pytest.approx(last["confidence_interval"], rel=1e-12)
+    assert facts.total_revenue == pytest.approx(forward["total_projected_revenue"], rel=1e-12)
+    assert facts.members == pytest.approx(last["member_count"], rel=1e-12)
+    assert facts.base_month == forward["base_month"]
+    assert facts.usual_error == pytest.approx(1 - forward["prediction_accuracy"])
+    assert (answer.model_version, answer.data_version) == (forward["model_version"], forward["data_version"])
+    assert answer.warnings == forward["warnings"]
+
+
+def test_another_base_month_is_another_start(client: TestClient) -> None:
+    month = str(small_fleet().panel.months[-4])
+    answer = insights_of(client, base_month=month)
+    history = client.get(f"/api/v1/studios/{studio()}/history", params={"from": month, "to": month}).json()
+    assert answer.facts.base_month == f"{month}-01"
+    assert answer.facts.revenue_then == history["months"][0]["total_revenue"]
+    assert answer.facts.members_then == history["months"][0]["total_members"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"studio_id": "nobody"}, 404),
+        ({"studio_id": ""}, 422),
+        ({}, 422),
+        ({"studio_id": "x", "unknown": 1}, 422),
+        ({"studio_id": "x", "projection_months": 13}, 422),
+        ({"studio_id": "x", "projection_months": 0}, 422),
+        ({"studio_id": "x", "base_month": "2024-12-05"}, 422),
+    ],
+)
+def test_what_can_not_be_explained_is_refused(client: TestClient, body: dict[str, Any], status: int) -> None:
+    response = client.post(INSIGHTS, json=body)
+    assert response.status_code == status
+    assert response.json()["detail"]
+
+
+def test_a_month_that_the_studio_lacks_is_refused_with_those_it_has(client: TestClient) -> None:
+    response = client.post(
+        INSIGHTS, json={"studio_id": studio(1), "base_month": str(small_fleet().panel.months[12])}
+    )
+    assert response.status_code == 422
+    assert "Its months are" in response.json()["detail"]
+
+
+def test_a_key_explains_its_own_studios_alone(home: Path) -> None:
+    with client_of(home, api_keys=f"secret:{studio()}") as client:
+        key = {"X-API-Key": "secret"}
+        bodies = [{"studio_id": name} for name in (studio(), studio(9), "nobody")]
+        statuses = [client.post(INSIGHTS, json=body, headers=key).status_code for body in bodies]
+        assert statuses == [200, 403, 403]
+        assert client.post(INSIGHTS, json=bodies[0]).status_code == 401
+
+
+def test_a_narrator_writes_where_a_key_is_set_and_no_name_reaches_it(home: Path) -> None:
+    with fake_openai() as server:
+        settings = {"openai_api_key": "k", "openai_base_url": server.base_url, "openai_model": "small-1"}
+        with client_of(home, **settings) as client:
+            server.text = "The studio does well."
+            good = insights_of(client)
+            server.text = "The studio gains 987,654,321."
+            wrong = insights_of(client)
+            server.status = 500
+            failed = insights_of(client)
+    assert (good.source, good.summary) == ("openai:small-1", "The studio does well.")
+    for answer in (wrong, failed):
+        assert answer.source == "template"
+        assert answer.summary.startswith(f"Studio {studio()} took")
+    assert not any(studio() in str(asked) for asked in server.asked)
+
+
+def test_without_a_release_there_are_no_insights(tmp_path: Path) -> None:
+    with client_of(tmp_path) as client:
+        assert client.post(INSIGHTS, json={"studio_id": "x"}).status_code == 503
+
+
+LOAD = f"""
+import sys
+import serving.app
+print(sorted(set({FORBIDDEN} + ["openai"]) & set(sys.modules)))
+"""
+
+
+def test_the_library_is_not_loaded_before_it_is_needed(tmp_path: Path) -> None:
+    assert python(tmp_path, "-c", LOAD) == "[]\n"
