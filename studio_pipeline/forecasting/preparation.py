@@ -39,13 +39,16 @@ class Preparation:
     Args:
         model: the model version.
         panel: the data version.
+
+    Attributes:
+        states: of the core, for whichever studios they are asked.
     """
 
     def __init__(self, model: StudioModel, panel: StudioPanel) -> None:
         self.model, self.panel = model, panel
         self.graphs = LearnerGraphs(model.graphs)
-        self._states = StudioStates(model.core, panel)
-        self._typical = TypicalMonths(self._states)
+        self.states = StudioStates(model.core, panel)
+        self._typical = TypicalMonths(self.states)
 
     def prepare(self, origins: Origins) -> PreparedOrigins:
         """All of the origins, some studios at a time; base months that the studios have."""
@@ -58,7 +61,7 @@ class Preparation:
 
     def _of_studios(self, rows: IntArray, asked: Origins, typical: Mapping[int, Typical]) -> PreparedOrigins:
         """Origins of the studios in some rows, in one pass."""
-        states = self._states.of(rows, int(asked.columns.max(initial=0)))
+        states = self.states.of(rows, int(asked.columns.max(initial=0)))
         panel, origins = states.panel, Origins(np.searchsorted(rows, asked.rows), asked.columns)
         windows = cut_windows(panel, origins.rows, origins.columns)
         flows = project_flows(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
