@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from serving.memory import give_back_freed_memory
 from studio_pipeline.errors import NoReleaseError, QueryError, ReleaseError, StudioError
 from studio_pipeline.forecasting.core_views import CoreView
 from studio_pipeline.forecasting.forecast_sums import ForecastSum
@@ -199,6 +200,7 @@ class ModelStore:
         if self._held is None or self._held.release != release:
             # One assignment: a request sees the old release or the new one.
             self._held = self._load_and_warm(release)
+            give_back_freed_memory()
             logger.info("Release %d: model %s, data %s", *_names(release))
         self._problem = None
 

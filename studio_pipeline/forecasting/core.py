@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
 from studio_pipeline.forecasting.adjusted_flows import filtered_flows, last_known
-from studio_pipeline.forecasting.core_market import SMOOTHED_FLOWS, CoreMarket
+from studio_pipeline.forecasting.core_market import CoreMarket
 from studio_pipeline.forecasting.core_parameters import CoreParameters
 from studio_pipeline.forecasting.flow_terms import FlowTerms, OriginStock, flow_terms
-from studio_pipeline.forecasting.flows import FLOW_LINKS, one_flow
-from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.flows import FLOW_LINKS
 from studio_pipeline.forecasting.level_states import LevelStates, project
-from studio_pipeline.forecasting.own_smoothing import own_smoothing
 from studio_pipeline.forecasting.responses import RowResponses
 from studio_pipeline.forecasting.stock_and_flow import CorePaths, simulate_terms
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
@@ -44,32 +41,6 @@ class CoreStates:
     planned_classes: FloatArray
     responses: RowResponses
     market: CoreMarket | None = None
-
-    @cached_property
-    def smoothed(self) -> Mapping[str, FloatArray]:
-        """Flow to its (S, T, 12) own smoothing from every month, on the flow's scale; reckoned when first
-        asked for.
-        """
-        names = [name for name in SMOOTHED_FLOWS if name in self.parameters.flows]
-        if self.market is None:
-            return {name: self._smoothing([name])[0] for name in names}
-        return dict(zip(names, self._smoothing(names, self.market), strict=True)) if names else {}
-
-    def _smoothing(self, names: list[str], market: CoreMarket | None = None) -> FloatArray:
-        """(F, S, T, 12) of F flows side by side."""
-        flows = [(one_flow(self.panel, name).values, self.parameters.flows[name].season) for name in names]
-        losses = None
-        if market is not None:
-            of_flows = np.stack([market.smoothing[name] for name in names], 2)
-            losses = np.repeat(of_flows, self.panel.n_studios, axis=2)
-        found = own_smoothing(
-            np.concatenate([values for values, _ in flows]),
-            np.concatenate([season[self.types] for _, season in flows]),
-            self.panel.calendar_months,
-            MAX_HORIZON_MONTHS,
-            losses,
-        )
-        return found.reshape(len(names), *self.class_capacity.shape, MAX_HORIZON_MONTHS)
 
 
 def core_states(

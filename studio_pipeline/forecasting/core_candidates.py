@@ -10,6 +10,7 @@ from studio_pipeline.forecasting.baselines import BASELINES, baseline_forecasts
 from studio_pipeline.forecasting.core import CoreStates, project_flows, simulate_flows
 from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.smoothed_flows import smoothing_at
 from studio_pipeline.forecasting.stock_and_flow import CorePaths
 from studio_pipeline.forecasting.targets import TARGET_COLUMNS, TARGETS, core_targets
 from studio_pipeline.panel.arrays import FloatArray
@@ -36,19 +37,14 @@ def candidates_from(
 ) -> dict[str, dict[str, FloatArray]]:
     """Target to candidate to (N, 12) forecasts, from the origins' projected flows and the core's paths."""
     found: dict[str, dict[str, FloatArray]] = {}
+    smoothed = smoothing_at(states, origins.rows, origins.columns)
+    unknown = np.full((len(origins), MAX_HORIZON_MONTHS), np.nan)
     for target in TARGETS:
         found[target] = {"core": core_targets(paths)[target]}
         if target in DIRECT_FLOWS:
             flow = DIRECT_FLOWS[target]
             found[target]["direct"] = np.exp(flows[flow])
-            found[target]["smoothing"] = _smoothed(states, origins, flow)
+            found[target]["smoothing"] = np.exp(smoothed.get(flow, unknown))
         values = states.panel.values[TARGET_COLUMNS[target]]
         found[target] |= baseline_forecasts(values, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
     return found
-
-
-def _smoothed(states: CoreStates, origins: Origins, flow: str) -> FloatArray:
-    """(N, 12) amounts of a flow as smoothed; NaN where it has no data."""
-    if flow not in states.smoothed:
-        return np.full((len(origins), MAX_HORIZON_MONTHS), np.nan)
-    return np.asarray(np.exp(states.smoothed[flow][origins.rows, origins.columns]))

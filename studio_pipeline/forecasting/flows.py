@@ -142,7 +142,9 @@ def _log_amount(amount: FloatArray) -> FloatArray:
 
 def _trailing_sum(values: FloatArray | BoolArray) -> FloatArray:
     """(S, T) sum over the last `_FLOOR_MONTHS` months, the present one included."""
-    padded = np.pad(np.asarray(values, dtype=np.float64), ((0, 0), (_FLOOR_MONTHS - 1, 0)))
+    before = _FLOOR_MONTHS - 1
+    padded = np.zeros((len(values), before + values.shape[1]))
+    padded[:, before:] = values
     return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, _FLOOR_MONTHS, axis=1).sum(-1))
 
 

@@ -198,8 +198,7 @@ class Answers:
         """(h,) deviations of the months as they count in the total."""
         if not parts.levers or not parts.known.history_months:
             return exact
-        free = parts.scale[None, : len(exact)]
-        return np.asarray(self._model.intervals.sum_scale(exact[None], common[None], free)[0])
+        return self._model.intervals.sum_scale(exact, common, parts.scale[: len(exact)])
 
     def _status_quo(self, parts: AnswerParts, spread: _Spread) -> StatusQuo:
         """The same studio with every lever free. Both answers live through the same errors; the responses and
@@ -242,14 +241,17 @@ def _through_responses(parts: AnswerParts, measure: Callable[..., Measured]) -> 
 
 
 def _in_order(bounds: FloatArray, mean: FloatArray) -> FloatArray:
-    """(N, L, h + 1, 2) bounds that hold the mean, and of the sum no wider than all months at their ends.
+    """(N, L, h + 1, 2) bounds, made to hold the mean, and of the sum no wider than all months at their ends.
 
     Far outside what was seen, errors are so skewed that the mean would lie above nine in ten of them.
     """
-    low, high = np.minimum(bounds[..., 0], mean[:, None]), np.maximum(bounds[..., 1], mean[:, None])
-    low[..., -1] = np.maximum(low[..., -1], low[..., :-1].sum(-1))
-    high[..., -1] = np.minimum(high[..., -1], high[..., :-1].sum(-1))
-    return np.stack([low, high], axis=-1)
+    low, high = bounds[..., 0], bounds[..., 1]
+    np.minimum(low, mean[:, None], out=low)
+    np.maximum(high, mean[:, None], out=high)
+    months = bounds[..., :-1, :].sum(-2)
+    np.maximum(low[..., -1], months[..., 0], out=low[..., -1])
+    np.minimum(high[..., -1], months[..., 1], out=high[..., -1])
+    return bounds
 
 
 def _accuracy(accuracy: FloatArray, months: int) -> float:

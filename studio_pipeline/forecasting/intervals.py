@@ -137,16 +137,17 @@ class IntervalTables:
         return np.sqrt(free_own * own + market), np.sqrt(market)
 
     def sum_scale(self, scale: FloatArray, common: FloatArray, free: FloatArray) -> FloatArray:
-        """(N, h) deviations of an answer's months for `total_interval` over these h months.
+        """(..., h) deviations of an answer's months for `total_interval` over these h months.
 
         Args:
-            scale: (N, h) deviations under levers.
-            common: (N, h) their common part.
-            free: (N, h) deviations with every lever free.
+            scale: (..., h) deviations under levers.
+            common: (..., h) their common part.
+            free: (..., h) deviations with every lever free.
         """
-        free_own = np.maximum(free**2 - self._common_variance[: free.shape[1]], _SMALLEST_DEVIATION**2)
-        left = (scale**2 - common**2) / free_own
-        return np.asarray(np.sqrt(common**2 + free_own * self.levers.left_of_sum(left)))
+        free_own = np.maximum(free**2 - self._common_variance[: free.shape[-1]], _SMALLEST_DEVIATION**2)
+        of_common = common**2
+        left = (scale**2 - of_common) / free_own
+        return np.asarray(np.sqrt(of_common + free_own * self.levers.left_of_sum(left)))
 
     def own_scale(self, scale: FloatArray, common: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
         """(N, H) deviations of the own part of a scale, and what (N, H) the common paths are multiplied by.
@@ -235,9 +236,7 @@ class IntervalTables:
 
     def chance_within(self, scale: FloatArray, share: float = 0.1) -> FloatArray:
         """(N, h) chance that a month lands within `share` of its forecast, by its (N, h) deviation."""
-        near = np.array([math.log1p(-share), math.log1p(share)])[:, None, None]
-        ends = near / scale + 0.5 * scale
-        below, above = self.chance_below(ends)
+        below, above = self.chance_below(_log_ends(share) / scale + 0.5 * scale)
         return np.asarray(above - below)
 
     def chance_below(self, scaled: FloatArray) -> FloatArray:
@@ -276,6 +275,12 @@ class IntervalTables:
             young=YoungStudios.from_json(stored["young"]),
             levers=LeverShares.from_json(stored["levers"]),
         )
+
+
+@lru_cache
+def _log_ends(share: float) -> FloatArray:
+    """(2, 1, 1) logs of a share less and of a share more."""
+    return np.array([math.log1p(-share), math.log1p(share)])[:, None, None]
 
 
 def _between(mean: FloatArray, deviation: FloatArray, ends: FloatArray) -> FloatArray:

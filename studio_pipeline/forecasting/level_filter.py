@@ -92,6 +92,7 @@ class _Recursion:
     def __init__(self, n_settings: int, type_mean: FloatArray, stacked: dict[str, FloatArray]) -> None:
         shape = (n_settings, type_mean.shape[-1])
         self.s = stacked
+        self._persistence_squared = stacked["deviation_persistence"] ** 2
         self.level = np.broadcast_to(type_mean, shape).astype(float)
         self.deviation = np.zeros(shape)
         self.p_level = np.broadcast_to(stacked["between_variance"], shape).astype(float)
@@ -123,13 +124,17 @@ class _Recursion:
         surprise = np.where(here, value - expected, 0.0)
         noise = counting + self.s["noise_variance"]
         total = self.p_level + 2 * self.p_cross + self.p_deviation + noise
+        spread = np.sqrt(total)
+        limit = _OUTLIER_SPREADS * spread
+        settled = here & (self.seen > 0)
         if moved is None:
-            moved = self._market_move(surprise, here, total)
+            moved = self._market_move(_within(surprise, limit), settled, total)
         self.common = self.common + moved
         own = surprise - moved
-        self._learn_amplitude(own, here, total, season)
-        self._learn_season(own, here, np.sqrt(total), noise, month)
-        self._update(own, here, total)
+        cut = _within(own, limit)
+        self._learn_amplitude(cut, settled, total, season)
+        self._learn_season(cut, settled, noise, month)
+        self._update(own, here, settled, total, spread)
         self.seen = self.seen + here
         return np.where(here, surprise, np.nan), moved
 
@@ -138,55 +143,57 @@ class _Recursion:
         self.deviation = self.deviation * persistence
         self.p_level = self.p_level + self.s["level_variance"]
         self.p_cross = self.p_cross * persistence
-        self.p_deviation = self.p_deviation * persistence**2 + self.s["deviation_variance"]
+        self.p_deviation = self.p_deviation * self._persistence_squared + self.s["deviation_variance"]
         self.common = self.common * self.s["common_persistence"]
 
-    def _market_move(self, surprise: FloatArray, here: BoolArray, total: FloatArray) -> FloatArray:
-        """(P, 1) of the market by the weighted mean surprise; zero where too few studios share the month."""
-        settled = here & (self.seen > 0)
+    def _market_move(self, cut: FloatArray, settled: BoolArray, total: FloatArray) -> FloatArray:
+        """(P, 1) of the market by the weighted mean surprise, outliers cut; zero where too few studios share
+        the month.
+        """
         enough = settled.sum(-1, keepdims=True) >= _COMMON_NEEDS_STUDIOS
         if not enough.any():
             return np.zeros_like(self.common)
-        spread = _OUTLIER_SPREADS * np.sqrt(total)
         weight = settled / total
-        weighted = (np.clip(surprise, -spread, spread) * weight).sum(1, keepdims=True)
+        weighted = (cut * weight).sum(1, keepdims=True)
         mean = weighted / np.maximum(weight.sum(1, keepdims=True), np.finfo(float).tiny)
         return np.where(enough, self.s["common_gain"] * mean, 0.0)
 
-    def _update(self, surprise: FloatArray, here: BoolArray, total: FloatArray) -> None:
-        spread = np.sqrt(total)
-        jumped = here & (np.abs(surprise) > self.s["jump_threshold"] * spread) & (self.seen > 0)
+    def _update(
+        self, surprise: FloatArray, here: BoolArray, settled: BoolArray, total: FloatArray, spread: FloatArray
+    ) -> None:
+        jumped = settled & (np.abs(surprise) > self.s["jump_threshold"] * spread)
         widened = np.where(jumped, surprise**2, 0.0)
-        clip = self.s["clip_threshold"] * spread
-        surprise = np.where(jumped, surprise, np.clip(surprise, -clip, clip))
+        clipped = _within(surprise, self.s["clip_threshold"] * spread)
+        surprise = np.where(jumped, surprise, clipped)
         p_level, total = self.p_level + widened, total + widened
         gain_level = here * (p_level + self.p_cross) / total
-        gain_deviation = here * (self.p_cross + self.p_deviation) / total
+        crossed = self.p_cross + self.p_deviation
+        gain_deviation = here * crossed / total
         self.level = self.level + gain_level * surprise
         self.deviation = self.deviation + gain_deviation * surprise
         self.p_level = p_level - gain_level * (p_level + self.p_cross)
-        crossed = self.p_cross + self.p_deviation
         self.p_cross = self.p_cross - gain_level * crossed
         self.p_deviation = self.p_deviation - gain_deviation * crossed
 
     def _learn_amplitude(
-        self, surprise: FloatArray, here: BoolArray, total: FloatArray, season: FloatArray
+        self, cut: FloatArray, settled: BoolArray, total: FloatArray, season: FloatArray
     ) -> None:
         """Recursive least squares of surprises, outliers cut, on the type's season."""
-        spread = _OUTLIER_SPREADS * np.sqrt(total)
         scale = total + season**2 * self.p_amplitude
-        gain = np.where(here & (self.seen > 0), self.p_amplitude * season / scale, 0.0)
-        self.amplitude = self.amplitude + gain * np.clip(surprise, -spread, spread)
+        gain = np.where(settled, self.p_amplitude * season / scale, 0.0)
+        self.amplitude = self.amplitude + gain * cut
         self.p_amplitude = self.p_amplitude * (1 - gain * season)
 
-    def _learn_season(
-        self, surprise: FloatArray, here: BoolArray, spread: FloatArray, noise: FloatArray, month: int
-    ) -> None:
+    def _learn_season(self, cut: FloatArray, settled: BoolArray, noise: FloatArray, month: int) -> None:
         """A surprise, outliers cut, teaches the studio's own season of that month with a gain that falls as
         years pass.
         """
-        weight = np.where(here & (self.seen > 0), self.s["noise_variance"] / np.maximum(noise, 1e-12), 0.0)
+        weight = np.where(settled, self.s["noise_variance"] / np.maximum(noise, 1e-12), 0.0)
         self.own_weight[:, :, month] += weight
-        cut = np.clip(surprise, -_OUTLIER_SPREADS * spread, _OUTLIER_SPREADS * spread)
         gain = weight / (self.own_weight[:, :, month] + self.s["own_season_months"])
         self.own_season[:, :, month] += gain * cut
+
+
+def _within(values: FloatArray, limit: FloatArray) -> FloatArray:
+    """Values cut to +-limit; of the dozen numbers of one studio, clip takes twice as long."""
+    return np.asarray(np.minimum(np.maximum(values, -limit), limit))

@@ -94,15 +94,25 @@ class LeverShares:
         return np.asarray(1 - self.own.sum(1))
 
     def left_of_sum(self, left: FloatArray) -> FloatArray:
-        """(N, h) what is left of the own variance in the sum over h months, of months with (N, h) left.
+        """(..., h) what is left of the own variance in the sum over h months, of months with (..., h) left.
 
         What levers leave in doubt hangs together less over the months than what they take away does.
         """
-        months = left.shape[1]
-        floor = self._floor[:months]
-        summed = floor * self.sums[months - 1]
-        taken = np.maximum(1 - floor, _SMALLEST_SHARE)
-        return np.asarray(summed + (left - floor) * (1 - summed) / taken)
+        months = left.shape[-1]
+        floor, summed, slope = self._of_sums[months - 1]
+        return np.asarray(summed + (left - floor) * slope)
+
+    @cached_property
+    def _of_sums(self) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
+        """For the sum over 1 to H months, (h,) each: the floor of a month, what of it is left in the sum, and
+        how the latter grows with what is left of a month.
+        """
+        found = []
+        for months in range(1, len(self.own) + 1):
+            floor = self._floor[:months]
+            summed = floor * self.sums[months - 1]
+            found.append((floor, summed, (1 - summed) / np.maximum(1 - floor, _SMALLEST_SHARE)))
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists."""

@@ -16,6 +16,7 @@ from itertools import product
 
 import numpy as np
 
+from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
 
 _LEVEL_GAINS = (0.1, 0.3, 0.7)
@@ -26,6 +27,9 @@ _FIRST_SEASONS = 3.0
 """Years that the type's season counts as, against a studio's own."""
 
 _JUDGED_HORIZONS = (1, 3, 6)
+_AHEAD = {h: float(np.sum(_TREND_DAMPING ** np.arange(1, h + 1))) for h in _JUDGED_HORIZONS}
+"""Months' trends that add up to that of h months."""
+
 _MEMORY = 0.97
 _OWN_SHARE = 0.7
 _SHARPNESS = 30.0
@@ -38,27 +42,30 @@ def own_smoothing(
     values: FloatArray,
     season: FloatArray,
     calendar_months: IntArray,
-    horizon_months: int,
+    columns: IntArray,
     typical: FloatArray | None = None,
 ) -> FloatArray:
-    """Forecasts of every studio from every month.
+    """Forecasts of every studio from some months.
 
     Args:
         values: (S, T) on a logarithmic scale; NaN where unknown.
         season: (S, 12) seasonal factors that a studio starts from, on the same scale.
         calendar_months: (T,) 0..11.
-        horizon_months: H.
+        columns: (C,) columns of the months to forecast from, increasing.
         typical: of `typical_losses` of the panel, where these are some of its studios, (T, P), or (T, P, S)
             of the panel of each.
 
     Returns:
-        (S, T, H) forecasts on the same scale; NaN before a studio's first month.
+        (S, C, 12) forecasts on the same scale; NaN before a studio's first month.
     """
-    forecasts = np.full((*values.shape, horizon_months), np.nan)
-    for t, (smoother, record) in enumerate(_smoothed(values, season, calendar_months)):
-        losses = record.typical() if typical is None else typical[t].reshape(smoother.n_settings, -1)
-        forecasts[:, t] = smoother.mixed(record.weights(losses), int(calendar_months[t]), horizon_months)
-    return forecasts
+    found = np.empty((len(values), len(columns), MAX_HORIZON_MONTHS))
+    places = {int(column): place for place, column in enumerate(columns)}
+    last = max(places, default=-1) + 1
+    for t, (smoother, record) in enumerate(_smoothed(values[:, :last], season, calendar_months)):
+        if t in places:
+            losses = record.typical() if typical is None else typical[t].reshape(smoother.n_settings, -1)
+            found[:, places[t]] = smoother.mixed(record.weights(losses), int(calendar_months[t]))
+    return found
 
 
 def typical_losses(values: FloatArray, season: FloatArray, calendar_months: IntArray) -> FloatArray:
@@ -118,28 +125,31 @@ class _Smoother:
     def _cut(self, error: FloatArray, judged: BoolArray) -> FloatArray:
         """Errors within a multiple of what is usual for the studio."""
         usual = self.typical_error
-        limit = _OUTLIER_ERRORS * np.where(np.isfinite(usual), usual, np.inf)
-        size = np.minimum(np.median(np.abs(error), axis=0), limit)
-        moved = np.where(
-            np.isfinite(usual),
-            _ERROR_MEMORY * usual + (1 - _ERROR_MEMORY) * size,
-            np.maximum(size, _SMALLEST_ERROR),
-        )
+        begun = np.isfinite(usual)
+        limit = _OUTLIER_ERRORS * np.where(begun, usual, np.inf)
+        size = np.minimum(_median(np.abs(error)), limit)
+        first = np.maximum(size, _SMALLEST_ERROR)
+        moved = np.where(begun, _ERROR_MEMORY * usual + (1 - _ERROR_MEMORY) * size, first)
         self.typical_error = np.where(judged, moved, usual)
-        return np.clip(error, -limit, limit)
+        return np.asarray(np.minimum(np.maximum(error, -limit), limit))
 
     def forecast(self, month: int, h: int) -> FloatArray:
         """(P, S) forecasts of the month `h` ahead of a calendar month."""
-        ahead = float(np.sum(_TREND_DAMPING ** np.arange(1, h + 1)))
-        return np.asarray(self.level + ahead * self.trend + self.season[:, (month + h) % 12])
+        return np.asarray(self.level + _AHEAD[h] * self.trend + self.season[:, (month + h) % 12])
 
-    def mixed(self, weights: FloatArray, month: int, horizon_months: int) -> FloatArray:
-        """(S, H) forecasts, weighted means over the settings."""
-        steps = np.arange(1, horizon_months + 1)
+    def mixed(self, weights: FloatArray, month: int) -> FloatArray:
+        """(S, 12) forecasts, weighted means over the settings."""
+        steps = np.arange(1, MAX_HORIZON_MONTHS + 1)
         ahead = np.cumsum(_TREND_DAMPING**steps)
         level, trend = (weights * self.level).sum(0), (weights * self.trend).sum(0)
         season = (weights[:, None] * self.season).sum(0)[(month + steps) % 12]
         return np.asarray(level[:, None] + trend[:, None] * ahead + season.T)
+
+
+def _median(values: FloatArray) -> FloatArray:
+    """(S,) medians over (P, S) finite values; np.median looks for more than these can hold."""
+    ordered = np.sort(values, axis=0)
+    return np.asarray((ordered[(len(values) - 1) // 2] + ordered[len(values) // 2]) / 2)
 
 
 class _Record:

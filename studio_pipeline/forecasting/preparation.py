@@ -39,6 +39,9 @@ class Preparation:
     Args:
         model: the model version.
         panel: the data version.
+
+    Attributes:
+        states: of the core, for whichever studios they are asked.
     """
 
     def __init__(self, model: StudioModel, panel: StudioPanel) -> None:
@@ -54,7 +57,10 @@ class Preparation:
         for rows in some_studios_at_a_time(origins.rows):
             orders.append(np.flatnonzero(np.isin(origins.rows, rows)))
             parts.append(self._of_studios(rows, origins.take(orders[-1]), typical))
-        return parts[0] if len(parts) == 1 else joined(parts).take(np.argsort(np.concatenate(orders)))
+        order = np.concatenate(orders)
+        prepared = parts[0] if len(parts) == 1 else joined(parts)
+        in_order = bool((order[1:] > order[:-1]).all())
+        return prepared if in_order else prepared.take(np.argsort(order))
 
     def _of_studios(self, rows: IntArray, asked: Origins, typical: Mapping[int, Typical]) -> PreparedOrigins:
         """Origins of the studios in some rows, in one pass."""

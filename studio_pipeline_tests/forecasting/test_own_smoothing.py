@@ -23,7 +23,7 @@ def walks(studios: int, seed: int = 1) -> FloatArray:
 
 
 def smoothed(values: FloatArray) -> FloatArray:
-    return own_smoothing(values, np.zeros((len(values), 12)), CALENDAR, 12)
+    return own_smoothing(values, np.zeros((len(values), 12)), CALENDAR, np.arange(MONTHS))
 
 
 def one_by_one(values: list[float], level_gain: float, season_gain: float, trend_share: float) -> list[float]:
@@ -102,7 +102,7 @@ def test_unknown_until_the_first_month() -> None:
 def test_a_type_s_season_is_where_a_studio_starts() -> None:
     season = np.linspace(-0.5, 0.5, 12)[None]
     values = np.array([[8.0, np.nan, np.nan]])
-    found = own_smoothing(values, season, np.arange(3), 12)[0, 0]
+    found = own_smoothing(values, season, np.arange(3), np.arange(3))[0, 0]
     np.testing.assert_allclose(found, 8.0 - season[0, 0] + season[0, np.arange(1, 13) % 12])
 
 
@@ -131,3 +131,17 @@ def test_studios_of_opposite_kinds_each_find_their_settings() -> None:
     no_change = np.abs(values[:, origins] - values[:, origins + 1]).mean(1)
     assert missed[:40].mean() < 0.85 * no_change[:40].mean()
     assert missed[40:].mean() < 1.15 * no_change[40:].mean()
+
+
+@given(st.sets(st.integers(0, MONTHS - 1)).map(sorted))
+def test_some_months_are_forecast_as_among_all(columns: list[int]) -> None:
+    values = walks(4)
+    asked = np.array(columns, dtype=np.int64)
+    found = own_smoothing(values, np.zeros((4, 12)), CALENDAR, asked)
+    np.testing.assert_array_equal(found, smoothed(values)[:, asked])
+
+
+def test_the_median_is_numpy_s() -> None:
+    for settings in (1, 2, 11, 12):
+        values = np.random.default_rng(settings).normal(size=(settings, 50))
+        np.testing.assert_array_equal(module._median(values), np.median(values, axis=0))
