@@ -80,4 +80,3 @@ def new_revenue(terms: FlowTerms, levers: Mapping[str, FloatArray]) -> FloatArra
     """(N, 12) revenue of a studio without history under N lever paths."""
     n = len(next(iter(levers.values())))
     return simulate_terms(terms.take(np.zeros(n, dtype=np.int64)), levers).revenue
-

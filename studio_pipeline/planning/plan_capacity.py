@@ -21,6 +21,9 @@ from studio_pipeline.forecasting.studio_origin import StudioOrigin
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, NEW, RETENTION, STAFF, TICKET
 
+_HAIR = 1e-6
+"""What a plan keeps away from a contradiction, so that rounding never makes it one."""
+
 
 @dataclass(frozen=True)
 class Loyalty:
@@ -47,7 +50,8 @@ class Loyalty:
         expected = 1 / (1 + odds)
         error = expected * (1 - expected) * self.standard_error * rise
         most = expected + np.maximum(STANDARD_ERRORS * error, CLEAR_POINTS) + self.excess
-        return np.asarray(np.where(ticket > CLEAR_RISE * self.usual_ticket, np.minimum(most, 1.0), 1.0))
+        clear = ticket > CLEAR_RISE * self.usual_ticket
+        return np.asarray(np.where(clear, np.minimum(most - _HAIR, 1.0), 1.0))
 
 
 @dataclass(frozen=True)
@@ -101,10 +105,10 @@ def plan_capacity(
     bold = BOLD_PRICE * origin.usual("avg_ticket_price")
     most_new = origin.shown.get("new_members_monthly", (0.0, math.inf))[1]
     return PlanCapacity(
-        most_attended=_most(MOST_VISITS * visits * first_members / seats, attended),
+        most_attended=_most(MOST_VISITS * visits * first_members / seats * (1 - _HAIR), attended),
         most_members=_most(seats / visits, peak_members / present[CLASSES]),
-        most_work=_known(work) if has_staff else _most(MOST_WORK * usual_work, work),
-        least_work=-_most(-usual_work / MOST_WORK, -work),
+        most_work=_known(work) if has_staff else _most(MOST_WORK * usual_work * (1 - _HAIR), work),
+        least_work=-_most(-usual_work / MOST_WORK * (1 + _HAIR), -work),
         knows_staff=has_staff and math.isfinite(work),
         loyalty=_loyalty(origin, present[RETENTION], ticket),
         bold_ticket=bold if bold > 0 else math.inf,

@@ -130,5 +130,3 @@ def relative_weights(present: Mapping[str, float]) -> FloatArray:
     """(7,) weights of the least total relative change."""
     values = np.array([present.get(lever, 1.0) for lever in HELD_LEVERS])
     return np.asarray(1 / np.maximum(np.abs(values), _SMALLEST_PRESENT))
-
-

@@ -73,7 +73,9 @@ class PlanProblem:
         low, high = self.low[:, None], self.high[:, None]
         classes = y[CLASSES]
         staff_low = np.maximum(low[STAFF], classes / capacity.most_work)
-        staff_high = np.minimum(high[STAFF], classes / capacity.least_work if capacity.least_work > 0 else 1.0)
+        staff_high = np.minimum(
+            high[STAFF], classes / capacity.least_work if capacity.least_work > 0 else 1.0
+        )
         staff_high = high[STAFF] if capacity.least_work <= 0 else staff_high
         y[STAFF] = np.minimum(np.maximum(y[STAFF], staff_low), np.maximum(staff_low, staff_high))
         possible = staff_low <= staff_high * (1 + SLACK)
@@ -104,7 +106,9 @@ class PlanProblem:
 
     def whole(self, place: int, values: FloatArray) -> FloatArray:
         """Whole numbers between the limits, except where a lever stays what it is."""
-        rounded = np.minimum(np.maximum(np.rint(values), np.ceil(self.low[place])), np.floor(self.high[place]))
+        rounded = np.minimum(
+            np.maximum(np.rint(values), np.ceil(self.low[place])), np.floor(self.high[place])
+        )
         return np.where(
             (np.abs(values - self.present[place]) < SLACK) | (self.low[place] == self.high[place]),
             self.present[place],

@@ -108,9 +108,7 @@ def plan_responses(terms: FlowTerms, present: FloatArray) -> PlanResponses:
         FlowSlopes(*(slopes[f"{flow}_{name}"] for name in ("price", "fullness", "crowding", "overwork")))
         for flow in ("retention", "acquisition")
     ]
-    return PlanResponses(
-        present, *flows, slopes["comfortable_attendance"], slopes["comfortable_utilization"]
-    )
+    return PlanResponses(present, *flows, slopes["comfortable_attendance"], slopes["comfortable_utilization"])
 
 
 def _logistic(odds: FloatArray | float) -> FloatArray:

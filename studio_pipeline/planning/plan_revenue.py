@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from studio_pipeline.forecasting.studio_origin import StudioOrigin
+from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, NEW, RETENTION, STAFF, TICKET, UPSELL
 from studio_pipeline.planning.plan_queries import TargetKind
-from studio_pipeline.panel.arrays import FloatArray
 
 
 @dataclass(frozen=True)

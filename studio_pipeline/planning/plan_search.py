@@ -17,7 +17,6 @@ from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.planning.levers import (
     ATTENDANCE,
     CLASSES,
-    NEW,
     RETENTION,
     STAFF,
     TICKET,
@@ -184,7 +183,9 @@ def _on_target(problem: PlanProblem, x: FloatArray) -> FloatArray:
                 behind = slice(row.start - first, row.stop - first)
                 slope = slope + slopes.by_lever[RETENTION][row] * responses[place][behind]
             step = np.divide(missing[row], slope, out=np.zeros(n), where=np.abs(slope) > _NO_SLOPE)
-            y[place, row] = np.minimum(np.maximum(y[place, row] + step, problem.low[place]), problem.high[place])
+            y[place, row] = np.minimum(
+                np.maximum(y[place, row] + step, problem.low[place]), problem.high[place]
+            )
         if following:
             y[RETENTION, first:] = problem.responses.retention_rate(y[:, first:]) + effort
     return y

@@ -9,11 +9,11 @@ import numpy as np
 
 from studio_pipeline.errors import LeverError
 from studio_pipeline.forecasting.bounds import LEVER_BOUNDS, START_LEVER, check_levers
+from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 from studio_pipeline.forecasting.studio_origin import StudioOrigin
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 from studio_pipeline.planning.levers import WHOLE
-from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 
 PRESENT_MONTHS = 3
 _WHOLE_LEVERS = tuple(HELD_LEVERS[place] for place in WHOLE)
