@@ -61,14 +61,15 @@ def _in_month(setup: PlanSetup, plan: FloatArray, acted: Mapping[int, int], mont
         if place not in RESPONDING and first <= month:
             now[place] = plan[place]
     responses, x, full = problem.responses, now[:, None], plan[:, None]
-    if month >= acted.get(RETENTION, 1):
-        held = plan[RETENTION] - responses.retention_rate(full)[0]
-        now[RETENTION] = min(
-            responses.retention_rate(x)[0] + held, max(plan[RETENTION], problem.high[RETENTION])
+    held, won = (
+        max(effort, 0.0) if place in acted and acted[place] <= month else 0.0
+        for place, effort in (
+            (RETENTION, plan[RETENTION] - responses.retention_rate(full)[0]),
+            (NEW, plan[NEW] - responses.new_members(full)[0]),
         )
-    else:
-        now[RETENTION] = responses.retention_rate(x)[0]
-    won = plan[NEW] - responses.new_members(full)[0] if month >= acted.get(NEW, 1) else 0.0
+    )
+    most = max(plan[RETENTION], problem.present[RETENTION])
+    now[RETENTION] = min(responses.retention_rate(x)[0] + held, most)
     joined = responses.new_members(x)[0] + won
     stays = abs(joined - problem.present[NEW]) < 1e-9
     now[NEW] = problem.present[NEW] if stays else max(np.floor(joined + 1e-9), 0.0)

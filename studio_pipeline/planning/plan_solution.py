@@ -19,7 +19,8 @@ MONEY_DIGITS = 6
 CENT = 0.01
 _MEASUREMENTS = 4
 _CLOSE = 1e-9
-_REPAIRS = 24
+_NEAR = 1e-4
+_REPAIRS = 12
 _OVERSHOOT = 1.5
 
 
@@ -58,7 +59,20 @@ def solve(setup: PlanSetup) -> Solution:
             break
         setup = setup.measured_at(plan)
         plan = search(setup.problem, plan[:, None])
-    return _repaired(setup, rounded(setup.problem, plan))
+    return _finished(setup, plan)
+
+
+def _finished(setup: PlanSetup, plan: FloatArray) -> Solution:
+    """The plan in round figures where these reach what it reaches, else as it was found."""
+    target = setup.problem.target
+    raw, figures = plan, rounded(setup.problem, plan)
+    earned = setup.revenue(np.stack([figures, raw], 1))
+    if not reaches(float(earned[1]), target) and float(earned[1]) < target * (1 - _NEAR):
+        return Solution(raw, float(earned[1]), False)
+    repaired = _repaired(setup, figures, float(earned[0]))
+    if repaired.reaches or earned[1] < repaired.revenue:
+        return repaired
+    return Solution(raw, float(earned[1]), reaches(float(earned[1]), target))
 
 
 def rounded(problem: PlanProblem, plan: FloatArray) -> FloatArray:
@@ -77,30 +91,23 @@ def rounded(problem: PlanProblem, plan: FloatArray) -> FloatArray:
     return np.asarray(settled[:, 0] if possible[0] else plan)
 
 
-def _repaired(setup: PlanSetup, plan: FloatArray) -> Solution:
-    """The plan, with what rounding and the learners' steps have left missing made up by the lever of least
+def _repaired(setup: PlanSetup, plan: FloatArray, revenue: float) -> Solution:
+    """A plan, with what rounding and the learners' steps have left missing made up by the lever of least
     burden.
     """
     target = setup.problem.target
-    revenue = float(setup.revenue(plan[:, None])[0])
-    missing = target - revenue
-    best = Solution(plan, revenue, reaches(revenue, target))
     says = float(setup.problem.revenue.revenue(plan[:, None])[0])
-    if says < target * (1 - 1e-6):
-        return best
+    best, missing = Solution(plan, revenue, reaches(revenue, target)), target - revenue
     for _ in range(_REPAIRS):
         if best.reaches:
             break
         candidates = _made_up(setup.problem, plan, says + missing)
         earned = setup.revenue(candidates)
-        burdens = np.where(earned >= target - 0.4 * CENT, setup.problem.burden(candidates), np.inf)
-        chosen = int(np.argmin(burdens) if np.isfinite(burdens).any() else np.argmax(earned))
+        enough = np.round(earned, 2) >= round(target, 2)
+        rank = np.where(enough, setup.problem.burden(candidates), np.inf)
+        chosen = int(np.argmin(rank) if enough.any() else np.argmax(earned))
         if earned[chosen] > best.revenue:
-            best = Solution(
-                candidates[:, chosen],
-                float(earned[chosen]),
-                bool(np.isfinite(burdens[chosen])) and reaches(float(earned[chosen]), target),
-            )
+            best = Solution(candidates[:, chosen], float(earned[chosen]), bool(enough[chosen]))
         missing = missing * _OVERSHOOT + 0.1 * CENT
     return best
 
@@ -125,8 +132,7 @@ def _made_up(problem: PlanProblem, plan: FloatArray, revenue: float) -> FloatArr
 def _up(value: float, unit: float) -> float:
     """The next round figure from a value on."""
     places = round(-np.log10(unit))
-    figure = float(np.round(np.ceil(value / unit - 1e-9) * unit, places))
-    return figure
+    return float(np.round(np.ceil(value / unit - 1e-9) * unit, places))
 
 
 def _unit(amount: float) -> float:
