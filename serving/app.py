@@ -16,7 +16,7 @@ from serving.access import AccessGuard
 from serving.errors import add_error_handlers
 from serving.logs import RequestLog, logging_to
 from serving.model_store import LoadForecaster, load_forecaster
-from serving.routes import documentation, health, models, predictions, studios
+from serving.routes import documentation, health, models, plans, predictions, studios
 from serving.services import running_services
 from studio_pipeline.settings import Settings, read_settings
 
@@ -45,7 +45,7 @@ def create_app(settings: Settings | None = None, load: LoadForecaster = load_for
     app = FastAPI(
         title=TITLE, description=DESCRIPTION, version="1", lifespan=lifespan, docs_url=None, redoc_url=None
     )
-    for resource in (predictions, studios, models, health):
+    for resource in (predictions, plans, studios, models, health):
         app.include_router(resource.router, prefix=API)
     app.include_router(documentation.router)
     add_error_handlers(app)

@@ -14,6 +14,7 @@ from serving.access import AccessDeniedError
 from serving.context import store_of
 from serving.schemas.common import HeldLevers, Levers
 from studio_pipeline.errors import (
+    BusyError,
     InputError,
     QueryError,
     ReleaseError,
@@ -29,10 +30,15 @@ STATUSES: tuple[tuple[type[StudioError], int], ...] = (
     (InputError, 422),
     (ReleaseError, 503),
     (StorageError, 503),
+    (BusyError, 503),
     (RunInProgressError, 409),
     (StudioError, 500),
 )
 """Status of each branch of the error tree; the first one that fits counts."""
+
+
+RETRY_SECONDS = "2"
+"""When to ask again where too much is asked at once."""
 
 
 def status_of(error: StudioError) -> int:
@@ -55,7 +61,8 @@ def _detail(status: int, detail: object, headers: dict[str, str] | None = None) 
 
 async def _answer_studio_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StudioError)  # noqa: S101
-    return _detail(status_of(error), store_of(request).shown(str(error)))
+    headers = {"Retry-After": RETRY_SECONDS} if isinstance(error, BusyError) else None
+    return _detail(status_of(error), store_of(request).shown(str(error)), headers)
 
 
 async def _answer_denied(_: Request, error: Exception) -> JSONResponse:

@@ -15,6 +15,7 @@ from studio_pipeline.errors import NoReleaseError, QueryError, ReleaseError, Stu
 from studio_pipeline.forecasting.forecaster import Forecaster
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.studio_origin import StudioOrigin
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.bundles import model_manifests, model_versions
 from studio_pipeline.publishing.folders import Manifest, verify_folder
@@ -53,6 +54,9 @@ class Forecasting(Protocol):
 
     def forecast(self, queries: Sequence[ForwardQuery]) -> Sequence[Forecast | QueryError]:
         """One answer or error a query, in order."""
+
+    def origin(self, query: ForwardQuery) -> StudioOrigin:
+        """The studio of a query at its base month, for planning."""
 
 
 LoadForecaster = Callable[[Path, StudioPanel], Forecasting]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass
 
 from serving.access import AccessRules
 from serving.model_store import LoadForecaster, ModelStore
+from serving.planner_pool import PlannerPool
+from studio_pipeline.configuration import read_configuration
+from studio_pipeline.planning.plan_configuration import PlanningConfiguration
 from studio_pipeline.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -23,11 +26,15 @@ class Services:
         settings: as read when the application started.
         access: who may ask.
         store: the release that answers.
+        planning: how plans are made, of the configuration as read when the application started.
+        planner: where plans are made.
     """
 
     settings: Settings
     access: AccessRules
     store: ModelStore
+    planning: PlanningConfiguration
+    planner: PlannerPool
 
 
 @asynccontextmanager
@@ -38,11 +45,13 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
         settings: of the application.
         load: builds a forecaster from a verified model bundle and a panel.
     """
+    configuration = await asyncio.to_thread(read_configuration, settings.config)
     store = ModelStore(settings.home, settings.model_version, load)
     await asyncio.to_thread(store.refresh)
     store.warn_if_empty()
     async with _watched(store):
-        yield Services(settings, AccessRules(settings.api_keys), store)
+        with closing(PlannerPool()) as planner:
+            yield Services(settings, AccessRules(settings.api_keys), store, configuration.planning, planner)
 
 
 @asynccontextmanager

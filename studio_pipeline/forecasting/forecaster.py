@@ -195,7 +195,7 @@ class Forecaster:
         return self._answers.answer([parts])[0]
 
     def _new_terms(self, query: ForwardQuery) -> tuple[StudioPanel, FlowTerms]:
-        """The panel of one month that stands for a studio without history, and what its projection runs on."""
+        """The panel of one month that stands for a studio without history, and its projection's terms."""
         panel = new_studio_panel(query, self.panel, self._shown_by_all)
         states = core_states(panel, self.model.core, assume_typical=True)
         origin = np.array([0]), np.array([0])

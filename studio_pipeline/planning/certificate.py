@@ -1,5 +1,5 @@
-"""The proof of a plan: run forward again by the public path, and every limit checked once more, one by one and
-apart from the search.
+"""The proof of a plan: run forward again by the public path, and every limit checked once more, one by one
+and apart from the search.
 """
 
 from __future__ import annotations

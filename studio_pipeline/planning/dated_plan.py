@@ -1,5 +1,5 @@
-"""A plan on the calendar: each lever changes once its lead time is over, and retention and new members respond
-to what has changed by then.
+"""A plan on the calendar: each lever changes once its lead time is over, and retention and new members
+respond to what has changed by then.
 """
 
 from __future__ import annotations

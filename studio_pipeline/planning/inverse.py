@@ -29,7 +29,7 @@ from studio_pipeline.planning.plan_limits import check_plan_query
 from studio_pipeline.planning.plan_queries import Alternative, Plan, PlanQuery
 from studio_pipeline.planning.plan_setup import PlanSetup, plan_setup
 from studio_pipeline.planning.plan_solution import Solution, reaches, solve
-from studio_pipeline.planning.plan_warnings import plan_warnings
+from studio_pipeline.planning.plan_warnings import Reached, plan_warnings
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class _Proved:
 
 
 def make_plan(forecaster: PlanningForecaster, query: PlanQuery, configuration: PlanningConfiguration) -> Plan:
-    """The plan of least cost (or least relative change) that reaches a target, else the one that comes nearest.
+    """The plan of least cost (or of least relative change) that reaches a target, else the nearest one.
 
     Raises:
         UnknownStudioError: there are no months of the studio, and not the present of all eight levers.
         BaseMonthError: the studio lacks the base month.
-        LeverError: a present value, limit, cost or name can't be taken, or the data carry nothing to plan with.
+        LeverError: a present value, limit, cost or name can't be taken, or the data carry nothing to plan.
         PlanError: the plan breaks a limit, which is a bug.
     """
     check_plan_query(query)
@@ -77,13 +77,14 @@ def _alternatives(
     """Solutions that reach the target without the lever that does most in those before."""
     found: list[Solution] = []
     solution, shares, forbidden = best, impacts, setup
-    while (
-        solution.reaches and len(found) < most and (main := _main_lever(setup, solution, shares)) is not None
-    ):
+    while solution.reaches and len(found) < most:
+        if (main := _main_lever(setup, solution, shares)) is None:
+            break
         forbidden = _without(forbidden, main)
-        solution = solve(forbidden)
+        solution = solve(forbidden, thorough=False)
         if solution.reaches:
             found.append(solution)
+        if solution.reaches and len(found) < most:
             shares = shapley_split(setup.problem.present, solution.plan, setup.revenue)
     return found
 
@@ -165,7 +166,9 @@ def _told(
             )
             for other, answer in proved.others
         ),
-        warnings=plan_warnings(setup, proved.forecast, feasible, achievable, limits, proved.dated, dated),
+        warnings=plan_warnings(
+            setup, Reached(feasible, achievable, proved.dated, dated), limits, proved.forecast.warnings
+        ),
     )
 
 

@@ -30,6 +30,9 @@ SHORT_NAMES: dict[str, str] = {
 INCREASE_LIMITS: dict[str, str] = {lever: f"max_{short}_increase" for lever, short in SHORT_NAMES.items()}
 DECREASE_LIMITS: dict[str, str] = {lever: f"max_{short}_decrease" for lever, short in SHORT_NAMES.items()}
 
+SMOOTH = (RETENTION, TICKET, ATTENDANCE, UPSELL)
+"""Places of the levers that revenue follows smoothly."""
+
 
 def one_unit(place: int) -> float:
     """What one more unit of a lever is: a point of a rate, else one (of money, a member, a class)."""

@@ -1,4 +1,4 @@
-"""What studios have done: how far their levers moved over a span, and how bold a plan's change is beside that."""
+"""What studios have done: how far their levers moved over a span, and how bold a change is beside that."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def past_changes(panel: StudioPanel, column: int, place: int, months: int) -> Fl
     count = values.shape[1] - PRESENT_MONTHS + 1
     if count <= months:
         return np.zeros(0)
-    mean = sum(values[:, k : k + count] for k in range(PRESENT_MONTHS)) / PRESENT_MONTHS
+    mean = np.stack([values[:, k : k + count] for k in range(PRESENT_MONTHS)]).mean(0)
     before, after = mean[:, :-months], mean[:, months:]
     if place in RATES:
         changes = after - before
@@ -34,9 +34,9 @@ def past_changes(panel: StudioPanel, column: int, place: int, months: int) -> Fl
 def feasibility_score(changes: FloatArray, change: float, limit: float) -> float:
     """How ordinary a change is: 1 for none, 0 at the limit.
 
-    Of all changes that studios have made in that direction, the share that went at least as far, with the share
-    that went beyond the limit taken off both; where nobody has moved the lever that way, or all went beyond the
-    limit, it falls evenly.
+    Of all changes that studios have made in that direction, the share that went at least as far, with the
+    share that went beyond the limit taken off both; where nobody has moved the lever that way, or all went
+    beyond the limit, it falls evenly.
 
     Args:
         changes: (K,) of `past_changes`.

@@ -100,20 +100,24 @@ def plan_capacity(
         has_staff: whether the number of staff is known.
     """
     seats, visits, ticket = origin.usual("class_capacity"), origin.usual("visits"), present[TICKET]
-    attended, work = present[ATTENDANCE] * present[CLASSES], present[CLASSES] / present[STAFF]
-    usual_work = origin.usual("total_classes_held") / origin.usual("staff_utilization_rate")
+    attended, work = float(present[ATTENDANCE] * present[CLASSES]), _ratio(present[CLASSES], present[STAFF])
+    usual_work = _ratio(origin.usual("total_classes_held"), origin.usual("staff_utilization_rate"))
     bold = BOLD_PRICE * origin.usual("avg_ticket_price")
     most_new = origin.shown.get("new_members_monthly", (0.0, math.inf))[1]
     return PlanCapacity(
-        most_attended=_most(MOST_VISITS * visits * first_members / seats * (1 - _HAIR), attended),
-        most_members=_most(seats / visits, peak_members / present[CLASSES]),
+        most_attended=_most(MOST_VISITS * _ratio(visits * first_members, seats) * (1 - _HAIR), attended),
+        most_members=_most(_ratio(seats, visits), _ratio(peak_members, present[CLASSES])),
         most_work=_known(work) if has_staff else _most(MOST_WORK * usual_work * (1 - _HAIR), work),
         least_work=-_most(-usual_work / MOST_WORK * (1 + _HAIR), -work),
         knows_staff=has_staff and math.isfinite(work),
-        loyalty=_loyalty(origin, present[RETENTION], ticket),
+        loyalty=_loyalty(origin, float(present[RETENTION]), float(ticket)),
         bold_ticket=bold if bold > 0 else math.inf,
-        most_new=max(most_new, present[NEW]) if math.isfinite(present[NEW]) else math.inf,
+        most_new=max(most_new, float(present[NEW])) if math.isfinite(present[NEW]) else math.inf,
     )
+
+
+def _ratio(amount: float, by: float) -> float:
+    return float(amount / by) if by > 0 else math.nan
 
 
 def _known(amount: float) -> float:

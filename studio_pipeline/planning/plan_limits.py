@@ -14,7 +14,7 @@ from studio_pipeline.errors import LeverError
 from studio_pipeline.forecasting.bounds import LEVER_BOUNDS, START_LEVER, Range, lever_bounds
 from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline.planning.levers import CLASSES, DECREASE_LIMITS, INCREASE_LIMITS, NEW, TICKET
+from studio_pipeline.planning.levers import CLASSES, DECREASE_LIMITS, INCREASE_LIMITS, NEW, TICKET, WHOLE
 from studio_pipeline.planning.plan_configuration import PlanningConfiguration
 from studio_pipeline.planning.plan_queries import PlanQuery
 
@@ -93,6 +93,8 @@ def plan_ranges(
             least = _stated(DECREASE_LIMITS[lever], place, now, query, configuration)
             low[place], names[0] = max((bounds[0], f"lowest_{lever}"), (now - least, DECREASE_LIMITS[lever]))
             high[place], names[1] = min((bounds[1], f"highest_{lever}"), (now + most, INCREASE_LIMITS[lever]))
+        if place in WHOLE:
+            low[place], high[place] = min(math.ceil(low[place]), now), max(math.floor(high[place]), now)
         low_names.append(names[0])
         high_names.append(names[1])
     return PlanRanges(low, high, tuple(low_names), tuple(high_names))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from studio_pipeline.panel.arrays import BoolArray, FloatArray
-from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, NEW, RETENTION, STAFF, TICKET, UPSELL, WHOLE
+from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, NEW, RETENTION, STAFF, TICKET
 from studio_pipeline.planning.plan_capacity import PlanCapacity
 from studio_pipeline.planning.plan_responses import PlanResponses
 from studio_pipeline.planning.plan_revenue import PlanRevenue
@@ -73,17 +73,14 @@ class PlanProblem:
         low, high = self.low[:, None], self.high[:, None]
         classes = y[CLASSES]
         staff_low = np.maximum(low[STAFF], classes / capacity.most_work)
-        staff_high = np.minimum(
-            high[STAFF], classes / capacity.least_work if capacity.least_work > 0 else 1.0
-        )
-        staff_high = high[STAFF] if capacity.least_work <= 0 else staff_high
+        staff_high = np.minimum(high[STAFF], classes / max(capacity.least_work, SLACK))
         y[STAFF] = np.minimum(np.maximum(y[STAFF], staff_low), np.maximum(staff_low, staff_high))
         possible = staff_low <= staff_high * (1 + SLACK)
         if np.isfinite(capacity.most_attended):
             most = capacity.most_attended / np.maximum(classes, SLACK)
             possible &= low[ATTENDANCE] <= most * (1 + SLACK)
             y[ATTENDANCE] = np.maximum(np.minimum(y[ATTENDANCE], most), low[ATTENDANCE])
-        return possible
+        return np.asarray(possible)
 
     def _seated(self, y: FloatArray, least_retention: FloatArray) -> BoolArray:
         """Where members find seats in every month; retention comes down to that where it may."""
@@ -106,14 +103,9 @@ class PlanProblem:
 
     def whole(self, place: int, values: FloatArray) -> FloatArray:
         """Whole numbers between the limits, except where a lever stays what it is."""
-        rounded = np.minimum(
-            np.maximum(np.rint(values), np.ceil(self.low[place])), np.floor(self.high[place])
-        )
-        return np.where(
-            (np.abs(values - self.present[place]) < SLACK) | (self.low[place] == self.high[place]),
-            self.present[place],
-            rounded,
-        )
+        now, low, high = self.present[place], np.ceil(self.low[place]), np.floor(self.high[place])
+        stays = (np.abs(values - now) < SLACK) | (self.low[place] == self.high[place])
+        return np.asarray(np.where(stays, now, np.minimum(np.maximum(np.rint(values), low), high)))
 
     def _whole_below(self, new_members: FloatArray) -> FloatArray:
         stays = np.abs(new_members - self.present[NEW]) < SLACK
@@ -131,9 +123,3 @@ class PlanProblem:
     def burden(self, x: FloatArray) -> FloatArray:
         """(N,) of plans, a month."""
         return np.asarray(self.weights @ self.efforts(x))
-
-
-MOVABLE = (RETENTION, TICKET, ATTENDANCE, UPSELL)
-"""Levers that revenue follows smoothly."""
-
-assert not set(MOVABLE) & set(WHOLE)  # noqa: S101

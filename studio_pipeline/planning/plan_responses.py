@@ -104,11 +104,17 @@ class PlanResponses:
 def plan_responses(terms: FlowTerms, present: FloatArray) -> PlanResponses:
     """The responses in one projection's terms, from (7,) present levers on."""
     slopes = dict(zip(SLOPES, terms.slopes[0].tolist(), strict=True))
-    flows = [
+    retention, acquisition = (
         FlowSlopes(*(slopes[f"{flow}_{name}"] for name in ("price", "fullness", "crowding", "overwork")))
         for flow in ("retention", "acquisition")
-    ]
-    return PlanResponses(present, *flows, slopes["comfortable_attendance"], slopes["comfortable_utilization"])
+    )
+    return PlanResponses(
+        present,
+        retention,
+        acquisition,
+        slopes["comfortable_attendance"],
+        slopes["comfortable_utilization"],
+    )
 
 
 def _logistic(odds: FloatArray | float) -> FloatArray:

@@ -3,8 +3,8 @@
     members  = members before x retention + new members
     revenue  = members x (ticket x realisation + retail + upsell + other) + class packs
 
-What the ensemble makes of it beyond that is one factor a month, measured at a plan near by. Plans are searched
-for on this; what a plan earns is never taken from here, but from the forecaster.
+What the ensemble makes of it beyond that is one factor a month, measured at a plan near by. Plans are
+searched for on this; what a plan earns is never taken from here, but from the forecaster.
 """
 
 from __future__ import annotations

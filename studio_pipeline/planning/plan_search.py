@@ -9,6 +9,8 @@ with steps that shrink; whole levers step by whole numbers. Everything is done f
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -17,6 +19,7 @@ from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.planning.levers import (
     ATTENDANCE,
     CLASSES,
+    NEW,
     RETENTION,
     STAFF,
     TICKET,
@@ -28,9 +31,13 @@ from studio_pipeline.planning.plan_problem import PlanProblem
 _SEED = 4
 _LEVERS = 7
 _DRAWN_STARTS = 96
-_KEPT = 6
-_STEPS = tuple(0.4**k for k in range(1, 10))
-_NEWTON_STEPS = 3
+_KEPT = 4
+_STEPS = tuple(0.3**k for k in range(1, 7))
+_QUICK_STEPS = (0.3, 0.05, 0.006)
+_LAST_STEPS = (0.03,)
+_REFINING_STEPS = (0.03, 0.005, 0.0008)
+_WHOLE_REACH = {NEW: 4, CLASSES: 6}
+_NEWTON_STEPS = 2
 _TIE = 1e-7
 _REACHED = 1e-9
 _FALLING_SHORT = 1e3
@@ -44,27 +51,32 @@ _FOLLOWING = (TICKET, ATTENDANCE, STAFF)
 _NO_SLOPE = 1e-12
 
 
-def search(problem: PlanProblem, starts: FloatArray | None = None) -> FloatArray:
+def search(problem: PlanProblem, thorough: bool = True) -> FloatArray:
     """(7,) the best plan found: of those that reach the target the one of least burden, else the one of most
     revenue.
 
     Args:
         problem: to solve.
-        starts: (7, N) plans to begin with besides the usual ones.
+        thorough: also try all whole numbers near by; without it, a search takes half the time.
     """
-    begin = _starts(problem)
-    pool = _best(problem, begin if starts is None else np.concatenate([starts, begin], 1))
-    for share in _STEPS:
-        pool = _best(problem, np.concatenate([pool, _neighbours(problem, pool, share)], 1))
+    pool = _best(problem, _starts(problem))
+    pool = _stepped(problem, pool, _STEPS if thorough else _QUICK_STEPS)
+    if thorough:
+        pool = _best(problem, np.concatenate([pool, _whole_neighbours(problem, pool)], 1))
+        pool = _stepped(problem, pool, _LAST_STEPS)
     return np.asarray(pool[:, 0])
 
 
 def refine(problem: PlanProblem, plan: FloatArray) -> FloatArray:
     """(7,) the best plan near a (7,) one."""
-    pool = plan[:, None]
-    for share in _STEPS[2:]:
+    return np.asarray(_stepped(problem, plan[:, None], _REFINING_STEPS)[:, 0])
+
+
+def _stepped(problem: PlanProblem, pool: FloatArray, shares: Sequence[float]) -> FloatArray:
+    """(7, K) the best of a pool's neighbourhoods, ever nearer."""
+    for share in shares:
         pool = _best(problem, np.concatenate([pool, _neighbours(problem, pool, share)], 1))
-    return np.asarray(pool[:, 0])
+    return pool
 
 
 def _best(problem: PlanProblem, x: FloatArray) -> FloatArray:
@@ -117,8 +129,8 @@ def _starts(problem: PlanProblem) -> FloatArray:
 
 
 def _neighbours(problem: PlanProblem, pool: FloatArray, share: float) -> FloatArray:
-    """(7, N) plans one or two steps of a share of the levers' ranges away, and those with one lever at an end;
-    each with retention held, and with retention following its response.
+    """(7, N) plans one or two steps of a share of the levers' ranges away, and those with one lever at an
+    end; each with retention held, and with retention following its response.
     """
     steps = share * (problem.high - problem.low)
     for place in WHOLE:
@@ -133,6 +145,25 @@ def _neighbours(problem: PlanProblem, pool: FloatArray, share: float) -> FloatAr
     following = held.copy()
     following[RETENTION] += problem.responses.retention_rate(held) - before
     return np.concatenate([held, following], 1)
+
+
+def _whole_neighbours(problem: PlanProblem, pool: FloatArray) -> FloatArray:
+    """(7, N) plans some whole numbers away, as they are and with one of the other levers back at its present:
+    what whole levers round off, the others make up in many ways.
+    """
+    shifts = [
+        range(-reach, reach + 1) if problem.high[place] > problem.low[place] else (0,)
+        for place, reach in _WHOLE_REACH.items()
+    ]
+    near = np.repeat(pool, math.prod(map(len, shifts)), 1)
+    every = np.tile(list(itertools.product(*shifts)), (pool.shape[1], 1))
+    for place, shift in zip(_WHOLE_REACH, every.T, strict=True):
+        near[place] += shift
+    moved = np.flatnonzero(np.any(pool != problem.present[:, None], 1))
+    back = np.repeat(near[:, None], 1 + len(moved), 1)
+    for order, place in enumerate(moved.tolist(), 1):
+        back[place, order] = problem.present[place]
+    return back.reshape(_LEVERS, -1)
 
 
 @lru_cache(maxsize=1 << _LEVERS)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline.planning.levers import RATES, RETENTION, TICKET
-from studio_pipeline.planning.plan_problem import MOVABLE, PlanProblem
+from studio_pipeline.planning.levers import RATES, RETENTION, SMOOTH, TICKET
+from studio_pipeline.planning.plan_problem import PlanProblem
 from studio_pipeline.planning.plan_search import refine, search
 from studio_pipeline.planning.plan_setup import PlanSetup
 
@@ -44,21 +44,26 @@ def reaches(revenue: float, target: float) -> bool:
     return round(revenue, 2) >= round(target, 2)
 
 
-def solve(setup: PlanSetup) -> Solution:
+def solve(setup: PlanSetup, thorough: bool = True) -> Solution:
     """The plan of least burden that reaches the target, else the one of most revenue.
 
     The closed form is measured anew at each plan found, until it says of the plan what the forecaster says.
+
+    Args:
+        setup: the question.
+        thorough: of `search`.
     """
     present = setup.problem.present
-    if reaches(revenue := float(setup.revenue(present[:, None])[0]), setup.problem.target):
+    # The closed form was measured at the present: there it is the forecaster's answer.
+    if reaches(revenue := float(setup.problem.revenue.revenue(present[:, None])[0]), setup.problem.target):
         return Solution(present, revenue, True)
-    plan = search(setup.problem)
+    plan = search(setup.problem, thorough)
     for _ in range(_MEASUREMENTS):
         says = float(setup.problem.revenue.revenue(plan[:, None])[0])
         if abs(float(setup.revenue(plan[:, None])[0]) - says) <= _CLOSE * says:
             break
         setup = setup.measured_at(plan)
-        plan = search(setup.problem, plan[:, None])
+        plan = refine(setup.problem, plan)
     return _finished(setup, plan)
 
 
@@ -114,14 +119,14 @@ def _repaired(setup: PlanSetup, plan: FloatArray, revenue: float) -> Solution:
 
 def _made_up(problem: PlanProblem, plan: FloatArray, revenue: float) -> FloatArray:
     """(7, N) the plan with one lever after the other raised to where the closed form says `revenue`."""
-    raised = np.repeat(plan[:, None], len(MOVABLE) + 1, 1)
+    raised = np.repeat(plan[:, None], len(SMOOTH) + 1, 1)
     for _ in range(3):
         slopes = problem.revenue.slopes(raised)
-        for order, place in enumerate(MOVABLE):
+        for order, place in enumerate(SMOOTH):
             slope = float(slopes.by_lever[place][order])
             if slope > 0 and problem.high[place] > problem.low[place]:
                 raised[place, order] += (revenue - float(slopes.revenue[order])) / slope
-    for order, place in enumerate(MOVABLE):
+    for order, place in enumerate(SMOOTH):
         unit = 10.0**-RATE_DIGITS if place in RATES else _unit(raised[place, order])
         raised[place, order] = min(_up(raised[place, order], unit), problem.high[place])
     settled, possible = problem.settled(raised)

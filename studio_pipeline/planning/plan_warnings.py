@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from studio_pipeline.forecasting.bounds import LEVER_BOUNDS
-from studio_pipeline.forecasting.queries import Forecast
 from studio_pipeline.planning.dated_plan import DatedPlan
 from studio_pipeline.planning.plan_queries import BindingLimit
 from studio_pipeline.planning.plan_setup import PlanSetup, follows_flows
@@ -14,31 +14,39 @@ from studio_pipeline.planning.plan_solution import reaches
 _TOLD_LIMITS = 3
 
 
+@dataclass(frozen=True)
+class Reached:
+    """What a plan reaches.
+
+    Attributes:
+        feasible: whether that is the target.
+        achievable: revenue of the plan, currency.
+        dated: when what changes.
+        dated_revenue: of the plan as dated, currency.
+    """
+
+    feasible: bool
+    achievable: float
+    dated: DatedPlan
+    dated_revenue: float
+
+
 def plan_warnings(
-    setup: PlanSetup,
-    forecast: Forecast,
-    feasible: bool,
-    achievable: float,
-    limits: Sequence[BindingLimit],
-    dated: DatedPlan,
-    dated_revenue: float,
+    setup: PlanSetup, reached: Reached, limits: Sequence[BindingLimit], of_forecast: Sequence[str]
 ) -> tuple[str, ...]:
     """Sentences about what the plan misses, what it can't plan, and what the forecaster says of it.
 
     Args:
         setup: of the plan.
-        forecast: the forecaster's answer to it.
-        feasible: whether it reaches the target.
-        achievable: revenue it reaches, currency.
+        reached: what it reaches.
         limits: that hold it back.
-        dated: when what changes.
-        dated_revenue: of the plan as dated, currency.
+        of_forecast: the forecaster's own warnings about it.
     """
     return (
-        *([] if feasible else [_out_of_reach(setup, achievable, limits)]),
-        *_dates(setup, feasible, dated, dated_revenue),
+        *([] if reached.feasible else [_out_of_reach(setup, reached.achievable, limits)]),
+        *_dates(setup, reached),
         *_not_planned(setup),
-        *forecast.warnings,
+        *of_forecast,
     )
 
 
@@ -52,17 +60,17 @@ def _out_of_reach(setup: PlanSetup, achievable: float, limits: Sequence[BindingL
     return f"{nearest} Relax first {', then '.join(first)}."
 
 
-def _dates(setup: PlanSetup, feasible: bool, dated: DatedPlan, dated_revenue: float) -> list[str]:
+def _dates(setup: PlanSetup, reached: Reached) -> list[str]:
     target, months = setup.problem.target, setup.query.target_months
     late = [
         f"{lever} takes until month {month} to change, after the target's month {months}."
-        for lever, month in dated.too_late.items()
+        for lever, month in reached.dated.too_late.items()
     ]
-    if not feasible or reaches(dated_revenue, target):
+    if not reached.feasible or reaches(reached.dated_revenue, target):
         return late
     return [
-        f"With every change at the end of its lead time the revenue is {dated_revenue:,.2f}, which misses the "
-        f"target of {target:,.2f}: start earlier, or give it more than {months} months.",
+        f"With every change at the end of its lead time the revenue is {reached.dated_revenue:,.2f}, which misses "
+        f"the target of {target:,.2f}: start earlier, or give it more than {months} months.",
         *late,
     ]
 
@@ -73,7 +81,7 @@ def _not_planned(setup: PlanSetup) -> list[str]:
         found.append(f"The studio's data don't carry {', '.join(missing)}: the plan leaves them out.")
     if not follows_flows(setup.origin):
         found.append(
-            "avg_ticket_price is held: without retention_rate and new_members nobody can say how many members "
-            "a higher price costs."
+            "avg_ticket_price is held: without retention_rate and new_members nobody can say how many "
+            "members a higher price costs."
         )
     return found
