@@ -23,6 +23,7 @@ from serving.routes import (
     insights,
     metrics,
     models,
+    plans,
     predictions,
     records,
     scenarios,
@@ -62,7 +63,7 @@ def create_app(settings: Settings | None = None, load: LoadForecaster = load_for
         redoc_url=None,
         redirect_slashes=False,
     )
-    for resource in (predictions, batches, scenarios, insights, studios, records, models, health):
+    for resource in (predictions, batches, plans, scenarios, insights, studios, records, models, health):
         app.include_router(resource.router, prefix=API)
     app.include_router(metrics.router)
     app.include_router(documentation.router)

@@ -17,6 +17,7 @@ from serving.exchanges import exchange_of
 from serving.rate_limits import RateLimitedError
 from serving.refusals import field_problem
 from studio_pipeline.errors import (
+    BusyError,
     DatabaseError,
     InputError,
     QueryError,
@@ -38,10 +39,15 @@ STATUSES: tuple[tuple[type[StudioError], int], ...] = (
     (ReleaseError, 503),
     (StorageError, 503),
     (DatabaseError, 503),
+    (BusyError, 503),
     (RunInProgressError, 409),
     (StudioError, 500),
 )
 """Status of each branch of the error tree; the first one that fits counts."""
+
+
+RETRY_SECONDS = "2"
+"""When to ask again where too much is asked at once."""
 
 
 def status_of(error: StudioError) -> int:
@@ -65,7 +71,8 @@ def _detail(status: int, detail: object, headers: dict[str, str] | None = None) 
 
 async def _answer_studio_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StudioError)  # noqa: S101
-    return _detail(status_of(error), store_of(request).shown(str(error)))
+    headers = {"Retry-After": RETRY_SECONDS} if isinstance(error, BusyError) else None
+    return _detail(status_of(error), store_of(request).shown(str(error)), headers)
 
 
 async def _answer_denied(_: Request, error: Exception) -> JSONResponse:

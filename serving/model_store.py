@@ -20,6 +20,7 @@ from studio_pipeline.forecasting.intervals import IntervalTables
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.outlooks import Outlook
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.studio_origin import StudioOrigin
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.bundles import model_manifests, model_versions
 from studio_pipeline.publishing.folders import Manifest, verify_folder
@@ -71,6 +72,9 @@ class Forecasting(Protocol):
 
     def core_view(self, query: ForwardQuery) -> CoreView:
         """The base month of a query and the months after it as the core sees them."""
+
+    def origin(self, query: ForwardQuery) -> StudioOrigin:
+        """The studio of a query at its base month, for planning."""
 
 
 LoadForecaster = Callable[[Path, StudioPanel], Forecasting]

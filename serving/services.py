@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 
 from serving.access import AccessRules
@@ -16,12 +16,15 @@ from serving.database.prediction_table import PredictionTable
 from serving.metrics import ServiceMetrics
 from serving.model_store import LoadForecaster, ModelStore
 from serving.narrator import Narrator
+from serving.planner_pool import PlannerPool
 from serving.prediction_log import PredictionLog
 from serving.prediction_spool import PredictionSpool
 from serving.rate_limits import RateLimits, open_rate_limits
 from serving.release_metrics import ReleaseCollector
 from serving.scenario_store import ScenarioStore
 from serving.studio_records import StudioRecords
+from studio_pipeline.configuration import read_configuration
+from studio_pipeline.planning.plan_configuration import PlanningConfiguration
 from studio_pipeline.settings import Settings
 
 
@@ -42,6 +45,8 @@ class Services:
         scenarios: what was saved.
         records: what is kept of one studio.
         narrator: writes summaries; None where no key is set.
+        planning: how plans are made, of the configuration as read when the application started.
+        planner: where plans are made.
     """
 
     settings: Settings
@@ -56,6 +61,8 @@ class Services:
     scenarios: ScenarioStore
     records: StudioRecords
     narrator: Narrator | None
+    planning: PlanningConfiguration
+    planner: PlannerPool
 
 
 @asynccontextmanager
@@ -68,6 +75,7 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
     """
     async with AsyncExitStack() as resources:
         enter = resources.enter_async_context
+        configuration = await asyncio.to_thread(read_configuration, settings.config)
         store = ModelStore(settings.home, settings.model_version, load)
         await enter(_watched(store))
         database = await enter(_prepared(Database(settings)))
@@ -85,6 +93,8 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
             scenarios=ScenarioStore(database),
             records=StudioRecords(database, predictions),
             narrator=await enter(_narrator(settings)),
+            planning=configuration.planning,
+            planner=resources.enter_context(closing(PlannerPool())),
         )
         await enter(_measured(services))
         yield services

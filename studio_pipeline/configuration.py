@@ -17,6 +17,7 @@ from studio_pipeline.evaluation.promotion import PromotionRules
 from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
 from studio_pipeline.panel.generator.options import GeneratorOptions
 from studio_pipeline.panel.limits import ValidationLimits
+from studio_pipeline.planning.plan_configuration import PlanningConfiguration
 
 
 class Configuration(BaseModel):
@@ -27,6 +28,7 @@ class Configuration(BaseModel):
         generator: the built-in fleet, used where the landing folder is empty.
         forecasting: the core, the learners, the weights and the intervals.
         promotion: when a new model takes the place of the published one.
+        planning: what plans cost, how long changes take and how far levers may move.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -35,6 +37,7 @@ class Configuration(BaseModel):
     generator: GeneratorOptions = GeneratorOptions()
     forecasting: ForecastingConfiguration = ForecastingConfiguration()
     promotion: PromotionRules = PromotionRules()
+    planning: PlanningConfiguration = PlanningConfiguration()
 
 
 def read_configuration(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Configuration:

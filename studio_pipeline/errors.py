@@ -14,6 +14,8 @@ StudioError                    base: what happened, where, and what to do about 
 │   ├── NoReleaseError         nothing is published yet
 │   ├── CorruptReleaseError    hashes don't match, or a file is missing
 │   └── SyntheticReleaseError  a release made from real files would be replaced by a synthetic one
+├── PlanError                  a plan breaks the limits it was made under: a bug
+├── BusyError                  more is asked at once than can wait in line
 ├── StorageError               the disk refused: full, read-only, no permission
 ├── DatabaseError              the service's own tables can't be used now
 ├── UnknownScenarioError       nothing is saved under this id
@@ -87,6 +89,14 @@ class CorruptReleaseError(ReleaseError):
 
 class SyntheticReleaseError(ReleaseError):
     """A release made from real files would be replaced by a synthetic one."""
+
+
+class PlanError(StudioError):
+    """A plan breaks the limits it was made under: a bug."""
+
+
+class BusyError(StudioError):
+    """More is asked at once than can wait in line."""
 
 
 class StorageError(StudioError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from studio_pipeline.forecasting.projection import project_many, project_one
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.query_warnings import KnownOfStudio
 from studio_pipeline.forecasting.requests import (
+    carried_levers,
     check_query,
     lever_lists,
     lever_paths,
@@ -36,6 +37,7 @@ from studio_pipeline.forecasting.requests import (
     stacked_paths,
 )
 from studio_pipeline.forecasting.stock_and_flow import simulate_terms
+from studio_pipeline.forecasting.studio_origin import StudioOrigin, known_revenue, new_revenue
 from studio_pipeline.forecasting.targets import TARGETS, core_targets
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
@@ -120,6 +122,46 @@ class Forecaster:
         (given,) = self._projected([asked])
         return self._parts(asked, given)
 
+    def origin(self, query: ForwardQuery) -> StudioOrigin:
+        """The studio of a query at its base month, for planning.
+
+        Args:
+            query: its levers count for a studio without history alone, which needs all eight.
+
+        Raises:
+            UnknownStudioError: there are no months of the studio, and not all eight levers are given.
+            BaseMonthError: the studio lacks the base month.
+            LeverError: a lever of a new studio is out of bounds.
+        """
+        if query.studio_id not in self.panel.rows:
+            return self._new_origin(query)
+        ((block, row),) = self._store.find([locate(query, self.panel)])
+        shown = shown_ranges(block.shown[row])
+        return StudioOrigin(
+            base_month=self.panel.months[block.columns[row]],
+            history_months=int(block.history_months[row]),
+            shown=shown,
+            carried=carried_levers(shown),
+            terms=block.terms.take(slice(row, row + 1)),
+            usual=_usual(block.terms, row, block.free[row]),
+            effects=self._effects,
+            projected_revenue=partial(known_revenue, block, row, self._graphs),
+        )
+
+    def _new_origin(self, query: ForwardQuery) -> StudioOrigin:
+        panel, terms = self._new_terms(query)
+        given = self._new_targets(terms, query)
+        return StudioOrigin(
+            base_month=panel.months[0],
+            history_months=0,
+            shown=self._shown_by_all,
+            carried=tuple(LEVER_COLUMNS),
+            terms=terms,
+            usual=_usual(terms, 0, given),
+            effects=self._effects,
+            projected_revenue=partial(new_revenue, terms),
+        )
+
     def _known_studios(self, asked: Sequence[_Asked]) -> list[Forecast]:
         """The answers for studios with history."""
         projected = self._projected(asked)
@@ -171,19 +213,8 @@ class Forecaster:
         Raises:
             UnknownStudioError: not all eight levers are given.
         """
-        panel = new_studio_panel(query, self.panel, self._shown_by_all)
-        states = core_states(panel, self.model.core, assume_typical=True)
-        origin = np.array([0]), np.array([0])
-        terms = origin_terms(states, project_flows(states, *origin, MAX_HORIZON_MONTHS), *origin)
-        paths = simulate_terms(terms, lever_paths([query]))
-        if not np.isfinite(paths.revenue).all():
-            raise UnknownStudioError(
-                f"There are no months of studio {query.studio_id!r}, "
-                "and the panel's data can't stand in for them.",
-                "Ask for one of GET /api/v1/studios, or import months that have members and prices.",
-            )
-        by_target = core_targets(paths)
-        given = np.stack([by_target[target][0] for target in TARGETS])
+        panel, terms = self._new_terms(query)
+        given = self._new_targets(terms, query)
         return AnswerParts(
             query=query,
             levers=lever_lists(query),
@@ -201,6 +232,25 @@ class Forecaster:
             ),
             execution=_execution(query, terms, 0),
         )
+
+    def _new_terms(self, query: ForwardQuery) -> tuple[StudioPanel, FlowTerms]:
+        """The panel of one month that stands for a studio without history, and its projection's terms."""
+        panel = new_studio_panel(query, self.panel, self._shown_by_all)
+        states = core_states(panel, self.model.core, assume_typical=True)
+        origin = np.array([0]), np.array([0])
+        return panel, origin_terms(states, project_flows(states, *origin, MAX_HORIZON_MONTHS), *origin)
+
+    def _new_targets(self, terms: FlowTerms, query: ForwardQuery) -> FloatArray:
+        """(3, 12) revenue, members and retention of a studio without history."""
+        paths = simulate_terms(terms, lever_paths([query]))
+        if not np.isfinite(paths.revenue).all():
+            raise UnknownStudioError(
+                f"There are no months of studio {query.studio_id!r}, "
+                "and the panel's data can't stand in for them.",
+                "Ask for one of GET /api/v1/studios, or import months that have members and prices.",
+            )
+        by_target = core_targets(paths)
+        return np.stack([by_target[target][0] for target in TARGETS])
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from studio_pipeline.forecasting.bounds import START_LEVER, Range
 from studio_pipeline.forecasting.queries import LeverEffect
 
-_MOST_VISITS = 1.5
-_MOST_WORK = 1.5
-_CLEAR_RISE = 1.05
-_CLEAR_POINTS = 0.03
-_STANDARD_ERRORS = 2.0
-_BOLD_PRICE = 1.5
+MOST_VISITS = 1.5
+MOST_WORK = 1.5
+CLEAR_RISE = 1.05
+CLEAR_POINTS = 0.03
+STANDARD_ERRORS = 2.0
+BOLD_PRICE = 1.5
+"""Where contradictions begin; a planner keeps its plans on this side of them."""
 
 Levers = Mapping[str, float]
 Shown = Mapping[str, Range]
@@ -51,7 +52,7 @@ def _empty_classes(held: Levers, usual: Usual) -> str:
     members = held.get(START_LEVER, usual(START_LEVER))
     usual_visits, capacity = usual("visits"), usual("class_capacity")
     needed = rate * classes * capacity / members if members > 0 else math.nan
-    if not needed > _MOST_VISITS * usual_visits:
+    if not needed > MOST_VISITS * usual_visits:
         return ""
     return (
         f"class_attendance_rate {rate:g} in {classes:.0f} classes takes {needed:.1f} visits a member and "
@@ -66,7 +67,7 @@ def _overstretched_staff(held: Levers, usual: Usual) -> str:
         return ""
     today = usual("total_classes_held") / usual("staff_utilization_rate")
     work = classes / utilization / today if today > 0 else 1.0
-    if 1 / _MOST_WORK <= work <= _MOST_WORK:
+    if 1 / MOST_WORK <= work <= MOST_WORK:
         return ""
     return (
         f"total_classes_held {classes:g} at staff_utilization_rate {utilization:g} takes {work:.1f} times "
@@ -81,12 +82,12 @@ def _loyal_at_any_price(held: Levers, usual: Usual, effects: Effects) -> str:
     if retention is None or price is None or response is None:
         return ""
     ticket, today = usual("avg_ticket_price"), usual("retention_rate")
-    if not price > _CLEAR_RISE * ticket > 0 or not 0 < today < 1:
+    if not price > CLEAR_RISE * ticket > 0 or not 0 < today < 1:
         return ""
     rise = math.log(price / ticket)
     expected = 1 / (1 + (1 - today) / today * math.exp(-response.effect * rise))
     error = expected * (1 - expected) * response.standard_error * rise
-    if retention <= expected + max(_STANDARD_ERRORS * error, _CLEAR_POINTS):
+    if retention <= expected + max(STANDARD_ERRORS * error, CLEAR_POINTS):
         return ""
     return (
         f"At avg_ticket_price {price:g} members stay at a rate of about {expected:.3f}, not {retention:g}: "
@@ -100,7 +101,7 @@ def _popular_at_any_price(held: Levers, shown: Shown, usual: Usual) -> str:
     if new is None or price is None or "new_members_monthly" not in shown:
         return ""
     ticket, most = usual("avg_ticket_price"), shown["new_members_monthly"][1]
-    if not (price >= _BOLD_PRICE * ticket > 0 and new > most):
+    if not (price >= BOLD_PRICE * ticket > 0 and new > most):
         return ""
     return (
         f"new_members_monthly {new:g} is more than ever (at most {most:g}) while the price is "

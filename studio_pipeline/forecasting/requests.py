@@ -124,6 +124,11 @@ def _check_carried(query: ForwardQuery, shown: Mapping[str, Range]) -> None:
             )
 
 
+def carried_levers(shown: Mapping[str, Range]) -> tuple[str, ...]:
+    """The levers that the data of a studio that has shown these can carry."""
+    return tuple(lever for lever, needs in _NEEDS.items() if all(needed in shown for needed in needs))
+
+
 def lever_lists(query: ForwardQuery) -> dict[str, list[float]]:
     """Lever to its given value in each of twelve months, NaN where free; a lever that is not given is left
     out.

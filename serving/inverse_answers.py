@@ -1,0 +1,55 @@
+"""From a plan to the JSON of the answer."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from serving.model_store import HeldRelease
+from serving.schemas.inverse import InverseRequest
+from studio_pipeline.planning.inverse import make_plan
+from studio_pipeline.planning.plan_configuration import PlanningConfiguration
+from studio_pipeline.planning.plan_queries import Plan
+from studio_pipeline.publishing.releases import Release
+
+
+def inverse_answer(
+    held: HeldRelease, request: InverseRequest, configuration: PlanningConfiguration
+) -> dict[str, Any]:
+    """The JSON of `schemas.inverse.InverseAnswer`; it takes a tenth of a second.
+
+    Raises:
+        QueryError: the request can't be planned as put.
+        PlanError: the plan breaks its limits, which is a bug.
+    """
+    return plan_answer(held.release, make_plan(held.forecaster, request.to_query(), configuration))
+
+
+def plan_answer(release: Release, plan: Plan) -> dict[str, Any]:
+    """A plan under the release it was made from."""
+    return {
+        "optimization_id": str(uuid4()),
+        "base_month": f"{plan.base_month.astype('datetime64[M]')}-01",
+        "target_revenue": plan.target_revenue,
+        "present_revenue": plan.present_revenue,
+        "achievable_revenue": plan.achievable_revenue,
+        "achievement_rate": plan.achievement_rate,
+        "feasible": plan.feasible,
+        "recommended_levers": dict(plan.recommended_levers),
+        "lever_changes": {lever: vars(change) for lever, change in plan.lever_changes.items()},
+        "action_plan": [vars(action) for action in plan.action_plan],
+        "lever_plan": [
+            {"from_month": step.from_month, "levers": dict(step.levers)} for step in plan.lever_plan
+        ],
+        "dated_revenue": plan.dated_revenue,
+        "confidence_score": plan.confidence_score,
+        "plan_cost": plan.plan_cost,
+        "binding_limits": [vars(limit) for limit in plan.binding_limits],
+        "alternatives": [
+            {**vars(other), "recommended_levers": dict(other.recommended_levers)}
+            for other in plan.alternatives
+        ],
+        "model_version": release.model_version,
+        "data_version": release.data_version,
+        "warnings": list(plan.warnings),
+    }
