@@ -13,15 +13,16 @@ from studio_pipeline.publishing.releases import Release
 _ID_LENGTH = 36
 
 
-def cache_key(kind: str, release: Release, request: BaseModel) -> str:
+def cache_key(kind: str, release: Release, *asked: BaseModel) -> str:
     """The key of an answer: the same for equal requests to one release, another where any field differs.
 
     Args:
         kind: of answer, such as `forward`.
         release: that answers; of two with the same numbers, run and moment of publication tell them apart.
-        request: checked, with every default in its place.
+        asked: the request, checked, with every default in its place, and what else the answer depends on.
     """
-    return sha256(_release_part(kind, release) + request.model_dump_json().encode()).hexdigest()
+    parts = [_release_part(kind, release), *(one.model_dump_json().encode() for one in asked)]
+    return sha256(b"".join(parts)).hexdigest()
 
 
 def _release_part(kind: str, release: Release) -> bytes:

@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from serving.access import AccessDeniedError, Visibility
 from serving.errors import status_of
-from serving.forward_answers import ForwardReply, computed_replies, note
+from serving.forward_answers import computed_replies
 from serving.model_store import HeldRelease
 from serving.refusals import field_problem
+from serving.replies import Reply, note
 from serving.schemas.batch import BatchRequest
 from serving.schemas.forward import ForwardRequest
 from serving.services import Services
@@ -44,7 +45,7 @@ async def answer_batch(
         visible: the studios that the caller may see.
         batch: the requests.
     """
-    answers: list[ForwardReply | Refused] = []
+    answers: list[Reply | Refused] = []
     at_once = 1
     while some := batch.requests[len(answers) : len(answers) + at_once]:
         start = time.perf_counter()
@@ -79,7 +80,7 @@ def _at(place: int, problem: Mapping[str, Any]) -> dict[str, object]:
 
 def _answered(
     services: Services, held: HeldRelease, checked: Sequence[ForwardRequest | Refused]
-) -> list[ForwardReply | Refused]:
+) -> list[Reply | Refused]:
     """What is a request is answered by the model; what is refused stays."""
     replies = iter(computed_replies(held, [one for one in checked if isinstance(one, ForwardRequest)]))
     return [
@@ -87,12 +88,10 @@ def _answered(
     ]
 
 
-def _noted(
-    services: Services, body: ForwardRequest, reply: ForwardReply | QueryError
-) -> ForwardReply | Refused:
+def _noted(services: Services, body: ForwardRequest, reply: Reply | QueryError) -> Reply | Refused:
     if isinstance(reply, QueryError):
         return _refused(status_of(reply), services.store.shown(str(reply)))
-    note(services, body, reply)
+    note(services.predictions, "forward", body, reply)
     return reply
 
 
@@ -100,15 +99,15 @@ def _refused(status: int, detail: object) -> Refused:
     return {"status": status, "detail": detail}
 
 
-def _written(answer: ForwardReply | Refused) -> bytes:
-    return answer.content if isinstance(answer, ForwardReply) else orjson.dumps({"error": answer})
+def _written(answer: Reply | Refused) -> bytes:
+    return answer.content if isinstance(answer, Reply) else orjson.dumps({"error": answer})
 
 
 async def _aggregate(
-    held: HeldRelease, answers: Sequence[ForwardReply | Refused], level: float
+    held: HeldRelease, answers: Sequence[Reply | Refused], level: float
 ) -> dict[str, Any] | None:
     """The JSON of `schemas.batch.AggregateAnswer`."""
-    forecasts = [answer.forecast for answer in answers if isinstance(answer, ForwardReply)]
+    forecasts = [answer.forecast for answer in answers if isinstance(answer, Reply)]
     summed = [forecast for forecast in forecasts if forecast is not None]
     if not summed:
         return None

@@ -1,16 +1,46 @@
-"""From a plan to the JSON of the answer."""
+"""Answering requests for plans: from the cache where there is one, else made in their turn."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import uuid4
 
+import orjson
+
+from serving.answer_keys import cache_key
 from serving.model_store import HeldRelease
+from serving.replies import Reply, kept_or_made, note
 from serving.schemas.inverse import InverseRequest
+from serving.services import Services
 from studio_pipeline.planning.inverse import make_plan
 from studio_pipeline.planning.plan_configuration import PlanningConfiguration
 from studio_pipeline.planning.plan_queries import Plan
 from studio_pipeline.publishing.releases import Release
+
+
+async def answer_inverse(services: Services, held: HeldRelease, body: InverseRequest) -> Reply:
+    """Answer one request for a plan. Whether the caller may see the studio is checked before.
+
+    Raises:
+        QueryError: the request can't be planned as put.
+        BusyError: too many plans are in the making already.
+    """
+
+    async def make() -> Reply:
+        return await services.planner.run(lambda: _reply(held, body, services.planning))
+
+    if services.cache is None:
+        reply = await make()
+    else:
+        key = cache_key("inverse", held.release, body, services.planning)
+        reply = await kept_or_made(services.cache, key, "inverse", held, make)
+    note(services.predictions, "inverse", body, reply)
+    return reply
+
+
+def _reply(held: HeldRelease, body: InverseRequest, configuration: PlanningConfiguration) -> Reply:
+    answer = inverse_answer(held, body, configuration)
+    return Reply(answer["optimization_id"], orjson.dumps(answer), held)
 
 
 def inverse_answer(

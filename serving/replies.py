@@ -1,0 +1,87 @@
+"""Answered predictions: bytes with an id of their own, kept for those who ask again, noted in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Literal
+
+from serving.answer_cache import AnswerCache
+from serving.answer_keys import with_fresh_id, without_id
+from serving.logged_prediction import LoggedPrediction
+from serving.model_store import HeldRelease
+from serving.prediction_log import PredictionLog
+from serving.schemas.forward import ForwardRequest
+from serving.schemas.inverse import InverseRequest
+from studio_pipeline.forecasting.queries import Forecast
+
+Kind = Literal["forward", "inverse"]
+
+ID_FIELDS: dict[Kind, str] = {"forward": "scenario_id", "inverse": "optimization_id"}
+"""The first field of each kind of answer."""
+
+_BASE_MONTH = b'"base_month":"'
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer.
+
+    Attributes:
+        id: of this answer alone.
+        content: its JSON, which begins with the id.
+        held: the release that it comes from.
+        forecast: what a forward answer was made of; None for a plan, and for one that was kept.
+    """
+
+    id: str
+    content: bytes
+    held: HeldRelease
+    forecast: Forecast | None = None
+
+    @property
+    def base_month(self) -> date:
+        """The last known month of the answer, as its first day."""
+        # A quote within a string is written \", so that this name with both quotes is no part of one.
+        start = self.content.index(_BASE_MONTH) + len(_BASE_MONTH)
+        return date.fromisoformat(self.content[start : start + 10].decode())
+
+
+async def kept_or_made(
+    cache: AnswerCache, key: str, kind: Kind, held: HeldRelease, make: Callable[[], Awaitable[Reply]]
+) -> Reply:
+    """The answer as it was given before, under a new id, or a new one, kept from now on.
+
+    Args:
+        cache: of answers.
+        key: of `answer_keys.cache_key`.
+        kind: of the answer.
+        held: the release to answer from.
+        make: a new answer.
+    """
+    field = ID_FIELDS[kind]
+    if (tail := await cache.get(key)) is not None:
+        return Reply(*with_fresh_id(field, tail), held)
+    reply = await make()
+    await cache.put(key, without_id(field, reply.content))
+    return reply
+
+
+def note(log: PredictionLog, kind: Kind, body: ForwardRequest | InverseRequest, reply: Reply) -> None:
+    """Put an answer into the log of predictions; what its request left out is left out there."""
+    release = reply.held.release
+    log.add(
+        LoggedPrediction(
+            id=reply.id,
+            kind=kind,
+            studio_id=body.studio_id,
+            base_month=reply.base_month,
+            inputs=body.model_dump_json(exclude_unset=True).encode(),
+            outputs=reply.content,
+            made_at=datetime.now(UTC),
+            release_version=release.version,
+            model_version=release.model_version,
+            data_version=release.data_version,
+        )
+    )
