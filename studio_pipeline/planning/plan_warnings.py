@@ -69,8 +69,8 @@ def _dates(setup: PlanSetup, reached: Reached) -> list[str]:
     if not reached.feasible or reaches(reached.dated_revenue, target):
         return late
     return [
-        f"With every change at the end of its lead time the revenue is {reached.dated_revenue:,.2f}, which misses "
-        f"the target of {target:,.2f}: start earlier, or give it more than {months} months.",
+        f"With every change at the end of its lead time the revenue is {reached.dated_revenue:,.2f}, which "
+        f"misses the target of {target:,.2f}: start earlier, or give it more than {months} months.",
         *late,
     ]
 
