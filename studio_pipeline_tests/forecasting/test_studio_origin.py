@@ -49,9 +49,7 @@ def test_revenue_under_many_sets_is_what_each_forecast_says(with_learners: bool,
     sets = drawn_sets(origin, 7, row)
     many = origin.revenue_under(sets, 9)
     queries = [
-        ForwardQuery(
-            studio, projection_months=9, levers={lever: float(v[k]) for lever, v in sets.items()}
-        )
+        ForwardQuery(studio, projection_months=9, levers={lever: float(v[k]) for lever, v in sets.items()})
         for k in range(7)
     ]
     one_by_one = [answered(at_hand, [query])[0].revenue for query in queries]

@@ -38,9 +38,7 @@ def forecaster(with_learners: bool = False) -> Forecaster:
         for flow, slopes in PLANTED.items()
     }
     responses = replace(model.core.responses, effects=effects, own={})
-    return Forecaster(
-        replace(model, core=replace(model.core, responses=responses)), small_fleet().panel
-    )
+    return Forecaster(replace(model, core=replace(model.core, responses=responses)), small_fleet().panel)
 
 
 def studio(row: int, at_hand: Forecaster | None = None) -> str:
