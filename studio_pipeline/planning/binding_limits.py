@@ -1,18 +1,19 @@
 """Which limits hold a plan back, and what one more unit of each would add.
 
 One limit is relaxed by one unit and its lever goes there, whatever that costs; the other levers stay as
-planned, except that retention follows its response to the change. The forecaster says what that earns.
+planned, except that retention follows its response to the change (as far as it may). The forecaster says what that earns.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, RETENTION, STAFF, one_unit
+from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, RETENTION, STAFF, TICKET, one_unit
 from studio_pipeline.planning.plan_queries import BindingLimit
 from studio_pipeline.planning.plan_setup import PlanSetup
 
@@ -50,38 +51,47 @@ def _of_levers(setup: PlanSetup, plan: FloatArray) -> list[_Relaxed]:
 
 
 def _of_capacity(setup: PlanSetup, plan: FloatArray) -> list[_Relaxed]:
-    """Limits that tie levers together: seats, visits, paid hours, and retention at a high price."""
-    problem, capacity, found = setup.problem, setup.problem.capacity, []
-    x = plan[:, None]
-    classes, unit = plan[CLASSES], one_unit(RETENTION)
-    ticket_limit = float(capacity.most_retention(x[1])[0])
-    if ticket_limit < 1 and _at(plan[RETENTION], ticket_limit):
-        found.append(("retention_at_this_price", unit, _moved(setup, plan, RETENTION, unit)))
-    peak = float(problem.revenue.members(x).max())
-    if np.isfinite(capacity.most_members) and _at(peak, capacity.most_members * classes):
-        roomier = replace(capacity, most_members=capacity.most_members * (classes + 1) / classes)
-        fuller = plan.copy()
-        fuller[RETENTION] = problem.high[RETENTION]
-        settled, _ = replace(problem, capacity=roomier).settled(fuller[:, None])
-        found.append(("seats", 1.0, settled[:, 0]))
-    if np.isfinite(capacity.most_attended) and _at(plan[ATTENDANCE] * classes, capacity.most_attended):
-        point = one_unit(ATTENDANCE)
-        found.append(("visits_a_member", point, _moved(setup, plan, ATTENDANCE, point)))
-    if np.isfinite(capacity.most_work) and _at(classes, capacity.most_work * plan[STAFF]):
-        found.append(("paid_hours", 1.0, _moved(setup, plan, CLASSES, 1.0)))
+    """Limits that tie levers together, of levers that may move."""
+    capacity, free = setup.problem.capacity, setup.problem.high > plan
+    attendance, staff, classes = (float(plan[place]) for place in (ATTENDANCE, STAFF, CLASSES))
+    found, most = [], float(capacity.most_retention(plan[TICKET : TICKET + 1])[0])
+    if free[RETENTION] and most < 1 and _at(plan[RETENTION], most):
+        found.append(("retention_at_this_price", *_unit_more(setup, plan, RETENTION)))
+    if free[ATTENDANCE] and _at(attendance * classes, capacity.most_attended):
+        found.append(("visits_a_member", *_unit_more(setup, plan, ATTENDANCE)))
+    if free[CLASSES] and _at(classes, capacity.most_work * staff):
+        found.append(("paid_hours", *_unit_more(setup, plan, CLASSES)))
+    peak = float(setup.problem.revenue.members(plan[:, None]).max())
+    if free[RETENTION] and _at(peak, capacity.most_members * classes):
+        found.append(("seats", 1.0, _with_one_class_of_seats(setup, plan)))
     return found
 
 
+def _unit_more(setup: PlanSetup, plan: FloatArray, place: int) -> tuple[float, FloatArray]:
+    return one_unit(place), _moved(setup, plan, place, one_unit(place))
+
+
+def _with_one_class_of_seats(setup: PlanSetup, plan: FloatArray) -> FloatArray:
+    """(7,) the plan with as many more members kept as one more class a month has seats for."""
+    capacity, classes, fuller = setup.problem.capacity, plan[CLASSES], plan.copy()
+    roomier = replace(capacity, most_members=capacity.most_members * (classes + 1) / classes)
+    fuller[RETENTION] = setup.problem.high[RETENTION]
+    settled, _ = replace(setup.problem, capacity=roomier).settled(fuller[:, None])
+    return np.asarray(settled[:, 0])
+
+
 def _at(value: float, limit: float) -> bool:
-    return bool(abs(value - limit) <= _AT_LIMIT * max(abs(limit), 1.0))
+    return math.isfinite(limit) and bool(abs(value - limit) <= _AT_LIMIT * max(abs(limit), 1.0))
 
 
 def _moved(setup: PlanSetup, plan: FloatArray, place: int, change: float) -> FloatArray:
     """(7,) the plan with one lever moved on and retention following, effort held."""
     responses, moved = setup.problem.responses, plan.copy()
     moved[place] = max(plan[place] + change, 0.0)
-    if place != RETENTION:
-        follows = responses.retention_rate(moved[:, None])[0] - responses.retention_rate(plan[:, None])[0]
-        moved[RETENTION] += follows
-    moved[RETENTION] = min(max(moved[RETENTION], 0.0), 1.0)
+    if place == RETENTION:
+        moved[RETENTION] = min(moved[RETENTION], 1.0)
+        return moved
+    follows = responses.retention_rate(moved[:, None])[0] - responses.retention_rate(plan[:, None])[0]
+    low, high = setup.problem.low[RETENTION], setup.problem.high[RETENTION]
+    moved[RETENTION] = min(max(plan[RETENTION] + follows, low), high)
     return moved

@@ -13,7 +13,7 @@ import numpy as np
 from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 from studio_pipeline.forecasting.queries import LeverStep
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline.planning.levers import NEW, RESPONDING, RETENTION
+from studio_pipeline.planning.levers import CLASSES, NEW, RESPONDING, RETENTION, STAFF
 from studio_pipeline.planning.plan_setup import PlanSetup
 
 WEEKS_PER_MONTH = 365.25 / 12 / 7
@@ -41,6 +41,9 @@ def dated_plan(setup: PlanSetup, plan: FloatArray, weeks: Mapping[str, float]) -
     """The changes of a (7,) plan by their lead times, within the target's months."""
     present, efforts = setup.problem.present, setup.problem.efforts(plan[:, None])[:, 0]
     acted = {k: first_month(weeks[lever]) for k, lever in enumerate(HELD_LEVERS) if efforts[k] > 0}
+    if acted.keys() >= {STAFF, CLASSES}:
+        # No class without its staff.
+        acted[STAFF] = acted[CLASSES] = max(acted[STAFF], acted[CLASSES])
     before, steps = present, []
     for month in range(1, setup.query.target_months + 1):
         now = _in_month(setup, plan, acted, month)

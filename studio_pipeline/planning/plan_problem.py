@@ -19,6 +19,9 @@ from studio_pipeline.planning.plan_revenue import PlanRevenue
 SLACK = 1e-9
 """Rounding that limits are checked to, relative."""
 
+NO_EFFORT = 1e-6
+"""Points of retention above its response that cost nothing."""
+
 _SEAT_STEPS = 4
 
 
@@ -72,12 +75,15 @@ class PlanProblem:
         capacity = self.capacity
         low, high = self.low[:, None], self.high[:, None]
         classes = y[CLASSES]
-        staff_low = np.maximum(low[STAFF], classes / capacity.most_work)
-        staff_high = np.minimum(high[STAFF], classes / max(capacity.least_work, SLACK))
+        # A hair of slack, or rounding would move what stays at its present.
+        staff_low = np.maximum(low[STAFF], classes / (capacity.most_work * (1 + SLACK)))
+        staff_high = np.broadcast_to(high[STAFF], classes.shape)
+        if capacity.least_work > 0:
+            staff_high = np.minimum(staff_high, classes * (1 + SLACK) / capacity.least_work)
         y[STAFF] = np.minimum(np.maximum(y[STAFF], staff_low), np.maximum(staff_low, staff_high))
         possible = staff_low <= staff_high * (1 + SLACK)
         if np.isfinite(capacity.most_attended):
-            most = capacity.most_attended / np.maximum(classes, SLACK)
+            most = capacity.most_attended * (1 + SLACK) / np.maximum(classes, SLACK)
             possible &= low[ATTENDANCE] <= most * (1 + SLACK)
             y[ATTENDANCE] = np.maximum(np.minimum(y[ATTENDANCE], most), low[ATTENDANCE])
         return np.asarray(possible)
@@ -113,10 +119,10 @@ class PlanProblem:
 
     def efforts(self, x: FloatArray) -> FloatArray:
         """(7, N) what is paid for: how far levers move, and how far retention and new members are held above
-        their response.
+        their response. A millionth of a rate, to which plans are rounded, is nobody's effort.
         """
         efforts = np.abs(x - self.present[:, None])
-        efforts[RETENTION] = np.maximum(x[RETENTION] - self.responses.retention_rate(x), 0.0)
+        efforts[RETENTION] = np.maximum(x[RETENTION] - self.responses.retention_rate(x) - NO_EFFORT, 0.0)
         efforts[NEW] = np.maximum(x[NEW] - self.responses.new_members(x), 0.0)
         return efforts
 

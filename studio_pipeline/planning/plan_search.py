@@ -84,6 +84,8 @@ def _best(problem: PlanProblem, x: FloatArray) -> FloatArray:
     the same levers.
     """
     x = _possible(problem, x)
+    if not x.shape[1]:
+        return problem.present[:, None]
     both = np.concatenate([x, _possible(problem, _on_target(problem, x))], 1)
     order = np.argsort(_rank(problem, both), kind="stable")
     both = both[:, order[: 40 * _KEPT]]

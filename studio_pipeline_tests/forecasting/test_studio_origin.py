@@ -1,0 +1,90 @@
+"""One studio under many sets of levers: the forecaster's own answers, to rounding."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from studio_pipeline.errors import UnknownStudioError
+from studio_pipeline.forecasting.bounds import LEVER_BOUNDS
+from studio_pipeline.forecasting.forecaster import Forecaster
+from studio_pipeline.forecasting.queries import ForwardQuery
+from studio_pipeline_tests.forecasting.fleets import answered, small_fleet
+
+NEW = {
+    "retention_rate": 0.93,
+    "avg_ticket_price": 130.0,
+    "class_attendance_rate": 0.65,
+    "new_members_monthly": 20.0,
+    "staff_utilization_rate": 0.8,
+    "upsell_rate": 0.2,
+    "total_classes_held": 120.0,
+    "current_member_count": 250.0,
+}
+
+
+@cache
+def forecaster(with_learners: bool) -> Forecaster:
+    model = small_fleet().model_of_all if with_learners else small_fleet().model
+    return Forecaster(model, small_fleet().panel)
+
+
+def drawn_sets(origin, n: int, seed: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    ends = {lever: origin.shown.get(lever, LEVER_BOUNDS[lever]) for lever in origin.carried}
+    ends = {
+        lever: (low, high) if lever in origin.shown else (0.6, 0.9) for lever, (low, high) in ends.items()
+    }
+    return {lever: rng.uniform(*pair, n) for lever, pair in ends.items()}
+
+
+@pytest.mark.parametrize("with_learners", [True, False])
+@pytest.mark.parametrize("row", [0, 1, 2, 3, 4, 5])
+def test_revenue_under_many_sets_is_what_each_forecast_says(with_learners: bool, row: int) -> None:
+    at_hand = forecaster(with_learners)
+    studio = str(at_hand.panel.studio_ids[row])
+    origin = at_hand.origin(ForwardQuery(studio))
+    sets = drawn_sets(origin, 7, row)
+    many = origin.revenue_under(sets, 9)
+    queries = [
+        ForwardQuery(studio, projection_months=9, levers={lever: float(v[k]) for lever, v in sets.items()})
+        for k in range(7)
+    ]
+    one_by_one = [answered(at_hand, [query])[0].revenue for query in queries]
+    np.testing.assert_allclose(many, one_by_one, rtol=1e-10)
+    assert np.ptp(many[:, -1]) > 0.01 * many[:, -1].mean()
+
+
+def test_an_older_base_month_is_its_own_origin() -> None:
+    at_hand = forecaster(False)
+    studio, month = str(at_hand.panel.studio_ids[0]), at_hand.panel.months[-5]
+    origin = at_hand.origin(ForwardQuery(studio, month))
+    assert origin.base_month == month
+    assert origin.history_months == at_hand.panel.n_months - 4
+    levers = {"avg_ticket_price": np.array([140.0])}
+    (answer,) = answered(at_hand, [ForwardQuery(studio, month, 3, {"avg_ticket_price": 140.0})])
+    np.testing.assert_allclose(origin.revenue_under(levers, 3)[0], answer.revenue, rtol=1e-12)
+
+
+def test_a_studio_without_history_is_planned_from_its_levers() -> None:
+    at_hand = forecaster(True)
+    origin = at_hand.origin(ForwardQuery("new", levers=NEW, studio_type="Yoga"))
+    assert origin.history_months == 0
+    assert set(origin.carried) == set(NEW)
+    changed = {**NEW, "avg_ticket_price": 150.0, "new_members_monthly": 25.0, "class_attendance_rate": 0.7}
+    sets = {lever: np.array([NEW[lever], changed[lever]]) for lever in NEW}
+    asked = [ForwardQuery("new", levers=levers, studio_type="Yoga") for levers in (NEW, changed)]
+    expected = [answer.revenue for answer in answered(at_hand, asked)]
+    np.testing.assert_allclose(origin.revenue_under(sets, 3), expected, rtol=1e-9)
+    with pytest.raises(UnknownStudioError, match="all eight"):
+        at_hand.origin(ForwardQuery("new", levers={"avg_ticket_price": 150.0}))
+
+
+def test_revenue_alone_carries_no_lever_and_missing_classes_only_their_own() -> None:
+    at_hand = forecaster(False)
+    names = at_hand.panel.studio_ids
+    assert at_hand.origin(ForwardQuery(str(names[6]))).carried == ()
+    carried = at_hand.origin(ForwardQuery(str(names[4]))).carried
+    assert set(NEW) - set(carried) == {"class_attendance_rate", "total_classes_held"}
