@@ -15,6 +15,7 @@ from studio_pipeline.errors import LeverError, QueryError
 from studio_pipeline.forecasting.forecaster import Forecaster
 from studio_pipeline.forecasting.queries import ForwardQuery, LeverStep
 from studio_pipeline.planning.comparison import compare_forecasts
+from studio_pipeline.planning.differences import AlignedOutlooks
 from studio_pipeline_tests.forecasting.fleets import answered, small_fleet
 
 
@@ -101,6 +102,18 @@ def test_months_before_a_plan_begins_are_a_tie_in_every_studio(forecaster: Forec
         comparison = compare_forecasts(forecaster, [free, planned], 0.9)
         np.testing.assert_array_equal(comparison.month_chance_ahead[:8], 0.5)
         np.testing.assert_array_equal(comparison.scenarios[1].difference_interval[:8], 0)
+
+
+def test_what_rounding_leaves_is_no_difference(forecaster: Forecaster) -> None:
+    """The root of a last bit is large enough to be seen in money."""
+    (outlook,) = forecaster.outlooks([ForwardQuery(studio(forecaster))])
+    projected = outlook.projected
+    a_bit_wider = replace(projected, scale=np.nextafter(projected.scale, 1.0))
+    months = outlook.forecast.base_month + np.arange(1, 4)
+    outlooks = (replace(outlook, projected=a_bit_wider), outlook)
+    difference = AlignedOutlooks(forecaster.interval_tables, outlooks, months).difference(0, 1)
+    np.testing.assert_array_equal(difference.draws, 0)
+    assert difference.total_interval(0.9) == (0.0, 0.0)
 
 
 def mixed(forecaster: Forecaster) -> list[ForwardQuery]:
