@@ -133,6 +133,7 @@ def test_a_disk_that_refuses_leaves_whole_lines(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(OSError, match="the disk is full"):
         spool.append([b"two", b"three"])
     monkeypatch.undo()
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"one\n"]
     spool.append([b"four"])
     assert drained(spool) == [b"one", b"four"]
     spool.close()
