@@ -16,7 +16,7 @@ def test_health_names_what_answers(client: TestClient, tmp_path: Path) -> None:
         "model_version": "1",
         "model_features": 3,
         "database": "ok",
-        "cache": "ok",
+        "cache": "not used",
         "release": {
             "version": 1,
             "data_version": current_release(tmp_path).data_version,
