@@ -19,7 +19,7 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 _SEED = 20_200_229
 _STUDIOS_AT_ONCE = 256
-_PAIRINGS = 16
+_PAIRINGS = 8
 
 
 @dataclass(frozen=True)

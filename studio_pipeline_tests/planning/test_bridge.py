@@ -143,6 +143,19 @@ def test_customers_of_whom_nobody_knows_who_came_back_are_one_part() -> None:
     assert (bridge.joined, bridge.left) == (None, None)
 
 
+def test_a_price_of_the_season_is_no_change_of_price() -> None:
+    """A month at a discount of a tenth and half the usual retail goes to a month that is usual."""
+    usual = {"members": 100.0, "price": 50.0, "mix": 8.0, "revenue": 5_800.0}
+    moves = {"new_members": 10.0, "churned_members": 10.0, "retention_rate": 0.9}
+    discounted = {"members": 100.0, "price": 45.0, "mix": 4.0, "revenue": 4_900.0}
+    view = CoreView(months(**usual, **moves), months(**usual, **moves), months(**discounted), months(**usual))
+    bridge = revenue_bridge(KnownMonth(4_900.0, 100.0, 4_500.0), view, 5_800.0, 1)
+    found = amounts(bridge)
+    assert found["season"] == pytest.approx(900.0)
+    assert (found["price"], found["mix"]) == pytest.approx((0.0, 0.0))
+    assert found["members_in"] == pytest.approx(580.0)
+
+
 def test_a_change_of_nothing_has_no_shares() -> None:
     bridge = revenue_bridge(KNOWN, view_of(hand_made_terms()), 24_000.0, 3)
     assert {driver.share for driver in bridge.drivers} == {None}

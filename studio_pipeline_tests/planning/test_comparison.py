@@ -15,6 +15,7 @@ from studio_pipeline.errors import LeverError, QueryError
 from studio_pipeline.forecasting.forecaster import Forecaster
 from studio_pipeline.forecasting.queries import ForwardQuery, LeverStep
 from studio_pipeline.planning.comparison import compare_forecasts
+from studio_pipeline.planning.differences import AlignedOutlooks
 from studio_pipeline_tests.forecasting.fleets import answered, small_fleet
 
 
@@ -82,6 +83,37 @@ def test_beside_itself_a_scenario_neither_wins_nor_loses(
     assert comparison.scenarios[1].total_difference_interval == (0.0, 0.0)
     np.testing.assert_array_equal(comparison.chance_ahead, 0.5)
     np.testing.assert_array_equal(comparison.month_chance_ahead, 0.5)
+
+
+def test_nobody_loses_more_than_there_is(forecaster: Forecaster) -> None:
+    levers = {"retention_rate": 0.5, "new_members_monthly": 0.0, "avg_ticket_price": 60.0}
+    ruin = ForwardQuery(studio(forecaster), projection_months=12, levers=levers, execution_uncertainty=0.5)
+    free = ForwardQuery(studio(forecaster), projection_months=12)
+    kept, lost = compare_forecasts(forecaster, [free, ruin], 0.999).scenarios
+    assert lost.total_difference_interval[0] >= -kept.total_revenue
+    assert (lost.difference_interval[:, 0] >= -kept.revenue).all()
+    assert lost.total_difference_interval[1] < 0
+
+
+def test_months_before_a_plan_begins_are_a_tie_in_every_studio(forecaster: Forecaster) -> None:
+    plan = (LeverStep(9, {"avg_ticket_price": 150.0, "retention_rate": 0.95}),)
+    for name in map(str, forecaster.panel.studio_ids[7:]):
+        free, planned = ForwardQuery(name, None, 12), ForwardQuery(name, None, 12, lever_plan=plan)
+        comparison = compare_forecasts(forecaster, [free, planned], 0.9)
+        np.testing.assert_array_equal(comparison.month_chance_ahead[:8], 0.5)
+        np.testing.assert_array_equal(comparison.scenarios[1].difference_interval[:8], 0)
+
+
+def test_what_rounding_leaves_is_no_difference(forecaster: Forecaster) -> None:
+    """The root of a last bit is large enough to be seen in money."""
+    (outlook,) = forecaster.outlooks([ForwardQuery(studio(forecaster))])
+    projected = outlook.projected
+    a_bit_wider = replace(projected, scale=np.nextafter(projected.scale, 1.0))
+    months = outlook.forecast.base_month + np.arange(1, 4)
+    outlooks = (replace(outlook, projected=a_bit_wider), outlook)
+    difference = AlignedOutlooks(forecaster.interval_tables, outlooks, months).difference(0, 1)
+    np.testing.assert_array_equal(difference.draws, 0)
+    assert difference.total_interval(0.9) == (0.0, 0.0)
 
 
 def mixed(forecaster: Forecaster) -> list[ForwardQuery]:

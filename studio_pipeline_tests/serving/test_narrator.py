@@ -83,7 +83,7 @@ def test_a_text_that_can_not_be_trusted_is_not_shown(server: FakeOpenAI, text: s
         b'{"choices": [{"message": {"content": 5}}]}',
         b'{"choices": [{"message": null}]}',
         b'{"choices": "\xff"}',
-        b'{"choices": [{"message": {"content": "' + b"x" * 5_000_000 + b'"}}]}',
+        b'{"choices": [{"message": {"content": "Fine."}}], "more": "' + b"x" * 5_000_000 + b'"}',
     ],
 )
 def test_an_answer_of_another_form_is_not_shown(server: FakeOpenAI, body: bytes) -> None:
