@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from logged_predictions import entry
 
-from serving import prediction_delivery
+from serving import prediction_delivery, prediction_spool
 from serving.logged_prediction import LoggedPrediction, from_line, to_line
 from serving.prediction_delivery import AT_ONCE, Delivery
 from serving.prediction_spool import PredictionSpool
@@ -76,6 +76,22 @@ def test_a_database_that_is_away_is_left_alone_for_a_while(
         delivery.deliver([entry()])
     assert table.tries == 1
     assert delivery.counters["spooled"] == 5
+
+
+def test_new_entries_do_not_overtake_those_that_wait(
+    delivery: Delivery, table: FakeTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_delivery, "RETRY_SECONDS", 1000.0)
+    monkeypatch.setattr(prediction_spool, "LINES_AT_ONCE", 2)
+    entries = [entry() for _ in range(9)]
+    table.is_away = True
+    delivery.deliver(entries[:5])
+    table.is_away = False
+    delivery.deliver(entries[5:7])
+    assert list(table.kept) == [], "it is left alone for a while"
+    monkeypatch.setattr(delivery, "_retry_at", 0.0)
+    delivery.deliver(entries[7:])
+    assert list(table.kept.values()) == entries
 
 
 def test_many_are_written_in_several_transactions(delivery: Delivery, table: FakeTable) -> None:
