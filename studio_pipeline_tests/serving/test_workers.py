@@ -15,7 +15,7 @@ import httpx
 import pytest
 from fake_forecaster import publish_fake
 from processes import free_port, service, wait_until
-from test_metrics import figure, figures
+from test_service_metrics import figure, figures
 
 FORWARD = "/api/v1/predict/forward"
 BODY = {"studio_id": "chain-a-1", "projection_months": 12}
