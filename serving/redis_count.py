@@ -100,6 +100,7 @@ class RedisCount:
 
 def _pool(url: str) -> ConnectionPool:
     try:
+        # Without time-outs of its own, the library waits for others when it is cancelled.
         return ConnectionPool.from_url(
             url, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS
         )

@@ -47,6 +47,7 @@ class RequestWindows:
         current, before = self._counts(caller, int(number))
         room = self._limit.requests - cost
         if current + before * (1 - share) > room:
+            self._windows.move_to_end(caller)
             return self._limit.seconds * _windows_to_wait(current, before, room, share)
         self._put(caller, (int(number), current + cost, before))
         return 0.0

@@ -28,6 +28,9 @@ KEEP_ALIVE_SECONDS = 15
 SHUTDOWN_SECONDS = 10
 """Requests may take so long to end once the service was told to."""
 
+APPLICATION = "serving.app:app"
+"""What every worker imports."""
+
 OPTIONS: Mapping[str, Any] = {
     "access_log": False,
     "log_config": None,
@@ -63,7 +66,7 @@ def serve(host: str = "127.0.0.1", port: int = 8000, workers: int = 1, reload: b
     refuse_taken(host, port)
     with logging_to(settings), shared_metrics(settings.home, port if workers > 1 else None):
         try:
-            uvicorn.run("serving.app:app", host=host, port=port, workers=workers, reload=reload, **OPTIONS)
+            uvicorn.run(APPLICATION, host=host, port=port, workers=workers, reload=reload, **OPTIONS)
         except SystemExit as end:
             sys.exit(FAILED if end.code else end.code)
 

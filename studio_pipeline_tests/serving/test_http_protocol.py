@@ -1,6 +1,7 @@
 """Raw bytes on a real port: headers without end, requests hidden in requests, and the word of a proxy."""
 
 import socket
+import time
 from pathlib import Path
 
 import httpx
@@ -47,13 +48,24 @@ def test_too_large_headers_get_an_answer_that_says_so(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("impatient")
 def test_a_connection_without_a_request_is_closed(tmp_path: Path) -> None:
     with live(tmp_path) as address:
-        assert exchange(address) == b""
+        with socket.create_connection(address, timeout=5) as silent:
+            assert silent.recv(1) == b""
         assert status_of(exchange(address, GET)) == 408
         first_then_slow = exchange(address, GET + b"\r\n", GET)
         assert status_of(first_then_slow) == 200
         assert first_then_slow.endswith(
             b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
         )
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_body_may_take_longer_than_headers(tmp_path: Path) -> None:
+    publish_fake(tmp_path, 1)
+    with live(tmp_path) as address, socket.create_connection(address, timeout=5) as connection:
+        connection.sendall(POST + b"Connection: close\r\nContent-Length: 26\r\n\r\n")
+        time.sleep(1)
+        connection.sendall(b'{"studio_id": "chain-a-1"}')
+        assert status_of(read_all(connection)) == 200
 
 
 @pytest.mark.usefixtures("impatient")

@@ -9,16 +9,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fake_forecaster import load_fake
+from fastapi import Request
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from serving import redis_count, request_windows
+from serving.app import create_app
+from serving.context import count_as
 from serving.rate_limits import RateLimitedError, RateLimits
 from serving.redis_count import RedisCount
 from serving.request_windows import RequestWindows
 from studio_pipeline.errors import SettingsError
-from studio_pipeline.settings import RateLimit
+from studio_pipeline.settings import RateLimit, read_settings
 
 FORWARD = "/api/v1/predict/forward"
 MODELS = "/api/v1/models"
@@ -87,11 +91,12 @@ def test_a_steady_caller_gets_what_it_is_allowed_and_no_more() -> None:
 def test_memory_is_bounded_and_the_busy_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_windows, "MOST_CALLERS", 100)
     windows = RequestWindows(RateLimit(requests=10, seconds=60))
+    waits = []
     for number in range(1000):
         windows.take(f"peer {number}", 1, 1000.0)
-        busy = windows.take("busy", 1, 1000.0)
+        waits.append(windows.take("busy", 1, 1000.0))
     assert len(windows) == 100
-    assert busy > 0
+    assert [wait > 0 for wait in waits] == [False] * 10 + [True] * 990
 
 
 def ask(client: TestClient, path: str = MODELS, **headers: str) -> int:
@@ -143,6 +148,20 @@ def test_a_heavy_request_counts_as_many() -> None:
             await limits.take("b")
 
     asyncio.run(spend())
+
+
+def test_a_route_can_say_that_a_request_counts_as_many(tmp_path: Path) -> None:
+    app = create_app(read_settings(env_file=None, home=tmp_path, rate_limit="10/hour"), load_fake)
+
+    @app.get("/heavy")
+    async def heavy(request: Request, n: int) -> None:
+        await count_as(request, n)
+
+    with TestClient(app, client=("127.0.0.1", 1)) as client:
+        assert [client.get("/heavy", params={"n": n}).status_code for n in (1, 4, 5)] == [200, 200, 200]
+        limited = client.get("/heavy", params={"n": 1})
+        assert limited.status_code == 429
+        assert "retry-after" in limited.headers
 
 
 # Redis
@@ -246,6 +265,16 @@ def test_a_deaf_redis_is_asked_once_and_each_worker_counts_alone(  # type: ignor
         assert [ask(client) for _ in range(21)] == [200] * 20 + [429]
     assert len(connections) <= 2
     assert log.read_text().count("Redis does not answer") == 1
+
+
+def test_nobody_waits_for_a_deaf_redis(deaf: tuple[str, list[socket.socket]]) -> None:
+    async def ask_many() -> None:
+        count = RedisCount(RateLimit(requests=1, seconds=3600), deaf[0])
+        async with asyncio.timeout(2):
+            assert await asyncio.gather(*(count.take("a", 1) for _ in range(50))) == [0.0] * 50
+        await count.close()
+
+    asyncio.run(ask_many())
 
 
 def test_an_absent_redis_fails_nothing(client_of) -> None:  # type: ignore[no-untyped-def]

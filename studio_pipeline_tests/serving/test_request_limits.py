@@ -1,5 +1,6 @@
 """Bodies that are too large or too slow, and answers that never come: in process, and over real sockets."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -9,12 +10,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fake_forecaster import FakeForecaster, publish_fake
+from fake_forecaster import FakeForecaster, load_fake, publish_fake
 from live import exchange, is_cut_off, live, read_all, status_of
 from starlette.testclient import TestClient
 
 from serving import deadlines, http_protocol, request_limits
+from serving.app import create_app
 from serving.request_limits import MOST_BYTES
+from studio_pipeline.settings import read_settings
 
 FORWARD = "/api/v1/predict/forward"
 JSON = {"Content-Type": "application/json"}
@@ -100,6 +103,20 @@ def test_a_route_that_never_answers_is_given_up(client: TestClient, monkeypatch:
     assert response.status_code == 503
     assert "took too long" in response.json()["detail"]
     assert client.get("/api/v1/models").status_code == 200
+
+
+def test_an_answer_that_hangs_after_its_body_is_given_up(
+    tmp_path: Path, impatient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(request_limits, "BODY_SECONDS", 60.0)
+    app = create_app(read_settings(env_file=None, home=tmp_path), load_fake)
+
+    @app.post("/hang")
+    async def hang(body: dict[str, int]) -> None:
+        await asyncio.sleep(5)
+
+    with TestClient(app, client=("127.0.0.1", 1)) as client:
+        assert client.post("/hang", json={"a": 1}).status_code == 503
 
 
 @pytest.mark.usefixtures("impatient")
