@@ -9,37 +9,27 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Collection
 from contextlib import asynccontextmanager
 from typing import TypeVar
-from zlib import crc32
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from serving.answer_cache import CacheState
-from studio_pipeline.errors import SettingsError
+from serving.redis_client import CONNECTIONS, LOOK_SECONDS, redis_client
+from serving.sealed_answers import opened, sealed
 
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
 PREFIX = "studio:answer:"
-FORMAT = b"studio-answer/1 "
-"""Stands before every kept answer; another one where answers change their form."""
-
 WAIT_SECONDS = 0.05
-"""What a request, or a write, waits for Redis at most."""
+"""What a request, or a write, waits for Redis at most; longer only where its time-out gets lost, see
+`_ended`: as long as the client itself waits.
+"""
 
 PAUSE_SECONDS = 5.0
-"""Between two looks at a Redis that has failed."""
+"""Between two looks at a Redis that has failed. A look opens all connections."""
 
-LOOK_SECONDS = 1.0
-"""What such a look may take: it opens the connections, which over TLS takes longer than a request waits."""
-
-_SOCKET_SECONDS = 0.2
-"""The client's own time-out, for the rare request whose time-out gets lost as in `_ended`."""
-
-_CONNECTIONS = 8
 _MOST_WAITING = 256
 
 # Beside its own errors the library raises what parsing bytes that are no Redis's leads to.
@@ -96,7 +86,7 @@ class RedisCache:
         """Look for ever after a Redis that has failed, and first of all after one that was never asked."""
         while True:
             if not self._usable:
-                await self._look(_CONNECTIONS)
+                await self._look(CONNECTIONS)
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _ask(self, command: Awaitable[Answer]) -> Answer | None:
@@ -137,17 +127,6 @@ class RedisCache:
         return answer
 
 
-def sealed(key: str, answer: bytes) -> bytes:
-    """An answer as it stands in Redis, with what tells it from anything else that might."""
-    return b"%b%08x %b" % (FORMAT, crc32(answer, crc32(key.encode())), answer)
-
-
-def opened(key: str, stored: bytes) -> bytes | None:
-    """The answer of `sealed`; None where this is none, not whole, or another key's."""
-    answer = stored[len(FORMAT) + 9 :]
-    return answer if stored == sealed(key, answer) else None
-
-
 @asynccontextmanager
 async def running_redis_cache(url: str, seconds: int) -> AsyncIterator[RedisCache]:
     """A cache in Redis with the tasks that write to it and look after it. It starts without waiting for it.
@@ -182,28 +161,3 @@ async def _ended(tasks: Collection[asyncio.Task[None]]) -> None:
 def _report_end(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (fault := task.exception()) is not None:
         logger.critical("Nobody looks after the cache in Redis any more; start again.", exc_info=fault)
-
-
-def redis_client(url: str) -> Redis:
-    """A client that has connected nowhere yet.
-
-    Raises:
-        SettingsError: the URL has options that nobody knows; it is not shown, as it may hold a password.
-    """
-    try:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=_CONNECTIONS,
-            timeout=LOOK_SECONDS,
-            socket_timeout=_SOCKET_SECONDS,
-            socket_connect_timeout=LOOK_SECONDS,
-            protocol=2,
-            # One of its connections may have been closed since it was last used.
-            retry=Retry(NoBackoff(), 1),
-        )
-        pool.make_connection()  # type: ignore[no-untyped-call]
-    except (TypeError, ValueError, RedisError):
-        raise SettingsError(
-            "STUDIO_REDIS_URL has options that can't be used.", "Leave out what follows its question mark."
-        ) from None
-    return Redis.from_pool(pool)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from fake_forecaster import FakeForecaster, publish_fake
 from processes import wait_until
+from redis_peers import REAL_URL, real_redis
 from starlette.testclient import TestClient
 
 FORWARD = "/api/v1/predict/forward"
@@ -75,3 +76,34 @@ def test_a_refusal_is_not_kept(client: TestClient, forecasts: list[str]) -> None
     for _ in range(2):
         assert client.post(FORWARD, json={"studio_id": "nobody"}).status_code == 404
     assert len(forecasts) == 2
+
+
+def test_health_tells_where_answers_are_kept_and_forecasts_go_on_without_redis(
+    tmp_path: Path, client_of: Any
+) -> None:
+    publish_fake(tmp_path, 1)
+    with client_of(redis_url="redis://:pa55word@127.0.0.1:1") as client:
+        health = client.get("/api/v1/health").json()
+        assert (health["status"], health["cache"]) == ("degraded", "unreachable")
+        assert "STUDIO_REDIS_URL" in health["problem"]
+        assert "pa55word" not in str(health)
+        assert client.post(FORWARD, json={"studio_id": "chain-a-1"}).status_code == 200
+    with client_of() as client:
+        health = client.get("/api/v1/health").json()
+        assert (health["status"], health["cache"], health["problem"]) == ("healthy", "memory", None)
+
+
+def test_health_tells_of_a_redis_that_is_there(tmp_path: Path, client_of: Any) -> None:
+    real_redis()
+    publish_fake(tmp_path, 1)
+    with client_of(redis_url=REAL_URL) as client:
+        health = client.get("/api/v1/health").json()
+        assert (health["status"], health["cache"], health["problem"]) == ("healthy", "ok", None)
+        ids = []
+
+        def taken_from_redis() -> bool:
+            ids.append(client.post(FORWARD, json={"studio_id": "chain-a-1"}).json()["scenario_id"])
+            return bool(client.app.state.services.cache.counters["hits"])
+
+        wait_until(taken_from_redis)
+        assert len(set(ids)) == len(ids) > 1

@@ -1,0 +1,218 @@
+"""What the service costs over HTTP, beside a bare FastAPI app in the same run:
+`python -m studio_pipeline_tests.benchmarks.service_speed [--home STUDIO_HOME]`.
+
+One worker each with the settings of `studio serve`, on one core, the client on the other; no cache, guards
+and log on, other levers in each request. The two take turns, round by round, and the figures are medians over
+the rounds: a machine that is slow for a while is slow for both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import orjson
+
+from studio_pipeline.publishing.layout import snapshot_folder
+from studio_pipeline.publishing.releases import current_release
+from studio_pipeline.publishing.snapshots import read_panel
+from studio_pipeline_tests.benchmarks.forward_speed import LEVER_RANGES
+from studio_pipeline_tests.benchmarks.load_client import Measured, encoded, load
+from studio_pipeline_tests.benchmarks.measured_servers import (
+    BARE,
+    OURS,
+    Server,
+    copied_home,
+    cpu_seconds,
+    quick_home,
+    server,
+)
+from studio_pipeline_tests.benchmarks.speed_table import Line, ratio_line, table
+
+FORWARD = "/api/v1/predict/forward"
+BATCH = "/api/v1/predict/forward/batch"
+INVERSE = "/api/v1/predict/inverse"
+BATCH_REQUESTS = 1_000
+MANY = 16
+PLANNERS = 8
+
+
+def forward_bodies(studios: list[str], n: int, seed: int) -> list[dict[str, Any]]:
+    """Twelve months with intervals of one studio after the other, under levers that differ in each."""
+    rng = np.random.default_rng(seed)
+    return [
+        {
+            "studio_id": studios[k % len(studios)],
+            "projection_months": 12,
+            "include_confidence_intervals": True,
+            "levers": {lever: float(rng.uniform(*ends)) for lever, ends in LEVER_RANGES.items()},
+        }
+        for k in range(n)
+    ]
+
+
+def beside_bare(bare: Server, ours: Server, studios: list[str], rounds: int, seconds: float) -> list[Line]:
+    """Forward over many connections and over one, the two servers in turn."""
+    many, one = [], []
+    for number in range(rounds):
+        requests = [encoded(FORWARD, body) for body in forward_bodies(studios, 20_000, number)]
+        many.append([loaded(app, requests, MANY, seconds) for app in (bare, ours)])
+        one.append([loaded(app, requests, 1, seconds)[0] for app in (bare, ours)])
+    rates = [(a.per_second, b.per_second) for (a, _), (b, _) in many]
+    cores = [(a, b) for (_, a), (_, b) in many]
+    return [
+        ratio_line(f"forward, {MANY} connections: requests/s", rates, 0.40, at_least=True),
+        ratio_line("  of a core: CPU ms a request", cores, 2.5),
+        ratio_line("forward, 1 connection: p50 ms", quantiles(one, 0.5), 2.5),
+        ratio_line("forward, 1 connection: p99 ms", quantiles(one, 0.99), 4.0),
+    ]
+
+
+def loaded(app: Server, requests: list[bytes], connections: int, seconds: float) -> tuple[Measured, float]:
+    """A run of load, and the milliseconds of a core that the server took for each request."""
+    before = cpu_seconds(app.process.pid)
+    (measured,) = load(app.port, (requests, connections), seconds=seconds)
+    return measured, (cpu_seconds(app.process.pid) - before) * 1e3 / len(measured.seconds)
+
+
+def quantiles(runs: list[list[Measured]], share: float) -> list[tuple[float, float]]:
+    """Of the times of both servers, round by round."""
+    return [(bare.milliseconds(share), ours.milliseconds(share)) for bare, ours in runs]
+
+
+def batch_lines(ours: Server, studios: list[str], rounds: int) -> list[Line]:
+    """Milliseconds of a request in a batch of a thousand."""
+    found = []
+    for number in range(2 * rounds + 1):
+        request = encoded(BATCH, {"requests": forward_bodies(studios, BATCH_REQUESTS, number)})
+        measured, cpu = loaded(ours, [request], 1, seconds=0.0)
+        found.append((measured.milliseconds(0.5) / BATCH_REQUESTS, cpu / BATCH_REQUESTS))
+    elapsed, cpu = (median(part) for part in zip(*found[1:], strict=True))
+    return [
+        Line(f"batch of {BATCH_REQUESTS:,} x 12 months: ms a request", None, elapsed, elapsed, 0.6),
+        Line("  of a core: CPU ms a request", None, cpu, cpu, np.inf),
+    ]
+
+
+def inverse_lines(ours: Server, studios: list[str], seconds: float) -> list[Line]:
+    """The inverse alone, and forward beside many of it."""
+    requests = [encoded(INVERSE, body) for body in inverse_bodies(ours, studios[:100])]
+    (alone,) = load(ours.port, (requests, 1), seconds=4 * seconds)
+    forward = [encoded(FORWARD, body) for body in forward_bodies(studios, 20_000, 99)]
+    beside, planners = load(ours.port, (forward, 1), (requests, PLANNERS), seconds=4 * seconds)
+    rows = [
+        ("inverse, 1 connection: p50 ms", alone.milliseconds(0.5), 120.0),
+        ("inverse, 1 connection: p99 ms", alone.milliseconds(0.99), 300.0),
+        (f"forward beside {PLANNERS} inverses: p99 ms", beside.milliseconds(0.99), 50.0),
+        (f"  those inverses: p50 ms ({len(planners.seconds)} calls)", planners.milliseconds(0.5), np.inf),
+    ]
+    return [Line(name, None, figure, figure, target) for name, figure, target in rows]
+
+
+def inverse_bodies(ours: Server, studios: list[str]) -> list[dict[str, Any]]:
+    """From three to nine per cent more than the third month would bring, of studios that can be planned."""
+    bodies = []
+    for place, studio in enumerate(studios):
+        answer = asked(ours, FORWARD, {"studio_id": studio})
+        target = answer["predictions"]["month_3"]["revenue"] * (1.03 + 0.01 * (place % 7))
+        body = {"studio_id": studio, "target_revenue": round(target, 2), "target_months": 3}
+        if asked(ours, INVERSE, body):
+            bodies.append(body)
+    return bodies
+
+
+def asked(ours: Server, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The answer to one request; empty where it is refused."""
+    url = f"http://127.0.0.1:{ours.port}{path}"
+    request = urllib.request.Request(url, orjson.dumps(body), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            return dict(orjson.loads(answer.read()))
+    except urllib.error.HTTPError:
+        return {}
+
+
+def documented(ours: Server) -> dict[str, Any]:
+    """The paths that there are."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{ours.port}/openapi.json", timeout=60) as answer:
+        return dict(orjson.loads(answer.read())["paths"])
+
+
+def studios_of(home: Path) -> list[str]:
+    """The studios of a home's release that all three levers can be set for."""
+    panel = read_panel(snapshot_folder(home, current_release(home).data_version))
+    needed = ("total_members", "new_members", "avg_ticket_price", "total_classes_held")
+    whole = np.all([np.isfinite(panel.values[name][:, -1]) for name in needed], axis=0)
+    return [str(name) for name in panel.studio_ids[whole]]
+
+
+def start_lines(start: Callable[[tuple[str, ...]], Any], rounds: int) -> list[Line]:
+    """From the start of the process to the first answer, and what it took of a core."""
+    found: list[list[tuple[float, float]]] = [[], []]
+    for _ in range(rounds):
+        for place, command in enumerate((BARE, OURS)):
+            with start(command) as running:
+                found[place].append((running.start_seconds, running.start_cpu_seconds))
+    bare, ours = ([median(part) for part in zip(*runs, strict=True)] for runs in found)
+    return [
+        Line("start to first answer: seconds", bare[0], ours[0], ours[0], 2.5),
+        Line("  of a core: CPU seconds", bare[1], ours[1], ours[1], np.inf),
+    ]
+
+
+def main() -> None:
+    """Starts, measures, prints."""
+    parser = argparse.ArgumentParser(description="The service over HTTP beside a bare FastAPI app.")
+    parser.add_argument("--home", type=Path, help="a STUDIO_HOME with a release; one is made by default")
+    parser.add_argument("--studios", type=int, default=300)
+    parser.add_argument("--months", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
+        target = Path(folder)
+        if options.home is None:
+            quick_home(target, options.studios, options.months)
+        else:
+            copied_home(options.home, target)
+        studios = studios_of(target)
+        first = orjson.dumps(forward_bodies(studios, 1, 0)[0])
+        settings = {
+            "STUDIO_HOME": folder,
+            "STUDIO_CACHE_TTL_SECONDS": "0",
+            "STUDIO_LOG_FILE": f"{folder}/service.log",
+            "STUDIO_RATE_LIMIT": "100000000/minute",
+        }
+        lines = start_lines(lambda command: server(command, first, **settings), options.rounds)
+        bare = running.enter_context(server(BARE, first, **settings))
+        ours = running.enter_context(server(OURS, first, **settings))
+        time.sleep(1.0)
+        lines += beside_bare(bare, ours, studios, options.rounds, options.seconds)
+        lines += batch_lines(ours, studios, options.rounds)
+        if INVERSE in documented(ours):
+            lines += inverse_lines(ours, studios, options.seconds)
+        resident = ours.resident_mib()
+        lines.append(
+            Line(
+                f"resident after all this, {len(studios)} studios: MiB",
+                bare.resident_mib(),
+                resident,
+                resident,
+                250.0,
+            )
+        )
+    sys.stdout.write(table(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
