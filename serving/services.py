@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from serving.access import AccessRules
+from serving.memory import leave_imported_objects_alone
 from serving.model_store import LoadForecaster, ModelStore
 from studio_pipeline.settings import Settings
 
@@ -38,6 +39,7 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
         settings: of the application.
         load: builds a forecaster from a verified model bundle and a panel.
     """
+    leave_imported_objects_alone()
     store = ModelStore(settings.home, settings.model_version, load)
     await asyncio.to_thread(store.refresh)
     store.warn_if_empty()
