@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from studio_pipeline.errors import BaseMonthError
 from studio_pipeline.forecasting import onnx_sessions
 from studio_pipeline.forecasting.arithmetic import ARRAYS, PLAIN
 from studio_pipeline.forecasting.bounds import LEVER_BOUNDS
@@ -117,6 +118,19 @@ def test_a_month_asked_again_is_answered_alike_whatever_came_between(forecaster:
     between = [ForwardQuery(str(panel.studio_ids[r]), m) for m in panel.months[3:38] for r in rows]
     answered(forecaster, between)
     np.testing.assert_allclose(numbers_of(answered(forecaster, [query])[0]), first, rtol=1e-12)
+
+
+def test_what_is_prepared_is_told(forecaster: Forecaster) -> None:
+    forecaster = Forecaster(forecaster.model, forecaster.panel)
+    studio, month = str(forecaster.panel.studio_ids[8]), forecaster.panel.months[20]
+    assert forecaster.is_prepared(ForwardQuery(studio))
+    assert not forecaster.is_prepared(ForwardQuery("new"))
+    older = ForwardQuery(studio, month)
+    assert not forecaster.is_prepared(older)
+    answered(forecaster, [older])
+    assert forecaster.is_prepared(older)
+    with pytest.raises(BaseMonthError):
+        forecaster.is_prepared(ForwardQuery(studio, forecaster.panel.months[-1] + 1))
 
 
 def only(learner: str) -> StudioModel:
