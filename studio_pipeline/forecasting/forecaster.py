@@ -81,7 +81,7 @@ class Forecaster:
         return [answers[order] for order in range(len(queries))]
 
     def is_prepared(self, query: ForwardQuery) -> bool:
-        """Whether all but the levers of an answer is there already, so that it takes well under a millisecond.
+        """Whether all but the levers of an answer is there already, so that it takes under a millisecond.
 
         Else it takes some milliseconds, and may be worth a thread: the base month is an older one that nobody
         asked about lately, or the studio has no history.
