@@ -9,8 +9,11 @@ import orjson
 from starlette.responses import Response
 
 from serving.schemas.forward import ForwardRequest, level_key
+from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.queries import Forecast, LeverEffect
 from studio_pipeline.publishing.releases import Release
+
+_MONTHS = tuple(f"month_{number}" for number in range(1, MAX_HORIZON_MONTHS + 1))
 
 
 class FastJSONResponse(Response):
@@ -60,14 +63,15 @@ def _months(request: ForwardRequest, forecast: Forecast) -> dict[str, dict[str, 
     by_level = {level_key(level): forecast.intervals[level].tolist() for level in shown}
     main = next(iter(by_level.values()), None)
     rows = zip(
+        _MONTHS,
         forecast.revenue.tolist(),
         forecast.member_count.tolist(),
         forecast.retention_rate.tolist(),
         forecast.confidence_score.tolist(),
-        strict=True,
+        strict=False,
     )
     return {
-        f"month_{place + 1}": {
+        month: {
             "revenue": revenue,
             "member_count": members,
             "retention_rate": retention,
@@ -75,5 +79,5 @@ def _months(request: ForwardRequest, forecast: Forecast) -> dict[str, dict[str, 
             "intervals": {level: bounds[place] for level, bounds in by_level.items()},
             "confidence_score": score,
         }
-        for place, (revenue, members, retention, score) in enumerate(rows)
+        for place, (month, revenue, members, retention, score) in enumerate(rows)
     }

@@ -13,6 +13,7 @@ from serving.background import in_the_background
 from serving.database.database import Database
 from serving.database.health import DatabaseHealth
 from serving.database.prediction_table import PredictionTable
+from serving.memory import leave_imported_objects_alone
 from serving.metrics import ServiceMetrics
 from serving.model_store import LoadForecaster, ModelStore
 from serving.narrator import Narrator
@@ -73,6 +74,7 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
         settings: of the application.
         load: builds a forecaster from a verified model bundle and a panel.
     """
+    leave_imported_objects_alone()
     async with AsyncExitStack() as resources:
         enter = resources.enter_async_context
         configuration = await asyncio.to_thread(read_configuration, settings.config)

@@ -44,7 +44,7 @@ def last_known(values: FloatArray) -> FloatArray:
     """(S, T) the last finite value up to each month."""
     index = np.where(np.isfinite(values), np.arange(values.shape[1]), -1)
     last = np.maximum.accumulate(index, axis=1)
-    return np.where(last >= 0, np.take_along_axis(values, np.maximum(last, 0), 1), np.nan)
+    return np.where(last >= 0, values[np.arange(len(values))[:, None], np.maximum(last, 0)], np.nan)
 
 
 def filtered(

@@ -83,9 +83,10 @@ def project_flows(
     target = (first + columns[:, None] + np.arange(1, horizon_months + 1)) % 12
     unknown = np.full(target.shape, np.nan)
     projected = dict.fromkeys(FLOW_LINKS, unknown)
+    types = states.types[rows, None]
     for name, flow in states.flows.items():
         fitted = states.parameters.flows[name]
-        season_path = np.take_along_axis(fitted.season[states.types[rows]], target, 1)
+        season_path = fitted.season[types, target]
         projected[name] = project(flow, 0, rows, columns, season_path, fitted.settings) + fitted.mean_shift
     projected["classes"] = projected["classes"] + states.planned_classes[rows, columns, None]
     return projected

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from studio_pipeline.panel.arrays import BoolArray, FloatArray, StudioPanel
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
 Link = Literal["log", "logit"]
 
@@ -134,18 +134,19 @@ def _log_amount(amount: FloatArray) -> FloatArray:
     the amount is unknown.
     """
     seen = np.isfinite(amount)
-    floor = _SMALLEST_SHARE * _trailing_sum(np.where(seen, amount, 0.0)) / np.maximum(_trailing_sum(seen), 1)
+    sums, counts = _trailing_sums(np.stack([np.where(seen, amount, 0.0), seen]))
+    floor = _SMALLEST_SHARE * sums / np.maximum(counts, 1)
     floored = np.maximum(amount, floor)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(seen & (floored > 0), np.log(floored), np.nan)
 
 
-def _trailing_sum(values: FloatArray | BoolArray) -> FloatArray:
-    """(S, T) sum over the last `_FLOOR_MONTHS` months, the present one included."""
+def _trailing_sums(values: FloatArray) -> FloatArray:
+    """(K, S, T) sums over the last `_FLOOR_MONTHS` months, the present one included."""
     before = _FLOOR_MONTHS - 1
-    padded = np.zeros((len(values), before + values.shape[1]))
-    padded[:, before:] = values
-    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, _FLOOR_MONTHS, axis=1).sum(-1))
+    padded = np.zeros((*values.shape[:2], before + values.shape[2]))
+    padded[..., before:] = values
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(padded, _FLOOR_MONTHS, axis=2).sum(-1))
 
 
 def _retention(values: Values) -> FlowSeries:

@@ -182,21 +182,54 @@ def difference_paths(
             over the months.
     """
     months = len(one.revenue)
-    free = tables.common_deviation[:months]
+    alone, loads = _alone_order(len(tables.own_paths)), _loads(tables, one, other)
+    return np.asarray(
+        one.revenue
+        - other.revenue
+        + tables.own_paths[:, :months] * loads[0]
+        + tables.common_paths[:, :months] * loads[1]
+        + tables.own_paths[alone, :months] * loads[2]
+        + tables.common_paths[alone, :months] * loads[3]
+        + _response_draws(len(tables.own_paths))[:, None] * response_deviation
+    )
+
+
+def difference_sums(
+    tables: IntervalTables, one: Projected, other: Projected, response_deviation: FloatArray
+) -> FloatArray:
+    """(K,) the draws of `difference_paths`, summed over the months."""
+    months = len(one.revenue)
+    alone, loads = _alone_order(len(tables.own_paths)), _loads(tables, one, other)
+    own, common = tables.own_paths[:, :months] @ loads[::2].T, tables.common_paths[:, :months] @ loads[1::2].T
+    more = float((one.revenue - other.revenue).sum())
+    responses = _response_draws(len(tables.own_paths)) * response_deviation.sum()
+    return np.asarray(more + own[:, 0] + common[:, 0] + own[alone, 1] + common[alone, 1] + responses)
+
+
+def _loads(tables: IntervalTables, one: Projected, other: Projected) -> FloatArray:
+    """(4, h) currency by which a difference moves with own and common errors that both answers have, and with
+    own and common ones that one of them has alone.
+    """
+    free = tables.common_deviation[: len(one.revenue)]
     common = [free if answer.common is None else answer.common for answer in (one, other)]
     (own_a, own_b), (share_a, share_b) = tables.own_scale(
         np.stack([one.scale, other.scale]), np.stack(common)
     )
     more = one.revenue - other.revenue
-    alone = np.roll(np.arange(len(tables.own_paths)), len(tables.own_paths) // 2)
-    return np.asarray(
-        more
-        + tables.own_paths[:, :months] * (more * np.minimum(own_a, own_b))
-        + tables.common_paths[:, :months] * (more * np.minimum(share_a, share_b))
-        + tables.own_paths[alone, :months] * _alone(one.revenue, own_a, other.revenue, own_b)
-        + tables.common_paths[alone, :months] * _alone(one.revenue, share_a, other.revenue, share_b)
-        + _response_draws(len(tables.own_paths))[:, None] * response_deviation
+    return np.stack(
+        [
+            more * np.minimum(own_a, own_b),
+            more * np.minimum(share_a, share_b),
+            _alone(one.revenue, own_a, other.revenue, own_b),
+            _alone(one.revenue, share_a, other.revenue, share_b),
+        ]
     )
+
+
+@lru_cache(maxsize=4)
+def _alone_order(n_paths: int) -> IntArray:
+    """(K,) the order in which paths serve as errors of one answer alone."""
+    return np.roll(np.arange(n_paths), n_paths // 2)
 
 
 def _alone(
@@ -215,7 +248,7 @@ def difference_interval(
     level: float,
 ) -> tuple[float, float]:
     """Interval of the difference between two answers' sums, both of one studio; see `difference_paths`."""
-    low, high = outer_ends(difference_paths(tables, one, other, response_deviation).sum(1), level)
+    low, high = outer_ends(difference_sums(tables, one, other, response_deviation), level)
     return float(low), float(high)
 
 

@@ -50,6 +50,10 @@ class OriginStore:
                 self._keep(key, prepared.take(np.array([order])))
         return [found[key] for key in wanted]
 
+    def holds(self, row: int, column: int) -> bool:
+        """Whether that origin is prepared."""
+        return self._kept((row, column)) is not None
+
     def _kept(self, key: tuple[int, int]) -> Place | None:
         row, column = key
         if column == self._last[row]:

@@ -27,8 +27,8 @@ _FIRST_SEASONS = 3.0
 """Years that the type's season counts as, against a studio's own."""
 
 _JUDGED_HORIZONS = (1, 3, 6)
-_AHEAD = {h: float(np.sum(_TREND_DAMPING ** np.arange(1, h + 1))) for h in _JUDGED_HORIZONS}
-"""Months' trends that add up to that of h months."""
+_AHEAD = np.array([np.sum(_TREND_DAMPING ** np.arange(1, h + 1)) for h in _JUDGED_HORIZONS])
+"""How many of a month's trends that of h months is."""
 
 _MEMORY = 0.97
 _OWN_SHARE = 0.7
@@ -79,17 +79,17 @@ def _smoothed(
     """After each month, the running states and how the settings did so far."""
     smoother = _Smoother(season)
     record = _Record(smoother.n_settings, len(values))
-    made: list[dict[int, FloatArray]] = []
+    # Forecasts of the months to come, a place each for this month and as many as are judged ahead.
+    span = max(_JUDGED_HORIZONS) + 1
+    made = np.full((span, smoother.n_settings, len(_JUDGED_HORIZONS), len(values)), np.nan)
     for t in range(values.shape[1]):
         value, month = values[:, t], int(calendar_months[t])
-        for h in _JUDGED_HORIZONS:
-            if t >= h:
-                record.add(np.abs(made[t - h][h] - value))
+        record.add(np.abs(made[t % span] - value))
         record.age()
         smoother.step(value, month)
-        made.append({h: smoother.forecast(month, h) for h in _JUDGED_HORIZONS})
-        if t >= max(_JUDGED_HORIZONS):
-            made[t - max(_JUDGED_HORIZONS)] = {}
+        ahead = smoother.forecasts(month)
+        for k, h in enumerate(_JUDGED_HORIZONS):
+            made[(t + h) % span, :, k] = ahead[:, k]
         yield smoother, record
 
 
@@ -133,9 +133,10 @@ class _Smoother:
         self.typical_error = np.where(judged, moved, usual)
         return np.asarray(np.minimum(np.maximum(error, -limit), limit))
 
-    def forecast(self, month: int, h: int) -> FloatArray:
-        """(P, S) forecasts of the month `h` ahead of a calendar month."""
-        return np.asarray(self.level + _AHEAD[h] * self.trend + self.season[:, (month + h) % 12])
+    def forecasts(self, month: int) -> FloatArray:
+        """(P, K, S) forecasts over `_JUDGED_HORIZONS` from a calendar month."""
+        season = self.season[:, [(month + h) % 12 for h in _JUDGED_HORIZONS]]
+        return np.asarray(self.level[:, None] + _AHEAD[:, None] * self.trend[:, None] + season)
 
     def mixed(self, weights: FloatArray, month: int) -> FloatArray:
         """(S, 12) forecasts, weighted means over the settings."""
@@ -164,10 +165,14 @@ class _Record:
         self.count *= _MEMORY
 
     def add(self, missed: FloatArray) -> None:
-        """Takes (P, S) absolute errors in; NaN where nothing was forecast or happened."""
-        known = np.isfinite(missed).all(0)
-        self.loss += np.where(known, missed, 0.0)
-        self.count += known
+        """Takes (P, K, S) absolute errors over `_JUDGED_HORIZONS` in; NaN where nothing was forecast or
+        happened.
+        """
+        known = np.asarray(np.isfinite(missed).all(0))
+        counted = np.where(known, missed, 0.0)
+        for k in range(len(_JUDGED_HORIZONS)):
+            self.loss += counted[:, k]
+            self.count += known[k]
 
     def typical(self) -> FloatArray:
         """(P, 1) median over the studios of each setting's log loss beside the mean one; NaN before any."""

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studio_pipeline.forecasting.arithmetic import PLAIN
 from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.given_months import FirstMonths, given_months, months_from
 from studio_pipeline.forecasting.learning_rows import with_given, with_given_of_one
 from studio_pipeline.forecasting.lever_ensemble import FreeEnsemble, learned_parts, under_levers
 from studio_pipeline.forecasting.model import StudioModel
+from studio_pipeline.forecasting.one_studio import run_one
 from studio_pipeline.forecasting.onnx_sessions import LearnerGraphs
 from studio_pipeline.forecasting.preparation import Preparation
 from studio_pipeline.forecasting.prepared_origins import PreparedOrigins
-from studio_pipeline.forecasting.stock_and_flow import run_months, simulate_terms
+from studio_pipeline.forecasting.stock_and_flow import simulate_terms
 from studio_pipeline.forecasting.targets import TARGETS
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
@@ -95,8 +95,7 @@ def project_one(
         levers: at least one.
         first: since when they are given.
     """
-    run = run_months(PLAIN, *prepared.terms.plain(place), levers)
-    core = np.array([run.revenue, run.members, run.retention_rate])
+    core = run_one(*prepared.terms.plain(place), levers)
     free_core = prepared.core[place]
     ensemble = FreeEnsemble(free_core, prepared.free[place], prepared.kept[place], prepared.learned[place])
     months = months_from(first)

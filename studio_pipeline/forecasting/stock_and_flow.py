@@ -11,11 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic
 
 import numpy as np
 
-from studio_pipeline.forecasting.arithmetic import ARRAYS, LARGEST_EXPONENT, Arithmetic, Number
 from studio_pipeline.forecasting.class_planning import ClassPlanning
 from studio_pipeline.forecasting.flow_terms import (
     PUT_IN_PLACE,
@@ -28,7 +26,11 @@ from studio_pipeline.forecasting.response_regressors import TYPICAL_ATTENDANCE
 from studio_pipeline.forecasting.responses import Responses, RowResponses
 from studio_pipeline.panel.arrays import FloatArray
 
-_LEAST_DENSITY = 1e-9
+LARGEST_EXPONENT = 700.0
+"""Beyond it `exp` is infinite, and an error on plain numbers: formulas keep below it."""
+
+LARGEST_LOG_ODDS = 30.0
+LEAST_DENSITY = 1e-9
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,14 @@ class CorePaths:
 
 
 @dataclass(frozen=True)
-class Months(Generic[Number]):
-    """The months of one projection, or of many: one entry a month."""
+class Months:
+    """The months of N projections: one (N,) entry a month."""
 
-    revenue: list[Number]
-    members: list[Number]
-    retention_rate: list[Number]
-    new_members: list[Number]
-    attendance_rate: list[Number]
+    revenue: list[FloatArray]
+    members: list[FloatArray]
+    retention_rate: list[FloatArray]
+    new_members: list[FloatArray]
+    attendance_rate: list[FloatArray]
 
 
 def simulate(
@@ -77,7 +79,7 @@ def simulate_terms(terms: FlowTerms, levers: Mapping[str, FloatArray]) -> CorePa
     """Runs the N projections of prepared terms over their H months, with levers as for `simulate`."""
     by_month = {name: list(path.T) for name, path in levers.items()}
     paths, start, slopes = terms.by_month()
-    months = run_months(ARRAYS, paths, start, slopes, by_month)
+    months = _run_months(paths, start, slopes, by_month)
     ticket = terms.paths["ticket"]
     if (given := levers.get("avg_ticket_price")) is not None:
         ticket = np.where(np.isfinite(given), given, ticket)
@@ -91,83 +93,88 @@ def simulate_terms(terms: FlowTerms, levers: Mapping[str, FloatArray]) -> CorePa
     )
 
 
-def run_months(
-    a: Arithmetic[Number],
-    terms: Mapping[str, Sequence[Number]],
-    start: Mapping[str, Number],
-    slopes: Mapping[str, Number],
-    levers: Mapping[str, Sequence[Number]],
-) -> Months[Number]:
-    """Runs one projection on plain numbers, or N on arrays of (N,), month after month.
+def _run_months(
+    terms: Mapping[str, Sequence[FloatArray]],
+    start: Mapping[str, FloatArray],
+    slopes: Mapping[str, FloatArray],
+    levers: Mapping[str, Sequence[FloatArray]],
+) -> Months:
+    """Runs N projections month after month, on arrays of (N,).
 
     Args:
-        a: the arithmetic of the numbers.
         terms: path to its value in each month, by the names of `flow_terms.PATHS`.
         start: value by the names of `flow_terms.START`.
         slopes: value by the names of `flow_terms.SLOPES`.
         levers: lever to its value in each month, NaN where free; a lever that is not there is free.
     """
     held_classes = levers.get("total_classes_held")
-    terms = _with_levers(a, terms, levers)
+    terms = _with_levers(terms, levers)
     planned = 0.0 * start["usual_attendance"]
     members, capacity, rate = start["members"], start["class_capacity"], start["attendance_rate"]
     if START_LEVER in levers:
-        members = _given(a, levers[START_LEVER][0], members)
-    has_stock = a.known(terms["retention"][0] + terms["acquisition"][0] + members)
+        members = _given(levers[START_LEVER][0], members)
+    has_stock = np.isfinite(terms["retention"][0] + terms["acquisition"][0] + members)
     held = [levers.get(name) for name in ("class_attendance_rate", "retention_rate", "new_members_monthly")]
     usual, typical_density = start["usual_attendance"], start["classes_per_member"]
     classes_fullness, visits_classes = slopes["classes_fullness"], slopes["visits_classes"]
-    behaviour, per_member = _steady_behaviour(a, terms, slopes), _per_member(terms)
-    months: Months[Number] = Months([], [], [], [], [])
+    behaviour, per_member = _steady_behaviour(terms, slopes), _per_member(terms)
+    months: Months = Months([], [], [], [], [])
     for h, level in enumerate(terms["members"]):
-        planned = planned + classes_fullness * a.choose(a.known(rate), rate - usual, 0.0)
-        classes = terms["classes"][h] * a.exp(planned)
+        planned = planned + classes_fullness * np.where(np.isfinite(rate), rate - usual, 0.0)
+        classes = terms["classes"][h] * np.exp(planned)
         if held_classes is not None:
-            classes = _given(a, held_classes[h], classes)
+            classes = _given(held_classes[h], classes)
         seats = classes * capacity
-        visitors = a.choose(has_stock, members, level)
-        density = a.ratio(classes, visitors)
-        added = a.choose(a.known(density), a.log(a.maximum(density, _LEAST_DENSITY)) - typical_density, 0.0)
-        visiting = visitors * terms["visits"][h] * a.exp(visits_classes * added)
-        attendance = a.choose(a.known(seats), a.minimum(visiting, seats), visiting)
+        visitors = np.where(has_stock, members, level)
+        density = _ratio(classes, visitors)
+        added = np.where(
+            np.isfinite(density), np.log(np.maximum(density, LEAST_DENSITY)) - typical_density, 0.0
+        )
+        visiting = visitors * terms["visits"][h] * np.exp(visits_classes * added)
+        attendance = np.where(np.isfinite(seats), np.minimum(visiting, seats), visiting)
         if held[0] is not None:
-            rules = a.known(held[0][h]) & a.known(seats)
-            attendance = a.choose(rules, held[0][h] * seats, attendance)
-        rate_now = a.ratio(attendance, seats)
-        retention, new = _behaviour(a, behaviour[h], (rate, rate_now), slopes)
+            rules = np.isfinite(held[0][h]) & np.isfinite(seats)
+            attendance = np.where(rules, held[0][h] * seats, attendance)
+        rate_now = _ratio(attendance, seats)
+        retention, new = _behaviour(behaviour[h], (rate, rate_now), slopes)
         if held[1] is not None:
-            retention = _given(a, held[1][h], retention)
+            retention = _given(held[1][h], retention)
         if held[2] is not None:
-            new = _given(a, held[2][h], new)
-        members = a.choose(has_stock, members * retention + new, level)
+            new = _given(held[2][h], new)
+        members = np.where(has_stock, members * retention + new, level)
         rate = rate_now
-        packs = terms["pack_yield"][h] * a.choose(a.known(attendance), attendance, members)
+        packs = terms["pack_yield"][h] * np.where(np.isfinite(attendance), attendance, members)
         built = members * per_member[h] + packs
         # Where there are no members, the level of revenue itself.
-        months.revenue.append(a.choose(a.known(built), built, terms["revenue"][h]))
+        months.revenue.append(np.where(np.isfinite(built), built, terms["revenue"][h]))
         months.members.append(members)
-        months.retention_rate.append(a.choose(has_stock, retention, np.nan))
-        months.new_members.append(a.choose(has_stock, new, np.nan))
+        months.retention_rate.append(np.where(has_stock, retention, np.nan))
+        months.new_members.append(np.where(has_stock, new, np.nan))
         months.attendance_rate.append(rate)
     return months
 
 
-def _given(a: Arithmetic[Number], lever: Number, free: Number) -> Number:
-    return a.choose(a.known(lever), lever, free)
+def _given(lever: FloatArray, free: FloatArray) -> FloatArray:
+    return np.where(np.isfinite(lever), lever, free)
+
+
+def _ratio(a: FloatArray, b: FloatArray) -> FloatArray:
+    """The first over the second; NaN where the second is not positive."""
+    return np.asarray(np.divide(a, b, out=np.full(np.broadcast(a, b).shape, np.nan), where=b > 0))
 
 
 def _with_levers(
-    a: Arithmetic[Number], terms: Mapping[str, Sequence[Number]], levers: Mapping[str, Sequence[Number]]
-) -> Mapping[str, Sequence[Number]]:
+    terms: Mapping[str, Sequence[FloatArray]], levers: Mapping[str, Sequence[FloatArray]]
+) -> Mapping[str, Sequence[FloatArray]]:
     """The terms with those levers put in their place to which nothing has to respond first."""
     placed = {
-        path: [_given(a, lever, free) for lever, free in zip(levers[name], terms[path], strict=True)]
+        path: [_given(lever, free) for lever, free in zip(levers[name], terms[path], strict=True)]
         for name, path in PUT_IN_PLACE.items()
         if name in levers
     }
     if "avg_ticket_price" in levers:
         placed["price_log"] = [
-            _given(a, a.log(a.maximum(price, least)), free)
+            _given(np.log(np.maximum(price, least)), free)
             for price, least, free in zip(
                 levers["avg_ticket_price"], terms["least_price"], terms["price_log"], strict=True
             )
@@ -176,13 +183,13 @@ def _with_levers(
 
 
 def _steady_behaviour(
-    a: Arithmetic[Number], terms: Mapping[str, Sequence[Number]], slopes: Mapping[str, Number]
-) -> list[tuple[Number, Number]]:
+    terms: Mapping[str, Sequence[FloatArray]], slopes: Mapping[str, FloatArray]
+) -> list[tuple[FloatArray, FloatArray]]:
     """Of each month, log odds of retention and log of new members as far as they don't hang on attendance:
     their own level, and how they respond to the price and to overwork.
     """
     comfortable = slopes["comfortable_utilization"]
-    overwork = [a.maximum(rate - comfortable, 0.0) for rate in terms["staff"]]
+    overwork = [np.maximum(rate - comfortable, 0.0) for rate in terms["staff"]]
     by_flow = []
     for flow in ("retention", "acquisition"):
         of_price, of_overwork = slopes[f"{flow}_price"], slopes[f"{flow}_overwork"]
@@ -192,26 +199,25 @@ def _steady_behaviour(
 
 
 def _behaviour(
-    a: Arithmetic[Number],
-    steady: tuple[Number, Number],
-    rates: tuple[Number, Number],
-    slopes: Mapping[str, Number],
-) -> tuple[Number, Number]:
+    steady: tuple[FloatArray, FloatArray],
+    rates: tuple[FloatArray, FloatArray],
+    slopes: Mapping[str, FloatArray],
+) -> tuple[FloatArray, FloatArray]:
     """Retention and new members of one month, of `_steady_behaviour`, as they respond to full and crowded
     classes; `rates` are the attendance of the month before and of the month itself.
     """
     before, same = rates
-    busy = a.choose(a.known(before), before, TYPICAL_ATTENDANCE)
-    now = a.choose(a.known(same), same, TYPICAL_ATTENDANCE)
-    crowd = a.choose(slopes["crowds_same_month"] > 0, now, busy)
-    crowding = a.maximum(crowd - slopes["comfortable_attendance"], 0.0)
+    busy = np.where(np.isfinite(before), before, TYPICAL_ATTENDANCE)
+    now = np.where(np.isfinite(same), same, TYPICAL_ATTENDANCE)
+    crowd = np.where(slopes["crowds_same_month"] > 0, now, busy)
+    crowding = np.maximum(crowd - slopes["comfortable_attendance"], 0.0)
     log_odds = steady[0] + slopes["retention_fullness"] * busy + slopes["retention_crowding"] * crowding
     new_log = steady[1] + slopes["acquisition_fullness"] * busy + slopes["acquisition_crowding"] * crowding
-    retention = 1 / (1 + a.exp(-a.minimum(a.maximum(log_odds, -30.0), 30.0)))
-    return retention, a.maximum(a.exp(a.minimum(new_log, LARGEST_EXPONENT)) - 0.5, 0.0)
+    retention = 1 / (1 + np.exp(-np.minimum(np.maximum(log_odds, -LARGEST_LOG_ODDS), LARGEST_LOG_ODDS)))
+    return retention, np.maximum(np.exp(np.minimum(new_log, LARGEST_EXPONENT)) - 0.5, 0.0)
 
 
-def _per_member(terms: Mapping[str, Sequence[Number]]) -> list[Number]:
+def _per_member(terms: Mapping[str, Sequence[FloatArray]]) -> list[FloatArray]:
     """What one member pays in each month, class packs aside."""
     months = zip(
         terms["ticket"],

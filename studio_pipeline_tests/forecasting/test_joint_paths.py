@@ -15,6 +15,7 @@ from studio_pipeline.forecasting.joint_paths import (
     chance_of_more,
     difference_interval,
     difference_paths,
+    difference_sums,
     revenue_paths,
     studio_sum_paths,
 )
@@ -126,6 +127,15 @@ def test_what_hits_both_answers_does_not_blur_their_difference(tables: IntervalT
     total = tables.total_interval(np.array([difference]), scale, 12, 0.9)[0]
     assert high - low == pytest.approx(total[1] - total[0], rel=0.15)
     assert chance_of_more(difference_paths(tables, one, other, NONE).sum(1)) == 1.0
+
+
+@pytest.mark.parametrize("common", [None, np.linspace(0.0, 0.05, 9)])
+def test_draws_summed_are_the_sums_of_the_draws(tables: IntervalTables, common: FloatArray | None) -> None:
+    revenue, scale = studios(2)
+    one = Projected(revenue[0, :9], scale[0, :9], common)
+    other, deviation = Projected(revenue[1, :9], scale[1, :9]), np.linspace(0.0, 900.0, 9)
+    months = difference_paths(tables, one, other, deviation)
+    np.testing.assert_allclose(difference_sums(tables, one, other, deviation), months.sum(1), rtol=1e-9)
 
 
 def test_uncertain_responses_widen_a_difference(tables: IntervalTables) -> None:

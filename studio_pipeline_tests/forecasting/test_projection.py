@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from studio_pipeline.errors import BaseMonthError
 from studio_pipeline.forecasting import onnx_sessions
-from studio_pipeline.forecasting.arithmetic import ARRAYS, PLAIN
 from studio_pipeline.forecasting.bounds import LEVER_BOUNDS
 from studio_pipeline.forecasting.candidates import CANDIDATES
 from studio_pipeline.forecasting.forecaster import Forecaster
@@ -21,7 +21,6 @@ from studio_pipeline.forecasting.targets import TARGETS
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline_tests.forecasting.fleets import answered, small_fleet
 
-NUMBERS = [0.0, 1.0, -2.5, 0.3, float("nan")]
 LEVER_VALUES = {
     "retention_rate": st.floats(0.5, 1.0),
     "avg_ticket_price": st.floats(50.0, 400.0),
@@ -44,25 +43,6 @@ def numbers_of(answer: Forecast) -> FloatArray:
     bounds = [*answer.intervals.values(), *map(np.array, answer.total_intervals.values())]
     parts = [answer.revenue, answer.member_count, answer.retention_rate, answer.confidence_score, *bounds]
     return np.concatenate([part.ravel() for part in parts])
-
-
-@pytest.mark.parametrize("a", NUMBERS)
-@pytest.mark.parametrize("b", NUMBERS)
-def test_plain_numbers_and_arrays_reckon_alike(a: float, b: float) -> None:
-    one, two = np.array([a]), np.array([b])
-    same = [
-        (PLAIN.exp(a), ARRAYS.exp(one)),
-        (PLAIN.ratio(a, b), ARRAYS.ratio(one, two)),
-        (PLAIN.choose(a > 0, a, b), ARRAYS.choose(one > 0, one, two)),
-        (float(PLAIN.known(a)), np.asarray(ARRAYS.known(one), dtype=float)),
-    ]
-    if not np.isnan(b):
-        same += [(PLAIN.minimum(a, b), ARRAYS.minimum(one, two))]
-        same += [(PLAIN.maximum(a, b), ARRAYS.maximum(one, two))]
-    if a > 0:
-        same += [(PLAIN.log(a), ARRAYS.log(one))]
-    for plain, array in same:
-        np.testing.assert_allclose(plain, array[0], rtol=1e-15)
 
 
 @given(
@@ -117,6 +97,19 @@ def test_a_month_asked_again_is_answered_alike_whatever_came_between(forecaster:
     between = [ForwardQuery(str(panel.studio_ids[r]), m) for m in panel.months[3:38] for r in rows]
     answered(forecaster, between)
     np.testing.assert_allclose(numbers_of(answered(forecaster, [query])[0]), first, rtol=1e-12)
+
+
+def test_what_is_prepared_is_told(forecaster: Forecaster) -> None:
+    forecaster = Forecaster(forecaster.model, forecaster.panel)
+    studio, month = str(forecaster.panel.studio_ids[8]), forecaster.panel.months[20]
+    assert forecaster.is_prepared(ForwardQuery(studio))
+    assert not forecaster.is_prepared(ForwardQuery("new"))
+    older = ForwardQuery(studio, month)
+    assert not forecaster.is_prepared(older)
+    answered(forecaster, [older])
+    assert forecaster.is_prepared(older)
+    with pytest.raises(BaseMonthError):
+        forecaster.is_prepared(ForwardQuery(studio, forecaster.panel.months[-1] + 1))
 
 
 def only(learner: str) -> StudioModel:

@@ -1,0 +1,109 @@
+"""One studio on plain numbers is one of many on arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from studio_pipeline.forecasting.flow_terms import PATHS, SLOPES, START, FlowTerms
+from studio_pipeline.forecasting.one_studio import run_one
+from studio_pipeline.forecasting.stock_and_flow import simulate_terms
+from studio_pipeline.panel.arrays import FloatArray
+
+MONTHS = 12
+ABOUT = {
+    "retention": (1.0, 4.0),
+    "acquisition": (0.0, 4.0),
+    "members": (10.0, 900.0),
+    "visits": (1.0, 9.0),
+    "ticket": (20.0, 300.0),
+    "classes": (0.0, 200.0),
+    "revenue": (0.0, 90_000.0),
+    "upsell_rate": (0.0, 1.0),
+    "staff": (0.3, 1.0),
+    "price_log": (3.0, 6.0),
+    "least_price": (0.2, 3.0),
+    "class_capacity": (4.0, 40.0),
+    "attendance_rate": (0.1, 1.0),
+    "usual_attendance": (0.4, 0.8),
+    "classes_per_member": (-3.0, 1.0),
+    "comfortable_attendance": (0.6, 0.9),
+    "comfortable_utilization": (0.6, 0.9),
+    "crowds_same_month": (0.0, 0.0),
+}
+LEVERS = {
+    "retention_rate": (0.5, 1.0),
+    "avg_ticket_price": (0.0, 400.0),
+    "class_attendance_rate": (0.0, 1.0),
+    "new_members_monthly": (0.0, 100.0),
+    "staff_utilization_rate": (0.3, 1.0),
+    "upsell_rate": (0.0, 1.0),
+    "total_classes_held": (0.0, 500.0),
+    "current_member_count": (0.0, 2000.0),
+}
+MAY_BE_UNKNOWN = (
+    "retention",
+    "acquisition",
+    "members",
+    "visits",
+    "ticket",
+    "classes",
+    "class_capacity",
+    "attendance_rate",
+)
+
+
+def drawn(
+    rng: np.random.Generator, names: tuple[str, ...], size: tuple[int, ...], unknown: set[str]
+) -> FloatArray:
+    rows = [
+        np.full(size, np.nan) if name in unknown else rng.uniform(*ABOUT.get(name, (0.0, 30.0)), size)
+        for name in names
+    ]
+    return np.stack(rows)
+
+
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    unknown=st.sets(st.sampled_from(MAY_BE_UNKNOWN), max_size=4),
+    steady=st.sets(st.sampled_from([name for name in SLOPES if name not in ABOUT])),
+    same_month=st.booleans(),
+    given_from=st.dictionaries(st.sampled_from(sorted(LEVERS)), st.integers(0, 11)),
+)
+@settings(max_examples=300, deadline=None)
+def test_plain_numbers_and_arrays_run_alike(
+    seed: int, unknown: set[str], steady: set[str], same_month: bool, given_from: dict[str, int]
+) -> None:
+    rng = np.random.default_rng(seed)
+    slopes = drawn(rng, SLOPES, (1,), set())
+    for place, name in enumerate(SLOPES):
+        if name not in ABOUT:
+            slopes[place] = 0.0 if name in steady else rng.normal(0, 1)
+    slopes[SLOPES.index("crowds_same_month")] = float(same_month)
+    terms = FlowTerms(
+        drawn(rng, PATHS, (1, MONTHS), unknown).swapaxes(0, 1), drawn(rng, START, (1,), unknown).T, slopes.T
+    )
+    levers = {name: rng.uniform(*LEVERS[name], (1, MONTHS)) for name in given_from}
+    for name, first in given_from.items():
+        levers[name][0, :first] = np.nan
+    paths = simulate_terms(terms, levers)
+    plain = {name: path[0].tolist() for name, path in levers.items()}
+    expected = np.stack([paths.revenue[0], paths.members[0], paths.retention_rate[0]])
+    np.testing.assert_allclose(run_one(*terms.plain(0), plain), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize(("log_odds", "retention"), [(1e4, 1.0), (-1e4, 0.0)])
+def test_extreme_responses_stay_rates(log_odds: float, retention: float) -> None:
+    rng = np.random.default_rng(1)
+    terms = FlowTerms(
+        drawn(rng, PATHS, (1, MONTHS), set()).swapaxes(0, 1),
+        drawn(rng, START, (1,), set()).T,
+        np.zeros((1, len(SLOPES))),
+    )
+    terms.stacked[:, PATHS.index("retention")] = log_odds
+    terms.stacked[:, PATHS.index("acquisition")] = abs(log_odds)
+    found = run_one(*terms.plain(0), {"new_members_monthly": [5.0] * MONTHS})
+    np.testing.assert_allclose(found[2], retention, atol=1e-12)
+    assert np.isfinite(run_one(*terms.plain(0), {})[1]).all()
