@@ -6,6 +6,7 @@ from fastapi import Request
 
 from serving.access import Caller, Visibility
 from serving.model_store import HeldRelease, ModelStore
+from serving.scenario_store import Scenario, unknown_scenario
 from serving.services import Services
 
 
@@ -47,3 +48,17 @@ async def count_as(request: Request, requests: int) -> None:
 def _caller(request: Request) -> Caller:
     caller: Caller = request.state.caller
     return caller
+
+
+async def saved_scenario(request: Request, scenario_id: str) -> Scenario:
+    """A saved scenario of a studio that the caller may see.
+
+    Raises:
+        UnknownScenarioError: there is none, or it is not to be seen.
+        DatabaseError: nobody can say.
+    """
+    services = services_of(request)
+    scenario = await services.database.run(services.scenarios.find, scenario_id)
+    if not visible_studios(request).allows(scenario.studio_id):
+        raise unknown_scenario(scenario_id)
+    return scenario

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from serving.narrator import Narrator
+from serving.schemas.insights import InsightsRequest
 from studio_pipeline.planning.facts import Insight
 from studio_pipeline.planning.narrative import recommendation_text, template_summary
 from studio_pipeline.publishing.releases import Release
@@ -22,7 +23,7 @@ async def summary_of(insight: Insight, studio_id: str, narrator: Narrator | None
 
 
 def insight_answer(
-    release: Release, studio_id: str, insight: Insight, summary: tuple[str, str]
+    release: Release, request: InsightsRequest, insight: Insight, summary: tuple[str, str]
 ) -> dict[str, Any]:
     """The JSON of `schemas.insights.InsightsAnswer`."""
     facts = insight.facts.as_dict()
@@ -30,7 +31,8 @@ def insight_answer(
     texts = [recommendation_text(step, insight.facts) for step in insight.facts.recommendations]
     text, source = summary
     return {
-        "studio_id": studio_id,
+        "studio_id": request.studio_id,
+        "scenario_id": request.scenario_id,
         "model_version": release.model_version,
         "data_version": release.data_version,
         "summary": text,

@@ -36,6 +36,11 @@ class PlannerPool:
         self._waiting = 0
         sys.setswitchinterval(SWITCH_SECONDS)
 
+    @property
+    def waiting(self) -> int:
+        """Plans that are made or wait now."""
+        return self._waiting
+
     async def run(self, make: Callable[[], Made]) -> Made:
         """What `make` returns, made in its turn.
 

@@ -157,6 +157,7 @@ async def _measured(services: Services) -> AsyncIterator[None]:
     metrics.follow_counters("studio_logged_predictions", "Entries of the log, by what became of them.", log)
     metrics.follow_gauge("studio_log_queued", "Entries of the log in memory.", lambda: log.queue_length)
     metrics.follow_gauge("studio_log_spooled", "Entries of the log in spool files.", lambda: log.spool_length)
+    metrics.follow_gauge("studio_plans_waiting", "Plans in the making.", lambda: services.planner.waiting)
     if services.cache is not None:
         metrics.follow_counters("studio_answer_cache", "Answers asked of the cache.", services.cache)
     async with in_the_background(metrics.share(), "This worker's counts no longer reach the others"):

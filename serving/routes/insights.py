@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
+from functools import partial
 
 from fastapi import APIRouter, Request
 
 from serving.answers import FastJSONResponse
-from serving.context import held_release, services_of, visible_studios
+from serving.context import held_release, saved_scenario, services_of, visible_studios
 from serving.insight_answers import insight_answer, summary_of
+from serving.scenario_answers import request_of
+from serving.scenario_store import unknown_scenario
 from serving.schemas.common import problems
 from serving.schemas.insights import InsightsAnswer, InsightsRequest
 from serving.strict_json import StrictJsonRoute
+from studio_pipeline.forecasting.queries import ForwardQuery
 from studio_pipeline.planning.facts import studio_facts
 
 router = APIRouter(prefix="/insights", tags=["insights"], route_class=StrictJsonRoute)
@@ -21,7 +24,21 @@ router = APIRouter(prefix="/insights", tags=["insights"], route_class=StrictJson
 async def explain(body: InsightsRequest, request: Request) -> FastJSONResponse:
     """Explain a studio's forecast: facts, what drives the change, small steps that would pay, and a text."""
     visible_studios(request).require(body.studio_id)
-    held, query = held_release(request), body.to_query()
-    insight = await asyncio.to_thread(studio_facts, held.forecaster, query)
-    summary = await summary_of(insight, query.studio_id, services_of(request).narrator)
-    return FastJSONResponse(insight_answer(held.release, query.studio_id, insight, summary))
+    services, held, query = services_of(request), held_release(request), await _query(request, body)
+    insight = await services.planner.run(partial(studio_facts, held.forecaster, query))
+    summary = await summary_of(insight, query.studio_id, services.narrator)
+    return FastJSONResponse(insight_answer(held.release, body, insight, summary))
+
+
+async def _query(request: Request, body: InsightsRequest) -> ForwardQuery:
+    """What is to be explained: a studio as it is, or a saved scenario of it.
+
+    Raises:
+        UnknownScenarioError: the studio has no such scenario that the caller may see.
+    """
+    if body.scenario_id is None:
+        return body.to_query()
+    scenario = await saved_scenario(request, body.scenario_id)
+    if scenario.studio_id != body.studio_id:
+        raise unknown_scenario(body.scenario_id)
+    return request_of(scenario).to_query()

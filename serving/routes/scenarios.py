@@ -9,11 +9,10 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 
 from serving.answers import FastJSONResponse
-from serving.context import held_release, services_of, visible_studios
+from serving.context import held_release, saved_scenario, services_of, visible_studios
 from serving.forward_answers import answer_forward
 from serving.model_store import HeldRelease
 from serving.scenario_answers import compared_answer, request_of, rerun_answer, scenario_answer
-from serving.scenario_store import Scenario, unknown_scenario
 from serving.schemas.common import StudioId, problems
 from serving.schemas.comparison import ComparisonAnswer
 from serving.schemas.forward import ForwardRequest
@@ -73,14 +72,14 @@ async def list_scenarios(
 @router.get("/{scenario_id}", response_model=ScenarioAnswer, responses=problems(401, 403, 404, 422, 503))
 async def get_scenario(scenario_id: str, request: Request) -> FastJSONResponse:
     """One saved scenario."""
-    return FastJSONResponse(scenario_answer(await _saved(request, scenario_id)))
+    return FastJSONResponse(scenario_answer(await saved_scenario(request, scenario_id)))
 
 
 @router.delete("/{scenario_id}", status_code=204, responses=problems(401, 403, 404, 422, 503))
 async def delete_scenario(scenario_id: str, request: Request) -> Response:
     """Delete a saved scenario for good."""
     services = services_of(request)
-    await _saved(request, scenario_id)
+    await saved_scenario(request, scenario_id)
     await services.database.run(services.scenarios.delete, scenario_id)
     return Response(status_code=204)
 
@@ -88,7 +87,7 @@ async def delete_scenario(scenario_id: str, request: Request) -> Response:
 @router.post("/{scenario_id}/rerun", response_model=RerunAnswer, responses=problems(401, 403, 404, 422, 503))
 async def rerun_scenario(scenario_id: str, request: Request) -> FastJSONResponse:
     """The same request on the release that answers now, beside what was saved; nothing is overwritten."""
-    scenario = await _saved(request, scenario_id)
+    scenario = await saved_scenario(request, scenario_id)
     held = held_release(request)
     answer = await _answered(services_of(request), held, request_of(scenario))
     return FastJSONResponse(rerun_answer(scenario, answer, held.release))
@@ -97,24 +96,11 @@ async def rerun_scenario(scenario_id: str, request: Request) -> FastJSONResponse
 @router.post("/compare", response_model=ComparisonAnswer, responses=problems(400, 401, 403, 404, 422, 503))
 async def compare_scenarios(body: CompareScenariosRequest, request: Request) -> FastJSONResponse:
     """Saved scenarios month by month, all run on the release that answers now, beside the first of them."""
-    scenarios = [await _saved(request, scenario_id) for scenario_id in body.scenario_ids]
+    scenarios = [await saved_scenario(request, scenario_id) for scenario_id in body.scenario_ids]
     held = held_release(request)
     queries = [request_of(scenario).to_query() for scenario in scenarios]
     comparison = await asyncio.to_thread(compare_forecasts, held.forecaster, queries, body.interval_level)
     return FastJSONResponse(compared_answer(scenarios, comparison, held.release))
-
-
-async def _saved(request: Request, scenario_id: str) -> Scenario:
-    """A saved scenario of a studio that the caller may see.
-
-    Raises:
-        UnknownScenarioError: there is none, or it is not to be seen.
-    """
-    services = services_of(request)
-    scenario = await services.database.run(services.scenarios.find, scenario_id)
-    if not visible_studios(request).allows(scenario.studio_id):
-        raise unknown_scenario(scenario_id)
-    return scenario
 
 
 async def _answered(services: Services, held: HeldRelease, body: ForwardRequest) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from serving.schemas.common import AnswerModel, Month, Rate, RequestModel, StudioId
 from studio_pipeline.forecasting.queries import ForwardQuery
@@ -22,6 +22,17 @@ class InsightsRequest(RequestModel):
         default=None, description="The last known month; the studio's latest by default."
     )
     projection_months: int = Field(default=3, ge=1, le=12)
+    scenario_id: str | None = Field(
+        default=None,
+        max_length=100,
+        description="Of a saved scenario of the studio, which has a base month and horizon of its own.",
+    )
+
+    @model_validator(mode="after")
+    def _scenario_says_which_months(self) -> Self:
+        if self.scenario_id is not None and self.model_fields_set & {"base_month", "projection_months"}:
+            raise ValueError("leave base_month and projection_months out: the scenario has its own")
+        return self
 
     def to_query(self) -> ForwardQuery:
         """The question to the model."""
@@ -102,6 +113,7 @@ class InsightsAnswer(AnswerModel):
     """Facts of a forecast, and what they say."""
 
     studio_id: str
+    scenario_id: str | None
     model_version: str
     data_version: str
     summary: str = Field(description="Every number in it is one of the figures beside it.")
