@@ -39,15 +39,6 @@ def rerun_answer(scenario: Scenario, answer: Mapping[str, Any], release: Release
         answer: of the same request now.
         release: that the answer comes from.
     """
-    then, now = revenue_by_month(scenario.answer), revenue_by_month(answer)
-    shared = [month for month in now if month in then]
-    saved_from = (scenario.release_version, scenario.model_version, scenario.data_version)
-    same = [
-        one == other
-        for one, other in zip(
-            saved_from, (release.version, release.model_version, release.data_version), strict=True
-        )
-    ]
     return {
         "id": scenario.id,
         "name": scenario.name,
@@ -59,14 +50,21 @@ def rerun_answer(scenario: Scenario, answer: Mapping[str, Any], release: Release
             "base_month": scenario.base_month.isoformat(),
             "total_projected_revenue": scenario.answer["total_projected_revenue"],
         },
-        "changes": {
-            "release": not same[0],
-            "model_version": not same[1],
-            "data_version": not same[2],
-            "base_month": scenario.base_month.isoformat() != answer["base_month"],
-            "shared_months": shared,
-            "revenue_difference": sum(now[month] - then[month] for month in shared) if shared else None,
-        },
+        "changes": _changes(scenario, answer, release),
+    }
+
+
+def _changes(scenario: Scenario, answer: Mapping[str, Any], release: Release) -> dict[str, Any]:
+    """The JSON of `schemas.scenarios.ScenarioChange`."""
+    then, now = revenue_by_month(scenario.answer), revenue_by_month(answer)
+    shared = [month for month in now if month in then]
+    return {
+        "release": scenario.release_version != release.version,
+        "model_version": scenario.model_version != release.model_version,
+        "data_version": scenario.data_version != release.data_version,
+        "base_month": scenario.base_month.isoformat() != answer["base_month"],
+        "shared_months": shared,
+        "revenue_difference": sum(now[month] - then[month] for month in shared) if shared else None,
     }
 
 

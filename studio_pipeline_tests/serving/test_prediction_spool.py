@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from serving.prediction_spool import LINES_AT_ONCE, PredictionSpool, SpoolFile
+from serving.prediction_spool import LINES_AT_ONCE, PredictionSpool
+from serving.spool_file import SpoolFile
 
 
 def drained(spool: PredictionSpool) -> list[bytes]:
