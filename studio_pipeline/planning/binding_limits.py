@@ -58,6 +58,8 @@ def _of_capacity(setup: PlanSetup, plan: FloatArray) -> list[_Relaxed]:
     found, most = [], float(capacity.most_retention(plan[TICKET : TICKET + 1])[0])
     if free[RETENTION] and most < 1 and _at(plan[RETENTION], most):
         found.append(("retention_at_this_price", *_unit_more(setup, plan, RETENTION)))
+    if setup.problem.high[TICKET] < setup.ranges.high[TICKET] and not free[TICKET]:
+        found.append(("ticket_at_this_retention", *_unit_more(setup, plan, TICKET)))
     if free[ATTENDANCE] and _at(attendance * classes, capacity.most_attended):
         found.append(("visits_a_member", *_unit_more(setup, plan, ATTENDANCE)))
     if free[CLASSES] and _at(classes, capacity.most_work * staff):

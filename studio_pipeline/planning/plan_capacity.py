@@ -24,6 +24,8 @@ from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, NEW, RETENTION,
 _HAIR = 1e-6
 """What a plan keeps away from a contradiction, so that rounding never makes it one."""
 
+_HALVINGS = 40
+
 
 @dataclass(frozen=True)
 class Loyalty:
@@ -77,6 +79,20 @@ class PlanCapacity:
     loyalty: Loyalty | None
     bold_ticket: float
     most_new: float
+
+    @property
+    def clear_ticket(self) -> float:
+        """Highest price that is no clear rise, at which any retention may still be planned."""
+        return math.inf if self.loyalty is None else CLEAR_RISE * self.loyalty.usual_ticket
+
+    def most_ticket(self, retention: float, ticket: float) -> float:
+        """The highest price, up to `ticket`, at which a retention may still be planned."""
+        low, high = min(self.clear_ticket, ticket), ticket
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            fits = float(self.most_retention(np.array([middle]))[0]) >= retention
+            low, high = (middle, high) if fits else (low, middle)
+        return ticket if float(self.most_retention(np.array([ticket]))[0]) >= retention else low
 
     def most_retention(self, ticket: FloatArray) -> FloatArray:
         """(N,) at a price."""

@@ -182,16 +182,17 @@ def _moves(free: tuple[int, ...]) -> FloatArray:
 
 
 def _at_ends(problem: PlanProblem, pool: FloatArray) -> FloatArray:
-    """(7, N) with each lever at its present, lowest and highest value, and without burdens on members."""
+    """(7, N) with each lever at its present, lowest and highest value, and where burdens on members begin."""
     rows = []
     for values in (problem.present, problem.low, problem.high):
         placed = np.repeat(pool, _LEVERS, 1)
         for k in range(_LEVERS):
             placed[k, k::_LEVERS] = values[k]
         rows.append(placed.reshape(_LEVERS, -1, _LEVERS))
-    comfort = np.repeat(pool[:, :, None], 2, 2)
+    comfort = np.repeat(pool[:, :, None], 3, 2)
     comfort[STAFF, :, 0] = problem.responses.comfortable_utilization
     comfort[ATTENDANCE, :, 1] = problem.responses.comfortable_attendance
+    comfort[TICKET, :, 2] = problem.capacity.clear_ticket
     return np.concatenate([*rows, comfort], 2).reshape(_LEVERS, -1)
 
 

@@ -11,7 +11,7 @@ from studio_pipeline.forecasting.bounds import START_LEVER
 from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 from studio_pipeline.forecasting.studio_origin import StudioOrigin
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
-from studio_pipeline.planning.levers import NEW, RETENTION
+from studio_pipeline.planning.levers import NEW, RETENTION, TICKET
 from studio_pipeline.planning.plan_capacity import plan_capacity
 from studio_pipeline.planning.plan_configuration import PlanningConfiguration
 from studio_pipeline.planning.plan_limits import PlanRanges, plan_ranges, relative_weights, unit_costs
@@ -88,14 +88,19 @@ def plan_setup(
     members = present.get(START_LEVER, float(origin.usual("members")))
     revenue = plan_revenue(origin, members, query.target_months, query.target_kind)
     peak = float(revenue.members(now[:, None]).max())
+    capacity = plan_capacity(origin, known, members, peak, _knows_staff(origin, panel, query))
+    high = ranges.high.copy()
+    # Where retention may not fall, members bear no more than this.
+    most_ticket = capacity.most_ticket(float(ranges.low[RETENTION]), float(high[TICKET]))
+    high[TICKET] = max(most_ticket, now[TICKET])
     problem = PlanProblem(
         present=now,
         low=ranges.low,
-        high=ranges.high,
+        high=high,
         weights=costs if query.is_least_cost else relative_weights(present),
         revenue=revenue,
         responses=plan_responses(origin.terms, now),
-        capacity=plan_capacity(origin, known, members, peak, _knows_staff(origin, panel, query)),
+        capacity=capacity,
         target=round(query.target_revenue, 2),
     )
     return PlanSetup(query, origin, present, ranges, costs, problem).measured_at(now)

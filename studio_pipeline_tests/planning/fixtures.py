@@ -69,11 +69,12 @@ def with_money_times(panel: StudioPanel, factor: float, names: tuple[str, ...]) 
     return replace(panel, values=values)
 
 
-def drawn_question(at_hand: Forecaster, seed: int) -> PlanQuery:
-    """A studio, a target, frozen levers and costs, all drawn."""
+def drawn_question(at_hand: Forecaster, seed: int, row: int | None = None) -> PlanQuery:
+    """A studio (where none is given), a target, frozen levers and costs, all drawn."""
     rng = np.random.default_rng(seed)
     rows = [row for row in range(at_hand.panel.n_studios) if at_hand.panel.last_months[row] >= 0]
-    query = PlanQuery(studio(int(rng.choice(rows)), at_hand), 0.01)
+    drawn = int(rng.choice(rows))
+    query = PlanQuery(studio(drawn if row is None else row, at_hand), 0.01)
     levers = setup_of(query, at_hand).present
     held = [lever for lever in levers if lever != "current_member_count"]
     frozen = rng.choice(held, rng.integers(0, 4), replace=False).tolist()
