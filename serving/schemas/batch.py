@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, WrapValidator
 
-from serving.schemas.common import AnswerModel, FieldProblem, RequestModel
+from serving.schemas.common import AnswerModel, FieldProblem, RequestModel, shown_by
 from serving.schemas.forward import ForwardAnswer, ForwardRequest, Interval
 
 MOST_REQUESTS = 1000
@@ -18,6 +18,13 @@ CheckedLater = Annotated[ForwardRequest, WrapValidator(lambda value, _: value)]
 
 class BatchRequest(RequestModel):
     """Forward requests that are answered each by itself, and together where that is asked for."""
+
+    model_config = shown_by(
+        {
+            "requests": [{"studio_id": "a00012"}, {"studio_id": "a00013", "projection_months": 6}],
+            "aggregate": True,
+        }
+    )
 
     requests: list[CheckedLater] = Field(max_length=MOST_REQUESTS)
     aggregate: bool = Field(default=False, description="Also answer the sum over all that can be answered.")

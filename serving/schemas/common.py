@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -15,6 +15,11 @@ class RequestModel(BaseModel):
     """A request: unknown fields, wrong types, NaN and infinity are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+def shown_by(example: dict[str, Any]) -> ConfigDict:
+    """The configuration of a model that the OpenAPI document shows by an example."""
+    return ConfigDict(json_schema_extra={"examples": [example]})
 
 
 class AnswerModel(BaseModel):

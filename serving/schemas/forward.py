@@ -5,9 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-from serving.schemas.common import AnswerModel, HeldLevers, Levers, Month, Rate, RequestModel, StudioId
+from serving.schemas.common import (
+    AnswerModel,
+    HeldLevers,
+    Levers,
+    Month,
+    Rate,
+    RequestModel,
+    StudioId,
+    shown_by,
+)
 from studio_pipeline.forecasting.queries import ForwardQuery, LeverStep
 
 Level = Annotated[float, Field(gt=0, lt=1)]
@@ -34,18 +43,14 @@ class PlanStep(RequestModel):
 class ForwardRequest(RequestModel):
     """What a studio's next months will be, with some levers given and the others free."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "studio_id": "a00012",
-                    "projection_months": 3,
-                    "include_confidence_intervals": True,
-                    "levers": {"avg_ticket_price": 150.0},
-                    "lever_plan": [{"from_month": 2, "levers": {"avg_ticket_price": 159.0}}],
-                    "compare_to_status_quo": True,
-                }
-            ]
+    model_config = shown_by(
+        {
+            "studio_id": "a00012",
+            "projection_months": 3,
+            "include_confidence_intervals": True,
+            "levers": {"avg_ticket_price": 150.0},
+            "lever_plan": [{"from_month": 2, "levers": {"avg_ticket_price": 159.0}}],
+            "compare_to_status_quo": True,
         }
     )
 

@@ -7,7 +7,7 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from serving.schemas.common import AnswerModel, Month, Rate, RequestModel, StudioId
+from serving.schemas.common import AnswerModel, Month, Rate, RequestModel, StudioId, shown_by
 from studio_pipeline.forecasting.queries import ForwardQuery
 
 Interval = tuple[float, float]
@@ -16,6 +16,8 @@ EffectSource = Literal["data", "pooled", "prior"]
 
 class InsightsRequest(RequestModel):
     """What moves a studio's revenue, and what could."""
+
+    model_config = shown_by({"studio_id": "a00012", "projection_months": 6})
 
     studio_id: StudioId
     base_month: Month | None = Field(

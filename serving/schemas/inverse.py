@@ -7,7 +7,16 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from serving.schemas.common import AnswerModel, HeldLevers, Levers, Month, Rate, RequestModel, StudioId
+from serving.schemas.common import (
+    AnswerModel,
+    HeldLevers,
+    Levers,
+    Month,
+    Rate,
+    RequestModel,
+    StudioId,
+    shown_by,
+)
 from studio_pipeline.planning.plan_queries import PlanQuery
 
 LeverName = Literal[
@@ -68,6 +77,15 @@ class Constraints(RequestModel):
 
 class InverseRequest(RequestModel):
     """What levers have to be for a studio to reach a revenue."""
+
+    model_config = shown_by(
+        {
+            "studio_id": "a00012",
+            "target_revenue": 46000.0,
+            "target_months": 3,
+            "constraints": {"max_ticket_increase": 20.0, "frozen_levers": ["total_classes_held"]},
+        }
+    )
 
     studio_id: StudioId
     base_month: Month | None = Field(

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints, model_validator
 
-from serving.schemas.common import AnswerModel, RequestModel
+from serving.schemas.common import AnswerModel, RequestModel, shown_by
 from serving.schemas.forward import ForwardAnswer, ForwardRequest
 
 ScenarioName = Annotated[
@@ -21,7 +21,11 @@ ScenarioId = Annotated[str, Field(min_length=1, max_length=100)]
 class SaveScenarioRequest(RequestModel):
     """What to save: a question, which is answered now, or an answer that was given before."""
 
-    name: ScenarioName = Field(examples=["Price to 140"])
+    model_config = shown_by(
+        {"name": "Price to 140", "request": {"studio_id": "a00012", "levers": {"avg_ticket_price": 140.0}}}
+    )
+
+    name: ScenarioName
     request: ForwardRequest | None = Field(default=None, description="A forward request.")
     scenario_id: ScenarioId | None = Field(default=None, description="Of an earlier forward answer.")
 
@@ -60,6 +64,15 @@ class ScenariosAnswer(AnswerModel):
 
 class CompareScenariosRequest(RequestModel):
     """Scenarios to run on the release that answers now; differences are to the first one."""
+
+    model_config = shown_by(
+        {
+            "scenario_ids": [
+                "0d3c0f8e-5a6b-4c55-9d5f-3a2f4f1d7c11",
+                "7b0e6d2a-1c9f-4b3e-8a70-5e9d2c4b6f22",
+            ]
+        }
+    )
 
     scenario_ids: list[ScenarioId] = Field(min_length=2, max_length=10)
     interval_level: float = Field(default=0.9, gt=0, lt=1)

@@ -11,6 +11,7 @@ from fake_forecaster import load_fake, publish_fake
 
 from serving import model_store
 from serving.app import create_app
+from serving.model_store import LoadForecaster
 from studio_pipeline.settings import read_settings
 
 with warnings.catch_warnings():
@@ -29,9 +30,11 @@ def client_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeClient:
     monkeypatch.setattr(model_store, "POLL_SECONDS", 0.01)
 
     @contextmanager
-    def start(peer: tuple[str, int] = LOOPBACK, **settings: object) -> Iterator[TestClient]:
+    def start(
+        peer: tuple[str, int] = LOOPBACK, load: LoadForecaster = load_fake, **settings: object
+    ) -> Iterator[TestClient]:
         read = read_settings(env_file=None, **{"home": tmp_path, **settings})
-        app = create_app(read, load_fake)
+        app = create_app(read, load)
         with TestClient(app, client=peer, raise_server_exceptions=False) as client:
             yield client
 

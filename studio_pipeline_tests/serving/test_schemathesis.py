@@ -13,18 +13,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-from fake_forecaster import publish_fake
 from live import Address, live
 from openapi_requests import operations
-from processes import service
 from prometheus_client.parser import text_string_to_metric_families
-from test_end_to_end import published
+from small_model import publish_small_chains
 
-from studio_pipeline.publishing.layout import snapshot_folder
-from studio_pipeline.publishing.releases import Release
-from studio_pipeline.publishing.snapshots import read_panel
-
-__all__ = ["published"]
+from serving.model_store import load_forecaster
 
 COMMAND = (sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()", "run")
 HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
@@ -74,8 +68,8 @@ def answered(url: str, **headers: str) -> dict[tuple[str, str], set[str]]:
 
 
 def test_on_this_machine_every_route_is_asked_and_answers(tmp_path: Path) -> None:
-    publish_fake(tmp_path, 1)
-    with live(tmp_path, **FREELY) as address:
+    publish_small_chains(tmp_path)
+    with live(tmp_path, load_forecaster, **FREELY) as address:
         url = url_of(address)
         fuzz(url, tmp_path, "chain-a-1")
         seen = answered(url)
@@ -87,8 +81,8 @@ def test_on_this_machine_every_route_is_asked_and_answers(tmp_path: Path) -> Non
 
 
 def test_with_keys_and_without_the_one_that_is_needed(tmp_path: Path) -> None:
-    publish_fake(tmp_path, 1)
-    with live(tmp_path, api_keys=KEYS, **FREELY) as address:
+    publish_small_chains(tmp_path)
+    with live(tmp_path, load_forecaster, api_keys=KEYS, **FREELY) as address:
         fuzz(url_of(address), tmp_path, "chain-a-1", "--phases", "coverage")
         fuzz(url_of(address), tmp_path, "chain-b-1", "--phases", "examples,fuzzing", key="some")
 
@@ -96,22 +90,16 @@ def test_with_keys_and_without_the_one_that_is_needed(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("key", ["all", "some"])
 def test_long_with_a_key(tmp_path: Path, key: str) -> None:
-    publish_fake(tmp_path, 1)
-    with live(tmp_path, api_keys=KEYS, **FREELY) as address:
+    publish_small_chains(tmp_path)
+    with live(tmp_path, load_forecaster, api_keys=KEYS, **FREELY) as address:
         fuzz(url_of(address), tmp_path, "chain-a-1", key=key, examples=300)
 
 
-@pytest.mark.slow
-def test_long_over_a_real_model(published: tuple[Path, Release]) -> None:
-    home, release = published
-    studio = str(read_panel(snapshot_folder(home, release.data_version)).studio_ids[0])
-    with service(home, "-c", "from serving.server import serve; serve(port={port})") as client:
-        fuzz(str(client.base_url), home, studio, examples=300)
-        assert "200" in answered(str(client.base_url))["POST", "/api/v1/predict/forward"]
-
-
 def test_a_route_that_breaks_its_word_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    publish_fake(tmp_path, 1)
+    publish_small_chains(tmp_path)
     monkeypatch.setattr("serving.routes.studios.describe_studios", lambda _: 1 / 0)
-    with live(tmp_path, **FREELY) as address, pytest.raises(AssertionError, match="Server error"):
+    with (
+        live(tmp_path, load_forecaster, **FREELY) as address,
+        pytest.raises(AssertionError, match="Server error"),
+    ):
         fuzz(url_of(address), tmp_path, "chain-a-1", "--include-path", "/api/v1/studios")

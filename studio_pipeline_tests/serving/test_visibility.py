@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from fake_forecaster import load_fake, publish_fake
 from openapi_requests import Operation, operations
+from small_model import publish_small_chains
 from starlette.testclient import TestClient
 
 from serving.access import OPEN_PATHS
 from serving.app import create_app
+from serving.model_store import load_forecaster
 from studio_pipeline.settings import read_settings
 
 KEYS = "all,some:chain-a-*"
@@ -45,8 +47,8 @@ def about_studios(client: TestClient) -> list[Operation]:
 
 
 def test_no_route_tells_a_key_of_a_studio_that_it_does_not_open(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    publish_fake(tmp_path, 1)
-    with client_of(api_keys=KEYS) as client:
+    publish_small_chains(tmp_path)
+    with client_of(api_keys=KEYS, load=load_forecaster) as client:
         asked = about_studios(client)
         assert asked
         assert [operation for operation in asked if not tells(client, operation)] == []
