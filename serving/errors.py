@@ -16,6 +16,7 @@ from serving.context import store_of
 from serving.exchanges import exchange_of
 from serving.rate_limits import RateLimitedError
 from serving.refusals import field_problem
+from serving.route_names import methods_on
 from studio_pipeline.errors import (
     BusyError,
     DatabaseError,
@@ -106,7 +107,7 @@ NOT_SAID_TO_BE_JSON: Mapping[str, object] = {
 }
 
 
-BAD_REQUEST = 400
+BAD_REQUEST, METHOD_NOT_ALLOWED = 400, 405
 UNREADABLE_BODY = (
     "The body can't be read. Send one JSON object in UTF-8, not nested deeply,"
     ' such as {"studio_id": "a00012"}; GET / shows its fields.'
@@ -119,7 +120,11 @@ async def _answer_http(request: Request, error: Exception) -> JSONResponse:
     if error.status_code in (404, 405):
         path = request.scope["path"]
         detail = f"There is no {request.method} {path}. GET / lists what there is."
-    return _detail(error.status_code, detail, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == METHOD_NOT_ALLOWED:
+        # The framework names the methods of the first route on the path alone.
+        headers["Allow"] = ", ".join(methods_on(request.app.routes, request.scope["path"]))
+    return _detail(error.status_code, detail, headers)
 
 
 BUG = "Something went wrong inside the service. Its log has the details; please report it."

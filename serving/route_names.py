@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastapi.routing import iter_route_contexts
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, compile_path
 from starlette.types import Scope
 
 NO_ROUTE = "-"
@@ -30,3 +30,9 @@ class RouteNames:
             return self._by_endpoint.get(endpoint, NO_ROUTE)
         path: str = scope["path"]
         return path if path in self._plain_paths else NO_ROUTE
+
+
+def methods_on(routes: Sequence[BaseRoute], path: str) -> list[str]:
+    """The methods of all routes that a path leads to, in order."""
+    here = [route for route in iter_route_contexts(routes) if compile_path(route.path or "")[0].match(path)]
+    return sorted({method for route in here for method in route.methods or ()})

@@ -89,7 +89,7 @@ class ForwardRequest(RequestModel):
     def warnings(self) -> list[str]:
         """What was given and has no part in the answer."""
         used = self.include_confidence_intervals or self.compare_to_status_quo
-        return [] if used or "interval_levels" not in self.model_fields_set else [LEVELS_WITHOUT_INTERVALS]
+        return [] if used or self.interval_levels == [0.9] else [LEVELS_WITHOUT_INTERVALS]
 
     def to_query(self) -> ForwardQuery:
         """The question to the model."""

@@ -91,7 +91,7 @@ class InverseRequest(RequestModel):
     base_month: Month | None = Field(
         default=None, description="The last known month; the studio's latest by default."
     )
-    target_revenue: float = Field(gt=0, le=1e15, description="To reach, in the data's currency.")
+    target_revenue: float = Field(ge=0.01, le=1e15, description="To reach, in the data's currency.")
     target_months: int = Field(default=3, ge=1, le=12)
     target_kind: Literal["month", "total"] = Field(
         default="month", description="Revenue of month `target_months`, or the sum up to it."

@@ -81,10 +81,16 @@ def beside_bare(bare: Server, ours: Server, studios: list[str], rounds: int, sec
     return [
         ratio_line(f"forward, {MANY} connections: requests/s", rates, 0.40, at_least=True),
         ratio_line("  requests a CPU second of the server", busy, 0.40, at_least=True),
-        ratio_line("  share of its core that the server got", shares, 0.0, at_least=True),
+        share_line(shares),
         ratio_line("forward, 1 connection: p50 ms", quantiles(one, 0.5), 2.5),
         ratio_line("forward, 1 connection: p99 ms", quantiles(one, 0.99), 4.0),
     ]
+
+
+def share_line(shares: list[tuple[float, float]]) -> Line:
+    """What part of its core each server got; judged by the smaller one."""
+    bare, ours = (median(values) for values in zip(*shares, strict=True))
+    return Line("  share of its core that the server got", bare, ours, min(bare, ours), 0.0, at_least=True)
 
 
 def loaded(app: Server, requests: list[bytes], connections: int, seconds: float) -> tuple[Measured, float]:

@@ -176,7 +176,7 @@ def test_without_a_release_the_batch_says_what_to_do(client_of: Any) -> None:
 
 def test_the_document_shows_what_a_request_is(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
-    assert set(document["paths"][BATCH]["post"]["responses"]) == {"200", "400", "401", "403", "422", "503"}
+    assert {"200", "400", "401", "403", "422", "503"} <= set(document["paths"][BATCH]["post"]["responses"])
     requests = document["components"]["schemas"]["BatchRequest"]["properties"]["requests"]
     assert requests["items"]["$ref"] == "#/components/schemas/ForwardRequest"
     assert requests["maxItems"] == 1000

@@ -261,7 +261,7 @@ def test_a_deaf_redis_is_asked_once_and_each_worker_counts_alone(  # type: ignor
 ) -> None:
     url, connections = deaf
     log = tmp_path / "log"
-    with client_of(rate_limit="20/hour", redis_url=url, log_file=log) as client:
+    with client_of(rate_limit="20/hour", redis_url=url, cache_ttl_seconds=0, log_file=log) as client:
         assert [ask(client) for _ in range(21)] == [200] * 20 + [429]
     assert len(connections) <= 2
     assert log.read_text().count("Redis does not answer") == 1

@@ -20,7 +20,8 @@ from small_model import publish_small_chains
 
 from serving.model_store import load_forecaster
 
-COMMAND = (sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()", "run")
+COMMAND = (sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()")
+CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 HOOKS = Path(__file__).with_name("schemathesis_hooks.py")
 FREELY = {"rate_limit": "1000000/second", "log_level": "CRITICAL"}
 KEYS = "all,some:chain-a-*"
@@ -36,7 +37,18 @@ def fuzz(url: str, home: Path, studio_id: str, *options: str, key: str = "", exa
     }
     done = subprocess.run(
         [
-            *(*COMMAND, f"{url}/openapi.json", "--no-color", "--seed", "1", "--suppress-health-check", "all"),
+            *(
+                *COMMAND,
+                "--config-file",
+                str(CONFIGURATION),
+                "run",
+                f"{url}/openapi.json",
+                "--no-color",
+                "--seed",
+                "1",
+                "--suppress-health-check",
+                "all",
+            ),
             *("--exclude-checks", "positive_data_acceptance", "--max-examples", str(examples)),
             *(("--header", f"X-API-Key:{key}") if key else ()),
             *options,
