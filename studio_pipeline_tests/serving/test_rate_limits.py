@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from fake_forecaster import load_fake
 from fastapi import Request
 from hypothesis import given
@@ -168,15 +169,20 @@ def test_a_route_can_say_that_a_request_counts_as_many(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def redis_url(monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(redis_count, "KEY_PREFIX", f"studio-test:{uuid.uuid4()}")
+def redis_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    prefix = f"studio-test:{uuid.uuid4()}"
+    monkeypatch.setattr(redis_count, "KEY_PREFIX", prefix)
     try:
         socket.create_connection(("127.0.0.1", 6379), timeout=1).close()
     except OSError:
         if os.environ.get("CI"):
             raise
         pytest.skip("no Redis on 127.0.0.1:6379")
-    return "redis://127.0.0.1:6379/0"
+    url = "redis://127.0.0.1:6379/0"
+    yield url
+    with redis.Redis.from_url(url) as connection:
+        for name in connection.scan_iter(f"*{prefix}*"):
+            connection.delete(name)
 
 
 def test_two_services_share_one_count(client_of, redis_url: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -213,8 +219,6 @@ def test_what_redis_refuses_is_not_counted_here(redis_url: str) -> None:
 
 
 def test_no_key_stands_in_redis(redis_url: str) -> None:
-    import redis
-
     from serving.access import AccessRules
     from studio_pipeline.settings import ApiKey
 
