@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -35,6 +36,11 @@ class FakeForecaster:
 
     def forecast(self, queries: Sequence[ForwardQuery]) -> list[Forecast | QueryError]:
         return [self._answer(query) for query in queries]
+
+    def origin(self, query: ForwardQuery) -> NoReturn:
+        raise LeverError(
+            f"No plan can be made for studio {query.studio_id!r}: this is a fake.", "Ask a model."
+        )
 
     def _answer(self, query: ForwardQuery) -> Forecast | QueryError:
         if query.studio_id == "bug":
