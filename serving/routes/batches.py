@@ -19,8 +19,9 @@ router = APIRouter(prefix="/predict", tags=["predictions"], route_class=StrictJs
 
 @router.post("/forward/batch", response_model=BatchAnswer, responses=problems(400, 401, 403, 422, 503))
 async def predict_batch(body: BatchRequest, request: Request) -> Response:
-    """Answer up to 1,000 forward requests, each by itself and in order, and their sum if asked for. For the rate
-    limit ten of them count as one.
+    """Answer up to 1,000 forward requests, each by itself and in order, and their sum if asked for.
+
+    For the rate limit ten of them count as one.
     """
     await count_as(request, len(body.requests) // REQUESTS_AS_ONE)
     services, held = services_of(request), held_release(request)

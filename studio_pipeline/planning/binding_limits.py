@@ -1,8 +1,8 @@
 """Which limits hold a plan back, and what one more unit of each would add.
 
 One limit is relaxed by one unit and its lever goes there, whatever that costs; the other levers stay as
-planned, except that retention follows its response to the change (as far as it may). The forecaster says
-what that earns.
+planned, except that retention follows its response to the change, as far as it may. The forecaster says what
+that earns.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -48,6 +49,11 @@ class FakeForecaster:
             revenue=revenue,
             intervals=np.stack([revenue - level, revenue + level], axis=1),
             total_interval=(total - level, total + level),
+        )
+
+    def origin(self, query: ForwardQuery) -> NoReturn:
+        raise LeverError(
+            f"No plan can be made for studio {query.studio_id!r}: this is a fake.", "Ask a model."
         )
 
     def _answer(self, query: ForwardQuery) -> Forecast | QueryError:
