@@ -33,6 +33,8 @@ class RouteNames:
 
 
 def methods_on(routes: Sequence[BaseRoute], path: str) -> list[str]:
-    """The methods of all routes that a path leads to, in order."""
-    here = [route for route in iter_route_contexts(routes) if compile_path(route.path or "")[0].match(path)]
+    """The methods of all routes that a path leads to, in order; of its own, where it is not one with an id."""
+    all_routes = list(iter_route_contexts(routes))
+    own = [route for route in all_routes if route.path == path]
+    here = own or [route for route in all_routes if compile_path(route.path or "")[0].match(path)]
     return sorted({method for route in here for method in route.methods or ()})

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fake_forecaster import load_fake, publish_fake
+from processes import LOOPBACK
 
 from serving import model_store
 from serving.app import create_app
@@ -18,8 +19,6 @@ with warnings.catch_warnings():
     # Starlette asks for a successor of httpx that nothing else here needs yet.
     warnings.simplefilter("ignore", UserWarning)
     from starlette.testclient import TestClient
-
-LOOPBACK = ("127.0.0.1", 50_000)
 
 MakeClient = Callable[..., Any]
 

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import httpx
 
+LOOPBACK = ("127.0.0.1", 50_000)
+"""A peer on this machine."""
+
 FORBIDDEN = [
     "dagster",
     "joblib",

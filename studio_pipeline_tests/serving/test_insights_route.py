@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from fake_openai import fake_openai
-from processes import FORBIDDEN, python
+from processes import FORBIDDEN, LOOPBACK, python
 from small_model import publish_small_model
 from starlette.testclient import TestClient
 
@@ -17,7 +17,6 @@ from studio_pipeline.settings import read_settings
 from studio_pipeline_tests.forecasting.fleets import small_fleet
 
 INSIGHTS = "/api/v1/insights"
-LOOPBACK = ("127.0.0.1", 50_000)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from conftest import LOOPBACK
+from processes import LOOPBACK
 from starlette.testclient import TestClient
 
 from serving.app import create_app

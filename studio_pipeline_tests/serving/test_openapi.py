@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from fake_forecaster import publish_fake
 from openapi_requests import Operation, operations
+from small_model import publish_small_chains
 from starlette.testclient import TestClient
 
 from serving.access import OPEN_PATHS
+from serving.model_store import load_forecaster
 
 KEYS = "all,some:chain-a-*"
 
@@ -59,8 +60,8 @@ def test_security_is_that_of_the_settings(client_of, keys: str, security: list[o
 
 
 def test_examples_are_requests_that_are_taken(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    publish_fake(tmp_path, 1)
-    with client_of() as client:
+    publish_small_chains(tmp_path)
+    with client_of(load=load_forecaster) as client:
         document = client.get("/openapi.json").json()
         for operation in operations(document):
             if operation.body_schema is None:

@@ -37,18 +37,8 @@ def fuzz(url: str, home: Path, studio_id: str, *options: str, key: str = "", exa
     }
     done = subprocess.run(
         [
-            *(
-                *COMMAND,
-                "--config-file",
-                str(CONFIGURATION),
-                "run",
-                f"{url}/openapi.json",
-                "--no-color",
-                "--seed",
-                "1",
-                "--suppress-health-check",
-                "all",
-            ),
+            *(*COMMAND, "--config-file", str(CONFIGURATION), "run", f"{url}/openapi.json"),
+            *("--no-color", "--seed", "1", "--suppress-health-check", "all"),
             *("--exclude-checks", "positive_data_acceptance", "--max-examples", str(examples)),
             *(("--header", f"X-API-Key:{key}") if key else ()),
             *options,
