@@ -33,7 +33,7 @@ class RouteNames:
 
 
 def methods_on(routes: Sequence[BaseRoute], path: str) -> list[str]:
-    """The methods of all routes that a path leads to, in order; of its own, where it is not one with an id."""
+    """The methods of all routes that a path leads to, in order; of those of its own, where it has any."""
     all_routes = list(iter_route_contexts(routes))
     own = [route for route in all_routes if route.path == path]
     here = own or [route for route in all_routes if compile_path(route.path or "")[0].match(path)]
