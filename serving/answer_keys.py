@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from uuid import uuid4
 
 import orjson
 from pydantic import BaseModel
 
+from serving.fresh_ids import fresh_id
 from studio_pipeline.publishing.releases import Release
 
 _ID_LENGTH = 36
@@ -51,7 +51,7 @@ def with_fresh_id(field: str, tail: bytes) -> tuple[str, bytes]:
         field: the name of the id.
         tail: of `without_id`.
     """
-    fresh = str(uuid4())
+    fresh = fresh_id()
     return fresh, b'%b%b"%b' % (_before_id(field), fresh.encode(), tail)
 
 

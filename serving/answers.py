@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
 
 import orjson
 from starlette.responses import Response
 
+from serving.fresh_ids import fresh_id
 from serving.schemas.forward import ForwardRequest, level_key
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.queries import Forecast, LeverEffect
@@ -31,7 +31,7 @@ def forward_answer(release: Release, request: ForwardRequest, forecast: Forecast
     main = request.interval_levels[0]
     shown = request.include_confidence_intervals
     answer = {
-        "scenario_id": str(uuid4()),
+        "scenario_id": fresh_id(),
         "model_version": release.model_version,
         "data_version": release.data_version,
         "base_month": f"{forecast.base_month.astype('datetime64[M]')}-01",

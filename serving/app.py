@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from serving.access import AccessGuard
 from serving.cors import ConfiguredCors
+from serving.direct_route import DirectRoute
 from serving.errors import BugGuard, add_error_handlers
 from serving.logs import logging_to
 from serving.model_store import LoadForecaster, load_forecaster
@@ -29,6 +30,7 @@ from serving.routes import (
     scenarios,
     studios,
 )
+from serving.schemas.forward import ForwardRequest
 from serving.services import running_services
 from studio_pipeline.settings import Settings, read_settings
 
@@ -69,6 +71,9 @@ def create_app(settings: Settings | None = None, load: LoadForecaster = load_for
     app.include_router(documentation.router)
     add_error_handlers(app)
     # The last one added is the outermost.
+    app.add_middleware(
+        DirectRoute, path=API + predictions.PATH, model=ForwardRequest, answer=predictions.forward_content
+    )
     for guard in (RequestLimits, AccessGuard, BugGuard, ConfiguredCors, RequestFrame):
         app.add_middleware(guard)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]

@@ -86,6 +86,13 @@ async def _answer_limited(_: Request, error: Exception) -> JSONResponse:
     return _detail(429, error.detail, error.headers)
 
 
+async def answer_refusal(request: Request, refusal: StudioError | AccessDeniedError) -> JSONResponse:
+    """The answer to a request that is refused for what it asks."""
+    if isinstance(refusal, StudioError):
+        return await _answer_studio_error(request, refusal)
+    return await _answer_denied(request, refusal)
+
+
 async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101
     problems = error.errors()

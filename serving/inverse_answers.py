@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid4
 
 import orjson
 
 from serving.answer_keys import cache_key
+from serving.fresh_ids import fresh_id
 from serving.model_store import HeldRelease
 from serving.replies import Reply, kept_or_made, note
 from serving.schemas.inverse import InverseRequest
@@ -58,7 +58,7 @@ def inverse_answer(
 def plan_answer(release: Release, plan: Plan) -> dict[str, Any]:
     """A plan under the release it was made from."""
     return {
-        "optimization_id": str(uuid4()),
+        "optimization_id": fresh_id(),
         "base_month": f"{plan.base_month.astype('datetime64[M]')}-01",
         "target_revenue": plan.target_revenue,
         "present_revenue": plan.present_revenue,

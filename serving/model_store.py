@@ -64,6 +64,9 @@ class Forecasting(Protocol):
     def forecast(self, queries: Sequence[ForwardQuery]) -> Sequence[Forecast | QueryError]:
         """One answer or error a query, in order."""
 
+    def is_prepared(self, query: ForwardQuery) -> bool:
+        """Whether an answer takes under a millisecond."""
+
     def summed(self, forecasts: Sequence[Forecast], level: float) -> ForecastSum:
         """The sum over some of its answers."""
 

@@ -13,6 +13,7 @@ from serving.background import in_the_background
 from serving.database.database import Database
 from serving.database.health import DatabaseHealth
 from serving.database.prediction_table import PredictionTable
+from serving.forecast_turns import ForecastTurns
 from serving.memory import leave_imported_objects_alone
 from serving.metrics import ServiceMetrics
 from serving.model_store import LoadForecaster, ModelStore
@@ -48,6 +49,7 @@ class Services:
         narrator: writes summaries; None where no key is set.
         planning: how plans are made, of the configuration as read when the application started.
         planner: where plans are made.
+        turns: where forward answers are made.
     """
 
     settings: Settings
@@ -64,6 +66,7 @@ class Services:
     narrator: Narrator | None
     planning: PlanningConfiguration
     planner: PlannerPool
+    turns: ForecastTurns
 
 
 @asynccontextmanager
@@ -97,6 +100,7 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
             narrator=await enter(_narrator(settings)),
             planning=configuration.planning,
             planner=resources.enter_context(closing(PlannerPool())),
+            turns=ForecastTurns(),
         )
         await enter(_measured(services))
         yield services

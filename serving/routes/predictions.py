@@ -11,12 +11,18 @@ from serving.schemas.common import problems
 from serving.schemas.forward import ForwardAnswer, ForwardRequest
 from serving.strict_json import StrictJsonRoute
 
-router = APIRouter(prefix="/predict", tags=["predictions"], route_class=StrictJsonRoute)
+PATH = "/predict/forward"
+
+router = APIRouter(tags=["predictions"], route_class=StrictJsonRoute)
 
 
-@router.post("/forward", response_model=ForwardAnswer, responses=problems(400, 401, 403, 404, 422, 503))
+@router.post(PATH, response_model=ForwardAnswer, responses=problems(400, 401, 403, 404, 422, 503))
 async def predict_forward(body: ForwardRequest, request: Request) -> Response:
     """Project a studio's revenue, members and retention, with any of the eight levers given."""
+    return Response(await forward_content(body, request), media_type="application/json")
+
+
+async def forward_content(body: ForwardRequest, request: Request) -> bytes:
+    """The JSON of the answer to a caller."""
     visible_studios(request).require(body.studio_id)
-    reply = await answer_forward(services_of(request), held_release(request), body)
-    return Response(reply.content, media_type="application/json")
+    return (await answer_forward(services_of(request), held_release(request), body)).content

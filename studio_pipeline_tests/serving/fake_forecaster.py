@@ -38,6 +38,9 @@ class FakeForecaster:
     def forecast(self, queries: Sequence[ForwardQuery]) -> list[Forecast | QueryError]:
         return [self._answer(query) for query in queries]
 
+    def is_prepared(self, query: ForwardQuery) -> bool:
+        return query.base_month is None
+
     def summed(self, forecasts: Sequence[Forecast], level: float) -> ForecastSum:
         """Of answers over the same months."""
         revenue = np.sum([forecast.revenue for forecast in forecasts], axis=0)

@@ -39,7 +39,7 @@ def test_the_whole_question_of_the_contract_is_answered(client: TestClient) -> N
     answer = response.json()
     assert list(answer) == [*ForwardAnswer.model_fields]
     ForwardAnswer.model_validate_json(response.content)
-    assert UUID(answer["scenario_id"]).version == 4
+    assert UUID(answer["scenario_id"]).version == 7
     assert (answer["model_version"], answer["base_month"], answer["history_months"]) == (
         "1",
         "2021-11-01",
