@@ -34,6 +34,7 @@ class PlannerPool:
         self._most_waiting = most_waiting
         self._thread = ThreadPoolExecutor(1, "planner")
         self._waiting = 0
+        self._usual_switch_seconds = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_SECONDS)
 
     @property
@@ -60,3 +61,4 @@ class PlannerPool:
     def close(self) -> None:
         """Finish the plan that is made, and forget those that wait."""
         self._thread.shutdown(wait=True, cancel_futures=True)
+        sys.setswitchinterval(self._usual_switch_seconds)

@@ -146,8 +146,9 @@ def _beyond_capacity(setup: PlanSetup, levers: Mapping[str, float]) -> list[str]
 
 
 def _contradictions(setup: PlanSetup, levers: Mapping[str, float]) -> list[str]:
-    """What a forward answer calls a contradiction, where the present holds none."""
+    """What a forward answer calls contradictions, where there are more than in the present."""
     origin = setup.origin
-    if conflicts(setup.present, origin.shown, origin.usual, origin.effects):
-        return []
-    return conflicts(levers, origin.shown, origin.usual, origin.effects)
+    before, after = (
+        conflicts(held, origin.shown, origin.usual, origin.effects) for held in (setup.present, levers)
+    )
+    return after if len(after) > len(before) else []

@@ -25,6 +25,7 @@ _HAIR = 1e-6
 """What a plan keeps away from a contradiction, so that rounding never makes it one."""
 
 _HALVINGS = 40
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def plan_capacity(
         knows_staff=has_staff and math.isfinite(work),
         loyalty=_loyalty(origin, float(present[RETENTION]), float(ticket)),
         bold_ticket=bold if bold > 0 else math.inf,
-        most_new=max(most_new, float(present[NEW])) if math.isfinite(present[NEW]) else math.inf,
+        most_new=max(most_new, float(present[NEW])) if ticket >= bold else most_new,
     )
 
 
@@ -151,5 +152,6 @@ def _loyalty(origin: StudioOrigin, retention: float, ticket: float) -> Loyalty |
     if response is None or not usual > 0 or not 0 < today < 1 or not math.isfinite(retention):
         return None
     bare = Loyalty(usual, today, response.effect, response.standard_error)
-    excess = retention - float(bare.most(np.array([ticket]))[0])
+    # More than rounding takes away, so that the present itself always fits.
+    excess = retention - float(bare.most(np.array([ticket]))[0]) + _ROUNDING
     return Loyalty(usual, today, response.effect, response.standard_error, max(excess, 0.0))

@@ -72,26 +72,34 @@ class LeadTimes(PlanningTable):
 class MovementLimits(PlanningTable):
     """How far each lever may move from its present; null sets no limit but the lever's bounds."""
 
-    max_retention_increase: Points = Field(0.05, description="Points of the rate.")
+    max_retention_increase: Points = Field(0.05, description="Most that a plan raises retention, points.")
     max_retention_decrease: Points = Field(
-        None, description="Points of the rate; retention only falls as a response to other changes."
+        None, description="Most that retention may fall as a response to other changes, points."
     )
-    max_ticket_increase: Amount = Field(20.0, description="Currency.")
-    max_ticket_decrease: Amount = Field(0.0, description="Currency.")
-    max_attendance_increase: Points = Field(0.1, description="Points of the rate.")
-    max_attendance_decrease: Points = Field(0.1, description="Points of the rate.")
-    max_new_members_increase: Amount = Field(10.0, description="Members a month.")
+    max_ticket_increase: Amount = Field(20.0, description="Most that a plan raises the ticket, currency.")
+    max_ticket_decrease: Amount = Field(0.0, description="Most that a plan lowers the ticket, currency.")
+    max_attendance_increase: Points = Field(0.1, description="Most that a plan raises attendance, points.")
+    max_attendance_decrease: Points = Field(0.1, description="Most that a plan lowers attendance, points.")
+    max_new_members_increase: Amount = Field(
+        10.0, description="Most more members that a plan has join in a month."
+    )
     max_new_members_decrease: Amount = Field(
-        None, description="Members a month; they only fall as a response to other changes."
+        None, description="Most fewer members that may join in a month as a response to other changes."
     )
-    max_staff_utilization_increase: Points = Field(0.05, description="Points of the rate.")
-    max_staff_utilization_decrease: Points = Field(0.1, description="Points of the rate.")
-    max_upsell_increase: Points = Field(0.05, description="Points of the rate.")
-    max_upsell_decrease: Points = Field(0.0, description="Points of the rate.")
+    max_staff_utilization_increase: Points = Field(
+        0.05, description="Most that a plan raises staff utilisation, points."
+    )
+    max_staff_utilization_decrease: Points = Field(
+        0.1, description="Most that a plan lowers staff utilisation, points."
+    )
+    max_upsell_increase: Points = Field(0.05, description="Most that a plan raises the upsell rate, points.")
+    max_upsell_decrease: Points = Field(0.0, description="Most that a plan lowers the upsell rate, points.")
     max_classes_increase: Amount = Field(
-        None, description="Classes a month; null leaves `classes_share`, unless a request says null."
+        None, description="Most more classes a month; null leaves `classes_share` (null in a request: none)."
     )
-    max_classes_decrease: Amount = Field(None, description="The same for fewer classes.")
+    max_classes_decrease: Amount = Field(
+        None, description="Most fewer classes a month; null leaves `classes_share` (null in a request: none)."
+    )
 
 
 class PlanningConfiguration(PlanningTable):
