@@ -68,11 +68,14 @@ class Call(NamedTuple):
 
     Attributes:
         name: of its blocks, `question NAME` and `answer NAME`.
-        kept: key of the answer to what is shown of it; all else is shown in full.
+        kept: key of the answer, or of the items of its lists after a dot, to what is shown of it; all else is
+            shown in full.
+        is_shown: whether there is a block for the answer.
     """
 
     name: str
     kept: Mapping[str, Kept] = {}
+    is_shown: bool = True
 
 
 Kept = int | frozenset[str]
@@ -80,6 +83,10 @@ Kept = int | frozenset[str]
 
 CALLS: tuple[Call, ...] = (
     Call("forward", {"predictions": frozenset({"month_1"}), "lever_effects": frozenset({SHOWN_EFFECT})}),
+    Call("inverse", {"lever_changes": 1, "action_plan": 1, "alternatives": 0, "binding_limits": 1}),
+    Call("save", is_shown=False),
+    Call("compare", {"scenarios.months": 1, "months": 1}),
+    Call("insights", {"drivers": 2, "recommendations": 1, "facts": frozenset({"revenue_then", "revenue"})}),
 )
 
 
@@ -125,14 +132,18 @@ def _as_id(name: str) -> str:
 def shortened(answer: Mapping[str, Any], call: Call) -> str:
     """An answer as the README shows it: rounded, and what is alike shown once."""
     shown = _rounded(dict(answer))
-    for key, kept in call.kept.items():
-        shown[key] = _some(shown[key], kept)
+    for path, kept in call.kept.items():
+        *outer, key = path.split(".")
+        for part in shown[outer[0]] if outer else [shown]:
+            part[key] = _some(part[key], kept)
     return _compact(json.dumps(shown, indent=2, ensure_ascii=False)) + "\n"
 
 
 def _some(value: Any, kept: Kept) -> Any:
-    if isinstance(kept, int):
+    if isinstance(kept, int) and isinstance(value, list):
         return value[:kept] + ([LEFT_OUT] if len(value) > kept else [])
+    if isinstance(kept, int):
+        kept = frozenset(list(value)[:kept])
     return {name: item if name in kept else LEFT_OUT for name, item in value.items()}
 
 
@@ -224,7 +235,8 @@ def renew(parts: str) -> None:
         answers = ask(Path(folder, ".studio"))
     _put(_fenced("studio run prints"), printed)
     for call in CALLS:
-        _put(_fenced(f"answer {call.name}"), shortened(answers[call.name], call))
+        if call.is_shown:
+            _put(_fenced(f"answer {call.name}"), shortened(answers[call.name], call))
 
 
 if __name__ == "__main__":
