@@ -8,7 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -17,6 +17,7 @@ from fake_forecaster import publish_fake
 from processes import free_port, service, wait_until
 from test_service_metrics import figure, figures
 
+SCENARIOS = "/api/v1/scenarios"
 FORWARD = "/api/v1/predict/forward"
 BODY = {"studio_id": "chain-a-1", "projection_months": 12}
 TWO_WORKERS = ("-c", "from fake_service import serve_fake; serve_fake({port}, workers=2)")
@@ -89,6 +90,29 @@ def load(url: httpx.URL) -> Iterator[Counter[str]]:
             asker.join()
 
 
+@contextmanager
+def saving(url: httpx.URL) -> Iterator[list[str]]:
+    """Save one scenario after the other, and note the ids of those that were answered 201."""
+    saved: list[str] = []
+    stop = threading.Event()
+
+    def save() -> None:
+        with httpx.Client(base_url=url, timeout=10) as client:
+            while not stop.is_set():
+                with suppress(httpx.TransportError):
+                    response = client.post(SCENARIOS, json={"name": f"No. {len(saved)}", "request": BODY})
+                    if response.status_code == 201:
+                        saved.append(response.json()["id"])
+
+    saver = threading.Thread(target=save)
+    saver.start()
+    try:
+        yield saved
+    finally:
+        stop.set()
+        saver.join()
+
+
 def failures(seen: Counter[str]) -> int:
     return sum(count for outcome, count in seen.items() if not outcome.startswith("200 "))
 
@@ -101,7 +125,7 @@ def test_a_worker_that_is_killed_takes_only_its_own_requests_with_it(
     assert port is not None
     before = workers_on(port)
     assert len(before) == 2
-    with load(two_workers.base_url) as seen:
+    with load(two_workers.base_url) as seen, saving(two_workers.base_url) as saved:
         for _ in range(3):
             workers = workers_on(port)
             target = seen.total() + 200
@@ -112,6 +136,9 @@ def test_a_worker_that_is_killed_takes_only_its_own_requests_with_it(
         target = seen["200 model 2"] + 500
         wait_until(lambda: seen["200 model 2"] >= target)
     assert failures(seen) <= 3 * ASKERS, seen
+    assert len(saved) > 10
+    for scenario_id in saved:
+        assert httpx.get(two_workers.base_url.join(f"{SCENARIOS}/{scenario_id}")).is_success
     wait_until(lambda: models_of_all_workers(two_workers.base_url) == {"2"})
     # What killed workers have answered is still in the sums, but for what they died before counting.
     text = httpx.get(two_workers.base_url.join("/metrics")).text
