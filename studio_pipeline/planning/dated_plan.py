@@ -17,6 +17,7 @@ from studio_pipeline.planning.levers import CLASSES, NEW, RESPONDING, RETENTION,
 from studio_pipeline.planning.plan_setup import PlanSetup
 
 WEEKS_PER_MONTH = 365.25 / 12 / 7
+_SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -63,19 +64,17 @@ def _in_month(setup: PlanSetup, plan: FloatArray, acted: Mapping[int, int], mont
     for place, first in acted.items():
         if place not in RESPONDING and first <= month:
             now[place] = plan[place]
-    responses, x, full = problem.responses, now[:, None], plan[:, None]
-    held, won = (
-        max(effort, 0.0) if place in acted and acted[place] <= month else 0.0
-        for place, effort in (
-            (RETENTION, plan[RETENTION] - responses.retention_rate(full)[0]),
-            (NEW, plan[NEW] - responses.new_members(full)[0]),
-        )
-    )
-    most = max(plan[RETENTION], problem.present[RETENTION])
-    now[RETENTION] = min(responses.retention_rate(x)[0] + held, most)
-    joined = responses.new_members(x)[0] + won
-    stays = abs(joined - problem.present[NEW]) < 1e-9
-    now[NEW] = problem.present[NEW] if stays else max(np.floor(joined + 1e-9), 0.0)
+    both = np.stack([now, plan], 1)
+    kept, kept_at_last = problem.responses.retention_rate(both).tolist()
+    won, won_at_last = problem.responses.new_members(both).tolist()
+    if acted.get(RETENTION, month + 1) <= month:
+        kept += max(plan[RETENTION] - kept_at_last, 0.0)
+    now[RETENTION] = min(kept, max(plan[RETENTION], problem.present[RETENTION]))
+    if acted.get(NEW, month + 1) <= month:
+        won += max(plan[NEW] - won_at_last, 0.0)
+    elif NEW not in acted and abs(won - won_at_last) < _SAME:
+        won = float(plan[NEW])
+    now[NEW] = problem.present[NEW] if abs(won - problem.present[NEW]) < _SAME else max(np.rint(won), 0.0)
     return _frozen(setup, now)
 
 

@@ -143,7 +143,8 @@ def _told(
     achievable = counted_revenue(proved.forecast, query.target_kind)
     feasible = reaches(achievable, setup.problem.target)
     dated = counted_revenue(proved.dated_forecast, query.target_kind)
-    limits = binding_limits(setup, plan) if np.any(plan != present) or not feasible else ()
+    unchanged = bool(np.all(plan == present))
+    limits = () if unchanged and feasible else binding_limits(setup, plan)
     return Plan(
         base_month=setup.origin.base_month,
         target_revenue=query.target_revenue,
@@ -167,7 +168,10 @@ def _told(
             for other, answer in proved.others
         ),
         warnings=plan_warnings(
-            setup, Reached(feasible, achievable, proved.dated, dated), limits, proved.forecast.warnings
+            setup,
+            Reached(feasible, unchanged, achievable, proved.dated, dated),
+            limits,
+            proved.forecast.warnings,
         ),
     )
 

@@ -12,6 +12,7 @@ from studio_pipeline.planning.plan_setup import PlanSetup, follows_flows
 from studio_pipeline.planning.plan_solution import reaches
 
 _TOLD_LIMITS = 3
+_NOTHING_TO_DO = "The target is reached with every lever as it is: nothing has to change."
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,14 @@ class Reached:
 
     Attributes:
         feasible: whether that is the target.
+        unchanged: whether the plan leaves everything as it is.
         achievable: revenue of the plan, currency.
         dated: when what changes.
         dated_revenue: of the plan as dated, currency.
     """
 
     feasible: bool
+    unchanged: bool
     achievable: float
     dated: DatedPlan
     dated_revenue: float
@@ -44,6 +47,7 @@ def plan_warnings(
     """
     return (
         *([] if reached.feasible else [_out_of_reach(setup, reached.achievable, limits)]),
+        *([_NOTHING_TO_DO] if reached.feasible and reached.unchanged else []),
         *_dates(setup, reached),
         *_not_planned(setup),
         *of_forecast,

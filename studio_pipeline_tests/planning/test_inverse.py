@@ -161,6 +161,7 @@ def test_a_target_that_is_reached_already_changes_nothing(share: float) -> None:
     assert made.feasible
     assert (made.plan_cost, made.lever_changes, made.action_plan, made.lever_plan) == (0, {}, (), ())
     assert made.achievable_revenue == made.present_revenue == made.dated_revenue
+    assert "nothing has to change" in made.warnings[0]
     assert levers_of(made) == pytest.approx(setup_of(query).present)
 
 
