@@ -8,15 +8,15 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from serving.access import AccessGuard
-from serving.cors import ConfiguredCors
-from serving.direct_route import DirectRoute
+from serving.answers.direct_route import DirectRoute
 from serving.errors import BugGuard, add_error_handlers
+from serving.guards.access import AccessGuard
+from serving.guards.cors import ConfiguredCors
+from serving.guards.request_frame import RequestFrame
+from serving.guards.request_limits import RequestLimits
 from serving.logs import logging_to
 from serving.model_store import LoadForecaster, load_forecaster
 from serving.openapi import openapi_document
-from serving.request_frame import RequestFrame
-from serving.request_limits import RequestLimits
 from serving.routes import (
     batches,
     documentation,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import Request
 
-from serving.access import Caller, Visibility
+from serving.guards.access import Caller, Visibility
 from serving.model_store import HeldRelease, ModelStore
-from serving.scenario_store import Scenario, unknown_scenario
+from serving.records.scenario_store import Scenario, unknown_scenario
 from serving.services import Services
 
 

@@ -11,11 +11,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.access import AccessDeniedError
 from serving.context import store_of
-from serving.exchanges import exchange_of
-from serving.rate_limits import RateLimitedError
-from serving.refusals import field_problem
+from serving.guards.access import AccessDeniedError
+from serving.guards.exchanges import exchange_of
+from serving.guards.rate_limits import RateLimitedError
+from serving.guards.refusals import field_problem
 from serving.route_names import methods_on
 from studio_pipeline.errors import (
     BusyError,

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from serving.request_ids import current_request_id
+from serving.guards.request_ids import current_request_id
 from studio_pipeline.errors import StorageError
 from studio_pipeline.settings import Settings
 

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from serving.access import HEALTH, OPEN_PATHS
+from serving.guards.access import HEALTH, OPEN_PATHS
 from serving.schemas.common import FieldProblem, Problem, meaning_of
 
 Document = dict[str, Any]

@@ -13,7 +13,7 @@ from typing import Any
 
 import uvicorn
 
-from serving.http_protocol import GuardedHttpProtocol
+from serving.guards.http_protocol import GuardedHttpProtocol
 from serving.logs import logging_to
 from studio_pipeline.errors import InputError, ReleaseError, StorageError
 from studio_pipeline.publishing.releases import current_release

@@ -7,24 +7,24 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass
 
-from serving.access import AccessRules
-from serving.answer_cache import AnswerCache, running_cache
+from serving.answers.forecast_turns import ForecastTurns
+from serving.answers.narrator import Narrator
+from serving.answers.planner_pool import PlannerPool
 from serving.background import in_the_background
+from serving.cache.answer_cache import AnswerCache, running_cache
 from serving.database.database import Database
 from serving.database.health import DatabaseHealth
 from serving.database.prediction_table import PredictionTable
-from serving.forecast_turns import ForecastTurns
+from serving.guards.access import AccessRules
+from serving.guards.rate_limits import RateLimits, open_rate_limits
 from serving.memory import leave_imported_objects_alone
 from serving.metrics import ServiceMetrics
 from serving.model_store import LoadForecaster, ModelStore
-from serving.narrator import Narrator
-from serving.planner_pool import PlannerPool
-from serving.prediction_log import PredictionLog
-from serving.prediction_spool import PredictionSpool
-from serving.rate_limits import RateLimits, open_rate_limits
+from serving.records.prediction_log import PredictionLog
+from serving.records.prediction_spool import PredictionSpool
+from serving.records.scenario_store import ScenarioStore
+from serving.records.studio_records import StudioRecords
 from serving.release_metrics import ReleaseCollector
-from serving.scenario_store import ScenarioStore
-from serving.studio_records import StudioRecords
 from studio_pipeline.configuration import read_configuration
 from studio_pipeline.planning.plan_configuration import PlanningConfiguration
 from studio_pipeline.settings import Settings

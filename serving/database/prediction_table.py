@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Text, and_, cast, delete, sele
 
 from serving.database.database import Database
 from serving.database.tables import deletions, predictions
-from serving.logged_prediction import LoggedPrediction
+from serving.records.logged_prediction import LoggedPrediction
 
 ROWS_AT_ONCE = 80
 """Rows of one statement: one hand-over of the interpreter's lock instead of one a row; SQLite before 3.32

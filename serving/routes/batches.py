@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from serving.batch_answers import answer_batch
+from serving.answers.batch_answers import answer_batch
 from serving.context import count_as, held_release, services_of, visible_studios
+from serving.guards.strict_json import StrictJsonRoute
 from serving.schemas.batch import BatchAnswer, BatchRequest
 from serving.schemas.common import problems
-from serving.strict_json import StrictJsonRoute
 
 REQUESTS_AS_ONE = 10
 """For the rate limit, so many requests of a batch are one: together they cost less than apart."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from fastapi import APIRouter, Request
 
-from serving.answer_cache import CacheState, state_of
+from serving.cache.answer_cache import CacheState, state_of
 from serving.context import services_of
 from serving.database.health import PROBLEMS
 from serving.model_store import HeldRelease

@@ -6,14 +6,14 @@ from functools import partial
 
 from fastapi import APIRouter, Request
 
-from serving.answers import FastJSONResponse
+from serving.answers.forward_json import FastJSONResponse
+from serving.answers.insight_answers import insight_answer, summary_of
+from serving.answers.scenario_answers import request_of
 from serving.context import held_release, saved_scenario, services_of, visible_studios
-from serving.insight_answers import insight_answer, summary_of
-from serving.scenario_answers import request_of
-from serving.scenario_store import unknown_scenario
+from serving.guards.strict_json import StrictJsonRoute
+from serving.records.scenario_store import unknown_scenario
 from serving.schemas.common import problems
 from serving.schemas.insights import InsightsAnswer, InsightsRequest
-from serving.strict_json import StrictJsonRoute
 from studio_pipeline.forecasting.queries import ForwardQuery
 from studio_pipeline.planning.facts import studio_facts
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from serving.answers.inverse_answers import answer_inverse
 from serving.context import held_release, services_of, visible_studios
-from serving.inverse_answers import answer_inverse
+from serving.guards.strict_json import StrictJsonRoute
 from serving.schemas.common import problems
 from serving.schemas.inverse import InverseAnswer, InverseRequest
-from serving.strict_json import StrictJsonRoute
 
 router = APIRouter(prefix="/predict", tags=["plans"], route_class=StrictJsonRoute)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from serving.answers.forward_answers import answer_forward
 from serving.context import held_release, services_of, visible_studios
-from serving.forward_answers import answer_forward
+from serving.guards.strict_json import StrictJsonRoute
 from serving.schemas.common import problems
 from serving.schemas.forward import ForwardAnswer, ForwardRequest
-from serving.strict_json import StrictJsonRoute
 
 PATH = "/predict/forward"
 

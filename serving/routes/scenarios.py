@@ -8,11 +8,12 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Query, Request, Response
 
-from serving.answers import FastJSONResponse
+from serving.answers.forward_answers import answer_forward
+from serving.answers.forward_json import FastJSONResponse
+from serving.answers.scenario_answers import compared_answer, request_of, rerun_answer, scenario_answer
 from serving.context import held_release, saved_scenario, services_of, visible_studios
-from serving.forward_answers import answer_forward
+from serving.guards.strict_json import StrictJsonRoute
 from serving.model_store import HeldRelease
-from serving.scenario_answers import compared_answer, request_of, rerun_answer, scenario_answer
 from serving.schemas.common import StudioId, problems
 from serving.schemas.comparison import ComparisonAnswer
 from serving.schemas.forward import ForwardRequest
@@ -24,7 +25,6 @@ from serving.schemas.scenarios import (
     ScenariosAnswer,
 )
 from serving.services import Services
-from serving.strict_json import StrictJsonRoute
 from studio_pipeline.errors import InputError, UnknownScenarioError
 from studio_pipeline.planning.comparison import compare_forecasts
 

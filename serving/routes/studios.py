@@ -7,11 +7,11 @@ from typing import Annotated
 import numpy as np
 from fastapi import APIRouter, Query, Request
 
-from serving.answers import FastJSONResponse
+from serving.answers.forward_json import FastJSONResponse
+from serving.answers.studio_histories import studio_history
 from serving.context import held_release, visible_studios
 from serving.schemas.common import problems
 from serving.schemas.studios import HistoryAnswer, HistoryRange, StudioEntry, StudiosAnswer
-from serving.studio_histories import studio_history
 from studio_pipeline.panel.arrays import StudioPanel
 
 router = APIRouter(prefix="/studios", tags=["studios"])

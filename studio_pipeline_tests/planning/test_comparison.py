@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.comparison_answers import comparison_answer
+from serving.answers.comparison_answers import comparison_answer
 from serving.schemas.comparison import ComparisonAnswer
 from studio_pipeline.errors import LeverError, QueryError
 from studio_pipeline.forecasting.forecaster import Forecaster

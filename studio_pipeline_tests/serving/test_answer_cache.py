@@ -4,7 +4,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.answer_cache import MemoryCache, running_cache
+from serving.cache.answer_cache import MemoryCache, running_cache
 from studio_pipeline.settings import read_settings
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from serving.answer_keys import cache_key, with_fresh_id, without_id
+from serving.cache.answer_keys import cache_key, with_fresh_id, without_id
 from serving.schemas.forward import ForwardRequest
 from studio_pipeline.publishing.releases import Release
 

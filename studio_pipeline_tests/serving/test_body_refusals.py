@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, ValidationError
 from starlette.testclient import TestClient
 
-from serving.refusals import field_problem
+from serving.guards.refusals import field_problem
+from serving.guards.strict_json import read_json
 from serving.schemas.forward import ForwardRequest
-from serving.strict_json import read_json
 
 FORWARD = "/api/v1/predict/forward"
 JSON = {"Content-Type": "application/json"}

@@ -9,8 +9,8 @@ from fake_forecaster import load_fake, publish_fake
 from processes import LOOPBACK
 from starlette.testclient import TestClient
 
+from serving.answers.direct_route import DirectRoute
 from serving.app import create_app
-from serving.direct_route import DirectRoute
 from studio_pipeline.settings import read_settings
 
 FORWARD = "/api/v1/predict/forward"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fake_forecaster import FakeForecaster, fake_panel
 
-from serving.forecast_turns import ForecastTurns
+from serving.answers.forecast_turns import ForecastTurns
 from studio_pipeline.errors import QueryError, UnknownStudioError
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
 

@@ -1,7 +1,7 @@
 import time
 import uuid
 
-from serving.fresh_ids import fresh_id
+from serving.answers.fresh_ids import fresh_id
 
 
 def test_an_id_is_a_uuid_of_now() -> None:

@@ -10,8 +10,8 @@ from fake_forecaster import publish_fake
 from httpx import Response
 from starlette.testclient import TestClient
 
-from serving import request_limits
-from serving.request_ids import request_id_from
+from serving.guards import request_limits
+from serving.guards.request_ids import request_id_from
 
 FORWARD = "/api/v1/predict/forward"
 ORIGIN = "https://a.example"

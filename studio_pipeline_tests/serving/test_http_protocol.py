@@ -9,7 +9,7 @@ import pytest
 from fake_forecaster import publish_fake
 from live import Address, exchange, is_cut_off, live, read_all, status_of
 
-from serving import http_protocol
+from serving.guards import http_protocol
 
 GET = b"GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\n"
 POST = b"POST /api/v1/predict/forward HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

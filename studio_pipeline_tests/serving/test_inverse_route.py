@@ -13,8 +13,8 @@ import pytest
 from processes import LOOPBACK
 from starlette.testclient import TestClient
 
+from serving.answers.planner_pool import PlannerPool
 from serving.app import create_app
-from serving.planner_pool import PlannerPool
 from serving.schemas.inverse import Constraints, InverseAnswer
 from studio_pipeline.errors import BusyError
 from studio_pipeline.forecasting.bounds import LEVER_BOUNDS

@@ -12,8 +12,8 @@ import pytest
 from fake_openai import FakeOpenAI, fake_openai
 from pydantic import SecretStr
 
-from serving import narrator as module
-from serving.narrator import Narrator, fault_of
+from serving.answers import narrator as module
+from serving.answers.narrator import Narrator, fault_of
 
 FACTS: dict[str, Any] = {"revenue": 12_345.6, "growth": 0.053, "month": "2025-03", "levers": []}
 GOOD = "The studio takes 12,346 in March 2025, up 5.3 %."

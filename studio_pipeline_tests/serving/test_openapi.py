@@ -8,7 +8,7 @@ from openapi_requests import Operation, operations
 from small_model import publish_small_chains
 from starlette.testclient import TestClient
 
-from serving.access import OPEN_PATHS
+from serving.guards.access import OPEN_PATHS
 from serving.model_store import load_forecaster
 
 KEYS = "all,some:chain-a-*"

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from logged_predictions import entry
 
-from serving import prediction_delivery, prediction_spool
-from serving.logged_prediction import LoggedPrediction, from_line, to_line
-from serving.prediction_delivery import AT_ONCE, Delivery
-from serving.prediction_spool import PredictionSpool
+from serving.records import prediction_delivery, prediction_spool
+from serving.records.logged_prediction import LoggedPrediction, from_line, to_line
+from serving.records.prediction_delivery import AT_ONCE, Delivery
+from serving.records.prediction_spool import PredictionSpool
 from studio_pipeline.errors import DatabaseError, InputError
 
 

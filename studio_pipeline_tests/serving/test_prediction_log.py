@@ -10,10 +10,10 @@ import pytest
 from logged_predictions import entry
 from processes import wait_until
 
-from serving import prediction_log
-from serving.logged_prediction import LoggedPrediction
-from serving.prediction_log import PredictionLog
-from serving.prediction_spool import PredictionSpool
+from serving.records import prediction_log
+from serving.records.logged_prediction import LoggedPrediction
+from serving.records.prediction_log import PredictionLog
+from serving.records.prediction_spool import PredictionSpool
 from studio_pipeline.errors import DatabaseError
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from serving.prediction_spool import LINES_AT_ONCE, PredictionSpool
-from serving.spool_file import SpoolFile
+from serving.records.prediction_spool import LINES_AT_ONCE, PredictionSpool
+from serving.records.spool_file import SpoolFile
 
 
 def drained(spool: PredictionSpool) -> list[bytes]:
@@ -93,7 +93,7 @@ def test_it_takes_no_more_than_it_has_room_for(tmp_path: Path) -> None:
 WRITE = """
 import os, sys
 from pathlib import Path
-from serving.prediction_spool import PredictionSpool
+from serving.records.prediction_spool import PredictionSpool
 spool = PredictionSpool(Path(sys.argv[1]))
 spool.append([b"one", b"two"])
 print("ready", flush=True)

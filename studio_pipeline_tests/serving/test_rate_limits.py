@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from serving import redis_count, request_windows
 from serving.app import create_app
 from serving.context import count_as
-from serving.rate_limits import RateLimitedError, RateLimits
-from serving.redis_count import RedisCount
-from serving.request_windows import RequestWindows
+from serving.guards import redis_count, request_windows
+from serving.guards.rate_limits import RateLimitedError, RateLimits
+from serving.guards.redis_count import RedisCount
+from serving.guards.request_windows import RequestWindows
 from studio_pipeline.errors import SettingsError
 from studio_pipeline.settings import RateLimit, read_settings
 
@@ -219,7 +219,7 @@ def test_what_redis_refuses_is_not_counted_here(redis_url: str) -> None:
 
 
 def test_no_key_stands_in_redis(redis_url: str) -> None:
-    from serving.access import AccessRules
+    from serving.guards.access import AccessRules
     from studio_pipeline.settings import ApiKey
 
     caller = AccessRules([ApiKey(key="very-secret")]).decide("/x", "::1", [(b"x-api-key", b"very-secret")])

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis_peers import REAL_URL, Proxy, peer, real_redis, saying, well_until_asked
 
-from serving import redis_cache
-from serving.redis_cache import PREFIX, RedisCache, running_redis_cache
-from serving.redis_client import redis_client
-from serving.sealed_answers import opened, sealed
+from serving.cache import redis_cache
+from serving.cache.redis_cache import PREFIX, RedisCache, running_redis_cache
+from serving.cache.redis_client import redis_client
+from serving.cache.sealed_answers import opened, sealed
 from studio_pipeline.errors import SettingsError
 
 ANSWER = b',"model_version":"7"}'

@@ -14,9 +14,9 @@ from fake_forecaster import FakeForecaster, load_fake, publish_fake
 from live import exchange, is_cut_off, live, read_all, status_of
 from starlette.testclient import TestClient
 
-from serving import deadlines, http_protocol, request_limits
 from serving.app import create_app
-from serving.request_limits import MOST_BYTES
+from serving.guards import deadlines, http_protocol, request_limits
+from serving.guards.request_limits import MOST_BYTES
 from studio_pipeline.settings import read_settings
 
 FORWARD = "/api/v1/predict/forward"

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from serving import scenario_store
 from serving.database.database import Database
-from serving.scenario_cursors import Cursor, read_cursor, write_cursor
-from serving.scenario_store import ScenarioStore
+from serving.records import scenario_store
+from serving.records.scenario_cursors import Cursor, read_cursor, write_cursor
+from serving.records.scenario_store import ScenarioStore
 from studio_pipeline.errors import InputError
 from studio_pipeline.settings import read_settings
 

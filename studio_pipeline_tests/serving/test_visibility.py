@@ -15,8 +15,8 @@ from openapi_requests import Operation, operations
 from small_model import publish_small_chains
 from starlette.testclient import TestClient
 
-from serving.access import OPEN_PATHS
 from serving.app import create_app
+from serving.guards.access import OPEN_PATHS
 from serving.model_store import load_forecaster
 from studio_pipeline.settings import read_settings
 

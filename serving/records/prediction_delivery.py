@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from serving.logged_prediction import LoggedPrediction, from_line, to_line
-from serving.prediction_spool import PredictionSpool
+from serving.records.logged_prediction import LoggedPrediction, from_line, to_line
+from serving.records.prediction_spool import PredictionSpool
 from studio_pipeline.errors import DatabaseError, InputError
 
 logger = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from threading import Event, Lock, Thread
 from typing import Protocol
 
-from serving.logged_prediction import LoggedPrediction, from_line
-from serving.prediction_delivery import AT_ONCE, Delivery, Write
-from serving.prediction_spool import PredictionSpool
+from serving.records.logged_prediction import LoggedPrediction, from_line
+from serving.records.prediction_delivery import AT_ONCE, Delivery, Write
+from serving.records.prediction_spool import PredictionSpool
 from studio_pipeline.errors import DatabaseError
 
 logger = logging.getLogger(__name__)

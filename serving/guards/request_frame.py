@@ -6,11 +6,11 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.exchanges import begin_exchange
+from serving.guards.exchanges import begin_exchange
+from serving.guards.request_ids import HEADER, current_request_id, request_id_from
+from serving.guards.security_headers import with_security_headers
 from serving.logs import log_request
-from serving.request_ids import HEADER, current_request_id, request_id_from
 from serving.route_names import RouteNames
-from serving.security_headers import with_security_headers
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Others are one in log and figures: a client can make up as many as it likes."""

@@ -119,7 +119,7 @@ async def running_cache(settings: Settings) -> AsyncIterator[AnswerCache | None]
     elif settings.redis_url is None:
         yield MemoryCache(settings.cache_ttl_seconds)
     else:
-        from serving.redis_cache import running_redis_cache
+        from serving.cache.redis_cache import running_redis_cache
 
         async with running_redis_cache(settings.redis_url, settings.cache_ttl_seconds) as cache:
             yield cache

@@ -14,9 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.access import AccessDeniedError
 from serving.errors import answer_refusal
-from serving.strict_json import read_json
+from serving.guards.access import AccessDeniedError
+from serving.guards.strict_json import read_json
 from studio_pipeline.errors import StudioError
 
 JSON = b"application/json"

@@ -10,12 +10,12 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from serving.access import AccessDeniedError, Visibility
+from serving.answers.forward_answers import computed_replies
+from serving.answers.replies import Reply, note
 from serving.errors import status_of
-from serving.forward_answers import computed_replies
+from serving.guards.access import AccessDeniedError, Visibility
+from serving.guards.refusals import field_problem
 from serving.model_store import HeldRelease
-from serving.refusals import field_problem
-from serving.replies import Reply, note
 from serving.schemas.batch import BatchRequest
 from serving.schemas.forward import ForwardRequest
 from serving.services import Services

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from serving.fresh_ids import fresh_id
+from serving.answers.fresh_ids import fresh_id
 from serving.schemas.forward import ForwardRequest, level_key
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.queries import Forecast, LeverEffect

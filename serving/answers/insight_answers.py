@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from serving.narrator import Narrator
+from serving.answers.narrator import Narrator
 from serving.schemas.insights import InsightsRequest
 from studio_pipeline.planning.facts import Insight
 from studio_pipeline.planning.narrative import recommendation_text, template_summary

@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.addresses import is_local_name, is_loopback, peer_name
-from serving.rate_limits import RateLimitedError, RateLimits
+from serving.guards.addresses import is_local_name, is_loopback, peer_name
+from serving.guards.rate_limits import RateLimitedError, RateLimits
 from studio_pipeline.settings import ApiKey
 
 HEALTH = "/api/v1/health"

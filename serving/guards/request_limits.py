@@ -8,8 +8,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.deadlines import Deadline, Deadlines
-from serving.exchanges import exchange_of
+from serving.guards.deadlines import Deadline, Deadlines
+from serving.guards.exchanges import exchange_of
 
 MOST_BYTES = 2 * 1024 * 1024
 """Of a body. A batch of 1,000 requests with every lever given is about a quarter of this."""

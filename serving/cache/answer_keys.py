@@ -7,7 +7,7 @@ from hashlib import sha256
 import orjson
 from pydantic import BaseModel
 
-from serving.fresh_ids import fresh_id
+from serving.answers.fresh_ids import fresh_id
 from studio_pipeline.publishing.releases import Release
 
 _ID_LENGTH = 36

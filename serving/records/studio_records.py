@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, text
 from serving.database.database import Database
 from serving.database.prediction_table import PredictionTable
 from serving.database.tables import deletions, scenarios
-from serving.prediction_log import PredictionLog
+from serving.records.prediction_log import PredictionLog
 
 FLUSH_SECONDS = 2.0
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
-from serving.answer_keys import cache_key
-from serving.fresh_ids import fresh_id
+from serving.answers.fresh_ids import fresh_id
+from serving.answers.replies import Reply, kept_or_made, note
+from serving.cache.answer_keys import cache_key
 from serving.model_store import HeldRelease
-from serving.replies import Reply, kept_or_made, note
 from serving.schemas.inverse import InverseRequest
 from serving.services import Services
 from studio_pipeline.planning.inverse import make_plan

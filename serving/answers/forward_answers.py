@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import orjson
 
-from serving.answer_keys import cache_key
-from serving.answers import forward_answer
+from serving.answers.forward_json import forward_answer
+from serving.answers.replies import Reply, kept_or_made, note
+from serving.cache.answer_keys import cache_key
 from serving.model_store import HeldRelease
-from serving.replies import Reply, kept_or_made, note
 from serving.schemas.forward import ForwardRequest
 from serving.services import Services
 from studio_pipeline.errors import QueryError

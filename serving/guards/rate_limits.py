@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from math import ceil
 from typing import Protocol
 
-from serving.request_windows import RequestWindows
+from serving.guards.request_windows import RequestWindows
 from studio_pipeline.settings import RateLimit, Settings
 
 
@@ -85,7 +85,7 @@ async def open_rate_limits(settings: Settings, resources: AsyncExitStack) -> Rat
     """
     if settings.redis_url is None:
         return RateLimits(settings.rate_limit)
-    from serving.redis_count import RedisCount
+    from serving.guards.redis_count import RedisCount
 
     shared = RedisCount(settings.rate_limit, settings.redis_url)
     resources.push_async_callback(shared.close)

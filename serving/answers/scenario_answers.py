@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from serving.comparison_answers import comparison_answer
-from serving.scenario_store import Scenario
+from serving.answers.comparison_answers import comparison_answer
+from serving.records.scenario_store import Scenario
 from serving.schemas.forward import ForwardRequest
 from studio_pipeline.errors import InputError
 from studio_pipeline.planning.comparison import Comparison

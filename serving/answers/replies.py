@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Literal
 
-from serving.answer_cache import AnswerCache
-from serving.answer_keys import with_fresh_id, without_id
-from serving.logged_prediction import LoggedPrediction
+from serving.cache.answer_cache import AnswerCache
+from serving.cache.answer_keys import with_fresh_id, without_id
 from serving.model_store import HeldRelease
-from serving.prediction_log import PredictionLog
+from serving.records.logged_prediction import LoggedPrediction
+from serving.records.prediction_log import PredictionLog
 from serving.schemas.forward import ForwardRequest
 from serving.schemas.inverse import InverseRequest
 from studio_pipeline.forecasting.queries import Forecast

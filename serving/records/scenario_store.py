@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from serving.database.database import Database
 from serving.database.tables import UtcDateTime, scenarios
-from serving.scenario_cursors import Cursor, read_cursor, write_cursor
+from serving.records.scenario_cursors import Cursor, read_cursor, write_cursor
 from studio_pipeline.errors import UnknownScenarioError
 
 ROWS_AT_ONCE = 200

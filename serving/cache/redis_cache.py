@@ -13,9 +13,9 @@ from typing import TypeVar
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from serving.answer_cache import CacheState
-from serving.redis_client import CONNECTIONS, LOOK_SECONDS, redis_client
-from serving.sealed_answers import opened, sealed
+from serving.cache.answer_cache import CacheState
+from serving.cache.redis_client import CONNECTIONS, LOOK_SECONDS, redis_client
+from serving.cache.sealed_answers import opened, sealed
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 
-from serving.spool_file import SUFFIX, SpoolFile, create_file, take_over
+from serving.records.spool_file import SUFFIX, SpoolFile, create_file, take_over
 
 MAX_SPOOL_BYTES = 64 * 2**20
 LINES_AT_ONCE = 500

@@ -1,0 +1,1 @@
+"""Answers given before, kept in the process or in Redis."""
