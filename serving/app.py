@@ -63,6 +63,7 @@ def create_app(settings: Settings | None = None, load: LoadForecaster = load_for
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,
         redirect_slashes=False,
     )
     for resource in (predictions, batches, plans, scenarios, insights, studios, records, models, health):

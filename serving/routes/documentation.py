@@ -1,9 +1,9 @@
-"""`/`: the documentation of the API, as one page that loads nothing from anywhere."""
+"""`/openapi.json`, and `/`: the documentation of the API, as one page that loads nothing from anywhere."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 
 from serving.documentation import render_documentation
 
@@ -15,8 +15,15 @@ POLICY = (
 )
 
 
+# In threads: the document takes some tenths of a second when it is made, once a process.
+@router.get("/openapi.json")
+def openapi(request: Request) -> JSONResponse:
+    """The document."""
+    return JSONResponse(request.app.openapi())
+
+
 @router.get("/")
-async def documentation(request: Request) -> HTMLResponse:
+def documentation(request: Request) -> HTMLResponse:
     """The page."""
     return HTMLResponse(
         render_documentation(request.app.openapi()), headers={"Content-Security-Policy": POLICY}
