@@ -20,7 +20,7 @@ class RouteNames:
     """
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
-        found = [(route.endpoint, route.path) for route in iter_route_contexts(routes)]
+        found = [(route.endpoint, route.path_format) for route in iter_route_contexts(routes)]
         self._by_endpoint = {endpoint: path for endpoint, path in found if path is not None}
         self._plain_paths = {path for path in self._by_endpoint.values() if "{" not in path}
 

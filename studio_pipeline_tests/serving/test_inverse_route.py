@@ -94,7 +94,7 @@ def test_the_whole_question_of_the_contract_is_answered(real: TestClient, target
     answer = response.json()
     assert list(answer) == [*InverseAnswer.model_fields]
     InverseAnswer.model_validate_json(response.content)
-    assert UUID(answer["optimization_id"]).version == 4
+    assert UUID(answer["optimization_id"]).version == 7
     assert (answer["base_month"], answer["model_version"]) == ("2024-12-01", "1")
     assert answer["target_revenue"] == target
     assert answer["feasible"] is True
