@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import sys
+import threading
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
 logger = logging.getLogger(__name__)
+
+
+LOWEST_PRIORITY = 19
+
+
+def give_way() -> None:
+    """Let everybody else go before the thread that calls this, for good.
+
+    Where a thread has no priority of its own, as outside of Linux, nothing changes.
+    """
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
 
 
 @asynccontextmanager
