@@ -15,16 +15,17 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 
-LOWEST_PRIORITY = 19
+LOW_PRIORITY = 10
+"""A tenth of the others' turns where they leave none: enough to keep up with them."""
 
 
 def give_way() -> None:
-    """Let everybody else go before the thread that calls this, for good.
+    """Let others go before the thread that calls this, for good.
 
     Where a thread has no priority of its own, as outside of Linux, nothing changes.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOWEST_PRIORITY)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Event, Lock, Thread
 from typing import Protocol
 
+from serving.background import give_way
 from serving.records.logged_prediction import LoggedPrediction, from_line
 from serving.records.prediction_delivery import AT_ONCE, Delivery, Write
 from serving.records.prediction_spool import PredictionSpool
@@ -140,6 +141,8 @@ class PredictionLog:
         return None if line is None else from_line(line)
 
     def _run(self) -> None:
+        # On the core that answers, a batch would hold up the answers that come meanwhile.
+        give_way()
         while True:
             ends = self._ends
             try:
