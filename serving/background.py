@@ -32,7 +32,7 @@ def give_way() -> None:
 async def in_the_background(work: Coroutine[Any, Any, None], loss: str) -> AsyncIterator[None]:
     """Let something go on beside the requests; say at once what is lost where a bug ends it."""
     task = asyncio.create_task(work)
-    task.add_done_callback(partial(_report_end, loss))
+    task.add_done_callback(partial(report_end, loss))
     try:
         yield
     finally:
@@ -41,7 +41,7 @@ async def in_the_background(work: Coroutine[Any, Any, None], loss: str) -> Async
             await task
 
 
-def _report_end(loss: str, task: asyncio.Task[None]) -> None:
-    """Say what a bug has ended; whoever waits for the task gets it too."""
+def report_end(loss: str, task: asyncio.Task[None]) -> None:
+    """Say what is lost where a bug has ended a task; whoever waits for it gets the bug too."""
     if not task.cancelled() and (fault := task.exception()) is not None:
         logger.critical("%s; start the service again.", loss, exc_info=fault)

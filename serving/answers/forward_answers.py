@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import orjson
 
 from serving.answers.forward_json import forward_answer
-from serving.answers.replies import Reply, kept_or_made, note
-from serving.cache.answer_keys import cache_key
+from serving.answers.replies import Reply, answered
 from serving.model_store import HeldRelease
 from serving.schemas.forward import ForwardRequest
 from serving.services import Services
@@ -39,14 +38,7 @@ async def answer_forward(services: Services, held: HeldRelease, body: ForwardReq
             raise result
         return _reply(held, body, result)
 
-    if services.cache is None:
-        reply = await make()
-    else:
-        reply = await kept_or_made(
-            services.cache, cache_key("forward", held.release, body), "forward", held, make
-        )
-    note(services.predictions, "forward", body, reply)
-    return reply
+    return await answered(services, "forward", held, body, make)
 
 
 def computed_replies(held: HeldRelease, bodies: Sequence[ForwardRequest]) -> list[Reply | QueryError]:

@@ -7,8 +7,7 @@ from typing import Any
 import orjson
 
 from serving.answers.fresh_ids import fresh_id
-from serving.answers.replies import Reply, kept_or_made, note
-from serving.cache.answer_keys import cache_key
+from serving.answers.replies import Reply, answered
 from serving.model_store import HeldRelease
 from serving.schemas.inverse import InverseRequest
 from serving.services import Services
@@ -29,13 +28,7 @@ async def answer_inverse(services: Services, held: HeldRelease, body: InverseReq
     async def make() -> Reply:
         return await services.planner.run(lambda: _reply(held, body, services.planning))
 
-    if services.cache is None:
-        reply = await make()
-    else:
-        key = cache_key("inverse", held.release, body, services.planning)
-        reply = await kept_or_made(services.cache, key, "inverse", held, make)
-    note(services.predictions, "inverse", body, reply)
-    return reply
+    return await answered(services, "inverse", held, body, make, services.planning)
 
 
 def _reply(held: HeldRelease, body: InverseRequest, configuration: PlanningConfiguration) -> Reply:

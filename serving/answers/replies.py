@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Literal
 
+from pydantic import BaseModel
+
 from serving.cache.answer_cache import AnswerCache
-from serving.cache.answer_keys import with_fresh_id, without_id
+from serving.cache.answer_keys import cache_key, with_fresh_id, without_id
 from serving.model_store import HeldRelease
 from serving.records.logged_prediction import LoggedPrediction
 from serving.records.prediction_log import PredictionLog
 from serving.schemas.forward import ForwardRequest
 from serving.schemas.inverse import InverseRequest
+from serving.services import Services
 from studio_pipeline.forecasting.queries import Forecast
 
 Kind = Literal["forward", "inverse"]
@@ -48,18 +51,36 @@ class Reply:
         return date.fromisoformat(self.content[start : start + 10].decode())
 
 
-async def kept_or_made(
-    cache: AnswerCache, key: str, kind: Kind, held: HeldRelease, make: Callable[[], Awaitable[Reply]]
+async def answered(
+    services: Services,
+    kind: Kind,
+    held: HeldRelease,
+    body: ForwardRequest | InverseRequest,
+    make: Callable[[], Awaitable[Reply]],
+    *context: BaseModel,
 ) -> Reply:
-    """The answer as it was given before, under a new id, or a new one, kept from now on.
+    """The answer as it was given before, under a new id, or a new one, kept from now on; noted in the log.
 
     Args:
-        cache: of answers.
-        key: of `answer_keys.cache_key`.
+        services: of the running application.
         kind: of the answer.
         held: the release to answer from.
+        body: the request.
         make: a new answer.
+        context: what the answer depends on besides request and release.
     """
+    if services.cache is None:
+        reply = await make()
+    else:
+        key = cache_key(kind, held.release, body, *context)
+        reply = await _kept_or_made(services.cache, key, kind, held, make)
+    note(services.predictions, kind, body, reply)
+    return reply
+
+
+async def _kept_or_made(
+    cache: AnswerCache, key: str, kind: Kind, held: HeldRelease, make: Callable[[], Awaitable[Reply]]
+) -> Reply:
     field = ID_FIELDS[kind]
     if (tail := await cache.get(key)) is not None:
         return Reply(*with_fresh_id(field, tail), held)

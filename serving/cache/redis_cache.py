@@ -8,11 +8,13 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Collection
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from serving.background import report_end
 from serving.cache.answer_cache import CacheState
 from serving.cache.redis_client import CONNECTIONS, LOOK_SECONDS, redis_client
 from serving.cache.sealed_answers import opened, sealed
@@ -142,7 +144,7 @@ async def running_redis_cache(url: str, seconds: int) -> AsyncIterator[RedisCach
     cache = RedisCache(client, seconds)
     tasks = [asyncio.create_task(cache.watch()), asyncio.create_task(cache.write())]
     for task in tasks:
-        task.add_done_callback(_report_end)
+        task.add_done_callback(partial(report_end, "Nobody looks after the cache in Redis any more"))
     try:
         yield cache
     finally:
@@ -156,8 +158,3 @@ async def _ended(tasks: Collection[asyncio.Task[None]]) -> None:
         for task in pending:
             task.cancel()
         await asyncio.wait(pending, timeout=WAIT_SECONDS)
-
-
-def _report_end(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (fault := task.exception()) is not None:
-        logger.critical("Nobody looks after the cache in Redis any more; start again.", exc_info=fault)
