@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from serving.answers.direct_route import DirectRoute
 from serving.errors import BugGuard, add_error_handlers
 from serving.guards.access import AccessGuard
 from serving.guards.cors import ConfiguredCors
+from serving.guards.guarded_app import GuardedApp
 from serving.guards.request_frame import RequestFrame
 from serving.guards.request_limits import RequestLimits
 from serving.logs import logging_to
@@ -40,8 +42,20 @@ DESCRIPTION = (
 )
 API = "/api/v1"
 
+GUARDS = (
+    Middleware(RequestFrame),
+    Middleware(ConfiguredCors),
+    Middleware(BugGuard),
+    Middleware(AccessGuard),
+    Middleware(RequestLimits),
+    Middleware(
+        DirectRoute, path=API + predictions.PATH, model=ForwardRequest, answer=predictions.forward_content
+    ),
+)
+"""Around every request, the outermost first."""
 
-def create_app(settings: Settings | None = None, load: LoadForecaster = load_forecaster) -> FastAPI:
+
+def create_app(settings: Settings | None = None, load: LoadForecaster = load_forecaster) -> GuardedApp:
     """The service.
 
     Args:
@@ -56,7 +70,8 @@ def create_app(settings: Settings | None = None, load: LoadForecaster = load_for
             async with running_services(read, load) as app.state.services:
                 yield
 
-    app = FastAPI(
+    app = GuardedApp(
+        guards=GUARDS,
         title=TITLE,
         description=DESCRIPTION,
         version="1",
@@ -71,12 +86,8 @@ def create_app(settings: Settings | None = None, load: LoadForecaster = load_for
     app.include_router(metrics.router)
     app.include_router(documentation.router)
     add_error_handlers(app)
-    # The last one added is the outermost.
-    app.add_middleware(
-        DirectRoute, path=API + predictions.PATH, model=ForwardRequest, answer=predictions.forward_content
-    )
-    for guard in (RequestLimits, AccessGuard, BugGuard, ConfiguredCors, RequestFrame):
-        app.add_middleware(guard)
+    # A bug in a route is met before the framework answers it in its own way.
+    app.add_middleware(BugGuard)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     return app
 

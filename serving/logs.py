@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,19 +21,53 @@ requests_logger = logging.getLogger("serving.requests")
 
 LOGGERS = ("serving", "studio_pipeline", "uvicorn")
 HANDLER_NAME = "studio"
+MESSAGE = "%s %s %d %.1f ms"
+"""Of a request: method, route, status, milliseconds."""
 
 
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time, level, logger, message, own fields, request id, a traceback if any."""
+class RequestLine(NamedTuple):
+    """A request as the log tells it.
+
+    Attributes:
+        at: when it was answered, seconds since 1970.
+        method: as sent.
+        route: without ids.
+        status: of the answer.
+        milliseconds: that it took.
+        request_id: on its answer.
+    """
+
+    at: float
+    method: str
+    route: str
+    status: int
+    milliseconds: float
+    request_id: str
+
+    @property
+    def arguments(self) -> tuple[object, ...]:
+        """Of `MESSAGE`."""
+        return self.method, self.route, self.status, self.milliseconds
+
+
+class RequestFormatter(logging.Formatter, ABC):
+    """Formats records, and lines of requests, of which there are many, directly."""
+
+    @abstractmethod
+    def request_line(self, line: RequestLine) -> str:
+        """The line of a request, without its end."""
+
+
+class JsonFormatter(RequestFormatter):
+    """One JSON object a line: time, level, logger, message, request id, a traceback if any."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line of a record."""
         line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": _iso(record.created),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-            **getattr(record, "fields", {}),
         }
         if request_id := current_request_id.get():
             line["request_id"] = request_id
@@ -41,8 +75,23 @@ class JsonFormatter(logging.Formatter):
             line["traceback"] = self.formatException(record.exc_info)
         return orjson.dumps(line).decode()
 
+    def request_line(self, line: RequestLine) -> str:
+        """The line of a request."""
+        told = {
+            "time": _iso(line.at),
+            "level": "INFO",
+            "logger": requests_logger.name,
+            "message": MESSAGE % line.arguments,
+            "method": line.method,
+            "route": line.route,
+            "status": line.status,
+            "milliseconds": round(line.milliseconds, 2),
+            "request_id": line.request_id,
+        }
+        return orjson.dumps(told).decode()
 
-class TextFormatter(logging.Formatter):
+
+class TextFormatter(RequestFormatter):
     """Time, level, logger, message and request id on one line, whatever the message holds."""
 
     def __init__(self) -> None:
@@ -50,17 +99,30 @@ class TextFormatter(logging.Formatter):
         self._second = (-1, "")
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
-        """Local time to the millisecond; the same second is written out once."""
-        second = int(record.created)
+        """Local time to the millisecond."""
+        return self._time(record.created, record.msecs)
+
+    def _time(self, created: float, milliseconds: float) -> str:
+        """The same second is written out once."""
+        second = int(created)
         if second != self._second[0]:
             self._second = second, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
-        return f"{self._second[1]},{int(record.msecs):03d}"
+        return f"{self._second[1]},{int(milliseconds):03d}"
+
+    def request_line(self, line: RequestLine) -> str:
+        """The line of a request."""
+        at = self._time(line.at, line.at % 1 * 1000)
+        return f"{at} INFO {requests_logger.name}: {MESSAGE % line.arguments} [{line.request_id}]"
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """The line of a record, before any traceback."""
         line = super().formatMessage(record).replace("\r", "\\r").replace("\n", "\\n")
         request_id = current_request_id.get()
         return f"{line} [{request_id}]" if request_id else line
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 @contextmanager
@@ -108,28 +170,44 @@ def _file_handler(file: Path) -> logging.FileHandler:
         ) from None
 
 
-def log_request(method: str, route: str, status: int, seconds: float) -> None:
-    """One line for a request; nothing that its sender chose freely is in it."""
-    if not requests_logger.isEnabledFor(logging.INFO):
-        return
-    milliseconds = seconds * 1000
-    # To find out process, thread and calling line takes longer than to write this one.
-    record = logging.LogRecord.__new__(logging.LogRecord)
-    record.__dict__.update(_blank_record())
-    record.created = time.time()
-    record.msecs = record.created % 1 * 1000
-    record.args = (method, route, status, milliseconds)
-    record.fields = {
-        "method": method,
-        "route": route,
-        "status": status,
-        "milliseconds": round(milliseconds, 2),
-    }
-    requests_logger.handle(record)
+def requests_are_logged() -> bool:
+    """Whether a line a request is wanted."""
+    return requests_logger.isEnabledFor(logging.INFO)
 
 
-@cache
-def _blank_record() -> dict[str, Any]:
-    return vars(
-        logging.LogRecord(requests_logger.name, logging.INFO, __file__, 0, "%s %s %d %.1f ms", (), None)
-    )
+def write_request_lines(lines: Sequence[RequestLine]) -> None:
+    """Write lines of requests to every handler that the log has: to ours all at once."""
+    for handler in _handlers_of(requests_logger):
+        if not lines or handler.level > logging.INFO:
+            continue
+        if isinstance(handler, logging.StreamHandler) and isinstance(handler.formatter, RequestFormatter):
+            _write(handler, handler.formatter, lines)
+        else:
+            for line in lines:
+                handler.handle(_record(line))
+
+
+def _write(
+    handler: logging.StreamHandler[Any], formatter: RequestFormatter, lines: Sequence[RequestLine]
+) -> None:
+    text = "".join(f"{formatter.request_line(line)}\n" for line in lines)
+    with handler.lock or nullcontext():
+        try:
+            handler.stream.write(text)
+            handler.flush()
+        # A log that can't be written must not take the service down; the handler tells once where it can.
+        except (OSError, ValueError):
+            handler.handleError(_record(lines[-1]))
+
+
+def _handlers_of(log: logging.Logger | None) -> Iterator[logging.Handler]:
+    """The handlers that a record of a logger reaches."""
+    while log is not None:
+        yield from log.handlers
+        log = log.parent if log.propagate else None
+
+
+def _record(line: RequestLine) -> logging.LogRecord:
+    record = logging.LogRecord(requests_logger.name, logging.INFO, __file__, 0, MESSAGE, line.arguments, None)
+    record.created, record.msecs = line.at, line.at % 1 * 1000
+    return record

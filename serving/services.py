@@ -25,6 +25,7 @@ from serving.records.prediction_spool import PredictionSpool
 from serving.records.scenario_store import ScenarioStore
 from serving.records.studio_records import StudioRecords
 from serving.release_metrics import ReleaseCollector
+from serving.request_log import RequestLog
 from studio_pipeline.configuration import read_configuration
 from studio_pipeline.planning.plan_configuration import PlanningConfiguration
 from studio_pipeline.settings import Settings
@@ -39,6 +40,7 @@ class Services:
         access: who may ask.
         rates: how often each caller may ask.
         metrics: the figures of `/metrics`.
+        request_log: a line a request.
         store: the release that answers.
         cache: of answers given before; None where none are kept.
         database: the service's own tables.
@@ -56,6 +58,7 @@ class Services:
     access: AccessRules
     rates: RateLimits
     metrics: ServiceMetrics
+    request_log: RequestLog
     store: ModelStore
     cache: AnswerCache | None
     database: Database
@@ -90,6 +93,7 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
             access=AccessRules(settings.api_keys),
             rates=await open_rate_limits(settings, resources),
             metrics=ServiceMetrics(),
+            request_log=_requests_logged(resources),
             store=store,
             cache=await enter(running_cache(settings)),
             database=database,
@@ -104,6 +108,13 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
         )
         await enter(_measured(services))
         yield services
+
+
+def _requests_logged(resources: AsyncExitStack) -> RequestLog:
+    """A log of requests whose last lines are written in the end."""
+    log = RequestLog()
+    resources.callback(log.write)
+    return log
 
 
 @asynccontextmanager

@@ -6,10 +6,9 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.guards.exchanges import begin_exchange
+from serving.guards.exchanges import Exchange, begin_exchange
 from serving.guards.request_ids import HEADER, current_request_id, request_id_from
 from serving.guards.security_headers import with_security_headers
-from serving.logs import log_request
 from serving.route_names import RouteNames
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -42,13 +41,14 @@ class RequestFrame:
         try:
             await self._app(scope, receive, send_framed)
         finally:
-            self._note(scope, exchange.status or 500, time.perf_counter() - start)
+            self._note(scope, exchange, time.perf_counter() - start)
             current_request_id.reset(id_before)
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+    def _note(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
         if self._names is None:
             self._names = RouteNames(scope["app"].routes)
         method = scope["method"] if scope["method"] in METHODS else "other"
-        route = self._names.of(scope)
-        scope["app"].state.services.metrics.note_request(method, route, status, seconds)
-        log_request(method, route, status, seconds)
+        route, status = self._names.of(scope), exchange.status or 500
+        services = scope["app"].state.services
+        services.metrics.note_request(method, route, status, seconds)
+        services.request_log.note(method, route, status, seconds, exchange.request_id)

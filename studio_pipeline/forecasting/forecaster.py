@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
+from typing import NamedTuple
 
 import numpy as np
 
 from studio_pipeline.errors import QueryError, UnknownStudioError
+from studio_pipeline.forecasting.answer_parts import AnswerParts
 from studio_pipeline.forecasting.bounds import Range
 from studio_pipeline.forecasting.core import core_states, origin_terms, project_flows
 from studio_pipeline.forecasting.core_views import CoreView, core_view
 from studio_pipeline.forecasting.execution import execution_effects
 from studio_pipeline.forecasting.flow_terms import FlowTerms
-from studio_pipeline.forecasting.forecast_answers import AnswerParts, Answers
+from studio_pipeline.forecasting.forecast_answers import Answers
 from studio_pipeline.forecasting.forecast_sums import ForecastSum, sum_forecasts
 from studio_pipeline.forecasting.given_months import FirstMonths, first_months
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
@@ -23,6 +24,7 @@ from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.new_studios import new_studio_panel
 from studio_pipeline.forecasting.origin_store import OriginStore, Place, gathered
 from studio_pipeline.forecasting.outlooks import Outlook
+from studio_pipeline.forecasting.plain_origin import plain_origin
 from studio_pipeline.forecasting.preparation import Preparation
 from studio_pipeline.forecasting.projection import project_many, project_one
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
@@ -68,6 +70,8 @@ class Forecaster:
 
     def forecast(self, queries: Sequence[ForwardQuery]) -> list[Forecast | QueryError]:
         """Answers each query, in order; a query that can't be answered gets its error instead."""
+        if len(queries) == 1:
+            return [self._alone(queries[0])]
         answers: dict[int, Forecast | QueryError] = {}
         keys: dict[int, tuple[int, int]] = {}
         for order, query in enumerate(queries):
@@ -88,6 +92,14 @@ class Forecaster:
         if asked:
             answers |= zip(asked, self._known_studios(list(asked.values())), strict=True)
         return [answers[order] for order in range(len(queries))]
+
+    def _alone(self, query: ForwardQuery) -> Forecast | QueryError:
+        """`forecast` of one query, without the sorting of many."""
+        try:
+            parts = self._parts_of(query)
+        except QueryError as refused:
+            return refused
+        return self._answers.answer([parts])[0]
 
     def summed(self, forecasts: Sequence[Forecast], level: float) -> ForecastSum:
         """The sum over answers of this forecaster, with its intervals; see `sum_forecasts`."""
@@ -121,8 +133,7 @@ class Forecaster:
             return self._new_studio(query)
         (place,) = self._store.find([locate(query, self.panel)])
         asked = _asked(query, place)
-        (given,) = self._projected([asked])
-        return self._parts(asked, given)
+        return self._parts(asked, self._projected_alone(asked))
 
     def origin(self, query: ForwardQuery) -> StudioOrigin:
         """The studio of a query at its base month, for planning.
@@ -138,7 +149,7 @@ class Forecaster:
         if query.studio_id not in self.panel.rows:
             return self._new_origin(query)
         ((block, row),) = self._store.find([locate(query, self.panel)])
-        shown = shown_ranges(block.shown[row])
+        shown = plain_origin(block, row).shown
         return StudioOrigin(
             base_month=self.panel.months[block.columns[row]],
             history_months=int(block.history_months[row]),
@@ -194,7 +205,7 @@ class Forecaster:
             first=asked.first,
             given=given,
             free=free,
-            scale=block.scale[row],
+            scale=plain_origin(block, row).scale,
             base_month=self.panel.months[block.columns[row]],
             known=KnownOfStudio(history_months, asked.shown, self._effects, usual),
             execution=_execution(asked.query, block.terms, row),
@@ -238,7 +249,7 @@ class Forecaster:
             first=first_months(query),
             given=given,
             free=given,
-            scale=self.model.intervals.new_studio_scale()[0],
+            scale=self.model.intervals.new_studio_scale()[0].tolist(),
             base_month=panel.months[0],
             known=KnownOfStudio(
                 0,
@@ -270,8 +281,7 @@ class Forecaster:
         return np.stack([by_target[target][0] for target in TARGETS])
 
 
-@dataclass(frozen=True)
-class _Asked:
+class _Asked(NamedTuple):
     """A query of a studio with history, checked.
 
     Attributes:
@@ -296,7 +306,7 @@ def _asked(query: ForwardQuery, place: Place) -> _Asked:
         LeverError: as of `check_query`.
     """
     block, row = place
-    shown = shown_ranges(block.shown[row])
+    shown = plain_origin(block, row).shown
     check_query(query, shown)
     return _Asked(query, place, shown, lever_lists(query), first_months(query))
 

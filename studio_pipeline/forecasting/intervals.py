@@ -10,7 +10,7 @@ Source: split conformal prediction with scaled residuals, Lei et al. (2018).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 
 from studio_pipeline.forecasting.error_scales import ScaleModel
-from studio_pipeline.forecasting.given_months import MOST_SETS, FirstMonths, marked_paths
-from studio_pipeline.forecasting.lever_shares import LeverShares, widening_outside
+from studio_pipeline.forecasting.lever_shares import LeverShares
 from studio_pipeline.forecasting.young_studios import YoungStudios, known_months
 from studio_pipeline.panel.arrays import FloatArray
 
@@ -28,7 +27,7 @@ _FAR = 1e3
 _MOST_LEVELS = 64
 _MOST_SETS_OF_LEVELS = 256
 _ONE_DEVIATION = 0.6827
-_SMALLEST_DEVIATION = 1e-6
+SMALLEST_DEVIATION = 1e-6
 
 
 @dataclass(frozen=True)
@@ -63,14 +62,15 @@ class IntervalTables:
         return np.asarray(np.sqrt(np.diag(self.common)))
 
     @cached_property
-    def _common_variance(self) -> FloatArray:
+    def common_variance(self) -> FloatArray:
+        """(H,) variance of the common log error."""
         return np.asarray(np.diag(self.common))
 
     @cached_property
     def total_deviation(self) -> FloatArray:
         """(H,) deviation of the log error of the sum over the first h months, over their mean deviation."""
         low, high = self.quantiles(_ONE_DEVIATION)[2:]
-        return np.asarray(np.maximum((high - low) / 2, _SMALLEST_DEVIATION))
+        return np.asarray(np.maximum((high - low) / 2, SMALLEST_DEVIATION))
 
     def scale(self, windows: Mapping[str, FloatArray]) -> FloatArray:
         """(N, H) deviation of each studio's log error with every lever free.
@@ -86,43 +86,6 @@ class IntervalTables:
         own = np.exp(self.scales.level)[None] * self.young.widening(np.zeros(1))
         return np.asarray(np.sqrt(own**2 + np.diag(self.common)))
 
-    def given_scale(
-        self,
-        scale: FloatArray,
-        levers: Mapping[str, Sequence[float]],
-        first: FirstMonths,
-        shown: Mapping[str, tuple[float, float]],
-    ) -> tuple[FloatArray, FloatArray]:
-        """(H,) deviation of one answer's log error under levers, and of the common part of that error.
-
-        Narrower than with every lever free, by the levers that are given, and wider again by how far outside
-        the shown range they lie. Months before the first given one stay as they are.
-
-        Args:
-            scale: (H,) with every lever free.
-            levers: lever to H given values, NaN where free.
-            first: since when they are given.
-            shown: lever to its smallest and largest shown value.
-        """
-        if not levers:
-            return scale, self.common_deviation[: len(scale)]
-        own, market, common = self._left_from(first)
-        free_own = np.maximum(scale**2 - self._common_variance, 0.0)
-        wider = widening_outside(levers, shown)
-        return np.sqrt(free_own * own + market) * wider, common * wider
-
-    @cached_property
-    def _left_from(self) -> Callable[[FirstMonths], tuple[FloatArray, FloatArray, FloatArray]]:
-        return lru_cache(MOST_SETS)(self._left)
-
-    def _left(self, first: FirstMonths) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """(H,) what levers given since some months leave: a share of the own variance, and variance and
-        deviation of the common error.
-        """
-        own, common = self.levers.left({name: path[None] for name, path in marked_paths(first).items()})
-        market = self._common_variance * common[0]
-        return own[0], market, np.sqrt(market)
-
     def narrowed(self, scale: FloatArray, levers: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
         """(N, H) deviations that levers leave of (N, H) deviations with every lever free, and their common
         part.
@@ -132,22 +95,9 @@ class IntervalTables:
             levers: lever to (N, H) given values, NaN where free.
         """
         own, common = self.levers.left(levers)
-        market = self._common_variance[: scale.shape[1]] * common
-        free_own = np.maximum(scale**2 - self._common_variance[: scale.shape[1]], 0.0)
+        market = self.common_variance[: scale.shape[1]] * common
+        free_own = np.maximum(scale**2 - self.common_variance[: scale.shape[1]], 0.0)
         return np.sqrt(free_own * own + market), np.sqrt(market)
-
-    def sum_scale(self, scale: FloatArray, common: FloatArray, free: FloatArray) -> FloatArray:
-        """(..., h) deviations of an answer's months for `total_interval` over these h months.
-
-        Args:
-            scale: (..., h) deviations under levers.
-            common: (..., h) their common part.
-            free: (..., h) deviations with every lever free.
-        """
-        free_own = np.maximum(free**2 - self._common_variance[: free.shape[-1]], _SMALLEST_DEVIATION**2)
-        of_common = common**2
-        left = (scale**2 - of_common) / free_own
-        return np.asarray(np.sqrt(of_common + free_own * self.levers.left_of_sum(left)))
 
     def own_scale(self, scale: FloatArray, common: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
         """(N, H) deviations of the own part of a scale, and what (N, H) the common paths are multiplied by.
@@ -208,15 +158,18 @@ class IntervalTables:
             scale: (N, h + 1) their deviations; that of the sum is the mean of the months'.
             levels: L coverages, 0 < level < 1.
         """
-        ends = self._ends(levels, mean.shape[1] - 1)
+        ends = self.ends(levels, mean.shape[1] - 1)
         return _between(mean[:, None, :, None], scale[:, None, :, None], ends)
+
+    def ends(self, levels: tuple[float, ...], months: int) -> FloatArray:
+        """(L, h + 1, 2) quantiles at both ends of central intervals: of the first h months, of their sum."""
+        return self._ends(levels, months)
 
     @cached_property
     def _ends(self) -> Callable[[tuple[float, ...], int], FloatArray]:
         return lru_cache(_MOST_SETS_OF_LEVELS)(self._ends_of)
 
     def _ends_of(self, levels: tuple[float, ...], months: int) -> FloatArray:
-        """(L, h + 1, 2) quantiles at both ends of central intervals: of the first h months, of their sum."""
         found = np.empty((len(levels), months + 1, 2))
         for place, level in enumerate(levels):
             low, high, total_low, total_high = self.quantiles(level)
@@ -247,16 +200,20 @@ class IntervalTables:
         return np.asarray(np.interp(inside, axis, chances))
 
     @cached_property
-    def _one_axis(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """All rows of `month` on one axis, a stretch for each horizon, so that one interpolation serves all:
-        places, chances, and where each stretch has its middle.
-        """
-        months = len(self.month)
-        far, edge = np.full((months, 1), _FAR), 1e-9
+    def error_chances(self) -> tuple[list[list[float]], list[float]]:
+        """Scaled errors of each horizon in order, and the chance of less than each, to interpolate in."""
+        far, edge = np.full((len(self.month), 1), _FAR), 1e-9
         rows = np.hstack([-far, self.month[:, :1] - edge, self.month, self.month[:, -1:] + edge, far])
-        chances = np.concatenate([[0.0, 0.0], self.levels, [1.0, 1.0]])
-        apart = 3 * _FAR * np.arange(months, dtype=np.float64)
-        return (rows + apart[:, None]).ravel(), np.tile(chances, months), apart
+        return rows.tolist(), [0.0, 0.0, *self.levels.tolist(), 1.0, 1.0]
+
+    @cached_property
+    def _one_axis(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """All rows of `error_chances` on one axis, a stretch for each horizon, so that one interpolation
+        serves all: places, chances, and where each stretch has its middle.
+        """
+        rows, chances = self.error_chances
+        apart = 3 * _FAR * np.arange(len(rows), dtype=np.float64)
+        return (np.array(rows) + apart[:, None]).ravel(), np.tile(chances, len(rows)), apart
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists and numbers; paths are rounded to five digits after the point."""

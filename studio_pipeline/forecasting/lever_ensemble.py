@@ -65,33 +65,39 @@ def learned_parts(shares: FloatArray, corrections: FloatArray, core_retention: F
     return np.asarray((shares * change).sum(-2))
 
 
-def under_levers(
-    ensemble: FreeEnsemble,
-    core: FloatArray,
-    months: GivenMonths,
-    given_retention: FloatArray | None,
-    learned: FloatArray | None = None,
-) -> FloatArray:
-    """(..., 3, H) the ensemble under levers.
+@dataclass(frozen=True)
+class LeverFactors:
+    """What takes the core's projection under levers to the ensemble's, (..., H) each.
+
+    Attributes:
+        revenue: factor of revenue.
+        members: factor of members.
+        odds: factor of the odds of retention.
+    """
+
+    revenue: FloatArray
+    members: FloatArray
+    odds: FloatArray
+
+
+def lever_factors(
+    ensemble: FreeEnsemble, months: GivenMonths, learned: FloatArray | None = None
+) -> LeverFactors:
+    """The factors under levers, which depend on the months in which they are given and not on their values.
 
     What the other candidates correct of members goes where both of their flows are given, and what they
     correct of revenue per member where the ticket is given besides: then nothing is left to correct. Short of
-    that it is kept, so that a lever given as it would have been changes next to nothing. Months before any
-    lever is given are those of the free forecast, to the last bit, and so are those of which the core knows
-    nothing.
+    that it is kept, so that a lever given as it would have been changes next to nothing.
 
     Args:
         ensemble: with every lever free.
-        core: (..., 3, H) the core's projection under the levers.
         months: in which levers are given, (..., H).
-        given_retention: (..., H) given values of `retention_rate`, NaN where free; None where it is free.
         learned: (..., 3, H) of `learned_parts` under the levers; that of the free forecast by default.
     """
     given = months.given
-    now = ensemble.learned if learned is None else learned
     moved = None if learned is None else learned - ensemble.learned
     kept = ensemble.kept if moved is None else ensemble.kept + moved
-    of_learners = 1 + now
+    of_learners = 1 + (ensemble.learned if learned is None else learned)
     others = kept[..., :2, :] / of_learners[..., :2, :]
     of_members = others[..., 1, :]
     # Where the others see no members at all, what they see of revenue says nothing of one member.
@@ -105,27 +111,50 @@ def under_levers(
         members_learned = np.where(certain, 1.0, members_learned)
         if "avg_ticket_price" in given:
             per_member = np.where(certain & given["avg_ticket_price"], 1.0, per_member)
+    return LeverFactors(
+        revenue=of_members * per_member * of_learners[..., 0, :],
+        members=of_members * members_learned,
+        odds=_odds_factor(ensemble, moved),
+    )
+
+
+def _odds_factor(ensemble: FreeEnsemble, moved: FloatArray | None) -> FloatArray:
+    """(..., H) what the odds of the core's retention are multiplied by."""
+    if moved is None:
+        return ensemble.kept[..., 2, :]
+    free = ensemble.free[..., 2, :] + moved[..., 2, :]
+    return np.asarray(_odds(free, _SMALLEST_RATE) / _odds(ensemble.core[..., 2, :], _SMALLEST_RATE))
+
+
+def under_levers(
+    ensemble: FreeEnsemble,
+    core: FloatArray,
+    months: GivenMonths,
+    given_retention: FloatArray | None,
+    learned: FloatArray | None = None,
+) -> FloatArray:
+    """(..., 3, H) the ensemble under levers.
+
+    Months before any lever is given are those of the free forecast, to the last bit, and so are those of
+    which the core knows nothing.
+
+    Args:
+        ensemble: with every lever free.
+        core: (..., 3, H) the core's projection under the levers.
+        months: in which levers are given, (..., H).
+        given_retention: (..., H) given values of `retention_rate`, NaN where free; None where it is free.
+        learned: of `lever_factors`.
+    """
+    factors = lever_factors(ensemble, months, learned)
     held = np.empty_like(core)
-    revenue = core[..., 0, :] * of_members * per_member * of_learners[..., 0, :]
+    revenue = core[..., 0, :] * factors.revenue
     held[..., 0, :] = np.where(np.isnan(revenue), ensemble.free[..., 0, :], revenue)
-    held[..., 1, :] = core[..., 1, :] * of_members * members_learned
-    if given_retention is not None and "retention_rate" in months.always:
-        held[..., 2, :] = given_retention
-    else:
-        held[..., 2, :] = _retention(ensemble, core[..., 2, :], moved)
-        if given_retention is not None:
-            held[..., 2, :] = np.where(given["retention_rate"], given_retention, held[..., 2, :])
+    held[..., 1, :] = core[..., 1, :] * factors.members
+    odds = _odds(core[..., 2, :], RATE_MARGIN) * factors.odds
+    held[..., 2, :] = odds / (1 + odds)
+    if given_retention is not None:
+        held[..., 2, :] = np.where(months.given["retention_rate"], given_retention, held[..., 2, :])
     return held if months.always else np.where(months.begun[..., None, :], held, ensemble.free)
-
-
-def _retention(ensemble: FreeEnsemble, core: FloatArray, moved: FloatArray | None) -> FloatArray:
-    """(..., H) the core's retention under levers with its odds corrected."""
-    factor = ensemble.kept[..., 2, :]
-    if moved is not None:
-        free = ensemble.free[..., 2, :] + moved[..., 2, :]
-        factor = _odds(free, _SMALLEST_RATE) / _odds(ensemble.core[..., 2, :], _SMALLEST_RATE)
-    odds = _odds(core, RATE_MARGIN) * factor
-    return np.asarray(odds / (1 + odds))
 
 
 def _odds(rate: FloatArray, margin: float) -> FloatArray:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -99,11 +100,11 @@ class LeverShares:
         What levers leave in doubt hangs together less over the months than what they take away does.
         """
         months = left.shape[-1]
-        floor, summed, slope = self._of_sums[months - 1]
+        floor, summed, slope = self.of_sums[months - 1]
         return np.asarray(summed + (left - floor) * slope)
 
     @cached_property
-    def _of_sums(self) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
+    def of_sums(self) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
         """For the sum over 1 to H months, (h,) each: the floor of a month, what of it is left in the sum, and
         how the latter grows with what is left of a month.
         """
@@ -137,30 +138,30 @@ def no_shares(n_horizons: int) -> LeverShares:
 
 def widening_outside(
     levers: Mapping[str, Sequence[float]], shown: Mapping[str, tuple[float, float]]
-) -> FloatArray | float:
-    """What levers outside the range that the data have seen multiply an answer's deviation by, at least 1.
+) -> list[float]:
+    """(H,) factors, at least 1, of an answer's deviation where levers lie outside what the data have seen.
 
     Half of itself for each span of the shown range that a lever lies outside it, or did in a month before; a
     span is at least a tenth of the nearer end. At most three times: beyond that nobody knows. A lever that
     was never shown counts for nothing here.
 
     Args:
-        levers: lever to H given values, NaN where free.
+        levers: lever to H given values, NaN where free; at least one lever.
         shown: lever to its smallest and largest shown value.
-
-    Returns:
-        (H,), or 1 where every lever lies inside.
     """
-    widening: FloatArray | float = 1.0
+    throughout, widening = 1.0, [0.0] * len(next(iter(levers.values())))
     for lever, path in levers.items():
         low, high = shown.get(lever, (-math.inf, math.inf))
         values = set(path)
         if len(values) == 1:
-            widening = widening + _WIDENING_PER_SPAN * _spans_beyond(values.pop(), low, high)
+            throughout += _WIDENING_PER_SPAN * _spans_beyond(path[0], low, high)
         elif any(value < low or value > high for value in values):
             spans = [_spans_beyond(value, low, high) for value in path]
-            widening = widening + _WIDENING_PER_SPAN * np.maximum.accumulate(spans)
-    return np.minimum(widening, _WIDEST)
+            farthest = accumulate(spans, max)
+            widening = [
+                so_far + _WIDENING_PER_SPAN * by for so_far, by in zip(widening, farthest, strict=True)
+            ]
+    return [min(throughout + by, _WIDEST) for by in widening]
 
 
 def _spans_beyond(value: float, low: float, high: float) -> float:

@@ -11,15 +11,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from math import exp, isfinite, log
 
-import numpy as np
-
 from studio_pipeline.forecasting.flow_terms import PUT_IN_PLACE, START_LEVER
 from studio_pipeline.forecasting.response_regressors import TYPICAL_ATTENDANCE
 from studio_pipeline.forecasting.stock_and_flow import LARGEST_EXPONENT, LARGEST_LOG_ODDS, LEAST_DENSITY
-from studio_pipeline.panel.arrays import FloatArray
 
 Paths = Mapping[str, Sequence[float]]
 Numbers = Mapping[str, float]
+PlainTargets = tuple[Sequence[float], Sequence[float], Sequence[float]]
+"""Revenue, members and retention, month by month."""
 
 _HELD = ("total_classes_held", "class_attendance_rate", "retention_rate", "new_members_monthly")
 _OF_MEMBERS = ("members", "visits", "classes", "retention", "acquisition", "price_log", "staff")
@@ -27,8 +26,8 @@ _OF_MONEY = ("ticket", "realisation", "retail_yield", "upsell_yield", "upsell_ra
 _REST = ("pack_yield", "revenue")
 
 
-def run_one(terms: Paths, start: Numbers, slopes: Numbers, levers: Paths) -> FloatArray:
-    """(3, H) revenue, members and retention; the last two are NaN where the data carry none.
+def run_one(terms: Paths, start: Numbers, slopes: Numbers, levers: Paths) -> PlainTargets:
+    """Revenue, members and retention in each of H months; the last two are NaN where the data carry none.
 
     Args:
         terms: path to its value in each month, by the names of `flow_terms.PATHS`.
@@ -110,7 +109,8 @@ def run_one(terms: Paths, start: Numbers, slopes: Numbers, levers: Paths) -> Flo
         found.append(
             (revenue if isfinite(revenue) else revenue_level, members, retention if has_stock else math.nan)
         )
-    return np.array(found).T
+    revenues, stocks, retentions = zip(*found, strict=True)
+    return revenues, stocks, retentions
 
 
 def _together(terms: Paths, names: Sequence[str]) -> Iterator[tuple[float, ...]]:

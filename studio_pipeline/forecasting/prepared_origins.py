@@ -5,6 +5,8 @@ once for many of them, and a question only adds its levers.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +15,9 @@ from studio_pipeline.forecasting.learning_rows import (
     RowArray,
 )
 from studio_pipeline.panel.arrays import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from studio_pipeline.forecasting.plain_origin import PlainOrigin
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,11 @@ class PreparedOrigins:
     def __len__(self) -> int:
         """N."""
         return len(self.rows)
+
+    @cached_property
+    def plain(self) -> dict[int, PlainOrigin]:
+        """Of some places, what `plain_origin` keeps at hand."""
+        return {}
 
     def take(self, places: IntArray) -> PreparedOrigins:
         """Some of the origins, copied."""

@@ -14,6 +14,7 @@ from studio_pipeline.forecasting.lever_ensemble import FreeEnsemble, learned_par
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.one_studio import run_one
 from studio_pipeline.forecasting.onnx_sessions import LearnerGraphs
+from studio_pipeline.forecasting.plain_origin import as_targets, corrected, plain_origin
 from studio_pipeline.forecasting.preparation import Preparation
 from studio_pipeline.forecasting.prepared_origins import PreparedOrigins
 from studio_pipeline.forecasting.stock_and_flow import simulate_terms
@@ -95,14 +96,13 @@ def project_one(
         levers: at least one.
         first: since when they are given.
     """
-    core = run_one(*prepared.terms.plain(place), levers)
-    free_core = prepared.core[place]
-    ensemble = FreeEnsemble(free_core, prepared.free[place], prepared.kept[place], prepared.learned[place])
-    months = months_from(first)
-    retention = np.array(levers["retention_rate"]) if "retention_rate" in levers else None
+    origin = plain_origin(prepared, place)
+    core = run_one(origin.terms, origin.start, origin.slopes, levers)
+    retention = levers.get("retention_rate")
     if not graphs.learners:
-        return under_levers(ensemble, core, months, retention)
+        return as_targets(corrected(origin, core, first, retention))
     rows = with_given_of_one(prepared.learner_rows[place], prepared.trailing_levels[place], levers)
     corrections = graphs.corrections_of_one(rows, first)
-    learned = learned_parts(prepared.learner_shares[place], corrections, free_core[2])
-    return under_levers(ensemble, core, months, retention, learned)
+    learned = learned_parts(prepared.learner_shares[place], corrections, prepared.core[place, 2])
+    held = None if retention is None else np.array(retention)
+    return under_levers(origin.ensemble, np.array(core), months_from(first), held, learned)

@@ -37,7 +37,7 @@ BODIES = {
 def client_of(home: Path, *, direct: bool) -> TestClient:
     app = create_app(read_settings(env_file=None, home=home), load_fake)
     if not direct:
-        app.user_middleware = [one for one in app.user_middleware if one.cls is not DirectRoute]
+        app.guards = [guard for guard in app.guards if guard.cls is not DirectRoute]
     return TestClient(app, client=LOOPBACK, raise_server_exceptions=False)
 
 

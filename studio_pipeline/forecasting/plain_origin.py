@@ -1,0 +1,131 @@
+"""One prepared origin as plain numbers: what each answer about it needs again, made once while it is asked
+about.
+
+Arrays of twelve entries take longer to call than their numbers to add up, and much of the time of one answer
+would go into picking its rows out of the arrays of all studios.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from studio_pipeline.forecasting.bounds import Range
+from studio_pipeline.forecasting.flows import RATE_MARGIN
+from studio_pipeline.forecasting.given_months import FirstMonths, months_from
+from studio_pipeline.forecasting.lever_ensemble import FreeEnsemble, lever_factors
+from studio_pipeline.forecasting.one_studio import Numbers, Paths, PlainTargets
+from studio_pipeline.forecasting.prepared_origins import PreparedOrigins
+from studio_pipeline.forecasting.requests import shown_ranges
+
+MOST_ORIGINS = 1024
+"""That are kept as plain numbers, of one release; about 8 kB each."""
+
+_MOST_SETS = 16
+_HIGHEST_RATE = 1 - RATE_MARGIN
+
+PlainFactors = Sequence[tuple[float, float, float, bool]]
+"""In each month: factor of revenue, of members, of the odds of retention, and whether a lever is given in it
+or was before it.
+"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlainOrigin:
+    """An origin as plain numbers.
+
+    Attributes:
+        terms: path to its value in each month, by the names of `flow_terms.PATHS`.
+        start: value by the names of `flow_terms.START`.
+        slopes: value by the names of `flow_terms.SLOPES`.
+        shown: of each lever, the smallest and largest value shown.
+        scale: (12,) deviation of the revenue's log error with every lever free.
+        free: revenue, members and retention in each month with every lever free.
+        ensemble: with every lever free, (3, 12) each.
+        factors: of the levers that were given lately, by the months since when.
+    """
+
+    terms: Paths
+    start: Numbers
+    slopes: Numbers
+    shown: dict[str, Range]
+    scale: list[float]
+    free: list[tuple[float, float, float]]
+    ensemble: FreeEnsemble
+    factors: dict[FirstMonths, PlainFactors] = field(default_factory=dict)
+
+    def factors_since(self, first: FirstMonths) -> PlainFactors:
+        """The factors under levers that are given since these months, where no learner has weight."""
+        if (found := self.factors.get(first)) is None:
+            if len(self.factors) >= _MOST_SETS:
+                self.factors.clear()
+            found = self.factors[first] = _plain_factors(self.ensemble, first)
+        return found
+
+
+def plain_origin(prepared: PreparedOrigins, place: int) -> PlainOrigin:
+    """The origin at a place, kept at hand."""
+    kept = prepared.plain
+    if (found := kept.get(place)) is None:
+        if len(kept) >= MOST_ORIGINS:
+            kept.clear()
+        found = kept[place] = _plain(prepared, place)
+    return found
+
+
+def _plain(prepared: PreparedOrigins, place: int) -> PlainOrigin:
+    terms, start, slopes = prepared.terms.plain(place)
+    free = prepared.free[place]
+    return PlainOrigin(
+        terms=terms,
+        start=start,
+        slopes=slopes,
+        shown=shown_ranges(prepared.shown[place]),
+        scale=prepared.scale[place].tolist(),
+        free=list(zip(*free.tolist(), strict=True)),
+        ensemble=FreeEnsemble(prepared.core[place], free, prepared.kept[place], prepared.learned[place]),
+    )
+
+
+def _plain_factors(ensemble: FreeEnsemble, first: FirstMonths) -> PlainFactors:
+    months = months_from(first)
+    factors = lever_factors(ensemble, months)
+    columns = (factors.revenue, factors.members, factors.odds, months.begun)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def corrected(
+    origin: PlainOrigin, core: PlainTargets, first: FirstMonths, given_retention: Sequence[float] | None
+) -> list[tuple[float, float, float]]:
+    """Revenue, members and retention in each month: `lever_ensemble.under_levers` without learners.
+
+    Args:
+        origin: as prepared.
+        core: the core's projection under the levers.
+        first: since when they are given.
+        given_retention: given values of `retention_rate`, NaN where free; None where it is free.
+    """
+    given = given_retention or [math.nan] * len(core[0])
+    found = []
+    for revenue, members, rate, held, free, (of_revenue, of_members, of_odds, begun) in zip(
+        *core, given, origin.free, origin.factors_since(first), strict=True
+    ):
+        if not begun:
+            found.append(free)
+            continue
+        amount, stays = revenue * of_revenue, held
+        if stays != stays:  # noqa: PLR0124 - NaN is what differs from itself, and this is asked often
+            inside = RATE_MARGIN if rate < RATE_MARGIN else _HIGHEST_RATE if rate > _HIGHEST_RATE else rate
+            odds = inside / (1 - inside) * of_odds
+            stays = odds / (1 + odds)
+        # Where the core knows nothing, the free forecast stands.
+        found.append((amount if amount == amount else free[0], members * of_members, stays))  # noqa: PLR0124
+    return found
+
+
+def as_targets(months: Sequence[tuple[float, float, float]]) -> np.ndarray:
+    """(3, H) of `TARGETS` from its months."""
+    return np.array(months).T
