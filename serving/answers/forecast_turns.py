@@ -13,6 +13,9 @@ from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
 
 Result = Forecast | QueryError
 
+MOST_AT_ONCE = 8
+"""More in one pass are hardly cheaper, and those who ask would all wait for the last of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
@@ -49,7 +52,9 @@ class ForecastTurns:
         self._round_has_begun = False
 
     def _answer(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._answer)
         self._is_crowded = len(waiting) > 1
         # During a swap some may have taken the old release and some the new one.
         for forecaster in {id(one.forecaster): one.forecaster for one in waiting}.values():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
+import numpy as np
 import orjson
 from starlette.responses import Response
 
@@ -14,6 +17,7 @@ from studio_pipeline.forecasting.queries import Forecast, LeverEffect
 from studio_pipeline.publishing.releases import Release
 
 _MONTHS = tuple(f"month_{number}" for number in range(1, MAX_HORIZON_MONTHS + 1))
+_MOST_MONTHS = 1024
 
 
 class FastJSONResponse(Response):
@@ -34,7 +38,7 @@ def forward_answer(release: Release, request: ForwardRequest, forecast: Forecast
         "scenario_id": fresh_id(),
         "model_version": release.model_version,
         "data_version": release.data_version,
-        "base_month": f"{forecast.base_month.astype('datetime64[M]')}-01",
+        "base_month": _first_day(forecast.base_month),
         "history_months": forecast.history_months,
         "predictions": _months(request, forecast),
         "growth_rate": forecast.growth_rate,
@@ -50,6 +54,11 @@ def forward_answer(release: Release, request: ForwardRequest, forecast: Forecast
     return answer
 
 
+@lru_cache(_MOST_MONTHS)
+def _first_day(month: np.datetime64) -> str:
+    return f"{month.astype('datetime64[M]')}-01"
+
+
 def _lever_effect(effect: LeverEffect) -> dict[str, Any]:
     return {
         "source": effect.source,
@@ -60,14 +69,15 @@ def _lever_effect(effect: LeverEffect) -> dict[str, Any]:
 
 def _months(request: ForwardRequest, forecast: Forecast) -> dict[str, dict[str, Any]]:
     shown = request.interval_levels if request.include_confidence_intervals else []
-    by_level = {level_key(level): forecast.intervals[level].tolist() for level in shown}
-    main = next(iter(by_level.values()), None)
+    levels = [level_key(level) for level in shown]
+    bounds = zip(*(forecast.intervals[level].tolist() for level in shown), strict=True)
     rows = zip(
         _MONTHS,
         forecast.revenue.tolist(),
         forecast.member_count.tolist(),
         forecast.retention_rate.tolist(),
         forecast.confidence_score.tolist(),
+        bounds if shown else repeat(()),
         strict=False,
     )
     return {
@@ -75,9 +85,9 @@ def _months(request: ForwardRequest, forecast: Forecast) -> dict[str, dict[str, 
             "revenue": revenue,
             "member_count": members,
             "retention_rate": retention,
-            "confidence_interval": main[place] if main else None,
-            "intervals": {level: bounds[place] for level, bounds in by_level.items()},
+            "confidence_interval": here[0] if here else None,
+            "intervals": dict(zip(levels, here, strict=True)),
             "confidence_score": score,
         }
-        for place, (month, revenue, members, retention, score) in enumerate(rows)
+        for month, revenue, members, retention, score, here in rows
     }

@@ -20,7 +20,7 @@ def read_json(body: bytes) -> Any:
         ValueError: a whole number has more digits than Python reads.
         RecursionError: it is nested too deeply.
     """
-    return json.loads(body.decode("utf-8-sig"), object_pairs_hook=_object, parse_constant=_refuse_constant)
+    return _DECODER.decode(body.decode("utf-8-sig"))
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -34,6 +34,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> None:
     raise json.JSONDecodeError(f"{name} is no number in JSON; write one, or null", "", 0)
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant)
 
 
 class StrictJsonRoute(APIRoute):

@@ -61,10 +61,20 @@ class ForwardRequest(RequestModel):
     projection_months: int = Field(default=3, ge=1, le=12)
     include_confidence_intervals: bool = False
     interval_levels: list[Level] = Field(
-        default=[0.9], min_length=1, max_length=10, description="Coverage, first main."
+        # A list as the default would be copied deeply for each request.
+        default_factory=lambda: [0.9],
+        json_schema_extra={"default": [0.9]},
+        min_length=1,
+        max_length=10,
+        description="Coverage, first main.",
     )
     levers: Levers = Levers.model_validate({})
-    lever_plan: list[PlanStep] = Field(default=[], max_length=100, description="Later changes of levers.")
+    lever_plan: list[PlanStep] = Field(
+        default_factory=list,
+        json_schema_extra={"default": []},
+        max_length=100,
+        description="Later changes of levers.",
+    )
     compare_to_status_quo: bool = False
     execution_uncertainty: float = Field(
         default=0.0,

@@ -51,6 +51,7 @@ class Bands:
     def __init__(self, tables: IntervalTables) -> None:
         self._tables = tables
         self._errors, self._chances = tables.error_chances
+        self._last = len(self._chances) - 1
         self._ends: Callable[[tuple[float, ...], int], Sequence[Ends]] = lru_cache(_MOST_SETS_OF_LEVELS)(
             lambda levels, months: [[(low, high) for low, high in at] for at in tables.ends(levels, months)]
         )
@@ -79,19 +80,15 @@ class Bands:
         )
 
     def _chance_within(self, errors: Sequence[float], scale: float) -> float:
-        """The chance that a month lands within 10 % of its mean, from its row of scaled errors."""
-        middle = 0.5 * scale
-        return self._below(errors, _LOG_ABOVE / scale + middle) - self._below(
-            errors, _LOG_BELOW / scale + middle
-        )
-
-    def _below(self, errors: Sequence[float], scaled: float) -> float:
-        """The chance of a scaled error below a value, by interpolation."""
-        above = bisect_right(errors, scaled)
-        if above == 0 or above == len(errors):
-            return 0.0 if above == 0 else 1.0
-        low, chance = errors[above - 1], self._chances[above - 1]
-        return chance + (self._chances[above] - chance) * (scaled - low) / (errors[above] - low)
+        """The chance that a month lands within 10 % of its mean, by interpolation in its row of errors."""
+        chances, middle = self._chances, 0.5 * scale
+        low, high = _LOG_BELOW / scale + middle, _LOG_ABOVE / scale + middle
+        at = min(max(bisect_right(errors, low), 1), self._last)
+        error, chance = errors[at - 1], chances[at - 1]
+        below = chance + (chances[at] - chance) * (low - error) / (errors[at] - error)
+        at = min(bisect_right(errors, high, at - 1), self._last)
+        error, chance = errors[at - 1], chances[at - 1]
+        return chance + (chances[at] - chance) * (high - error) / (errors[at] - error) - below
 
     def _of_many(
         self, asked: Sequence[AnswerParts], spreads: Sequence[Spread], levels: tuple[float, ...]

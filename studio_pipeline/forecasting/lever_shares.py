@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 from studio_pipeline.panel.arrays import FloatArray
 
@@ -26,6 +27,7 @@ _SMALLEST_SPAN = 0.1
 _SMALLEST_WIDTH = 1e-12
 _WIDEST = 3.0
 _WIDENING_PER_SPAN = 0.5
+_NOTHING = [0.0] * MAX_HORIZON_MONTHS
 
 _PLACES = {name: place for place, name in enumerate(HELD_LEVERS)}
 _TOGETHER: tuple[frozenset[str], ...] = (
@@ -139,17 +141,17 @@ def no_shares(n_horizons: int) -> LeverShares:
 def widening_outside(
     levers: Mapping[str, Sequence[float]], shown: Mapping[str, tuple[float, float]]
 ) -> list[float]:
-    """(H,) factors, at least 1, of an answer's deviation where levers lie outside what the data have seen.
+    """(12,) factors, at least 1, of an answer's deviation where levers lie outside what the data have seen.
 
     Half of itself for each span of the shown range that a lever lies outside it, or did in a month before; a
     span is at least a tenth of the nearer end. At most three times: beyond that nobody knows. A lever that
     was never shown counts for nothing here.
 
     Args:
-        levers: lever to H given values, NaN where free; at least one lever.
+        levers: lever to its value in each of 12 months, NaN where free.
         shown: lever to its smallest and largest shown value.
     """
-    throughout, widening = 1.0, [0.0] * len(next(iter(levers.values())))
+    throughout, widening = 1.0, _NOTHING
     for lever, path in levers.items():
         low, high = shown.get(lever, (-math.inf, math.inf))
         values = set(path)
@@ -161,6 +163,8 @@ def widening_outside(
             widening = [
                 so_far + _WIDENING_PER_SPAN * by for so_far, by in zip(widening, farthest, strict=True)
             ]
+    if widening is _NOTHING:
+        return [min(throughout, _WIDEST)] * len(widening)
     return [min(throughout + by, _WIDEST) for by in widening]
 
 
