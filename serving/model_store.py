@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from serving.experiment import Experiment, Role
 from serving.memory import give_back_freed_memory
 from studio_pipeline.errors import NoReleaseError, QueryError, ReleaseError, StudioError
 from studio_pipeline.forecasting.core_views import CoreView
@@ -23,12 +24,14 @@ from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.studio_origin import StudioOrigin
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.bundles import model_manifests, model_versions
-from studio_pipeline.publishing.folders import Manifest, verify_folder
+from studio_pipeline.publishing.folders import Manifest, read_manifest, verify_folder
 from studio_pipeline.publishing.layout import model_folder, shown_from, snapshot_folder
 from studio_pipeline.publishing.releases import Release, current_release, pointer_identity, release_history
 from studio_pipeline.publishing.snapshots import read_panel
 
 logger = logging.getLogger(__name__)
+
+OFF = Experiment()
 
 POLL_SECONDS = 0.5
 RETRY_SECONDS = 10.0
@@ -94,12 +97,32 @@ class HeldRelease:
     """One release in memory. A request takes one of these once and answers from nothing else.
 
     Attributes:
-        release: what the pointer named; with a pinned model, that model's version.
+        release: what the pointer named; with a pinned model, or as a challenger, under that model's version.
         forecaster: model and panel, ready to answer.
+        role: of its model in the experiment.
+        experiment: what is asked of the challenger.
+        challenger: the same release as the challenger answers it; None where there is none to ask.
     """
 
     release: Release
     forecaster: Forecasting
+    role: Role = "champion"
+    experiment: Experiment = OFF
+    challenger: HeldRelease | None = None
+
+    def arm_of(self, studio_id: str) -> HeldRelease:
+        """What answers a studio: this, or its challenger."""
+        challenger = self.challenger
+        if challenger is None or not self.experiment.gives_to_challenger(
+            studio_id, challenger.release.model_version
+        ):
+            return self
+        return challenger
+
+    @property
+    def shadow(self) -> HeldRelease | None:
+        """What scores unseen all that this answers."""
+        return self.challenger if self.experiment.mode == "shadow" else None
 
 
 class ModelStore:
@@ -109,14 +132,21 @@ class ModelStore:
         home: the STUDIO_HOME.
         pinned_model_version: answer from this model whatever the release says.
         load: builds a forecaster from a verified bundle and panel.
+        experiment: what is asked of a release's challenger; nothing where a model is pinned.
     """
 
     def __init__(
-        self, home: Path, pinned_model_version: str | None = None, load: LoadForecaster = load_forecaster
+        self,
+        home: Path,
+        pinned_model_version: str | None = None,
+        load: LoadForecaster = load_forecaster,
+        experiment: Experiment = OFF,
     ) -> None:
         self._home = home
         self._pinned = pinned_model_version
         self._load = load
+        self._experiment = OFF if pinned_model_version else experiment
+        self._challenger_problem: str | None = None
         self._held: HeldRelease | None = None
         self._seen: tuple[int, int] | None = None
         self._retry_at = 0.0
@@ -129,11 +159,18 @@ class ModelStore:
 
     @property
     def problem(self) -> str | None:
-        """Why the release that is published is not the one that answers; None where all is well.
+        """Why the release that is published is not the one that answers, or not with its challenger; None
+        where all is well.
 
         Paths are given from STUDIO_HOME on: anybody may read this.
         """
-        return None if self._problem is None else self.shown(self._problem)
+        told = self._problem or self._challenger_problem
+        return None if told is None else self.shown(told)
+
+    @property
+    def experiment(self) -> Experiment:
+        """What is asked of challengers."""
+        return self._experiment
 
     def shown(self, message: str) -> str:
         """A message as an answer may give it: without the place of STUDIO_HOME on this machine."""
@@ -179,7 +216,8 @@ class ModelStore:
 
     def _look(self) -> None:
         identity = pointer_identity(self._home)
-        if identity == self._seen and (self._problem is None or time.monotonic() < self._retry_at):
+        is_well = self._problem is None and self._challenger_problem is None
+        if identity == self._seen and (is_well or time.monotonic() < self._retry_at):
             return
         self._seen, self._retry_at = identity, time.monotonic() + RETRY_SECONDS
         try:
@@ -204,7 +242,8 @@ class ModelStore:
 
     def _swap_to(self, published: Release) -> None:
         release = self._with_pin(published)
-        if self._held is None or self._held.release != release:
+        lacks_challenger = self._challenger_problem is not None
+        if self._held is None or self._held.release != release or lacks_challenger:
             # One assignment: a request sees the old release or the new one.
             self._held = self._load_and_warm(release)
             give_back_freed_memory()
@@ -232,11 +271,29 @@ class ModelStore:
         snapshot = snapshot_folder(self._home, release.data_version)
         verify_folder(bundle)
         verify_folder(snapshot)
-        forecaster = self._load(bundle, read_panel(snapshot))
-        forecaster.forecast(
-            [ForwardQuery(str(name), projection_months=12) for name in forecaster.panel.studio_ids[:1]]
-        )
-        return HeldRelease(release, forecaster)
+        panel = read_panel(snapshot)
+        forecaster = _warmed(self._load(bundle, panel))
+        challenger = self._challenger_of(release, panel)
+        return HeldRelease(release, forecaster, experiment=self._experiment, challenger=challenger)
+
+    def _challenger_of(self, release: Release, panel: StudioPanel) -> HeldRelease | None:
+        """The release as its challenger answers it; one that can't be loaded is told and left out."""
+        self._challenger_problem = None
+        version = release.challenger_model_version
+        if version is None or self._experiment.mode == "off":
+            return None
+        bundle = model_folder(self._home, version)
+        try:
+            verify_folder(bundle)
+            forecaster = _warmed(self._load(bundle, panel))
+            metrics = read_manifest(bundle).details.get("metrics", {})
+        # Whatever is wrong with a challenger, the champion answers.
+        except Exception as error:
+            self._challenger_problem = f"The challenger {version} can't be loaded: {error}"
+            logger.exception("The challenger %s can't be loaded; the champion answers alone.", version)
+            return None
+        own = dataclasses.replace(release, model_version=version, metrics=metrics)
+        return HeldRelease(own, forecaster, role="challenger", experiment=self._experiment)
 
     def _fall_back(self) -> None:
         """At start, answer from the newest older release that is whole."""
@@ -253,6 +310,14 @@ class ModelStore:
                     "Answering from the older release %d: model %s, data %s", *_names(self._held.release)
                 )
                 return
+
+
+def _warmed(forecaster: Forecasting) -> Forecasting:
+    """A forecaster that has answered once."""
+    forecaster.forecast(
+        [ForwardQuery(str(name), projection_months=12) for name in forecaster.panel.studio_ids[:1]]
+    )
+    return forecaster
 
 
 def _names(release: Release) -> tuple[int, str, str]:

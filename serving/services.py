@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from serving.answers.forecast_turns import ForecastTurns
 from serving.answers.narrator import Narrator
 from serving.answers.planner_pool import PlannerPool
+from serving.answers.role_counts import RoleCounts
+from serving.answers.shadow_scores import ShadowScores
 from serving.background import in_the_background
 from serving.cache.answer_cache import AnswerCache, running_cache
 from serving.database.database import Database
 from serving.database.health import DatabaseHealth
 from serving.database.prediction_table import PredictionTable
+from serving.experiment import Experiment
 from serving.guards.access import AccessRules
 from serving.guards.rate_limits import RateLimits, open_rate_limits
 from serving.memory import leave_imported_objects_alone
@@ -46,6 +49,8 @@ class Services:
         database: the service's own tables.
         database_health: whether they are there.
         predictions: the log of what was answered.
+        shadow: has answers scored by the challenger, unseen.
+        answers_by_role: how many each model gave.
         scenarios: what was saved.
         records: what is kept of one studio.
         narrator: writes summaries; None where no key is set.
@@ -64,6 +69,8 @@ class Services:
     database: Database
     database_health: DatabaseHealth
     predictions: PredictionLog
+    shadow: ShadowScores
+    answers_by_role: RoleCounts
     scenarios: ScenarioStore
     records: StudioRecords
     narrator: Narrator | None
@@ -84,7 +91,8 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
     async with AsyncExitStack() as resources:
         enter = resources.enter_async_context
         configuration = await asyncio.to_thread(read_configuration, settings.config)
-        store = ModelStore(settings.home, settings.model_version, load)
+        experiment = Experiment(settings.ab_mode, settings.challenger_share)
+        store = ModelStore(settings.home, settings.model_version, load, experiment)
         await enter(_watched(store))
         database = await enter(_prepared(Database(settings)))
         predictions = await enter(_written(settings, database))
@@ -99,6 +107,8 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
             database=database,
             database_health=DatabaseHealth(database),
             predictions=predictions,
+            shadow=await enter(_scored(predictions)),
+            answers_by_role=RoleCounts(),
             scenarios=ScenarioStore(database),
             records=StudioRecords(database, predictions),
             narrator=await enter(_narrator(settings)),
@@ -164,6 +174,17 @@ async def _written(settings: Settings, database: Database) -> AsyncIterator[Pred
 
 
 @asynccontextmanager
+async def _scored(log: PredictionLog) -> AsyncIterator[ShadowScores]:
+    """Shadow scores that are made in the background."""
+    shadow = ShadowScores(log)
+    shadow.start()
+    try:
+        yield shadow
+    finally:
+        await asyncio.to_thread(shadow.close)
+
+
+@asynccontextmanager
 async def _measured(services: Services) -> AsyncIterator[None]:
     """Figures of what the services do."""
     metrics, log = services.metrics, services.predictions
@@ -173,6 +194,10 @@ async def _measured(services: Services) -> AsyncIterator[None]:
     metrics.follow_gauge("studio_log_queued", "Entries of the log in memory.", lambda: log.queue_length)
     metrics.follow_gauge("studio_log_spooled", "Entries of the log in spool files.", lambda: log.spool_length)
     metrics.follow_gauge("studio_plans_waiting", "Plans in the making.", lambda: services.planner.waiting)
+    metrics.follow_counters(
+        "studio_answers", "Answers, by the role of their model.", services.answers_by_role
+    )
+    metrics.follow_counters("studio_shadow_scores", "Answers to be scored unseen.", services.shadow)
     if services.cache is not None:
         metrics.follow_counters("studio_answer_cache", "Answers asked of the cache.", services.cache)
     async with in_the_background(metrics.share(), "This worker's counts no longer reach the others"):

@@ -128,6 +128,7 @@ Origin = Annotated[str, AfterValidator(_origin)]
 Key = Annotated[ApiKey, BeforeValidator(_parse_key)]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
+AbMode = Literal["off", "split", "shadow"]
 
 
 class Settings(BaseSettings):
@@ -141,6 +142,8 @@ class Settings(BaseSettings):
         log_retention_days: how long logged predictions are kept; 0 for ever.
         api_keys: without any, the service answers only a loopback peer.
         model_version: pins the model version that the service answers from; None for the release's.
+        ab_mode: what a release's challenger does: nothing, answer some studios, or score all unseen.
+        challenger_share: of the studios that the challenger answers in a split.
     """
 
     model_config = SettingsConfigDict(
@@ -167,6 +170,8 @@ class Settings(BaseSettings):
         requests=600, seconds=60
     )
     model_version: str | None = None
+    ab_mode: Annotated[AbMode, _in_any_case(AbMode)] = "off"
+    challenger_share: float = Field(0.1, ge=0, le=1)
     log_level: Annotated[Level, _in_any_case(Level)] = "INFO"
     log_file: AbsolutePath | None = None
     log_format: Annotated[LogFormat, _in_any_case(LogFormat)] = "text"

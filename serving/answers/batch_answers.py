@@ -11,7 +11,7 @@ import orjson
 from pydantic import ValidationError
 
 from serving.answers.forward_answers import computed_replies
-from serving.answers.replies import Reply, note
+from serving.answers.replies import Reply, noted
 from serving.errors import status_of
 from serving.guards.access import AccessDeniedError, Visibility
 from serving.guards.refusals import field_problem
@@ -91,7 +91,7 @@ def _answered(
 def _noted(services: Services, body: ForwardRequest, reply: Reply | QueryError) -> Reply | Refused:
     if isinstance(reply, QueryError):
         return _refused(status_of(reply), services.store.shown(str(reply)))
-    note(services.predictions, "forward", body, reply)
+    noted(services, "forward", body, reply)
     return reply
 
 

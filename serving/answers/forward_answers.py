@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from asyncio import to_thread
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -11,9 +12,12 @@ from serving.answers.forward_json import forward_answer
 from serving.answers.replies import Reply, answered
 from serving.model_store import HeldRelease
 from serving.schemas.forward import ForwardRequest
-from serving.services import Services
 from studio_pipeline.errors import QueryError
 from studio_pipeline.forecasting.queries import Forecast
+
+if TYPE_CHECKING:
+    # It holds what scores in the shadow, which answers by these functions.
+    from serving.services import Services
 
 
 async def answer_forward(services: Services, held: HeldRelease, body: ForwardRequest) -> Reply:
@@ -42,12 +46,19 @@ async def answer_forward(services: Services, held: HeldRelease, body: ForwardReq
 
 
 def computed_replies(held: HeldRelease, bodies: Sequence[ForwardRequest]) -> list[Reply | QueryError]:
-    """The answers of the model itself, in order; a request that can't be answered gets its error instead."""
-    results = held.forecaster.forecast([body.to_query() for body in bodies])
-    return [
-        result if isinstance(result, QueryError) else _reply(held, body, result)
-        for body, result in zip(bodies, results, strict=True)
-    ]
+    """The answers of the models themselves, in order, each studio's by the one that answers it; a request
+    that can't be answered gets its error instead.
+    """
+    arms = [held.arm_of(body.studio_id) for body in bodies]
+    found: dict[int, Reply | QueryError] = {}
+    for arm in (held, held.challenger):
+        orders = [order for order, one in enumerate(arms) if one is arm]
+        if arm is None or not orders:
+            continue
+        results = arm.forecaster.forecast([bodies[order].to_query() for order in orders])
+        for order, result in zip(orders, results, strict=True):
+            found[order] = result if isinstance(result, QueryError) else _reply(arm, bodies[order], result)
+    return [found[order] for order in range(len(bodies))]
 
 
 def _reply(held: HeldRelease, body: ForwardRequest, forecast: Forecast) -> Reply:

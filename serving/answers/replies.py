@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel
 
@@ -16,8 +16,11 @@ from serving.records.logged_prediction import LoggedPrediction
 from serving.records.prediction_log import PredictionLog
 from serving.schemas.forward import ForwardRequest
 from serving.schemas.inverse import InverseRequest
-from serving.services import Services
 from studio_pipeline.forecasting.queries import Forecast
+
+if TYPE_CHECKING:
+    # It holds what scores in the shadow, which answers by these functions.
+    from serving.services import Services
 
 Kind = Literal["forward", "inverse"]
 
@@ -74,7 +77,7 @@ async def answered(
     else:
         key = cache_key(kind, held.release, body, *context)
         reply = await _kept_or_made(services.cache, key, kind, held, make)
-    note(services.predictions, kind, body, reply)
+    noted(services, kind, body, reply)
     return reply
 
 
@@ -89,7 +92,22 @@ async def _kept_or_made(
     return reply
 
 
-def note(log: PredictionLog, kind: Kind, body: ForwardRequest | InverseRequest, reply: Reply) -> None:
+def noted(services: Services, kind: Kind, body: ForwardRequest | InverseRequest, reply: Reply) -> None:
+    """Put an answer that is shown into the log of predictions, and have it scored by the challenger too."""
+    now = datetime.now(UTC)
+    services.answers_by_role.counters[reply.held.role] += 1
+    note(services.predictions, kind, body, reply, now)
+    if isinstance(body, ForwardRequest):
+        services.shadow.add(reply.held, body, now)
+
+
+def note(
+    log: PredictionLog,
+    kind: Kind,
+    body: ForwardRequest | InverseRequest,
+    reply: Reply,
+    made_at: datetime,
+) -> None:
     """Put an answer into the log of predictions; what its request left out is left out there."""
     release = reply.held.release
     log.add(
@@ -100,9 +118,10 @@ def note(log: PredictionLog, kind: Kind, body: ForwardRequest | InverseRequest, 
             base_month=reply.base_month,
             inputs=body.model_dump_json(exclude_unset=True).encode(),
             outputs=reply.content,
-            made_at=datetime.now(UTC),
+            made_at=made_at,
             release_version=release.version,
             model_version=release.model_version,
             data_version=release.data_version,
+            role=reply.held.role,
         )
     )

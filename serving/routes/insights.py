@@ -24,7 +24,8 @@ router = APIRouter(prefix="/insights", tags=["insights"], route_class=StrictJson
 async def explain(body: InsightsRequest, request: Request) -> FastJSONResponse:
     """Explain a studio's forecast: facts, what drives the change, small steps that would pay, and a text."""
     visible_studios(request).require(body.studio_id)
-    services, held, query = services_of(request), held_release(request), await _query(request, body)
+    held = held_release(request).arm_of(body.studio_id)
+    services, query = services_of(request), await _query(request, body)
     insight = await services.planner.run(partial(studio_facts, held.forecaster, query))
     summary = await summary_of(insight, query.studio_id, services.narrator)
     return FastJSONResponse(insight_answer(held.release, body, insight, summary))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from serving.context import held_release, store_of
+from serving.model_store import HeldRelease
 from serving.schemas.common import problems
-from serving.schemas.models import CurrentModelAnswer, ModelEntry, ModelsAnswer
+from serving.schemas.models import CurrentModelAnswer, ExperimentAnswer, ModelEntry, ModelsAnswer
 
 router = APIRouter(prefix="/models", tags=["models"])
 
@@ -33,7 +34,8 @@ def list_models(request: Request) -> ModelsAnswer:
 @router.get("/current", responses=problems(401, 403, 503))
 async def current_model(request: Request) -> CurrentModelAnswer:
     """The release that answers: its model, its data, its run and its figures."""
-    release = held_release(request).release
+    held = held_release(request)
+    release = held.release
     return CurrentModelAnswer(
         version=release.version,
         model_version=release.model_version,
@@ -44,4 +46,15 @@ async def current_model(request: Request) -> CurrentModelAnswer:
         dagster_run_id=release.run_id,
         materialized_at=release.published_at.isoformat(),
         metrics=dict(release.metrics),
+        experiment=_experiment(held),
+    )
+
+
+def _experiment(held: HeldRelease) -> ExperimentAnswer:
+    challenger = held.challenger
+    return ExperimentAnswer(
+        mode=held.experiment.mode,
+        challenger_share=held.experiment.share,
+        challenger_model_version=challenger.release.model_version if challenger else None,
+        challenger_metrics=dict(challenger.release.metrics) if challenger else {},
     )

@@ -18,5 +18,6 @@ router = APIRouter(prefix="/predict", tags=["plans"], route_class=StrictJsonRout
 async def predict_inverse(body: InverseRequest, request: Request) -> Response:
     """The levers of least cost with which a studio reaches a revenue, proved by a forward answer."""
     visible_studios(request).require(body.studio_id)
-    reply = await answer_inverse(services_of(request), held_release(request), body)
+    held = held_release(request).arm_of(body.studio_id)
+    reply = await answer_inverse(services_of(request), held, body)
     return Response(reply.content, media_type="application/json")

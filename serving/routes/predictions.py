@@ -25,4 +25,5 @@ async def predict_forward(body: ForwardRequest, request: Request) -> Response:
 async def forward_content(body: ForwardRequest, request: Request) -> bytes:
     """The JSON of the answer to a caller."""
     visible_studios(request).require(body.studio_id)
-    return (await answer_forward(services_of(request), held_release(request), body)).content
+    held = held_release(request).arm_of(body.studio_id)
+    return (await answer_forward(services_of(request), held, body)).content

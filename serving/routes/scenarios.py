@@ -46,7 +46,7 @@ async def save_scenario(body: SaveScenarioRequest, request: Request) -> FastJSON
         asked, answer, release_version = await _earlier(request, body.scenario_id or "")
     else:
         visible_studios(request).require(body.request.studio_id)
-        held = held_release(request)
+        held = held_release(request).arm_of(body.request.studio_id)
         asked = body.request.model_dump(mode="json", exclude_unset=True)
         answer, release_version = await _answered(services, held, body.request), held.release.version
     saved = await services.database.run(services.scenarios.save, body.name, asked, answer, release_version)
@@ -88,7 +88,7 @@ async def delete_scenario(scenario_id: str, request: Request) -> Response:
 async def rerun_scenario(scenario_id: str, request: Request) -> FastJSONResponse:
     """The same request on the release that answers now, beside what was saved; nothing is overwritten."""
     scenario = await saved_scenario(request, scenario_id)
-    held = held_release(request)
+    held = held_release(request).arm_of(scenario.studio_id)
     answer = await _answered(services_of(request), held, request_of(scenario))
     return FastJSONResponse(rerun_answer(scenario, answer, held.release))
 

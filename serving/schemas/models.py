@@ -24,6 +24,17 @@ class ModelsAnswer(AnswerModel):
     models: list[ModelEntry]
 
 
+class ExperimentAnswer(AnswerModel):
+    """What the release's challenger does."""
+
+    mode: Literal["off", "split", "shadow"] = Field(
+        description="Nothing; answer a share of the studios; score all of them unseen."
+    )
+    challenger_share: float = Field(description="Of the studios that it answers in a split.")
+    challenger_model_version: str | None = Field(description="That is asked; null where there is none.")
+    challenger_metrics: dict[str, float] = Field(description="Of its own backtest.")
+
+
 class CurrentModelAnswer(AnswerModel):
     """The release that answers."""
 
@@ -36,3 +47,4 @@ class CurrentModelAnswer(AnswerModel):
     dagster_run_id: str
     materialized_at: str
     metrics: dict[str, float]
+    experiment: ExperimentAnswer

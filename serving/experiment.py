@@ -1,0 +1,39 @@
+"""The experiment of champion and challenger: by studio, not by request, and the same on every machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Literal
+
+Mode = Literal["off", "split", "shadow"]
+Role = Literal["champion", "challenger"]
+
+_DIGEST_BYTES = 8
+_ALL = 2.0 ** (8 * _DIGEST_BYTES)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is asked of the challenger of a release.
+
+    Attributes:
+        mode: `split`: it answers a share of the studios; `shadow`: it scores all of them, and nobody is shown
+            its answers; `off`: nothing.
+        share: of the studios that it answers in a split, 0..1.
+    """
+
+    mode: Mode = "off"
+    share: float = 0.0
+
+    def gives_to_challenger(self, studio_id: str, challenger_model_version: str) -> bool:
+        """Whether a studio is answered by the challenger.
+
+        Each challenger draws other studios. With a larger share, those that were in it stay in it.
+        """
+        if self.mode != "split":
+            return False
+        drawn = blake2b(
+            studio_id.encode(), key=challenger_model_version.encode()[:64], digest_size=_DIGEST_BYTES
+        )
+        return int.from_bytes(drawn.digest(), "big") / _ALL < self.share
