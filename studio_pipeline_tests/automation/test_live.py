@@ -1,0 +1,137 @@
+"""`studio up` by itself: a file that is dropped becomes a release, a bad one an alert, and its correction heals.
+
+Run with -s to see how long each step took.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pandas as pd
+import pytest
+
+from studio_pipeline.panel.generator.months import generate_months
+from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline_tests.automation.fake_webhook import FakeWebhook, fake_webhook
+from studio_pipeline_tests.serving.processes import free_port
+from studio_pipeline_tests.worlds import HISTORY_COLUMNS
+
+ALPHA = Path(__file__).parents[3] / "shared" / "worlds" / "alpha" / "history.csv"
+STUDIOS = 300
+MONEY = [name for name in HISTORY_COLUMNS if name.endswith("_revenue")]
+PATIENCE_SECONDS = 600.0
+
+
+def months() -> pd.DataFrame:
+    """Five years of 300 studios."""
+    if ALPHA.exists():
+        return pd.read_csv(ALPHA)
+    generated = generate_months(GeneratorOptions(studios=STUDIOS))[list(HISTORY_COLUMNS)]
+    return generated.assign(month_year=generated["month_year"].dt.strftime("%Y-%m-%d"))
+
+
+class Live:
+    """A running `studio up`."""
+
+    def __init__(self, home: Path, port: int, process: subprocess.Popen[bytes]) -> None:
+        self.home = home
+        self._client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
+        self._process = process
+
+    def current(self) -> dict[str, Any]:
+        """What `/models/current` says; empty while nobody answers."""
+        assert self._process.poll() is None, "studio up has ended"
+        try:
+            answer = self._client.get("/api/v1/models/current")
+        except httpx.TransportError:
+            return {}
+        return answer.json() if answer.status_code == 200 else {}
+
+    def drop(self, name: str, table: pd.DataFrame) -> float:
+        """Put a file into the landing folder at once, and say when that was."""
+        landing = self.home / "landing"
+        landing.mkdir(parents=True, exist_ok=True)
+        hidden = landing / f".{name}.part"
+        table.to_csv(hidden, index=False)
+        hidden.replace(landing / name)
+        return time.monotonic()
+
+
+@contextmanager
+def live(home: Path, webhook: FakeWebhook) -> Iterator[Live]:
+    port, dagster_port = free_port(), free_port()
+    environment = {**os.environ, "STUDIO_HOME": str(home), "STUDIO_ALERT_WEBHOOK_URL": webhook.url}
+    command = [sys.executable, "-m", "studio_pipeline.cli", "up"]
+    with (
+        (home / "up.log").open("wb") as log,
+        subprocess.Popen(
+            [*command, "--port", str(port), "--dagster-port", str(dagster_port)],
+            env=environment,
+            cwd=home,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        try:
+            yield Live(home, port, process)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=60)
+
+
+def waited(condition: Callable[[], bool], what: str, since: float) -> float:
+    """Seconds from `since` until a condition held."""
+    while not condition():
+        assert time.monotonic() - since < PATIENCE_SECONDS, f"{what} did not happen"
+        time.sleep(0.2)
+    seconds = time.monotonic() - since
+    print(f"{what}: {seconds:.0f} s")
+    return seconds
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+def test_files_become_releases_and_bad_ones_alerts_with_no_hand_on_it(tmp_path: Path) -> None:
+    table = months()
+    *_, first, second, third = sorted(table["month_year"].unique())
+    of = {month: table[table["month_year"] == month] for month in (first, second, third)}
+    with fake_webhook() as webhook:
+        (tmp_path / "landing").mkdir()
+        table[table["month_year"] < first].to_csv(tmp_path / "landing" / "history.csv", index=False)
+        with live(tmp_path, webhook) as studio:
+            waited(lambda: bool(studio.current()), "first release served", time.monotonic())
+            begun = studio.drop("next.csv", of[first])
+            waited(lambda: studio.current().get("last_month") == first, "next month served", begun)
+
+            poisoned = of[second].assign(retention_rate=of[second]["retention_rate"] * 100)
+            refused_and_healed(studio, webhook, second, poisoned, of[second])
+
+            dear = of[third].assign(**{name: of[third][name] * 100 for name in MONEY})
+            refused_and_healed(studio, webhook, third, dear, of[third])
+
+
+def refused_and_healed(
+    studio: Live, webhook: FakeWebhook, month: str, poisoned: pd.DataFrame, right: pd.DataFrame
+) -> None:
+    """A poisoned file leads to an alert while the old release answers; its correction to a release."""
+    before, told = studio.current(), len(webhook.texts)
+    name = f"{month}.csv"
+    begun = studio.drop(name, poisoned)
+    waited(lambda: any("reject" in text for text in webhook.texts[told:]), f"alert of {month}", begun)
+    assert studio.current() == before
+    told = len(webhook.texts)
+    begun = studio.drop(name, right)
+    waited(lambda: studio.current().get("last_month") == month, f"corrected {month} served", begun)
+    assert studio.current()["version"] > before["version"]
+    waited(
+        lambda: any("recover" in text.lower() for text in webhook.texts[told:]), f"recovery of {month}", begun
+    )
