@@ -17,7 +17,11 @@ from studio_pipeline.assets import (
     registry,
     validated_data,
 )
-from studio_pipeline.automation.jobs import monthly_refresh, refresh_release
+from studio_pipeline.automation.alarm_sensor import drift_sensor
+from studio_pipeline.automation.freshness import with_freshness
+from studio_pipeline.automation.jobs import monitor_release, refresh_release
+from studio_pipeline.automation.landing_sensor import landing_folder
+from studio_pipeline.automation.schedules import daily_monitoring, monthly_refresh
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.resources.mlflow_tracking import MlflowTracking
 from studio_pipeline.resources.run_configuration import RunLock, configuration_resource, settings_resource
@@ -25,6 +29,7 @@ from studio_pipeline.resources.storage import FolderStorage
 from studio_pipeline.settings import Settings
 
 STAGES = [raw_data, validated_data, features, model_fits, ensemble, evaluation, registry]
+JOBS = [refresh_release, monitor_release]
 
 
 def build_definitions(
@@ -47,10 +52,11 @@ def build_definitions(
         "io_manager": FolderStorage(settings=read),
     }
     return dg.Definitions(
-        assets=dg.load_assets_from_modules(STAGES),
+        assets=with_freshness(dg.load_assets_from_modules(STAGES)),
         asset_checks=all_checks(),
-        jobs=[refresh_release],
-        schedules=[monthly_refresh],
+        jobs=JOBS,
+        schedules=[monthly_refresh, daily_monitoring],
+        sensors=[landing_folder, drift_sensor(JOBS)],
         resources={**defaults, **(resources or {})},
         # Another process a step would import everything again: ten times the time, nothing gained.
         executor=dg.in_process_executor,
