@@ -15,16 +15,17 @@ from studio_pipeline.assets import (
     model_fits,
     raw_data,
     registry,
+    tuning,
     validated_data,
 )
-from studio_pipeline.automation.jobs import monthly_refresh, refresh_release
+from studio_pipeline.automation.jobs import monthly_refresh, quarterly_tuning, refresh_release, tune_learners
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.resources.mlflow_tracking import MlflowTracking
 from studio_pipeline.resources.run_configuration import RunLock, configuration_resource, settings_resource
 from studio_pipeline.resources.storage import FolderStorage
 from studio_pipeline.settings import Settings
 
-STAGES = [raw_data, validated_data, features, model_fits, ensemble, evaluation, registry]
+STAGES = [raw_data, validated_data, features, tuning, model_fits, ensemble, evaluation, registry]
 
 
 def build_definitions(
@@ -49,8 +50,8 @@ def build_definitions(
     return dg.Definitions(
         assets=dg.load_assets_from_modules(STAGES),
         asset_checks=all_checks(),
-        jobs=[refresh_release],
-        schedules=[monthly_refresh],
+        jobs=[refresh_release, tune_learners],
+        schedules=[monthly_refresh, quarterly_tuning],
         resources={**defaults, **(resources or {})},
         # Another process a step would import everything again: ten times the time, nothing gained.
         executor=dg.in_process_executor,

@@ -281,9 +281,12 @@ def test_the_drawing_is_the_graph_without_short_cuts() -> None:
 
 
 def test_the_schedule_is_as_said() -> None:
-    (schedule,) = defs.get_repository_def().schedule_defs
-    assert f"the schedule `{schedule.name}`" in TEXT
-    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 6 3 * *", None)
+    schedules = defs.get_repository_def().schedule_defs
+    assert all(f"the schedule `{schedule.name}`" in TEXT for schedule in schedules)
+    assert all(schedule.execution_timezone is None for schedule in schedules)
+    crons = {schedule.name: schedule.cron_schedule for schedule in schedules}
+    assert crons["monthly_refresh"] == "0 6 3 * *"
+    assert crons["quarterly_tuning"] == "0 2 10 1,4,7,10 *"
 
 
 def test_every_column_is_described_with_its_unit() -> None:
