@@ -1,7 +1,5 @@
 """Hyperparameters of the learners, searched within a budget: not part of a refresh, used by the next one."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import dagster as dg
