@@ -16,11 +16,18 @@ from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.publishing.snapshots import data_version_of
 from studio_pipeline.tuning.decision import Gain, paired_gain
 from studio_pipeline.tuning.options import TuningOptions
-from studio_pipeline.tuning.prepared import FEWEST_FOLDS, PreparedFolds, prepare
+from studio_pipeline.tuning.prepared import PreparedFolds, prepare
 from studio_pipeline.tuning.result import TunedHyperparameters
 from studio_pipeline.tuning.search import Conditions, Objective, best_trial, ended, search, spent_seconds
 from studio_pipeline.tuning.spaces import Space, Values, space_of, values_in, with_values
-from studio_pipeline.tuning.studies import StudyKey, digest_of, open_storage, open_study, prune_studies
+from studio_pipeline.tuning.studies import (
+    FOLDER,
+    StudyKey,
+    digest_of,
+    open_storage,
+    open_study,
+    prune_studies,
+)
 from studio_pipeline.tuning.trials import importances_of, trials_table
 from studio_pipeline.tuning.verdicts import LearnerVerdict, Search, judge, unsearched
 
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
     import optuna
 
 TUNING_LOCK = "tuning.lock"
-"""Held in STUDIO_HOME by the one search that writes the studies."""
+"""Held by the one search that writes the studies."""
 
 SCHEME = 1
 """Number of the way in which losses are computed: studies of another one are not gone on with."""
@@ -77,28 +84,45 @@ def tune_learners(
         RunInProgressError: another search uses the studies.
         StorageError: the disk refused.
     """
-    with hold_lock(home, TUNING_LOCK):
-        folds = prepare(panel, configuration)
-        version = data_version_of(panel)
+    with hold_lock(home / FOLDER, TUNING_LOCK):
+        folds, version = prepare(panel, configuration), data_version_of(panel)
         if folds is None:
-            reason = f"there are too few months to search on some and decide on others ({FEWEST_FOLDS} folds)"
+            reason = "there are too few months to search on some of them and decide on others"
             return TunedHyperparameters.of([unsearched(name, reason) for name in LEARNERS], version)
-        tasks = [_Task(n, folds, configuration, space_of(n, configuration)) for n in LEARNERS]
-        digest = digest_of(SCHEME, version, configuration.model_dump(), [task.space for task in tasks])
-        storage = open_storage(home)
-        verdicts, studies, left = [], [], options.budget_seconds
-        for number, task in enumerate(tasks):
-            share = left / (len(tasks) - number)
-            study = open_study(storage, StudyKey(task.learner, digest))
-            conditions = Conditions(share, options.max_trials, configuration.seed, life)
-            verdicts.append(_tuned(task, study, conditions, options, (earlier or {}).get(task.learner)))
-            studies.append(study)
-            left = max(left - spent_seconds(study), 0.0)
-        prune_studies(storage, options.kept_studies)
-        names = [task.learner for task in tasks]
-        tables = [trials_table(name, study) for name, study in zip(names, studies, strict=True)]
-        shares = [importances_of(name, study) for name, study in zip(names, studies, strict=True)]
-        return TunedHyperparameters.of(verdicts, version, tables, shares)
+        return tune_prepared(folds, version, configuration, options, Place(home, life), earlier)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where studies are kept, and which run asks."""
+
+    home: Path
+    life: str
+
+
+def tune_prepared(
+    folds: PreparedFolds,
+    data_version: str,
+    configuration: ForecastingConfiguration,
+    options: TuningOptions,
+    place: Place,
+    earlier: Mapping[str, Values] | None = None,
+) -> TunedHyperparameters:
+    """`tune_learners` on rows that are laid out; `data_version` names what they were made from."""
+    tasks = [_Task(name, folds, configuration, space_of(name, configuration)) for name in LEARNERS]
+    digest = digest_of(SCHEME, data_version, configuration.model_dump(), [task.space for task in tasks])
+    storage = open_storage(place.home)
+    studies = {task.learner: open_study(storage, StudyKey(task.learner, digest)) for task in tasks}
+    verdicts, left = [], options.budget_seconds
+    for number, task in enumerate(tasks):
+        study, share = studies[task.learner], left / (len(tasks) - number)
+        conditions = Conditions(share, options.max_trials, configuration.seed, place.life)
+        verdicts.append(_tuned(task, study, conditions, options, (earlier or {}).get(task.learner)))
+        left = max(left - spent_seconds(study), 0.0)
+    prune_studies(storage, options.kept_studies)
+    tables = [trials_table(name, study) for name, study in studies.items()]
+    shares = [importances_of(name, study) for name, study in studies.items()]
+    return TunedHyperparameters.of(verdicts, data_version, tables, shares)
 
 
 def _tuned(

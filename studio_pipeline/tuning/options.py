@@ -20,7 +20,7 @@ class TuningOptions(BaseModel):
     least_gain: float = Field(
         0.005,
         ge=0,
-        lt=1,
+        le=0.5,
         description="Share of a learner's error that tuned values must save, beyond noise, to be used.",
     )
     kept_studies: int = Field(5, ge=1, le=1_000, description="Studies that are kept, the latest ones.")
