@@ -73,8 +73,12 @@ def read_configuration(
         configuration = _validate(_merge(from_file, overrides), "The run config")
     if home is None or not configuration.tuning.use_tuned:
         return configuration
-    tuned = {"forecasting": dict(read_tuned_values(home).values)}
-    merged = _validate(_merge(_merge(tuned, from_file), overrides or {}), "The tuned hyperparameters")
+    tuned = read_tuned_values(home).values
+    if not tuned:
+        return configuration
+    merged = _validate(
+        _merge(_merge({"forecasting": tuned}, from_file), overrides or {}), "The tuned hyperparameters"
+    )
     merged._untuned = configuration.forecasting
     return merged
 

@@ -19,15 +19,16 @@ from studio_pipeline.tuning.tables import VERDICT_COLUMNS, verdict_table
 from studio_pipeline_tests.forecasting.fleets import CONFIGURATION, generated_panel
 from studio_pipeline_tests.tuning.planted import BAD_DEFAULTS, planted_folds, without_names
 
-OPTIONS = TuningOptions(budget_seconds=120, max_trials=8)
+OPTIONS = TuningOptions(budget_seconds=300, max_trials=6)
 
 
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> TunedHyperparameters:
     place = Place(tmp_path_factory.mktemp("home"), "first")
-    return tune_prepared(planted_folds(0.8, 1), "d", without_names(BAD_DEFAULTS), OPTIONS, place)
+    return tune_prepared(planted_folds(0.8, 1, 10), "d", without_names(BAD_DEFAULTS), OPTIONS, place)
 
 
+@pytest.mark.slow
 def test_timid_defaults_are_beaten(tuned: TunedHyperparameters) -> None:
     assert set(tuned.values) == set(LEARNERS)
     for verdict in tuned.verdicts:
@@ -37,13 +38,15 @@ def test_timid_defaults_are_beaten(tuned: TunedHyperparameters) -> None:
         assert "is tuned" in verdict.reason
 
 
+@pytest.mark.slow
 def test_in_pure_noise_the_defaults_stay(tmp_path: Path) -> None:
-    noise = planted_folds(0.0, 2)
+    noise = planted_folds(0.0, 2, 10)
     found = tune_prepared(noise, "d", ForecastingConfiguration(), OPTIONS, Place(tmp_path, "first"))
     assert found.values == {}
     assert all("keeps its defaults" in verdict.reason for verdict in found.verdicts)
 
 
+@pytest.mark.slow
 def test_what_is_stored_is_read_back(tuned: TunedHyperparameters, tmp_path: Path) -> None:
     tuned.write(tmp_path)
     again = TunedHyperparameters.read(tmp_path)
@@ -89,6 +92,7 @@ def test_a_short_panel_keeps_the_defaults_and_says_why(tmp_path: Path) -> None:
     assert TunedHyperparameters.read(tmp_path).verdicts == found.verdicts
 
 
+@pytest.mark.slow
 def test_the_search_sees_no_month_after_the_moment_of_decision() -> None:
     panel = generated_panel()
     folds = prepare(panel, CONFIGURATION)

@@ -30,8 +30,9 @@ def tried(study: optuna.Study) -> list[tuple[dict[str, float], str]]:
 
 
 @pytest.fixture
-def storage(tmp_path: Path) -> optuna.storages.BaseStorage:
-    return open_storage(tmp_path)
+def storage() -> optuna.storages.BaseStorage:
+    """As good as a file where nothing is killed, and quicker."""
+    return optuna.storages.InMemoryStorage()
 
 
 def test_it_finds_what_is_better_than_the_start(storage: optuna.storages.BaseStorage) -> None:
@@ -47,13 +48,13 @@ def test_it_finds_what_is_better_than_the_start(storage: optuna.storages.BaseSto
 
 def test_it_goes_on_as_if_it_had_not_been_stopped(tmp_path: Path) -> None:
     whole = open_study(open_storage(tmp_path / "whole"), KEY)
-    search(whole, Objective(bowl, 2), SPACE, [START], conditions(24))
+    search(whole, Objective(bowl, 2), SPACE, [START], conditions(18))
     halves = open_storage(tmp_path / "halves")
     search(open_study(halves, KEY), Objective(bowl, 2), SPACE, [START], conditions(13))
     # What a kill leaves: a trial that was asked for and never told.
     open_study(halves, KEY).ask()
     again = open_study(open_storage(tmp_path / "halves"), KEY)
-    search(again, Objective(bowl, 2), SPACE, [START], conditions(24, "second"))
+    search(again, Objective(bowl, 2), SPACE, [START], conditions(18, "second"))
     assert tried(again) == tried(whole)
     assert {trial.user_attrs["life"] for trial in ended(again)} == {"first", "second"}
     assert {trial.state.name for trial in again.trials} == {"COMPLETE", "PRUNED", "FAIL"}
@@ -109,7 +110,8 @@ def test_losses_that_are_no_number_are_bad_ones(storage: optuna.storages.BaseSto
     assert best.params["depth"] <= 4
 
 
-def test_only_the_latest_studies_are_kept(storage: optuna.storages.BaseStorage) -> None:
+def test_only_the_latest_studies_are_kept(tmp_path: Path) -> None:
+    storage = open_storage(tmp_path)
     for digest in ("1" * 16, "2" * 16, "3" * 16):
         for learner in ("xgboost", "random_forest"):
             open_study(storage, StudyKey(learner, digest))
