@@ -57,6 +57,7 @@ def test_what_is_stored_is_read_back(tuned: TunedHyperparameters, tmp_path: Path
     assert search_history(again.trials).startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_an_earlier_result_is_tried_next(tmp_path: Path) -> None:
     earlier = {"xgboost": {"max_depth": 5, "l2": 17.0}}
     place = Place(tmp_path, "first")
