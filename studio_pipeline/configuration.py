@@ -1,6 +1,7 @@
-"""What the model and its checks do, as one typed object: defaults in the classes, one YAML file over them.
+"""What the model and its checks do, as one typed object: defaults in the classes, tuned hyperparameters
+over them, one YAML file over these.
 
-Dagster's run config overrides both (`resources/run_configuration.py`).
+Dagster's run config overrides all (`resources/run_configuration.py`).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
 from studio_pipeline.errors import SettingsError
 from studio_pipeline.evaluation.promotion import PromotionRules
@@ -18,6 +19,8 @@ from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
 from studio_pipeline.panel.generator.options import GeneratorOptions
 from studio_pipeline.panel.limits import ValidationLimits
 from studio_pipeline.planning.plan_configuration import PlanningConfiguration
+from studio_pipeline.tuning.options import TuningOptions
+from studio_pipeline.tuning.values import read_tuned_values
 
 
 class Configuration(BaseModel):
@@ -29,6 +32,7 @@ class Configuration(BaseModel):
         forecasting: the core, the learners, the weights and the intervals.
         promotion: when a new model takes the place of the published one.
         planning: what plans cost, how long changes take and how far levers may move.
+        tuning: how hyperparameters of the learners are searched, and whether what was found is used.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,22 +42,45 @@ class Configuration(BaseModel):
     forecasting: ForecastingConfiguration = ForecastingConfiguration()
     promotion: PromotionRules = PromotionRules()
     planning: PlanningConfiguration = PlanningConfiguration()
+    tuning: TuningOptions = TuningOptions()
+
+    _untuned: ForecastingConfiguration | None = PrivateAttr(None)
+
+    @property
+    def untuned(self) -> ForecastingConfiguration:
+        """`forecasting` as it would be without tuned hyperparameters."""
+        return self._untuned or self.forecasting
 
 
-def read_configuration(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Configuration:
-    """The typed defaults, under the YAML of `path`, under `overrides`.
+def read_configuration(
+    path: Path | None, overrides: Mapping[str, Any] | None = None, home: Path | None = None
+) -> Configuration:
+    """The typed defaults, under the tuned values of `home`, under the YAML of `path`, under `overrides`.
 
     Args:
         path: a YAML file, or None for the defaults.
         overrides: nested fields; a None in it overrides nothing.
+        home: STUDIO_HOME, whose tuned hyperparameters are used unless `tuning.use_tuned` is false; None for
+            none of them.
 
     Raises:
-        SettingsError: the file can't be read, or a field is unknown or out of its range.
+        SettingsError: the file can't be read, a field is unknown or out of its range, or the tuned
+            hyperparameters are corrupt.
     """
     from_file = {} if path is None else _read_yaml(path)
-    where = "The run config" if path is None else str(path)
-    configuration = _validate(from_file, where)
-    return configuration if not overrides else _validate(_merge(from_file, overrides), "The run config")
+    configuration = _validate(from_file, "The run config" if path is None else str(path))
+    if overrides:
+        configuration = _validate(_merge(from_file, overrides), "The run config")
+    if home is None or not configuration.tuning.use_tuned:
+        return configuration
+    tuned = read_tuned_values(home).values
+    if not tuned:
+        return configuration
+    merged = _validate(
+        _merge(_merge({"forecasting": tuned}, from_file), overrides or {}), "The tuned hyperparameters"
+    )
+    merged._untuned = configuration.forecasting
+    return merged
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -15,21 +15,24 @@ from studio_pipeline.assets import (
     model_fits,
     raw_data,
     registry,
+    tuning,
     validated_data,
 )
 from studio_pipeline.automation.alarm_sensor import drift_sensor
 from studio_pipeline.automation.freshness import with_freshness
-from studio_pipeline.automation.jobs import monitor_release, refresh_release
+from studio_pipeline.automation.jobs import monitor_release, refresh_release, tune_learners
 from studio_pipeline.automation.landing_sensor import landing_folder
-from studio_pipeline.automation.schedules import daily_monitoring, monthly_refresh
+from studio_pipeline.automation.schedules import daily_monitoring, monthly_refresh, quarterly_tuning
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.resources.mlflow_tracking import MlflowTracking
 from studio_pipeline.resources.run_configuration import RunLock, configuration_resource, settings_resource
 from studio_pipeline.resources.storage import FolderStorage
 from studio_pipeline.settings import Settings
+from studio_pipeline.tuning.values import ASSET as TUNED
 
-STAGES = [raw_data, validated_data, features, model_fits, ensemble, evaluation, registry]
-JOBS = [refresh_release, monitor_release]
+STAGES = [raw_data, validated_data, features, tuning, model_fits, ensemble, evaluation, registry]
+JOBS = [refresh_release, monitor_release, tune_learners]
+SCHEDULES = [monthly_refresh, daily_monitoring, quarterly_tuning]
 
 
 def build_definitions(
@@ -52,10 +55,10 @@ def build_definitions(
         "io_manager": FolderStorage(settings=read),
     }
     return dg.Definitions(
-        assets=with_freshness(dg.load_assets_from_modules(STAGES)),
+        assets=with_freshness(dg.load_assets_from_modules(STAGES), without=frozenset({TUNED})),
         asset_checks=all_checks(),
         jobs=JOBS,
-        schedules=[monthly_refresh, daily_monitoring],
+        schedules=SCHEDULES,
         sensors=[landing_folder, drift_sensor(JOBS)],
         resources={**defaults, **(resources or {})},
         # Another process a step would import everything again: ten times the time, nothing gained.

@@ -22,7 +22,13 @@ STAGES = {
     "raw_data": ["raw_studio_months"],
     "validated_data": ["rejected_rows", "validated_studio_months"],
     "features": ["studio_features"],
-    "model_fits": ["lightgbm_fit", "random_forest_fit", "stock_and_flow_fit", "xgboost_fit"],
+    "model_fits": [
+        "lightgbm_fit",
+        "random_forest_fit",
+        "stock_and_flow_fit",
+        "tuned_hyperparameters",
+        "xgboost_fit",
+    ],
     "ensemble": ["ensemble_weights"],
     "evaluation": ["evaluation_report", "lever_effects_against_truth", "lever_sweep"],
     "registry": ["registered_model", "studio_forecasts"],
@@ -86,6 +92,14 @@ def test_blocking_checks_come_before_what_they_guard() -> None:
     }
     assert set(keys) == golden
     assert ("validated_studio_months", "few_rows_rejected") in keys
+
+
+def test_a_refresh_holds_every_asset_but_the_tuning() -> None:
+    all_keys = defs.resolve_asset_graph().get_all_asset_keys()
+    refresh = defs.resolve_job_def("refresh_release").asset_layer.executable_asset_keys
+    tuning = defs.resolve_job_def("tune_learners").asset_layer.executable_asset_keys
+    assert {key.to_user_string() for key in all_keys - refresh} == {"tuned_hyperparameters"}
+    assert {key.to_user_string() for key in tuning} == {"tuned_hyperparameters"}
 
 
 def test_importing_reads_and_writes_nothing(tmp_path: Path) -> None:

@@ -289,6 +289,9 @@ def test_the_automation_is_as_said() -> None:
     assert "| `monthly_refresh`, on the third at 6:00 UTC |" in TEXT
     assert schedules["daily_monitoring"] == "0 5 * * *"
     assert "| `daily_monitoring`, at 5:00 UTC |" in TEXT
+    assert schedules["quarterly_tuning"] == "0 2 10 1,4,7,10 *"
+    assert "the schedule `quarterly_tuning`" in TEXT
+    assert all(schedule.execution_timezone is None for schedule in repository.schedule_defs)
     sensors = {sensor.name: sensor.minimum_interval_seconds for sensor in repository.sensor_defs}
     assert (sensors["landing_folder"], sensors["drift_or_error"]) == (5, 60)
     assert "| `landing_folder`, every 5 seconds |" in TEXT

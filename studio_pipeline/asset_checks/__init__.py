@@ -14,10 +14,11 @@ from studio_pipeline.asset_checks import (
     model_fits,
     raw_data,
     registry,
+    tuning,
     validated_data,
 )
 
-STAGES = (raw_data, validated_data, features, model_fits, ensemble, evaluation, registry)
+STAGES = (raw_data, validated_data, features, tuning, model_fits, ensemble, evaluation, registry)
 
 
 def all_checks() -> list[dg.AssetChecksDefinition]:

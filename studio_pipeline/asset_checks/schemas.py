@@ -6,6 +6,7 @@ import numpy as np
 import pandera.pandas as pa
 
 from studio_pipeline.forecasting.feature_store import FEATURES
+from studio_pipeline.forecasting.learners import LEARNERS
 
 MONTH = "datetime64[ns]"
 SHARE = pa.Check.in_range(0, 1)
@@ -48,6 +49,22 @@ IMPORTANCES = pa.DataFrameSchema(
     },
     unique=["learner", "target", "feature"],
     name="importances",
+)
+
+TRIALS = pa.DataFrameSchema(
+    {
+        "learner": pa.Column(str, pa.Check.isin(LEARNERS)),
+        "trial": pa.Column(float, pa.Check.ge(0), coerce=True),
+        "state": pa.Column(str, pa.Check.isin(["complete", "given up"])),
+        "loss": pa.Column(float, [pa.Check.ge(0), _finite_or_missing()], nullable=True),
+        "best_so_far": pa.Column(float, [pa.Check.ge(0), _finite_or_missing()], nullable=True),
+        "seconds": pa.Column(float, pa.Check.ge(0)),
+        "run": pa.Column(str),
+        "values": pa.Column(str),
+    },
+    unique=["learner", "trial"],
+    strict=True,
+    name="trials",
 )
 
 WEIGHTS = pa.DataFrameSchema(

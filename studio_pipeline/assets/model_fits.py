@@ -27,6 +27,8 @@ from studio_pipeline.forecasting.learners import LearnerFit, LearnerName
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.resources.mlflow_tracking import Entry, MlflowTracking, flat_parameters
+from studio_pipeline.tuning.origins import ORIGIN_COLUMNS, origin_in_words, origin_table
+from studio_pipeline.tuning.values import ASSET as TUNED
 
 GROUP = "model_fits"
 MOST_FACTORS = 600
@@ -78,6 +80,8 @@ def learner_asset(learner: LearnerName) -> dg.AssetsDefinition:
         owners=OWNERS,
         tags={"stage": GROUP},
         code_version="1",
+        # They come in through the configuration; the fits do not wait for a search that never was.
+        deps=[TUNED],
     )
     def learner_fit(
         validated_studio_months: pd.DataFrame,
@@ -89,7 +93,7 @@ def learner_asset(learner: LearnerName) -> dg.AssetsDefinition:
         panel = panel_from_frame(validated_studio_months)
         fit = fit_learner(learner, panel, studio_features, stock_and_flow_fit, configuration.forecasting)
         mlflow.log(_entry(fit, learner, configuration))
-        return object_result(fit, _metadata(fit))
+        return object_result(fit, _metadata(fit) | origin_metadata(configuration, learner))
 
     return learner_fit
 
@@ -117,6 +121,15 @@ def _metadata(fit: LearnerFit) -> dict[str, Any]:
         ),
         "importances": rows_metadata(fit.importances),
         **picture("importances_figure", feature_importances(fit.importances)),
+    }
+
+
+def origin_metadata(configuration: Configuration, learner: LearnerName) -> dict[str, Any]:
+    """Where the hyperparameters of a fit come from."""
+    table = origin_table(configuration.forecasting, configuration.untuned, learner)
+    return {
+        "hyperparameters_from": origin_in_words(table),
+        "hyperparameters": rows_metadata(table, ORIGIN_COLUMNS),
     }
 
 

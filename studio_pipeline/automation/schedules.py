@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from studio_pipeline.automation.jobs import REFRESH_RELEASE, monitor_release, refresh_release
+from studio_pipeline.automation.jobs import REFRESH_RELEASE, monitor_release, refresh_release, tune_learners
 from studio_pipeline.automation.monthly_decision import decide_monthly
 from studio_pipeline.automation.run_history import attempts_of
 from studio_pipeline.automation.tags import run_tags
@@ -53,3 +53,12 @@ def daily_monitoring() -> Any:
     """Ask for the monitoring assets and their checks."""
     reason = "Daily monitoring: forecasts meet the months that have arrived, and drift is tested."
     return dg.RunRequest(tags=run_tags("schedule", reason))
+
+
+quarterly_tuning = dg.ScheduleDefinition(
+    name="quarterly_tuning",
+    job=tune_learners,
+    cron_schedule="0 2 10 1,4,7,10 *",
+    description="On the tenth of each quarter's first month, in the night.",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)

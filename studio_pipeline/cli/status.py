@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from studio_pipeline.cli.wording import as_called, indented
-from studio_pipeline.errors import NoReleaseError
+from studio_pipeline.errors import NoReleaseError, SettingsError
+
+if TYPE_CHECKING:
+    from studio_pipeline.settings import Settings
 
 FAILED = 1
 
@@ -31,6 +35,7 @@ def command() -> None:
         click.echo(f"  model       {release.model_version}")
         click.echo(f"  data        {release.data_version}, from {origin}, until {release.last_month:%Y-%m}")
         click.echo(f"  good        {_quality(dict(release.metrics))}")
+        click.echo(f"  tuning      {_tuning(settings)}")
     _tell_last_run(settings.home)
 
 
@@ -43,6 +48,24 @@ def _quality(metrics: dict[str, float]) -> str:
     coverage = metrics.get("revenue_coverage_90_1-12")
     intervals = [] if coverage is None else [f"90 % intervals hold {coverage:.0%}"]
     return "; ".join([*shown, *intervals]) or "not evaluated"
+
+
+def _tuning(settings: Settings) -> str:
+    """Where the hyperparameters of the next run come from."""
+    from studio_pipeline.configuration import read_configuration
+    from studio_pipeline.evaluation.candidates import LABELS
+    from studio_pipeline.tuning.values import read_tuned_values
+
+    try:
+        if not read_configuration(settings.config).tuning.use_tuned:
+            return "tuned hyperparameters are not used (tuning.use_tuned is false)"
+        stored = read_tuned_values(settings.home)
+    except SettingsError as error:
+        return f"{error.what} {error.remedy}"
+    if not stored.created_at:
+        return "the learners were never tuned: defaults, and what is configured"
+    names = " and ".join(LABELS[learner] for learner in stored.values) or "no learner"
+    return f"{names} tuned by the search of {stored.created_at[:10]}; else defaults, and what is configured"
 
 
 def _tell_last_run(home: Path) -> None:

@@ -57,21 +57,21 @@ def fit_learner(
         states = fold_states(panel, fold, parameters)
         seen = panel.until(fold.cutoff)
         studios = backtest_studios(panel, configuration)
-        origins = origins_between(seen, _first_origin(fold.cutoff), fold.cutoff - 1, studios)
-        rows = _rows(seen, laid_out, states, origins, configuration)
+        origins = origins_between(seen, first_origin(fold.cutoff), fold.cutoff - 1, studios)
+        rows = rows_to_learn(seen, laid_out, states, origins, configuration)
         models = _fit_targets(learner, rows, configuration)
         here = core.out_of_fold.fold == number
         asked = Origins(core.out_of_fold.origins.rows[here], core.out_of_fold.origins.columns[here])
-        asked_rows = _free_rows(laid_out, states, asked)
+        asked_rows = free_rows(laid_out, states, asked)
         levels = trailing_levels(states.panel, asked)
         levers = known_levers(panel, asked, MAX_HORIZON_MONTHS)
         for found, given in ((free, {}), (known, levers)):
-            corrections = _corrections(models, rows.sizes, with_given(asked_rows, levels, given), given)
+            corrections = corrections_of(models, rows.sizes, with_given(asked_rows, levels, given), given)
             for target, correction in corrections.items():
                 found[target][here] = correction
     states = core_states(panel, core.parameters)
-    origins = origins_between(panel, _first_origin(panel.n_months - 1), panel.n_months - 2)
-    rows = _rows(panel, laid_out, states, origins, configuration)
+    origins = origins_between(panel, first_origin(panel.n_months - 1), panel.n_months - 2)
+    rows = rows_to_learn(panel, laid_out, states, origins, configuration)
     models = _fit_targets(learner, rows, configuration)
     return LearnerFit(
         learner,
@@ -84,7 +84,7 @@ def fit_learner(
     )
 
 
-def _free_rows(features: FloatArray, states: CoreStates, origins: Origins) -> RowArray:
+def free_rows(features: FloatArray, states: CoreStates, origins: Origins) -> RowArray:
     """(N, 12, F) rows of N origins, every lever free."""
     rows, columns = origins.rows, origins.columns
     paths = project_core(states, rows, columns, MAX_HORIZON_MONTHS)
@@ -93,7 +93,7 @@ def _free_rows(features: FloatArray, states: CoreStates, origins: Origins) -> Ro
     return x.reshape(len(origins), MAX_HORIZON_MONTHS, len(ROW_FEATURES))
 
 
-def _corrections(
+def corrections_of(
     models: Mapping[str, FittedLearner],
     sizes: Mapping[str, CorrectionSizes],
     rows: RowArray,
@@ -108,20 +108,21 @@ def _corrections(
     return found
 
 
-def _first_origin(cutoff: int) -> int:
+def first_origin(cutoff: int) -> int:
     """First origin to learn from: one with as long a past as those that will be asked about, as far as there
     are months. What the core misses after its first few months is no guide to what it misses later.
     """
     return max(_FEWEST_MONTHS_BEFORE, min(_MONTHS_BEFORE, cutoff // 2))
 
 
-def _rows(
+def rows_to_learn(
     panel: StudioPanel,
     features: FloatArray,
     states: CoreStates,
     origins: Origins,
     configuration: ForecastingConfiguration,
 ) -> LearningRows:
+    """The rows that a fit may learn from: at most `max_training_rows` of the origins, drawn by the seed."""
     rng = np.random.default_rng(configuration.seed)
     return learning_rows(panel, features, states, origins, configuration.backtest.max_training_rows, rng)
 
@@ -130,27 +131,31 @@ def _fit_targets(
     learner: LearnerName, rows: LearningRows, configuration: ForecastingConfiguration
 ) -> dict[str, FittedLearner]:
     """Target to fitted model; a target with too few rows, or that never misses, is left out."""
-    asked = {}
-    for k, target in enumerate(TARGETS):
-        known = np.isfinite(rows.corrections[:, k])
-        y = rows.corrections[known, k].astype(np.float32)
-        if known.sum() >= _FEWEST_ROWS and y.std() > 0:
-            asked[target] = (rows.features[known], y)
+    asked = {target: learnt for target in TARGETS if (learnt := rows_of_target(rows, target))}
     # One thread a target: the libraries' own threads wait for each other wherever the machine has other work.
     fitted = Parallel(n_jobs=-1, prefer="threads")(
-        delayed(_fit_one)(learner, x, y, monotone_signs(ROW_FEATURES, target), configuration)
+        delayed(fit_target)(learner, x, y, monotone_signs(ROW_FEATURES, target), configuration)
         for target, (x, y) in asked.items()
     )
     return dict(zip(asked, fitted, strict=True))
 
 
-def _fit_one(
+def rows_of_target(rows: LearningRows, target: str) -> tuple[RowArray, RowArray] | None:
+    """(R, F) rows and (R,) corrections of one target; None where there are too few, or all are the same."""
+    corrections = rows.corrections[:, TARGETS.index(target)]
+    known = np.isfinite(corrections)
+    y = corrections[known].astype(np.float32)
+    return (rows.features[known], y) if known.sum() >= _FEWEST_ROWS and y.std() > 0 else None
+
+
+def fit_target(
     learner: LearnerName,
     x: RowArray,
     y: RowArray,
     signs: tuple[int, ...],
     configuration: ForecastingConfiguration,
 ) -> FittedLearner:
+    """Fits one learner of one target to (R,) corrections of (R, F) rows, monotone by `signs`."""
     # Each library takes seconds to import: only the one asked for is.
     if learner == "xgboost":
         from studio_pipeline.forecasting.xgboost_learner import fit_xgboost

@@ -8,6 +8,9 @@ from pathlib import Path
 from studio_pipeline.errors import ReleaseError
 from studio_pipeline.publishing.folders import sweep_unfinished
 
+ASSET_POINTER = "current"
+"""File beside the versions of an asset that names the latest of them."""
+
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -19,6 +22,11 @@ def models_folder(home: Path) -> Path:
 def snapshots_folder(home: Path) -> Path:
     """Folder of the panel snapshots, one a data version."""
     return home / "data"
+
+
+def asset_folder(home: Path, name: str) -> Path:
+    """Folder of all versions of an asset."""
+    return home / "assets" / name
 
 
 def model_folder(home: Path, model_version: str) -> Path:

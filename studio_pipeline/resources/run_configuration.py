@@ -1,9 +1,10 @@
-"""What every run begins with: settings, the lock of their home, and run config over YAML over defaults."""
+"""What every run begins with: settings, the lock of their home, and run config over YAML
+over tuned hyperparameters over defaults."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import NoneType
 from typing import Any, Union, get_args, get_origin
@@ -18,6 +19,9 @@ from studio_pipeline.settings import Settings, read_settings
 
 RunLock = Callable[[Path], AbstractContextManager[None]]
 """Held by a run on a STUDIO_HOME from its first resource to its last."""
+
+LOCK_TAG = "studio/lock"
+"""Run tag `none`: the run writes nothing that another run reads or writes, and goes on beside it."""
 
 PLAIN_TYPES = (bool, int, float, str)
 
@@ -56,7 +60,7 @@ def settings_resource(
     """The settings, read when a run starts unless they are given; the run holds the lock of their home.
 
     Everything that reads or writes STUDIO_HOME depends on this resource, so a second run fails before it does
-    anything. Outside a run, where one only looks at an asset, nothing is locked.
+    anything. Outside a run, where one only looks at an asset, nothing is locked; nor by a run of `LOCK_TAG`.
     A run has one thread of BLAS.
     """
 
@@ -67,11 +71,12 @@ def settings_resource(
         given = settings or read_settings()
         run_id = context.run.run_id if context.run else None
         # Dagster asks again for each resource that holds this one; the first to ask is the last to let go.
-        if run_id is None or run_id in runs_inside:
+        if context.run is None or run_id is None or run_id in runs_inside:
             yield given
             return
         # A run's matrices are small and many: threads of BLAS wait for each other longer than they work.
-        with run_lock(given.home), threadpool_limits(limits=1, user_api="blas"):
+        lock = nullcontext() if context.run.tags.get(LOCK_TAG) == "none" else run_lock(given.home)
+        with lock, threadpool_limits(limits=1, user_api="blas"):
             runs_inside.add(run_id)
             try:
                 yield given
@@ -82,11 +87,13 @@ def settings_resource(
 
 
 def configuration_resource() -> dg.ResourceDefinition:
-    """The configuration: run config over the YAML of STUDIO_CONFIG over the typed defaults."""
+    """The configuration: run config over the YAML of STUDIO_CONFIG over tuned hyperparameters over the
+    typed defaults.
+    """
 
     def read(context: dg.InitResourceContext) -> Configuration:
         settings: Settings = context.resources.settings
-        return read_configuration(settings.config, context.resource_config)
+        return read_configuration(settings.config, context.resource_config, settings.home)
 
     return dg.ResourceDefinition(
         read,

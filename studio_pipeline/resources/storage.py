@@ -12,11 +12,12 @@ import pandas as pd
 
 from studio_pipeline.errors import StorageError
 from studio_pipeline.publishing.folders import verify_folder, write_once
+from studio_pipeline.publishing.layout import ASSET_POINTER as POINTER
+from studio_pipeline.publishing.layout import asset_folder
 from studio_pipeline.publishing.storage import replace_file
 from studio_pipeline.settings import Settings
 
 TABLE = "table.parquet"
-POINTER = "current"
 
 
 class FolderStorage(dg.ConfigurableIOManager):
@@ -26,7 +27,7 @@ class FolderStorage(dg.ConfigurableIOManager):
 
     def folder_of(self, asset_key: dg.AssetKey) -> Path:
         """Where the versions of an asset stand."""
-        return self.settings.home / "assets" / asset_key.path[-1]
+        return asset_folder(self.settings.home, asset_key.path[-1])
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write one version under a temporary name, rename it, then move the pointer."""

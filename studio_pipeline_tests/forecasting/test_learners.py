@@ -16,7 +16,7 @@ from studio_pipeline.forecasting.core_fit import CoreFit
 from studio_pipeline.forecasting.feature_store import feature_frame
 from studio_pipeline.forecasting.forecaster import Forecaster
 from studio_pipeline.forecasting.given_features import monotone_signs
-from studio_pipeline.forecasting.learner_fitting import _fit_one, fit_learner
+from studio_pipeline.forecasting.learner_fitting import fit_learner, fit_target
 from studio_pipeline.forecasting.learners import FittedLearner, LearnerFit, LearnerName
 from studio_pipeline.forecasting.learning_rows import ROW_FEATURES, RowArray
 from studio_pipeline.forecasting.model import StudioModel
@@ -51,7 +51,7 @@ def made_up_rows(seed: int, n: int = 3000) -> tuple[RowArray, RowArray]:
 def fitted() -> dict[LearnerName, FittedLearner]:
     x, y = made_up_rows(1)
     signs = monotone_signs(ROW_FEATURES, "members")
-    return {learner: _fit_one(learner, x, y, signs, CONFIGURATION) for learner in LEARNERS}
+    return {learner: fit_target(learner, x, y, signs, CONFIGURATION) for learner in LEARNERS}
 
 
 def with_unknowns(rows: RowArray, seed: int) -> RowArray:
@@ -118,8 +118,8 @@ def test_corrections_follow_a_lever_in_the_direction_that_is_known(learner: Lear
     x, y = made_up_rows(5)
     x[:, signed] = np.random.default_rng(5).normal(0, 1, (len(x), len(signed)))
     against = y - 0.5 * (x[:, signed] * np.take(signs, signed)).sum(1)
-    model = _fit_one(learner, x, against.astype(np.float32), signs, CONFIGURATION)
-    free = _fit_one(learner, x, against.astype(np.float32), (0,) * x.shape[1], CONFIGURATION)
+    model = fit_target(learner, x, against.astype(np.float32), signs, CONFIGURATION)
+    free = fit_target(learner, x, against.astype(np.float32), (0,) * x.shape[1], CONFIGURATION)
     rows, _ = made_up_rows(6, 200)
     undone = 0
     for feature in signed:

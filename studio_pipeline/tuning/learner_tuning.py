@@ -1,0 +1,161 @@
+"""All learners one after the other: search on earlier folds, put to the test on the last one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.learners import LEARNERS, LearnerName
+from studio_pipeline.panel.arrays import StudioPanel
+from studio_pipeline.publishing.locks import hold_lock
+from studio_pipeline.publishing.snapshots import data_version_of
+from studio_pipeline.tuning.decision import Gain, paired_gain
+from studio_pipeline.tuning.options import TuningOptions
+from studio_pipeline.tuning.prepared import PreparedFolds, prepare
+from studio_pipeline.tuning.result import TunedHyperparameters
+from studio_pipeline.tuning.search import Conditions, Objective, best_trial, ended, search, spent_seconds
+from studio_pipeline.tuning.spaces import Space, Values, space_of, values_in, with_values
+from studio_pipeline.tuning.studies import (
+    FOLDER,
+    StudyKey,
+    digest_of,
+    open_storage,
+    open_study,
+    prune_studies,
+)
+from studio_pipeline.tuning.trials import importances_of, trials_table
+from studio_pipeline.tuning.verdicts import LearnerVerdict, Search, judge, unsearched
+
+if TYPE_CHECKING:
+    import optuna
+
+TUNING_LOCK = "tuning.lock"
+"""Held by the one search that writes the studies."""
+
+SCHEME = 1
+"""Number of the way in which losses are computed: studies of another one are not gone on with."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One learner, what it is searched on, and from where."""
+
+    learner: LearnerName
+    folds: PreparedFolds
+    configuration: ForecastingConfiguration
+    space: Space
+
+    @property
+    def defaults(self) -> dict[str, float]:
+        """The values that are to be beaten."""
+        return values_in(self.space, getattr(self.configuration, self.learner).model_dump())
+
+    def loss(self, values: Values, fold: int) -> float:
+        """Addend of a fold to the error as a share of the core's."""
+        configuration = with_values(self.configuration, self.learner, values)
+        whole = sum(float(np.nansum(f.core_losses())) for f in self.folds.search)
+        return float(np.nansum(self.folds.search[fold].losses(self.learner, configuration))) / whole
+
+
+def tune_learners(
+    panel: StudioPanel,
+    configuration: ForecastingConfiguration,
+    options: TuningOptions,
+    home: Path,
+    life: str,
+    earlier: Mapping[str, Values] | None = None,
+) -> TunedHyperparameters:
+    """Search every learner within the budget, and keep what beats the defaults beyond noise.
+
+    Args:
+        panel: all months.
+        configuration: defaults, without tuned values; fields that it sets by name are not searched.
+        options: limits.
+        home: STUDIO_HOME, which keeps the studies.
+        life: names the run in the table of trials.
+        earlier: learner to values of an earlier result, tried right after the defaults.
+
+    Raises:
+        RunInProgressError: another search uses the studies.
+        StorageError: the disk refused.
+    """
+    with hold_lock(home / FOLDER, TUNING_LOCK):
+        folds, version = prepare(panel, configuration), data_version_of(panel)
+        if folds is None:
+            reason = "there are too few months to search on some of them and decide on others"
+            return TunedHyperparameters.of([unsearched(name, reason) for name in LEARNERS], version)
+        return tune_prepared(folds, version, configuration, options, Place(home, life), earlier)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where studies are kept, and which run asks."""
+
+    home: Path
+    life: str
+
+
+def tune_prepared(
+    folds: PreparedFolds,
+    data_version: str,
+    configuration: ForecastingConfiguration,
+    options: TuningOptions,
+    place: Place,
+    earlier: Mapping[str, Values] | None = None,
+) -> TunedHyperparameters:
+    """`tune_learners` on rows that are laid out; `data_version` names what they were made from."""
+    tasks = [_Task(name, folds, configuration, space_of(name, configuration)) for name in LEARNERS]
+    digest = digest_of(SCHEME, data_version, configuration.model_dump(), [task.space for task in tasks])
+    storage = open_storage(place.home)
+    studies = {task.learner: open_study(storage, StudyKey(task.learner, digest)) for task in tasks}
+    verdicts, left = [], options.budget_seconds
+    for number, task in enumerate(tasks):
+        study, share = studies[task.learner], left / (len(tasks) - number)
+        conditions = Conditions(share, options.max_trials, configuration.seed, place.life)
+        verdicts.append(_tuned(task, study, conditions, options, (earlier or {}).get(task.learner)))
+        left = max(left - spent_seconds(study), 0.0)
+    prune_studies(storage, options.kept_studies)
+    tables = [trials_table(name, study) for name, study in studies.items()]
+    shares = [importances_of(name, study) for name, study in studies.items()]
+    return TunedHyperparameters.of(verdicts, data_version, tables, shares)
+
+
+def _tuned(
+    task: _Task,
+    study: optuna.Study,
+    conditions: Conditions,
+    options: TuningOptions,
+    earlier: Values | None,
+) -> LearnerVerdict:
+    if not task.space:
+        return unsearched(task.learner, "the configuration sets all of its hyperparameters by name")
+    defaults = task.defaults
+    starts = [defaults]
+    if earlier and (again := values_in(task.space, defaults | dict(earlier))) != defaults:
+        starts.append(again)
+    objective = Objective(task.loss, len(task.folds.search))
+    reason = search(study, objective, task.space, starts, conditions)
+    found, done = best_trial(study), ended(study)
+    proposed = {} if found is None or dict(found.params) == defaults else dict(found.params)
+    lost = [float(trial.value or np.nan) for trial in (done[0], found or done[0])] if done else [1.0, 1.0]
+    did = Search(
+        len(done),
+        sum(trial.state.name == "PRUNED" for trial in done),
+        spent_seconds(study),
+        reason,
+        1 - lost[1] / lost[0],
+    )
+    gain = _gain(task, proposed) if proposed else None
+    return judge(task.learner, proposed, gain, did, options.least_gain)
+
+
+def _gain(task: _Task, proposed: Values) -> Gain:
+    fold = task.folds.decision
+    tuned = with_values(task.configuration, task.learner, proposed)
+    before, after = (fold.losses(task.learner, c) for c in (task.configuration, tuned))
+    return paired_gain(before, after, fold.months)

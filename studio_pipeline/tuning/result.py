@@ -1,0 +1,103 @@
+"""The result of a search, stored: verdicts as JSON, trials and importances as Parquet."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from studio_pipeline.tuning.decision import Gain
+from studio_pipeline.tuning.trials import IMPORTANCE_COLUMNS, TRIAL_COLUMNS
+from studio_pipeline.tuning.values import VALUES
+from studio_pipeline.tuning.verdicts import LearnerVerdict, Search
+
+_TRIALS, _IMPORTANCES = "trials.parquet", "importances.parquet"
+
+
+@dataclass(frozen=True)
+class TunedHyperparameters:
+    """What a search hands over.
+
+    Attributes:
+        verdicts: one a learner.
+        data_version: of the months that were searched on.
+        trials: columns of `TRIAL_COLUMNS`.
+        importances: columns of `IMPORTANCE_COLUMNS`.
+    """
+
+    verdicts: tuple[LearnerVerdict, ...]
+    data_version: str
+    trials: pd.DataFrame
+    importances: pd.DataFrame
+
+    @classmethod
+    def of(
+        cls,
+        verdicts: Sequence[LearnerVerdict],
+        data_version: str,
+        trials: Sequence[pd.DataFrame] = (),
+        importances: Sequence[pd.DataFrame] = (),
+    ) -> TunedHyperparameters:
+        """The tables of the learners joined."""
+        return cls(
+            tuple(verdicts),
+            data_version,
+            _joined(trials, TRIAL_COLUMNS),
+            _joined(importances, IMPORTANCE_COLUMNS),
+        )
+
+    @property
+    def values(self) -> dict[str, dict[str, float]]:
+        """Learner to the hyperparameters that take the place of its defaults; only learners that have any."""
+        return {v.learner: dict(v.values) for v in self.verdicts if v.values}
+
+    def write(self, folder: Path) -> None:
+        """Stores it."""
+        stored = {
+            "values": self.values,
+            "data_version": self.data_version,
+            "verdicts": [_finite(asdict(verdict)) for verdict in self.verdicts],
+        }
+        (folder / VALUES).write_text(json.dumps(stored, indent=1, allow_nan=False), encoding="utf-8")
+        self.trials.to_parquet(folder / _TRIALS, index=False)
+        self.importances.to_parquet(folder / _IMPORTANCES, index=False)
+
+    @classmethod
+    def read(cls, folder: Path) -> TunedHyperparameters:
+        """Inverse of `write`."""
+        stored = json.loads((folder / VALUES).read_text(encoding="utf-8"))
+        return cls(
+            tuple(_verdict(verdict) for verdict in stored["verdicts"]),
+            stored["data_version"],
+            pd.read_parquet(folder / _TRIALS),
+            pd.read_parquet(folder / _IMPORTANCES),
+        )
+
+
+def _joined(tables: Sequence[pd.DataFrame], columns: dict[str, str]) -> pd.DataFrame:
+    filled = [table for table in tables if len(table)]
+    if filled:
+        return pd.concat(filled, ignore_index=True)
+    numeric = ("trial", "loss", "best_so_far", "seconds", "importance")
+    kinds = {name: "float64" if name in numeric else "object" for name in columns}
+    return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in kinds.items()})
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinities: they are stored as None, as what is not known is."""
+    if isinstance(value, dict):
+        return {name: _finite(item) for name, item in value.items()}
+    return None if isinstance(value, float) and not abs(value) < float("inf") else value
+
+
+def _verdict(stored: dict[str, Any]) -> LearnerVerdict:
+    gain = None if stored["gain"] is None else Gain(**_known(stored["gain"]))
+    return LearnerVerdict(**(stored | {"gain": gain, "search": Search(**_known(stored["search"]))}))
+
+
+def _known(stored: dict[str, Any]) -> dict[str, Any]:
+    return {name: float("nan") if item is None else item for name, item in stored.items()}

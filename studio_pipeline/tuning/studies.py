@@ -1,0 +1,103 @@
+"""Studies: the trials of a search in one SQLite file of STUDIO_HOME, through Optuna.
+
+`STUDIO_HOME/tuning/studies.db` is Optuna's own format, so its dashboard opens it. A study is named after the
+learner and all that a loss depends on (`StudyKey`), so that one of other data is never gone on with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studio_pipeline.publishing.storage import storage_errors
+from studio_pipeline.tuning.spaces import Range, Space
+
+if TYPE_CHECKING:
+    import optuna
+
+FOLDER = "tuning"
+FILE = "studies.db"
+SECONDS, LIFE, FOLD_LOSSES, BEGUN = "seconds", "life", "fold_losses", "begun_at"
+_KEY_LENGTH = 16
+
+
+@dataclass(frozen=True)
+class StudyKey:
+    """What makes two searches the same: learner, data, recipe and space."""
+
+    learner: str
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """The study's name in the storage."""
+        return f"{self.learner}-{self.digest}"
+
+
+def digest_of(*parts: Any) -> str:
+    """16 hex digits of a SHA-256 over JSON values."""
+    content = json.dumps(parts, sort_keys=True, default=vars).encode()
+    return hashlib.sha256(content).hexdigest()[:_KEY_LENGTH]
+
+
+def open_storage(home: Path) -> optuna.storages.BaseStorage:
+    """The storage of STUDIO_HOME; made if it is not there.
+
+    Raises:
+        StorageError: the disk refused.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    folder = home / FOLDER
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return optuna.storages.RDBStorage(f"sqlite:///{folder / FILE}")
+
+
+def open_study(storage: optuna.storages.BaseStorage, key: StudyKey) -> optuna.Study:
+    """The study of a key, begun or gone on with; a trial that a killed run left half-done is given up."""
+    import optuna
+
+    study = optuna.create_study(
+        storage=storage, study_name=key.name, direction="minimize", load_if_exists=True
+    )
+    if BEGUN not in study.user_attrs:
+        study.set_user_attr(BEGUN, datetime.now(UTC).isoformat())
+    for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
+        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+    return study
+
+
+def prune_studies(storage: optuna.storages.BaseStorage, kept: int) -> list[str]:
+    """Delete the studies of all but the `kept` latest digests, and return their names."""
+    import optuna
+
+    begun: dict[str, str] = {}
+    names: dict[str, list[str]] = {}
+    for summary in optuna.get_all_study_summaries(storage, include_best_trial=False):
+        digest = summary.study_name.rpartition("-")[2]
+        names.setdefault(digest, []).append(summary.study_name)
+        begun[digest] = max(begun.get(digest, ""), str(summary.user_attrs.get(BEGUN, "")))
+    latest = sorted(begun, key=lambda digest: begun[digest], reverse=True)
+    old = [name for digest in latest[kept:] for name in names[digest]]
+    for name in old:
+        optuna.delete_study(study_name=name, storage=storage)
+    return old
+
+
+def distributions_of(space: Space) -> dict[str, optuna.distributions.BaseDistribution]:
+    """A space in Optuna's terms."""
+    return {name: _distribution(found) for name, found in space.items()}
+
+
+def _distribution(found: Range) -> optuna.distributions.BaseDistribution:
+    import optuna
+
+    if found.is_whole:
+        return optuna.distributions.IntDistribution(int(found.low), int(found.high), log=found.is_log)
+    return optuna.distributions.FloatDistribution(found.low, found.high, log=found.is_log)

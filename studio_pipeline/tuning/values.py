@@ -1,0 +1,88 @@
+"""Tuned hyperparameters as the configuration takes them: the latest stored, proved whole and in range."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from studio_pipeline.errors import CorruptReleaseError, SettingsError
+from studio_pipeline.forecasting.hyperparameters import (
+    BoostingHyperparameters,
+    ForestHyperparameters,
+    Hyperparameters,
+)
+from studio_pipeline.publishing.folders import verify_folder
+from studio_pipeline.publishing.layout import ASSET_POINTER, asset_folder, shown_from
+
+ASSET = "tuned_hyperparameters"
+VALUES = "tuned.json"
+REMEDY = (
+    "Run the job `tune_learners` again, restore the folder from a backup,"
+    " or set `tuning: {use_tuned: false}` in the file of STUDIO_CONFIG."
+)
+_CLASSES: dict[str, type[Hyperparameters]] = {
+    "xgboost": BoostingHyperparameters,
+    "lightgbm": BoostingHyperparameters,
+    "random_forest": ForestHyperparameters,
+}
+
+
+@dataclass(frozen=True)
+class TunedValues:
+    """What is stored.
+
+    Attributes:
+        values: learner to hyperparameter to value; a learner that keeps its defaults is not there.
+        created_at: when it was stored, ISO 8601; empty where nothing is.
+        data_version: of the months that were searched on.
+    """
+
+    values: Mapping[str, Mapping[str, float]]
+    created_at: str = ""
+    data_version: str = ""
+
+
+def read_tuned_values(home: Path) -> TunedValues:
+    """The latest tuned values of STUDIO_HOME; none where no search has ended yet.
+
+    Raises:
+        SettingsError: what is stored is corrupt, or out of the ranges that this version allows.
+    """
+    versions = asset_folder(home, ASSET)
+    try:
+        folder = versions / (versions / ASSET_POINTER).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return TunedValues({})
+    try:
+        manifest = verify_folder(folder)
+        stored = json.loads((folder / VALUES).read_text(encoding="utf-8"))
+        values, data_version = stored["values"], str(stored["data_version"])
+    except CorruptReleaseError as error:
+        raise _refusal(home, error.what) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _refusal(home, f"{folder / VALUES} can't be read ({error}).") from error
+    return TunedValues(_checked(home, folder, values), manifest.created_at, data_version)
+
+
+def _checked(home: Path, folder: Path, values: Any) -> dict[str, dict[str, float]]:
+    if not isinstance(values, dict) or not set(values) <= set(_CLASSES):
+        raise _refusal(home, f"{folder / VALUES} is of other learners than {', '.join(_CLASSES)}.")
+    for learner, found in values.items():
+        try:
+            _CLASSES[learner].model_validate(found)
+        except ValidationError as error:
+            lines = [
+                f"{folder / VALUES}: forecasting.{'.'.join(map(str, (learner, *item['loc'])))}: {item['msg']}"
+                for item in error.errors(include_url=False, include_context=False)
+            ]
+            raise _refusal(home, "\n".join(lines)) from None
+    return values
+
+
+def _refusal(home: Path, what: str) -> SettingsError:
+    return SettingsError(f"The tuned hyperparameters can't be used: {shown_from(home, what)}", REMEDY)
