@@ -46,7 +46,9 @@ class PairedErrors:
         return error_difference(new, old, float(size.sum()), origin, studio, LEVEL)
 
 
-def paired_errors(seed: int, studios: int, months: int, scale: float, correlation: float = 0.9) -> PairedErrors:
+def paired_errors(
+    seed: int, studios: int, months: int, scale: float, correlation: float = 0.9
+) -> PairedErrors:
     """Errors of two recipes, of which the new one errs `scale` times as much; a row's two errors correlate."""
     random = np.random.default_rng(seed)
     size = np.exp(random.normal(0, 0.5, studios))
@@ -57,10 +59,10 @@ def paired_errors(seed: int, studios: int, months: int, scale: float, correlatio
 def _errors(random: np.random.Generator, studios: int, months: int) -> FloatArray:
     """(S, T, 12) relative errors."""
     n = months + len(HORIZONS)
-    own = _lasting(random.normal(0, 0.026, (studios, n)), 0.4)
-    market = _lasting(random.normal(0, 0.007, n), 0.4)
+    own = _lasting(random.normal(0, 0.0235, (studios, n)), 0.4)
+    market = _lasting(random.normal(0, 0.0075, n), 0.4)
     walked = np.cumsum(own + market, axis=1)
-    noise = random.normal(0, 0.022, (studios, n)) + random.normal(0, 0.003, n)
+    noise = random.normal(0, 0.024, (studios, n))
     drift = random.normal(0, 0.006, studios)
     start = np.arange(months)
     asked = start[:, None] + HORIZONS
