@@ -24,7 +24,7 @@ STAGES = {
     "features": ["studio_features"],
     "model_fits": ["lightgbm_fit", "random_forest_fit", "stock_and_flow_fit", "xgboost_fit"],
     "ensemble": ["ensemble_weights"],
-    "evaluation": ["evaluation_report", "lever_effects_against_truth", "lever_sweep"],
+    "evaluation": ["champion_refit", "evaluation_report", "lever_effects_against_truth", "lever_sweep"],
     "registry": ["registered_model", "studio_forecasts"],
 }
 

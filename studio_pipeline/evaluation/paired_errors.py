@@ -7,7 +7,7 @@ estimated by the equal-weighted cosine estimator: the mean square of its project
 Student's t on as many degrees of freedom as there are cosines (Lazarus, Lewis, Stock and Watson, "HAR
 inference: recommendations for practice", Journal of Business & Economic Statistics 36, 2018). Where clustering
 by studio gives more, as with few or unequal studios, that counts. In simulated backtests of a year ahead the 95 %
-interval holds in 93 to 97 of 100 cases.
+interval holds in 93 to 99 of 100 cases.
 
 A challenger that is looked at each month is looked at again and again on months that are mostly the same: the
 level of 95 % (one-sided 2.5 % a look) keeps the chance that an equal recipe is ever promoted within a year of
@@ -98,7 +98,7 @@ def compare_errors(
     mine = new.loc[new["target"] == target, [*KEYS, "actual", "ensemble"]]
     theirs = old.loc[old["target"] == target, [*KEYS, "ensemble"]].astype({"studio_id": object})
     shared = mine.merge(theirs, on=KEYS, suffixes=("", "_old"))
-    shared = shared[np.isfinite(shared[["actual", "ensemble", "ensemble_old"]]).all(axis=1)]
+    shared = shared.dropna(subset=["actual", "ensemble", "ensemble_old"])
     return {
         span: _of_rows(shared[shared["horizon"].between(*SPANS.get(span, (1, 1)))], level) for span in spans
     }
@@ -134,7 +134,8 @@ def error_difference(  # noqa: PLR0913, PLR0917 - the columns of one table
     n_origins, n_studios = int(origins.max(initial=-1)) + 1, len(np.unique(studios))
     counts = (len(new), n_origins, n_studios)
     if not (size > 0 and old.sum() > 0):
-        return ErrorDifference(*[math.nan] * 6, *counts)
+        nan = math.nan
+        return ErrorDifference(nan, nan, nan, nan, nan, nan, *counts)
     wape, old_wape = new.sum() / size, old.sum() / size
     difference = new.sum() / old.sum() - 1
     known = (float(wape), float(old_wape), float(difference))
@@ -143,9 +144,9 @@ def error_difference(  # noqa: PLR0913, PLR0917 - the columns of one table
     # A ratio of sums, made linear about its value.
     parts = (new - old * (1 + difference)) / old.sum()
     freedom = min(MOST_COSINES, max(1, n_origins // ORIGINS_PER_COSINE))
-    variance = max(
-        _slow_variance(np.bincount(origins, parts), freedom), _clustered(np.bincount(studios, parts))
-    )
+    by_origin = np.bincount(origins, parts).astype(np.float64)
+    by_studio = np.bincount(studios, parts).astype(np.float64)
+    variance = max(_slow_variance(by_origin, freedom), _clustered(by_studio))
     error = math.sqrt(variance)
     quantile = float(stdtrit(freedom, (1 + level) / 2))
     detectable = (quantile + float(stdtrit(freedom, POWER))) * error
