@@ -18,6 +18,7 @@ from studio_pipeline.assets import (
     validated_data,
 )
 from studio_pipeline.automation.jobs import monthly_refresh, refresh_release
+from studio_pipeline.automation.rollback import forecast_release, rollback_release
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.resources.mlflow_tracking import MlflowTracking
 from studio_pipeline.resources.run_configuration import RunLock, configuration_resource, settings_resource
@@ -49,7 +50,7 @@ def build_definitions(
     return dg.Definitions(
         assets=dg.load_assets_from_modules(STAGES),
         asset_checks=all_checks(),
-        jobs=[refresh_release],
+        jobs=[refresh_release, rollback_release, forecast_release],
         schedules=[monthly_refresh],
         resources={**defaults, **(resources or {})},
         # Another process a step would import everything again: ten times the time, nothing gained.

@@ -97,6 +97,7 @@ def decision_metadata(decision: Decision) -> dict[str, Any]:
     return {
         "decision_kind": decision.kind,
         "model_promoted": decision.promoted,
+        "answers": decision.answers,
         "decision": decision.reason,
         "findings": "; ".join(decision.findings),
         **numbers(figures),
