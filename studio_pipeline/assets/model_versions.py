@@ -1,4 +1,4 @@
-"""New model versions: registered in MLflow, and written as bundles under the number that the registry gave."""
+"""New model versions: registered in MLflow, written as bundles under the number that the registry gave."""
 
 from __future__ import annotations
 

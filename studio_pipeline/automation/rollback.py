@@ -1,4 +1,4 @@
-"""The job that makes an older model current: a run like any other, with the release it made as its lineage."""
+"""The job that makes an older model current: a run like any other, and the release is its lineage."""
 
 import dagster as dg
 

@@ -20,8 +20,8 @@ def shrinkage(now: StudioPanel, before: StudioPanel, tolerance: float) -> str:
     if months >= (1 - tolerance) * expected:
         return ""
     return (
-        f"the data have {months:,} studio months of {now.n_studios} studios, {per_cent(1 - months / expected)} fewer"
-        f" than the last release's {expected:,} of {before.n_studios}"
+        f"the data have {months:,} studio months of {now.n_studios} studios,"
+        f" {per_cent(1 - months / expected)} fewer than the last release's {expected:,} of {before.n_studios}"
     )
 
 

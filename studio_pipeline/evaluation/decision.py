@@ -5,7 +5,7 @@ A *refresh* is the champion's recipe on new months, a *challenge* another recipe
 | case | rails of the new model | beside the champion | kind | answers | challenger |
 |---|---|---|---|---|---|
 | no champion, or one that can't be read | any | | `first` | new | |
-| same recipe, or a judged challenger, on the same months | any | | `nothing_new` | champion | as before |
+| same recipe, or one judged before, on the same months | any | | `nothing_new` | champion | as before |
 | rolled back, and no new months since | any | | `nothing_new` | champion | |
 | same recipe | hold | not worse beyond noise | `refresh_published` | new | |
 | same recipe | one fails, or data shrank | or worse beyond noise | `refresh_refused` | champion | |
@@ -13,10 +13,10 @@ A *refresh* is the champion's recipe on new months, a *challenge* another recipe
 | other recipe | hold | not better | `challenge_refused` | refit, else champion | new |
 | other recipe | one fails, or data shrank | | `challenge_refused` | refit, else champion | |
 
-The *refit* is the champion's recipe on the new months; it answers where its own rails hold, so that no champion
-goes stale while challengers lose. Where it can't be fitted any more, because the program has changed, staying put
-would make it stale for good: a challenger that is not worse beyond noise than what is kept of its backtest is
-enough then, and where nothing is kept, one whose rails hold.
+The *refit* is the champion's recipe on the new months; it answers where its own rails hold, so that no
+champion goes stale while challengers lose. Where it can't be fitted any more, because the program has
+changed, staying put would make it stale for good: a challenger that is not worse beyond noise than what is
+kept of its backtest is enough then, and where nothing is kept, one whose rails hold.
 """
 
 from __future__ import annotations
@@ -125,8 +125,8 @@ def decide(
     Args:
         new: the configured recipe on today's months.
         champion: the published one; None where there is none from the same kind of months.
-        differences: span to the difference of the new model's errors from the refit's in a challenge, from the
-            kept backtest of the champion's bundle where there is no refit; empty where nothing is kept.
+        differences: span to the difference of the new model's errors from the refit's in a challenge, from
+            the kept backtest of the champion's bundle where there is no refit; empty where nothing is kept.
         rules: thresholds; the defaults where None.
     """
     rules = rules or PromotionRules()
@@ -180,7 +180,8 @@ def _refresh(
 
 def _worse_than_before(differences: Differences, rules: PromotionRules) -> list[str]:
     return [
-        f"over months {span} it errs {told_difference(difference)} than the model before, on the same forecasts"
+        f"over months {span} it errs {told_difference(difference)} than the model before,"
+        " on the same forecasts"
         for span, difference in differences.items()
         if difference.is_worse and difference.difference > rules.refresh_tolerance
     ]

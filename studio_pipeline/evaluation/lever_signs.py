@@ -9,8 +9,8 @@ from studio_pipeline.evaluation.response_tables import RESPONDING_FLOWS
 from studio_pipeline.evaluation.wording import per_cent
 
 WINNING_LEVERS = ("retention_rate", "new_members_monthly", "upsell_rate", "current_member_count")
-"""More of these never costs revenue while all others are free. Of price, classes, attendance and staff nobody can
-say: what they win in one place they may lose in another.
+"""More of these never costs revenue while all others are free. Of price, classes, attendance and staff nobody
+can say: what they win in one place they may lose in another.
 """
 
 AGAINST_THE_RULE = "against the rule"
@@ -20,9 +20,9 @@ def sign_findings(responses: pd.DataFrame, sweep: pd.DataFrame, tolerance: float
     """What speaks against a model's levers, a clause each.
 
     Args:
-        responses: of `response_tables.lever_responses`: a response that is used against its rule is a finding.
-        sweep: of `lever_sweep.sweep_levers`: a year's revenue must not fall by more than the tolerance from the
-            lowest to the highest value that the typical studio has shown of a lever that can only win.
+        responses: of `response_tables.lever_responses`: one that is used against its rule is a finding.
+        sweep: of `lever_sweep.sweep_levers`: a year's revenue must not fall by more than the tolerance from
+            the lowest to the highest value that the typical studio has shown of a lever that can only win.
         tolerance: share of the year's revenue, 0..1.
     """
     return (*_responses_against_rules(responses), *_falling(sweep, tolerance))

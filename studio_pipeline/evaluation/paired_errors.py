@@ -1,17 +1,17 @@
 """Two backtests beside each other: how much less one errs, and how sure that is.
 
-Forecasts are paired by studio, origin and months ahead. Studios share months, so their differences are first
-summed over studios and horizons to one figure an origin month. Origins overlap (a forecast of twelve months
-shares eleven of them with the next origin's), so these figures form a series in time, whose long-run variance is
-estimated by the equal-weighted cosine estimator: the mean square of its projections on a few slow cosines, with
-Student's t on as many degrees of freedom as there are cosines (Lazarus, Lewis, Stock and Watson, "HAR
-inference: recommendations for practice", Journal of Business & Economic Statistics 36, 2018). Where clustering
-by studio gives more, as with few or unequal studios, that counts. In simulated backtests of a year ahead the 95 %
-interval holds in 93 to 99 of 100 cases.
+Forecasts are paired by studio, origin and months ahead. Studios share months, so their differences are
+first summed over studios and horizons to one figure an origin month. Origins overlap (a forecast of twelve
+months shares eleven of them with the next origin's), so these figures form a series in time, whose long-run
+variance is estimated by the equal-weighted cosine estimator: the mean square of its projections on a few
+slow cosines, with Student's t on as many degrees of freedom as there are cosines (Lazarus, Lewis, Stock and
+Watson, "HAR inference: recommendations for practice", Journal of Business & Economic Statistics 36, 2018).
+Where clustering by studio gives more, as with few or unequal studios, that counts. In simulated backtests
+of a year ahead the 95 % interval holds in 93 to 99 of 100 cases.
 
-A challenger that is looked at each month is looked at again and again on months that are mostly the same: the
-level of 95 % (one-sided 2.5 % a look) keeps the chance that an equal recipe is ever promoted within a year of
-looks below a tenth (`test_challenge_promises` simulates it).
+A challenger that is looked at each month is looked at again and again on months that are mostly the same:
+the level of 95 % (one-sided 2.5 % a look) keeps the chance that an equal recipe is ever promoted within a
+year of looks below a tenth (`test_challenge_promises` simulates it).
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _of_rows(rows: pd.DataFrame, level: float) -> ErrorDifference:
     return error_difference(new, old, np.abs(actual).sum(), origins, studios, level)
 
 
-def error_difference(  # noqa: PLR0913, PLR0917 - the columns of one table
+def error_difference(
     new: FloatArray,
     old: FloatArray,
     size: float,

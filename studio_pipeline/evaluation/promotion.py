@@ -1,4 +1,4 @@
-"""Guard rails: what speaks against publishing a model, whatever it would replace. Pure: figures in, clauses out.
+"""Guard rails: what speaks against a model, whatever it would replace. Pure: figures in, clauses out.
 
 `decision.decide` says what follows from them, and from the comparison with the published model.
 """
@@ -52,20 +52,19 @@ class PromotionRules(BaseModel):
         default=0.02,
         ge=0,
         le=0.5,
-        description="WAPE of a refreshed model above the one before, on the same forecasts, that always passes,"
-        " relative.",
+        description="WAPE of a refresh above the model before's, on the same forecasts, that always passes.",
     )
     interval_level: float = Field(
         default=0.95,
         gt=0.5,
         lt=1,
-        description="Level of the interval of a difference in WAPE that must exclude zero to be beyond noise.",
+        description="Level of a difference's interval, which excludes zero where it is beyond noise.",
     )
     shrink_tolerance: float = Field(
         default=0.05,
         ge=0,
         le=1,
-        description="Share of the last release's studio months that new data may lack, once, for a new model.",
+        description="Share of the last release's studio months that a new model's data may lack.",
     )
     sign_tolerance: float = Field(
         default=0.01,

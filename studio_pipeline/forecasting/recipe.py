@@ -69,5 +69,5 @@ class Recipe:
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise CorruptReleaseError(
                 f"A recipe can't be read ({str(error).splitlines()[0]}).",
-                "Run the pipeline with this version of the program: the next model keeps a recipe of its own.",
+                "Run the pipeline with this version of the program: the next model keeps its recipe.",
             ) from error

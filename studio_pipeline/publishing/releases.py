@@ -35,7 +35,7 @@ class Release:
         metrics: figures of the evaluation, by name; those that are not finite are not kept.
         challenger_model_version: a second bundle for A/B, if any.
         version: the release's number, 1 for the first; `publish_release` gives it.
-        decision_kind: which case of `evaluation.decision` it came of; empty in releases of before there were any.
+        decision_kind: which case of `evaluation.decision` it came of; empty in older releases.
     """
 
     model_version: str

@@ -45,7 +45,7 @@ def test_a_refusal_says_what_goes_on() -> None:
 def test_a_refused_challenge_says_which_recipe_goes_on() -> None:
     challenge = REFUSED | {"decision_kind": "challenge_refused", "challenger_model_version": "3"}
     assert refusal(challenge | {"answers": "refit", "model_version": "2"}) == (
-        "The changed recipe is refused: too wide; too low. The recipe of before goes on, as model 2, now with the"
-        " new months (release 2). Model 3 is kept as its challenger."
+        "The changed recipe is refused: too wide; too low. The recipe of before goes on, as model 2, now with"
+        " the new months (release 2). Model 3 is kept as its challenger."
     )
     assert "is refused: too wide; too low. Model 1 goes on, now" in refusal(challenge)

@@ -1,11 +1,12 @@
 """Two recipes' backtest errors, made as those of a real backtest are: what overlaps, is shared, and stays.
 
-The relative error of a forecast from origin o, h months ahead, is the sum of what happened to the studio and to
-the market in the months between, a drift of its own that the model missed, and noise of the month that is asked
-about and of the one it starts from. Sizes are such that its spread at 1, 3, 6 and 12 months ahead is 4, 7, 10 and
-16 %, and that of its mean over studios 0.8, 1.8, 2.7 and 3.6 %, as in the backtest of 300 studios (which has 4, 7,
-10, 16 and 0.6, 1.7, 2.6, 3.5). The other recipe's errors are `scale` times a mixture of these and of errors made
-afresh in the same way, so that not only errors but differences, too, are shared by studios, months and origins.
+The relative error of a forecast from origin o, h months ahead, is the sum of what happened to the studio
+and to the market in the months between, a drift of its own that the model missed, and noise of the month
+that is asked about and of the one it starts from. Sizes are such that its spread at 1, 3, 6 and 12 months
+ahead is 4, 7, 10 and 16 %, and that of its mean over studios 0.8, 1.8, 2.7 and 3.6 %, as in the backtest of
+300 studios (which has 4, 7, 10, 16 and 0.6, 1.7, 2.6, 3.5). The other recipe's errors are `scale` times a
+mixture of these and of errors made afresh in the same way, so that not only errors but differences, too,
+are shared by studios, months and origins.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class PairedErrors:
 def paired_errors(
     seed: int, studios: int, months: int, scale: float, correlation: float = 0.9
 ) -> PairedErrors:
-    """Errors of two recipes, of which the new one errs `scale` times as much; a row's two errors correlate."""
+    """Errors of two recipes, of which the new one errs `scale` times as much; a forecast's two correlate."""
     random = np.random.default_rng(seed)
     size = np.exp(random.normal(0, 0.5, studios))
     old, other = _errors(random, studios, months), _errors(random, studios, months)

@@ -33,8 +33,8 @@ def promoted_of(scale: float, studios: int, origins: int) -> Iterator[bool]:
 @pytest.mark.parametrize(("studios", "origins"), SIZES)
 def test_challengers_are_promoted_as_they_deserve(studios: int, origins: int) -> None:
     worse, equal, better = (sum(promoted_of(scale, studios, origins)) for scale in (1.05, 1.0, 0.9))
-    print(f"{studios} studios, {origins} origins: promoted of {WORLDS}: {worse} with 5 % more error,")
-    print(f"  {equal} with the same, {better} with 10 % less")
+    print(f"{studios} studios, {origins} origins: promoted of {WORLDS}: {worse} with 5 % more error,")  # noqa: T201
+    print(f"  {equal} with the same, {better} with 10 % less")  # noqa: T201
     assert worse == 0
     assert equal <= 10
     assert better >= (90 if studios >= 300 else 65)
@@ -48,7 +48,7 @@ def test_a_year_of_looks_seldom_promotes_an_equal_recipe() -> None:
         return any(decide(CHALLENGER, CHAMPION, found).promoted for found in looks)
 
     promoted = sum(map(ever, range(WORLDS)))
-    print(f"an equal recipe, looked at in each of {LOOKS} months: promoted in {promoted} of {WORLDS}")
+    print(f"an equal recipe, looked at in each of {LOOKS} months: promoted in {promoted} of {WORLDS}")  # noqa: T201
     assert promoted <= 10
 
 
@@ -62,9 +62,8 @@ def test_honest_refreshes_are_published(studios: int, origins: int, correlation:
         return decide(REFRESHED, BEFORE, spans(errors, origins, origins - 1)).promoted
 
     count = sum(map(published, range(WORLDS)))
-    print(
-        f"{studios} studios, {origins} origins, correlation {correlation}: {count} of {WORLDS} refreshes published"
-    )
+    case = f"{studios} studios, {origins} origins, correlation {correlation}"
+    print(f"{case}: {count} of {WORLDS} refreshes published")  # noqa: T201
     assert count >= 97
 
 
@@ -75,7 +74,7 @@ def test_a_worse_refresh_is_refused() -> None:
         == "refresh_refused"
         for seed in range(WORLDS)
     )
-    print(f"a refresh with 10 % more error: refused in {refused} of {WORLDS}")
+    print(f"a refresh with 10 % more error: refused in {refused} of {WORLDS}")  # noqa: T201
     assert refused >= 90
 
 
@@ -87,7 +86,7 @@ def test_intervals_hold_nearly_what_they_promise() -> None:
         ]
         held = sum(one.lower < 0 < one.upper for one in found) / len(found)
         detectable = sorted(one.detectable for one in found)[len(found) // 2]
-        print(f"{studios} studios, {origins} origins: 95 % intervals hold {held:.1%};", end=" ")
-        print(f"detectable with 80 % power: {detectable:.1%}")
+        print(f"{studios} studios, {origins} origins: 95 % intervals hold {held:.1%};", end=" ")  # noqa: T201
+        print(f"detectable with 80 % power: {detectable:.1%}")  # noqa: T201
         # A variance from few cosines comes out a little small where errors last for months.
         assert held >= 0.91

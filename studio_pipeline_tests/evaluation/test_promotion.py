@@ -67,7 +67,8 @@ def test_levers_that_work_the_wrong_way_are_a_finding() -> None:
 
 def test_merits_name_the_best_baseline_and_the_coverage() -> None:
     assert merits(summary_of(), RULES) == (
-        "over months 1-12 its error of 5.00 % is 20.0 % below that of seasonal naive and its 90 % intervals hold 90.0 %"
+        "over months 1-12 its error of 5.00 % is 20.0 % below that of seasonal naive"
+        " and its 90 % intervals hold 90.0 %"
     )
 
 

@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 
 from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
 from studio_pipeline.resources.mlflow_tracking import (
+    CHALLENGER,
     CHAMPION,
     MODEL_NAME,
     Entry,
