@@ -22,6 +22,7 @@ from studio_pipeline.automation.alarm_sensor import drift_sensor
 from studio_pipeline.automation.freshness import with_freshness
 from studio_pipeline.automation.jobs import monitor_release, refresh_release, tune_learners
 from studio_pipeline.automation.landing_sensor import landing_folder
+from studio_pipeline.automation.rollback import forecast_release, rollback_release
 from studio_pipeline.automation.schedules import daily_monitoring, monthly_refresh, quarterly_tuning
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.resources.mlflow_tracking import MlflowTracking
@@ -31,7 +32,7 @@ from studio_pipeline.settings import Settings
 from studio_pipeline.tuning.values import ASSET as TUNED
 
 STAGES = [raw_data, validated_data, features, tuning, model_fits, ensemble, evaluation, registry]
-JOBS = [refresh_release, monitor_release, tune_learners]
+JOBS = [refresh_release, monitor_release, tune_learners, rollback_release, forecast_release]
 SCHEDULES = [monthly_refresh, daily_monitoring, quarterly_tuning]
 
 

@@ -30,7 +30,7 @@ STAGES = {
         "xgboost_fit",
     ],
     "ensemble": ["ensemble_weights"],
-    "evaluation": ["evaluation_report", "lever_effects_against_truth", "lever_sweep"],
+    "evaluation": ["champion_refit", "evaluation_report", "lever_effects_against_truth", "lever_sweep"],
     "registry": ["registered_model", "studio_forecasts"],
 }
 

@@ -1,4 +1,4 @@
-"""Whether the evaluation's tables are whole, and what the promotion rule says of the model."""
+"""Whether the evaluation's tables are whole, and what the guard rails say of the model."""
 
 from __future__ import annotations
 
@@ -9,25 +9,40 @@ from studio_pipeline.asset_checks.schema_checks import schema_check
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
 from studio_pipeline.evaluation.lever_words import worse_than_none_in_words
-from studio_pipeline.evaluation.promotion import decide_promotion
+from studio_pipeline.evaluation.promotion import guard_rails, merits
+from studio_pipeline.evaluation.refitting import ChampionRefit
 from studio_pipeline.evaluation.schemas import EFFECTS, METRICS, PREDICTIONS, SWEEP
 from studio_pipeline.evaluation.true_effects import UNKNOWN_TRUTH
 
 
 @dg.asset_check(
     asset="evaluation_report",
-    description="The promotion rule, by which `registered_model` decides, finds nothing against the model.",
+    description="No guard rail, by which `registered_model` decides, speaks against the model.",
 )
 def fit_to_publish(
     evaluation_report: EvaluationReport, configuration: dg.ResourceParam[Configuration]
 ) -> dg.AssetCheckResult:
     """Show the findings; the decision itself is made where the release is."""
-    decision = decide_promotion(evaluation_report.summary, None, configuration.promotion)
+    summary, rules = evaluation_report.summary, configuration.promotion
+    findings = guard_rails(summary, rules)
     return dg.AssetCheckResult(
-        passed=not decision.findings,
+        passed=not findings,
         severity=dg.AssetCheckSeverity.WARN,
-        description="\n".join(f"- {finding}" for finding in decision.findings) or decision.reason,
-        metadata={"findings": len(decision.findings)},
+        description="\n".join(f"- {finding}" for finding in findings) or f"Fit: {merits(summary, rules)}.",
+        metadata={"findings": len(findings)},
+    )
+
+
+@dg.asset_check(
+    asset="champion_refit",
+    description="The published recipe can be fitted again, where a changed one has to beat it.",
+)
+def champion_can_be_refitted(champion_refit: ChampionRefit) -> dg.AssetCheckResult:
+    """Say what is in the way: the comparison then rests on less."""
+    return dg.AssetCheckResult(
+        passed=not champion_refit.obstacle,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=champion_refit.told,
     )
 
 
@@ -49,6 +64,7 @@ def effects_beat_none(lever_effects_against_truth: pd.DataFrame) -> dg.AssetChec
 
 CHECKS = [
     fit_to_publish,
+    champion_can_be_refitted,
     effects_beat_none,
     schema_check("lever_sweep", SWEEP),
     schema_check("lever_effects_against_truth", EFFECTS),

@@ -1,7 +1,5 @@
 """Whether what is published is whole, and whether its forecasts are."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from studio_pipeline.asset_checks.schema_checks import schema_check
@@ -26,4 +24,22 @@ def release_is_whole(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResul
     return dg.AssetCheckResult(passed=True, metadata={"release": release.version})
 
 
-CHECKS = [release_is_whole, schema_check("studio_forecasts", FORECASTS)]
+@dg.asset_check(
+    asset="registered_model",
+    description="The new model was not refused: by guard rails, by the model before it, or by its recipe.",
+)
+def new_model_published(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Show the verdict of the rules, which were applied where the release was made."""
+    stored = context.instance.get_latest_materialization_event(dg.AssetKey("registered_model"))
+    told = stored.asset_materialization.metadata if stored and stored.asset_materialization else {}
+    kind = str(told["decision_kind"].value)
+    figures = {name: value for name, value in told.items() if name.startswith("difference_")}
+    return dg.AssetCheckResult(
+        passed=not kind.endswith("_refused"),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=str(told["decision"].value),
+        metadata={"decision_kind": kind, **figures},
+    )
+
+
+CHECKS = [release_is_whole, new_model_published, schema_check("studio_forecasts", FORECASTS)]

@@ -8,6 +8,7 @@ import dagster as dg
 import pandas as pd
 
 from studio_pipeline.assets.champion import champion_of, source_of
+from studio_pipeline.assets.decisions import Evidence, decision_on
 from studio_pipeline.assets.evaluation_metadata import (
     effects_metadata,
     figures_of,
@@ -15,16 +16,15 @@ from studio_pipeline.assets.evaluation_metadata import (
     report_metadata,
     sweep_metadata,
 )
+from studio_pipeline.assets.refit_plan import refit_metadata, refit_plan
 from studio_pipeline.assets.results import OWNERS, object_result, table_result
 from studio_pipeline.configuration import Configuration
-from studio_pipeline.evaluation.backtest import backtest
 from studio_pipeline.evaluation.core_tables import seasonal_factors
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
 from studio_pipeline.evaluation.html_report import write_html_report
 from studio_pipeline.evaluation.lever_sweep import SWEEP_COLUMNS, sweep_levers
-from studio_pipeline.evaluation.levers_known import with_levers_known
 from studio_pipeline.evaluation.model_tables import ModelFrames
-from studio_pipeline.evaluation.promotion import decide_promotion
+from studio_pipeline.evaluation.refitting import ChampionRefit, backtest_predictions, refit
 from studio_pipeline.evaluation.response_tables import lever_responses
 from studio_pipeline.evaluation.summary import learner_weight
 from studio_pipeline.evaluation.true_effects import EFFECT_COLUMNS, effects_summary, true_effects
@@ -33,6 +33,7 @@ from studio_pipeline.forecasting.core_fit import CoreFit
 from studio_pipeline.forecasting.feature_store import FEATURES
 from studio_pipeline.forecasting.forecaster import Forecaster
 from studio_pipeline.forecasting.learners import LearnerFit
+from studio_pipeline.forecasting.recipe import Recipe
 from studio_pipeline.forecasting.weights import EnsembleWeights
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.publishing.snapshots import data_version_of
@@ -85,6 +86,31 @@ def lever_answers(
 
 @dg.asset(
     group_name=GROUP,
+    description="The published recipe on the new months, backtested: what a changed recipe has to beat.",
+    kinds={"onnx", "pandas"},
+    owners=OWNERS,
+    tags={"stage": GROUP},
+    code_version="1",
+)
+def champion_refit(
+    context: dg.AssetExecutionContext,
+    validated_studio_months: pd.DataFrame,
+    studio_features: pd.DataFrame,
+    settings: dg.ResourceParam[Settings],
+    configuration: dg.ResourceParam[Configuration],
+) -> Any:
+    """Fit the champion's recipe again, where it is not the configured one."""
+    champion = champion_of(settings, source_of(context.instance))
+    plan = refit_plan(settings, champion, Recipe(configuration.forecasting))
+    if plan.recipe is not None:
+        panel = panel_from_frame(validated_studio_months)
+        refitted = refit(plan.recipe, panel, studio_features, configuration.promotion.sign_tolerance)
+        return object_result(ChampionRefit(plan.told, refitted), refit_metadata(plan.told, refitted))
+    return object_result(ChampionRefit(plan.told, None, plan.obstacle), refit_metadata(plan.told, None))
+
+
+@dg.asset(
+    group_name=GROUP,
     description="Backtest over rolling origins: metrics beside those of simple baselines, and a report.",
     kinds={"pandas", "html"},
     owners=OWNERS,
@@ -103,6 +129,7 @@ def evaluation_report(
     ensemble_weights: EnsembleWeights,
     lever_sweep: pd.DataFrame,
     lever_effects_against_truth: pd.DataFrame,
+    champion_refit: ChampionRefit,
     settings: dg.ResourceParam[Settings],
     configuration: dg.ResourceParam[Configuration],
     mlflow: MlflowTracking,
@@ -110,18 +137,15 @@ def evaluation_report(
     """Backtest the ensemble, judge it, and write the report."""
     fits = [xgboost_fit, lightgbm_fit, random_forest_fit]
     panel = panel_from_frame(validated_studio_months)
-    free = backtest(panel, stock_and_flow_fit, fits, ensemble_weights, configuration.forecasting)
-    out_of_fold = stock_and_flow_fit.out_of_fold
-    known = out_of_fold.known.all_known["revenue"]
-    predictions = with_levers_known(free, panel, out_of_fold.origins, known)
+    predictions = backtest_predictions(
+        panel, stock_and_flow_fit, fits, ensemble_weights, configuration.forecasting
+    )
     more = effects_summary(lever_effects_against_truth) | learner_weight(ensemble_weights.frame)
     report = EvaluationReport.from_predictions(predictions, more)
     figures = figures_of(report)
     path = settings.home / "report.html"
-    champion = champion_of(settings, source_of(context.instance))
-    decision = decide_promotion(
-        report.summary, champion.metrics if champion else None, configuration.promotion
-    )
+    evidence = Evidence(panel, stock_and_flow_fit, report, lever_sweep, champion_refit)
+    decision = decision_on(evidence, context.instance, settings, configuration)
     write_html_report(
         path,
         panel_frame=validated_studio_months,

@@ -10,20 +10,22 @@ import pandas as pd
 
 from studio_pipeline.asset_checks import blocking_check_keys
 from studio_pipeline.assets.champion import champion_of, source_of
-from studio_pipeline.assets.model_fits import native_files
+from studio_pipeline.assets.decisions import Evidence, decision_metadata, decision_on
+from studio_pipeline.assets.model_versions import Trained, write_version
 from studio_pipeline.assets.results import OWNERS, numbers, rows_metadata, table_result
 from studio_pipeline.assets.verification import refuse_unverified
 from studio_pipeline.configuration import Configuration
+from studio_pipeline.evaluation.decision import Decision
 from studio_pipeline.evaluation.evaluation_report import EvaluationReport
-from studio_pipeline.evaluation.promotion import Decision, decide_promotion
+from studio_pipeline.evaluation.refitting import ChampionRefit
 from studio_pipeline.forecasting.assembly import assemble_model
 from studio_pipeline.forecasting.core_fit import CoreFit
 from studio_pipeline.forecasting.forecaster import Forecaster
 from studio_pipeline.forecasting.learners import LearnerFit
 from studio_pipeline.forecasting.model import StudioModel
+from studio_pipeline.forecasting.recipe import Recipe
 from studio_pipeline.forecasting.weights import EnsembleWeights
 from studio_pipeline.panel.frames import panel_from_frame
-from studio_pipeline.publishing.bundles import write_bundle
 from studio_pipeline.publishing.forecast_tables import (
     DESCRIPTIONS,
     chain_forecast,
@@ -45,7 +47,7 @@ GROUP = "registry"
     kinds={"mlflow", "onnx"},
     owners=OWNERS,
     tags={"stage": GROUP},
-    code_version="1",
+    code_version="2",
 )
 def registered_model(
     context: dg.AssetExecutionContext,
@@ -56,86 +58,105 @@ def registered_model(
     random_forest_fit: LearnerFit,
     ensemble_weights: EnsembleWeights,
     evaluation_report: EvaluationReport,
+    lever_sweep: pd.DataFrame,
+    champion_refit: ChampionRefit,
     settings: dg.ResourceParam[Settings],
     configuration: dg.ResourceParam[Configuration],
     mlflow: MlflowTracking,
 ) -> Any:
-    """Publish the new months, with the new model if the rule lets it pass, else with the old one."""
+    """Publish the new months, with the model that the rules let answer; nothing where nothing is new."""
     refuse_unverified(context.instance, blocking_check_keys(before="registered_model"))
     panel, source = panel_from_frame(validated_studio_months), source_of(context.instance)
-    champion = champion_of(settings, source)
-    decision = decide_promotion(
-        evaluation_report.summary, champion.metrics if champion else None, configuration.promotion
+    evidence = Evidence(panel, stock_and_flow_fit, evaluation_report, lever_sweep, champion_refit)
+    decision = decision_on(evidence, context.instance, settings, configuration)
+    fits = [xgboost_fit, lightgbm_fit, random_forest_fit]
+    new = Trained(
+        assemble_model(panel, stock_and_flow_fit, fits, ensemble_weights, configuration.forecasting),
+        Recipe(configuration.forecasting),
+        evaluation_report,
+        {name: content for fit in fits for name, content in fit.native_models.items()},
+        configuration.promotion.target,
     )
+    champion = champion_of(settings, source)
     release = Release(
-        model_version=champion.model_version if champion else "",
+        model_version="",
         data_version=write_panel(settings.home, panel, {"run_id": context.run.run_id}),
         source=source,
         last_month=validated_studio_months["month_year"].max().date(),
         run_id=context.run.run_id,
         published_at=datetime.now(UTC),
-        metrics=champion.metrics if champion else {},
+        decision_kind=decision.kind,
     )
-    if decision.promoted:
-        fits = [xgboost_fit, lightgbm_fit, random_forest_fit]
-        mlflow.log(Entry(files=native_files(fits)))
-        model = assemble_model(panel, stock_and_flow_fit, fits, ensemble_weights, configuration.forecasting)
-        release = with_new_model(release, model, numbers(evaluation_report.summary), settings, mlflow)
+    release = with_models(release, decision, new, champion, champion_refit, settings, mlflow)
     published = publish(settings, release, champion)
     mlflow.log(Entry(tags={"data_version": release.data_version, "decision": decision.reason}))
-    if decision.promoted:
-        mlflow.set_champion(release.model_version)
+    mlflow.set_aliases(published.model_version, published.challenger_model_version)
     return _result(published, decision, is_new=published.run_id == context.run.run_id)
 
 
-def with_new_model(
+def with_models(
     release: Release,
-    model: StudioModel,
-    metrics: dict[str, float],
+    decision: Decision,
+    new: Trained,
+    champion: Release | None,
+    refit: ChampionRefit,
     settings: Settings,
     mlflow: MlflowTracking,
 ) -> Release:
-    """Register the model, and write its bundle under the number that the registry gave."""
-    number = mlflow.register({"dagster_run_id": release.run_id, "data_version": release.data_version})
-    taken = model_folder(settings.home, number).exists()
-    version = f"{number}-{release.run_id[:8]}" if taken else number
-    details = {
-        "run_id": release.run_id,
-        "data_version": release.data_version,
-        "source": release.source,
-        "mlflow_version": number,
-        "metrics": metrics,
-    }
-    write_bundle(settings.home, version, model.save, details)
-    return replace(release, model_version=version, metrics=metrics)
+    """Write the versions that the decision asks for, and name them in the release."""
+    if decision.kind == "nothing_new" and champion is not None:
+        return replace(release, **_models_of(champion))
+    if decision.answers == "new" or champion is None:
+        return replace(
+            release, model_version=write_version(new, release, settings, mlflow), metrics=new.metrics
+        )
+    named = replace(release, model_version=champion.model_version, metrics=champion.metrics)
+    if decision.answers == "refit" and refit.refitted is not None:
+        one = refit.refitted
+        again = Trained(one.model, one.recipe, one.report, one.native_models, new.target)
+        version = write_version(again, release, settings, mlflow)
+        named = replace(release, model_version=version, metrics=again.metrics)
+    if decision.keeps_challenger:
+        return replace(named, challenger_model_version=write_version(new, release, settings, mlflow))
+    return named
 
 
 def publish(settings: Settings, release: Release, champion: Release | None) -> Release:
-    """Replace the pointer, unless neither the model nor the data are new."""
-    if champion is not None and _pair(champion) == _pair(release):
+    """Replace the pointer, unless neither the models nor the data are new."""
+    if champion is not None and _parts(champion) == _parts(release):
         return champion
     return publish_release(settings.home, release)
 
 
-def _pair(release: Release) -> tuple[str, str]:
-    return release.model_version, release.data_version
+def _models_of(release: Release) -> dict[str, Any]:
+    return {
+        "model_version": release.model_version,
+        "challenger_model_version": release.challenger_model_version,
+        "metrics": release.metrics,
+    }
+
+
+def _parts(release: Release) -> tuple[str, str, str | None]:
+    return release.model_version, release.data_version, release.challenger_model_version
 
 
 def _result(release: Release, decision: Decision, *, is_new: bool) -> Any:
     return dg.MaterializeResult(
-        data_version=dg.DataVersion("/".join(_pair(release))),
-        metadata={
-            "release": release.version,
-            "model_version": release.model_version,
-            "model_data_version": release.data_version,
-            "source": release.source,
-            "model_promoted": decision.promoted,
-            "published": is_new,
-            "decision": decision.reason,
-            "findings": "; ".join(decision.findings),
-            **numbers(release.metrics),
-        },
+        data_version=dg.DataVersion("/".join(filter(None, _parts(release)))),
+        metadata=release_metadata(release) | decision_metadata(decision) | {"published": is_new},
     )
+
+
+def release_metadata(release: Release) -> dict[str, Any]:
+    """What a release is, for the web UI and for whoever follows it."""
+    return {
+        "release": release.version,
+        "model_version": release.model_version,
+        "model_data_version": release.data_version,
+        "challenger_model_version": release.challenger_model_version or "",
+        "source": release.source,
+        **numbers(release.metrics),
+    }
 
 
 @dg.asset(

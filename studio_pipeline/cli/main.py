@@ -21,6 +21,8 @@ COMMANDS = {
     "serve": "studio_pipeline.cli.serve",
     "import": "studio_pipeline.cli.import_files",
     "status": "studio_pipeline.cli.status",
+    "models": "studio_pipeline.cli.models",
+    "rollback": "studio_pipeline.cli.rollback",
     "database": "studio_pipeline.cli.database",
 }
 FAILED, INTERRUPTED = 1, 130

@@ -19,12 +19,12 @@ from pydantic import ValidationError
 from studio_pipeline.cli.dagster_home import write_dagster_yaml
 from studio_pipeline.cli.refusals import check_free_space, disk_refusal
 from studio_pipeline.configuration import read_configuration
-from studio_pipeline.errors import NoReleaseError, ReleaseError, SettingsError, StudioError
+from studio_pipeline.errors import ReleaseError, SettingsError, StudioError
 from studio_pipeline.panel.generator.options import GeneratorOptions
 from studio_pipeline.panel.landing import landing_sources
 from studio_pipeline.publishing.layout import sweep_home
 from studio_pipeline.publishing.locks import hold_lock
-from studio_pipeline.publishing.releases import Release, check_replaceable, current_release
+from studio_pipeline.publishing.releases import Release, check_replaceable, current_release, newest_release
 from studio_pipeline.publishing.storage import replace_file
 from studio_pipeline.settings import Settings, check_landing_dir
 
@@ -44,6 +44,7 @@ class Outcome:
         status: the exit status.
         verdict: the status as words.
         refusal: what became of the model and the months, where the model was refused; else empty.
+        nothing_new: why nothing was published, where there was no need to; else empty.
         problems: what else a person should know, the reason of a failure first.
         evaluation: the backtest's summary, empty where the run did not get so far.
         seconds: of the whole run.
@@ -53,6 +54,7 @@ class Outcome:
     status: int = FAILED
     verdict: str = "failed"
     refusal: str = ""
+    nothing_new: str = ""
     problems: list[str] = field(default_factory=list)
     evaluation: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
@@ -66,7 +68,7 @@ def run_pipeline(settings: Settings, options: Mapping[str, Any]) -> int:
     outcome = Outcome(run_id=str(uuid.uuid4()))
     with hold_lock(settings.home):
         sweep_home(settings.home)
-        before = _current(settings)
+        before = newest_release(settings.home)
         try:
             _check_inputs(settings, options)
             _execute(settings, options, outcome)
@@ -157,7 +159,7 @@ def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -
         finally:
             progress.end()
             outcome.evaluation = progress.evaluation
-            outcome.refusal = progress.refusal
+            outcome.refusal, outcome.nothing_new = progress.refusal, progress.nothing_new
             outcome.problems += progress.warnings
 
 
@@ -187,17 +189,12 @@ def _run_config(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _current(settings: Settings) -> Release | None:
-    try:
-        return current_release(settings.home)
-    except NoReleaseError:
-        return None
-
-
 def _judge(outcome: Outcome, settings: Settings, before: Release | None) -> None:
     after = current_release(settings.home)
     if before is None or after.version != before.version:
         outcome.status, outcome.verdict = PUBLISHED, "published"
+    elif outcome.nothing_new:
+        outcome.status, outcome.verdict = PUBLISHED, "found nothing new"
     else:
         _judge_refusal(outcome, refused=True)
 

@@ -42,8 +42,8 @@ def print_outcome(settings: Settings, outcome: Outcome) -> None:
 def print_published(settings: Settings, outcome: Outcome) -> None:
     """A sample forecast, what answers now, and where to look."""
     print_sample(settings)
-    if outcome.refusal:
-        click.secho(f"\n{outcome.refusal}", fg="yellow")
+    if outcome.refusal or outcome.nothing_new:
+        click.secho(f"\n{outcome.refusal or outcome.nothing_new}", fg="yellow")
     else:
         release = current_release(settings.home)
         click.secho(

@@ -10,9 +10,10 @@ import dagster as dg
 
 EVALUATION = "evaluation_report"
 DECISION = "registered_model"
-FINDINGS = "fit_to_publish"
-"""The check that shows what the decision rests on: beside a refusal it would say the same again."""
+FINDINGS = ("fit_to_publish", "new_model_published")
+"""The checks that show the decision and what it rests on: beside a refusal they would say the same again."""
 
+NOTHING_NEW = "nothing_new"
 SHOWN_LINES = 8
 
 
@@ -22,6 +23,7 @@ class Progress:
     Attributes:
         evaluation: numbers of the evaluation, once it is there.
         refusal: what became of the model and the months, where the model was refused; else empty.
+        nothing_new: why nothing was published, where there was no need to; else empty.
         warnings: what each check found that failed without stopping the run.
         blocking_failures: what each check found that stopped the run.
     """
@@ -29,6 +31,7 @@ class Progress:
     def __init__(self) -> None:
         self.evaluation: dict[str, float] = {}
         self.refusal = ""
+        self.nothing_new = ""
         self.warnings: list[str] = []
         self.blocking_failures: list[str] = []
         self._rows: dict[str, int] = {}
@@ -60,7 +63,9 @@ class Progress:
         self._rows[name] = rows if isinstance(rows, int) else -1
         if name == EVALUATION:
             self.evaluation = {key: value for key, value in metadata.items() if isinstance(value, float)}
-        if name == DECISION and not metadata["model_promoted"]:
+        if name == DECISION and metadata["decision_kind"] == NOTHING_NEW:
+            self.nothing_new = str(metadata["decision"])
+        elif name == DECISION and not metadata["model_promoted"]:
             self.refusal = refusal(metadata)
 
     def _checked(self, evaluation: Any) -> None:
@@ -94,8 +99,18 @@ def finding(check: str, description: str | None) -> str:
 
 def refusal(decision: Mapping[str, Any]) -> str:
     """Why the model was refused, and what answers now, from the metadata of `registered_model`."""
+    challenged = decision["decision_kind"] == "challenge_refused"
+    what = "The changed recipe" if challenged else "The new model"
+    refitted = decision["answers"] == "refit"
+    goes_on = "The recipe of before goes on, as model" if refitted else "Model"
+    verb = "" if refitted else " goes on"
     now = "now with the new months" if decision["published"] else "with the same months as before"
+    beside = (
+        f" Model {challenger} is kept as its challenger."
+        if (challenger := decision["challenger_model_version"])
+        else ""
+    )
     return (
-        f"The new model is refused: {decision['findings']}."
-        f" Model {decision['model_version']} goes on, {now} (release {decision['release']})."
+        f"{what} is refused: {decision['findings']}."
+        f" {goes_on} {decision['model_version']}{verb}, {now} (release {decision['release']}).{beside}"
     )

@@ -10,6 +10,7 @@ import click
 
 from studio_pipeline.cli.wording import as_called, indented
 from studio_pipeline.errors import NoReleaseError, SettingsError
+from studio_pipeline.publishing.releases import Release, current_release, release_history
 
 if TYPE_CHECKING:
     from studio_pipeline.settings import Settings
@@ -20,7 +21,6 @@ FAILED = 1
 @click.command("status")
 def command() -> None:
     """What is published, from which data, when, how good; what failed last."""
-    from studio_pipeline.publishing.releases import current_release
     from studio_pipeline.settings import read_settings
 
     settings = read_settings()
@@ -32,11 +32,22 @@ def command() -> None:
         origin = "real files" if release.source == "landing" else "the built-in generator"
         click.echo(f"Release {release.version} in {settings.home}")
         click.echo(f"  published   {release.published_at:%Y-%m-%d %H:%M %Z}, by run {release.run_id[:8]}")
-        click.echo(f"  model       {release.model_version}")
+        click.echo(f"  model       {release.model_version}{_came_by(settings.home, release)}")
         click.echo(f"  data        {release.data_version}, from {origin}, until {release.last_month:%Y-%m}")
         click.echo(f"  good        {_quality(dict(release.metrics))}")
         click.echo(f"  tuning      {_tuning(settings)}")
     _tell_last_run(settings.home)
+
+
+def _came_by(home: Path, release: Release) -> str:
+    """What is special about the model that answers: somebody chose it, or another one stands beside it."""
+    if release.decision_kind == "rollback":
+        before = [one.model_version for one in release_history(home) if one.version < release.version]
+        left = f" from model {before[-1]}" if before else ""
+        return f", made current by a rollback{left}; it stays until there are new months"
+    if release.challenger_model_version is not None:
+        return f", with model {release.challenger_model_version} as its challenger"
+    return ""
 
 
 def _quality(metrics: dict[str, float]) -> str:

@@ -1,9 +1,11 @@
-"""The promotion rule: whether a model may take the place of the published one. Pure: two summaries in."""
+"""Guard rails: what speaks against a model, whatever it would replace. Pure: figures in, clauses out.
+
+`decision.decide` says what follows from them, and from the comparison with the published model.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,7 +15,7 @@ from studio_pipeline.evaluation.wording import per_cent
 
 
 class PromotionRules(BaseModel):
-    """Thresholds of the promotion rule.
+    """Thresholds of guard rails and of what takes the place of the published model.
 
     A margin is `tolerance`, widened to `standard_errors` times the noise of the figure where that is more,
     but never beyond `limit`: a small sample excuses a little, not everything.
@@ -46,50 +48,72 @@ class PromotionRules(BaseModel):
         description="How far below 0.9 the 90 % intervals' coverage always passes.",
     )
     coverage_limit: float = Field(default=0.20, ge=0, le=0.9, description="The same that never passes.")
+    refresh_tolerance: float = Field(
+        default=0.02,
+        ge=0,
+        le=0.5,
+        description="WAPE of a refresh above the model before's, on the same forecasts, that always passes.",
+    )
+    interval_level: float = Field(
+        default=0.95,
+        gt=0.5,
+        lt=1,
+        description="Level of a difference's interval, which excludes zero where it is beyond noise.",
+    )
+    shrink_tolerance: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Share of the last release's studio months that a new model's data may lack.",
+    )
+    sign_tolerance: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of revenue that a lever may move the wrong way before a model is refused.",
+    )
 
 
-@dataclass(frozen=True)
-class Decision:
-    """What the rule says.
+def guard_rails(
+    candidate: Summary, rules: PromotionRules | None = None, lever_findings: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """What speaks against a model, a clause each; nothing where the rails hold.
 
-    Attributes:
-        promoted: the candidate may be published.
-        reason: one sentence for people.
-        findings: what speaks against the candidate, a clause each; may be there although it is promoted.
-    """
-
-    promoted: bool
-    reason: str
-    findings: tuple[str, ...] = ()
-
-
-def decide_promotion(
-    candidate: Summary, champion: Summary | None, rules: PromotionRules | None = None
-) -> Decision:
-    """Decide whether a candidate is published.
-
-    It is refused where its figures are not there, where its WAPE exceeds the best simple baseline's, or
-    where its 90 % intervals hold too rarely, each by more than noise explains. Intervals that hold too often
-    promise too little, which the report says; that is no reason to keep an older model. Where nothing
-    is published yet, it is published all the same, with the finding stated: a first answer with a warning
-    beats none.
+    That is where its figures are not there, where its WAPE exceeds the best simple baseline's, where its 90 %
+    intervals hold too rarely, each by more than noise explains, or where a lever works against economics.
+    Intervals that hold too often promise too little, which the report says; that is no reason to keep an
+    older model.
 
     Args:
-        candidate: summary of the candidate's backtest, as `summary.summarise` makes it.
-        champion: summary of the published model, None where nothing is published yet.
+        candidate: summary of its backtest, as `summary.summarise` makes it.
         rules: thresholds; the defaults where None.
+        lever_findings: as `lever_signs.sign_findings` gives them.
     """
     rules = rules or PromotionRules()
-    findings = (
+    return (
         *_missing(candidate, rules),
         *_worse(candidate, rules),
         *_promising_too_much(candidate, rules),
+        *lever_findings,
     )
-    if findings and champion is not None:
-        return Decision(False, f"Refused: {'; '.join(findings)}.", findings)
-    if findings:
-        return Decision(True, f"Published as the first model, although {'; '.join(findings)}.", findings)
-    return Decision(True, f"Published: {_merits(candidate, champion, rules)}.")
+
+
+def merits(candidate: Summary, rules: PromotionRules) -> str:
+    """How good a model is that no guard rail speaks against, a clause."""
+    span = rules.spans[-1]
+    baseline = best_baseline(candidate, rules.target, span)
+    difference = candidate[f"{rules.target}_versus_{baseline}_{span}"]
+    covered = candidate[f"{rules.target}_coverage_90_{span}"]
+    distance = f"{per_cent(abs(difference))} {'below' if difference < 0 else 'above'}"
+    return (
+        f"over months {span} its error of {per_cent(wape_of(candidate, rules), 2)} is {distance} that of"
+        f" {LABELS[baseline or '']} and its 90 % intervals hold {per_cent(covered)}"
+    )
+
+
+def wape_of(summary: Summary, rules: PromotionRules) -> float:
+    """The error that decides: WAPE over the last of the rules' spans; NaN where there is none."""
+    return summary.get(f"{rules.target}_wape_{rules.spans[-1]}_ensemble", math.nan)
 
 
 def _missing(candidate: Summary, rules: PromotionRules) -> tuple[str, ...]:
@@ -157,19 +181,3 @@ def _margin(noise: float, tolerance: float, limit: float, standard_errors: float
 
 def _or_zero(value: float) -> float:
     return value if math.isfinite(value) else 0.0
-
-
-def _merits(candidate: Summary, champion: Summary | None, rules: PromotionRules) -> str:
-    span = rules.spans[-1]
-    baseline = best_baseline(candidate, rules.target, span)
-    difference = candidate[f"{rules.target}_versus_{baseline}_{span}"]
-    wape = f"{rules.target}_wape_{span}_ensemble"
-    covered = candidate[f"{rules.target}_coverage_90_{span}"]
-    distance = f"{per_cent(abs(difference))} {'below' if difference < 0 else 'above'}"
-    words = (
-        f"over months {span} its error of {per_cent(candidate[wape], 2)} is {distance} that of"
-        f" {LABELS[baseline or '']} and its 90 % intervals hold {per_cent(covered)}"
-    )
-    if champion is None or not math.isfinite(champion.get(wape, math.nan)):
-        return words
-    return f"{words}; the model before it had {per_cent(champion[wape], 2)} in its own backtest"

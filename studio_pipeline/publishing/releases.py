@@ -35,6 +35,7 @@ class Release:
         metrics: figures of the evaluation, by name; those that are not finite are not kept.
         challenger_model_version: a second bundle for A/B, if any.
         version: the release's number, 1 for the first; `publish_release` gives it.
+        decision_kind: which case of `evaluation.decision` it came of; empty in older releases.
     """
 
     model_version: str
@@ -46,6 +47,7 @@ class Release:
     metrics: Mapping[str, float] = field(default_factory=dict)
     challenger_model_version: str | None = None
     version: int = 0
+    decision_kind: str = ""
 
 
 def publish_release(home: Path, release: Release) -> Release:
@@ -81,7 +83,7 @@ def check_replaceable(home: Path, source: Source) -> None:
     Raises:
         SyntheticReleaseError: the current release is made from real files and `source` is "generator".
     """
-    current = _newest(home)
+    current = newest_release(home)
     if current is not None and current.source == "landing" and source == "generator":
         raise SyntheticReleaseError(
             f"Release {current.version} of {home} is made from real files; generated months can't follow.",
@@ -149,7 +151,7 @@ def pointer_identity(home: Path) -> tuple[int, int] | None:
     return status.st_ino, status.st_mtime_ns
 
 
-def _newest(home: Path) -> Release | None:
+def newest_release(home: Path) -> Release | None:
     """The current release; where its pointer can't be read, the last of the history."""
     try:
         return current_release(home)
@@ -205,6 +207,8 @@ def _from_json(content: dict[str, Any]) -> Release:
         raise TypeError("a version or the run is not a text")
     if release.source not in get_args(Source):
         raise ValueError(f"source is {release.source!r}")
+    if not isinstance(release.decision_kind, str):
+        raise TypeError("the kind of decision is not a text")
     if not isinstance(release.version, int) or isinstance(release.version, bool) or release.version < 1:
         raise ValueError(f"version is {release.version!r}")
     if not isinstance(release.metrics, dict) or not all(map(_is_number, release.metrics.values())):

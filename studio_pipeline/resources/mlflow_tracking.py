@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MODEL_NAME = "studio_revenue"
 CHAMPION = "champion"
+CHALLENGER = "challenger"
 PARAMETERS_A_CALL = 100
 METRICS_A_CALL = 1000
 
@@ -73,14 +74,24 @@ class MlflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Hand an entry to the worker; a failure shows when the run ends."""
         self._written.append(self._worker.submit(lambda: write_entry(self._open_run.result(), entry)))
 
-    def register(self, tags: Mapping[str, str]) -> str:
-        """Register what this run logged as the next version of the model; answers its number."""
-        return self._worker.submit(lambda: register_version(self._open_run.result(), tags)).result()
+    def register(self, tags: Mapping[str, str], artifacts: str) -> str:
+        """Register what this run logged below a path as the next version of the model; answers its number."""
+        return self._worker.submit(
+            lambda: register_version(self._open_run.result(), tags, artifacts)
+        ).result()
 
-    def set_champion(self, bundle_version: str) -> None:
-        """Give the alias to the version that a published bundle is named after."""
-        number = bundle_version.partition("-")[0]
-        self._written.append(self._worker.submit(lambda: set_champion(self._open_run.result(), number)))
+    def set_aliases(self, champion: str, challenger: str | None) -> None:
+        """Give the aliases to the versions that the bundles of a release are named after.
+
+        Args:
+            champion: version of the bundle that answers.
+            challenger: of the one beside it; without one the alias goes.
+        """
+        numbers = {
+            CHAMPION: registry_number(champion),
+            CHALLENGER: challenger and registry_number(challenger),
+        }
+        self._written.append(self._worker.submit(lambda: set_aliases(self._open_run.result(), numbers)))
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Write what is left, and end the MLflow run as the Dagster run ended."""
@@ -158,8 +169,8 @@ def write_entry(run: OpenRun, entry: Entry) -> None:
             run.client.log_artifacts(run.run_id, folder)
 
 
-def register_version(run: OpenRun, tags: Mapping[str, str]) -> str:
-    """Make the run's native models the next version of `studio_revenue`."""
+def register_version(run: OpenRun, tags: Mapping[str, str], artifacts: str) -> str:
+    """Make the run's native models below a path the next version of `studio_revenue`."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -170,14 +181,23 @@ def register_version(run: OpenRun, tags: Mapping[str, str]) -> str:
         run.client.create_registered_model(
             MODEL_NAME, description="Revenue, members and retention of studios."
         )
-    source = f"runs:/{run.run_id}/models"
+    source = f"runs:/{run.run_id}/{artifacts}"
     version = run.client.create_model_version(MODEL_NAME, source, run.run_id, tags=dict(tags))
     return str(version.version)
 
 
-def set_champion(run: OpenRun, number: str) -> None:
-    """Move the alias `champion`."""
-    run.client.set_registered_model_alias(MODEL_NAME, CHAMPION, number)
+def set_aliases(run: OpenRun, numbers: Mapping[str, str | None]) -> None:
+    """Move each alias to a version's number, or take it away."""
+    for alias, number in numbers.items():
+        if number is None:
+            run.client.delete_registered_model_alias(MODEL_NAME, alias)
+        else:
+            run.client.set_registered_model_alias(MODEL_NAME, alias, number)
+
+
+def registry_number(bundle_version: str) -> str:
+    """The registry's number of the version that a bundle is named after."""
+    return bundle_version.partition("-")[0]
 
 
 def end_run(run: OpenRun, *, failed: bool) -> None:

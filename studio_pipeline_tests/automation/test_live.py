@@ -1,4 +1,4 @@
-"""`studio up` by itself: a file that is dropped becomes a release, a bad one an alert, and its correction heals.
+"""`studio up` by itself: a dropped file becomes a release, a bad one an alert, and its correction heals.
 
 Run with -s to see how long each step took.
 """
@@ -94,7 +94,7 @@ def waited(condition: Callable[[], bool], what: str, since: float) -> float:
         assert time.monotonic() - since < PATIENCE_SECONDS, f"{what} did not happen"
         time.sleep(0.2)
     seconds = time.monotonic() - since
-    print(f"{what}: {seconds:.0f} s")
+    sys.stdout.write(f"{what}: {seconds:.0f} s\n")
     return seconds
 
 

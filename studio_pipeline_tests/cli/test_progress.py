@@ -24,9 +24,28 @@ def test_a_long_list_is_cut_and_says_so() -> None:
     assert len(lines) == SHOWN_LINES + 2
 
 
+REFUSED = {
+    "decision_kind": "refresh_refused",
+    "answers": "champion",
+    "findings": "too wide; too low",
+    "model_version": "1",
+    "challenger_model_version": "",
+    "release": 2,
+    "published": True,
+}
+
+
 def test_a_refusal_says_what_goes_on() -> None:
-    decision = {"findings": "too wide; too low", "model_version": "1", "release": 2, "published": True}
-    assert refusal(decision) == (
+    assert refusal(REFUSED) == (
         "The new model is refused: too wide; too low. Model 1 goes on, now with the new months (release 2)."
     )
-    assert "with the same months as before (release 2)." in refusal(decision | {"published": False})
+    assert "with the same months as before (release 2)." in refusal(REFUSED | {"published": False})
+
+
+def test_a_refused_challenge_says_which_recipe_goes_on() -> None:
+    challenge = REFUSED | {"decision_kind": "challenge_refused", "challenger_model_version": "3"}
+    assert refusal(challenge | {"answers": "refit", "model_version": "2"}) == (
+        "The changed recipe is refused: too wide; too low. The recipe of before goes on, as model 2, now with"
+        " the new months (release 2). Model 3 is kept as its challenger."
+    )
+    assert "is refused: too wide; too low. Model 1 goes on, now" in refusal(challenge)

@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 
 from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
 from studio_pipeline.resources.mlflow_tracking import (
+    CHALLENGER,
     CHAMPION,
     MODEL_NAME,
     Entry,
@@ -70,20 +71,23 @@ def test_what_several_assets_log_is_in_one_run(home: Path) -> None:
     assert (home / "mlflow" / found.info.run_id / "artifacts" / "models" / "a.ubj").read_bytes() == b"tree"
 
 
-def test_versions_count_up_and_the_champion_is_moved_last(home: Path) -> None:
+def test_versions_count_up_and_the_aliases_are_moved_last(home: Path) -> None:
     numbers: list[str] = []
 
     def register(mlflow: MlflowTracking) -> None:
         mlflow.log(Entry(files={"models/a.ubj": b"tree"}))
-        numbers.append(mlflow.register({"data_version": "d1"}))
+        numbers.append(mlflow.register({"data_version": "d1"}, "models"))
 
     run(home, register)
     client = client_of(home)
     assert client.get_registered_model(MODEL_NAME).aliases == {}
-    run(home, register, lambda mlflow: mlflow.set_champion(f"{numbers[1]}-abcdef12"))
+    run(home, register, lambda mlflow: mlflow.set_aliases(f"{numbers[1]}-abcdef12", numbers[0]))
     assert int(numbers[1]) == int(numbers[0]) + 1
     champion = client.get_model_version_by_alias(MODEL_NAME, CHAMPION)
     assert (str(champion.version), champion.tags["data_version"]) == (numbers[1], "d1")
+    assert str(client.get_model_version_by_alias(MODEL_NAME, CHALLENGER).version) == numbers[0]
+    run(home, lambda mlflow: mlflow.set_aliases(numbers[0], None))
+    assert client.get_registered_model(MODEL_NAME).aliases == {CHAMPION: int(numbers[0])}
 
 
 def test_a_failed_run_is_marked_and_keeps_what_was_logged(home: Path) -> None:

@@ -1,0 +1,56 @@
+"""What a bundle keeps besides the model, for the models that come after it: its recipe and its backtest.
+
+The service reads neither.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from studio_pipeline.errors import CorruptReleaseError
+from studio_pipeline.forecasting.recipe import Recipe
+from studio_pipeline.publishing.folders import RESTORE
+from studio_pipeline.publishing.layout import model_folder
+
+RECIPE = "recipe.json"
+BACKTEST = "backtest.parquet"
+
+
+def write_records(folder: Path, recipe: Recipe, backtest: pd.DataFrame) -> None:
+    """Write both into the folder of a bundle that is being written."""
+    (folder / RECIPE).write_text(json.dumps(recipe.to_json(), indent=1, allow_nan=False), encoding="utf-8")
+    backtest.to_parquet(folder / BACKTEST, index=False, compression="zstd")
+
+
+def recipe_of(home: Path, model_version: str) -> Recipe | None:
+    """The recipe of a bundle; None where it was written before bundles kept theirs.
+
+    Raises:
+        CorruptReleaseError: there is one that this program can't read.
+    """
+    path = model_folder(home, model_version) / RECIPE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise CorruptReleaseError(f"{path} can't be read ({error}).", RESTORE) from error
+    return Recipe.from_json(content)
+
+
+def backtest_of(home: Path, model_version: str) -> pd.DataFrame | None:
+    """The kept rows of a bundle's backtest; None where it keeps none.
+
+    Raises:
+        CorruptReleaseError: there are rows that can't be read.
+    """
+    path = model_folder(home, model_version) / BACKTEST
+    if not path.exists():
+        return None
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise CorruptReleaseError(f"{path} can't be read ({error}).", RESTORE) from error

@@ -1,0 +1,83 @@
+"""An older model version made current by hand: today's data stay, and the release is a new one."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+from pathlib import Path
+
+from studio_pipeline.errors import CorruptReleaseError, ReleaseError
+from studio_pipeline.forecasting.model import StudioModel
+from studio_pipeline.publishing.bundles import model_versions
+from studio_pipeline.publishing.folders import RESTORE, read_manifest, verify_folder
+from studio_pipeline.publishing.layout import model_folder
+from studio_pipeline.publishing.releases import Release, current_release, publish_release
+
+ROLLBACK = "rollback"
+"""Kind of the decision that such a release comes of."""
+
+
+def roll_back(home: Path, model_version: str, run_id: str) -> Release:
+    """Publish the current data with an older model.
+
+    Args:
+        home: the STUDIO_HOME.
+        model_version: a bundle that is there, whole, and from the same kind of months.
+        run_id: the Dagster run that does it.
+
+    Returns:
+        The new release.
+
+    Raises:
+        NoReleaseError: nothing is published yet.
+        ReleaseError: the model is unknown, is current already, or is from other months.
+        CorruptReleaseError: its bundle, or the data, don't verify.
+    """
+    current = check_rollback(home, model_version)
+    metrics = read_manifest(model_folder(home, model_version)).details.get("metrics", {})
+    release = dataclasses.replace(
+        current,
+        model_version=model_version,
+        metrics=metrics if isinstance(metrics, dict) else {},
+        challenger_model_version=None,
+        run_id=run_id,
+        published_at=datetime.now(UTC),
+        decision_kind=ROLLBACK,
+    )
+    return publish_release(home, release)
+
+
+def check_rollback(home: Path, model_version: str) -> Release:
+    """Refuse what `roll_back` would refuse, before a run begins; answers the current release."""
+    current = current_release(home)
+    versions = model_versions(home)
+    if model_version not in versions:
+        raise ReleaseError(
+            f"There is no model {model_version!r}.",
+            f"The models are {', '.join(versions)}; `studio models` says more about them.",
+        )
+    if model_version == current.model_version:
+        raise ReleaseError(
+            f"Model {model_version} is current already, in release {current.version}.",
+            "`studio models` lists the others.",
+        )
+    folder = model_folder(home, model_version)
+    manifest = verify_folder(folder)
+    if manifest.details.get("source") != current.source:
+        raise ReleaseError(
+            f"Model {model_version} is from the months of {manifest.details.get('source')!r},"
+            f" and the release from those of {current.source!r}.",
+            "Choose a model from the same kind of months; `studio models` lists them.",
+        )
+    _refuse_foreign(folder)
+    return current
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """A bundle may be whole and yet be written by another version of the program."""
+    try:
+        StudioModel.load(folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CorruptReleaseError(
+            f"{folder} is no model that this program can answer from ({error!r}).", RESTORE
+        ) from error

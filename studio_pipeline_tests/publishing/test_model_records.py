@@ -1,0 +1,42 @@
+"""A bundle's recipe and backtest come back as they went; older bundles have none; damage is told."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from studio_pipeline.errors import CorruptReleaseError
+from studio_pipeline.evaluation.paired_errors import kept_rows
+from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.recipe import Recipe
+from studio_pipeline.publishing.bundles import write_bundle
+from studio_pipeline.publishing.folders import verify_folder
+from studio_pipeline.publishing.model_records import BACKTEST, RECIPE, backtest_of, recipe_of, write_records
+from studio_pipeline_tests.evaluation.conftest import predictions_of
+
+KEPT = kept_rows(predictions_of(studios=3, origins=2), "revenue")
+
+
+def test_records_come_back(tmp_path: Path) -> None:
+    recipe = Recipe(ForecastingConfiguration(seed=3))
+    folder = write_bundle(tmp_path, "1", lambda place: write_records(place, recipe, KEPT), {})
+    assert set(verify_folder(folder).files) == {RECIPE, BACKTEST}
+    assert recipe_of(tmp_path, "1") == recipe
+    stored = backtest_of(tmp_path, "1")
+    assert stored is not None
+    pd.testing.assert_frame_equal(stored, KEPT)
+
+
+def test_a_bundle_of_before_has_none(tmp_path: Path) -> None:
+    write_bundle(tmp_path, "1", lambda place: (place / "model.json").write_text("{}"), {})
+    assert recipe_of(tmp_path, "1") is None
+    assert backtest_of(tmp_path, "1") is None
+
+
+def test_damage_is_told(tmp_path: Path) -> None:
+    recipe = Recipe(ForecastingConfiguration())
+    folder = write_bundle(tmp_path, "1", lambda place: write_records(place, recipe, KEPT), {})
+    for name, read in ((RECIPE, recipe_of), (BACKTEST, backtest_of)):
+        (folder / name).write_bytes(b"no")
+        with pytest.raises(CorruptReleaseError, match="can't be read"):
+            read(tmp_path, "1")
