@@ -18,7 +18,8 @@ from studio_pipeline.assets import (
     validated_data,
 )
 from studio_pipeline.automation.jobs import monthly_refresh, refresh_release
-from studio_pipeline.publishing.locks import hold_lock
+from studio_pipeline.automation.leftover_runs import leftover_runs
+from studio_pipeline.publishing.locks import lock_of_run
 from studio_pipeline.resources.mlflow_tracking import MlflowTracking
 from studio_pipeline.resources.run_configuration import RunLock, configuration_resource, settings_resource
 from studio_pipeline.resources.storage import FolderStorage
@@ -30,7 +31,7 @@ STAGES = [raw_data, validated_data, features, model_fits, ensemble, evaluation, 
 def build_definitions(
     settings: Settings | None = None,
     resources: Mapping[str, Any] | None = None,
-    run_lock: RunLock = hold_lock,
+    run_lock: RunLock = lock_of_run,
 ) -> dg.Definitions:
     """Wire everything together.
 
@@ -51,6 +52,7 @@ def build_definitions(
         asset_checks=all_checks(),
         jobs=[refresh_release],
         schedules=[monthly_refresh],
+        sensors=[leftover_runs],
         resources={**defaults, **(resources or {})},
         # Another process a step would import everything again: ten times the time, nothing gained.
         executor=dg.in_process_executor,

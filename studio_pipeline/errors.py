@@ -19,7 +19,7 @@ StudioError                    base: what happened, where, and what to do about 
 ├── StorageError               the disk refused: full, read-only, no permission
 ├── DatabaseError              the service's own tables can't be used now
 ├── UnknownScenarioError       nothing is saved under this id
-└── RunInProgressError         another run holds the lock of this STUDIO_HOME
+└── RunInProgressError         another run, or `studio up`, holds the lock of this STUDIO_HOME
 """
 
 from __future__ import annotations
@@ -112,4 +112,4 @@ class UnknownScenarioError(StudioError):
 
 
 class RunInProgressError(StudioError):
-    """Another run holds the lock of this STUDIO_HOME."""
+    """Another run, or `studio up`, holds the lock of this STUDIO_HOME."""

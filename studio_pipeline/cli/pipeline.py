@@ -23,7 +23,7 @@ from studio_pipeline.errors import NoReleaseError, ReleaseError, SettingsError, 
 from studio_pipeline.panel.generator.options import GeneratorOptions
 from studio_pipeline.panel.landing import landing_sources
 from studio_pipeline.publishing.layout import sweep_home
-from studio_pipeline.publishing.locks import hold_lock
+from studio_pipeline.publishing.locks import lock_of_run
 from studio_pipeline.publishing.releases import Release, check_replaceable, current_release
 from studio_pipeline.publishing.storage import replace_file
 from studio_pipeline.settings import Settings, check_landing_dir
@@ -64,7 +64,7 @@ def run_pipeline(settings: Settings, options: Mapping[str, Any]) -> int:
 
     started = time.perf_counter()
     outcome = Outcome(run_id=str(uuid.uuid4()))
-    with hold_lock(settings.home):
+    with lock_of_run(settings.home, outcome.run_id):
         sweep_home(settings.home)
         before = _current(settings)
         try:
@@ -127,15 +127,16 @@ def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -
     import dagster as dg
 
     from studio_pipeline.automation.jobs import REFRESH_RELEASE
+    from studio_pipeline.automation.leftover_runs import end_leftover_runs
     from studio_pipeline.cli.progress import Progress
     from studio_pipeline.definitions import build_definitions
 
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     # The lock is this command's, from before the run until after its outcome is written down.
-    definitions = build_definitions(settings, run_lock=lambda _: contextlib.nullcontext())
+    definitions = build_definitions(settings, run_lock=lambda *_: contextlib.nullcontext())
     job = definitions.resolve_job_def(REFRESH_RELEASE)
     with dagster_instance(settings) as instance:
-        fail_dead_runs(instance)
+        end_leftover_runs(instance, settings.home)
         progress = Progress()
         instance.add_event_listener(outcome.run_id, progress)
         try:
@@ -167,17 +168,6 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
 
     write_dagster_yaml(settings.dagster_home)
     return DagsterInstance.from_config(str(settings.dagster_home))
-
-
-def fail_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Mark earlier runs of this command that were killed: this one holds the lock, so none of them lives."""
-    from dagster import DagsterRunStatus, RunsFilter
-
-    dead = RunsFilter(
-        tags={COMMAND_TAG: "run"}, statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING]
-    )
-    for run in instance.get_runs(dead):
-        instance.report_run_failed(run, "The process was killed before the run ended.")
 
 
 def _run_config(options: Mapping[str, Any]) -> dict[str, Any]:
