@@ -100,8 +100,8 @@ def lock_holder(home: Path, name: str = RUN_LOCK) -> Mapping[str, Any] | None:
 def _take(descriptor: int, path: Path, details: Mapping[str, str]) -> None:
     if not any(_try_to_take(descriptor, pause) for pause in PAUSES_SECONDS):
         what, remedy = _REFUSALS.get(path.name, _REFUSAL)
-        holder = _told(_read_holder(descriptor))
-        raise RunInProgressError(what.format(home=path.parent, holder=holder), remedy)
+        told = _told(_read_holder(descriptor))
+        raise RunInProgressError(what.format(home=path.parent, holder=told), remedy)
     holder = {"pid": os.getpid(), "started_at": datetime.now(UTC).isoformat(timespec="seconds"), **details}
     with storage_errors(path):
         os.ftruncate(descriptor, 0)

@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster import DagsterRunStatus
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from studio_pipeline.automation import leftover_runs
 from studio_pipeline.automation.leftover_runs import end_leftover_runs, process_lives, verdict_of
@@ -58,7 +59,11 @@ def status_of(instance: dg.DagsterInstance, run_id: str) -> DagsterRunStatus:
 
 
 def add_run(instance: dg.DagsterInstance, run_id: str, status: DagsterRunStatus) -> None:
-    instance.add_run(dg.DagsterRun(job_name="waiting", run_id=run_id, status=status))
+    place = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "jobs")
+    origin = RemoteJobOrigin(place, "waiting")
+    instance.add_run(
+        dg.DagsterRun(job_name="waiting", run_id=run_id, status=status, remote_job_origin=origin)
+    )
 
 
 def test_a_killed_run_is_failed_with_a_reason_and_a_live_one_goes_on(
