@@ -18,6 +18,7 @@ from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
 from studio_pipeline.panel.generator.options import GeneratorOptions
 from studio_pipeline.panel.limits import ValidationLimits
 from studio_pipeline.planning.plan_configuration import PlanningConfiguration
+from studio_pipeline.publishing.retention import RetentionRules
 
 
 class Configuration(BaseModel):
@@ -29,6 +30,7 @@ class Configuration(BaseModel):
         forecasting: the core, the learners, the weights and the intervals.
         promotion: when a new model takes the place of the published one.
         planning: what plans cost, how long changes take and how far levers may move.
+        retention: which old versions are removed, and when.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +40,7 @@ class Configuration(BaseModel):
     forecasting: ForecastingConfiguration = ForecastingConfiguration()
     promotion: PromotionRules = PromotionRules()
     planning: PlanningConfiguration = PlanningConfiguration()
+    retention: RetentionRules = RetentionRules()
 
 
 def read_configuration(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Configuration:

@@ -19,6 +19,7 @@ from studio_pipeline.assets import (
 )
 from studio_pipeline.automation.jobs import monthly_refresh, refresh_release
 from studio_pipeline.automation.leftover_runs import leftover_runs
+from studio_pipeline.automation.pruning import daily_pruning, prune_versions, unlocked_settings
 from studio_pipeline.publishing.locks import lock_of_run
 from studio_pipeline.resources.mlflow_tracking import MlflowTracking
 from studio_pipeline.resources.run_configuration import RunLock, configuration_resource, settings_resource
@@ -43,6 +44,9 @@ def build_definitions(
     read = settings_resource(settings, run_lock)
     defaults = {
         "settings": read,
+        "unlocked_settings": unlocked_settings
+        if settings is None
+        else dg.ResourceDefinition.hardcoded_resource(settings),
         "configuration": configuration_resource(),
         "mlflow": MlflowTracking(settings=read),
         "io_manager": FolderStorage(settings=read),
@@ -50,8 +54,8 @@ def build_definitions(
     return dg.Definitions(
         assets=dg.load_assets_from_modules(STAGES),
         asset_checks=all_checks(),
-        jobs=[refresh_release],
-        schedules=[monthly_refresh],
+        jobs=[refresh_release, prune_versions],
+        schedules=[monthly_refresh, daily_pruning],
         sensors=[leftover_runs],
         resources={**defaults, **(resources or {})},
         # Another process a step would import everything again: ten times the time, nothing gained.

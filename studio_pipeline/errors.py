@@ -14,6 +14,7 @@ StudioError                    base: what happened, where, and what to do about 
 │   ├── NoReleaseError         nothing is published yet
 │   ├── CorruptReleaseError    hashes don't match, or a file is missing
 │   └── SyntheticReleaseError  a release made from real files would be replaced by a synthetic one
+├── BackupError                a backup can't be taken or restored
 ├── PlanError                  a plan breaks the limits it was made under: a bug
 ├── BusyError                  more is asked at once than can wait in line
 ├── StorageError               the disk refused: full, read-only, no permission
@@ -89,6 +90,10 @@ class CorruptReleaseError(ReleaseError):
 
 class SyntheticReleaseError(ReleaseError):
     """A release made from real files would be replaced by a synthetic one."""
+
+
+class BackupError(StudioError):
+    """A backup can't be taken or restored."""
 
 
 class PlanError(StudioError):

@@ -4,8 +4,6 @@ Dagster's own monitor finds a dead run while the process that launched it lives.
 power cut, an out-of-memory kill of the lot), the run would stay STARTED, and those in line behind it wait.
 """
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Sequence
@@ -16,6 +14,7 @@ import dagster as dg
 from dagster import DagsterRunStatus
 
 from studio_pipeline.publishing.locks import RUN_ID, lock_holder
+from studio_pipeline.settings import Settings
 
 Verdict = Literal["lives", "gone"]
 
@@ -106,10 +105,9 @@ def _end(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
 @dg.sensor(
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    required_resource_keys={"settings"},
     description="Ends runs whose process is gone, so that those in line behind them start.",
 )
-def leftover_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+def leftover_runs(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
     """Look at every run under way."""
-    ended = end_leftover_runs(context.instance, context.resources.settings.home)
+    ended = end_leftover_runs(context.instance, settings.home)
     return dg.SkipReason(f"Ended {', '.join(ended)}: {GONE}" if ended else "Every run under way lives.")

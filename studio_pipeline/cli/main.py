@@ -21,6 +21,9 @@ COMMANDS = {
     "serve": "studio_pipeline.cli.serve",
     "import": "studio_pipeline.cli.import_files",
     "status": "studio_pipeline.cli.status",
+    "prune": "studio_pipeline.cli.prune",
+    "backup": "studio_pipeline.cli.backup",
+    "restore": "studio_pipeline.cli.restore",
     "database": "studio_pipeline.cli.database",
 }
 FAILED, INTERRUPTED = 1, 130

@@ -163,10 +163,10 @@ def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -
 
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:
-    """The persistent instance of DAGSTER_HOME; a `dagster.yaml` is written there if there is none."""
+    """The persistent instance of DAGSTER_HOME; its `dagster.yaml` is written, and its records upgraded."""
     from dagster import DagsterInstance
 
-    write_dagster_yaml(settings.dagster_home)
+    write_dagster_yaml(settings)
     return DagsterInstance.from_config(str(settings.dagster_home))
 
 

@@ -94,10 +94,13 @@ def _publish_first(settings: Settings) -> None:
 def _prepare_home(settings: Settings) -> None:
     """Sweep what a crash left behind: half-written folders, and runs whose process is gone."""
     from studio_pipeline.automation.leftover_runs import end_leftover_runs
+    from studio_pipeline.cli.dagster_home import tell_changed_yaml, write_dagster_yaml
     from studio_pipeline.cli.pipeline import dagster_instance
     from studio_pipeline.publishing.layout import sweep_home
 
     sweep_home(settings.home)
+    if not write_dagster_yaml(settings):
+        tell_changed_yaml(settings)
     with dagster_instance(settings) as instance:
         ended = end_leftover_runs(instance, settings.home)
     if ended:
