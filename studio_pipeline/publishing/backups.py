@@ -1,8 +1,8 @@
 """A STUDIO_HOME in one archive, taken while everything runs, and proved whole before it is used.
 
-The databases are copied through SQLite's own backup, and with them the pointers; then follow the folders, which are
-written once. Where no run is going on, none can begin until the databases and pointers are copied; else what a run
-is writing is left out, and its record in Dagster is of a run whose process is gone.
+The databases are copied through SQLite's own backup, and with them the pointers; then follow the folders,
+which are written once. Where no run is going on, none can begin until databases and pointers are copied; else
+what a run is writing is left out, and its record in Dagster is of a run whose process is gone.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A STUDIO_HOME from an archive: every file proved, places corrected, and then there at once or not at all."""
+"""A STUDIO_HOME from an archive: every file proved, places corrected, then there at once or not at all."""
 
 from __future__ import annotations
 

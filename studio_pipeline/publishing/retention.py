@@ -1,7 +1,7 @@
 """Which old versions a home keeps: a plan made from what is there, by rules, without touching anything.
 
-What is published is never in a plan: the current release with its challenger, its data and all that its run left
-behind; nor is a pinned model, the latest version of an asset, or anything younger than the rules say.
+What is published is never in a plan: the current release with its challenger, its data and all that its run
+left behind; nor is a pinned model, the latest version of an asset, or anything younger than the rules say.
 """
 
 from __future__ import annotations
