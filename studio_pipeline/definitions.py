@@ -17,9 +17,13 @@ from studio_pipeline.assets import (
     registry,
     validated_data,
 )
-from studio_pipeline.automation.jobs import monthly_refresh, refresh_release
+from studio_pipeline.automation.alarm_sensor import drift_sensor
+from studio_pipeline.automation.freshness import with_freshness
+from studio_pipeline.automation.jobs import monitor_release, monthly_refresh, refresh_release
+from studio_pipeline.automation.landing_sensor import landing_folder
 from studio_pipeline.automation.leftover_runs import leftover_runs
 from studio_pipeline.automation.pruning import daily_pruning, prune_versions, unlocked_settings
+from studio_pipeline.automation.schedules import daily_monitoring, monthly_refresh
 from studio_pipeline.publishing.locks import lock_of_run
 from studio_pipeline.resources.mlflow_tracking import MlflowTracking
 from studio_pipeline.resources.run_configuration import RunLock, configuration_resource, settings_resource
@@ -27,6 +31,7 @@ from studio_pipeline.resources.storage import FolderStorage
 from studio_pipeline.settings import Settings
 
 STAGES = [raw_data, validated_data, features, model_fits, ensemble, evaluation, registry]
+JOBS = [refresh_release, monitor_release]
 
 
 def build_definitions(
@@ -52,11 +57,11 @@ def build_definitions(
         "io_manager": FolderStorage(settings=read),
     }
     return dg.Definitions(
-        assets=dg.load_assets_from_modules(STAGES),
+        assets=with_freshness(dg.load_assets_from_modules(STAGES)),
         asset_checks=all_checks(),
-        jobs=[refresh_release, prune_versions],
-        schedules=[monthly_refresh, daily_pruning],
-        sensors=[leftover_runs],
+        jobs=[*JOBS, prune_versions],
+        schedules=[monthly_refresh, daily_monitoring, daily_pruning],
+        sensors=[landing_folder, drift_sensor(JOBS), leftover_runs],
         resources={**defaults, **(resources or {})},
         # Another process a step would import everything again: ten times the time, nothing gained.
         executor=dg.in_process_executor,

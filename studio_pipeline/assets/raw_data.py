@@ -14,12 +14,15 @@ from studio_pipeline.configuration import Configuration
 from studio_pipeline.panel.columns import COLUMNS
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.landing import RawMonths, landing_sources, raw_from_numbers, read_landing
+from studio_pipeline.panel.landing_digest import landing_digest
 from studio_pipeline.publishing.releases import Source, check_replaceable
 from studio_pipeline.settings import Settings, check_landing_dir
 
 GROUP = "raw_data"
 FILES_READABLE = "files_readable"
 LEDGER = "first_seen.parquet"
+LANDING_DIGEST = "landing_digest"
+"""Metadata: which content of the landing folder was read; "" where it changed meanwhile."""
 PROVENANCE = {
     "file": "The file, or `generator`.",
     "line": "The line in that file.",
@@ -52,9 +55,12 @@ def raw_studio_months(
     settings: dg.ResourceParam[Settings], configuration: dg.ResourceParam[Configuration]
 ) -> Iterator[Any]:
     """Read the landing folder, or make a synthetic fleet."""
-    source = choose_source(settings)
+    source, before = choose_source(settings), landing_digest(settings.landing_dir)
     raw = read_months(settings, configuration, source)
-    result = table_result(raw.frame, DESCRIPTIONS | PROVENANCE, _metadata(raw, source))
+    # A file that changed while it was read leaves no digest, so that the landing sensor asks for it again.
+    digest = before if landing_digest(settings.landing_dir) == before else ""
+    metadata = _metadata(raw, source) | {LANDING_DIGEST: digest}
+    result = table_result(raw.frame, DESCRIPTIONS | PROVENANCE, metadata)
     yield result._replace(check_results=[_files_readable(raw)])
 
 

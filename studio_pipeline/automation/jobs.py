@@ -1,10 +1,12 @@
-"""The jobs, and when they run by themselves."""
+"""The jobs that the automation asks for."""
 
 from __future__ import annotations
 
 import dagster as dg
 
 REFRESH_RELEASE = "refresh_release"
+MONITOR_RELEASE = "monitor_release"
+TUNE_LEARNERS = "tune_learners"
 
 refresh_release = dg.define_asset_job(
     REFRESH_RELEASE,
@@ -12,10 +14,8 @@ refresh_release = dg.define_asset_job(
     description="Materialise every asset once: from the months to a published release and its forecasts.",
 )
 
-monthly_refresh = dg.ScheduleDefinition(
-    name="monthly_refresh",
-    job=refresh_release,
-    cron_schedule="0 6 3 * *",
-    description="On the third of each month, when the month before is closed.",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
+monitor_release = dg.define_asset_job(
+    MONITOR_RELEASE,
+    selection=dg.AssetSelection.groups("monitoring"),
+    description="Materialise what watches the release, with its checks: accuracy so far, and drift.",
 )

@@ -5,6 +5,7 @@ Nothing in the folder is ever written, renamed or removed here.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,8 @@ from studio_pipeline.panel.raw_table import RAW_COLUMNS, RAW_TEXT_COLUMNS, TEXT,
 from studio_pipeline.panel.source_files import Source, SourceRows, UnreadableFile, read_sources
 
 _NOT_DATA = (".yaml", ".yml", ".md")
+_TEMPORARY = (".part", ".partial", ".tmp", ".crdownload", ".filepart")
+"""How browsers and copying programs end the name of a file that is not complete yet."""
 
 
 @dataclass(frozen=True)
@@ -65,19 +68,41 @@ def read_landing(folder: Path, ledger: Path, now: datetime) -> RawMonths:
 
 
 def landing_sources(folder: Path) -> list[Source]:
-    """The files of a landing folder and of the folders in it, without maps, notes and hidden files."""
-    if not folder.is_dir():
-        return []
-    try:
-        paths = sorted(path for path in folder.rglob("*") if _is_data(path, folder))
-    except OSError as error:
-        raise StorageError(f"{folder}: can't be listed ({error}).", "Fix its permissions.") from error
+    """The files of a landing folder and of the folders in it.
+
+    Maps, notes, hidden files and those with a temporary name (`temporary_files`) are left out.
+
+    Raises:
+        StorageError: the folder can't be listed.
+    """
+    paths = [path for path in _files(folder) if not _is_temporary(path, folder)]
     return [Source(p.relative_to(folder).as_posix(), p, map_beside(p, folder)) for p in paths]
 
 
-def _is_data(path: Path, folder: Path) -> bool:
+def temporary_files(folder: Path) -> list[str]:
+    """Names of files that wait to be renamed: hidden ones, and `.part`, `.tmp` and the like.
+
+    Raises:
+        StorageError: the folder can't be listed.
+    """
+    return [p.relative_to(folder).as_posix() for p in _files(folder) if _is_temporary(p, folder)]
+
+
+def _files(folder: Path) -> list[Path]:
+    """Every file that is neither map nor note, in order."""
+    if not folder.is_dir():
+        return []
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise StorageError(f"{folder}: can't be listed (permission denied).", "Fix its permissions.")
+    try:
+        return sorted(p for p in folder.rglob("*") if p.suffix.lower() not in _NOT_DATA and p.is_file())
+    except OSError as error:
+        raise StorageError(f"{folder}: can't be listed ({error}).", "Fix its permissions.") from error
+
+
+def _is_temporary(path: Path, folder: Path) -> bool:
     hidden = any(part.startswith((".", "~$")) for part in path.relative_to(folder).parts)
-    return path.is_file() and not hidden and path.suffix.lower() not in _NOT_DATA
+    return hidden or path.suffix.lower() in _TEMPORARY
 
 
 def combined(

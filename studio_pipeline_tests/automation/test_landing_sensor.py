@@ -1,0 +1,189 @@
+"""The landing sensor over real files and a real Dagster instance."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import dagster as dg
+import pytest
+
+from studio_pipeline.automation import landing_decision
+from studio_pipeline.automation.decision import RunEnd
+from studio_pipeline.automation.landing_sensor import landing_folder
+from studio_pipeline.automation.run_history import attempts_of
+from studio_pipeline.automation.schedules import monthly_refresh
+from studio_pipeline.publishing.locks import hold_lock
+from studio_pipeline.settings import Settings
+from studio_pipeline_tests.automation.conftest import ROW, Pipeline
+
+
+class Sensor:
+    """Looks as the daemon does, handing the cursor on."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline, self.cursor = pipeline, ""
+
+    def look(self) -> dg.RunRequest | dg.SkipReason:
+        context = dg.build_sensor_context(
+            self.pipeline.instance,
+            cursor=self.cursor or None,
+            resources={"settings": self.pipeline.settings},
+        )
+        answer = landing_folder(context)
+        self.cursor = context.cursor or ""
+        assert isinstance(answer, dg.RunRequest | dg.SkipReason)
+        return answer
+
+    def asks(self) -> dict[str, str]:
+        answer = self.look()
+        assert isinstance(answer, dg.RunRequest), answer
+        return dict(answer.tags)
+
+    def skips(self, words: str) -> None:
+        answer = self.look()
+        assert isinstance(answer, dg.SkipReason), answer
+        assert answer.skip_message is not None
+        assert words in answer.skip_message
+
+
+@pytest.fixture
+def sensor(pipeline: Pipeline) -> Sensor:
+    return Sensor(pipeline)
+
+
+@pytest.fixture
+def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landing_decision, "RETRY_SECONDS", 0.0)
+
+
+def test_one_request_for_many_files_with_its_reason_and_none_after_it(
+    pipeline: Pipeline, sensor: Sensor
+) -> None:
+    sensor.skips("is empty")
+    pipeline.drop("a.csv")
+    pipeline.drop("b.csv")
+    pipeline.drop("b.columns.yaml", "decimal: '.'")
+    tags = sensor.asks()
+    assert tags["studio/trigger"] == "landing"
+    assert tags["studio/reason"] == "The landing folder changed: new: a.csv, b.columns.yaml, b.csv."
+    pipeline.queue(tags)
+    sensor.skips("queued or going on")
+    pipeline.instance.report_run_canceled(pipeline.instance.get_runs()[0])
+    assert pipeline.run(tags)
+    sensor.skips("Nothing new")
+
+
+def test_a_file_that_arrives_while_a_run_reads_leads_to_another_run(
+    pipeline: Pipeline, sensor: Sensor
+) -> None:
+    pipeline.drop("a.csv")
+    tags = sensor.asks()
+    assert pipeline.run(tags)
+    queued = pipeline.queue()
+    pipeline.drop("b.csv")
+    sensor.skips("queued or going on")
+    pipeline.instance.report_run_canceled(queued)
+    assert sensor.asks()["studio/reason"] == "The landing folder changed: new: b.csv."
+
+
+def test_what_a_run_by_hand_has_read_is_not_asked_for(pipeline: Pipeline, sensor: Sensor) -> None:
+    pipeline.drop("a.csv")
+    assert pipeline.run()
+    sensor.skips("Nothing new")
+    pipeline.drop("a.csv", ROW.replace("100", "101"))
+    sensor.skips("Still being written: a.csv.")
+
+
+def test_a_run_that_only_reads_the_files_makes_no_release_of_them(pipeline: Pipeline, sensor: Sensor) -> None:
+    pipeline.drop("a.csv")
+    assert pipeline.run(selection=["raw_studio_months"])
+    assert (pipeline.settings.home / "read").exists()
+    sensor.asks()
+
+
+def test_restored_content_is_asked_for_again(pipeline: Pipeline, sensor: Sensor) -> None:
+    pipeline.drop("a.csv")
+    assert pipeline.run(sensor.asks())
+    pipeline.drop("b.csv")
+    assert pipeline.run(sensor.asks())
+    (pipeline.settings.landing_dir / "b.csv").unlink()
+    tags = sensor.asks()
+    assert tags["studio/reason"] == "The landing folder changed: removed: b.csv."
+    assert pipeline.run(tags)
+    sensor.skips("Nothing new")
+
+
+def test_after_a_failed_run_it_waits_for_other_content(pipeline: Pipeline, sensor: Sensor) -> None:
+    pipeline.drop("a.csv")
+    assert pipeline.run(sensor.asks())
+    (pipeline.settings.home / "poisoned").touch()
+    pipeline.drop("b.csv")
+    assert not pipeline.run(sensor.asks())
+    sensor.skips("failed over these files; correct them")
+    (pipeline.settings.home / "poisoned").unlink()
+    (pipeline.settings.landing_dir / "b.csv").unlink()
+    pipeline.drop("b2.csv", ROW.replace("100", "101"))
+    assert pipeline.run(sensor.asks())
+    sensor.skips("Nothing new")
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_run_that_lost_the_race_for_the_lock_is_tried_again(pipeline: Pipeline, sensor: Sensor) -> None:
+    pipeline.drop("a.csv")
+    tags = sensor.asks()
+    with hold_lock(pipeline.settings.home):
+        assert not pipeline.run(tags)
+    assert [attempt.end for attempt in attempts_of(pipeline.instance)] == [RunEnd.CROWDED_OUT]
+    assert not (pipeline.settings.home / "read").exists()
+    again = sensor.asks()
+    assert "was crowded out, and these are unread" in again["studio/reason"]
+    assert pipeline.run(again)
+    sensor.skips("Nothing new")
+
+
+@pytest.mark.usefixtures("no_wait")
+def test_a_run_that_was_killed_is_tried_again_a_few_times(pipeline: Pipeline, sensor: Sensor) -> None:
+    pipeline.drop("a.csv")
+    for _ in range(landing_decision.MOST_TRIES):
+        killed = pipeline.queue(sensor.asks())
+        pipeline.instance.report_run_failed(killed, "The process was killed before the run ended.")
+    sensor.skips("3 runs over these files were killed")
+
+
+def test_a_lost_cursor_loses_nothing_and_asks_for_nothing_twice(pipeline: Pipeline, sensor: Sensor) -> None:
+    pipeline.drop("a.csv")
+    pipeline.queue(sensor.asks())
+    for cursor in ("", "nonsense", "[]", '{"files": {"a": 1}, "accepted": {}}'):
+        sensor.cursor = cursor
+        sensor.skips("queued or going on")
+
+
+def test_a_folder_that_was_named_and_is_not_there_is_told(settings: Settings, pipeline: Pipeline) -> None:
+    elsewhere = settings.model_copy(update={"landing_dir": settings.home / "elsewhere"})
+    context = dg.build_sensor_context(pipeline.instance, resources={"settings": elsewhere})
+    answer = landing_folder(context)
+    assert isinstance(answer, dg.SkipReason)
+    assert "elsewhere is not a folder" in str(answer.skip_message)
+
+
+def test_the_month_asks_unless_a_run_of_it_has_read_the_same(pipeline: Pipeline) -> None:
+    def ask(at: datetime) -> dg.RunRequest | dg.SkipReason:
+        answer = monthly_refresh(
+            dg.build_schedule_context(
+                pipeline.instance, scheduled_execution_time=at, resources={"settings": pipeline.settings}
+            )
+        )
+        assert isinstance(answer, dg.RunRequest | dg.SkipReason)
+        return answer
+
+    now = datetime.now(UTC)
+    next_month = datetime(now.year + now.month // 12, now.month % 12 + 1, 3, 6, tzinfo=UTC)
+    pipeline.drop("a.csv")
+    first = ask(now)
+    assert isinstance(first, dg.RunRequest)
+    assert first.tags["studio/trigger"] == "schedule"
+    assert re.fullmatch(r"Monthly refresh: no run .* since \w+ began\.", first.tags["studio/reason"])
+    assert pipeline.run(dict(first.tags))
+    assert isinstance(ask(now), dg.SkipReason)
+    assert isinstance(ask(next_month), dg.RunRequest)
