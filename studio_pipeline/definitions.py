@@ -19,7 +19,7 @@ from studio_pipeline.assets import (
 )
 from studio_pipeline.automation.alarm_sensor import drift_sensor
 from studio_pipeline.automation.freshness import with_freshness
-from studio_pipeline.automation.jobs import monitor_release, monthly_refresh, refresh_release
+from studio_pipeline.automation.jobs import monitor_release, refresh_release
 from studio_pipeline.automation.landing_sensor import landing_folder
 from studio_pipeline.automation.leftover_runs import leftover_runs
 from studio_pipeline.automation.pruning import daily_pruning, prune_versions, unlocked_settings
