@@ -13,6 +13,7 @@ StudioError                    base: what happened, where, and what to do about 
 ├── ReleaseError               what is published can't be used, or can't be replaced
 │   ├── NoReleaseError         nothing is published yet
 │   ├── CorruptReleaseError    hashes don't match, or a file is missing
+│   ├── ModelFormatError       another version of this program wrote the model
 │   └── SyntheticReleaseError  a release made from real files would be replaced by a synthetic one
 ├── BackupError                a backup can't be taken or restored
 ├── PlanError                  a plan breaks the limits it was made under: a bug
@@ -86,6 +87,10 @@ class NoReleaseError(ReleaseError):
 
 class CorruptReleaseError(ReleaseError):
     """The hashes of a published folder don't match, or a file is missing."""
+
+
+class ModelFormatError(ReleaseError):
+    """Another version of this program wrote the model."""
 
 
 class SyntheticReleaseError(ReleaseError):

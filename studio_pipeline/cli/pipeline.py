@@ -166,8 +166,12 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
     """The persistent instance of DAGSTER_HOME; its `dagster.yaml` is written, and its records upgraded."""
     from dagster import DagsterInstance
 
+    from studio_pipeline.cli.upgrades import upgrade_records
+
     write_dagster_yaml(settings)
-    return DagsterInstance.from_config(str(settings.dagster_home))
+    instance = DagsterInstance.from_config(str(settings.dagster_home))
+    upgrade_records(instance, settings)
+    return instance
 
 
 def _run_config(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Kills with -9 at random moments: `python -m studio_pipeline_tests.benchmarks.kills --times 50`.
 
-`studio up` runs on a small home while files of months appear and are corrected; the daemon, the webserver, a run,
-the service or `studio up` itself is killed, again and again. After each kill everything comes back by itself,
-the graph is consistent and the service answers from a complete release; in the end the release is the one that a
-single run over the same files publishes. Prints a table. Linux.
+`studio up` runs on a small home while files of months appear and are corrected; the daemon, the webserver, a
+run, the service or `studio up` itself is killed, again and again. After each kill everything comes back by
+itself, the graph is consistent and the service answers from a complete release; in the end the release is the
+one that a single run over the same files publishes. Prints a table. Linux.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RUN_SECONDS = 60.0
 def kill_often(folder: Path, times: int, seed: int) -> dict[str, list[float]]:
     """Kill, and check what must hold; answers seconds until all was well again, by what was killed."""
     moments = random.Random(seed)
-    killed = make_home(folder, free_ports(), new_months=times)
+    killed = make_home(folder, free_ports(), new_months=times + 1)
     recoveries: dict[str, list[float]] = defaultdict(list)
     killed.start_up()
     try:
@@ -38,6 +38,7 @@ def kill_often(folder: Path, times: int, seed: int) -> dict[str, list[float]]:
             recoveries[target].append(kill_once(killed, target, moments))
             killed.check()
             print(f"{number + 1:3} {target:10} well after {recoveries[target][-1]:5.1f} s", flush=True)  # noqa: T201
+        killed.drop()
         recoveries["settled"].append(settle(killed))
         killed.check()
     finally:
