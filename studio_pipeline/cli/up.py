@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from studio_pipeline.cli.children import Child
     from studio_pipeline.settings import Settings
 
-PORT_SECONDS = 3.0
+PORT_SECONDS = 10.0
 
 
 @click.command("up")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+from contextlib import redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +31,8 @@ def upgrade_records(instance: dg.DagsterInstance, settings: Settings) -> bool:
     installed = {name: version(name) for name in ("dagster", "mlflow")}
     if _read(marker) == installed:
         return False
-    instance.upgrade()
+    with redirect_stdout(io.StringIO()):
+        instance.upgrade()
     if _has_mlflow_database(settings):
         upgrade_mlflow(settings.mlflow_tracking_uri)
     replace_file(marker, json.dumps(installed).encode())
