@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from studio_pipeline.errors import InputError, StorageError
+from studio_pipeline.errors import InputError, StorageError, UnreadableFileError
 from studio_pipeline.panel.column_maps import MAP_SUFFIX, map_beside, read_column_map
-from studio_pipeline.panel.landing import combined, landing_sources
+from studio_pipeline.panel.landing import combined, is_temporary, landing_sources
 from studio_pipeline.panel.ledger import Ledger
 from studio_pipeline.panel.limits import ValidationLimits
 from studio_pipeline.panel.raw_table import naive_utc
@@ -118,7 +118,7 @@ def import_files(
     for file in files:
         map_path = columns_map or map_beside(file, file.parent) or _map_there(file, landing_folder)
         try:
-            rows = read_source(Source(file.name, file, map_path))
+            rows = _read(file, map_path)
         except InputError as error:
             report.append(ImportedFile(file, None, refusal=str(error)))
             continue
@@ -126,6 +126,13 @@ def import_files(
         report.append(_described(file, rows, checked, *_land(file, map_path, landing_folder)))
         there.append(rows)
     return ImportReport(tuple(report))
+
+
+def _read(file: Path, map_path: Path | None) -> SourceRows:
+    if is_temporary(Path(file.name)):
+        what = f"{file.name}: its name says that it is not complete, and no run would read it."
+        raise UnreadableFileError(what, "Rename it once it is complete.")
+    return read_source(Source(file.name, file, map_path))
 
 
 def _map_there(file: Path, landing_folder: Path) -> Path | None:

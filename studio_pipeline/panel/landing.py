@@ -75,7 +75,7 @@ def landing_sources(folder: Path) -> list[Source]:
     Raises:
         StorageError: the folder can't be listed.
     """
-    paths = [path for path in _files(folder) if not _is_temporary(path, folder)]
+    paths = [path for path in _files(folder) if not is_temporary(path.relative_to(folder))]
     return [Source(p.relative_to(folder).as_posix(), p, map_beside(p, folder)) for p in paths]
 
 
@@ -85,7 +85,7 @@ def temporary_files(folder: Path) -> list[str]:
     Raises:
         StorageError: the folder can't be listed.
     """
-    return [p.relative_to(folder).as_posix() for p in _files(folder) if _is_temporary(p, folder)]
+    return [p.relative_to(folder).as_posix() for p in _files(folder) if is_temporary(p.relative_to(folder))]
 
 
 def _files(folder: Path) -> list[Path]:
@@ -100,9 +100,9 @@ def _files(folder: Path) -> list[Path]:
         raise StorageError(f"{folder}: can't be listed ({error}).", "Fix its permissions.") from error
 
 
-def _is_temporary(path: Path, folder: Path) -> bool:
-    hidden = any(part.startswith((".", "~$")) for part in path.relative_to(folder).parts)
-    return hidden or path.suffix.lower() in _TEMPORARY
+def is_temporary(name: Path) -> bool:
+    """Whether a path below the folder says that its file is not complete."""
+    return any(part.startswith((".", "~$")) for part in name.parts) or name.suffix.lower() in _TEMPORARY
 
 
 def combined(

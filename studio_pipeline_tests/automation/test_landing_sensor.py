@@ -67,7 +67,7 @@ def test_one_request_for_many_files_with_its_reason_and_none_after_it(
     tags = sensor.asks()
     assert tags["studio/trigger"] == "landing"
     assert tags["studio/reason"] == "The landing folder changed: new: a.csv, b.columns.yaml, b.csv."
-    pipeline.queue(tags)
+    pipeline.begin(tags)
     sensor.skips("queued or going on")
     pipeline.instance.report_run_canceled(pipeline.instance.get_runs()[0])
     assert pipeline.run(tags)
@@ -80,10 +80,10 @@ def test_a_file_that_arrives_while_a_run_reads_leads_to_another_run(
     pipeline.drop("a.csv")
     tags = sensor.asks()
     assert pipeline.run(tags)
-    queued = pipeline.queue()
+    going_on = pipeline.begin()
     pipeline.drop("b.csv")
     sensor.skips("queued or going on")
-    pipeline.instance.report_run_canceled(queued)
+    pipeline.instance.report_run_canceled(going_on)
     assert sensor.asks()["studio/reason"] == "The landing folder changed: new: b.csv."
 
 
@@ -146,14 +146,14 @@ def test_a_run_that_lost_the_race_for_the_lock_is_tried_again(pipeline: Pipeline
 def test_a_run_that_was_killed_is_tried_again_a_few_times(pipeline: Pipeline, sensor: Sensor) -> None:
     pipeline.drop("a.csv")
     for _ in range(landing_decision.MOST_TRIES):
-        killed = pipeline.queue(sensor.asks())
+        killed = pipeline.begin(sensor.asks())
         pipeline.instance.report_run_failed(killed, "The process was killed before the run ended.")
     sensor.skips("3 runs over these files were killed")
 
 
 def test_a_lost_cursor_loses_nothing_and_asks_for_nothing_twice(pipeline: Pipeline, sensor: Sensor) -> None:
     pipeline.drop("a.csv")
-    pipeline.queue(sensor.asks())
+    pipeline.begin(sensor.asks())
     for cursor in ("", "nonsense", "[]", '{"files": {"a": 1}, "accepted": {}}'):
         sensor.cursor = cursor
         sensor.skips("queued or going on")

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from studio_pipeline.panel.importing import import_files
 from studio_pipeline.panel.landing_digest import landing_digest
 
 ROW = "studio_id,month_year,total_revenue\na,2024-01,100\n"
@@ -66,6 +67,15 @@ def test_an_absent_folder_has_the_digest_of_an_empty_one(landing):
     empty = landing_digest(landing.folder)
     landing.folder.rmdir()
     assert landing_digest(landing.folder) == empty
+
+
+@pytest.mark.parametrize("name", ["a.csv.part", "a.tmp", ".a.csv", "~$a.csv"])
+def test_an_import_refuses_a_name_that_no_run_would_read(tmp_path, landing, name):
+    file = tmp_path / name
+    file.write_text(ROW)
+    report = import_files([file], None, landing.folder)
+    assert "its name says that it is not complete" in report.refused[0].refusal
+    assert not any(landing.folder.iterdir())
 
 
 def test_temporary_names_are_not_read(landing):

@@ -1,0 +1,159 @@
+"""The sensor on drift and errors over a real Dagster instance; what it watches are stand-ins here."""
+
+from __future__ import annotations
+
+import json
+
+import dagster as dg
+import pytest
+
+from studio_pipeline.automation.alarm_history import WATCHED, begun
+from studio_pipeline.automation.alarm_sensor import drift_sensor
+from studio_pipeline.automation.jobs import TUNE_LEARNERS, refresh_release
+from studio_pipeline_tests.automation.conftest import Pipeline
+
+
+@dg.op
+def search() -> None: ...
+
+
+@dg.job(name=TUNE_LEARNERS)
+def tune_learners() -> None:
+    search()
+
+
+class Watch:
+    """Looks as the daemon does, while checks say what they are told to."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline, self.cursor = pipeline, ""
+        self.sensor = drift_sensor([refresh_release, tune_learners])
+
+    def evaluate(self, alarm: str, check: int = 0) -> None:
+        key = WATCHED[check]
+        evaluation = dg.AssetCheckEvaluation(
+            asset_key=key.asset_key,
+            check_name=key.name,
+            passed=not alarm,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"alarm": dg.MetadataValue.text(alarm)},
+        )
+        self.pipeline.instance.report_runless_asset_event(evaluation)
+
+    def look(self) -> dg.RunRequest | str:
+        context = dg.build_sensor_context(
+            self.pipeline.instance,
+            cursor=self.cursor or None,
+            resources={"settings": self.pipeline.settings},
+        )
+        answer = self.sensor(context)
+        self.cursor = context.cursor or ""
+        if isinstance(answer, dg.SkipReason):
+            return str(answer.skip_message)
+        assert isinstance(answer, dg.RunRequest)
+        return answer
+
+    def asks(self, job: str) -> dict[str, str]:
+        answer = self.look()
+        assert isinstance(answer, dg.RunRequest), answer
+        assert answer.job_name == job
+        assert answer.tags["studio/trigger"] == "drift"
+        return dict(answer.tags)
+
+    def skips(self, words: str) -> None:
+        assert words in str(self.look())
+
+
+@pytest.fixture
+def watch(pipeline: Pipeline) -> Watch:
+    return Watch(pipeline)
+
+
+def tune(pipeline: Pipeline, tags: dict[str, str]) -> None:
+    assert tune_learners.execute_in_process(instance=pipeline.instance, tags=tags).success
+
+
+def test_an_alarm_leads_to_a_search_a_challenge_and_then_to_nothing(pipeline: Pipeline, watch: Watch) -> None:
+    pipeline.drop("a.csv")
+    assert pipeline.run()
+    watch.skips("No alarm stands.")
+    watch.evaluate("retention is drifting")
+    tags = watch.asks(TUNE_LEARNERS)
+    assert tags["studio/reason"].startswith("no_drift: retention is drifting: a refit gives the same model")
+    assert json.loads(tags["studio/alarms"]) == ["retention is drifting"]
+    tune(pipeline, tags)
+    challenge = watch.asks("refresh_release")
+    assert "the tuned recipe is to challenge" in challenge["studio/reason"]
+    assert pipeline.run(challenge)
+    watch.evaluate("retention is drifting")
+    watch.skips("was asked for already")
+    watch.evaluate("errors are too large", check=1)
+    assert json.loads(watch.asks(TUNE_LEARNERS)["studio/alarms"]) == [
+        "errors are too large",
+        "retention is drifting",
+    ]
+
+
+def test_an_alarm_over_unread_months_leads_to_a_refresh(pipeline: Pipeline, watch: Watch) -> None:
+    pipeline.drop("a.csv")
+    watch.evaluate("retention is drifting")
+    tags = watch.asks("refresh_release")
+    assert "months that the model has not learned from" in tags["studio/reason"]
+    assert pipeline.run(tags)
+    watch.skips("was asked for already")
+
+
+def test_an_alarm_that_ceased_and_came_again_is_a_new_one(pipeline: Pipeline, watch: Watch) -> None:
+    pipeline.drop("a.csv")
+    assert pipeline.run()
+    watch.evaluate("retention is drifting")
+    tune(pipeline, watch.asks(TUNE_LEARNERS))
+    assert pipeline.run(watch.asks("refresh_release"))
+    watch.evaluate("")
+    watch.skips("No alarm stands.")
+    watch.evaluate("retention is drifting")
+    watch.asks(TUNE_LEARNERS)
+
+
+def test_a_search_that_was_killed_is_asked_for_again(pipeline: Pipeline, watch: Watch) -> None:
+    pipeline.drop("a.csv")
+    assert pipeline.run()
+    watch.evaluate("retention is drifting")
+    tags = watch.asks(TUNE_LEARNERS)
+    going_on = pipeline.instance.create_run_for_job(
+        tune_learners, tags=tags, status=dg.DagsterRunStatus.STARTED
+    )
+    watch.skips("A search for better hyperparameters is queued or going on.")
+    pipeline.instance.report_run_failed(going_on, "The process was killed.")
+    watch.asks(TUNE_LEARNERS)
+
+
+def test_a_check_that_was_planned_and_never_came_hides_no_alarm(pipeline: Pipeline, watch: Watch) -> None:
+    @dg.asset_check(asset=WATCHED[0].asset_key, name=WATCHED[0].name)
+    def no_drift() -> dg.AssetCheckResult:
+        raise ValueError("the run ended before its check")
+
+    watch.evaluate("retention is drifting")
+    broken = dg.Definitions(
+        asset_checks=[no_drift], jobs=[dg.define_asset_job("checks", dg.AssetSelection.all_asset_checks())]
+    )
+    job = broken.resolve_job_def("checks")
+    assert not job.execute_in_process(instance=pipeline.instance, raise_on_error=False).success
+    watch.asks("refresh_release")
+
+
+def test_the_sensor_is_without_a_job_that_is_not_there(pipeline: Pipeline, watch: Watch) -> None:
+    pipeline.drop("a.csv")
+    assert pipeline.run()
+    watch.sensor = drift_sensor([refresh_release])
+    watch.evaluate("retention is drifting")
+    watch.skips("no job tunes the learners")
+
+
+@pytest.mark.parametrize("cursor", [None, "", "nonsense", "[1]", '{"a": "b"}'])
+def test_a_cursor_that_cannot_be_read_is_none(cursor: str | None) -> None:
+    assert begun(["a"], cursor, 5.0) == {"a": 5.0}
+
+
+def test_alarms_keep_their_beginning_and_are_forgotten_when_they_cease() -> None:
+    assert begun(["a", "c"], '{"a": 1, "b": 2}', 5.0) == {"a": 1.0, "c": 5.0}

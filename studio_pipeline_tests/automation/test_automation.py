@@ -1,0 +1,69 @@
+"""All of the automation as it is wired: it is on, asks for jobs that are there, and dates every asset."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import dagster as dg
+
+from studio_pipeline.automation.freshness import daily, monthly, with_freshness
+from studio_pipeline.automation.jobs import MONITOR_RELEASE, monitor_release
+from studio_pipeline.automation.schedules import daily_monitoring
+from studio_pipeline.definitions import defs
+
+
+def test_everything_runs_without_a_hand_on_it() -> None:
+    repository = defs.get_repository_def()
+    sensors = {sensor.name: sensor.default_status for sensor in repository.sensor_defs}
+    schedules = {schedule.name: schedule.default_status for schedule in repository.schedule_defs}
+    assert {"landing_folder", "drift_or_error"} <= set(sensors)
+    assert {"monthly_refresh", "daily_monitoring"} <= set(schedules)
+    assert set(sensors.values()) == {dg.DefaultSensorStatus.RUNNING}
+    assert set(schedules.values()) == {dg.DefaultScheduleStatus.RUNNING}
+    jobs = {job.name for job in repository.get_all_jobs()}
+    assert {sensor.job.name for sensor in repository.sensor_defs if len(sensor.targets) == 1} <= jobs
+
+
+def test_assets_of_a_refresh_are_due_after_each_month() -> None:
+    graph = defs.resolve_asset_graph()
+    assert graph.get(dg.AssetKey("raw_studio_months")).freshness_policy == monthly
+    assert graph.get(dg.AssetKey("studio_forecasts")).freshness_policy == monthly
+
+
+@dg.asset(group_name="monitoring")
+def drift_report() -> None: ...
+
+
+@dg.asset_check(asset=drift_report)
+def no_drift() -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(passed=True)
+
+
+@dg.asset(group_name="model_fits")
+def tuned_hyperparameters() -> None: ...
+
+
+def test_monitoring_is_due_daily_and_what_no_refresh_makes_is_never_due() -> None:
+    dated = with_freshness(
+        [drift_report, tuned_hyperparameters], without=frozenset({"tuned_hyperparameters"})
+    )
+    policies = {asset.key.to_user_string(): next(iter(asset.specs)).freshness_policy for asset in dated}
+    assert policies == {"drift_report": daily, "tuned_hyperparameters": None}
+    assert daily.fail_window.to_timedelta() > timedelta(days=1)
+
+
+def test_the_daily_job_makes_the_monitoring_assets_and_their_checks_and_nothing_else() -> None:
+    stand_ins = dg.Definitions(
+        assets=[drift_report, tuned_hyperparameters], asset_checks=[no_drift], jobs=[monitor_release]
+    )
+    result = stand_ins.resolve_job_def(MONITOR_RELEASE).execute_in_process()
+    made = [event.asset_key for event in result.get_asset_materialization_events()]
+    assert made == [dg.AssetKey("drift_report")]
+    assert [evaluation.check_name for evaluation in result.get_asset_check_evaluations()] == ["no_drift"]
+
+
+def test_the_daily_run_says_why() -> None:
+    request = daily_monitoring(dg.build_schedule_context())
+    assert isinstance(request, dg.RunRequest)
+    assert request.tags["studio/trigger"] == "schedule"
+    assert request.tags["studio/reason"].startswith("Daily monitoring: ")
