@@ -280,10 +280,17 @@ def test_the_drawing_is_the_graph_without_short_cuts() -> None:
     assert drawn == expected
 
 
-def test_the_schedule_is_as_said() -> None:
-    (schedule,) = defs.get_repository_def().schedule_defs
-    assert f"the schedule `{schedule.name}`" in TEXT
-    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 6 3 * *", None)
+def test_the_schedules_are_as_said() -> None:
+    said = {
+        "monthly_refresh": ("0 6 3 * *", "`monthly_refresh`, on the third at 6:00 UTC"),
+        "daily_monitoring": ("0 5 * * *", "`daily_monitoring`, at 5:00 UTC"),
+        "daily_pruning": ("40 3 * * *", "Every night at 3:40 UTC the job `prune_versions`"),
+    }
+    schedules = {schedule.name: schedule for schedule in defs.get_repository_def().schedule_defs}
+    assert set(schedules) == set(said)
+    for name, (cron, words) in said.items():
+        assert (schedules[name].cron_schedule, schedules[name].execution_timezone) == (cron, None)
+        assert words in TEXT
 
 
 def test_every_column_is_described_with_its_unit() -> None:

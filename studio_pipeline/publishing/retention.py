@@ -115,14 +115,14 @@ def _needed(inventory: Inventory, rules: RetentionRules) -> _Kept:
         named = (release.model_version, release.challenger_model_version)
         kept.models.update(version for version in named if version)
         kept.data.add(release.data_version)
-        kept.runs.add(release.run_id)
     if inventory.pinned_model:
         kept.models.add(inventory.pinned_model)
     for model in inventory.models:
         if model.name in kept.models:
             kept.data.add(model.data_version)
-    # The runs that made the current release's models, too: their backtests say how good they are.
+    # Of the current release also the runs that made its models: their backtests say how good they are.
     current = inventory.releases[-1]
+    kept.runs.add(current.run_id)
     trained = {current.model_version, current.challenger_model_version}
     kept.runs.update(model.run_id for model in inventory.models if model.name in trained)
     return kept
@@ -133,7 +133,7 @@ def _old_asset_versions(inventory: Inventory, rules: RetentionRules, kept: _Kept
         newest_first = sorted(versions, key=lambda version: (version.written_at, version.name), reverse=True)
         for version in newest_first[rules.asset_versions :]:
             if version.name not in inventory.pointed_at and version.run_id not in kept.runs:
-                reason = f"older than the last {rules.asset_versions}, and of no release that is kept"
+                reason = f"older than the last {rules.asset_versions}, and not of the current release"
                 yield Removal(version, reason)
 
 

@@ -65,7 +65,10 @@ def test_nothing_reachable_is_removed(inventory: Inventory, given_rules: Retenti
         assert ("model", kept.challenger_model_version) not in removed
         assert ("data", kept.data_version) not in removed
         assert ("release", f"{kept.version}.json") not in removed
-        assert not any(name.endswith(f"/v-{kept.run_id}") for _, name in removed)
+    for current in inventory.releases[-1:]:
+        named = (current.model_version, current.challenger_model_version)
+        runs = {model.run_id for model in inventory.models if model.name in named} | {current.run_id}
+        assert not any(name.endswith(f"/v-{run}") for _, name in removed for run in runs)
     assert ("model", inventory.pinned_model) not in removed
     assert not {("asset version", name) for name in inventory.pointed_at} & removed
     for asset in ("raw", "fit"):
@@ -99,7 +102,7 @@ def test_what_no_kept_release_needs_goes() -> None:
     kept = RetentionRules(releases=2, asset_versions=1, days=30, history=3)
     removed = [removal.stored.name for removal in plan_removals(inventory, kept, NOW)]
     assert removed == [
-        *("raw/v-r3", "raw/v-r2", "raw/v-r1"),
+        *("raw/v-r4", "raw/v-r3", "raw/v-r2", "raw/v-r1"),
         *("m1", "m2", "m3", "refused"),
         *("d2", "d3"),
         *("1.json", "2.json"),
