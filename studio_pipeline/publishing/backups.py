@@ -73,7 +73,7 @@ def write_backup(home: Path, archive: Path) -> BackupListing:
     with storage_errors(archive):
         archive.parent.mkdir(parents=True, exist_ok=True)
         try:
-            listing = _write(home.resolve(), temporary)
+            listing = _write(home.absolute(), temporary)
             fsync_file(temporary)
             temporary.replace(archive)
             fsync_file(archive.parent)
