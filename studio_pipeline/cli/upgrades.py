@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from contextlib import redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ def upgrade_records(instance: dg.DagsterInstance, settings: Settings) -> bool:
     installed = {name: version(name) for name in ("dagster", "mlflow")}
     if _read(marker) == installed:
         return False
-    with redirect_stdout(io.StringIO()):
+    with redirect_stdout(io.StringIO()) as told, redirect_stderr(told):
         instance.upgrade()
     if _has_mlflow_database(settings):
         upgrade_mlflow(settings.mlflow_tracking_uri)
