@@ -30,16 +30,17 @@ def inventories(draw: st.DrawFn) -> Inventory:
         release(number + 1, draw(names), draw(names), draw(st.none() | names), draw(st.sampled_from("rstu")))
         for number in range(count)
     ]
-    ages = st.floats(0, 1000)
+    # Few ages, most of them old, and many names: so that most homes have something to lose.
+    ages = st.sampled_from([1000.0, 900.0, 800.0, 10.0])
     models = [
         old("model", name, draw(ages), draw(st.sampled_from("rstu")), draw(names))
-        for name in draw(st.sets(names))
+        for name in draw(st.sets(names, min_size=5))
     ]
-    data = [old("data", name, draw(ages)) for name in draw(st.sets(names))]
+    data = [old("data", name, draw(ages)) for name in draw(st.sets(names, min_size=5))]
     versions = [
         old("asset version", f"{asset}/v-{run}", draw(ages), run)
         for asset in ("raw", "fit")
-        for run in draw(st.sets(st.sampled_from("rstuvwxy")))
+        for run in draw(st.sets(st.sampled_from("rstuvwxy"), min_size=4))
     ]
     pointed = frozenset({draw(st.sampled_from([one.name for one in versions]))} if versions else ())
     history = [old("release", f"{number + 1}.json", draw(ages)) for number in range(count)]
