@@ -21,12 +21,14 @@ import pytest
 import yaml
 
 from serving.app import create_app
+from studio_pipeline.automation.landing_decision import MOST_TRIES, RETRY_SECONDS
 from studio_pipeline.cli.main import COMMANDS, main
 from studio_pipeline.configuration import Configuration, read_configuration
 from studio_pipeline.definitions import defs
 from studio_pipeline.forecasting.bounds import LEVER_BOUNDS
 from studio_pipeline.panel.column_maps import ColumnMap
 from studio_pipeline.panel.columns import COLUMNS
+from studio_pipeline.panel.landing_looks import SETTLE_SECONDS
 from studio_pipeline.settings import Settings, read_settings, setting_names
 from studio_pipeline_tests.readme_blocks import (
     CALLS,
@@ -280,17 +282,23 @@ def test_the_drawing_is_the_graph_without_short_cuts() -> None:
     assert drawn == expected
 
 
-def test_the_schedules_are_as_said() -> None:
-    said = {
-        "monthly_refresh": ("0 6 3 * *", "`monthly_refresh`, on the third at 6:00 UTC"),
-        "daily_monitoring": ("0 5 * * *", "`daily_monitoring`, at 5:00 UTC"),
-        "daily_pruning": ("40 3 * * *", "Every night at 3:40 UTC the job `prune_versions`"),
-    }
-    schedules = {schedule.name: schedule for schedule in defs.get_repository_def().schedule_defs}
-    assert set(schedules) == set(said)
-    for name, (cron, words) in said.items():
-        assert (schedules[name].cron_schedule, schedules[name].execution_timezone) == (cron, None)
-        assert words in TEXT
+def test_the_automation_is_as_said() -> None:
+    repository = defs.get_repository_def()
+    schedules = {schedule.name: schedule.cron_schedule for schedule in repository.schedule_defs}
+    assert schedules["monthly_refresh"] == "0 6 3 * *"
+    assert "| `monthly_refresh`, on the third at 6:00 UTC |" in TEXT
+    assert schedules["daily_monitoring"] == "0 5 * * *"
+    assert "| `daily_monitoring`, at 5:00 UTC |" in TEXT
+    sensors = {sensor.name: sensor.minimum_interval_seconds for sensor in repository.sensor_defs}
+    assert (sensors["landing_folder"], sensors["drift_or_error"]) == (5, 60)
+    assert "| `landing_folder`, every 5 seconds |" in TEXT
+    assert "| `drift_or_error`, every minute |" in TEXT
+    assert f"stayed the same for {SETTLE_SECONDS:.0f} seconds" in TEXT
+    assert (RETRY_SECONDS, MOST_TRIES) == (30, 3)
+    assert "half a minute later (after three kills it is left to you)" in TEXT
+    assert schedules["daily_pruning"] == "40 3 * * *"
+    assert "Every night at 3:40 UTC the job `prune_versions`" in TEXT
+    assert sensors["leftover_runs"] == 30
 
 
 def test_every_column_is_described_with_its_unit() -> None:

@@ -24,7 +24,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def digest_of_run(settings: Settings) -> str:
-    (result,) = raw_data.raw_studio_months(settings, Configuration())
+    result = next(raw_data.raw_studio_months(settings, Configuration()))
     return str(result.metadata["landing_digest"])
 
 
