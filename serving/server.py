@@ -102,7 +102,7 @@ def shared_metrics(home: Path, port: int | None) -> Iterator[None]:
         rmtree(folder, ignore_errors=True)
 
 
-def refuse_taken(host: str, port: int) -> None:
+def refuse_taken(host: str, port: int, option: str = "--port") -> None:
     """Make sure that somebody can listen there, before anything is loaded.
 
     Raises:
@@ -118,5 +118,5 @@ def refuse_taken(host: str, port: int) -> None:
     except OSError as error:
         raise InputError(
             f"Could not listen on port {port} of {host}: {os.strerror(error.errno or 0)}.",
-            "Stop what uses that port, or choose another with --port (and an address with --host).",
+            f"Stop what uses that port, or choose another with {option} (and an address with --host).",
         ) from None

@@ -19,6 +19,7 @@ from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
 from studio_pipeline.panel.generator.options import GeneratorOptions
 from studio_pipeline.panel.limits import ValidationLimits
 from studio_pipeline.planning.plan_configuration import PlanningConfiguration
+from studio_pipeline.publishing.retention import RetentionRules
 from studio_pipeline.tuning.options import TuningOptions
 from studio_pipeline.tuning.values import read_tuned_values
 
@@ -33,6 +34,7 @@ class Configuration(BaseModel):
         promotion: when a new model takes the place of the published one.
         planning: what plans cost, how long changes take and how far levers may move.
         tuning: how hyperparameters of the learners are searched, and whether what was found is used.
+        retention: which old versions are removed, and when.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +52,8 @@ class Configuration(BaseModel):
     def untuned(self) -> ForecastingConfiguration:
         """`forecasting` as it would be without tuned hyperparameters."""
         return self._untuned or self.forecasting
+
+    retention: RetentionRules = RetentionRules()
 
 
 def read_configuration(

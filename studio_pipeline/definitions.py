@@ -22,9 +22,11 @@ from studio_pipeline.automation.alarm_sensor import drift_sensor
 from studio_pipeline.automation.freshness import with_freshness
 from studio_pipeline.automation.jobs import monitor_release, refresh_release, tune_learners
 from studio_pipeline.automation.landing_sensor import landing_folder
+from studio_pipeline.automation.leftover_runs import leftover_runs
+from studio_pipeline.automation.pruning import daily_pruning, prune_versions, unlocked_settings
 from studio_pipeline.automation.rollback import forecast_release, rollback_release
 from studio_pipeline.automation.schedules import daily_monitoring, monthly_refresh, quarterly_tuning
-from studio_pipeline.publishing.locks import hold_lock
+from studio_pipeline.publishing.locks import lock_of_run
 from studio_pipeline.resources.mlflow_tracking import MlflowTracking
 from studio_pipeline.resources.run_configuration import RunLock, configuration_resource, settings_resource
 from studio_pipeline.resources.storage import FolderStorage
@@ -32,14 +34,15 @@ from studio_pipeline.settings import Settings
 from studio_pipeline.tuning.values import ASSET as TUNED
 
 STAGES = [raw_data, validated_data, features, tuning, model_fits, ensemble, evaluation, registry]
-JOBS = [refresh_release, monitor_release, tune_learners, rollback_release, forecast_release]
-SCHEDULES = [monthly_refresh, daily_monitoring, quarterly_tuning]
+JOBS = [refresh_release, monitor_release, tune_learners]
+UPKEEP_JOBS: list[Any] = [rollback_release, forecast_release, prune_versions]
+SCHEDULES = [monthly_refresh, daily_monitoring, quarterly_tuning, daily_pruning]
 
 
 def build_definitions(
     settings: Settings | None = None,
     resources: Mapping[str, Any] | None = None,
-    run_lock: RunLock = hold_lock,
+    run_lock: RunLock = lock_of_run,
 ) -> dg.Definitions:
     """Wire everything together.
 
@@ -51,6 +54,9 @@ def build_definitions(
     read = settings_resource(settings, run_lock)
     defaults = {
         "settings": read,
+        "unlocked_settings": unlocked_settings
+        if settings is None
+        else dg.ResourceDefinition.hardcoded_resource(settings),
         "configuration": configuration_resource(),
         "mlflow": MlflowTracking(settings=read),
         "io_manager": FolderStorage(settings=read),
@@ -58,9 +64,9 @@ def build_definitions(
     return dg.Definitions(
         assets=with_freshness(dg.load_assets_from_modules(STAGES), without=frozenset({TUNED})),
         asset_checks=all_checks(),
-        jobs=JOBS,
+        jobs=[*JOBS, *UPKEEP_JOBS],
         schedules=SCHEDULES,
-        sensors=[landing_folder, drift_sensor(JOBS)],
+        sensors=[landing_folder, drift_sensor(JOBS), leftover_runs],
         resources={**defaults, **(resources or {})},
         # Another process a step would import everything again: ten times the time, nothing gained.
         executor=dg.in_process_executor,

@@ -13,13 +13,15 @@ StudioError                    base: what happened, where, and what to do about 
 ├── ReleaseError               what is published can't be used, or can't be replaced
 │   ├── NoReleaseError         nothing is published yet
 │   ├── CorruptReleaseError    hashes don't match, or a file is missing
+│   ├── ModelFormatError       another version of this program wrote the model
 │   └── SyntheticReleaseError  a release made from real files would be replaced by a synthetic one
+├── BackupError                a backup can't be taken or restored
 ├── PlanError                  a plan breaks the limits it was made under: a bug
 ├── BusyError                  more is asked at once than can wait in line
 ├── StorageError               the disk refused: full, read-only, no permission
 ├── DatabaseError              the service's own tables can't be used now
 ├── UnknownScenarioError       nothing is saved under this id
-└── RunInProgressError         another run holds the lock of this STUDIO_HOME
+└── RunInProgressError         another run, or `studio up`, holds the lock of this STUDIO_HOME
 """
 
 from __future__ import annotations
@@ -87,8 +89,16 @@ class CorruptReleaseError(ReleaseError):
     """The hashes of a published folder don't match, or a file is missing."""
 
 
+class ModelFormatError(ReleaseError):
+    """Another version of this program wrote the model."""
+
+
 class SyntheticReleaseError(ReleaseError):
     """A release made from real files would be replaced by a synthetic one."""
+
+
+class BackupError(StudioError):
+    """A backup can't be taken or restored."""
 
 
 class PlanError(StudioError):
@@ -112,4 +122,4 @@ class UnknownScenarioError(StudioError):
 
 
 class RunInProgressError(StudioError):
-    """Another run holds the lock of this STUDIO_HOME."""
+    """Another run, or `studio up`, holds the lock of this STUDIO_HOME."""

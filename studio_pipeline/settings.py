@@ -114,6 +114,12 @@ def _database_url(value: str) -> str:
     return value
 
 
+def _dagster_database_url(value: str) -> str:
+    if not value.startswith("postgresql+psycopg2://"):
+        raise ValueError("write postgresql+psycopg2://USER:PASSWORD@HOST:PORT/DATABASE")
+    return value
+
+
 def _in_any_case(allowed: object) -> BeforeValidator:
     """Take a word of a `Literal` in any case; what is none of them stays as it was typed, for the message."""
     words = {str(word).lower(): word for word in get_args(allowed)}
@@ -124,6 +130,7 @@ AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 Url = Annotated[str, AfterValidator(_url)]
 RedisUrl = Annotated[Url, AfterValidator(_redis_url)]
 DatabaseUrl = Annotated[Url, AfterValidator(_database_url)]
+DagsterDatabaseUrl = Annotated[Url, AfterValidator(_dagster_database_url)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Key = Annotated[ApiKey, BeforeValidator(_parse_key)]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -141,6 +148,7 @@ class Settings(BaseSettings):
         database_url: SQLAlchemy URL of the service's own tables.
         log_retention_days: how long logged predictions are kept; 0 for ever.
         api_keys: without any, the service answers only a loopback peer.
+        dagster_database_url: PostgreSQL for Dagster's records; None for SQLite in DAGSTER_HOME.
         model_version: pins the model version that the service answers from; None for the release's.
         ab_mode: what a release's challenger does: nothing, answer some studios, or score all unseen.
         challenger_share: of the studios that the challenger answers in a split.
@@ -183,6 +191,7 @@ class Settings(BaseSettings):
     dagster_home: AbsolutePath = Field(
         default_factory=lambda data: data["home"] / "dagster", validation_alias="DAGSTER_HOME"
     )
+    dagster_database_url: DagsterDatabaseUrl | None = None
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: Url | None = Field(None, validation_alias="OPENAI_BASE_URL")
     openai_model: str = Field("gpt-4o-mini", validation_alias="OPENAI_MODEL")

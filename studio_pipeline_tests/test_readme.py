@@ -299,6 +299,9 @@ def test_the_automation_is_as_said() -> None:
     assert f"stayed the same for {SETTLE_SECONDS:.0f} seconds" in TEXT
     assert (RETRY_SECONDS, MOST_TRIES) == (30, 3)
     assert "half a minute later (after three kills it is left to you)" in TEXT
+    assert schedules["daily_pruning"] == "40 3 * * *"
+    assert "Every night at 3:40 UTC the job `prune_versions`" in TEXT
+    assert sensors["leftover_runs"] == 30
 
 
 def test_every_column_is_described_with_its_unit() -> None:

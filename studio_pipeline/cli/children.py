@@ -1,4 +1,4 @@
-"""Child processes that start and end together: each in a group of its own, so that none stays behind."""
+"""Child processes, each in a group of its own, so that none of its own children stays behind."""
 
 from __future__ import annotations
 
@@ -11,14 +11,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
-import click
-
-START_SECONDS = 90.0
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.2
 PARENT_DEATH_SIGNAL = 1
@@ -40,43 +36,8 @@ class Child:
     ready_url: str | None
 
 
-@dataclass
-class Stop:
-    """Whether a signal asked to stop."""
-
-    asked: bool = False
-
-    def __call__(self, _number: int, _frame: FrameType | None) -> None:
-        """Handle a signal."""
-        self.asked = True
-
-
-def run_together(
-    children: Sequence[Child], environment: Mapping[str, str], logs: Path, ready_message: str
-) -> int:
-    """Start all, say when they are ready, and wait for a signal or the end of any; then stop all.
-
-    Answers the exit status: 0 after SIGINT or SIGTERM, 1 where a child ended by itself.
-    """
-    logs.mkdir(parents=True, exist_ok=True)
-    stop = Stop()
-    previous = {
-        number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
-    running: dict[str, subprocess.Popen[bytes]] = {}
-    try:
-        for child in children:
-            running[child.name] = _start(child, environment, logs)
-        if _wait_until_ready(children, running, stop):
-            click.echo(ready_message)
-        return _wait(running, stop, logs)
-    finally:
-        _stop_all(running)
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
-def _start(child: Child, environment: Mapping[str, str], logs: Path) -> subprocess.Popen[bytes]:
+def start(child: Child, environment: Mapping[str, str], logs: Path) -> subprocess.Popen[bytes]:
+    """Start a child that writes into its log, leads a group, and is asked to end when this process dies."""
     with (logs / f"{child.name}.log").open("ab") as log:
         return subprocess.Popen(
             list(child.arguments),
@@ -94,22 +55,8 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
-def _wait_until_ready(
-    children: Sequence[Child], running: Mapping[str, subprocess.Popen[bytes]], stop: Stop
-) -> bool:
-    waiting = {child.ready_url for child in children if child.ready_url}
-    deadline = time.monotonic() + START_SECONDS
-    while waiting and time.monotonic() < deadline:
-        if stop.asked or _ended(running):
-            return False
-        waiting = {url for url in waiting if not _answers(url)}
-        time.sleep(POLL_SECONDS)
-    for url in waiting:
-        click.secho(f"{url} does not answer yet.", fg="yellow", err=True)
-    return not waiting
-
-
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether somebody answers there."""
     try:
         with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - our own http URL
             return True
@@ -119,39 +66,25 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _wait(running: Mapping[str, subprocess.Popen[bytes]], stop: Stop, logs: Path) -> int:
-    while not stop.asked:
-        if name := _ended(running):
-            status = running[name].returncode
-            click.secho(f"{name} ended with status {status}, so the others are stopped.", fg="red", err=True)
-            click.echo(_last_lines(logs / f"{name}.log"), err=True)
-            click.echo(f"Its log: {logs / f'{name}.log'}", err=True)
-            return 1
-        time.sleep(POLL_SECONDS)
-    return 0
-
-
-def _ended(running: Mapping[str, subprocess.Popen[bytes]]) -> str | None:
-    return next((name for name, process in running.items() if process.poll() is not None), None)
-
-
-def _last_lines(log: Path, count: int = 5) -> str:
+def last_lines(log: Path, count: int = 5) -> str:
+    """The end of a log."""
     return "\n".join(log.read_text("utf-8", errors="replace").splitlines()[-count:])
 
 
-def _stop_all(running: Mapping[str, subprocess.Popen[bytes]]) -> None:
+def stop_groups(processes: Collection[subprocess.Popen[bytes]]) -> None:
     """Ask every group to end; kill what is left of it after a while."""
-    for process in running.values():
+    for process in processes:
         _signal_group(process, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
-    while time.monotonic() < deadline and any(_group_lives(process) for process in running.values()):
+    while time.monotonic() < deadline and any(group_lives(process) for process in processes):
         time.sleep(POLL_SECONDS / 4)
-    for process in running.values():
+    for process in processes:
         _signal_group(process, signal.SIGKILL)
         process.wait()
 
 
-def _group_lives(process: subprocess.Popen[bytes]) -> bool:
+def group_lives(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a child, or one of its own children, still runs."""
     process.poll()
     try:
         os.killpg(process.pid, 0)

@@ -23,6 +23,9 @@ COMMANDS = {
     "status": "studio_pipeline.cli.status",
     "models": "studio_pipeline.cli.models",
     "rollback": "studio_pipeline.cli.rollback",
+    "prune": "studio_pipeline.cli.prune",
+    "backup": "studio_pipeline.cli.backup",
+    "restore": "studio_pipeline.cli.restore",
     "database": "studio_pipeline.cli.database",
 }
 FAILED, INTERRUPTED = 1, 130

@@ -23,7 +23,7 @@ from studio_pipeline.errors import ReleaseError, SettingsError, StudioError
 from studio_pipeline.panel.generator.options import GeneratorOptions
 from studio_pipeline.panel.landing import landing_sources
 from studio_pipeline.publishing.layout import sweep_home
-from studio_pipeline.publishing.locks import hold_lock
+from studio_pipeline.publishing.locks import lock_of_run
 from studio_pipeline.publishing.releases import Release, check_replaceable, current_release, newest_release
 from studio_pipeline.publishing.storage import replace_file
 from studio_pipeline.settings import Settings, check_landing_dir
@@ -66,7 +66,7 @@ def run_pipeline(settings: Settings, options: Mapping[str, Any]) -> int:
 
     started = time.perf_counter()
     outcome = Outcome(run_id=str(uuid.uuid4()))
-    with hold_lock(settings.home):
+    with lock_of_run(settings.home, outcome.run_id):
         sweep_home(settings.home)
         before = newest_release(settings.home)
         try:
@@ -129,15 +129,16 @@ def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -
     import dagster as dg
 
     from studio_pipeline.automation.jobs import REFRESH_RELEASE
+    from studio_pipeline.automation.leftover_runs import end_leftover_runs
     from studio_pipeline.cli.progress import Progress
     from studio_pipeline.definitions import build_definitions
 
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
     # The lock is this command's, from before the run until after its outcome is written down.
-    definitions = build_definitions(settings, run_lock=lambda _: contextlib.nullcontext())
+    definitions = build_definitions(settings, run_lock=lambda *_: contextlib.nullcontext())
     job = definitions.resolve_job_def(REFRESH_RELEASE)
     with dagster_instance(settings) as instance:
-        fail_dead_runs(instance)
+        end_leftover_runs(instance, settings.home)
         progress = Progress()
         instance.add_event_listener(outcome.run_id, progress)
         try:
@@ -164,22 +165,15 @@ def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -
 
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:
-    """The persistent instance of DAGSTER_HOME; a `dagster.yaml` is written there if there is none."""
+    """The persistent instance of DAGSTER_HOME; its `dagster.yaml` is written, and its records upgraded."""
     from dagster import DagsterInstance
 
-    write_dagster_yaml(settings.dagster_home)
-    return DagsterInstance.from_config(str(settings.dagster_home))
+    from studio_pipeline.cli.upgrades import upgrade_records
 
-
-def fail_dead_runs(instance: dg.DagsterInstance) -> None:
-    """Mark earlier runs of this command that were killed: this one holds the lock, so none of them lives."""
-    from dagster import DagsterRunStatus, RunsFilter
-
-    dead = RunsFilter(
-        tags={COMMAND_TAG: "run"}, statuses=[DagsterRunStatus.STARTED, DagsterRunStatus.STARTING]
-    )
-    for run in instance.get_runs(dead):
-        instance.report_run_failed(run, "The process was killed before the run ended.")
+    write_dagster_yaml(settings)
+    instance = DagsterInstance.from_config(str(settings.dagster_home))
+    upgrade_records(instance, settings)
+    return instance
 
 
 def _run_config(options: Mapping[str, Any]) -> dict[str, Any]:

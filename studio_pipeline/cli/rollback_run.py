@@ -7,7 +7,7 @@ import logging
 import warnings
 from typing import Any
 
-from studio_pipeline.cli.pipeline import COMMAND_TAG, dagster_instance, fail_dead_runs
+from studio_pipeline.cli.pipeline import COMMAND_TAG, dagster_instance
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.publishing.releases import Release, current_release
 from studio_pipeline.publishing.rollback import check_rollback
@@ -29,15 +29,16 @@ def run_rollback(settings: Settings, model_version: str) -> tuple[Release, Relea
 
 def _execute(settings: Settings, model_version: str) -> None:
     warnings.filterwarnings("ignore", module="dagster")
+    from studio_pipeline.automation.leftover_runs import end_leftover_runs
     from studio_pipeline.automation.rollback import ROLLBACK_OP, ROLLBACK_RELEASE, forecast_release
     from studio_pipeline.definitions import build_definitions
 
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    definitions = build_definitions(settings, run_lock=lambda _: contextlib.nullcontext())
+    definitions = build_definitions(settings, run_lock=lambda *_: contextlib.nullcontext())
     quiet: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     chosen = quiet | {"ops": {ROLLBACK_OP: {"config": {"version": model_version}}}}
     with dagster_instance(settings) as instance:
-        fail_dead_runs(instance)
+        end_leftover_runs(instance, settings.home)
         for name, config in ((ROLLBACK_RELEASE, chosen), (forecast_release.name, quiet)):
             definitions.resolve_job_def(name).execute_in_process(
                 instance=instance, run_config=config, tags={COMMAND_TAG: "run"}, raise_on_error=True

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from studio_pipeline.errors import NoReleaseError
+from studio_pipeline.errors import InputError, NoReleaseError
+
+if TYPE_CHECKING:
+    from studio_pipeline.cli.children import Child
+    from studio_pipeline.settings import Settings
+
+PORT_SECONDS = 10.0
 
 
 @click.command("up")
@@ -25,12 +32,55 @@ from studio_pipeline.errors import NoReleaseError
     help="The web UI's port.",
 )
 def command(host: str, port: int, dagster_port: int) -> None:
-    """Start the web UI, its daemon and the service; run the pipeline first if nothing is published."""
-    from studio_pipeline.cli.children import Child, run_together
-    from studio_pipeline.publishing.releases import current_release
-    from studio_pipeline.settings import Settings, read_settings
+    """Start the web UI, its daemon and the service; run the pipeline first if nothing is published.
 
-    settings: Settings = read_settings()
+    Each of the three that ends by itself is started again. A second `studio up` on the same STUDIO_HOME is
+    refused.
+    """
+    from studio_pipeline.cli.supervisor import run_together
+    from studio_pipeline.publishing.locks import UP_LOCK, hold_lock
+    from studio_pipeline.settings import read_settings
+
+    settings = read_settings()
+    service_url, dagster_url = f"http://{host}:{port}", f"http://{host}:{dagster_port}"
+    with hold_lock(settings.home, UP_LOCK, {"service": service_url, "Dagster": dagster_url}):
+        _check_ports(host, port, dagster_port)
+        _publish_first(settings)
+        _prepare_home(settings)
+        status = run_together(
+            _children(host, port, dagster_port),
+            environment_of(settings),
+            settings.home / "logs",
+            f"Service: {service_url}\nDagster: {dagster_url}\nCtrl-C stops both.",
+        )
+    sys.exit(status)
+
+
+def _check_ports(host: str, port: int, dagster_port: int) -> None:
+    """Refuse ports that are taken, after the moment that children of a killed `studio up` need to end.
+
+    Raises:
+        InputError: naming the port and the option that changes it.
+    """
+    from serving.server import refuse_taken
+
+    deadline = time.monotonic() + PORT_SECONDS
+    while True:
+        try:
+            refuse_taken(host, port)
+            refuse_taken(host, dagster_port, "--dagster-port")
+        except InputError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return
+
+
+def _publish_first(settings: Settings) -> None:
+    """Run the pipeline where nothing is published yet; end with its status where it fails."""
+    from studio_pipeline.publishing.releases import current_release
+
     try:
         current_release(settings.home)
     except NoReleaseError:
@@ -39,44 +89,49 @@ def command(host: str, port: int, dagster_port: int) -> None:
         click.echo("Nothing is published yet: the pipeline runs first.")
         if status := run_pipeline(settings, {}):
             sys.exit(status)
-    prepare_instance(settings.dagster_home)
+
+
+def _prepare_home(settings: Settings) -> None:
+    """Sweep what a crash left behind: half-written folders, and runs whose process is gone."""
+    from studio_pipeline.automation.leftover_runs import end_leftover_runs
+    from studio_pipeline.cli.dagster_home import tell_changed_yaml, write_dagster_yaml
+    from studio_pipeline.cli.pipeline import dagster_instance
+    from studio_pipeline.publishing.layout import sweep_home
+
+    sweep_home(settings.home)
+    if not write_dagster_yaml(settings):
+        tell_changed_yaml(settings)
+    with dagster_instance(settings) as instance:
+        ended = end_leftover_runs(instance, settings.home)
+    if ended:
+        click.echo(f"Ended what a crash left behind: run {', '.join(run[:8] for run in ended)}.")
+
+
+def _children(host: str, port: int, dagster_port: int) -> list[Child]:
+    from studio_pipeline.cli.children import Child
+
     dagster, module = [sys.executable, "-m"], ["-m", "studio_pipeline.definitions"]
-    service_url, dagster_url = f"http://{host}:{port}", f"http://{host}:{dagster_port}"
-    children = [
+    address = ["--host", host, "--port"]
+    return [
         Child(
             "service",
-            [sys.executable, "-m", "studio_pipeline.cli", "serve", "--host", host, "--port", str(port)],
-            f"{service_url}/api/v1/health",
+            [sys.executable, "-m", "studio_pipeline.cli", "serve", *address, str(port)],
+            f"http://{host}:{port}/api/v1/health",
         ),
         Child(
             "dagster-webserver",
-            [*dagster, "dagster_webserver", *module, "--host", host, "--port", str(dagster_port)],
-            f"{dagster_url}/server_info",
+            [*dagster, "dagster_webserver", *module, *address, str(dagster_port)],
+            f"http://{host}:{dagster_port}/server_info",
         ),
         Child("dagster-daemon", [*dagster, "dagster._daemon", "run", *module], None),
     ]
-    sys.exit(
-        run_together(
-            children,
-            environment_of(settings.home, settings.landing_dir, settings.dagster_home),
-            settings.home / "logs",
-            f"Service: {service_url}\nDagster: {dagster_url}\nCtrl-C stops both.",
-        )
-    )
 
 
-def prepare_instance(dagster_home: Path) -> None:
-    """Make DAGSTER_HOME, with a `dagster.yaml` in it."""
-    from studio_pipeline.cli.dagster_home import write_dagster_yaml
-
-    write_dagster_yaml(dagster_home)
-
-
-def environment_of(home: Path, landing_dir: Path, dagster_home: Path) -> Mapping[str, str]:
+def environment_of(settings: Settings) -> Mapping[str, str]:
     """This process's environment, with the places as absolute paths."""
     return os.environ | {
-        "STUDIO_HOME": str(home),
-        "STUDIO_LANDING_DIR": str(landing_dir),
-        "DAGSTER_HOME": str(dagster_home),
+        "STUDIO_HOME": str(settings.home),
+        "STUDIO_LANDING_DIR": str(settings.landing_dir),
+        "DAGSTER_HOME": str(settings.dagster_home),
         "DAGSTER_DISABLE_TELEMETRY": "true",
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from studio_pipeline.errors import ModelFormatError
 from studio_pipeline.forecasting.core_parameters import CoreParameters
 from studio_pipeline.forecasting.correction_graph import CorrectionGraph
 from studio_pipeline.forecasting.intervals import IntervalTables
@@ -56,8 +57,17 @@ class StudioModel:
 
     @classmethod
     def load(cls, folder: Path) -> StudioModel:
-        """Inverse of `save`."""
+        """Inverse of `save`.
+
+        Raises:
+            ModelFormatError: another version of this program wrote it, in a form that this one doesn't read.
+        """
         stored = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        if (found := stored.get("format")) != _FORMAT:
+            raise ModelFormatError(
+                f"{folder / 'model.json'} has format {found}; this version reads format {_FORMAT}.",
+                "Run `studio run` to publish a model of this version, or install the one that wrote it.",
+            )
         return cls(
             CoreParameters.from_json(stored["core"]),
             {target: np.array(w) for target, w in stored["weights"].items()},

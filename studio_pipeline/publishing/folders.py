@@ -108,7 +108,7 @@ def verify_folder(folder: Path) -> Manifest:
         raise CorruptReleaseError(f"{folder / odd[0]} {fault}.", RESTORE)
     for name, record in manifest.files.items():
         try:
-            found = _record(folder / name)
+            found = record_of(folder / name)
         except OSError as error:
             raise CorruptReleaseError(
                 f"{folder / name} can't be read ({error.strerror}).", RESTORE
@@ -183,9 +183,10 @@ def _file_names(folder: Path) -> list[str]:
 
 
 def _records(folder: Path) -> dict[str, FileRecord]:
-    return {name: _record(folder / name) for name in _file_names(folder)}
+    return {name: record_of(folder / name) for name in _file_names(folder)}
 
 
-def _record(path: Path) -> FileRecord:
+def record_of(path: Path) -> FileRecord:
+    """Size and hash of a file."""
     with path.open("rb") as file:
         return FileRecord(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())

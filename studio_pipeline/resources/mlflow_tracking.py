@@ -8,7 +8,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +68,9 @@ class MlflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         import_quietly()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
         self._written = []
-        self._open_run = self._worker.submit(open_run, self.settings, _dagster_run_id(context))
+        self._open_run = self._worker.submit(
+            open_run, self.settings, _dagster_run_id(context), _is_over(context)
+        )
 
     def log(self, entry: Entry) -> None:
         """Hand an entry to the worker; a failure shows when the run ends."""
@@ -121,19 +123,39 @@ def import_quietly() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def open_run(settings: Settings, dagster_run_id: str) -> OpenRun:
-    """The MLflow run of a Dagster run; a new one unless there is one already."""
+def open_run(
+    settings: Settings, dagster_run_id: str, is_over: Callable[[str], bool] = lambda _: False
+) -> OpenRun:
+    """The MLflow run of a Dagster run; a new one unless there is one already.
+
+    Runs of others that a crash left running are ended.
+
+    Args:
+        settings: of the project.
+        dagster_run_id: whose run it is.
+        is_over: whether another Dagster run has ended.
+    """
     from mlflow import MlflowClient
 
     settings.home.mkdir(parents=True, exist_ok=True)
     client = MlflowClient(settings.mlflow_tracking_uri, settings.mlflow_tracking_uri)
     experiment_id = _experiment(client, settings)
+    end_leftovers(client, experiment_id, is_over)
     found = client.search_runs([experiment_id], f"tags.dagster_run_id = '{dagster_run_id}'", max_results=1)
     if found:
         return OpenRun(client, found[0].info.run_id)
     tags = {"dagster_run_id": dagster_run_id}
     run = client.create_run(experiment_id, tags=tags, run_name=f"dagster {dagster_run_id[:8]}")
     return OpenRun(client, run.info.run_id)
+
+
+def end_leftovers(client: "MlflowClient", experiment_id: str, is_over: Callable[[str], bool]) -> list[str]:
+    """End MLflow runs that go on while their Dagster run has ended, and answer their ids."""
+    running = client.search_runs([experiment_id], "attributes.status = 'RUNNING'")
+    over = [run.info.run_id for run in running if is_over(run.data.tags.get("dagster_run_id", ""))]
+    for run_id in over:
+        client.set_terminated(run_id, "KILLED")
+    return over
 
 
 def _experiment(client: "MlflowClient", settings: Settings) -> str:
@@ -207,6 +229,17 @@ def end_run(run: OpenRun, *, failed: bool) -> None:
 
 def _dagster_run_id(context: dg.InitResourceContext) -> str:
     return context.run.run_id if context.run else "outside a run"
+
+
+def _is_over(context: dg.InitResourceContext) -> Callable[[str], bool]:
+    """Whether a Dagster run that this instance knows has ended."""
+    instance = context.instance
+
+    def is_over(run_id: str) -> bool:
+        run = instance.get_run_by_id(run_id) if instance and run_id else None
+        return run is not None and run.is_finished
+
+    return is_over
 
 
 def _has_failed(context: dg.InitResourceContext) -> bool:

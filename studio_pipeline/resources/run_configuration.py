@@ -14,11 +14,11 @@ from pydantic import BaseModel, Field, create_model
 from threadpoolctl import threadpool_limits
 
 from studio_pipeline.configuration import Configuration, read_configuration
-from studio_pipeline.publishing.locks import hold_lock
+from studio_pipeline.publishing.locks import lock_of_run
 from studio_pipeline.settings import Settings, read_settings
 
-RunLock = Callable[[Path], AbstractContextManager[None]]
-"""Held by a run on a STUDIO_HOME from its first resource to its last."""
+RunLock = Callable[[Path, str], AbstractContextManager[None]]
+"""Held on a STUDIO_HOME by a run, named by its id, from its first resource to its last."""
 
 LOCK_TAG = "studio/lock"
 """Run tag `none`: the run writes nothing that another run reads or writes, and goes on beside it."""
@@ -55,7 +55,7 @@ def _config_type(annotation: Any) -> Any:
 
 
 def settings_resource(
-    settings: Settings | None = None, run_lock: RunLock = hold_lock
+    settings: Settings | None = None, run_lock: RunLock = lock_of_run
 ) -> dg.ResourceDefinition:
     """The settings, read when a run starts unless they are given; the run holds the lock of their home.
 
@@ -75,7 +75,7 @@ def settings_resource(
             yield given
             return
         # A run's matrices are small and many: threads of BLAS wait for each other longer than they work.
-        lock = nullcontext() if context.run.tags.get(LOCK_TAG) == "none" else run_lock(given.home)
+        lock = nullcontext() if context.run.tags.get(LOCK_TAG) == "none" else run_lock(given.home, run_id)
         with lock, threadpool_limits(limits=1, user_api="blas"):
             runs_inside.add(run_id)
             try:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from studio_pipeline.cli.children import Child, run_together
+from studio_pipeline.cli.children import Child
+from studio_pipeline.cli.supervisor import RestartRules, run_together
 
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
 PARENT_OF_ONE = f"""
@@ -75,20 +76,95 @@ def test_a_signal_ends_all_and_leaves_nobody(
     assert all(is_gone(pid) for pid in found)
 
 
-def test_the_end_of_one_ends_the_others_and_is_told(
+NO_SECOND_TRY = RestartRules(most_quick=1)
+IMPATIENT = RestartRules(most_quick=3, first_wait_seconds=0.01)
+
+
+def test_one_that_ends_again_and_again_ends_the_others_and_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pid_file = tmp_path / "stays"
+    pid_file, starts = tmp_path / "stays", tmp_path / "starts"
+    fails = f"open({str(starts)!r}, 'a').write('x'); print('no such table'); raise SystemExit(7)"
     children = [
         Child("stays", python(SLEEPER, str(pid_file)), None),
-        Child("fails", python("import sys,time; time.sleep(1); print('port is taken'); sys.exit(7)"), None),
+        Child("fails", python(f"import time; time.sleep(0.5); {fails}"), None),
     ]
-    assert run_together(children, os.environ, tmp_path / "logs", "ready") == 1
+    assert run_together(children, os.environ, tmp_path / "logs", "ready", IMPATIENT) == 1
     told = capsys.readouterr().err
-    assert "fails ended with status 7" in told
-    assert "port is taken" in told
+    assert starts.read_text() == "xxx"
+    assert told.count("fails ended with status 7: it is started again.") == 2
+    assert "fails ended with status 7, 3 times in a row" in told
+    assert "no such table" in told
     assert str(tmp_path / "logs" / "fails.log") in told
     assert is_gone(wait_for(pid_file))
+
+
+def test_one_that_is_killed_is_started_again_and_the_others_go_on(tmp_path: Path) -> None:
+    killed, stays = tmp_path / "killed", tmp_path / "stays"
+    children = [Child(path.name, python(SLEEPER, str(path)), None) for path in (killed, stays)]
+    seen: list[int] = []
+
+    def kill_and_stop() -> None:
+        seen.extend([wait_for(killed), wait_for(stays)])
+        killed.unlink()
+        os.kill(seen[0], signal.SIGKILL)
+        seen.extend([wait_for(killed), wait_for(stays)])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=kill_and_stop)
+    thread.start()
+    assert run_together(children, os.environ, tmp_path / "logs", "ready", IMPATIENT) == 0
+    thread.join()
+    assert seen[2] != seen[0]
+    assert seen[3] == seen[1]
+    assert all(is_gone(pid) for pid in seen)
+
+
+def test_what_outlives_its_killed_parent_goes_on_and_ends_with_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio_pipeline.cli.children.STOP_SECONDS", 1.0)
+    grandchild = tmp_path / "grandchild"
+    child = Child("parent", python(PARENT_OF_ONE, str(grandchild)), None)
+    seen: list[int] = []
+
+    def kill_and_stop() -> None:
+        seen.append(wait_for(grandchild))
+        parent = subprocess.run(["ps", "-o", "ppid=", "-p", str(seen[0])], capture_output=True, check=True)
+        grandchild.unlink()
+        os.kill(int(parent.stdout), signal.SIGKILL)
+        wait_for(grandchild)
+        assert not is_gone(seen[0])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=kill_and_stop)
+    thread.start()
+    assert run_together([child], os.environ, tmp_path / "logs", "ready", IMPATIENT) == 0
+    thread.join()
+    assert is_gone(seen[0])
+
+
+@pytest.mark.parametrize(
+    ("before", "lived_seconds", "quick_ends", "wait_seconds"),
+    [
+        (0, 100.0, 0, 0.5),
+        (0, 1.0, 1, 0.5),
+        (1, 29.9, 2, 1.0),
+        (3, 0.0, 4, 4.0),
+        (4, 0.0, 5, None),
+        (4, 30.0, 0, 0.5),
+    ],
+)
+def test_when_a_child_is_started_again(
+    before: int, lived_seconds: float, quick_ends: int, wait_seconds: float | None
+) -> None:
+    rules = RestartRules()
+    assert rules.quick_ends(before, lived_seconds) == quick_ends
+    assert rules.wait_seconds(quick_ends) == wait_seconds
+
+
+def test_no_wait_is_longer_than_the_longest() -> None:
+    assert RestartRules(most_quick=99).wait_seconds(90) == 30.0
 
 
 def test_ready_is_said_once_the_address_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,7 +172,7 @@ def test_ready_is_said_once_the_address_answers(tmp_path: Path, capsys: pytest.C
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     child = Child("server", python(SERVER, str(port)), f"http://127.0.0.1:{port}/")
-    assert run_together([child], os.environ, tmp_path / "logs", "all is up") == 1
+    assert run_together([child], os.environ, tmp_path / "logs", "all is up", NO_SECOND_TRY) == 1
     assert "all is up" in capsys.readouterr().out
 
 
@@ -117,7 +193,8 @@ def test_children_end_where_the_parent_is_killed(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     code = f"""
 from pathlib import Path
-from studio_pipeline.cli.children import Child, run_together
+from studio_pipeline.cli.children import Child
+from studio_pipeline.cli.supervisor import run_together
 child = Child("sleeper", {python(SLEEPER, str(pid_file))!r}, None)
 run_together([child], {dict(os.environ)!r}, Path({str(tmp_path)!r}), "ready")
 """

@@ -1,17 +1,19 @@
 import os
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from studio_pipeline.errors import RunInProgressError
-from studio_pipeline.publishing.locks import hold_lock
+from studio_pipeline.publishing.locks import RUN_ID, hold_lock, lock_holder, lock_of_run
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from studio_pipeline.publishing.locks import hold_lock
+from studio_pipeline.publishing.locks import RUN_ID, hold_lock, lock_holder, lock_of_run
 with hold_lock(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -48,3 +50,35 @@ def test_a_holder_that_has_not_written_its_name_is_still_a_holder(tmp_path: Path
         (tmp_path / "run.lock").write_text("")
         with pytest.raises(RunInProgressError, match="only just started"):
             hold_lock(tmp_path).__enter__()
+
+
+def test_who_holds_a_lock_can_be_asked(tmp_path: Path) -> None:
+    assert lock_holder(tmp_path) is None
+    with lock_of_run(tmp_path, "a-run"):
+        holder = lock_holder(tmp_path)
+        assert holder is not None
+        assert (holder["pid"], holder[RUN_ID]) == (os.getpid(), "a-run")
+        (tmp_path / "run.lock").write_text("{")
+        assert lock_holder(tmp_path) == {}
+    assert lock_holder(tmp_path) is None
+
+
+def test_those_who_only_look_keep_nobody_from_the_lock(tmp_path: Path) -> None:
+    stop = threading.Event()
+    with hold_lock(tmp_path):
+        pass
+
+    def look() -> None:
+        while not stop.is_set():
+            lock_holder(tmp_path)
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        for _ in range(200):
+            with hold_lock(tmp_path):
+                pass
+    finally:
+        stop.set()
+        thread.join()

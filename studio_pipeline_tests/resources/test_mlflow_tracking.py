@@ -16,6 +16,7 @@ from studio_pipeline.resources.mlflow_tracking import (
     Entry,
     MlflowTracking,
     flat_parameters,
+    open_run,
 )
 from studio_pipeline.resources.run_configuration import settings_resource
 from studio_pipeline.settings import Settings
@@ -103,3 +104,15 @@ def test_hyperparameters_are_flat_names() -> None:
     flat = flat_parameters(ForecastingConfiguration(), "model")
     assert flat["model.xgboost.n_trees"] == ForecastingConfiguration().xgboost.n_trees
     assert flat["model.seed"] == ForecastingConfiguration().seed
+
+
+def test_runs_that_a_crash_left_going_on_are_ended_by_the_next(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    for name in ("crashed", "lives"):
+        open_run(settings, name)
+    opened = open_run(settings, "next", is_over=lambda run_id: run_id == "crashed")
+    statuses = {
+        name: [found.info.status for found in runs_of(opened.client, name)]
+        for name in ("crashed", "lives", "next")
+    }
+    assert statuses == {"crashed": ["KILLED"], "lives": ["RUNNING"], "next": ["RUNNING"]}

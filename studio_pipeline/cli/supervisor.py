@@ -1,0 +1,198 @@
+"""Children that are started together, started again when one ends by itself, and stopped together."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from studio_pipeline.cli.children import (
+    POLL_SECONDS,
+    Child,
+    answers,
+    group_lives,
+    last_lines,
+    start,
+    stop_groups,
+)
+
+START_SECONDS = 90.0
+STOPPED, GIVEN_UP = 0, 1
+
+
+@dataclass(frozen=True)
+class RestartRules:
+    """When a child that ended by itself is started again.
+
+    Attributes:
+        quick_seconds: one that lived shorter than this ended quickly.
+        most_quick: this many quick ends in a row, and it is given up.
+        first_wait_seconds: before the first new start; each quick end in a row doubles it.
+        longest_wait_seconds: and no wait is longer.
+    """
+
+    quick_seconds: float = 30.0
+    most_quick: int = 5
+    first_wait_seconds: float = 0.5
+    longest_wait_seconds: float = 30.0
+
+    def quick_ends(self, before: int, lived_seconds: float) -> int:
+        """Quick ends in a row after one more end."""
+        return before + 1 if lived_seconds < self.quick_seconds else 0
+
+    def wait_seconds(self, quick_ends: int) -> float | None:
+        """How long to wait after so many quick ends in a row; None to give up."""
+        if quick_ends >= self.most_quick:
+            return None
+        return min(self.first_wait_seconds * 2.0 ** max(quick_ends - 1, 0), self.longest_wait_seconds)
+
+
+@dataclass
+class Stop:
+    """Whether a signal asked to stop."""
+
+    asked: bool = False
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        """Handle a signal."""
+        self.asked = True
+
+
+@dataclass
+class Supervised:
+    """A child as it runs, or waits to be started again.
+
+    Attributes:
+        process: the last one that was started.
+        started_at: when, on the monotonic clock.
+        quick_ends: in a row.
+        start_at: when it is due to be started again; None while it runs.
+        earlier: processes before it whose groups may still live, such as a run that goes on to its end.
+    """
+
+    child: Child
+    process: subprocess.Popen[bytes]
+    started_at: float
+    quick_ends: int = 0
+    start_at: float | None = None
+    earlier: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+
+@dataclass
+class Supervisor:
+    """Keeps children running until a signal, or until one ends again and again.
+
+    Attributes:
+        environment: of every child.
+        logs: the folder of their logs.
+        rules: when a child is started again.
+    """
+
+    environment: Mapping[str, str]
+    logs: Path
+    rules: RestartRules
+    running: list[Supervised] = field(default_factory=list)
+
+    def start(self, child: Child) -> None:
+        """Start a child for the first time."""
+        process = start(child, self.environment, self.logs)
+        self.running.append(Supervised(child, process, time.monotonic()))
+
+    def look(self) -> bool:
+        """Start again what is due; answers False once a child is given up."""
+        return all(self._look_at(one) for one in self.running)
+
+    def stop(self) -> None:
+        """End every group that was started and still lives."""
+        stop_groups([process for one in self.running for process in (*one.earlier, one.process)])
+
+    def _look_at(self, one: Supervised) -> bool:
+        if one.start_at is None:
+            return one.process.poll() is None or self._plan_restart(one)
+        if time.monotonic() >= one.start_at:
+            one.earlier = [process for process in (*one.earlier, one.process) if group_lives(process)]
+            one.process = start(one.child, self.environment, self.logs)
+            one.started_at, one.start_at = time.monotonic(), None
+        return True
+
+    def _plan_restart(self, one: Supervised) -> bool:
+        now = time.monotonic()
+        one.quick_ends = self.rules.quick_ends(one.quick_ends, now - one.started_at)
+        wait_seconds = self.rules.wait_seconds(one.quick_ends)
+        if wait_seconds is None:
+            self._tell_given_up(one)
+            return False
+        one.start_at = now + wait_seconds
+        click.secho(f"{_ended(one)}: it is started again.", fg="yellow", err=True)
+        return True
+
+    def _tell_given_up(self, one: Supervised) -> None:
+        log = self.logs / f"{one.child.name}.log"
+        told = f"{_ended(one)}, {one.quick_ends} times in a row soon after its start, so all are stopped."
+        click.secho(told, fg="red", err=True)
+        click.echo(last_lines(log), err=True)
+        click.echo(f"Its log: {log}", err=True)
+
+
+def run_together(
+    children: Sequence[Child],
+    environment: Mapping[str, str],
+    logs: Path,
+    ready_message: str,
+    rules: RestartRules | None = None,
+) -> int:
+    """Start all, say when they are ready, and keep them running until a signal; then stop all.
+
+    Answers the exit status: 0 after SIGINT, SIGTERM or SIGHUP, 1 where a child had to be given up.
+    """
+    logs.mkdir(parents=True, exist_ok=True)
+    stop, supervisor = Stop(), Supervisor(environment, logs, rules or RestartRules())
+    previous = {
+        number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        for child in children:
+            supervisor.start(child)
+        waiting = _Waiting({child.ready_url for child in children if child.ready_url}, ready_message)
+        while not stop.asked:
+            if not supervisor.look():
+                return GIVEN_UP
+            waiting.look()
+            time.sleep(POLL_SECONDS)
+        return STOPPED
+    finally:
+        supervisor.stop()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+class _Waiting:
+    """Says once that everything is up, or what does not answer after a while."""
+
+    def __init__(self, urls: set[str], ready_message: str) -> None:
+        self._urls, self._message = urls, ready_message
+        self._deadline = time.monotonic() + START_SECONDS
+        self._told = False
+
+    def look(self) -> None:
+        """Ask those that did not answer yet."""
+        if self._told:
+            return
+        self._urls = {url for url in self._urls if not answers(url)}
+        if not self._urls:
+            click.echo(self._message)
+        elif time.monotonic() < self._deadline:
+            return
+        for url in self._urls:
+            click.secho(f"{url} does not answer yet.", fg="yellow", err=True)
+        self._told = True
+
+
+def _ended(one: Supervised) -> str:
+    return f"{one.child.name} ended with status {one.process.returncode}"

@@ -1,0 +1,184 @@
+"""A STUDIO_HOME in one archive, taken while everything runs, and proved whole before it is used.
+
+The databases are copied through SQLite's own backup, and with them the pointers; then follow the folders,
+which are written once. Where no run is going on, none can begin until databases and pointers are copied; else
+what a run is writing is left out, and its record in Dagster is of a run whose process is gone.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+
+from studio_pipeline.errors import RunInProgressError
+from studio_pipeline.publishing.folders import FileRecord, record_of
+from studio_pipeline.publishing.locks import hold_lock
+from studio_pipeline.publishing.releases import current_release, verify_release
+from studio_pipeline.publishing.storage import (
+    TEMPORARY_PREFIX,
+    fsync_file,
+    storage_errors,
+    temporary_name,
+)
+
+BACKUP_FORMAT = 1
+CONTENT = "home"
+LISTING = "backup.json"
+_SQLITE_HEADER = b"SQLite format 3\x00"
+_BESIDE_DATABASES = ("-wal", "-shm", "-journal")
+_LEFT_OUT = ("run.lock", "up.lock", "publish.lock")
+_FOLDERS_OF_PROCESSES = ("metrics",)
+_FOLDERS_WRITTEN_ONCE = ("assets", "models", "data", "mlflow")
+
+
+@dataclass(frozen=True)
+class BackupListing:
+    """What an archive holds.
+
+    Attributes:
+        format: of the archive.
+        created_at: when, ISO 8601 with time zone.
+        home: where the home stood.
+        release: number of the current release.
+        during_run: whether a run was going on.
+        files: path in the home to its record.
+    """
+
+    format: int
+    created_at: str
+    home: str
+    release: int
+    during_run: bool
+    files: dict[str, FileRecord]
+
+
+def write_backup(home: Path, archive: Path) -> BackupListing:
+    """Write `archive` (a gzipped tar) from a home; a kill leaves no archive under this name.
+
+    Raises:
+        ReleaseError: nothing is published, or what is published does not verify.
+        StorageError: the disk refused.
+    """
+    verify_release(home, current_release(home))
+    temporary = temporary_name(archive)
+    with storage_errors(archive):
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            listing = _write(home.absolute(), temporary)
+            fsync_file(temporary)
+            temporary.replace(archive)
+            fsync_file(archive.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+    return listing
+
+
+def _write(home: Path, archive: Path) -> BackupListing:
+    records: dict[str, FileRecord] = {}
+    with (
+        tempfile.TemporaryDirectory(prefix=TEMPORARY_PREFIX, dir=archive.parent) as copies,
+        tarfile.open(archive, "w:gz", compresslevel=1) as tar,
+    ):
+        during_run = _copy_what_changes(home, Path(copies))
+        for folder, names in ((Path(copies), _names(Path(copies))), (home, _names_written_once(home))):
+            for name in names:
+                _add(tar, folder / name, name, records)
+        release = current_release(Path(copies)).version
+        listing = BackupListing(
+            BACKUP_FORMAT, datetime.now(UTC).isoformat(), str(home), release, during_run, records
+        )
+        content = json.dumps(asdict(listing)).encode()
+        _add_bytes(tar, LISTING, content)
+    return listing
+
+
+def _copy_what_changes(home: Path, copies: Path) -> bool:
+    """Copy databases, pointers and all else that may change; answers whether a run was going on."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(hold_lock(home))
+            during_run = False
+        except RunInProgressError:
+            during_run = True
+        for name in _names(home):
+            if not name.startswith(tuple(f"{folder}/" for folder in _FOLDERS_WRITTEN_ONCE)) or (
+                name.startswith("assets/") and name.endswith("/current")
+            ):
+                _copy(home / name, copies / name)
+    return during_run
+
+
+def _names_written_once(home: Path) -> Iterator[str]:
+    for folder in _FOLDERS_WRITTEN_ONCE:
+        for name in _names(home / folder):
+            if not (folder == "assets" and name.endswith("/current")):
+                yield f"{folder}/{name}"
+
+
+def _names(folder: Path) -> list[str]:
+    """Files below a folder in order, without what is half-written or belongs to a process."""
+    names = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
+    return [name.as_posix() for name in names if _is_kept(name)]
+
+
+def _is_kept(name: Path) -> bool:
+    return not (
+        any(part.startswith(TEMPORARY_PREFIX) for part in name.parts)
+        or name.name in _LEFT_OUT
+        or name.parts[0] in _FOLDERS_OF_PROCESSES
+        or name.name.endswith(_BESIDE_DATABASES)
+    )
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy one file, a database through SQLite; one that has gone meanwhile is left out."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with source.open("rb") as file:
+            is_database = file.read(len(_SQLITE_HEADER)) == _SQLITE_HEADER
+        if is_database:
+            copy_database(source, target)
+        else:
+            shutil.copyfile(source, target)
+    except FileNotFoundError:
+        target.unlink(missing_ok=True)
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy an SQLite database that others are writing: the copy is of one moment."""
+    with (
+        closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True, timeout=30)) as reading,
+        closing(sqlite3.connect(target)) as writing,
+    ):
+        reading.backup(writing)
+        writing.execute("PRAGMA journal_mode = DELETE")
+
+
+def _add(tar: tarfile.TarFile, path: Path, name: str, records: dict[str, FileRecord]) -> None:
+    """Add a file with its hash; one that has gone meanwhile is left out."""
+    try:
+        records[name] = record_of(path)
+        tar.add(path, f"{CONTENT}/{name}", recursive=False, filter=_private)
+    except FileNotFoundError:
+        records.pop(name, None)
+
+
+def _private(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """A member that only its owner may read once it is unpacked, and that does not name its present owner."""
+    member.mode, member.uid, member.gid, member.uname, member.gname = 0o600, 0, 0, "", ""
+    return member
+
+
+def _add_bytes(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = len(content), 0o600
+    tar.addfile(member, BytesIO(content))

@@ -1,0 +1,125 @@
+"""Removing what a plan lets go of: first out of sight by one rename each, then from the disk."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from studio_pipeline.errors import CorruptReleaseError
+from studio_pipeline.publishing.folders import Manifest, read_manifest
+from studio_pipeline.publishing.layout import history_folder, models_folder, snapshots_folder, sweep_home
+from studio_pipeline.publishing.locks import hold_lock
+from studio_pipeline.publishing.releases import current_release, release_history
+from studio_pipeline.publishing.retention import (
+    Inventory,
+    Kind,
+    Removal,
+    RetentionRules,
+    Stored,
+    plan_removals,
+)
+from studio_pipeline.publishing.storage import storage_errors, temporary_name
+
+ASSETS = "assets"
+POINTER = "current"
+
+
+def planned_removals(home: Path, rules: RetentionRules, pinned_model: str | None) -> list[Removal]:
+    """What would be removed now.
+
+    Raises:
+        ReleaseError: nothing is published, or its pointer can't be read: then nothing may go.
+    """
+    current_release(home)
+    return plan_removals(take_inventory(home, pinned_model), rules, datetime.now(UTC))
+
+
+def prune(home: Path, rules: RetentionRules, pinned_model: str | None) -> list[Removal]:
+    """Remove what the rules let go of, and what killed runs left half-written; no run goes on meanwhile.
+
+    A kill leaves each thing whole, or out of sight under a name that the next sweep removes.
+
+    Raises:
+        RunInProgressError: a run is using the home.
+        ReleaseError: nothing is published, or its pointer can't be read.
+        StorageError: the disk refused.
+    """
+    with hold_lock(home):
+        sweep_home(home)
+        removals = planned_removals(home, rules, pinned_model)
+        for removal in removals:
+            _remove(path_of(home, removal.stored))
+    return removals
+
+
+def path_of(home: Path, stored: Stored) -> Path:
+    """Where a stored thing stands."""
+    folders: dict[Kind, Path] = {
+        "asset version": home / ASSETS,
+        "model": models_folder(home),
+        "data": snapshots_folder(home),
+        "release": history_folder(home),
+    }
+    return folders[stored.kind] / stored.name
+
+
+def size_bytes(path: Path) -> int:
+    """Of a file, or of all files in a folder."""
+    files = [path] if path.is_file() else [inner for inner in path.rglob("*") if inner.is_file()]
+    return sum(file.stat().st_size for file in files)
+
+
+def take_inventory(home: Path, pinned_model: str | None) -> Inventory:
+    """What a home holds; what can't be read is left out, and so stays."""
+    assets = sorted(path for path in (home / ASSETS).glob("*") if path.is_dir())
+    return Inventory(
+        releases=release_history(home),
+        asset_versions=[
+            stored for asset in assets for stored in _folders("asset version", asset, f"{asset.name}/")
+        ],
+        models=list(_folders("model", models_folder(home))),
+        data=list(_folders("data", snapshots_folder(home))),
+        history=_history(home),
+        pointed_at=frozenset(
+            f"{asset.name}/{name}" for asset in assets for name in _pointed_at(asset / POINTER)
+        ),
+        pinned_model=pinned_model,
+    )
+
+
+def _folders(kind: Kind, parent: Path, prefix: str = "") -> Iterator[Stored]:
+    for folder in sorted(parent.glob("[!.]*")):
+        manifest = _try_read(folder)
+        if manifest is not None:
+            yield Stored(
+                kind,
+                f"{prefix}{folder.name}",
+                datetime.fromisoformat(manifest.created_at),
+                str(manifest.details.get("run_id", "")),
+                str(manifest.details.get("data_version", "")),
+            )
+
+
+def _try_read(folder: Path) -> Manifest | None:
+    try:
+        return read_manifest(folder)
+    except CorruptReleaseError:
+        return None
+
+
+def _pointed_at(pointer: Path) -> Sequence[str]:
+    return [pointer.read_text("utf-8")] if pointer.exists() else []
+
+
+def _history(home: Path) -> list[Stored]:
+    files = [path for path in history_folder(home).glob("*.json") if path.stem.isdecimal()]
+    return [Stored("release", path.name, datetime.fromtimestamp(path.stat().st_mtime, UTC)) for path in files]
+
+
+def _remove(path: Path) -> None:
+    with storage_errors(path):
+        aside = temporary_name(path)
+        path.rename(aside)
+        shutil.rmtree(aside) if aside.is_dir() else aside.unlink()

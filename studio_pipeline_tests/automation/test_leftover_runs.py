@@ -1,0 +1,150 @@
+"""Runs whose process was killed are ended with a reason; those that live or wait in line go on."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster import DagsterRunStatus
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+
+from studio_pipeline.automation import leftover_runs
+from studio_pipeline.automation.leftover_runs import end_leftover_runs, process_lives, verdict_of
+from studio_pipeline.publishing.locks import lock_of_run
+from studio_pipeline.settings import Settings
+
+RUN = """
+import sys, time
+import dagster as dg
+
+@dg.op
+def slow():
+    print("running", flush=True)
+    time.sleep(60)
+
+@dg.job(executor_def=dg.in_process_executor)
+def waiting():
+    slow()
+
+with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
+    waiting.execute_in_process(instance=instance, run_id=sys.argv[2], raise_on_error=False)
+"""
+DEAD, LIVE = "00000000-0000-4000-8000-00000000dead", "00000000-0000-4000-8000-000000000111"
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    with dg.DagsterInstance.from_config(str(tmp_path)) as made:
+        yield made
+
+
+def start_run(home: Path, run_id: str) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen([sys.executable, "-c", RUN, str(home), run_id], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    with process.stdout:
+        assert process.stdout.readline() == b"running\n"
+    return process
+
+
+def status_of(instance: dg.DagsterInstance, run_id: str) -> DagsterRunStatus:
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    return run.status
+
+
+def add_run(instance: dg.DagsterInstance, run_id: str, status: DagsterRunStatus) -> None:
+    place = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "jobs")
+    origin = RemoteJobOrigin(place, "waiting")
+    instance.add_run(
+        dg.DagsterRun(job_name="waiting", run_id=run_id, status=status, remote_job_origin=origin)
+    )
+
+
+def test_a_killed_run_is_failed_with_a_reason_and_a_live_one_goes_on(
+    instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    dead, live = start_run(tmp_path, DEAD), start_run(tmp_path, LIVE)
+    try:
+        dead.send_signal(signal.SIGKILL)
+        # A child that was not waited for is dead all the same.
+        while process_lives(dead.pid, time.time()):
+            time.sleep(0.01)
+        assert end_leftover_runs(instance, tmp_path) == [DEAD]
+        assert status_of(instance, DEAD) is DagsterRunStatus.FAILURE
+        assert status_of(instance, LIVE) is DagsterRunStatus.STARTED
+        reasons = [entry.message for entry in instance.all_logs(DEAD)]
+        assert any("process of this run is gone" in reason for reason in reasons)
+        assert end_leftover_runs(instance, tmp_path) == []
+    finally:
+        for process in (dead, live):
+            process.kill()
+            process.wait()
+
+
+def test_what_waits_in_line_goes_on_and_what_was_being_cancelled_is_cancelled(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftover_runs, "LAUNCH_SECONDS", -1.0)
+    statuses = {
+        "queued": DagsterRunStatus.QUEUED,
+        "starting": DagsterRunStatus.STARTING,
+        "canceling": DagsterRunStatus.CANCELING,
+        "done": DagsterRunStatus.SUCCESS,
+    }
+    for run_id, status in statuses.items():
+        add_run(instance, run_id, status)
+    assert set(end_leftover_runs(instance, tmp_path)) == {"starting", "canceling"}
+    assert {run_id: status_of(instance, run_id) for run_id in statuses} == {
+        "queued": DagsterRunStatus.QUEUED,
+        "starting": DagsterRunStatus.FAILURE,
+        "canceling": DagsterRunStatus.CANCELED,
+        "done": DagsterRunStatus.SUCCESS,
+    }
+
+
+def test_the_run_that_holds_the_lock_lives_whatever_dagster_knows_of_it(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftover_runs, "LAUNCH_SECONDS", -1.0)
+    add_run(instance, "mine", DagsterRunStatus.STARTED)
+    with lock_of_run(tmp_path, "mine"):
+        assert end_leftover_runs(instance, tmp_path) == []
+    assert end_leftover_runs(instance, tmp_path) == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("processes_live", "quiet_seconds", "verdict"),
+    [
+        ([], 5.0, "lives"),
+        ([], 61.0, "gone"),
+        ([False], 5.0, "gone"),
+        ([False, True], 500.0, "lives"),
+        ([True], 0.0, "lives"),
+    ],
+)
+def test_the_verdict(processes_live: list[bool], quiet_seconds: float, verdict: str) -> None:
+    assert verdict_of(processes_live, quiet_seconds) == verdict
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="only /proc tells when a process began")
+def test_a_younger_process_with_the_same_id_is_another_one() -> None:
+    assert process_lives(os.getpid(), time.time())
+    assert not process_lives(os.getpid(), time.time() - 86_400 * 365)
+    assert not process_lives(2**22 + 1, time.time())
+
+
+def test_the_sensor_ends_them_by_itself(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    process = start_run(tmp_path, DEAD)
+    process.kill()
+    process.wait()
+    context = dg.build_sensor_context(instance, resources={"settings": Settings(home=tmp_path)})
+    told = leftover_runs.leftover_runs(context)
+    assert isinstance(told, dg.SkipReason)
+    assert DEAD in (told.skip_message or "")
+    assert status_of(instance, DEAD) is DagsterRunStatus.FAILURE

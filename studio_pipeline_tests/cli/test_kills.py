@@ -1,0 +1,75 @@
+"""`studio up` under kill -9; and a backup of it under load, restored elsewhere."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from studio_pipeline.publishing.releases import current_release
+from studio_pipeline_tests.benchmarks.killed_home import KilledHome, make_home
+from studio_pipeline_tests.benchmarks.kills import free_ports, kill_often
+
+ONLY_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+KILLS = 8
+
+
+@ONLY_LINUX
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_killed_at_random_it_comes_back_whole_and_loses_no_file(tmp_path: Path) -> None:
+    recoveries = kill_often(tmp_path, KILLS, seed=3)
+    assert sum(len(seconds) for target, seconds in recoveries.items() if target != "settled") == KILLS
+
+
+@ONLY_LINUX
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_backup_under_load_restores_elsewhere_and_a_second_up_is_refused(tmp_path: Path) -> None:
+    home = make_home(tmp_path, free_ports(), new_months=1)
+    archive = tmp_path / "backup.tar.gz"
+    home.start_up()
+    try:
+        home.drop()
+        told = said(home, "backup", str(archive))
+        assert "Release " in told
+        before = home.answer("/api/v1/predict/forward", question(home))
+        service, web = free_ports()
+        refused = said(home, "up", "--port", str(service), "--dagster-port", str(web), statuses=(1,))
+        assert f"is running on {home.home} already (process " in refused
+    finally:
+        home.stop()
+    other = KilledHome(tmp_path / "elsewhere", free_ports(), home.months, dropped=1)
+    assert "is in" in said(home, "restore", str(archive), "--to", str(other.home))
+    assert f"Release {current_release(other.home).version}" in said(other, "status")
+    other.start_up()
+    try:
+        other.check()
+        after = other.answer("/api/v1/predict/forward", question(home))
+        if before["data_version"] == after["data_version"]:
+            assert after["predictions"] == before["predictions"]
+    finally:
+        other.stop()
+    home.home.rename(tmp_path / "gone")
+    said(other, "run", statuses=(0, 3))
+    other.shown = 0
+    assert f"Release {current_release(other.home).version}" in said(other, "status")
+
+
+def question(home: KilledHome) -> dict[str, str]:
+    return {"studio_id": str(home.months["studio_id"].iloc[0])}
+
+
+def said(home: KilledHome, *arguments: str, statuses: tuple[int, ...] = (0,)) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "studio_pipeline.cli", *arguments],
+        cwd=home.home.parent,
+        env=home.environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in statuses, done.stdout
+    return done.stdout
