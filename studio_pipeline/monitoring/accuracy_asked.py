@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,8 @@ import pandas as pd
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.monitoring.accuracy_arrivals import Arrivals
 from studio_pipeline.monitoring.accuracy_log import moment
-from studio_pipeline.monitoring.accuracy_rows import bound_names, last_of_each, together
+from studio_pipeline.monitoring.accuracy_rows import TYPES, bound_names, last_of_each, together
+from studio_pipeline.panel.arrays import FloatArray
 
 ROWS_AT_ONCE = 400_000
 """Rows in hand before those of the same question are thrown out."""
@@ -49,8 +50,8 @@ def asked_forecasts(batches: Iterable[Sequence[Any]], arrivals: Arrivals) -> Ask
     for batch in batches:
         rows, unreadable = _rows_of(batch)
         n_answers, n_unreadable = n_answers + len(batch), n_unreadable + unreadable
-        made = [moment(row.made_at) for row in batch]
-        latest = max([*made, *([latest] if latest else [])], default=None)
+        newest = moment(max(row.made_at for row in batch))
+        latest = newest if latest is None else max(latest, newest)
         foreseen = arrivals.foreseen(rows)
         n_late += int((~foreseen).sum())
         kept.append(rows[foreseen])
@@ -63,6 +64,8 @@ def asked_forecasts(batches: Iterable[Sequence[Any]], arrivals: Arrivals) -> Ask
 
 def given_levers(request: Mapping[str, Any]) -> str:
     """The levers and the plan of a forward request as JSON, the same for the same; "" where all are free."""
+    if not request.get("levers") and not request.get("lever_plan"):
+        return ""
     levers = {name: value for name, value in (request.get("levers") or {}).items() if value is not None}
     steps = [
         {**step, "levers": {name: value for name, value in step["levers"].items() if value is not None}}
@@ -76,59 +79,80 @@ def given_levers(request: Mapping[str, Any]) -> str:
 
 def _rows_of(batch: Sequence[Any]) -> tuple[pd.DataFrame, int]:
     """Rows of a batch's answers, and how many of them could not be read."""
-    columns: dict[str, list[Any]] = {name: [] for name in ("answer", "horizon", "revenue")}
-    bounds: dict[float, list[tuple[int, float, float]]] = {}
-    levers: dict[int, str] = {}
+    found, unreadable = _Months(), 0
+    levers = np.full(len(batch), "", object)
     for place, row in enumerate(batch):
         try:
-            levers[place] = given_levers(orjson.loads(row.inputs))
-            months = list(_months(orjson.loads(row.outputs)))
+            given, months = given_levers(orjson.loads(row.inputs)), _months(orjson.loads(row.outputs))
         except (ValueError, TypeError, KeyError, AttributeError):
-            levers.pop(place, None)
+            unreadable += 1
             continue
-        for horizon, revenue, intervals in months:
-            for level, (low, high) in intervals.items():
-                bounds.setdefault(float(level), []).append((len(columns["answer"]), low, high))
-            columns["answer"].append(place)
-            columns["horizon"].append(horizon)
-            columns["revenue"].append(revenue)
-    if not columns["answer"]:
-        return together([]), len(batch) - len(levers)
-    of = np.array(columns["answer"])
+        levers[place] = given
+        found.add(place, months)
+    of = np.array(found.answer, np.int64)
+    names = dict(zip(batch[0]._fields, zip(*batch, strict=True), strict=True)) if len(batch) else {}
+    columns = {name: np.array(values, object)[of] for name, values in names.items() if name in TYPES}
+    made_at = np.array([moment(made) for made in names.get("made_at", ())], "datetime64[ns]")
     frame = pd.DataFrame(
         {
             "source": "asked",
-            **{name: _column(batch, name)[of] for name in ("role", "model_version", "studio_id")},
-            "base_month": _column(batch, "base_month").astype("datetime64[ns]")[of],
-            "horizon": np.array(columns["horizon"], np.int64),
-            "made_at": np.array([moment(row.made_at) for row in batch], "datetime64[ns]")[of],
-            "levers": np.array([levers.get(place, "") for place in range(len(batch))], object)[of],
-            "revenue": np.array(columns["revenue"], np.float64),
+            **columns,
+            "base_month": columns.get("base_month", of).astype("datetime64[ns]"),
+            "horizon": np.array(found.horizon, np.int64),
+            "made_at": made_at[of],
+            "levers": levers[of],
+            "revenue": np.array(found.revenue, np.float64),
         }
     )
-    return frame.assign(**_bound_columns(bounds, len(of))), len(batch) - len(levers)
+    return frame.assign(**found.bounds()), unreadable
 
 
-def _months(answer: Mapping[str, Any]) -> Iterator[tuple[int, float, Mapping[str, tuple[float, float]]]]:
-    """Horizon, revenue and intervals by level of each projected month; none for a studio without history."""
+Months = list[tuple[int, float, list[tuple[float, float, float]]]]
+"""Horizon, revenue, and (level, lower, upper) of its intervals, of each projected month."""
+
+
+def _months(answer: Mapping[str, Any]) -> Months:
+    """What an answer projects; nothing for a studio without history, whose months nobody can know."""
     if answer["history_months"] == 0:
-        return
+        return []
     predicted = answer["predictions"]
-    for horizon, name in enumerate(_MONTHS, start=1):
-        if name in predicted:
-            month = predicted[name]
-            yield horizon, float(month["revenue"]), month["intervals"]
+    return [
+        (
+            horizon,
+            float(predicted[name]["revenue"]),
+            [(float(level), low, high) for level, (low, high) in predicted[name]["intervals"].items()],
+        )
+        for horizon, name in enumerate(_MONTHS, start=1)
+        if name in predicted
+    ]
 
 
-def _column(batch: Sequence[Any], name: str) -> np.ndarray:
-    return np.array([getattr(row, name) for row in batch], object)
+class _Months:
+    """Columns that grow by an answer's months."""
 
+    def __init__(self) -> None:
+        self.answer: list[int] = []
+        self.horizon: list[int] = []
+        self.revenue: list[float] = []
+        self._bounds: dict[float, tuple[list[int], list[float], list[float]]] = {}
 
-def _bound_columns(bounds: Mapping[float, list[tuple[int, float, float]]], n: int) -> dict[str, np.ndarray]:
-    columns = {}
-    for level, found in bounds.items():
-        places, low, high = zip(*found, strict=True)
-        for name, values in zip(bound_names(level), (low, high), strict=True):
-            columns[name] = np.full(n, np.nan)
-            columns[name][list(places)] = values
-    return columns
+    def add(self, place: int, months: Months) -> None:
+        """The months of the answer at a place of the batch."""
+        for horizon, revenue, intervals in months:
+            for level, low, high in intervals:
+                rows, lows, highs = self._bounds.setdefault(level, ([], [], []))
+                rows.append(len(self.answer))
+                lows.append(low)
+                highs.append(high)
+            self.answer.append(place)
+            self.horizon.append(horizon)
+            self.revenue.append(revenue)
+
+    def bounds(self) -> dict[str, FloatArray]:
+        """The columns of all levels, NaN where a level was not asked for."""
+        columns = {}
+        for level, (rows, *ends) in self._bounds.items():
+            for name, values in zip(bound_names(level), ends, strict=True):
+                columns[name] = np.full(len(self.answer), np.nan)
+                columns[name][rows] = values
+        return columns

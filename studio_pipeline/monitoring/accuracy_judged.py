@@ -7,12 +7,14 @@ import orjson
 import pandas as pd
 
 from studio_pipeline.forecasting.bounds import LEVER_BOUNDS, START_LEVER
-from studio_pipeline.forecasting.queries import ForwardQuery, LeverStep
-from studio_pipeline.forecasting.requests import lever_lists
+from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.monitoring.accuracy_arrivals import Arrivals
 from studio_pipeline.monitoring.accuracy_rules import AccuracyRules
-from studio_pipeline.panel.arrays import BoolArray, StudioPanel
+from studio_pipeline.panel.arrays import BoolArray, FloatArray
 from studio_pipeline.panel.columns import LEVER_COLUMNS
+
+_ROWS_AT_ONCE = 200_000
+_PLACES = {name: place for place, name in enumerate(LEVER_COLUMNS)}
 
 
 def judged(rows: pd.DataFrame, arrivals: Arrivals, rules: AccuracyRules) -> pd.DataFrame:
@@ -28,7 +30,7 @@ def judged(rows: pd.DataFrame, arrivals: Arrivals, rules: AccuracyRules) -> pd.D
     found = rows.assign(actual=actual)[np.isfinite(actual)]
     free = (found["levers"] == "").to_numpy()
     keep = free.copy()
-    keep[~free] = _carried_out(found[~free], arrivals.panel, rules)
+    keep[~free] = _carried_out(found[~free], arrivals, rules)
     found = found.assign(kind=np.where(free, "free", "carried_out"))[keep]
     bases = found["base_month"].to_numpy().astype("datetime64[M]")
     months = (bases + found["horizon"].to_numpy(np.int64)).astype("datetime64[ns]")
@@ -48,36 +50,47 @@ def _usual_moves(found: pd.DataFrame, arrivals: Arrivals) -> np.ndarray:
     return np.asarray(np.divide(sums[studios, columns], count, out=unknown, where=count > 0))
 
 
-def _carried_out(found: pd.DataFrame, panel: StudioPanel, rules: AccuracyRules) -> BoolArray:
+def _carried_out(found: pd.DataFrame, arrivals: Arrivals, rules: AccuracyRules) -> BoolArray:
     """(N,) whether the given levers were those of the months up to the forecast one."""
-    paths = {text: _paths(text) for text in found["levers"].unique()}
-    answer = np.zeros(len(found), dtype=bool)
-    places = zip(found["studio_id"], found["base_month"], found["horizon"], found["levers"], strict=True)
-    for place, (studio, base, horizon, text) in enumerate(places):
-        row = panel.rows[studio]
-        column = panel.column_of(np.datetime64(base, "M"))
-        answer[place] = column >= 0 and all(
-            _is_near(name, path[:horizon], panel.values[LEVER_COLUMNS[name]][row], column, rules)
-            for name, path in paths[text].items()
+    code, texts = pd.factorize(found["levers"])
+    paths = np.array([_paths(text) for text in texts]).reshape(len(texts), len(LEVER_COLUMNS), -1)
+    answer = [
+        _chunk_carried_out(
+            found[first : first + _ROWS_AT_ONCE], paths[code[first : first + _ROWS_AT_ONCE]], arrivals, rules
         )
-    return answer
+        for first in range(0, len(found), _ROWS_AT_ONCE)
+    ]
+    return np.concatenate(answer) if answer else np.zeros(0, dtype=bool)
 
 
-def _is_near(name: str, given: np.ndarray, values: np.ndarray, column: int, rules: AccuracyRules) -> bool:
-    """Whether a studio's (T,) values after a column (of the starting point: in it) are those given."""
-    if name == START_LEVER:
-        then, given = values[column][None], given[:1]
-    else:
-        then = values[column + 1 : column + 1 + len(given)]
-    wanted = np.isfinite(given)
-    off = np.abs(then - given)
-    room = rules.rate_tolerance if LEVER_BOUNDS[name].is_rate else rules.lever_tolerance * np.abs(given)
-    return bool((off <= room)[wanted].all())
+def _chunk_carried_out(
+    found: pd.DataFrame, paths: FloatArray, arrivals: Arrivals, rules: AccuracyRules
+) -> BoolArray:
+    """The same of some rows with their (N, 8, 12) paths in the order of `LEVER_COLUMNS`."""
+    panel, horizon = arrivals.panel, found["horizon"].to_numpy(np.int64)[:, None]
+    studios, columns = arrivals.places(found)
+    base = columns[:, None] - horizon
+    months = np.arange(1, paths.shape[2] + 1)
+    answer = base[:, 0] >= 0
+    for place, (name, column) in enumerate(LEVER_COLUMNS.items()):
+        given = paths[:, place]
+        asked = np.isfinite(given) & (months <= horizon)
+        if not asked.any():
+            continue
+        then = base + (0 if name == START_LEVER else months)
+        real = panel.values[column][studios[:, None], np.clip(then, 0, panel.n_months - 1)]
+        room = rules.rate_tolerance if LEVER_BOUNDS[name].is_rate else rules.lever_tolerance * np.abs(given)
+        with np.errstate(invalid="ignore"):
+            answer &= ((np.abs(real - given) <= room) | ~asked).all(axis=1)
+    return np.asarray(answer)
 
 
-def _paths(text: str) -> dict[str, np.ndarray]:
-    """Lever to its (12,) given values, NaN where free, of the JSON of a row."""
+def _paths(text: str) -> FloatArray:
+    """(8, 12) given values in the order of `LEVER_COLUMNS`, NaN where free, of the JSON of a row."""
     given = orjson.loads(text)
-    steps = tuple(LeverStep(step["from_month"], step["levers"]) for step in given["lever_plan"])
-    lists = lever_lists(ForwardQuery("", levers=given["levers"], lever_plan=steps))
-    return {name: np.array(path) for name, path in lists.items()}
+    steps = [(1, given["levers"]), *((step["from_month"], step["levers"]) for step in given["lever_plan"])]
+    paths = np.full((len(LEVER_COLUMNS), MAX_HORIZON_MONTHS), np.nan)
+    for first, levers in sorted(steps, key=lambda step: step[0]):
+        for name, value in levers.items():
+            paths[_PLACES[name], first - 1 :] = value
+    return paths

@@ -274,4 +274,5 @@ def _base(query: ForwardQuery) -> np.datetime64:
     """The base month, which a saved scenario always has."""
     if query.base_month is None:
         raise ValueError("a saved scenario has a base month")
-    return query.base_month.astype("datetime64[M]")
+    base: np.datetime64 = query.base_month.astype("datetime64[M]")
+    return base

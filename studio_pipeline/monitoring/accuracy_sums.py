@@ -81,7 +81,8 @@ def coverage_cells(found: pd.DataFrame) -> pd.DataFrame:
     filled = [table for table in tables if len(table)]
     if not filled:
         return _empty(dict.fromkeys(("level", "n", "inside"), "float64"))
-    return pd.concat(filled, ignore_index=True)
+    joined: pd.DataFrame = pd.concat(filled, ignore_index=True)
+    return joined
 
 
 def carried_forward(new: pd.DataFrame, kept: pd.DataFrame, first_base: pd.Timestamp) -> pd.DataFrame:
@@ -90,7 +91,8 @@ def carried_forward(new: pd.DataFrame, kept: pd.DataFrame, first_base: pd.Timest
     new = new[new["base_month"] >= first_base]
     filled = [table for table in (old, new) if len(table)] or [new]
     keys = [*CELL, "level"] if "level" in new else list(CELL)
-    return pd.concat(filled, ignore_index=True).sort_values(keys, ignore_index=True)
+    together: pd.DataFrame = pd.concat(filled, ignore_index=True)
+    return together.sort_values(keys, ignore_index=True)
 
 
 def _keys(found: pd.DataFrame) -> pd.DataFrame:

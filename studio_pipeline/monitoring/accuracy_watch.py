@@ -2,9 +2,10 @@
 
 Each month that arrives gives one figure of the error (the log of live over promised WAPE) and one of the 90 %
 intervals (what their coverage lacks), both in standard deviations of what months scattered by in the
-backtest. Of every month the forecasts made the shortest time ahead count: their errors are nearly
-independent from month to month, those of longer ones overlap. What exceeds half of the change looked for adds up; where it
-passes a threshold, that is an alarm. The threshold follows from the rate of false alarms set.
+backtest. Of every month the forecasts made the shortest time ahead count: their errors are nearly independent
+from month to month, those of longer ones overlap. What exceeds half of the change looked for adds up; where
+it passes a threshold, that is an alarm. The threshold follows from the rate of false alarms set; one month
+alone never passes it.
 Source: Page (1954), Biometrika 41; run lengths by Siegmund (1985), Sequential Analysis.
 """
 
@@ -30,7 +31,8 @@ LEAST_SHARE = 0.5
 """Share of the studios of the backtest that a month's forecasts must have, to be comparable with it."""
 
 _LEVEL = 0.9
-_CUT = 3.0
+_CUT = 0.75
+"""Share of the threshold that one month adds at most: no month is an alarm by itself."""
 _OVERSHOOT = 1.166
 _SMALLEST_ALLOWANCE, _LARGEST_ALLOWANCE = 0.25, 1.25
 
@@ -87,19 +89,19 @@ def chart(draws: FloatArray, change: float, false_alarms_a_month: float) -> Char
     """The cumulative sum of draws that are standard normal as long as all is as promised.
 
     Args:
-        draws: (M,) one a month; those beyond three are cut, so that no single month is an alarm by itself
-            unless the change looked for is large.
+        draws: (M,) one a month.
         change: the mean of the draws after the change looked for, in deviations.
         false_alarms_a_month: allowed, on average.
     """
     allowance = min(max(change / 2, _SMALLEST_ALLOWANCE), _LARGEST_ALLOWANCE)
     limit = threshold(allowance, false_alarms_a_month)
     values, total = np.empty(len(draws)), 0.0
-    for place, draw in enumerate(np.clip(draws, -_CUT, _CUT)):
-        # Held at a month's worth above the threshold: a long alarm ends soon after its cause.
-        total = min(max(total + draw - allowance, 0.0), limit + _CUT)
+    for place, draw in enumerate(draws.tolist()):
+        total = max(total + min(draw - allowance, _CUT * limit), 0.0)
+        # Held a little above the threshold: a long alarm ends soon after its cause.
+        total = min(total, (1 + _CUT) * limit)
         values[place] = total
-    return Chart(values, limit, _run_length(change - allowance, limit))
+    return Chart(values, limit, max(_run_length(change - allowance, limit), 2.0))
 
 
 def watch(
