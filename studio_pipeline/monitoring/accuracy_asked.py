@@ -107,8 +107,8 @@ def _rows_of(batch: Sequence[Any]) -> tuple[pd.DataFrame, int]:
     return frame.assign(**found.bounds()), unreadable
 
 
-Months = list[tuple[int, float, list[tuple[float, float, float]]]]
-"""Horizon, revenue, and (level, lower, upper) of its intervals, of each projected month."""
+Months = list[tuple[int, float, Mapping[str, tuple[float, float]]]]
+"""Horizon, revenue, and intervals by level, of each projected month."""
 
 
 def _months(answer: Mapping[str, Any]) -> Months:
@@ -117,13 +117,8 @@ def _months(answer: Mapping[str, Any]) -> Months:
         return []
     predicted = answer["predictions"]
     return [
-        (
-            horizon,
-            float(predicted[name]["revenue"]),
-            [(float(level), low, high) for level, (low, high) in predicted[name]["intervals"].items()],
-        )
-        for horizon, name in enumerate(_MONTHS, start=1)
-        if name in predicted
+        (horizon, float(predicted[name]["revenue"]), predicted[name]["intervals"])
+        for horizon, name in enumerate(_MONTHS[: len(predicted)], start=1)
     ]
 
 
@@ -137,16 +132,16 @@ class _Months:
         self._bounds: dict[float, tuple[list[int], list[float], list[float]]] = {}
 
     def add(self, place: int, months: Months) -> None:
-        """The months of the answer at a place of the batch."""
-        for horizon, revenue, intervals in months:
-            for level, low, high in intervals:
-                rows, lows, highs = self._bounds.setdefault(level, ([], [], []))
-                rows.append(len(self.answer))
-                lows.append(low)
-                highs.append(high)
-            self.answer.append(place)
-            self.horizon.append(horizon)
-            self.revenue.append(revenue)
+        """The months of the answer at a place of the batch; all of them have the same levels."""
+        start = len(self.answer)
+        for level in months[0][2] if months else ():
+            rows, lows, highs = self._bounds.setdefault(float(level), ([], [], []))
+            rows.extend(range(start, start + len(months)))
+            lows.extend([intervals[level][0] for _, _, intervals in months])
+            highs.extend([intervals[level][1] for _, _, intervals in months])
+        self.answer.extend([place] * len(months))
+        self.horizon.extend([horizon for horizon, _, _ in months])
+        self.revenue.extend([revenue for _, revenue, _ in months])
 
     def bounds(self) -> dict[str, FloatArray]:
         """The columns of all levels, NaN where a level was not asked for."""
