@@ -53,7 +53,9 @@ def _usual_moves(found: pd.DataFrame, arrivals: Arrivals) -> np.ndarray:
 def _carried_out(found: pd.DataFrame, arrivals: Arrivals, rules: AccuracyRules) -> BoolArray:
     """(N,) whether the given levers were those of the months up to the forecast one."""
     code, texts = pd.factorize(found["levers"])
-    paths = np.array([_paths(text) for text in texts]).reshape(len(texts), len(LEVER_COLUMNS), -1)
+    paths = np.array([_paths(text) for text in texts]).reshape(
+        len(texts), len(LEVER_COLUMNS), MAX_HORIZON_MONTHS
+    )
     answer = [
         _chunk_carried_out(
             found[first : first + _ROWS_AT_ONCE], paths[code[first : first + _ROWS_AT_ONCE]], arrivals, rules

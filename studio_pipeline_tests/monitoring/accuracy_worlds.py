@@ -1,4 +1,4 @@
-"""Small worlds for live accuracy: months that arrive, forecasts of them, and answers as the service logs them."""
+"""Small worlds for live accuracy: months that arrive, and answers as the service logs them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ import orjson
 import pandas as pd
 
 from studio_pipeline.evaluation.summary import SUMMARY_SPANS
-from studio_pipeline.monitoring.accuracy_rows import TYPES
 
-ASKED = datetime(2024, 1, 2, 12)
+ASKED = pd.Timestamp("2024-01-02 12:00").to_pydatetime()
 SEEN_BEFORE, SEEN_AFTER = pd.Timestamp("2024-01-01"), pd.Timestamp("2024-06-01")
 
 
@@ -30,7 +29,7 @@ class Logged(NamedTuple):
 
 
 def months_of(revenue: dict[str, list[float]], known: int = 12, **columns: float) -> pd.DataFrame:
-    """Validated months from January 2023 on, of which the first `known` were there before anything was asked."""
+    """Validated months from January 2023 on, the first `known` of them there before anything was asked."""
     rows = [
         {
             "studio_id": studio,
@@ -81,13 +80,3 @@ def metrics_of(wape: float, scatter: float = 0.15, n_months: int = 24) -> dict[s
         "revenue_error_scatter_1": scatter,
         "revenue_coverage_90_1_standard_error": 0.04 / np.sqrt(n_months),
     }
-
-
-def forecasts(**columns: Any) -> pd.DataFrame:
-    """Rows of forecasts, published ones of model 1 by default."""
-    defaults = {"source": "published", "role": "champion", "model_version": "1", "levers": ""}
-    frame = pd.DataFrame({**columns})
-    for name, value in defaults.items():
-        if name not in frame:
-            frame[name] = value
-    return frame[[*TYPES, *(name for name in frame if name not in TYPES)]]

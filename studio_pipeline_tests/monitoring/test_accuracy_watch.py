@@ -75,8 +75,9 @@ def test_thresholds_keep_the_rate_of_false_alarms(change: float) -> None:
     assert alarms / len(draws) == pytest.approx(rate, rel=0.25)
 
 
+@pytest.mark.slow
 def test_honest_years_bring_few_false_alarms() -> None:
-    rng, years, alarmed = np.random.default_rng(5), 600, 0
+    rng, years, alarmed = np.random.default_rng(5), 999, 0
     for _ in range(years // 3):
         months = lived(rng, 36).months
         above = (months[["error_sum", "coverage_sum"]] > 1).to_numpy().any(axis=1)
