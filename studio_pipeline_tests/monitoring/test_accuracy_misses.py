@@ -50,7 +50,7 @@ def split(scenario: SavedScenario, panel: StudioPanel) -> pd.DataFrame:
 
 
 def as_forecast(panel: StudioPanel, factor: FloatArray | float = 1.0, **levers: float) -> StudioPanel:
-    """The months in which every studio's last three came as forecast, times a factor, under levers as they were."""
+    """The months, the last three of every studio as forecast times a factor, one studio's under levers."""
     forecaster, _ = world()
     base = panel.months[panel.n_months - 1 - AHEAD]
     names = [str(name) for name in panel.studio_ids]

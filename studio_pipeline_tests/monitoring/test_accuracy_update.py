@@ -1,4 +1,4 @@
-"""The record from run to run: read once, carried on when its sources are gone, cleared where a studio asks."""
+"""The record from run to run: read once, carried on without its sources, cleared where a studio asks."""
 
 import dataclasses
 from datetime import UTC, datetime, timedelta
