@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 from studio_pipeline.errors import SettingsError
 from studio_pipeline.evaluation.promotion import PromotionRules
 from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
+from studio_pipeline.monitoring.accuracy_rules import AccuracyRules
 from studio_pipeline.panel.generator.options import GeneratorOptions
 from studio_pipeline.panel.limits import ValidationLimits
 from studio_pipeline.planning.plan_configuration import PlanningConfiguration
@@ -35,6 +36,7 @@ class Configuration(BaseModel):
         planning: what plans cost, how long changes take and how far levers may move.
         tuning: how hyperparameters of the learners are searched, and whether what was found is used.
         retention: which old versions are removed, and when.
+        accuracy: how live forecasts are watched.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +47,8 @@ class Configuration(BaseModel):
     promotion: PromotionRules = PromotionRules()
     planning: PlanningConfiguration = PlanningConfiguration()
     tuning: TuningOptions = TuningOptions()
+    retention: RetentionRules = RetentionRules()
+    accuracy: AccuracyRules = AccuracyRules()
 
     _untuned: ForecastingConfiguration | None = PrivateAttr(None)
 
@@ -52,8 +56,6 @@ class Configuration(BaseModel):
     def untuned(self) -> ForecastingConfiguration:
         """`forecasting` as it would be without tuned hyperparameters."""
         return self._untuned or self.forecasting
-
-    retention: RetentionRules = RetentionRules()
 
 
 def read_configuration(

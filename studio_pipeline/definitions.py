@@ -13,6 +13,7 @@ from studio_pipeline.assets import (
     evaluation,
     features,
     model_fits,
+    monitoring,
     raw_data,
     registry,
     tuning,
@@ -33,7 +34,17 @@ from studio_pipeline.resources.storage import FolderStorage
 from studio_pipeline.settings import Settings
 from studio_pipeline.tuning.values import ASSET as TUNED
 
-STAGES = [raw_data, validated_data, features, tuning, model_fits, ensemble, evaluation, registry]
+STAGES = [
+    raw_data,
+    validated_data,
+    features,
+    tuning,
+    model_fits,
+    ensemble,
+    evaluation,
+    registry,
+    monitoring,
+]
 JOBS = [refresh_release, monitor_release, tune_learners]
 UPKEEP_JOBS: list[Any] = [rollback_release, forecast_release, prune_versions]
 SCHEDULES = [monthly_refresh, daily_monitoring, quarterly_tuning, daily_pruning]

@@ -12,13 +12,24 @@ from studio_pipeline.asset_checks import (
     evaluation,
     features,
     model_fits,
+    monitoring,
     raw_data,
     registry,
     tuning,
     validated_data,
 )
 
-STAGES = (raw_data, validated_data, features, tuning, model_fits, ensemble, evaluation, registry)
+STAGES = (
+    raw_data,
+    validated_data,
+    features,
+    tuning,
+    model_fits,
+    ensemble,
+    evaluation,
+    registry,
+    monitoring,
+)
 
 
 def all_checks() -> list[dg.AssetChecksDefinition]:

@@ -8,6 +8,8 @@ A summary is a flat mapping of name to float, NaN where a number doesn't apply:
 - `{target}_versus_{baseline}_{span}`: WAPE of the ensemble over that of a simple baseline, minus 1, on the
   rows in which both have a forecast (negative: the ensemble is better), and its `..._standard_error`,
 - `{target}_coverage_90_{span}_standard_error`,
+- `{target}_error_scatter_1`: deviation, from month to month, of the log of the ensemble's WAPE one month
+  ahead,
 - `revenue_wape_{span}_levers_free` and `..._levers_known` of the ensemble, on the rows that have both, where
   the backtest forecasts with levers known,
 - `greatest_learner_weight`: the largest weight that the learners have together, over targets and horizons;
@@ -52,6 +54,7 @@ def summarise(predictions: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, flo
     for target in (t for t in TARGETS if (known["target"] == t).any()):
         summary |= _from_table(metrics[metrics["target"] == target], target)
         rows = known[known["target"] == target]
+        summary[f"{target}_error_scatter_1"] = _month_scatter(rows[rows["horizon"] == 1])
         for span in SUMMARY_SPANS:
             first, last = SPANS.get(span, (1, 1))
             summary |= _comparisons(rows[rows["horizon"].between(first, last)], target, span)
@@ -109,6 +112,15 @@ def _variance(parts: FloatArray, clusters: IntArray) -> float:
     _, code = np.unique(clusters, return_inverse=True)
     sums = np.bincount(code, parts)
     return float((sums**2).sum() * len(sums) / (len(sums) - 1)) if len(sums) > 1 else float("nan")
+
+
+def _month_scatter(rows: pd.DataFrame) -> float:
+    """Deviation over months of the log of their WAPE; NaN for fewer than two months with an error."""
+    sums = pd.DataFrame({"error": (rows["ensemble"] - rows["actual"]).abs(), "size": rows["actual"].abs()})
+    by_month = sums.groupby(rows["month_year"]).sum()
+    shares = (by_month["error"] / by_month["size"].where(by_month["size"] > 0)).to_numpy(np.float64)
+    logs = np.log(shares[shares > 0])
+    return float(logs.std(ddof=1)) if len(logs) > 1 else float("nan")
 
 
 def _from_table(metrics: pd.DataFrame, target: str) -> dict[str, float]:

@@ -1,0 +1,75 @@
+"""What is watched once a release is out: how its forecasts fare."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+
+from studio_pipeline.assets.monitoring_metadata import accuracy_metadata
+from studio_pipeline.assets.results import OWNERS, object_result
+from studio_pipeline.configuration import Configuration
+from studio_pipeline.errors import CorruptReleaseError, StorageError
+from studio_pipeline.monitoring.accuracy_log import PredictionLog
+from studio_pipeline.monitoring.accuracy_models import splitters
+from studio_pipeline.monitoring.accuracy_record import AccuracyRecord
+from studio_pipeline.monitoring.accuracy_update import Sources, updated
+from studio_pipeline.monitoring.accuracy_watch import watch
+from studio_pipeline.publishing.folders import verify_folder
+from studio_pipeline.publishing.releases import current_release, release_history
+from studio_pipeline.resources.storage import read_pointer
+from studio_pipeline.settings import Settings
+
+GROUP = "monitoring"
+
+
+@dg.asset(
+    deps=["studio_forecasts"],
+    group_name=GROUP,
+    description="Forecasts beside the months that have arrived since: error by version, role, horizon and"
+    " vintage, coverage of intervals, champion against challenger, and why saved scenarios missed.",
+    kinds={"parquet"},
+    owners=OWNERS,
+    tags={"stage": GROUP},
+    code_version="1",
+)
+def forecast_accuracy(
+    validated_studio_months: pd.DataFrame,
+    settings: dg.ResourceParam[Settings],
+    configuration: dg.ResourceParam[Configuration],
+) -> Any:
+    """Carry the record of the last run on by what was forecast, and by what has arrived."""
+    before, lost = last_record(settings.home / "assets" / "forecast_accuracy")
+    update = updated(before, validated_studio_months, _sources(settings), configuration.accuracy)
+    record = update.record
+    verdict = watch(record.errors, record.coverage, record.promises, configuration.accuracy)
+    return object_result(record, accuracy_metadata(update, verdict, lost))
+
+
+def last_record(versions: Path) -> tuple[AccuracyRecord, tuple[str, ...]]:
+    """The newest record that is whole, else an empty one; and what was wrong, a sentence each."""
+    try:
+        newest = read_pointer(versions)
+    except StorageError:
+        return AccuracyRecord(), ()
+    others = sorted(versions.glob("v-*"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    names = [newest, *(path.name for path in others if path.name != newest)]
+    lost: list[str] = []
+    for name in names:
+        try:
+            verify_folder(versions / name)
+        except CorruptReleaseError as error:
+            lost.append(f"An earlier record of forecast_accuracy can't be used: {error.what}")
+            continue
+        return AccuracyRecord.read(versions / name), tuple(lost)
+    return AccuracyRecord(), tuple(lost)
+
+
+def _sources(settings: Settings) -> Sources:
+    current = current_release(settings.home)
+    return Sources(
+        log=PredictionLog(settings.database_url),
+        forecasts_folder=settings.home / "assets" / "studio_forecasts",
+        releases=release_history(settings.home),
+        make_splitter=lambda panel: splitters(settings.home, current.model_version, panel),
+    )

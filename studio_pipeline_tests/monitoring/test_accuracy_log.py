@@ -1,0 +1,123 @@
+"""The reader against the service's own tables, on both kinds of database."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import orjson
+import pytest
+
+from serving.database import tables
+from serving.database.database import Database
+from serving.database.prediction_table import PredictionTable
+from serving.records.logged_prediction import LoggedPrediction
+from serving.records.scenario_store import ScenarioStore
+from studio_pipeline.monitoring import accuracy_log
+from studio_pipeline.monitoring.accuracy_log import PredictionLog, Reading
+from studio_pipeline.monitoring.accuracy_saved import saved_scenarios
+from studio_pipeline.settings import read_settings
+from studio_pipeline_tests.monitoring.accuracy_worlds import logged
+from studio_pipeline_tests.serving.postgresql import temporary_database, url_of
+
+NOW = datetime(2024, 1, 2, 12, tzinfo=UTC)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/some folder/service 100%.db"
+        return
+    with temporary_database() as name:
+        yield url_of(name)
+
+
+@pytest.fixture
+def database(url: str, tmp_path: Path) -> Iterator[Database]:
+    opened = Database(read_settings(None, home=tmp_path, database_url=url))
+    yield opened
+    opened.close()
+
+
+def entry(number: int, **fields: object) -> LoggedPrediction:
+    answer = logged("a")
+    values = {
+        "id": f"{number:08}",
+        "kind": "forward",
+        "studio_id": "a",
+        "base_month": date(2023, 12, 1),
+        "inputs": answer.inputs.encode(),
+        "outputs": answer.outputs.encode(),
+        "made_at": NOW + timedelta(seconds=number),
+        "release_version": 3,
+        "model_version": "7",
+        "data_version": "abc",
+        "role": "challenger",
+    }
+    return LoggedPrediction(**{**values, **fields})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["predictions", "scenarios", "deletions"])
+def test_the_columns_are_those_of_the_service(name: str) -> None:
+    ours, theirs = getattr(accuracy_log, name), getattr(tables, name)
+    assert ours.name == theirs.name
+    assert {column.name for column in ours.columns} <= {column.name for column in theirs.columns}
+
+
+def test_answers_are_read_in_batches(url: str, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accuracy_log, "BATCH_ROWS", 2)
+    written = [entry(number) for number in range(5)]
+    PredictionTable(database).write([*written, entry(9, kind="inverse")])
+    reading = Reading()
+    batches = list(PredictionLog(url).answers(reading))
+    assert [len(batch) for batch in batches] == [2, 2, 1]
+    assert reading.problem == ""
+    rows = sorted((row for batch in batches for row in batch), key=lambda row: row.made_at)
+    first = rows[0]
+    assert (first.studio_id, first.base_month, first.role) == ("a", date(2023, 12, 1), "challenger")
+    assert orjson.loads(first.outputs) == orjson.loads(written[0].outputs)
+    assert accuracy_log.moment(first.made_at) == NOW.replace(tzinfo=None)
+    later = PredictionLog(url).answers(reading, (NOW + timedelta(seconds=3)).replace(tzinfo=None))
+    assert sum(map(len, later)) == 2
+
+
+def test_scenarios_and_deletions_are_read(url: str, database: Database) -> None:
+    answer = orjson.loads(logged("a").outputs) | {
+        "scenario_id": "one",
+        "model_version": "7",
+        "data_version": "d",
+        "base_month": "2023-12-01",
+    }
+    request = {"studio_id": "a", "projection_months": 3, "levers": {"avg_ticket_price": 90.0}}
+    ScenarioStore(database).save("Dearer", request, answer, 3)
+    log, reading = PredictionLog(url), Reading()
+    (scenario,), unreadable = saved_scenarios(log.saved(reading, 10))
+    assert (scenario.name, scenario.query.studio_id, unreadable) == ("Dearer", "a", 0)
+    assert scenario.query.levers == {"avg_ticket_price": 90.0}
+    assert str(scenario.query.base_month) == "2023-12"
+    assert scenario.predicted.tolist() == [100.0] * 3
+    assert log.existing(reading, ["one", "gone"]) == {"one"}
+    with database.writing() as connection:
+        connection.execute(tables.deletions.insert().values(studio_id="a", deleted_at=NOW))
+    assert log.deleted(reading) == {"a": NOW.replace(tzinfo=None)}
+    assert reading.problem == ""
+
+
+def test_the_reader_can_not_write(url: str, database: Database) -> None:
+    PredictionTable(database).write([entry(1)])
+    engine = accuracy_log._read_only(url)
+    with engine.connect() as connection, pytest.raises(Exception, match=r"read-?only"):
+        connection.execute(tables.predictions.delete())
+    engine.dispose()
+
+
+def test_a_log_that_is_not_there_is_told(tmp_path: Path) -> None:
+    (tmp_path / "empty.db").touch()
+    for url, said in (
+        (f"sqlite:///{tmp_path}/none.db", "not logged anything yet"),
+        (f"sqlite:///{tmp_path}/empty.db", "could not be read"),
+        ("postgresql://postgres@127.0.0.1:1/none", "could not be read"),
+    ):
+        reading = Reading()
+        assert list(PredictionLog(url).answers(reading)) == []
+        assert said in reading.problem
+    assert not (tmp_path / "none.db").exists()
