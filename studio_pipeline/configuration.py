@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from studio_pipeline.alerting.alert_configuration import AlertRules
 from studio_pipeline.errors import SettingsError
 from studio_pipeline.evaluation.promotion import PromotionRules
 from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
@@ -29,6 +30,7 @@ class Configuration(BaseModel):
         forecasting: the core, the learners, the weights and the intervals.
         promotion: when a new model takes the place of the published one.
         planning: what plans cost, how long changes take and how far levers may move.
+        alerts: when data count as late, and when the daily heartbeat is sent.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +40,7 @@ class Configuration(BaseModel):
     forecasting: ForecastingConfiguration = ForecastingConfiguration()
     promotion: PromotionRules = PromotionRules()
     planning: PlanningConfiguration = PlanningConfiguration()
+    alerts: AlertRules = AlertRules()
 
 
 def read_configuration(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Configuration:
