@@ -17,12 +17,13 @@ from studio_pipeline.assets import (
     registry,
     validated_data,
 )
+from studio_pipeline.automation.alerts import alert_sensors
 from studio_pipeline.automation.jobs import monthly_refresh, refresh_release
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.resources.mlflow_tracking import MlflowTracking
 from studio_pipeline.resources.run_configuration import RunLock, configuration_resource, settings_resource
 from studio_pipeline.resources.storage import FolderStorage
-from studio_pipeline.settings import Settings
+from studio_pipeline.settings import Settings, read_settings
 
 STAGES = [raw_data, validated_data, features, model_fits, ensemble, evaluation, registry]
 
@@ -51,6 +52,7 @@ def build_definitions(
         asset_checks=all_checks(),
         jobs=[refresh_release],
         schedules=[monthly_refresh],
+        sensors=alert_sensors(lambda: settings or read_settings()),
         resources={**defaults, **(resources or {})},
         # Another process a step would import everything again: ten times the time, nothing gained.
         executor=dg.in_process_executor,

@@ -11,9 +11,15 @@ class AlertRules(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     late_after_days: int = Field(
-        10, ge=0, le=366, description="Data are late if a month is not published this many days after its end."
+        10,
+        ge=0,
+        le=366,
+        description="Data are late where a month is not published so many days after its end.",
     )
     repeat_after_hours: int = Field(
-        24, ge=24, le=8760, description="An alert that lasts is sent again after this many hours at the earliest."
+        24,
+        ge=24,
+        le=8760,
+        description="Hours after which an alert that lasts is sent again, at the earliest.",
     )
     heartbeat_hour: int = Field(7, ge=0, le=23, description="Hour of the daily heartbeat, UTC.")

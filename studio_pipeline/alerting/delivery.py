@@ -8,11 +8,14 @@ from typing import Protocol
 
 from studio_pipeline.alerting.conditions import Observation
 from studio_pipeline.alerting.messages import Message
-from studio_pipeline.alerting.outbox import Outage, Outbox
+from studio_pipeline.alerting.outbox import Outage, Outbox, Report
 from studio_pipeline.errors import ChannelError
 
 FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(minutes=5)
+TOLD_FROM_ATTEMPT = 3
+"""A channel that failed once or twice is no news to the others: half a minute at most."""
+
 MOST_PER_ROUND = 20
 """Messages that a channel is given in one round, so that a round stays short after an outage."""
 
@@ -40,7 +43,7 @@ def deliver(outbox: Outbox, notifiers: Sequence[Notifier], clock: Callable[[], d
     """Give each channel what waits for it, up to its first failure.
 
     A channel that fails is left alone for 10 seconds, then twice as long each time, up to 5 minutes. The
-    others are told when it begins to fail and when it works again.
+    others are told at its third failure and when it works again.
 
     Args:
         clock: answers the time, aware.
@@ -57,9 +60,12 @@ def deliver(outbox: Outbox, notifiers: Sequence[Notifier], clock: Callable[[], d
         error = _empty(outbox, notifier)
         now = clock()
         if error is not None:
-            outbox.failed(_outage(notifier.name, known, str(error), now))
+            outage = _outage(notifier.name, known, str(error), now)
+            outbox.failed(outage)
             failures.append(f"{notifier.name}: {error}")
-        outbox.take("", [_observation(notifier.name, error)], others, now, repeat=timedelta(days=1))
+            if outage.attempts < TOLD_FROM_ATTEMPT:
+                continue
+        outbox.take(Report(observations=[_observation(notifier.name, error)]), others, now)
     return failures
 
 
@@ -84,7 +90,7 @@ def _outage(name: str, known: Outage | None, reason: str, now: datetime) -> Outa
 
 def wait_after(attempts: int) -> timedelta:
     """How long a channel is left alone after so many failed attempts, at least one."""
-    return min(FIRST_WAIT * 2 ** min(attempts - 1, 20), LONGEST_WAIT)
+    return min(FIRST_WAIT * float(2 ** min(attempts - 1, 20)), LONGEST_WAIT)
 
 
 def _observation(name: str, error: ChannelError | None) -> Observation:

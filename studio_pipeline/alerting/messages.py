@@ -30,6 +30,7 @@ class Message:
     link: str = ""
 
     def __post_init__(self) -> None:
+        """Cut what is too long."""
         object.__setattr__(self, "title", shortened(" ".join(self.title.split()), LONGEST_TITLE))
         object.__setattr__(self, "text", shortened(self.text, LONGEST_TEXT))
 

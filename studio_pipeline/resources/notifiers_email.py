@@ -86,9 +86,7 @@ class EmailNotifier:
         host = parts.hostname or ""
         if parts.scheme == "smtps":
             context = ssl.create_default_context()
-            return smtplib.SMTP_SSL(
-                host, parts.port or 465, timeout=self._timeout_seconds, context=context
-            )
+            return smtplib.SMTP_SSL(host, parts.port or 465, timeout=self._timeout_seconds, context=context)
         return smtplib.SMTP(host, parts.port or 587, timeout=self._timeout_seconds)
 
     @staticmethod
