@@ -16,7 +16,7 @@ LONGEST_WAIT = timedelta(minutes=5)
 TOLD_FROM_ATTEMPT = 3
 """A channel that failed once or twice is no news to the others: half a minute at most."""
 
-MOST_PER_ROUND = 20
+MOST_PER_ROUND = 10
 """Messages that a channel is given in one round, so that a round stays short after an outage."""
 
 

@@ -14,10 +14,10 @@ LONGEST_CELL = 60
 LONGEST_REASON = 1500
 
 REMEDIES = {
-    "error": "What depends on it was not made, and what was published stays. Correct the cause and run again.",
+    "error": "What was published stays. Correct the cause and run again.",
     "warning": "The run went on. Look at the check's table in Dagster's web UI.",
     "run": "What was published stays. The run's page shows every step; correct the cause and run again.",
-    "refused": "The old model goes on. The findings are in the metadata of registered_model and in the report.",
+    "refused": "The old model goes on. The metadata of registered_model and the report hold the findings.",
 }
 
 
@@ -49,13 +49,15 @@ def check_observation(verdict: CheckVerdict, link: str) -> Observation:
     name = f"check {verdict.check} of {verdict.asset}"
     kind: Any = "error" if verdict.is_error else "warning"
     text = "\n".join(part for part in (verdict.description, verdict.alarm, *_lines(verdict.rows)) if part)
-    message = Message(
-        kind, f"The {name} failed.", f"{shortened(text, LONGEST_REASON)}\n{REMEDIES[kind]}", link
-    )
+    message = Message(kind, f"The {name} failed.", _with_remedy(text, kind), link)
     if verdict.passed:
         message = Message("recovery", f"The {name} passed.", "", link)
     sign = f"{kind} {verdict.alarm or sign_of(verdict.description)}"
     return Observation(f"check:{verdict.asset}:{verdict.check}", name, not verdict.passed, message, sign=sign)
+
+
+def _with_remedy(text: str, kind: str) -> str:
+    return "\n".join(part for part in (shortened(text, LONGEST_REASON), REMEDIES[kind]) if part)
 
 
 def _lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -87,7 +89,7 @@ def job_observation(job: str, *, failing: bool, canceled: bool, reason: str, lin
     name = "materialisation from the UI" if job == "__ASSET_JOB" else f"job {job}"
     verb = "was canceled" if canceled else "failed"
     title = f"A run of the {name} {verb}." if failing else f"A run of the {name} succeeded."
-    text = "\n".join(part for part in (shortened(reason, LONGEST_REASON), REMEDIES["run"]) if part)
+    text = _with_remedy(reason, "run")
     kind: Any = "recovery" if not failing else "warning" if canceled else "error"
     message = Message(kind, title, text if failing else "", link)
     return Observation(f"job:{job}", name, failing, message, sign=f"{verb} {sign_of(reason)}")

@@ -1,7 +1,7 @@
 """Alerts: one sensor writes down what is to be told, another tells it.
 
-Runs are read from the run storage rather than by run-status sensors: these overlook runs that a process made by
-itself (`studio run`), and three of them (success, failure, canceled) would tell a recovery before its failure.
+Runs are read from the run storage rather than by run-status sensors: these overlook runs that a process made
+by itself (`studio run`), and one for each status would tell a recovery before its failure.
 """
 
 from __future__ import annotations
@@ -62,10 +62,9 @@ def watch_runs(
         outbox.take(
             Report(_source(record), observations), channels, now, timedelta(hours=rules.repeat_after_hours)
         )
-    if len(fresh) <= MOST_RUNS_PER_TICK and records:
-        newest = max(_aware(record.update_timestamp) for record in records.values())
-        if newest > seen_until:
-            outbox.take(Report(marks={SEEN_UNTIL: newest.isoformat()}), channels, now)
+    newest = max((_aware(record.update_timestamp) for record in records.values()), default=seen_until)
+    if len(fresh) <= MOST_RUNS_PER_TICK and (newest > seen_until or mark is None):
+        outbox.take(Report(marks={SEEN_UNTIL: newest.isoformat()}), channels, now)
     return len(fresh)
 
 

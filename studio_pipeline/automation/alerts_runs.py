@@ -15,7 +15,9 @@ from studio_pipeline.alerting.run_words import (
     decision_observation,
     job_observation,
 )
+from studio_pipeline.automation.jobs import REFRESH_RELEASE
 
+BY_HAND = "__ASSET_JOB"
 REGISTERED_MODEL = dg.AssetKey("registered_model")
 ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 MOST_ROWS = 5
@@ -24,15 +26,21 @@ MOST_ROWS = 5
 
 def observe_run(instance: dg.DagsterInstance, run: dg.DagsterRun, link: str) -> list[Observation]:
     """Everything a run that ended says, in order: its checks, its decision on the release, its own end."""
+    failing = run.status is not dg.DagsterRunStatus.SUCCESS
+    # A whole run makes what a person made by hand, so it ends what failed there too.
+    jobs = [run.job_name] if failing or run.job_name != REFRESH_RELEASE else [run.job_name, BY_HAND]
     return [
         *_observe_checks(instance, run, link),
         *_observe_decisions(instance, run, link),
-        job_observation(
-            run.job_name,
-            failing=run.status is not dg.DagsterRunStatus.SUCCESS,
-            canceled=run.status is dg.DagsterRunStatus.CANCELED,
-            reason=_failure_of(instance, run),
-            link=link,
+        *(
+            job_observation(
+                job,
+                failing=failing,
+                canceled=run.status is dg.DagsterRunStatus.CANCELED,
+                reason=_failure_of(instance, run),
+                link=link,
+            )
+            for job in jobs
         ),
     ]
 

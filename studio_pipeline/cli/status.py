@@ -69,8 +69,6 @@ def _tell_alerts(home: Path) -> None:
         click.secho(f"Open since {condition.begun_at:%Y-%m-%d %H:%M} UTC: {condition.title}", fg="yellow")
     waiting = outbox.waiting()
     for outage in outbox.outages().values():
-        since, count = f"{outage.since:%Y-%m-%d %H:%M}", waiting.get(outage.channel, 0)
-        click.secho(
-            f"The channel {outage.channel} has taken no alert since {since} UTC; {count} wait:", fg="red"
-        )
+        since, count = f"{outage.since:%Y-%m-%d %H:%M} UTC", waiting.get(outage.channel, 0)
+        click.secho(f"Channel {outage.channel} takes no alerts since {since}; {count} wait:", fg="red")
         click.echo(indented(outage.reason))

@@ -41,7 +41,7 @@ def test_one_heartbeat_a_day_over_a_week_of_ticks_and_pauses() -> None:
     last, sent = None, []
     now = datetime(2026, 3, 2, 0, tzinfo=UTC)
     while now < datetime(2026, 3, 9, tzinfo=UTC):
-        is_off = now.date() == date(2026, 3, 4) or now.hour in (7, 8) and now.day == 6
+        is_off = now.date() == date(2026, 3, 4) or (now.hour in (7, 8) and now.day == 6)
         if not is_off and is_heartbeat_due(last, now, 7):
             last = now.date()
             sent.append((now.day, now.hour))

@@ -91,7 +91,10 @@ def test_a_channel_that_is_down_for_an_hour_loses_nothing(tmp_path: Path) -> Non
     assert log.titles() == webhook.titles() == expected
     assert (outbox.waiting(), outbox.outages()) == ({}, {})
     about = [message.title for message in log.taken if "channel" in message.title]
-    assert about == ["The channel webhook does not take alerts.", "Well again: the channel webhook of alerts."]
+    assert about == [
+        "The channel webhook does not take alerts.",
+        "Well again: the channel webhook of alerts.",
+    ]
 
 
 def test_a_hiccup_is_no_news_to_the_others(tmp_path: Path) -> None:

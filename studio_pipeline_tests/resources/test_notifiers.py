@@ -43,7 +43,7 @@ def webhook(status: int = 200, headers: dict[str, str] | None = None) -> Iterato
     got: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             got.append((self.headers["Content-Type"], json.loads(body)))
             self.send_response(status)
@@ -83,6 +83,7 @@ class SmtpSession(socketserver.StreamRequestHandler):
                 self.say("550 no s3cret here")
             elif verb == "EHLO":
                 self.say("250-here")
+                self.say("250-8BITMIME")
                 self.say("250 AUTH PLAIN")
             elif verb == "AUTH":
                 self.say("235 yes")
