@@ -180,9 +180,7 @@ class Outbox:
         old = "SELECT id FROM messages WHERE written_at < ?"
         with transaction(self.path) as database:
             database.execute("DELETE FROM sources WHERE taken_at < ?", (before,))
-            database.execute(
-                f"DELETE FROM conditions WHERE {unset.replace('channel', _CHANNEL_OF, 1)}", names
-            )  # noqa: S608
+            database.execute(f"DELETE FROM conditions WHERE {_CHANNEL_OF} {unset[8:]}", names)  # noqa: S608
             database.execute(f"DELETE FROM outages WHERE {unset}", names)  # noqa: S608 - question marks
             database.execute(f"DELETE FROM waiting WHERE {unset} AND message_id IN ({old})", (*names, before))  # noqa: S608
             database.execute(

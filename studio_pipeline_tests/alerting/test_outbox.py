@@ -199,5 +199,5 @@ def test_old_entries_go_and_what_waits_stays(tmp_path: Path) -> None:
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "alerts.db").write_bytes(b"no database" * 100)
-    with pytest.raises(StorageError, match="alerts.db"):
+    with pytest.raises(StorageError, match="outbox of alerts"):
         Outbox(tmp_path).waiting()

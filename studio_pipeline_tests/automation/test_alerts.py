@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -181,11 +182,10 @@ def test_a_tick_that_is_cut_off_loses_and_doubles_nothing(
         patch.setattr(Outbox, "take", cut_off)
         for _ in range(8):
             with (
-                pytest.raises(KeyboardInterrupt),
+                suppress(KeyboardInterrupt),
                 dg.build_sensor_context(instance=stage.instance) as context,
             ):
                 stage.watch(context)
-                raise KeyboardInterrupt
     assert [message.kind for message in stage.tick()] == ["error", "recovery", "error"]
 
 
@@ -199,7 +199,7 @@ def test_a_broken_channel_fails_the_tick_and_status_shows_it(
     monkeypatch.setenv("STUDIO_HOME", str(stage.settings.home))
     stage.run(WARNING)
     stage.channel.is_down = True
-    with pytest.raises(ChannelError, match="webhook: It is down."):
+    with pytest.raises(ChannelError, match="webhook: It is down"):
         stage.tick()
     shown = CliRunner().invoke(command, catch_exceptions=False).output
     assert "Channel webhook takes no alerts since" in shown
