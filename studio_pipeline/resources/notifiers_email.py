@@ -107,5 +107,5 @@ class EmailNotifier:
         digest = sha256(f"{number} {message.to_json()}".encode()).hexdigest()[:20]
         mail["Message-ID"] = f"<{number}.{digest}@{self._sender.rpartition('@')[2]}>"
         mail["Auto-Submitted"] = "auto-generated"
-        mail.set_content(message.body or message.title)
+        mail.set_content(message.body or message.title, cte="quoted-printable")
         return mail
