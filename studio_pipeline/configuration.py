@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
+from studio_pipeline.alerting.alert_configuration import AlertRules
 from studio_pipeline.errors import SettingsError
 from studio_pipeline.evaluation.promotion import PromotionRules
 from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
@@ -37,6 +38,7 @@ class Configuration(BaseModel):
         tuning: how hyperparameters of the learners are searched, and whether what was found is used.
         retention: which old versions are removed, and when.
         accuracy: how live forecasts are watched.
+        alerts: when data count as late, and when the daily heartbeat is sent.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +51,7 @@ class Configuration(BaseModel):
     tuning: TuningOptions = TuningOptions()
     retention: RetentionRules = RetentionRules()
     accuracy: AccuracyRules = AccuracyRules()
+    alerts: AlertRules = AlertRules()
 
     _untuned: ForecastingConfiguration | None = PrivateAttr(None)
 

@@ -20,6 +20,7 @@ from studio_pipeline.assets import (
     validated_data,
 )
 from studio_pipeline.automation.alarm_sensor import drift_sensor
+from studio_pipeline.automation.alerts import alert_sensors
 from studio_pipeline.automation.freshness import with_freshness
 from studio_pipeline.automation.jobs import monitor_release, refresh_release, tune_learners
 from studio_pipeline.automation.landing_sensor import landing_folder
@@ -31,7 +32,7 @@ from studio_pipeline.publishing.locks import lock_of_run
 from studio_pipeline.resources.mlflow_tracking import MlflowTracking
 from studio_pipeline.resources.run_configuration import RunLock, configuration_resource, settings_resource
 from studio_pipeline.resources.storage import FolderStorage
-from studio_pipeline.settings import Settings
+from studio_pipeline.settings import Settings, read_settings
 from studio_pipeline.tuning.values import ASSET as TUNED
 
 STAGES = [
@@ -77,7 +78,12 @@ def build_definitions(
         asset_checks=all_checks(),
         jobs=[*JOBS, *UPKEEP_JOBS],
         schedules=SCHEDULES,
-        sensors=[landing_folder, drift_sensor(JOBS), leftover_runs],
+        sensors=[
+            landing_folder,
+            drift_sensor(JOBS),
+            leftover_runs,
+            *alert_sensors(lambda: settings or read_settings()),
+        ],
         resources={**defaults, **(resources or {})},
         # Another process a step would import everything again: ten times the time, nothing gained.
         executor=dg.in_process_executor,

@@ -20,6 +20,7 @@ StudioError                    base: what happened, where, and what to do about 
 ├── BusyError                  more is asked at once than can wait in line
 ├── StorageError               the disk refused: full, read-only, no permission
 ├── DatabaseError              the service's own tables can't be used now
+├── ChannelError               a channel of alerts did not take a message
 ├── UnknownScenarioError       nothing is saved under this id
 └── RunInProgressError         another run, or `studio up`, holds the lock of this STUDIO_HOME
 """
@@ -115,6 +116,10 @@ class StorageError(StudioError):
 
 class DatabaseError(StudioError):
     """The service's own tables can't be used now."""
+
+
+class ChannelError(StudioError):
+    """A channel of alerts did not take a message; its text holds no secret."""
 
 
 class UnknownScenarioError(StudioError):

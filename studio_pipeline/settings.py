@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from studio_pipeline.errors import SettingsError
@@ -120,6 +129,40 @@ def _dagster_database_url(value: str) -> str:
     return value
 
 
+def _webhook_url(value: SecretStr) -> SecretStr:
+    if not _has_host(value.get_secret_value(), ("http", "https")):
+        raise ValueError("write it as https://HOST/PATH")
+    return value
+
+
+def _smtp_url(value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+    if value is None:
+        return None
+    if not _has_host(value.get_secret_value(), ("smtp", "smtps")):
+        raise ValueError(
+            "write it as smtp://USER:PASSWORD@HOST:PORT (HOST is enough; smtps:// for TLS from the start),"
+            " and special characters of a password as %XX"
+        )
+    if not (info.data.get("alert_email_from") and info.data.get("alert_email_to")):
+        raise ValueError("set STUDIO_ALERT_EMAIL_FROM and STUDIO_ALERT_EMAIL_TO as well")
+    return value
+
+
+def _has_host(url: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018
+    except ValueError:
+        return False
+    return parts.scheme in schemes and bool(parts.hostname) and url.isascii() and url.isprintable()
+
+
+def _email_address(value: str) -> str:
+    if not re.fullmatch(r"[^@\s<>,]+@[^@\s<>,]+", value):
+        raise ValueError("an address is NAME@DOMAIN")
+    return value
+
+
 def _in_any_case(allowed: object) -> BeforeValidator:
     """Take a word of a `Literal` in any case; what is none of them stays as it was typed, for the message."""
     words = {str(word).lower(): word for word in get_args(allowed)}
@@ -131,6 +174,9 @@ Url = Annotated[str, AfterValidator(_url)]
 RedisUrl = Annotated[Url, AfterValidator(_redis_url)]
 DatabaseUrl = Annotated[Url, AfterValidator(_database_url)]
 DagsterDatabaseUrl = Annotated[Url, AfterValidator(_dagster_database_url)]
+WebhookUrl = Annotated[SecretStr, AfterValidator(_webhook_url)]
+SmtpUrl = Annotated[SecretStr | None, AfterValidator(_smtp_url)]
+EmailAddress = Annotated[str, AfterValidator(_email_address)]
 Origin = Annotated[str, AfterValidator(_origin)]
 Key = Annotated[ApiKey, BeforeValidator(_parse_key)]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
@@ -152,6 +198,9 @@ class Settings(BaseSettings):
         model_version: pins the model version that the service answers from; None for the release's.
         ab_mode: what a release's challenger does: nothing, answer some studios, or score all unseen.
         challenger_share: of the studios that the challenger answers in a split.
+        dagster_url: of Dagster's web UI, as readers of alerts reach it.
+        alert_webhook_url: takes each alert as `{"text": ...}`.
+        alert_smtp_url: of the mail server that alerts go through; it needs a sender and recipients.
     """
 
     model_config = SettingsConfigDict(
@@ -192,6 +241,11 @@ class Settings(BaseSettings):
         default_factory=lambda data: data["home"] / "dagster", validation_alias="DAGSTER_HOME"
     )
     dagster_database_url: DagsterDatabaseUrl | None = None
+    dagster_url: Url = "http://127.0.0.1:3000"
+    alert_webhook_url: WebhookUrl | None = None
+    alert_email_from: EmailAddress | None = None
+    alert_email_to: Annotated[tuple[EmailAddress, ...], NoDecode, BeforeValidator(_split)] = ()
+    alert_smtp_url: SmtpUrl = None
     openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
     openai_base_url: Url | None = Field(None, validation_alias="OPENAI_BASE_URL")
     openai_model: str = Field("gpt-4o-mini", validation_alias="OPENAI_MODEL")

@@ -37,6 +37,7 @@ def command() -> None:
         click.echo(f"  good        {_quality(dict(release.metrics))}")
         click.echo(f"  tuning      {_tuning(settings)}")
     _tell_last_run(settings.home)
+    _tell_alerts(settings.home)
 
 
 def _came_by(home: Path, release: Release) -> str:
@@ -89,3 +90,19 @@ def _tell_last_run(home: Path) -> None:
         click.secho(f"The run of {outcome['ended_at']} {outcome['verdict']}:", fg="yellow")
         for problem in outcome["problems"]:
             click.echo(indented(problem))
+
+
+def _tell_alerts(home: Path) -> None:
+    """Alerts that are open, and channels that do not take them."""
+    from studio_pipeline.alerting.outbox import FILE_NAME, Outbox
+
+    if not (home / FILE_NAME).exists():
+        return
+    outbox = Outbox(home)
+    for condition in outbox.open_conditions():
+        click.secho(f"Open since {condition.begun_at:%Y-%m-%d %H:%M} UTC: {condition.title}", fg="yellow")
+    waiting = outbox.waiting()
+    for outage in outbox.outages().values():
+        since, count = f"{outage.since:%Y-%m-%d %H:%M} UTC", waiting.get(outage.channel, 0)
+        click.secho(f"Channel {outage.channel} takes no alerts since {since}; {count} wait:", fg="red")
+        click.echo(indented(outage.reason))

@@ -1,0 +1,103 @@
+"""From the outbox to the channels: in order, each channel for itself, again after a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from studio_pipeline.alerting.conditions import Observation
+from studio_pipeline.alerting.messages import Message
+from studio_pipeline.alerting.outbox import Outage, Outbox, Report
+from studio_pipeline.errors import ChannelError
+
+FIRST_WAIT = timedelta(seconds=10)
+LONGEST_WAIT = timedelta(minutes=5)
+TOLD_FROM_ATTEMPT = 3
+"""A channel that failed once or twice is no news to the others: half a minute at most."""
+
+MOST_PER_ROUND = 10
+"""Messages that a channel is given in one round, so that a round stays short after an outage."""
+
+
+class Notifier(Protocol):
+    """A channel that takes messages.
+
+    Attributes:
+        name: a word, the same in every process.
+    """
+
+    @property
+    def name(self) -> str:
+        """A word, the same in every process."""
+
+    def send(self, message: Message, number: int) -> None:
+        """Hand one message over; `number` is the same when it comes again.
+
+        Raises:
+            ChannelError: it was not taken; the reason holds no secret.
+        """
+
+
+def deliver(outbox: Outbox, notifiers: Sequence[Notifier], clock: Callable[[], datetime]) -> list[str]:
+    """Give each channel what waits for it, up to its first failure.
+
+    A channel that fails is left alone for 10 seconds, then twice as long each time, up to 5 minutes. The
+    others are told at its third failure and when it works again.
+
+    Args:
+        clock: answers the time, aware.
+
+    Returns:
+        A line for each channel that was tried and failed.
+    """
+    failures = []
+    for notifier in notifiers:
+        others = [other.name for other in notifiers if other.name != notifier.name]
+        known = outbox.outages().get(notifier.name)
+        if known is not None and clock() < known.next_at:
+            continue
+        error = _empty(outbox, notifier)
+        now = clock()
+        if error is not None:
+            outage = _outage(notifier.name, known, str(error), now)
+            outbox.failed(outage)
+            failures.append(f"{notifier.name}: {error}")
+            if outage.attempts < TOLD_FROM_ATTEMPT:
+                continue
+        outbox.take(Report(observations=[_observation(notifier.name, error)]), others, now)
+    return failures
+
+
+def _empty(outbox: Outbox, notifier: Notifier) -> ChannelError | None:
+    for _ in range(MOST_PER_ROUND):
+        waiting = outbox.next_message(notifier.name)
+        if waiting is None:
+            return None
+        number, message = waiting
+        try:
+            notifier.send(message, number)
+        except ChannelError as error:
+            return error
+        outbox.delivered(notifier.name, number)
+    return None
+
+
+def _outage(name: str, known: Outage | None, reason: str, now: datetime) -> Outage:
+    attempts = 1 if known is None else known.attempts + 1
+    return Outage(name, known.since if known else now, attempts, now + wait_after(attempts), reason)
+
+
+def wait_after(attempts: int) -> timedelta:
+    """How long a channel is left alone after so many failed attempts, at least one."""
+    return min(FIRST_WAIT * float(2 ** min(attempts - 1, 20)), LONGEST_WAIT)
+
+
+def _observation(name: str, error: ChannelError | None) -> Observation:
+    """The channel itself as a condition. Its sign is empty: another reason is no news."""
+    key, shown = f"channel:{name}", f"the channel {name} of alerts"
+    if error is None:
+        return Observation(key, shown, failing=False, message=Message("recovery", "The channel works."))
+    text = f"{error}\nWhat waits for it is kept, and sent when it works again."
+    message = Message("error", f"The channel {name} does not take alerts.", text)
+    return Observation(key, shown, failing=True, message=message)

@@ -1,0 +1,54 @@
+"""A message: what every channel is given to send."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Kind = Literal["error", "warning", "recovery", "heartbeat"]
+
+LONGEST_TITLE = 200
+LONGEST_TEXT = 3000
+"""Characters; what channels take without cutting it themselves."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One thing to tell.
+
+    Attributes:
+        kind: how bad it is; `recovery` is the end of something bad, `heartbeat` the daily sign of life.
+        title: one sentence on one line, at most 200 characters.
+        text: what happened, where and what to do, at most 3,000 characters; may be empty.
+        link: a URL of the run, or empty.
+    """
+
+    kind: Kind
+    title: str
+    text: str = ""
+    link: str = ""
+
+    def __post_init__(self) -> None:
+        """Cut what is too long."""
+        object.__setattr__(self, "title", shortened(" ".join(self.title.split()), LONGEST_TITLE))
+        object.__setattr__(self, "text", shortened(self.text, LONGEST_TEXT))
+
+    @property
+    def body(self) -> str:
+        """Text and link, one below the other."""
+        return "\n".join(part for part in (self.text, self.link) if part)
+
+    def to_json(self) -> str:
+        """The message as one line of JSON."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(content: str) -> Message:
+        """The inverse of `to_json`."""
+        return Message(**json.loads(content))
+
+
+def shortened(text: str, longest: int) -> str:
+    """The text itself, or its first characters and an ellipsis where it is longer than `longest`."""
+    return text if len(text) <= longest else text[: longest - 1] + "…"

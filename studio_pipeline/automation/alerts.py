@@ -1,0 +1,162 @@
+"""Alerts: one sensor writes down what is to be told, another tells it.
+
+Runs are read from the run storage rather than by run-status sensors: these overlook runs that a process made
+by itself (`studio run`), and one for each status would tell a recovery before its failure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+
+from studio_pipeline.alerting.alert_configuration import AlertRules
+from studio_pipeline.alerting.calendar import (
+    PublishedState,
+    heartbeat,
+    is_heartbeat_due,
+    observe_lateness,
+)
+from studio_pipeline.alerting.delivery import Notifier, deliver
+from studio_pipeline.alerting.outbox import Outbox, Report
+from studio_pipeline.automation.alerts_runs import ENDED, observe_run
+from studio_pipeline.configuration import read_configuration
+from studio_pipeline.errors import ChannelError, NoReleaseError
+from studio_pipeline.publishing.releases import current_release
+from studio_pipeline.resources.notifiers import notifiers_of
+from studio_pipeline.settings import Settings, read_settings
+
+INTERVAL_SECONDS = 5
+FIRST_LOOK_BACK = timedelta(days=1)
+"""Runs that ended so long before the first tick are told of."""
+
+OVERLAP = timedelta(minutes=15)
+"""Runs are looked for from so long before the last one seen: processes commit out of order."""
+
+MOST_RUNS_PER_TICK = 50
+SEEN_UNTIL, HEARTBEAT_ON = "runs_seen_until", "heartbeat_on"
+
+ReadSettings = Callable[[], Settings]
+Clock = Callable[[], datetime]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def watch_runs(
+    instance: dg.DagsterInstance, settings: Settings, channels: list[str], now: datetime, rules: AlertRules
+) -> int:
+    """Take every run that ended and was not taken, in the order of their ends; how many they were."""
+    outbox = Outbox(settings.home)
+    mark = outbox.mark(SEEN_UNTIL)
+    seen_until = datetime.fromisoformat(mark) if mark else now - FIRST_LOOK_BACK + OVERLAP
+    filters = dg.RunsFilter(statuses=list(ENDED), updated_after=seen_until - OVERLAP)
+    records = {_source(record): record for record in instance.get_run_records(filters)}
+    taken = outbox.has_taken(records)
+    fresh = sorted((r for name, r in records.items() if name not in taken), key=_ended_at)
+    for record in fresh[:MOST_RUNS_PER_TICK]:
+        run = record.dagster_run
+        observations = observe_run(instance, run, f"{settings.dagster_url.rstrip('/')}/runs/{run.run_id}")
+        outbox.take(
+            Report(_source(record), observations), channels, now, timedelta(hours=rules.repeat_after_hours)
+        )
+    newest = max((_aware(record.update_timestamp) for record in records.values()), default=seen_until)
+    if len(fresh) <= MOST_RUNS_PER_TICK and (newest > seen_until or mark is None):
+        outbox.take(Report(marks={SEEN_UNTIL: newest.isoformat()}), channels, now)
+    return len(fresh)
+
+
+def _source(record: dg.RunRecord) -> str:
+    return f"run:{record.dagster_run.run_id}:{record.dagster_run.status.value}"
+
+
+def _ended_at(record: dg.RunRecord) -> float:
+    return record.end_time or _aware(record.update_timestamp).timestamp()
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def published_state(settings: Settings) -> tuple[PublishedState | None, bool]:
+    """What is published, and whether it is made from real files."""
+    try:
+        release = current_release(settings.home)
+    except NoReleaseError:
+        return None, False
+    state = PublishedState(release.version, release.model_version, release.last_month, release.published_at)
+    return state, release.source == "landing"
+
+
+def watch_calendar(
+    instance: dg.DagsterInstance, settings: Settings, channels: list[str], now: datetime, rules: AlertRules
+) -> None:
+    """Take late data, and the day's heartbeat where it is due. Generated months are never late."""
+    outbox = Outbox(settings.home)
+    state, is_real = published_state(settings)
+    if state is not None and is_real:
+        lateness = observe_lateness(state, now.date(), rules)
+        outbox.take(Report(observations=[lateness]), channels, now, timedelta(hours=rules.repeat_after_hours))
+    last = outbox.mark(HEARTBEAT_ON)
+    if is_heartbeat_due(date.fromisoformat(last) if last else None, now, rules.heartbeat_hour):
+        titles = [condition.title for condition in outbox.open_conditions()]
+        message = heartbeat(state, _last_run(instance), titles, settings.dagster_url)
+        day = now.date().isoformat()
+        report = Report(f"heartbeat:{day}", messages=[message], marks={HEARTBEAT_ON: day})
+        outbox.take(report, channels, now)
+        outbox.prune(channels, now)
+
+
+def _last_run(instance: dg.DagsterInstance) -> str:
+    records = instance.get_run_records(limit=1)
+    if not records:
+        return "No run yet."
+    run, begun = records[0].dagster_run, _aware(records[0].create_timestamp)
+    return f"Last run: {run.job_name} of {begun:%Y-%m-%d %H:%M} UTC, {run.status.value.lower()}."
+
+
+def alert_sensors(
+    read: ReadSettings = read_settings,
+    channels_of: Callable[[Settings], list[Notifier]] = notifiers_of,
+    clock: Clock = _now,
+) -> list[dg.SensorDefinition]:
+    """The two sensors, on from the start.
+
+    Args:
+        read: answers the settings at each tick.
+        channels_of: the channels that they name.
+        clock: answers the time, aware, in UTC.
+    """
+
+    @dg.sensor(
+        name="alerts",
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Writes failed checks and runs, refusals, late data and the heartbeat into the outbox.",
+    )
+    def alerts(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        settings = read()
+        rules = read_configuration(settings.config).alerts
+        names = [channel.name for channel in channels_of(settings)]
+        count = watch_runs(context.instance, settings, names, clock(), rules)
+        watch_calendar(context.instance, settings, names, clock(), rules)
+        return dg.SkipReason(f"{count} runs ended since the last look." if count else "Nothing new.")
+
+    @dg.sensor(
+        name="alert_delivery",
+        minimum_interval_seconds=INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Gives each channel what waits in the outbox; fails where a channel does not take it.",
+    )
+    def alert_delivery(_: dg.SensorEvaluationContext) -> dg.SkipReason:
+        settings = read()
+        outbox = Outbox(settings.home)
+        failures = deliver(outbox, channels_of(settings), clock)
+        if failures:
+            raise ChannelError("\n".join(failures), "What waits is kept, and sent when the channel works.")
+        broken = ", ".join(outbox.outages())
+        return dg.SkipReason(f"Waiting before the next try: {broken}." if broken else "Nothing waits.")
+
+    return [alerts, alert_delivery]
