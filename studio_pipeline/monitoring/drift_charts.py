@@ -17,6 +17,7 @@ from studio_pipeline.monitoring.drift_statistics import (
     WINDOWS,
     mixture,
     past_variance,
+    tamed,
     window_sums,
 )
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
@@ -160,10 +161,10 @@ def _path_chart(
 
 def _some_chart(series: Watched, chance: float) -> Chart:
     sums = standardised_sums(series.scores)
-    ratios = mixture(sums)
+    count = np.isfinite(series.scores).sum(0)
+    ratios = tamed(mixture(sums), count)
     side, window = _largest(np.moveaxis(ratios, 2, 0))
     months = np.arange(series.scores.shape[1])
-    count = np.isfinite(series.scores).sum(0)
     enough = count >= SMALLEST_GROUP
     thresholds = {n: mixture_threshold(int(n), chance) for n in np.unique(count[enough])}
     return Chart(

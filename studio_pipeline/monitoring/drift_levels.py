@@ -14,9 +14,9 @@ import numpy as np
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
 
 SMALLEST_GROUP = 8
-SMOOTHING = np.array([0.05, 0.1, 0.2, 0.4, 0.7, 1.0])
+SMOOTHING = np.array([0.1, 0.2, 0.4, 0.7, 1.0])
 """Weights of the newest month among which the past chooses, by mean absolute surprise."""
-PATH_SMOOTHING = 1
+PATH_SMOOTHING = 0
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from studio_pipeline.monitoring.drift_statistics import window_sums
 from studio_pipeline.panel.arrays import FloatArray
 
 RESPONSES: tuple[tuple[str, str], ...] = (
@@ -14,8 +15,9 @@ RESPONSES: tuple[tuple[str, str], ...] = (
 )
 """Lever, and the series that responds to it."""
 LEAST_MONTHS = 6
-PRIOR_MONTHS = 12.0
 CLIP = 3.0
+BLOCK_MONTHS = 6
+PRIOR_MONTHS = 12.0
 
 
 def slope_scores(response: FloatArray, lever: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -32,9 +34,8 @@ def slope_scores(response: FloatArray, lever: FloatArray) -> tuple[FloatArray, F
     """
     n_months = response.shape[1]
     scores, slopes, weights = np.full(n_months, np.nan), np.full(n_months, np.nan), np.zeros(n_months)
-    cross = power = squares = 0.0
-    n_scored = n_known = 0
-    size = 0.0
+    cross = power = size = 0.0
+    n_known = 0
     for month in range(n_months):
         known = np.isfinite(response[:, month]) & np.isfinite(lever[:, month])
         x, y = lever[known, month], response[known, month]
@@ -45,14 +46,23 @@ def slope_scores(response: FloatArray, lever: FloatArray) -> tuple[FloatArray, F
             slopes[month], weights[month] = month_cross / month_power, month_power
             if n_known >= LEAST_MONTHS and power > 0:
                 error = np.sqrt(1 / month_power + 1 / power)
-                score = (slopes[month] - cross / power) / error
-                scores[month] = score / np.sqrt(
-                    max((PRIOR_MONTHS + squares) / (PRIOR_MONTHS + n_scored), 1.0)
-                )
-                squares, n_scored = squares + score**2, n_scored + 1
+                scores[month] = (slopes[month] - cross / power) / error
             cross, power, n_known = cross + month_cross, power + month_power, n_known + 1
             size = float(np.sqrt(power / max(_count(response, lever, month), 1)))
-    return scores, slopes, weights
+    return _drawn_in(scores), slopes, weights
+
+
+def _drawn_in(scores: FloatArray) -> FloatArray:
+    """Scores over the root mean square that half-yearly sums of the months before had, where that is above 1.
+
+    A response that wanders of itself, as one that is no straight line does, has sums wider than its months.
+    """
+    sums = window_sums(scores, (BLOCK_MONTHS,))[0]
+    known = np.isfinite(sums)
+    squares = np.cumsum(np.where(known, np.minimum(np.abs(sums), CLIP), 0.0) ** 2)
+    mean = (PRIOR_MONTHS + squares) / (PRIOR_MONTHS + np.cumsum(known))
+    before = np.concatenate([[1.0], mean[:-1]])
+    return np.asarray(scores / np.sqrt(np.maximum(before, 1.0)))
 
 
 def _count(response: FloatArray, lever: FloatArray, month: int) -> int:

@@ -7,7 +7,7 @@ from scipy.special import ndtri, stdtr
 
 from studio_pipeline.panel.arrays import FloatArray
 
-WARM_UP_MONTHS = 6
+WARM_UP_MONTHS = 12
 """Months of surprises before any is scored."""
 PRIOR_MONTHS = 12.0
 """Months that the pool counts as, beside a studio's own, in its scale and its mean."""
@@ -16,6 +16,8 @@ EDGES = np.sinh(np.linspace(-np.arcsinh(LARGEST), np.arcsinh(LARGEST), 2401))
 LARGEST_SCORE = 6.0
 LEAST_COMMON_MONTHS = 8
 CLIP = 3.0
+MOST_DEGREES = 8
+"""Degrees of freedom at most: a common month has longer tails than a normal one, however many came before."""
 
 
 def own_scores(own: FloatArray) -> FloatArray:
@@ -80,7 +82,7 @@ def common_scores(path: FloatArray, calendar_months: np.ndarray | None) -> Float
             continue
         scale = np.sqrt(np.mean(np.square(tame))) if tame else 0.0
         if len(tame) >= LEAST_COMMON_MONTHS and scale > 0:
-            chance = stdtr(len(tame) - 1, surprise / scale)
+            chance = stdtr(min(len(tame) - 1, MOST_DEGREES), surprise / scale)
             scores[month] = np.clip(ndtri(chance), -LARGEST_SCORE, LARGEST_SCORE)
             limit = CLIP * scale
             if abs(surprise) > limit:

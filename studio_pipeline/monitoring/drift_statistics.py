@@ -8,8 +8,10 @@ mixture likelihood ratio of Xie and Siegmund (2013, Annals of Statistics 41:670)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
+from numpy.polynomial.hermite_e import hermegauss
 
 from studio_pipeline.panel.arrays import FloatArray
 
@@ -19,6 +21,8 @@ SLOW_WINDOWS: tuple[int, ...] = (3, 6, 12, 18, 24, 36, 48)
 """The same for responses, of which a month tells little."""
 AFFECTED_SHARE = 0.1
 """Share of the studios that a change is supposed to have hit."""
+PRIOR_MONTHS = 12.0
+LARGEST_UNITS = 3.0
 
 
 def window_sums(scores: FloatArray, windows: Sequence[int]) -> FloatArray:
@@ -52,6 +56,45 @@ def mixture(sums: FloatArray) -> FloatArray:
 def _mixture_up(sums: FloatArray) -> FloatArray:
     up = np.where(np.isfinite(sums), np.maximum(sums, 0.0), 0.0)
     return np.asarray(np.log1p(AFFECTED_SHARE * np.expm1(up**2 / 2)).sum(1))
+
+
+def tamed(ratios: FloatArray, n_studios: FloatArray) -> FloatArray:
+    """(2, W, T) mixture ratios, drawn in where the panel's own past shows more of them than chance alone would.
+
+    Real months differ in how much studios scatter: prices are reviewed in spring, floods come in autumn. The
+    ratios are standardised by the mean and the scatter of the months before (never by less than chance's own,
+    which count as `PRIOR_MONTHS` months), and put back on the scale of chance.
+
+    Args:
+        ratios: (2, W, T) of a rise and of a fall, by window.
+        n_studios: (T,) studios behind them.
+    """
+    mean_of_one, variance_of_one = _chance_moments()
+    out = np.zeros_like(ratios)
+    totals = np.zeros((3, ratios.shape[1]))
+    for month, n in enumerate(n_studios):
+        if n == 0:
+            continue
+        mean, scatter = n * mean_of_one, np.sqrt(n * variance_of_one)
+        units = (ratios[..., month] - mean) / scatter
+        months = PRIOR_MONTHS + totals[0]
+        past = totals[1] / months
+        size = np.sqrt(np.maximum((PRIOR_MONTHS + totals[2]) / months - past**2, 1.0))
+        fair = (units - np.maximum(past, 0.0)) / size
+        out[..., month] = np.maximum(mean + scatter * fair, 0.0)
+        kept = np.clip(units, None, past + LARGEST_UNITS * size)
+        totals += np.stack([np.full(len(past), 1.0), kept.mean(0), (kept**2).mean(0)])
+    return out
+
+
+@cache
+def _chance_moments() -> tuple[float, float]:
+    """Mean and variance of one studio's share in the mixture ratio where nothing drifts."""
+    nodes, weights = hermegauss(180)
+    values = np.log1p(AFFECTED_SHARE * np.expm1(np.maximum(nodes, 0.0) ** 2 / 2))
+    weights = weights / weights.sum()
+    mean = float(weights @ values)
+    return mean, float(weights @ (values - mean) ** 2)
 
 
 def affected_chance(sums: FloatArray) -> FloatArray:
