@@ -107,12 +107,12 @@ def _watch(name: str, values: FloatArray, groups: IntArray) -> Watched:
 
 
 def _all_chart(series: Watched, calendar_months: IntArray | None, chance: float) -> Chart:
-    paths = _paths(series.surprises)
+    paths = group_month_paths(series.surprises)
     scores = np.stack([common_scores(path, calendar_months) for path in paths])
     return _path_chart((ALL, series.name, ""), scores, WINDOWS, chance)
 
 
-def _paths(expected: Surprises) -> FloatArray:
+def group_month_paths(expected: Surprises) -> FloatArray:
     """The month of all studios, and each large group's month less that; NaN for a group that is not large."""
     counts = np.where(np.isfinite(expected.group_paths), expected.group_counts, 0.0)
     total = counts.sum(0)

@@ -29,6 +29,7 @@ MIXTURE_TAILS: tuple[tuple[int, float, float], ...] = (
     (256, 30.61, 1.57),
     (512, 49.09, 1.42),
     (1024, 82.72, 1.80),
+    (2048, 146.83, 3.02),
 )
 """Studios, lower end and mean excess of the upper hundredth; `benchmarks/drift_null_table.py` writes them."""
 
