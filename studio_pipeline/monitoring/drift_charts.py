@@ -7,10 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studio_pipeline.monitoring.drift_levels import SMALLEST_GROUP, Surprises, group_studios, surprises
+from studio_pipeline.monitoring.drift_levels import (
+    SLOW_SMOOTHING,
+    SMALLEST_GROUP,
+    Surprises,
+    group_studios,
+    surprises,
+)
 from studio_pipeline.monitoring.drift_null import mixture_threshold, path_threshold
-from studio_pipeline.monitoring.drift_responses import RESPONSES, slope_scores
-from studio_pipeline.monitoring.drift_scores import common_scores, own_scores
+from studio_pipeline.monitoring.drift_responses import RESPONSES, MonthlySlopes, monthly_slopes, slope_changes
+from studio_pipeline.monitoring.drift_scores import common_scores, in_studio_units, own_scores
 from studio_pipeline.monitoring.drift_series import error_series, watched_inputs
 from studio_pipeline.monitoring.drift_statistics import (
     SLOW_WINDOWS,
@@ -24,6 +30,8 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 
 ALL, SOME, SCATTER, RESPONSE = "all", "some", "scatter", "response"
 """Kinds: all studios or all of a type; some studios; the scatter of all; a response to a lever."""
+RESPONSE_SHARE = 0.25
+"""Part of the chance of a false alarm that responses get: they are few, and take years to show."""
 LARGE_GROUP = 20
 """Studios from which the median of a type is a series of its own; of fewer, single price rounds would move it."""
 
@@ -76,11 +84,10 @@ class Charts:
     charts: tuple[Chart, ...]
     watched: Mapping[str, Watched]
     group_names: tuple[str, ...]
-    chance: float
 
 
 def drift_charts(panel: StudioPanel, errors: Mapping[str, FloatArray], false_alarms: float) -> Charts:
-    """Every chart that this panel can carry; each gets the same part of the chance of a false alarm.
+    """Every chart that this panel can carry; each of a kind gets the same part of the chance of a false alarm.
 
     Args:
         panel: validated months.
@@ -91,14 +98,17 @@ def drift_charts(panel: StudioPanel, errors: Mapping[str, FloatArray], false_ala
     inputs = {name: _watch(name, values, groups) for name, values in watched_inputs(panel).items()}
     missed = {name: _watch(name, values, groups) for name, values in error_series(errors).items()}
     pairs = [pair for pair in RESPONSES if set(pair) <= set(inputs) and panel.n_studios >= SMALLEST_GROUP]
-    n_charts = 2 * len(inputs) + 3 * len(missed) + len(pairs)
-    chance = false_alarms / max(n_charts, 1)
+    for_responses = RESPONSE_SHARE * false_alarms if pairs else 0.0
+    chance = (false_alarms - for_responses) / max(2 * len(inputs) + 3 * len(missed), 1)
     charts = [_all_chart(series, panel.calendar_months, chance) for series in inputs.values()]
     charts += [_all_chart(series, None, chance) for series in missed.values()]
     charts += [_some_chart(series, chance) for series in (*inputs.values(), *missed.values())]
     charts += [_scatter_chart(series, chance) for series in missed.values()]
-    charts += [_response_chart(inputs[lever], inputs[response], chance) for lever, response in pairs]
-    return Charts(tuple(charts), {**inputs, **missed}, tuple(names), chance)
+    charts += [
+        _response_chart(inputs[lever], inputs[response], for_responses / len(pairs))
+        for lever, response in pairs
+    ]
+    return Charts(tuple(charts), {**inputs, **missed}, tuple(names))
 
 
 def _watch(name: str, values: FloatArray, groups: IntArray) -> Watched:
@@ -134,20 +144,32 @@ def _scatter_chart(series: Watched, chance: float) -> Chart:
 
 
 def _response_chart(lever: Watched, response: Watched, chance: float) -> Chart:
-    moved = surprises(lever.values, response.surprises.groups, response.surprises.smoothing)
-    scores, _, _ = slope_scores(response.scores, moved.own)
-    return _path_chart((RESPONSE, response.name, lever.name), scores[None], SLOW_WINDOWS, chance)
+    changes = slope_changes(response_slopes(lever, response), SLOW_WINDOWS)
+    return _largest_sum((RESPONSE, response.name, lever.name), changes[:, None], SLOW_WINDOWS, chance)
+
+
+def response_slopes(lever: Watched, response: Watched) -> MonthlySlopes:
+    """The response on the lever, both as surprises under one slow smoothing."""
+    groups = response.surprises.groups
+    moved = [surprises(series.values, groups, SLOW_SMOOTHING).own for series in (lever, response)]
+    return monthly_slopes(in_studio_units(moved[1]), moved[0])
 
 
 def _path_chart(
     subject: tuple[str, str, str], scores: FloatArray, windows: tuple[int, ...], chance: float
 ) -> Chart:
-    sums = window_sums(scores, windows)
+    return _largest_sum(subject, window_sums(scores, windows), windows, chance)
+
+
+def _largest_sum(
+    subject: tuple[str, str, str], sums: FloatArray, windows: tuple[int, ...], chance: float
+) -> Chart:
+    """The chart of the largest of (W, P, T) standardised sums of P paths."""
     ratios = np.where(np.isfinite(sums), sums**2 / 2, -1.0)
     window, path = _largest(np.moveaxis(ratios, 2, 0))
-    months = np.arange(scores.shape[1])
+    months = np.arange(sums.shape[2])
     best = ratios[window, path, months]
-    n_paths = max(int(np.isfinite(scores).any(1).sum()), 1)
+    n_paths = max(int(np.isfinite(sums).any(axis=(0, 2)).sum()), 1)
     threshold = path_threshold(n_paths, windows, chance)
     return Chart(
         *subject,

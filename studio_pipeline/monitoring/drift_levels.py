@@ -17,6 +17,8 @@ SMALLEST_GROUP = 8
 SMOOTHING = np.array([0.1, 0.2, 0.4, 0.7, 1.0])
 """Weights of the newest month among which the past chooses, by mean absolute surprise."""
 PATH_SMOOTHING = 0
+SLOW_SMOOTHING = np.array([0.1])
+"""For responses to levers: a lasting change of a price is a part of a faster level at once."""
 
 
 @dataclass(frozen=True)
@@ -53,27 +55,27 @@ def group_studios(studio_types: np.ndarray) -> tuple[IntArray, list[str]]:
     return groups, [*large, "other"] if (groups == len(large)).any() else large
 
 
-def surprises(values: FloatArray, groups: IntArray, follow: FloatArray | None = None) -> Surprises:
+def surprises(values: FloatArray, groups: IntArray, smoothing: FloatArray = SMOOTHING) -> Surprises:
     """Run all smoothing weights side by side and keep, month by month, the one that did best until then.
 
     Args:
         values: (S, T) a series; NaN where not known.
         groups: (S,) index of each studio's group.
-        follow: (T,) smoothing weights to use, those of another series; None for the series' own choice.
+        smoothing: weights of the newest month to choose from, smallest first.
     """
     n_studios, n_months = values.shape
     n_groups = int(groups.max()) + 1
     members = [np.flatnonzero(groups == group) for group in range(n_groups)]
-    level = np.full((len(SMOOTHING), n_studios), np.nan)
+    level = np.full((len(smoothing), n_studios), np.nan)
     seen = np.zeros(n_studios)
-    loss = np.zeros(len(SMOOTHING))
+    loss = np.zeros(len(smoothing))
     own, expected = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
-    smoothing = np.zeros(n_months)
+    in_use = np.zeros(n_months)
     paths, counts = np.full((n_groups, n_months), np.nan), np.zeros((n_groups, n_months))
     for month in range(n_months):
         now = values[:, month]
-        best = int(np.argmin(loss if follow is None else np.abs(SMOOTHING - follow[month])))
-        smoothing[month] = SMOOTHING[best]
+        best = int(np.argmin(loss))
+        in_use[month] = smoothing[best]
         is_new = np.isnan(level[0]) & np.isfinite(now)
         distance = now - level
         common = _group_months(distance, now, is_new, members)
@@ -81,19 +83,19 @@ def surprises(values: FloatArray, groups: IntArray, follow: FloatArray | None = 
         counts[:, month] = [np.isfinite(now[rows]).sum() for rows in members]
         by_studio = common[:, groups]
         surprise = distance - by_studio
-        noise = np.sqrt(1 + np.maximum(1 / np.maximum(seen, 1), (SMOOTHING / (2 - SMOOTHING))[:, None]))
-        steady = np.sqrt(1 + SMOOTHING / (2 - SMOOTHING))[:, None]
+        noise = np.sqrt(1 + np.maximum(1 / np.maximum(seen, 1), (smoothing / (2 - smoothing))[:, None]))
+        steady = np.sqrt(1 + smoothing / (2 - smoothing))[:, None]
         scaled = surprise * steady / noise
         own[:, month] = scaled[best]
         expected[:, month] = level[best] + by_studio[best]
         known = np.isfinite(surprise[0])
         if known.any():
             loss += np.abs(surprise[:, known]).mean(1)
-        gain = np.maximum(SMOOTHING[:, None], 1 / (seen + 1))
+        gain = np.maximum(smoothing[:, None], 1 / (seen + 1))
         level = np.where(known, level + gain * surprise, level)
         level = np.where(is_new, now - by_studio, level)
         seen += np.isfinite(now)
-    return Surprises(own, expected, smoothing, groups, paths, counts)
+    return Surprises(own, expected, in_use, groups, paths, counts)
 
 
 def _group_months(

@@ -1,82 +1,84 @@
-"""Whether a lever still does what it did: each month's slope against the slope of all months before it."""
+"""Whether a lever still does what it did: the slope of the last months against the slope of all months before."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
-from studio_pipeline.monitoring.drift_statistics import window_sums
 from studio_pipeline.panel.arrays import FloatArray
 
 RESPONSES: tuple[tuple[str, str], ...] = (
     ("avg_ticket_price", "retention_rate"),
     ("avg_ticket_price", "new_members"),
-    ("class_attendance_rate", "retention_rate"),
-    ("staff_utilization_rate", "retention_rate"),
 )
-"""Lever, and the series that responds to it."""
-LEAST_MONTHS = 6
+"""Lever, and the series that responds to it. How crowding and overwork act bends at a threshold, so that their
+slopes wander by themselves, and are not watched."""
+LEAST_MONTHS = 12
 CLIP = 3.0
-BLOCK_MONTHS = 6
-PRIOR_MONTHS = 12.0
 
 
-def slope_scores(response: FloatArray, lever: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Recursive residuals of the pooled slope (Brown, Durbin and Evans 1975), a month at a time.
+@dataclass(frozen=True)
+class MonthlySlopes:
+    """What each month says of a slope, pooled over studios; (T,) each.
+
+    Attributes:
+        cross: sum over studios of lever times response.
+        power: sum of the squared lever: the information, as the response has variance 1.
+    """
+
+    cross: FloatArray
+    power: FloatArray
+
+    def slope(self, start: int, stop: int) -> float:
+        """Pooled slope of the columns start..stop-1, response per unit of the lever; NaN if unknown."""
+        power = float(self.power[start:stop].sum())
+        return float(self.cross[start:stop].sum()) / power if power > 0 else float("nan")
+
+
+def monthly_slopes(response: FloatArray, lever: FloatArray) -> MonthlySlopes:
+    """Regress a response on a lever, month by month.
 
     Args:
-        response: (S, T) normal scores of the response's surprises.
-        lever: (S, T) the lever's surprises under the same smoothing, any scale.
-
-    Returns:
-        (T,) scores: month's slope less the slope until then over its standard error, N(0, 1) while the response
-        is what it was; (T,) month's slopes; (T,) the information in each, as the sum of squared lever surprises
-        in units of their past size.
+        response: (S, T) the response's surprises in units of their scale.
+        lever: (S, T) the lever's surprises under the same smoothing, any scale; they are drawn in to `CLIP` times
+            the root mean square of the months before.
     """
     n_months = response.shape[1]
-    scores, slopes, weights = np.full(n_months, np.nan), np.full(n_months, np.nan), np.zeros(n_months)
-    cross = power = size = 0.0
-    n_known = 0
+    cross, power = np.zeros(n_months), np.zeros(n_months)
+    total, count = 0.0, 0
     for month in range(n_months):
         known = np.isfinite(response[:, month]) & np.isfinite(lever[:, month])
         x, y = lever[known, month], response[known, month]
-        if size > 0:
-            x = np.clip(x, -CLIP * size, CLIP * size)
-        month_power, month_cross = float((x * x).sum()), float((x * y).sum())
-        if month_power > 0:
-            slopes[month], weights[month] = month_cross / month_power, month_power
-            if n_known >= LEAST_MONTHS and power > 0:
-                error = np.sqrt(1 / month_power + 1 / power)
-                scores[month] = (slopes[month] - cross / power) / error
-            cross, power, n_known = cross + month_cross, power + month_power, n_known + 1
-            size = float(np.sqrt(power / max(_count(response, lever, month), 1)))
-    return _drawn_in(scores), slopes, weights
+        if total > 0:
+            limit = CLIP * np.sqrt(total / count)
+            x = np.clip(x, -limit, limit)
+        power[month], cross[month] = float((x * x).sum()), float((x * y).sum())
+        total, count = total + power[month], count + int(known.sum())
+    return MonthlySlopes(cross, power)
 
 
-def _drawn_in(scores: FloatArray) -> FloatArray:
-    """Scores over the root mean square that half-yearly sums of the months before had, where that is above 1.
+def slope_changes(slopes: MonthlySlopes, windows: Sequence[int]) -> FloatArray:
+    """(W, T) standardised difference of the slope of the last w months from that of all months before them.
 
-    A response that wanders of itself, as one that is no straight line does, has sums wider than its months.
+    It is the likelihood ratio test of a change w months ago, N(0, 1) without one. NaN where less than
+    `LEAST_MONTHS` months come before.
     """
-    sums = window_sums(scores, (BLOCK_MONTHS,))[0]
-    known = np.isfinite(sums)
-    squares = np.cumsum(np.where(known, np.minimum(np.abs(sums), CLIP), 0.0) ** 2)
-    mean = (PRIOR_MONTHS + squares) / (PRIOR_MONTHS + np.cumsum(known))
-    before = np.concatenate([[1.0], mean[:-1]])
-    return np.asarray(scores / np.sqrt(np.maximum(before, 1.0)))
+    return np.stack([_changes(slopes, width) for width in windows])
 
 
-def _count(response: FloatArray, lever: FloatArray, month: int) -> int:
-    known = np.isfinite(response[:, : month + 1]) & np.isfinite(lever[:, : month + 1])
-    return int(known.sum())
-
-
-def slope_change(slopes: FloatArray, weights: FloatArray, since: int, until: int) -> tuple[float, float]:
-    """Pooled slope before column `since`, and from it to `until`; NaN where there is none."""
-    return _pooled(slopes[:since], weights[:since]), _pooled(
-        slopes[since : until + 1], weights[since : until + 1]
-    )
-
-
-def _pooled(slopes: FloatArray, weights: FloatArray) -> float:
-    total = weights.sum()
-    return float(np.nansum(slopes * weights) / total) if total > 0 else float("nan")
+def _changes(slopes: MonthlySlopes, width: int) -> FloatArray:
+    n_months = len(slopes.power)
+    cross = np.concatenate([[0.0], np.cumsum(slopes.cross)])
+    power = np.concatenate([[0.0], np.cumsum(slopes.power)])
+    months = np.concatenate([[0], np.cumsum(slopes.power > 0)])
+    stops = np.arange(1, n_months + 1)
+    starts = np.maximum(stops - width, 0)
+    recent, past = power[stops] - power[starts], power[starts]
+    usable = (months[starts] >= LEAST_MONTHS) & (recent > 0)
+    out = np.full(n_months, np.nan)
+    at, since, a, b = stops[usable], starts[usable], recent[usable], past[usable]
+    difference = (cross[at] - cross[since]) / a - cross[since] / b
+    out[usable] = difference / np.sqrt(1 / a + 1 / b)
+    return out

@@ -64,6 +64,25 @@ def own_scores(own: FloatArray) -> FloatArray:
     return scores
 
 
+def in_studio_units(own: FloatArray) -> FloatArray:
+    """(S, T) surprises over each studio's scale until then (shrunk to the pool's), drawn in to `CLIP` of them."""
+    units = np.full(own.shape, np.nan)
+    squares, count = np.zeros(len(own)), np.zeros(len(own))
+    pooled, months = 0.0, 0
+    for month in range(own.shape[1]):
+        now = own[:, month]
+        known = np.isfinite(now)
+        if months:
+            scale = np.sqrt(pooled / months) or 1.0
+            size = np.sqrt((PRIOR_MONTHS + squares) / (PRIOR_MONTHS + count))
+            units[:, month] = np.clip(now / scale / size, -CLIP, CLIP)
+            squares += np.where(known, np.clip(now / scale, -CLIP, CLIP), 0.0) ** 2
+            count += known
+        if known.any():
+            pooled, months = pooled + _spread(now[known]) ** 2, months + 1
+    return units
+
+
 def common_scores(path: FloatArray, calendar_months: np.ndarray | None) -> FloatArray:
     """(T,) scores of the months of one path: Student's t against its own past, put on the normal scale.
 

@@ -6,9 +6,15 @@ import numpy as np
 import pandas as pd
 
 from studio_pipeline.monitoring.drift_alarms import Alarm
-from studio_pipeline.monitoring.drift_charts import ALL, RESPONSE, SOME, Charts, Watched, group_month_paths
-from studio_pipeline.monitoring.drift_levels import surprises
-from studio_pipeline.monitoring.drift_responses import slope_change, slope_scores
+from studio_pipeline.monitoring.drift_charts import (
+    ALL,
+    RESPONSE,
+    SOME,
+    Charts,
+    Watched,
+    group_month_paths,
+    response_slopes,
+)
 from studio_pipeline.monitoring.drift_series import RATES, in_units
 from studio_pipeline.monitoring.drift_statistics import affected_chance
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
@@ -82,10 +88,8 @@ def common_size(alarm: Alarm, charts: Charts, until: int) -> float:
     series = charts.watched[alarm.chart.series]
     since, end = alarm.since, min(until, alarm.since + LONGEST_MONTHS - 1) + 1
     if alarm.chart.kind == RESPONSE:
-        lever = charts.watched[alarm.chart.lever]
-        moved = surprises(lever.values, series.surprises.groups, series.surprises.smoothing)
-        _, slopes, weights = slope_scores(series.scores, moved.own)
-        before, after = slope_change(slopes, weights, since, until)
+        slopes = response_slopes(charts.watched[alarm.chart.lever], series)
+        before, after = slopes.slope(0, since), slopes.slope(since, until + 1)
         return after / before - 1 if before else float("nan")
     if alarm.chart.kind == ALL:
         return _path_size(series, alarm, since, end)

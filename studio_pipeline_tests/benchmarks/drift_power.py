@@ -111,7 +111,9 @@ def response(cases: int = 20, years: int = 10) -> None:
             told = [
                 alarm
                 for alarm in alarms(fleet_panel(options, weaker_price_response(0.5), 48))
-                if alarm.chart.kind == RESPONSE and alarm.told >= 48 and alarm.chart.lever == "avg_ticket_price"
+                if alarm.chart.kind == RESPONSE
+                and alarm.told >= 48
+                and alarm.chart.lever == "avg_ticket_price"
             ]
             for name in ("retention_rate", "new_members"):
                 months = [alarm.told - 48 for alarm in told if alarm.chart.series == name]
