@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from studio_pipeline.errors import SettingsError
 from studio_pipeline.evaluation.promotion import PromotionRules
 from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
+from studio_pipeline.monitoring.drift_options import DriftOptions
 from studio_pipeline.panel.generator.options import GeneratorOptions
 from studio_pipeline.panel.limits import ValidationLimits
 from studio_pipeline.planning.plan_configuration import PlanningConfiguration
@@ -29,6 +30,7 @@ class Configuration(BaseModel):
         forecasting: the core, the learners, the weights and the intervals.
         promotion: when a new model takes the place of the published one.
         planning: what plans cost, how long changes take and how far levers may move.
+        drift: how often the drift monitor may be wrong, and when its alarms end.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,6 +40,7 @@ class Configuration(BaseModel):
     forecasting: ForecastingConfiguration = ForecastingConfiguration()
     promotion: PromotionRules = PromotionRules()
     planning: PlanningConfiguration = PlanningConfiguration()
+    drift: DriftOptions = DriftOptions()
 
 
 def read_configuration(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Configuration:

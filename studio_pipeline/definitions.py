@@ -13,6 +13,7 @@ from studio_pipeline.assets import (
     evaluation,
     features,
     model_fits,
+    monitoring,
     raw_data,
     registry,
     validated_data,
@@ -24,7 +25,7 @@ from studio_pipeline.resources.run_configuration import RunLock, configuration_r
 from studio_pipeline.resources.storage import FolderStorage
 from studio_pipeline.settings import Settings
 
-STAGES = [raw_data, validated_data, features, model_fits, ensemble, evaluation, registry]
+STAGES = [raw_data, validated_data, features, model_fits, ensemble, evaluation, registry, monitoring]
 
 
 def build_definitions(

@@ -26,6 +26,7 @@ STAGES = {
     "ensemble": ["ensemble_weights"],
     "evaluation": ["evaluation_report", "lever_effects_against_truth", "lever_sweep"],
     "registry": ["registered_model", "studio_forecasts"],
+    "monitoring": ["drift_report"],
 }
 
 

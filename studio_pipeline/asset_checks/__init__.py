@@ -12,12 +12,13 @@ from studio_pipeline.asset_checks import (
     evaluation,
     features,
     model_fits,
+    monitoring,
     raw_data,
     registry,
     validated_data,
 )
 
-STAGES = (raw_data, validated_data, features, model_fits, ensemble, evaluation, registry)
+STAGES = (raw_data, validated_data, features, model_fits, ensemble, evaluation, registry, monitoring)
 
 
 def all_checks() -> list[dg.AssetChecksDefinition]:

@@ -1,7 +1,7 @@
 """From statistics to alarms: when one is told, how long it stands, and when it has ended.
 
-An alarm is told in the first month in which its chart exceeds its threshold, and stands until the chart has been
-below it for `recovery_months` in a row. What it is called is fixed when it is told.
+An alarm is told in the first month in which its chart exceeds its threshold, and stands until the chart has
+been below it for `recovery_months` in a row. What it is called is fixed when it is told.
 """
 
 from __future__ import annotations

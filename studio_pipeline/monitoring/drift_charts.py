@@ -33,7 +33,7 @@ ALL, SOME, SCATTER, RESPONSE = "all", "some", "scatter", "response"
 RESPONSE_SHARE = 0.25
 """Part of the chance of a false alarm that responses get: they are few, and take years to show."""
 LARGE_GROUP = 20
-"""Studios from which the median of a type is a series of its own; of fewer, single price rounds would move it."""
+"""Studios from which a type's median is a series of its own; of fewer, single price rounds would move it."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ class Charts:
 
 
 def drift_charts(panel: StudioPanel, errors: Mapping[str, FloatArray], false_alarms: float) -> Charts:
-    """Every chart that this panel can carry; each of a kind gets the same part of the chance of a false alarm.
+    """Every chart that this panel can carry; each of a kind gets the same part of the chance of a false
+    alarm.
 
     Args:
         panel: validated months.
@@ -113,7 +114,7 @@ def drift_charts(panel: StudioPanel, errors: Mapping[str, FloatArray], false_ala
 
 def _watch(name: str, values: FloatArray, groups: IntArray) -> Watched:
     expected = surprises(values, groups)
-    return Watched(name, values, expected, own_scores(expected.own))
+    return Watched(name, values, expected, own_scores(expected.own, expected.group_moves()))
 
 
 def _all_chart(series: Watched, calendar_months: IntArray | None, chance: float) -> Chart:

@@ -14,8 +14,8 @@ def backtest_errors(predictions: pd.DataFrame, panel: StudioPanel) -> dict[str, 
     """Log of actual over forecast revenue, by the month that was forecast; NaN where there is none.
 
     Args:
-        predictions: rows as `evaluation.schemas.PREDICTIONS` describes them; rows of studios or months that the
-            panel lacks are left out.
+        predictions: rows as `evaluation.schemas.PREDICTIONS` describes them; rows of studios or months that
+            the panel lacks are left out.
         panel: the months that the report is about.
 
     Returns:

@@ -42,6 +42,18 @@ class Surprises:
     group_paths: FloatArray
     group_counts: FloatArray
 
+    def group_moves(self) -> FloatArray:
+        """(S, T) how far each studio's group moved from its own smoothed past; 0 where that is not known."""
+        moves = np.zeros(self.group_paths.shape)
+        level = np.full(len(moves), np.nan)
+        for month, weight in enumerate(self.smoothing):
+            move = self.group_paths[:, month] - level
+            known = np.isfinite(move)
+            moves[:, month] = np.where(known, move, 0.0)
+            level = np.where(known, level + weight * move, level)
+            level = np.where(np.isnan(level), self.group_paths[:, month], level)
+        return np.asarray(moves[self.groups])
+
 
 def group_studios(studio_types: np.ndarray) -> tuple[IntArray, list[str]]:
     """Index of each studio's group, and the groups' names: large types, then "other" for all the rest."""

@@ -1,8 +1,8 @@
 """How large a statistic becomes within a year in which nothing drifts, and so what is too large.
 
-Scores are N(0, 1) and independent then, so the yearly maximum depends on the number of studios or paths alone.
-It is simulated: its upper hundredth is exponential to a good approximation, as of any maximum of log likelihood
-ratios, and is kept as its lower end and its mean excess.
+Scores are N(0, 1) and independent then, so the yearly maximum depends on the number of studios or paths
+alone. It is simulated: its upper hundredth is exponential to a good approximation, as of any maximum of log
+likelihood ratios, and is kept as its lower end and its mean excess.
 """
 
 from __future__ import annotations

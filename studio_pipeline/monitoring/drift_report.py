@@ -1,7 +1,7 @@
 """The drift report of a panel: every chart over time, the alarms, and the studios that they point to.
 
-It is a function of the panel and of the forecast errors alone: there is no state between runs, and what it says
-of a month does not change when later months arrive.
+It is a function of the panel and of the forecast errors alone: there is no state between runs, and what it
+says of a month does not change when later months arrive.
 """
 
 from __future__ import annotations
@@ -101,8 +101,9 @@ def report_drift(
         panel: validated months.
         errors: name to (S, T) log errors of forecasts, by the month that was forecast; may be empty.
         options: the rate of false alarms, and when an alarm ends.
-        fitted_until: last month that the published model was fitted on; an alarm told `recovery_months` or more
-            before it no longer stands, as that model knows what changed. None where nothing is published.
+        fitted_until: last month that the published model was fitted on; an alarm told `recovery_months` or
+            more before it no longer stands, as that model knows what changed. None where nothing is
+            published.
     """
     charts = drift_charts(panel, errors, options.false_alarms_per_year)
     alarms = sorted(

@@ -1,4 +1,4 @@
-"""Whether a lever still does what it did: the slope of the last months against the slope of all months before."""
+"""Whether a lever still does what it did: the slope of the last months against that of all before."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ RESPONSES: tuple[tuple[str, str], ...] = (
     ("avg_ticket_price", "retention_rate"),
     ("avg_ticket_price", "new_members"),
 )
-"""Lever, and the series that responds to it. How crowding and overwork act bends at a threshold, so that their
-slopes wander by themselves, and are not watched."""
+"""Lever, and the series that responds to it. How crowding and overwork act bends at a threshold, so that
+their slopes wander by themselves, and are not watched."""
 LEAST_MONTHS = 12
 CLIP = 3.0
 
@@ -42,8 +42,8 @@ def monthly_slopes(response: FloatArray, lever: FloatArray) -> MonthlySlopes:
 
     Args:
         response: (S, T) the response's surprises in units of their scale.
-        lever: (S, T) the lever's surprises under the same smoothing, any scale; they are drawn in to `CLIP` times
-            the root mean square of the months before.
+        lever: (S, T) the lever's surprises under the same smoothing, any scale; they are drawn in to `CLIP`
+            times the root mean square of the months before.
     """
     n_months = response.shape[1]
     cross, power = np.zeros(n_months), np.zeros(n_months)

@@ -8,8 +8,10 @@ import numpy as np
 
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
-RATES = ("retention_rate", "class_attendance_rate", "staff_utilization_rate", "upsell_rate")
-"""Watched as log-odds; everything else as a logarithm."""
+RATES = ("retention_rate", "upsell_rate")
+"""Watched as log-odds, which are fair to rates near one end; everything else as a logarithm."""
+SHARES = ("class_attendance_rate", "staff_utilization_rate")
+"""Watched as logarithms, as rooms and hours fill up: the log-odds of a full room would leap."""
 USUAL_COUNT = 200.0
 """Members that a rate refers to where the stock is not known."""
 
@@ -24,6 +26,7 @@ def watched_inputs(panel: StudioPanel) -> dict[str, FloatArray]:
     has_members = np.isfinite(values["total_members"]).any(1)
     per = np.where(has_members[:, None], values["total_members"], 1.0)
     series = {name: _log_odds(values[name], stock) for name in RATES}
+    series |= {name: _logarithm(values[name]) for name in SHARES}
     series["new_members"] = np.log(values["new_members"] + 0.5)
     series["avg_ticket_price"] = _logarithm(values["avg_ticket_price"])
     series["revenue_per_member"] = _logarithm(values["total_revenue"] / np.where(per > 0, per, np.nan))

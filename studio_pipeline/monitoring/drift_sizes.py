@@ -38,7 +38,7 @@ def unit_of(alarm: Alarm) -> str:
 
 
 def studios_hit(alarm: Alarm, charts: Charts, panel: StudioPanel, until: int) -> pd.DataFrame:
-    """The studios that an alarm about some of them points to, the surest first; columns as `STUDIO_COLUMNS`."""
+    """Studios that an alarm about some of them points to, the surest first, as `STUDIO_COLUMNS`."""
     if alarm.chart.kind != SOME:
         return pd.DataFrame({name: pd.Series([], dtype=object) for name in STUDIO_COLUMNS})
     series = charts.watched[alarm.chart.series]

@@ -1,8 +1,9 @@
 """Statistics of a change within the last months, from standard normal scores; all are log likelihood ratios.
 
-A change that began `w` months ago shows in the sum of the last `w` scores. For one path the statistic is half the
-largest squared standardised sum over the windows; for many studios, of which an unknown few are hit, it is the
-mixture likelihood ratio of Xie and Siegmund (2013, Annals of Statistics 41:670), one direction at a time.
+A change that began `w` months ago shows in the sum of the last `w` scores. For one path the statistic is
+half the largest squared standardised sum over the windows; for many studios, of which an unknown few are
+hit, it is the mixture likelihood ratio of Xie and Siegmund (2013, Annals of Statistics 41:670), one
+direction at a time.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ LARGEST_UNITS = 3.0
 
 
 def window_sums(scores: FloatArray, windows: Sequence[int]) -> FloatArray:
-    """(W, ..., T) sums of the last w scores over the root of how many are known; NaN where fewer than half are."""
+    """(W, ..., T) sums of the last w scores over the root of how many are known; NaN if fewer than half are."""
     known = np.isfinite(scores)
     sums = _cumulated(np.where(known, scores, 0.0))
     counts = _cumulated(known.astype(np.float64))
@@ -39,9 +40,9 @@ def window_sums(scores: FloatArray, windows: Sequence[int]) -> FloatArray:
 
 
 def past_variance(sums: FloatArray) -> FloatArray:
-    """(W, T) mean square of the (W, S, T) window sums over studios and earlier months; 1 where that is less."""
+    """(W, T) mean square of the (W, S, T) window sums over studios and earlier months, 1 or more."""
     known = np.isfinite(sums)
-    squares = np.cumsum(np.where(known, sums, 0.0).__pow__(2).sum(1), axis=1)
+    squares = np.cumsum((np.where(known, sums, 0.0) ** 2).sum(1), axis=1)
     counts = np.cumsum(known.sum(1), axis=1)
     before = np.divide(squares, counts, out=np.ones_like(squares), where=counts > 0)
     shifted = np.concatenate([np.ones((len(sums), 1)), before[:, :-1]], axis=1)
@@ -59,7 +60,8 @@ def _mixture_up(sums: FloatArray) -> FloatArray:
 
 
 def tamed(ratios: FloatArray, n_studios: FloatArray) -> FloatArray:
-    """(2, W, T) mixture ratios, drawn in where the panel's own past shows more of them than chance alone would.
+    """(2, W, T) mixture ratios, drawn in where the panel's own past shows more of them than chance alone
+    would.
 
     Real months differ in how much studios scatter: prices are reviewed in spring, floods come in autumn. The
     ratios are standardised by the mean and the scatter of the months before (never by less than chance's own,
