@@ -30,6 +30,8 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 
 ALL, SOME, SCATTER, RESPONSE = "all", "some", "scatter", "response"
 """Kinds: all studios or all of a type; some studios; the scatter of all; a response to a lever."""
+CAUTION = 0.5
+"""Part of the allowed chance that is dealt out: real scores are neither quite normal nor quite independent."""
 RESPONSE_SHARE = 0.25
 """Part of the chance of a false alarm that responses get: they are few, and take years to show."""
 LARGE_GROUP = 20
@@ -99,8 +101,9 @@ def drift_charts(panel: StudioPanel, errors: Mapping[str, FloatArray], false_ala
     inputs = {name: _watch(name, values, groups) for name, values in watched_inputs(panel).items()}
     missed = {name: _watch(name, values, groups) for name, values in error_series(errors).items()}
     pairs = [pair for pair in RESPONSES if set(pair) <= set(inputs) and panel.n_studios >= SMALLEST_GROUP]
-    for_responses = RESPONSE_SHARE * false_alarms if pairs else 0.0
-    chance = (false_alarms - for_responses) / max(2 * len(inputs) + 3 * len(missed), 1)
+    allowed = CAUTION * false_alarms
+    for_responses = RESPONSE_SHARE * allowed if pairs else 0.0
+    chance = (allowed - for_responses) / max(2 * len(inputs) + 3 * len(missed), 1)
     charts = [_all_chart(series, panel.calendar_months, chance) for series in inputs.values()]
     charts += [_all_chart(series, None, chance) for series in missed.values()]
     charts += [_some_chart(series, chance) for series in (*inputs.values(), *missed.values())]

@@ -17,6 +17,8 @@ RESPONSES: tuple[tuple[str, str], ...] = (
 their slopes wander by themselves, and are not watched."""
 LEAST_MONTHS = 12
 CLIP = 3.0
+BLOCK_MONTHS, BLOCK_LAG = 6, 12
+PRIOR_MONTHS = 12.0
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,16 @@ def slope_changes(slopes: MonthlySlopes, windows: Sequence[int]) -> FloatArray:
     """(W, T) standardised difference of the slope of the last w months from that of all months before them.
 
     It is the likelihood ratio test of a change w months ago, N(0, 1) without one. NaN where less than
-    `LEAST_MONTHS` months come before.
+    `LEAST_MONTHS` months come before. Where half-yearly slopes differed by more than chance in the past, all is
+    divided by that; the last year does not count in it, so that a change does not hide itself.
     """
-    return np.stack([_changes(slopes, width) for width in windows])
+    raw = np.stack([_changes(slopes, width) for width in windows])
+    block = _changes(slopes, BLOCK_MONTHS)
+    known = np.isfinite(block)
+    squares = np.cumsum(np.where(known, np.clip(block, -CLIP, CLIP), 0.0) ** 2)
+    mean = (PRIOR_MONTHS + squares) / (PRIOR_MONTHS + np.cumsum(known))
+    before = np.concatenate([np.ones(BLOCK_LAG), mean])[: len(mean)]
+    return np.asarray(raw / np.sqrt(np.maximum(before, 1.0)))
 
 
 def _changes(slopes: MonthlySlopes, width: int) -> FloatArray:
