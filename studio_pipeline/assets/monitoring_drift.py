@@ -53,4 +53,5 @@ def no_drift_result(report: DriftReport) -> dg.AssetCheckResult:
 def latest_month(statistics: pd.DataFrame) -> pd.DataFrame:
     """Every chart in the newest month that any of them judges, the highest ratio first."""
     newest = statistics[statistics["month_year"] == statistics["month_year"].max()]
-    return newest.sort_values("ratio", ascending=False, kind="stable")
+    ordered: pd.DataFrame = newest.sort_values("ratio", ascending=False, kind="stable")
+    return ordered

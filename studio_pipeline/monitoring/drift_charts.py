@@ -31,7 +31,7 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 ALL, SOME, SCATTER, RESPONSE = "all", "some", "scatter", "response"
 """Kinds: all studios or all of a type; some studios; the scatter of all; a response to a lever."""
 CAUTION = 0.5
-"""Part of the allowed chance that is dealt out: real scores are neither quite normal nor quite independent."""
+"""Part of the allowed chance that is dealt out: real scores are not quite normal, nor independent."""
 RESPONSE_SHARE = 0.25
 """Part of the chance of a false alarm that responses get: they are few, and take years to show."""
 LARGE_GROUP = 20
@@ -135,7 +135,8 @@ def group_month_paths(expected: Surprises) -> FloatArray:
     if len(counts) == 1:
         return everyone[None]
     is_large = counts >= LARGE_GROUP
-    return np.concatenate([everyone[None], np.where(is_large, expected.group_paths - everyone, np.nan)])
+    relative = np.where(is_large, expected.group_paths - everyone, np.nan)
+    return np.asarray(np.concatenate([everyone[None], relative]))
 
 
 def _scatter_chart(series: Watched, chance: float) -> Chart:

@@ -80,13 +80,13 @@ class DriftReport:
             CorruptReleaseError: a file is not there or can't be read.
         """
         try:
-            tables = [pd.read_parquet(folder / f"{name}.parquet") for name in TABLES]
+            tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
             unseen = json.loads((folder / "not_seen.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise CorruptReleaseError(
                 f"The drift report in {folder} can't be read: {error}.", "Run the pipeline again."
             ) from error
-        return cls(*tables, tuple(unseen))
+        return cls(**tables, not_seen=tuple(unseen))
 
 
 def report_drift(
@@ -173,7 +173,7 @@ def _describe(alarm: Alarm, charts: Charts, panel: StudioPanel) -> tuple[dict[st
 
 
 def _typed(frame: pd.DataFrame, dates: tuple[str, ...]) -> pd.DataFrame:
-    types = {name: "datetime64[ns]" for name in dates}
+    types = dict.fromkeys(dates, "datetime64[ns]")
     types |= {name: "float64" for name in ("size", "chance") if name in frame}
     types |= {name: "int64" for name in ("studios",) if name in frame}
     types |= {name: "bool" for name in ("standing",) if name in frame}

@@ -65,7 +65,7 @@ def slope_changes(slopes: MonthlySlopes, windows: Sequence[int]) -> FloatArray:
     """(W, T) standardised difference of the slope of the last w months from that of all months before them.
 
     It is the likelihood ratio test of a change w months ago, N(0, 1) without one. NaN where less than
-    `LEAST_MONTHS` months come before. Where half-yearly slopes differed by more than chance in the past, all is
+    `LEAST_MONTHS` months come before. Where half-yearly slopes differed by more than chance before, all is
     divided by that; the last year does not count in it, so that a change does not hide itself.
     """
     raw = np.stack([_changes(slopes, width) for width in windows])

@@ -24,10 +24,10 @@ MOST_DEGREES = 8
 def own_scores(own: FloatArray, moves: FloatArray) -> FloatArray:
     """(S, T) scores of studios' surprises: N(0, 1), independent over studios and months while nothing drifts.
 
-    From each surprise is taken what the pooled autocorrelation, the studio's own mean surprise and its share in
-    its group's moves foretold (a season or a shock hits some studios harder than others). The rest is divided by
-    the studio's scale, shrunk to the pool's, and put on the normal scale by its rank among all studios' earlier
-    months. All of that is from months before the scored one.
+    From each surprise is taken what the pooled autocorrelation, the studio's own mean surprise and its share
+    in its group's moves foretold (a season or a shock hits some studios harder than others). The rest is
+    divided by the studio's scale, shrunk to the pool's, and put on the normal scale by its rank among all
+    studios' earlier months. All of that is from months before the scored one.
 
     Args:
         own: (S, T) surprises.
@@ -145,9 +145,7 @@ def common_scores(path: FloatArray, calendar_months: np.ndarray | None) -> Float
     return scores
 
 
-def _seasonal_surprise(
-    path: FloatArray, state: FloatArray, month: int, calendar_months: np.ndarray
-) -> float:
+def _seasonal_surprise(path: FloatArray, state: FloatArray, month: int, calendar_months: np.ndarray) -> float:
     """Change less the mean change of the same month in earlier years, scaled for how few those are."""
     state[month] = path[month] - path[month - 1]
     earlier = state[:month][calendar_months[:month] == calendar_months[month]]

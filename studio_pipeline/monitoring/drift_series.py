@@ -23,8 +23,8 @@ def watched_inputs(panel: StudioPanel) -> dict[str, FloatArray]:
     """
     values = panel.values
     stock = np.where(np.isfinite(values["total_members"]), values["total_members"], USUAL_COUNT)
-    has_members = np.isfinite(values["total_members"]).any(1)
-    per = np.where(has_members[:, None], values["total_members"], 1.0)
+    has_members = np.isfinite(values["total_members"]).any(axis=1, keepdims=True)
+    per = np.where(has_members, values["total_members"], 1.0)
     series = {name: _log_odds(values[name], stock) for name in RATES}
     series |= {name: _logarithm(values[name]) for name in SHARES}
     series["new_members"] = np.log(values["new_members"] + 0.5)

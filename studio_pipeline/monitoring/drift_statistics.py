@@ -27,7 +27,7 @@ LARGEST_UNITS = 3.0
 
 
 def window_sums(scores: FloatArray, windows: Sequence[int]) -> FloatArray:
-    """(W, ..., T) sums of the last w scores over the root of how many are known; NaN if fewer than half are."""
+    """(W, ..., T) sums of the last w scores over the root of how many are known; NaN if under half are."""
     known = np.isfinite(scores)
     sums = _cumulated(np.where(known, scores, 0.0))
     counts = _cumulated(known.astype(np.float64))
@@ -46,7 +46,7 @@ def past_variance(sums: FloatArray) -> FloatArray:
     counts = np.cumsum(known.sum(1), axis=1)
     before = np.divide(squares, counts, out=np.ones_like(squares), where=counts > 0)
     shifted = np.concatenate([np.ones((len(sums), 1)), before[:, :-1]], axis=1)
-    return np.maximum(shifted, 1.0)
+    return np.asarray(np.maximum(shifted, 1.0))
 
 
 def mixture(sums: FloatArray) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ def alarm_sentences(alarms: pd.DataFrame) -> list[str]:
     return [_sentence(row) for row in alarms[alarms["standing"].astype(bool)].to_dict("records")]
 
 
-def _sentence(row: dict[str, object]) -> str:
+def _sentence(row: Mapping[Hashable, object]) -> str:
     size = float(str(row["size"]))
     unit = "points" if row["unit"] == "points" else "%"
     parts = [f"{row['alarm']}: since {_month(row['since'])}"]
@@ -50,8 +50,3 @@ def _sentence(row: dict[str, object]) -> str:
 
 def _month(value: object) -> str:
     return f"{pd.Timestamp(str(value)):%Y-%m}"
-
-
-def listed(sentences: Iterable[str]) -> str:
-    """Sentences as a Markdown list."""
-    return "\n".join(f"- {sentence}" for sentence in sentences)

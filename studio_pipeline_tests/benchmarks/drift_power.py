@@ -40,7 +40,7 @@ def alarms(panel: StudioPanel) -> list[Alarm]:
 
 
 def false_alarms(first: int = 0, step: int = 1) -> None:
-    """Alarms in years without drift: different strengths, seasons, seeds and sizes; then with an early shock."""
+    """Alarms in years without drift: strengths, seasons, seeds and sizes differ; then with an early shock."""
     for shock in (False, True):
         kinds: Counter[str] = Counter()
         years, bad = Counter[int](), Counter[int]()
@@ -50,7 +50,8 @@ def false_alarms(first: int = 0, step: int = 1) -> None:
                     bad[studios] += _alarmed_years(studios, seed, shock, kinds)
                     years[studios] += 9
             shares = {size: f"{bad[size]}/{n}" for size, n in years.items()}
-            print(f"shock {shock}: {bad.total()} of {years.total()} years, {shares}; {dict(kinds)}", flush=True)
+            total = f"{bad.total()} of {years.total()} years"
+            print(f"shock {shock}: {total}, {shares}; {dict(kinds)}", flush=True)
 
 
 def _alarmed_years(studios: int, seed: int, shock: bool, kinds: Counter[str]) -> int:
@@ -126,7 +127,7 @@ def response(cases: int = 12, years: int = 8) -> None:
 
 
 def alpha(path: Path, cases: int = 24) -> None:
-    """The months of a file: its own alarms, then with the drop put into the books of a tenth of its studios."""
+    """The months of a file: its own alarms, then with the drop in the books of a tenth of its studios."""
     panel = panel_from_frame(pd.read_csv(path, parse_dates=["month_year"]))
     start = time.perf_counter()
     own = alarms(panel)

@@ -41,9 +41,7 @@ def test_a_drop_of_retention_in_a_tenth_of_the_studios_is_found_within_six_month
         since = int(generator.integers(26, 40))
         hit = np.zeros(studios, dtype=bool)
         hit[generator.permutation(studios)[: studios // 10]] = True
-        options = GeneratorOptions(
-            studios=studios, months=since + 6, shock=False, vary=True, seed=800 + seed
-        )
+        options = GeneratorOptions(studios=studios, months=since + 6, shock=False, vary=True, seed=800 + seed)
         told = [
             alarm.told
             for alarm in _alarms(fleet_panel(options, retention_drop(hit, 0.05), since))

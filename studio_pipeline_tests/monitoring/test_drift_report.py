@@ -19,7 +19,7 @@ from studio_pipeline.monitoring.drift_words import alarm_sentences
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import MONEY_COLUMNS
 from studio_pipeline.panel.generator.options import GeneratorOptions
-from studio_pipeline_tests.monitoring.drifting_fleets import fleet_panel, retention_drop, stand_in_errors
+from studio_pipeline_tests.monitoring.drifting_fleets import fleet_panel, retention_drop
 
 OPTIONS = DriftOptions()
 SINCE, STUDIOS = 30, 40
