@@ -18,6 +18,7 @@ from studio_pipeline.errors import SettingsError
 from studio_pipeline.evaluation.promotion import PromotionRules
 from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
 from studio_pipeline.monitoring.accuracy_rules import AccuracyRules
+from studio_pipeline.monitoring.drift_options import DriftOptions
 from studio_pipeline.panel.generator.options import GeneratorOptions
 from studio_pipeline.panel.limits import ValidationLimits
 from studio_pipeline.planning.plan_configuration import PlanningConfiguration
@@ -39,6 +40,7 @@ class Configuration(BaseModel):
         retention: which old versions are removed, and when.
         accuracy: how live forecasts are watched.
         alerts: when data count as late, and when the daily heartbeat is sent.
+        drift: how often the drift monitor may be wrong, and when its alarms end.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,6 +61,8 @@ class Configuration(BaseModel):
     def untuned(self) -> ForecastingConfiguration:
         """`forecasting` as it would be without tuned hyperparameters."""
         return self._untuned or self.forecasting
+
+    drift: DriftOptions = DriftOptions()
 
 
 def read_configuration(

@@ -32,7 +32,7 @@ STAGES = {
     "ensemble": ["ensemble_weights"],
     "evaluation": ["champion_refit", "evaluation_report", "lever_effects_against_truth", "lever_sweep"],
     "registry": ["registered_model", "studio_forecasts"],
-    "monitoring": ["forecast_accuracy"],
+    "monitoring": ["drift_report", "forecast_accuracy"],
 }
 
 

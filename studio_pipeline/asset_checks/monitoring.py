@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dagster as dg
 
+from studio_pipeline.assets.monitoring_drift import no_drift_result
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.monitoring.accuracy_record import AccuracyRecord
 from studio_pipeline.monitoring.accuracy_watch import watch
+from studio_pipeline.monitoring.drift_report import DriftReport
 
 
 @dg.asset_check(
@@ -29,4 +31,13 @@ def errors_as_promised(
     )
 
 
-CHECKS = [errors_as_promised]
+@dg.asset_check(
+    asset="drift_report",
+    description="No alarm of drift stands, at the false-alarm rate of `drift.false_alarms_per_year`.",
+)
+def no_drift(drift_report: DriftReport) -> dg.AssetCheckResult:
+    """Name the alarms that stand, and the studios that they point to."""
+    return no_drift_result(drift_report)
+
+
+CHECKS = [errors_as_promised, no_drift]

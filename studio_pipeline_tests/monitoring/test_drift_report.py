@@ -1,0 +1,169 @@
+"""The drift report: what it promises of any panel, and that it sees what was planted."""
+
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from studio_pipeline.errors import CorruptReleaseError
+from studio_pipeline.monitoring.drift_alarms import alarms_of
+from studio_pipeline.monitoring.drift_charts import SOME, Chart
+from studio_pipeline.monitoring.drift_errors import backtest_errors
+from studio_pipeline.monitoring.drift_figures import charts_over_time
+from studio_pipeline.monitoring.drift_options import DriftOptions
+from studio_pipeline.monitoring.drift_report import DriftReport, report_drift
+from studio_pipeline.monitoring.drift_words import alarm_sentences
+from studio_pipeline.panel.arrays import StudioPanel
+from studio_pipeline.panel.columns import MONEY_COLUMNS
+from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline_tests.monitoring.drifting_fleets import fleet_panel, retention_drop
+
+OPTIONS = DriftOptions()
+SINCE, STUDIOS = 30, 40
+HIT = np.arange(STUDIOS) % 8 == 0
+
+
+@cache
+def dropped() -> StudioPanel:
+    options = GeneratorOptions(studios=STUDIOS, months=SINCE + 8, shock=False, seed=5)
+    return fleet_panel(options, retention_drop(HIT, 0.08), SINCE)
+
+
+@cache
+def report() -> DriftReport:
+    return report_drift(dropped(), {}, OPTIONS)
+
+
+def test_a_planted_drop_is_told_with_its_studios_size_and_month() -> None:
+    (row,) = report().alarms.to_dict("records")
+    assert row["chart"] == "retention_rate: some"
+    assert row["standing"]
+    panel = dropped()
+    assert 0 <= panel.column_of(np.datetime64(row["told"], "M")) - SINCE < 6
+    assert abs(panel.column_of(np.datetime64(row["since"], "M")) - SINCE) <= 1
+    assert row["size"] == pytest.approx(-0.08, abs=0.035)
+    found = set(report().studios["studio_id"])
+    assert len(found & set(panel.studio_ids[HIT])) >= 4
+    assert len(found - set(panel.studio_ids[HIT])) <= 1
+    assert "retention_rate fell in some studios" in report().alarm
+    assert alarm_sentences(report().alarms)[0].startswith(report().alarm)
+
+
+def test_later_months_change_nothing_that_was_said_before() -> None:
+    until = SINCE + 3
+    before = report_drift(dropped().until(until), {}, OPTIONS)
+    month = dropped().months[until].astype("datetime64[ns]")
+    later = report().statistics
+    pd.testing.assert_frame_equal(
+        before.statistics.sort_values(["chart", "month_year"]).reset_index(drop=True),
+        later[later["month_year"] <= month].sort_values(["chart", "month_year"]).reset_index(drop=True),
+    )
+    assert before.alarm == report().alarm != ""
+
+
+def test_the_order_of_studios_and_the_currency_change_nothing() -> None:
+    panel = dropped()
+    shuffled = panel.select(np.random.default_rng(1).permutation(STUDIOS))
+    values = {name: v * (83.0 if name in MONEY_COLUMNS else 1.0) for name, v in panel.values.items()}
+    for other in (shuffled, replace(panel, values=values)):
+        found = report_drift(other, {}, OPTIONS)
+        np.testing.assert_allclose(found.statistics["ratio"], report().statistics["ratio"], rtol=1e-6)
+        assert found.alarm == report().alarm
+
+
+def test_an_alarm_stands_until_a_published_model_knows_the_months_since() -> None:
+    told = dropped().column_of(np.datetime64(report().alarms["told"][0], "M"))
+    for months_after, stands in ((0, True), (2, True), (3, False)):
+        known = dropped().months[told + months_after]
+        assert bool(report_drift(dropped(), {}, OPTIONS, known).alarm) is stands
+
+
+def _chart(ratios: list[float]) -> Chart:
+    n = len(ratios)
+    flat = np.zeros(n, dtype=np.int64)
+    return Chart(SOME, "retention_rate", "", np.array(ratios), np.ones(n), flat + 1, np.arange(n), flat - 1)
+
+
+@pytest.mark.parametrize(
+    ("ratios", "expected"),
+    [
+        ([0.5, 0.9, 0.2], []),
+        ([0.5, 1.1, 0.2], [(1, -1)]),
+        ([1.1, 0.1, 0.1, 1.2, 0.1, 0.1], [(0, -1)]),
+        ([1.1, 0.1, 0.1, 0.1, 0.1], [(0, 3)]),
+        ([1.1, 0.1, 0.1, 0.1, 1.3], [(0, 3), (4, -1)]),
+        ([np.nan, np.nan, 1.5], [(2, -1)]),
+    ],
+)
+def test_alarms_begin_stand_and_end(ratios: list[float], expected: list[tuple[int, int]]) -> None:
+    assert [(alarm.told, alarm.ended) for alarm in alarms_of(_chart(ratios), 3)] == expected
+
+
+def _thin(panel: StudioPanel, keep: tuple[str, ...]) -> StudioPanel:
+    values = {n: v if n in keep else np.full(v.shape, np.nan) for n, v in panel.values.items()}
+    return replace(panel, values=values)
+
+
+@pytest.mark.parametrize("studios", [1, 5, 8])
+def test_few_studios_say_what_can_not_be_seen(studios: int) -> None:
+    found = report_drift(dropped().select(slice(0, studios)), {}, OPTIONS)
+    assert any("Fewer than 8 studios" in words for words in found.not_seen) is (studios < 8)
+    assert found.alarm == ""
+
+
+def test_twelve_months_are_too_few_and_nothing_is_claimed() -> None:
+    found = report_drift(dropped().until(11), {}, OPTIONS)
+    assert found.statistics.empty
+    assert "Too few months yet" in " ".join(found.not_seen)
+    assert charts_over_time(found.statistics).startswith(b"\x89PNG")
+
+
+def test_revenue_alone_and_ragged_starts_are_watched() -> None:
+    panel = _thin(dropped(), ("total_revenue",))
+    values = {name: array.copy() for name, array in panel.values.items()}
+    for studio in range(STUDIOS):
+        values["total_revenue"][studio, : studio // 2] = np.nan
+    found = report_drift(replace(panel, values=values), {}, OPTIONS)
+    assert set(found.statistics["chart"]) == {"revenue_per_member: all", "revenue_per_member: some"}
+    assert np.isfinite(found.statistics["ratio"]).all()
+    assert "retention_rate" in " ".join(found.not_seen)
+
+
+def test_a_report_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    report().write(tmp_path)
+    back = DriftReport.read(tmp_path)
+    pd.testing.assert_frame_equal(back.statistics, report().statistics)
+    pd.testing.assert_frame_equal(back.alarms, report().alarms, check_dtype=False)
+    assert (back.alarm, back.not_seen) == (report().alarm, report().not_seen)
+    (tmp_path / "alarms.parquet").unlink()
+    with pytest.raises(CorruptReleaseError, match="drift report"):
+        DriftReport.read(tmp_path)
+
+
+def test_backtest_errors_stand_in_the_month_that_was_forecast() -> None:
+    panel = dropped()
+    row = {"target": "revenue", "studio_id": panel.studio_ids[3], "month_year": panel.months[7]}
+    rows = [
+        row | {"horizon": 1, "actual": 110.0, "ensemble": 100.0},
+        row | {"horizon": 3, "actual": 110.0, "ensemble": 0.0},
+        row | {"horizon": 1, "actual": 90.0, "ensemble": 100.0, "studio_id": "elsewhere"},
+    ]
+    errors = backtest_errors(pd.DataFrame(rows), panel)
+    assert np.argwhere(np.isfinite(errors["error_1_month_ahead"])).tolist() == [[3, 7]]
+    assert errors["error_1_month_ahead"][3, 7] == pytest.approx(np.log(1.1))
+    assert not np.isfinite(errors["error_3_months_ahead"]).any()
+
+
+def test_forecast_errors_that_grow_in_some_studios_are_told() -> None:
+    panel = dropped()
+    generator = np.random.default_rng(8)
+    errors = 0.03 * generator.standard_normal((STUDIOS, panel.n_months))
+    quiet = report_drift(_thin(panel, ("total_revenue",)), {"error_1_month_ahead": errors}, OPTIONS)
+    errors = errors.copy()
+    errors[:5, SINCE:] -= 0.1
+    loud = report_drift(_thin(panel, ("total_revenue",)), {"error_1_month_ahead": errors}, OPTIONS)
+    assert "error_1_month_ahead" not in quiet.alarm
+    assert "error_1_month_ahead fell in some studios" in loud.alarm
