@@ -133,10 +133,11 @@ def group_month_paths(expected: Surprises) -> FloatArray:
     weighted = np.nansum(np.where(counts > 0, expected.group_paths, 0.0) * counts, axis=0)
     everyone = np.divide(weighted, total, out=np.full(len(total), np.nan), where=total > 0)
     if len(counts) == 1:
-        return everyone[None]
+        return np.asarray(everyone[None])
     is_large = counts >= LARGE_GROUP
     relative = np.where(is_large, expected.group_paths - everyone, np.nan)
-    return np.asarray(np.concatenate([everyone[None], relative]))
+    paths: FloatArray = np.concatenate([everyone[None], relative])
+    return paths
 
 
 def _scatter_chart(series: Watched, chance: float) -> Chart:
