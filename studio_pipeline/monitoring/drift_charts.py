@@ -136,7 +136,8 @@ def group_month_paths(expected: Surprises) -> FloatArray:
         return np.asarray(everyone[None])
     is_large = counts >= LARGE_GROUP
     relative = np.where(is_large, expected.group_paths - everyone, np.nan)
-    return np.asarray(np.concatenate([everyone[None], relative]))
+    paths: FloatArray = np.concatenate([everyone[None], relative])
+    return paths
 
 
 def _scatter_chart(series: Watched, chance: float) -> Chart:

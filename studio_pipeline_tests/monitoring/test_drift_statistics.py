@@ -87,10 +87,12 @@ def test_rarer_alarms_need_more() -> None:
     assert mixture_threshold(300, 0.001) > mixture_threshold(300, 0.01) > mixture_threshold(60, 0.01)
 
 
-def test_a_panel_that_is_wider_than_chance_is_drawn_in_and_a_narrow_one_is_not_blown_up() -> None:
+def test_a_panel_that_is_wider_than_chance_is_drawn_in_and_no_high_ratio_is_raised() -> None:
     generator = np.random.default_rng(7)
     studios = np.full(60, 100)
     usual = mixture(window_sums(generator.standard_normal((100, 60)), WINDOWS))
     wide = mixture(window_sums(1.5 * generator.standard_normal((100, 60)), WINDOWS))
     assert tamed(wide, studios)[..., 30:].max() < 0.6 * wide[..., 30:].max()
-    assert (tamed(usual, studios) <= usual + 1e-9).all()
+    high = usual > np.median(usual) + 3
+    assert high.any()
+    assert (tamed(usual, studios)[high] <= usual[high] + 1e-9).all()
