@@ -50,7 +50,7 @@ def publish(home: Path) -> None:
 
 
 def run(home: Path, table: pd.DataFrame, name: str) -> Any:
-    settings = settings_resource(Settings(home=home), lambda _: nullcontext())
+    settings = settings_resource(Settings(home=home), lambda *_: nullcontext())
 
     @dg.asset
     def validated_studio_months() -> Any:

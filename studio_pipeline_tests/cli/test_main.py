@@ -94,7 +94,7 @@ def test_a_home_that_can_not_be_made_is_told_in_two_lines(
     shown = CliRunner().invoke(main, [command])
     assert shown.exit_code == 1
     *_, what, remedy = shown.output.splitlines()
-    assert what == "Could not write /proc/nope/run.lock: No such file or directory."
+    assert what == f"Could not write /proc/nope/{command}.lock: No such file or directory."
     assert remedy == "This folder is not there and can't be made: point STUDIO_HOME elsewhere."
 
 

@@ -37,7 +37,7 @@ def read(config: dict[str, object], yaml: Path | None = None) -> Configuration:
     def take(context) -> None:  # type: ignore[no-untyped-def]
         found.append(context.resources.configuration)
 
-    unlocked = settings_resource(Settings(config=yaml), lambda _: nullcontext())
+    unlocked = settings_resource(Settings(config=yaml), lambda *_: nullcontext())
     resources = {"settings": unlocked, "configuration": configuration_resource()}
 
     @dg.job(resource_defs=resources)

@@ -50,7 +50,7 @@ def reader(note: Note) -> Any:
 
 def run(tmp_path: Path, assets: list[Any], selection: list[Any], text: str = "first") -> Any:
     # Without the lock, as one of these runs takes place within another.
-    settings = settings_resource(Settings(home=tmp_path), lambda _: nullcontext())
+    settings = settings_resource(Settings(home=tmp_path), lambda *_: nullcontext())
     chosen = [asset.key.to_user_string() for asset in selection]
     config = {"ops": {"table": {"config": {"text": text}}}} if "table" in chosen else {}
     return dg.materialize(
