@@ -132,6 +132,4 @@ def refused_and_healed(
     begun = studio.drop(name, right)
     waited(lambda: studio.current().get("last_month") == month, f"corrected {month} served", begun)
     assert studio.current()["version"] > before["version"]
-    waited(
-        lambda: any("recover" in text.lower() for text in webhook.texts[told:]), f"recovery of {month}", begun
-    )
+    waited(lambda: any("Well again" in text for text in webhook.texts[told:]), f"word of {month}", begun)
