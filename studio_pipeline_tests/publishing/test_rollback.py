@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from studio_pipeline.errors import CorruptReleaseError, NoReleaseError, ReleaseError
+from studio_pipeline.errors import CorruptReleaseError, ModelFormatError, NoReleaseError, ReleaseError
 from studio_pipeline.publishing import rollback
 from studio_pipeline.publishing.bundles import write_bundle
 from studio_pipeline.publishing.releases import Release, current_release, publish_release, release_history
@@ -78,9 +78,18 @@ def test_a_corrupt_model_is_refused(home: Path) -> None:
 
 
 def test_a_whole_bundle_that_is_no_model_is_refused(home: Path) -> None:
-    write_bundle(home, "5", lambda folder: (folder / "model.json").write_text("{}"), {"source": "landing"})
-    with pytest.raises(CorruptReleaseError, match="no model that this program can answer from"):
+    contents = {"5": "{}", "6": '{"format": 3}'}
+    for version, content in contents.items():
+        write_bundle(
+            home,
+            version,
+            lambda folder, it=content: (folder / "model.json").write_text(it),
+            {"source": "landing"},
+        )
+    with pytest.raises(ModelFormatError, match="has format None"):
         roll_back(home, "5", "run-x")
+    with pytest.raises(CorruptReleaseError, match="no model that this program can answer from"):
+        roll_back(home, "6", "run-x")
     assert current_release(home).version == 2
 
 
