@@ -42,7 +42,7 @@ async def count_as(request: Request, requests: int) -> None:
         RateLimitedError: the caller has not that many left.
     """
     if requests > 1:
-        await services_of(request).rates.take(_caller(request).name, requests - 1)
+        await services_of(request).rates.take(_caller(request).name, requests - 1, taken=1)
 
 
 def _caller(request: Request) -> Caller:

@@ -15,7 +15,7 @@ from serving.context import store_of
 from serving.guards.access import AccessDeniedError
 from serving.guards.exchanges import exchange_of
 from serving.guards.rate_limits import RateLimitedError
-from serving.guards.refusals import field_problem
+from serving.guards.refusals import field_problems
 from serving.route_names import methods_on
 from studio_pipeline.errors import (
     BusyError,
@@ -98,7 +98,7 @@ async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
     problems = error.errors()
     if any(item["loc"] == ("body",) for item in problems) and not _says_json(request):
         return _detail(422, [NOT_SAID_TO_BE_JSON])
-    return _detail(422, [field_problem(item) for item in problems])
+    return _detail(422, field_problems(problems))
 
 
 def _says_json(request: Request) -> bool:

@@ -264,7 +264,12 @@ class ModelStore:
                 f"STUDIO_MODEL_VERSION is {self._pinned!r}, and there is no such model.",
                 f"Set it to one of {', '.join(versions)}, or unset it, and start the service again.",
             )
-        return dataclasses.replace(release, model_version=self._pinned)
+        return self._under(release, self._pinned)
+
+    def _under(self, release: Release, model_version: str) -> Release:
+        """A release under another model's version and figures."""
+        metrics = read_manifest(model_folder(self._home, model_version)).details.get("metrics", {})
+        return dataclasses.replace(release, model_version=model_version, metrics=metrics)
 
     def _load_and_warm(self, release: Release) -> HeldRelease:
         bundle = model_folder(self._home, release.model_version)
@@ -286,13 +291,12 @@ class ModelStore:
         try:
             verify_folder(bundle)
             forecaster = _warmed(self._load(bundle, panel))
-            metrics = read_manifest(bundle).details.get("metrics", {})
+            own = self._under(release, version)
         # Whatever is wrong with a challenger, the champion answers.
         except Exception as error:
             self._challenger_problem = f"The challenger {version} can't be loaded: {error}"
             logger.exception("The challenger %s can't be loaded; the champion answers alone.", version)
             return None
-        own = dataclasses.replace(release, model_version=version, metrics=metrics)
         return HeldRelease(own, forecaster, role="challenger", experiment=self._experiment)
 
     def _fall_back(self) -> None:

@@ -14,7 +14,7 @@ from serving.answers.forward_answers import computed_replies
 from serving.answers.replies import Reply, noted
 from serving.errors import status_of
 from serving.guards.access import AccessDeniedError, Visibility
-from serving.guards.refusals import field_problem
+from serving.guards.refusals import field_problems
 from serving.model_store import HeldRelease
 from serving.schemas.batch import BatchRequest
 from serving.schemas.forward import ForwardRequest
@@ -68,14 +68,14 @@ def _checked(visible: Visibility, place: int, item: Any) -> ForwardRequest | Ref
         request = ForwardRequest.model_validate(item)
         visible.require(request.studio_id)
     except ValidationError as error:
-        return _refused(422, [_at(place, problem) for problem in error.errors(include_url=False)])
+        return _refused(422, field_problems([_at(place, one) for one in error.errors(include_url=False)]))
     except AccessDeniedError as denied:
         return _refused(denied.status, denied.detail)
     return request
 
 
-def _at(place: int, problem: Mapping[str, Any]) -> dict[str, object]:
-    return field_problem({**problem, "loc": ("body", "requests", place, *problem["loc"])})
+def _at(place: int, problem: Mapping[str, Any]) -> dict[str, Any]:
+    return {**problem, "loc": ("body", "requests", place, *problem["loc"])}
 
 
 def _answered(

@@ -28,7 +28,7 @@ async def answer_inverse(services: Services, held: HeldRelease, body: InverseReq
     async def make() -> Reply:
         return await services.planner.run(lambda: _reply(held, body, services.planning))
 
-    return await answered(services, "inverse", held, body, make, services.planning)
+    return await answered(services, "inverse", held, body, make, services.planning, body.stated())
 
 
 def _reply(held: HeldRelease, body: InverseRequest, configuration: PlanningConfiguration) -> Reply:

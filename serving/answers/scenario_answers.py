@@ -118,10 +118,20 @@ def compared_answer(
 
 
 def _release_warnings(scenarios: Sequence[Scenario], release: Release) -> list[str]:
-    """One sentence for each scenario whose saved answer came from another release than the one given."""
-    return [
-        f"{scenario.name!r} was saved from release {scenario.release_version}; here it is run on release"
-        f" {release.version}, so that its figures may differ from the saved ones."
-        for scenario in scenarios
-        if scenario.release_version != release.version
-    ]
+    """One sentence for each scenario whose saved answer came from another release or model than these."""
+    return [sentence for scenario in scenarios if (sentence := _other_source(scenario, release))]
+
+
+def _other_source(scenario: Scenario, release: Release) -> str:
+    so = "so that its figures may differ from the saved ones"
+    if scenario.release_version != release.version:
+        return (
+            f"{scenario.name!r} was saved from release {scenario.release_version}; here it is run on release"
+            f" {release.version}, {so}."
+        )
+    if scenario.model_version != release.model_version:
+        return (
+            f"{scenario.name!r} was answered by model {scenario.model_version}; here all are run on model"
+            f" {release.model_version}, {so}."
+        )
+    return ""

@@ -106,7 +106,8 @@ class Database:
     def state(self) -> State:
         """What the database says now; it may take some seconds where it says nothing."""
         try:
-            with self.reading() as connection:
+            # One that can be read and not written is of no use to those who save.
+            with self.writing() as connection:
                 connection.scalar(select(1))
         except NewerSchemaError:
             return "newer_schema"

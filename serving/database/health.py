@@ -12,7 +12,7 @@ PATIENCE_SECONDS = 2.0
 
 PROBLEMS: dict[State, str | None] = {
     "ok": None,
-    "unreachable": "The database can't be reached: nothing can be saved or listed, and predictions are"
+    "unreachable": "The database can't be reached or written: nothing can be saved, and predictions are"
     " logged to a file until it is back.",
     "newer_schema": "The database's tables were made by a newer version of this program: nothing can be saved"
     " or listed, and predictions are logged to a file. Install that version, or use another database.",

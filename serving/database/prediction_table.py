@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, and_, cast, delete, select
+from sqlalchemy import ColumnElement, Connection, Text, cast, delete, select
 
 from serving.database.database import Database
 from serving.database.tables import deletions, predictions
@@ -70,13 +70,13 @@ class PredictionTable:
             connection.execute(delete(deletions).where(deletions.c.deleted_at < before))
             return _delete_some(connection, predictions.c.made_at < before)
 
-    def delete_studio(self, studio_id: str, until: datetime) -> int:
-        """Delete all entries of a studio made up to a moment, and say how many.
+    def delete_studio(self, studio_id: str) -> int:
+        """Delete all entries of a studio, whatever clock dated them, and say how many.
 
         Raises:
             DatabaseError: the database is away; some may be gone.
         """
-        mine = and_(predictions.c.studio_id == studio_id, predictions.c.made_at <= until)
+        mine = predictions.c.studio_id == studio_id
         total = 0
         while True:
             with self._database.writing() as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -19,7 +19,20 @@ HEALTH = "/api/v1/health"
 OPEN_PATHS = frozenset({"/", "/openapi.json", HEALTH})
 """Paths that need no key."""
 
-FORWARDED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})
+FORWARDED = frozenset(
+    {
+        b"cf-connecting-ip",
+        b"forwarded",
+        b"true-client-ip",
+        b"via",
+        b"x-client-ip",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-proto",
+        b"x-forwarded-server",
+        b"x-real-ip",
+    }
+)
 """Headers of a proxy: who sends one asks for somebody else."""
 
 UNAUTHORIZED = 401
@@ -95,7 +108,7 @@ class AccessRules:
                 elsewhere, or one that a proxy or a web page may have brought from there.
         """
         if not self._keys:
-            _require_own_machine(peer, dict(headers))
+            _require_own_machine(peer, dict(headers), [value for name, value in headers if name == b"host"])
             return Caller(peer_name(peer), EVERYTHING)
         if path in OPEN_PATHS:
             return Caller(peer_name(peer), EVERYTHING)
@@ -114,12 +127,12 @@ class AccessRules:
         return Caller(f"key {hashlib.sha256(key).hexdigest()[:16]}", Visibility(patterns))
 
 
-def _require_own_machine(peer: str | None, headers: dict[bytes, bytes]) -> None:
+def _require_own_machine(peer: str | None, headers: Mapping[bytes, bytes], hosts: Sequence[bytes]) -> None:
     if not is_loopback(peer):
         refused = "This service answers only its own machine."
     elif not FORWARDED.isdisjoint(headers):
         refused = "This service answers only its own machine, and this request came through a proxy."
-    elif not is_local_name(headers.get(b"host", b"")):
+    elif not all(map(is_local_name, hosts)) or len(hosts) > 1:
         # A page from elsewhere can give its own name this machine's address, and then ask from here.
         refused = "This service answers only to its own machine's names, such as localhost."
     else:

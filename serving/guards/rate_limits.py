@@ -63,13 +63,20 @@ class RateLimits:
         """How often the shared count was asked, by what came of it."""
         return self._shared.counters if self._shared else {}
 
-    async def take(self, caller: str, cost: int = 1) -> None:
-        """Count a request as `cost` requests, at most the limit.
+    async def take(self, caller: str, cost: int = 1, *, taken: int = 0) -> None:
+        """Count a request as `cost` requests, so that all of it is at most the limit.
+
+        Args:
+            caller: who asks.
+            cost: how many more it counts as.
+            taken: what has been counted of the same request before.
 
         Raises:
-            RateLimitedError: the caller has none left.
+            RateLimitedError: the caller has not that many left.
         """
-        cost = min(cost, self._limit.requests)
+        cost = min(cost, self._limit.requests - taken)
+        if cost <= 0:
+            return
         wait = self._here.take(caller, cost, time.monotonic())
         if not wait and self._shared and (wait := await self._shared.take(caller, cost)):
             self._here.give_back(caller, cost)

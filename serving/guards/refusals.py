@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from serving.schemas.common import HeldLevers, Levers
 
 Problem = Mapping[str, Any]
 """One entry of a validation error of Pydantic."""
+
+
+MOST_PROBLEMS = 20
+"""That are told of one request."""
+
+
+def field_problems(items: Sequence[Problem]) -> list[dict[str, object]]:
+    """The entries of an answer, the first ones where there are very many."""
+    return [field_problem(item) for item in items[:MOST_PROBLEMS]]
 
 
 def field_problem(item: Problem) -> dict[str, object]:

@@ -50,4 +50,4 @@ class StudioRecords:
             connection.execute(delete(deletions).where(deletions.c.studio_id == studio_id))
             connection.execute(insert(deletions).values(studio_id=studio_id, deleted_at=until))
             saved = connection.execute(delete(scenarios).where(scenarios.c.studio_id == studio_id)).rowcount
-        return DeletedRecords(saved, PredictionTable(self._database).delete_studio(studio_id, until))
+        return DeletedRecords(saved, PredictionTable(self._database).delete_studio(studio_id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from serving.schemas.common import (
     AnswerModel,
@@ -75,6 +75,14 @@ class Constraints(RequestModel):
         return {name: getattr(self, name) for name in stated}
 
 
+class StatedLimits(BaseModel):
+    """What an answer depends on besides the fields of its request: a limit that is left out and one that is
+    null, or that is given as it would have been, are different things to ask.
+    """
+
+    limits: dict[str, float | None]
+
+
 class InverseRequest(RequestModel):
     """What levers have to be for a studio to reach a revenue."""
 
@@ -106,6 +114,10 @@ class InverseRequest(RequestModel):
     class_capacity: float | None = Field(
         default=None, gt=0, le=100_000, description="Seats, for one without history."
     )
+
+    def stated(self) -> StatedLimits:
+        """The limits that the request states itself."""
+        return StatedLimits(limits=dict(sorted(self.constraints.limits().items())))
 
     def to_query(self) -> PlanQuery:
         """The question to the planner."""

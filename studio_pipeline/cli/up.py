@@ -49,7 +49,7 @@ def command(host: str, port: int, dagster_port: int) -> None:
         _prepare_home(settings)
         status = run_together(
             _children(host, port, dagster_port),
-            environment_of(settings),
+            environment_of(settings, dagster_url),
             settings.home / "logs",
             f"Service: {service_url}\nDagster: {dagster_url}\nCtrl-C stops both.",
         )
@@ -127,11 +127,16 @@ def _children(host: str, port: int, dagster_port: int) -> list[Child]:
     ]
 
 
-def environment_of(settings: Settings) -> Mapping[str, str]:
-    """This process's environment, with the places as absolute paths."""
-    return os.environ | {
-        "STUDIO_HOME": str(settings.home),
-        "STUDIO_LANDING_DIR": str(settings.landing_dir),
-        "DAGSTER_HOME": str(settings.dagster_home),
-        "DAGSTER_DISABLE_TELEMETRY": "true",
-    }
+def environment_of(settings: Settings, dagster_url: str) -> Mapping[str, str]:
+    """This process's environment, with the places as absolute paths, and where links of alerts lead to."""
+    link = {} if "dagster_url" in settings.model_fields_set else {"STUDIO_DAGSTER_URL": dagster_url}
+    return (
+        os.environ
+        | link
+        | {
+            "STUDIO_HOME": str(settings.home),
+            "STUDIO_LANDING_DIR": str(settings.landing_dir),
+            "DAGSTER_HOME": str(settings.dagster_home),
+            "DAGSTER_DISABLE_TELEMETRY": "true",
+        }
+    )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from studio_pipeline.forecasting.bounds import Range
+from studio_pipeline.forecasting.bounds import LEVER_BOUNDS, Range
 from studio_pipeline.forecasting.lever_conflicts import conflicts
 from studio_pipeline.forecasting.queries import ForwardQuery, LeverEffect
 
 _SHORT_HISTORY_MONTHS = 12
-_OUTSIDE_SHARE = 0.05
+_OUTSIDE_SHARE, _OUTSIDE_SPAN, _LEAST_POINTS = 0.05, 0.1, 0.005
 
 RESTS_ON: Mapping[str, tuple[str, ...]] = {
     "avg_ticket_price": ("price",),
@@ -97,10 +97,19 @@ def _outside(given: Mapping[str, float], known: KnownOfStudio) -> list[str]:
         if lever not in shown:
             continue
         low, high = shown[lever]
-        margin = _OUTSIDE_SHARE * max(abs(low), abs(high))
+        margin = _margin(lever, low, high)
         if not low - margin <= value <= high + margin:
             found.append(f"{lever} {value:g} lies outside what {who} shown so far ({low:g} to {high:g}).")
     return found
+
+
+def _margin(lever: str, low: float, high: float) -> float:
+    """How far outside of what was shown a lever is still like it: of a rate, a share of what it has moved, as
+    five per cent of a retention of 0.97 would be more than there is.
+    """
+    if LEVER_BOUNDS[lever].is_rate:
+        return max(_OUTSIDE_SPAN * (high - low), _LEAST_POINTS)
+    return _OUTSIDE_SHARE * max(abs(low), abs(high))
 
 
 def _without_data(given: Mapping[str, object], effects: Effects) -> list[str]:

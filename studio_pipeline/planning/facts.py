@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
@@ -140,9 +140,15 @@ def studio_facts(source: FactSource, query: ForwardQuery) -> Insight:
     known = _known_month(panel, row, column)
     revenue = float(forecast.revenue[-1])
     bridge = revenue_bridge(known, source.core_view(query), revenue, query.projection_months)
-    return Insight(
-        _facts(query, forecast, known, bridge, current, recommend(source, query, current)), forecast.warnings
-    )
+    steps = recommend(source, query, current)
+    facts = _facts(query, forecast, known, bridge, current, steps)
+    return Insight(facts, tuple(dict.fromkeys([*forecast.warnings, *_warnings_of(source, query, steps)])))
+
+
+def _warnings_of(source: FactSource, query: ForwardQuery, steps: Sequence[Recommendation]) -> list[str]:
+    """What a forward answer would say of each recommended step."""
+    asked = [replace(query, levers={**query.levers, step.lever: step.proposed}) for step in steps]
+    return [sentence for outlook in source.outlooks(asked) for sentence in outlook.forecast.warnings]
 
 
 def current_levers(panel: StudioPanel, row: int, column: int) -> dict[str, float]:

@@ -62,6 +62,9 @@ def test_short_history(months: int, expected: str | None) -> None:
         ("new_members_monthly", 26.0, True),
         ("upsell_rate", 0.41, False),
         ("upsell_rate", 0.45, True),
+        ("retention_rate", 0.97, False),
+        ("retention_rate", 0.975, True),
+        ("retention_rate", 1.0, True),
     ],
 )
 def test_outside_of_what_the_data_have_seen(lever: str, value: float, outside: bool) -> None:

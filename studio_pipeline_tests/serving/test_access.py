@@ -92,3 +92,17 @@ def test_only_configured_origins_get_cors(client_of) -> None:  # type: ignore[no
     with client_of() as client:
         answer = client.get("/api/v1/health", headers={"Origin": "https://a.example"})
         assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("Via", "1.1 proxy")],
+        [("X-Forwarded-For", "192.0.2.7")],
+        [("CF-Connecting-IP", "192.0.2.7")],
+        [("Host", "evil.example"), ("Host", "localhost")],
+    ],
+)
+def test_without_keys_nobody_comes_through_a_proxy(client_of, headers: list[tuple[str, str]]) -> None:  # type: ignore[no-untyped-def]
+    with client_of() as client:
+        assert client.get("/api/v1/studios", headers=headers).status_code == 403

@@ -1,15 +1,17 @@
 """What is wrong with a body is said so that a person can put it right, and a program can see which field."""
 
 import json
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
+from fake_forecaster import publish_fake
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, ValidationError
 from starlette.testclient import TestClient
 
-from serving.guards.refusals import field_problem
+from serving.guards.refusals import MOST_PROBLEMS, field_problem
 from serving.guards.strict_json import read_json
 from serving.schemas.forward import ForwardRequest
 
@@ -169,3 +171,34 @@ def test_a_key_that_stands_twice_is_found(names: list[str]) -> None:
     else:
         with pytest.raises(json.JSONDecodeError, match="stands twice"):
             read_json(body.encode())
+
+
+@pytest.mark.parametrize("twice", ["k0", "k96"])
+def test_a_key_that_stands_twice_is_found_wherever_it_stands(twice: str) -> None:
+    pairs = ",".join(f'"k{number}":1' for number in range(97))
+    with pytest.raises(json.JSONDecodeError, match="twice"):
+        read_json(f'{{{pairs},"{twice}":1}}'.encode())
+
+
+def test_no_object_has_fields_without_end(client_of) -> None:  # type: ignore[no-untyped-def]
+    many = "{" + ",".join(f'"{number:x}":1' for number in range(100_000)) + "}"
+    bodies = {
+        FORWARD: many,
+        f"{FORWARD}/batch": f'{{"requests":[{many}]}}',
+        "/api/v1/predict/inverse": f'{{"studio_id":"a","constraints":{{"lever_costs":{many}}}}}',
+    }
+    with client_of() as client:
+        for path, body in bodies.items():
+            response = client.post(path, content=body.encode(), headers=JSON)
+            assert response.status_code == 422
+            assert "100,000 fields" in response.text
+            assert len(response.content) < 1000
+
+
+def test_of_many_problems_the_first_are_told(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    publish_fake(tmp_path, 1)
+    wrong = {f"unknown_{number}": 1 for number in range(90)}
+    with client_of() as client:
+        alone = client.post(FORWARD, json=wrong)
+        (batched,) = client.post(f"{FORWARD}/batch", json={"requests": [wrong]}).json()["responses"]
+    assert len(alone.json()["detail"]) == len(batched["error"]["detail"]) == MOST_PROBLEMS

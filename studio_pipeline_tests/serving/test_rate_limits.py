@@ -161,6 +161,10 @@ def test_a_route_can_say_that_a_request_counts_as_many(tmp_path: Path) -> None:
     with TestClient(app, client=("127.0.0.1", 1)) as client:
         assert [client.get("/heavy", params={"n": n}).status_code for n in (1, 4, 5)] == [200, 200, 200]
         limited = client.get("/heavy", params={"n": 1})
+    # What counts as more than the limit takes all of it, and passes where it has not been used.
+    with TestClient(app, client=("127.0.0.1", 1)) as client:
+        assert client.get("/heavy", params={"n": 1_000}).status_code == 200
+        limited = client.get("/heavy", params={"n": 1})
         assert limited.status_code == 429
         assert "retry-after" in limited.headers
 
