@@ -13,7 +13,7 @@ from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
 
 Result = Forecast | QueryError
 
-MOST_AT_ONCE = 8
+MOST_AT_ONCE = 16
 """More in one pass are hardly cheaper, and those who ask would all wait for the last of them."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -31,11 +32,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         raise json.JSONDecodeError(
             f"an object has {len(pairs):,} fields, and none has over {MOST_FIELDS}", "", 0
         )
-    values: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in values:
-            raise json.JSONDecodeError(f"the key {json.dumps(name[:100])} stands twice in one object", "", 0)
-        values[name] = value
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in names.items() if count > 1)
+        raise json.JSONDecodeError(f"the key {json.dumps(twice[:100])} stands twice in one object", "", 0)
     return values
 
 

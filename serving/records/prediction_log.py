@@ -10,6 +10,7 @@ from threading import Event, Lock, Thread
 from typing import Protocol
 
 from serving.background import give_way
+from serving.memory import give_back_freed_memory
 from serving.records.logged_prediction import LoggedPrediction, from_line
 from serving.records.prediction_delivery import AT_ONCE, Delivery, Write
 from serving.records.prediction_spool import PredictionSpool
@@ -22,6 +23,9 @@ CLOSE_SECONDS = 5.0
 UPKEEP_SECONDS = 600.0
 MAX_QUEUED_BYTES = 64 * 2**20
 """What may wait in memory while the database is slow to refuse; some twenty thousand answers."""
+
+MANY = 4 * AT_ONCE
+"""Entries that waited at once, after a batch say: what they took goes back to the machine."""
 
 POLL_SECONDS = 0.05
 FIND_SECONDS = 1.0
@@ -161,8 +165,11 @@ class PredictionLog:
     def _flush(self) -> None:
         with self._lock:
             self._on_the_way, self._queue, self._queued_bytes = self._queue, {}, 0
+        n_entries = len(self._on_the_way)
         self._delivery.deliver(list(self._on_the_way.values()))
         self._on_the_way = {}
+        if n_entries > MANY:
+            give_back_freed_memory()
         if time.monotonic() >= self._upkeep_at:
             self._delivery.adopt()
             if not self._prune():

@@ -48,6 +48,12 @@ def test_the_current_model_is_the_release(client: TestClient, tmp_path: Path) ->
         "dagster_run_id": "run-1",
         "materialized_at": "2022-01-03T04:05:00+00:00",
         "metrics": {"wape": 0.03},
+        "experiment": {
+            "mode": "off",
+            "challenger_share": 0.1,
+            "challenger_model_version": None,
+            "challenger_metrics": {},
+        },
     }
 
 
