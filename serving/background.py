@@ -18,14 +18,17 @@ logger = logging.getLogger(__name__)
 LOW_PRIORITY = 10
 """A tenth of the others' turns where they leave none: enough to keep up with them."""
 
+LOWEST_PRIORITY = 19
+"""Next to no turns where others leave none, and nobody waits for this."""
 
-def give_way() -> None:
+
+def give_way(priority: int = LOW_PRIORITY) -> None:
     """Let others go before the thread that calls this, for good.
 
     Where a thread has no priority of its own, as outside of Linux, nothing changes.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), priority)
 
 
 @asynccontextmanager

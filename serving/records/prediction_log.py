@@ -6,10 +6,11 @@ import logging
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from threading import Event, Lock, Thread
 from typing import Protocol
 
-from serving.background import give_way
+from serving.background import LOWEST_PRIORITY, give_way
 from serving.memory import give_back_freed_memory
 from serving.records.logged_prediction import LoggedPrediction, from_line
 from serving.records.prediction_delivery import AT_ONCE, Delivery, Write
@@ -24,8 +25,11 @@ UPKEEP_SECONDS = 600.0
 MAX_QUEUED_BYTES = 64 * 2**20
 """What may wait in memory while the database is slow to refuse; some twenty thousand answers."""
 
-MANY = 4 * AT_ONCE
-"""Entries that waited at once, after a batch say: what they took goes back to the machine."""
+CROWD = 8 * AT_ONCE
+"""So many entries may wait for a core to become free; from then on they are written beside the answers."""
+
+SEVERAL = 4
+"""Batches one after the other, as after a burst: what they took goes back to the machine."""
 
 POLL_SECONDS = 0.05
 FIND_SECONDS = 1.0
@@ -49,6 +53,9 @@ class PredictionStore(Protocol):
 class PredictionLog:
     """Takes predictions without ever holding up or failing an answer.
 
+    Two threads write, in turn: one where the core has nothing else to do, as answers that come while entries
+    are written take longer by milliseconds; and one that does not wait for that, once a crowd has gathered.
+
     Args:
         store: where they end up.
         spool: for the time while that is away.
@@ -68,9 +75,13 @@ class PredictionLog:
         self._queue: dict[str, LoggedPrediction] = {}
         self._queued_bytes = 0
         self._on_the_way: dict[str, LoggedPrediction] = {}
-        self._wake, self._idle = Event(), Event()
+        self._wake, self._idle, self._crowded = Event(), Event(), Event()
+        self._writing = Lock()
         self._ends = False
-        self._thread = Thread(target=self._run, name="prediction-log", daemon=True)
+        self._threads = [
+            Thread(target=run, name=name, daemon=True)
+            for name, run in (("prediction-log", self._run), ("prediction-log-crowd", self._run_in_crowds))
+        ]
 
     @property
     def counters(self) -> Mapping[str, int]:
@@ -89,11 +100,12 @@ class PredictionLog:
 
     def start(self) -> None:
         """Begin to write."""
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def add(self, entry: LoggedPrediction) -> None:
         """Note one prediction; it never waits and never raises."""
-        size = len(entry.inputs) + len(entry.outputs)
+        size = _size(entry)
         with self._lock:
             if self._queued_bytes + size > MAX_QUEUED_BYTES:
                 self._delivery.counters["dropped"] += 1
@@ -102,6 +114,8 @@ class PredictionLog:
             self._queued_bytes += size
         if len(self._queue) == AT_ONCE:
             self._wake.set()
+        elif len(self._queue) >= CROWD:
+            self._crowded.set()
 
     def find(self, prediction_id: str) -> LoggedPrediction | None:
         """A prediction by its id, also one that another process has just made; it may wait for that.
@@ -128,9 +142,12 @@ class PredictionLog:
 
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
         """Write what is left, or spool it where the database does not take it in time."""
+        deadline = time.monotonic() + seconds
         self._ends = True
         self._wake.set()
-        self._thread.join(seconds)
+        self._crowded.set()
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
         if left := [*self._on_the_way.values(), *self._queue.values()]:
             # What the database takes after all is not doubled when the spool is delivered.
             self._delivery.spool(left)
@@ -145,35 +162,60 @@ class PredictionLog:
         return None if line is None else from_line(line)
 
     def _run(self) -> None:
-        # On the core that answers, a batch would hold up the answers that come meanwhile.
-        give_way()
+        give_way(LOWEST_PRIORITY)
         while True:
-            ends = self._ends
-            try:
-                self._flush()
-            # Whatever goes wrong with one batch, the next ones are still written.
-            except Exception:
-                logger.exception("%d logged predictions are lost.", len(self._on_the_way))
-                self._delivery.counters["dropped"] += len(self._on_the_way)
-                self._on_the_way = {}
+            ends, rounds = self._ends, 0
+            while self._write_some():
+                rounds += 1
+            if rounds > SEVERAL:
+                give_back_freed_memory()
+            self._look_after()
             self._idle.set()
             if ends:
                 return
             self._wake.wait(FLUSH_SECONDS)
             self._wake.clear()
 
-    def _flush(self) -> None:
-        with self._lock:
-            self._on_the_way, self._queue, self._queued_bytes = self._queue, {}, 0
-        n_entries = len(self._on_the_way)
-        self._delivery.deliver(list(self._on_the_way.values()))
-        self._on_the_way = {}
-        if n_entries > MANY:
+    def _run_in_crowds(self) -> None:
+        give_way()
+        while not self._ends:
+            self._crowded.wait()
+            self._crowded.clear()
+            while self._write_some():
+                pass
             give_back_freed_memory()
-        if time.monotonic() >= self._upkeep_at:
-            self._delivery.adopt()
-            if not self._prune():
-                self._upkeep_at = time.monotonic() + UPKEEP_SECONDS
+
+    def _write_some(self) -> bool:
+        """Write the oldest entries; False where there are none."""
+        with self._writing:
+            with self._lock:
+                self._on_the_way = dict(islice(self._queue.items(), AT_ONCE))
+                for name, entry in self._on_the_way.items():
+                    del self._queue[name]
+                    self._queued_bytes -= _size(entry)
+            if not self._on_the_way:
+                return False
+            try:
+                self._delivery.deliver(list(self._on_the_way.values()))
+            # Whatever goes wrong with one batch, the next ones are still written.
+            except Exception:
+                logger.exception("%d logged predictions are lost.", len(self._on_the_way))
+                self._delivery.counters["dropped"] += len(self._on_the_way)
+            self._on_the_way = {}
+            return True
+
+    def _look_after(self) -> None:
+        """Bring in what waits in spools, and now and then what others left there; delete what is old."""
+        with self._writing:
+            try:
+                self._delivery.catch_up()
+                if time.monotonic() >= self._upkeep_at:
+                    self._delivery.adopt()
+                    if not self._prune():
+                        self._upkeep_at = time.monotonic() + UPKEEP_SECONDS
+            # As above: the log goes on.
+            except Exception:
+                logger.exception("The spools could not be looked after.")
 
     def _prune(self) -> int:
         """Delete some of the old entries, and say how many; the next look takes more, until none is left."""
@@ -183,3 +225,8 @@ class PredictionLog:
             return self._store.prune(datetime.now(UTC) - timedelta(days=self._retention_days))
         except DatabaseError:
             return 0
+
+
+def _size(entry: LoggedPrediction) -> int:
+    """Bytes of an entry that count."""
+    return len(entry.inputs) + len(entry.outputs)
