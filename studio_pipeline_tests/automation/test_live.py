@@ -47,6 +47,10 @@ class Live:
         self._client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
         self._process = process
 
+    def close(self) -> None:
+        """Ask no more."""
+        self._client.close()
+
     def current(self) -> dict[str, Any]:
         """What `/models/current` says; empty while nobody answers."""
         assert self._process.poll() is None, "studio up has ended"
@@ -81,9 +85,11 @@ def live(home: Path, webhook: FakeWebhook) -> Iterator[Live]:
             stderr=subprocess.STDOUT,
         ) as process,
     ):
+        studio = Live(home, port, process)
         try:
-            yield Live(home, port, process)
+            yield studio
         finally:
+            studio.close()
             process.send_signal(signal.SIGINT)
             process.wait(timeout=60)
 
