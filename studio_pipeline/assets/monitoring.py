@@ -110,8 +110,11 @@ def drift_report(
 
 
 def fitted_until(home: Path, release: Release) -> np.datetime64 | None:
-    """Last month that the release's model was fitted on; None where that panel is no longer kept."""
-    details = read_manifest(model_folder(home, release.model_version)).details
-    folder = snapshot_folder(home, str(details.get("data_version", "")))
-    last: np.datetime64 | None = read_panel(folder).months[-1] if folder.is_dir() else None
+    """Last month that the release's model was fitted on; None where bundle or panel are lost or pruned."""
+    try:
+        details = read_manifest(model_folder(home, release.model_version)).details
+        panel = read_panel(snapshot_folder(home, str(details["data_version"])))
+    except (CorruptReleaseError, KeyError):
+        return None
+    last: np.datetime64 = panel.months[-1]
     return last
