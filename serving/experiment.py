@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Literal
 
-Mode = Literal["off", "split", "shadow"]
+from studio_pipeline.settings import AbMode
+
 Role = Literal["champion", "challenger"]
 
 _DIGEST_BYTES = 8
@@ -23,7 +24,7 @@ class Experiment:
         share: of the studios that it answers in a split, 0..1.
     """
 
-    mode: Mode = "off"
+    mode: AbMode = "off"
     share: float = 0.0
 
     def gives_to_challenger(self, studio_id: str, challenger_model_version: str) -> bool:

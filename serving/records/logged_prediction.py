@@ -8,6 +8,8 @@ from typing import Literal
 
 import orjson
 
+from serving.experiment import Role
+
 
 @dataclass(frozen=True, slots=True)
 class LoggedPrediction:
@@ -37,7 +39,7 @@ class LoggedPrediction:
     release_version: int
     model_version: str
     data_version: str
-    role: Literal["champion", "challenger"] = "champion"
+    role: Role = "champion"
 
 
 def to_line(entry: LoggedPrediction) -> bytes:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from serving.schemas.common import AnswerModel
+from studio_pipeline.settings import AbMode
 
 
 class ModelEntry(AnswerModel):
@@ -27,9 +28,7 @@ class ModelsAnswer(AnswerModel):
 class ExperimentAnswer(AnswerModel):
     """What the release's challenger does."""
 
-    mode: Literal["off", "split", "shadow"] = Field(
-        description="Nothing; answer a share of the studios; score all of them unseen."
-    )
+    mode: AbMode = Field(description="Nothing; answer a share of the studios; score all of them unseen.")
     challenger_share: float = Field(description="Of the studios that it answers in a split.")
     challenger_model_version: str | None = Field(description="That is asked; null where there is none.")
     challenger_metrics: dict[str, float] = Field(description="Of its own backtest.")
