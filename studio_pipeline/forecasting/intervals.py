@@ -86,19 +86,6 @@ class IntervalTables:
         own = np.exp(self.scales.level)[None] * self.young.widening(np.zeros(1))
         return np.asarray(np.sqrt(own**2 + np.diag(self.common)))
 
-    def narrowed(self, scale: FloatArray, levers: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
-        """(N, H) deviations that levers leave of (N, H) deviations with every lever free, and their common
-        part.
-
-        Args:
-            scale: (N, H) with every lever free.
-            levers: lever to (N, H) given values, NaN where free.
-        """
-        own, common = self.levers.left(levers)
-        market = self.common_variance[: scale.shape[1]] * common
-        free_own = np.maximum(scale**2 - self.common_variance[: scale.shape[1]], 0.0)
-        return np.sqrt(free_own * own + market), np.sqrt(market)
-
     def own_scale(self, scale: FloatArray, common: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
         """(N, H) deviations of the own part of a scale, and what (N, H) the common paths are multiplied by.
 

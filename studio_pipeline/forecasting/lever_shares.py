@@ -96,19 +96,12 @@ class LeverShares:
         """(H,) what is left of the own variance where every lever is given."""
         return np.asarray(1 - self.own.sum(1))
 
-    def left_of_sum(self, left: FloatArray) -> FloatArray:
-        """(..., h) what is left of the own variance in the sum over h months, of months with (..., h) left.
-
-        What levers leave in doubt hangs together less over the months than what they take away does.
-        """
-        months = left.shape[-1]
-        floor, summed, slope = self.of_sums[months - 1]
-        return np.asarray(summed + (left - floor) * slope)
-
     @cached_property
     def of_sums(self) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
         """For the sum over 1 to H months, (h,) each: the floor of a month, what of it is left in the sum, and
         how the latter grows with what is left of a month.
+
+        What levers leave in doubt hangs together less over the months than what they take away does.
         """
         found = []
         for months in range(1, len(self.own) + 1):

@@ -14,7 +14,7 @@ import pytest
 from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.forecaster import Forecaster
 from studio_pipeline.forecasting.known_levers import drawn_masks, given_levers, known_levers
-from studio_pipeline.forecasting.projection import Projector
+from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverStep
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline_tests.forecasting.fleets import answered, fit_all, generated_panel, year_ahead
 
@@ -55,24 +55,42 @@ def test_months_and_totals_are_covered(level: float, allowed: float) -> None:
     assert np.mean(totals) == pytest.approx(level, abs=0.1)
 
 
+def asked_as_they_then_were(panel: StudioPanel, drawn: bool, seed: int) -> list[ForwardQuery]:
+    """Each studio's last year asked for under its levers of that year: all of them, or some."""
+    origins = Origins(np.arange(STUDIOS), np.full(STUDIOS, MONTHS - 13))
+    levers = known_levers(panel, origins, 12)
+    if drawn:
+        levers = given_levers(levers, drawn_masks(STUDIOS, np.random.default_rng(seed)))
+    return [
+        ForwardQuery(
+            str(name),
+            projection_months=12,
+            lever_plan=tuple(
+                LeverStep(month + 1, {lever: float(path[row, month]) for lever, path in given.items()})
+                for month in range(12)
+                if (given := {lever: path for lever, path in levers.items() if np.isfinite(path[row, month])})
+            ),
+        )
+        for row, name in enumerate(panel.studio_ids)
+    ]
+
+
+def widths(answers: list[Forecast]) -> FloatArray:
+    """(S, 12) of the months' intervals of 90 %, relative to their forecasts."""
+    return np.stack([np.ptp(answer.intervals[0.9], axis=1) / answer.revenue for answer in answers])
+
+
 @pytest.mark.parametrize("drawn", [False, True], ids=["all levers", "random levers"])
 def test_answers_under_levers_as_they_then_were_are_covered(drawn: bool) -> None:
     inside, totals, narrower = [], [], []
     for seed in SEEDS:
         whole, asked = generated_panel(STUDIOS, MONTHS, seed), forecaster(seed)
-        tables = asked.model.intervals
-        origins = Origins(np.arange(STUDIOS), np.full(STUDIOS, MONTHS - 13))
-        levers = known_levers(whole, origins, 12)
-        if drawn:
-            levers = given_levers(levers, drawn_masks(STUDIOS, np.random.default_rng(seed)))
-        given, free = Projector(asked.model, asked.panel).project(origins, levers)
-        scale, common = tables.narrowed(free.scale, levers)
-        revenue = given.targets["revenue"]
-        inside.append(shares(tables.interval(revenue, scale, 0.9), ahead(whole)))
-        summed = tables.sum_scale(scale, common, free.scale)
-        total = tables.total_interval(revenue.sum(1), summed, 12, 0.9)
-        totals.append(shares(total, ahead(whole).sum(1)))
-        narrower.append((scale / free.scale).mean())
+        happened = ahead(whole)
+        given = answered(asked, asked_as_they_then_were(whole, drawn, seed))
+        free = answered(asked, year_ahead(asked.panel))
+        inside.append(shares(np.stack([a.intervals[0.9] for a in given]), happened))
+        totals.append(shares(np.array([a.total_intervals[0.9] for a in given]), happened.sum(1)))
+        narrower.append((widths(given) / widths(free)).mean())
     print(f"{np.mean(inside, 0).round(3)}, {totals} at {np.mean(narrower):.2f} of the width")  # noqa: T201
     # A year's total is one draw of the market for each seed.
     assert np.mean(totals) == pytest.approx(0.9, abs=0.1)

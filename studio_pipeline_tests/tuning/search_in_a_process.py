@@ -1,4 +1,7 @@
-"""A search that a test kills: python search_in_a_process.py HOME LIFE TRIALS; a dot for each trial."""
+"""A search that a test kills; it writes a dot for each trial.
+
+python -m studio_pipeline_tests.tuning.search_in_a_process HOME LIFE TRIALS
+"""
 
 import sys
 import time

@@ -11,12 +11,12 @@ from studio_pipeline.tuning.search import Objective, ended, search
 from studio_pipeline.tuning.studies import open_storage, open_study
 from studio_pipeline_tests.tuning.test_search import KEY, SPACE, START, bowl, conditions, tried
 
-PROGRAM = Path(__file__).with_name("search_in_a_process.py")
+PROGRAM = "studio_pipeline_tests.tuning.search_in_a_process"
 
 
 def searched_and_killed(home: Path, life: str, begun: int) -> None:
     """Kill a search when it has begun its trial number `begun`."""
-    command = [sys.executable, PROGRAM, home, life, "1000"]
+    command = [sys.executable, "-m", PROGRAM, home, life, "1000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as process:
         assert process.stdout is not None
         assert process.stdout.read(begun) == b"." * begun
