@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from studio_pipeline.publishing.bundles import write_bundle
@@ -66,7 +67,8 @@ def server(command: tuple[str, ...], first: bytes, **settings: str) -> Iterator[
         first: body of its first forward request.
         settings: environment variables.
     """
-    cores = sorted(os.sched_getaffinity(0))
+    outside = os.sched_getaffinity(0)
+    cores = all_cores()
     port = free_port()
     environment = {**os.environ, **settings}
     os.sched_setaffinity(0, cores[:1])
@@ -80,9 +82,15 @@ def server(command: tuple[str, ...], first: bytes, **settings: str) -> Iterator[
         elapsed = time.perf_counter() - start
         yield Server(port, process, elapsed, cpu_seconds(process.pid))
     finally:
-        os.sched_setaffinity(0, cores)
+        os.sched_setaffinity(0, outside)
         process.terminate()
         process.wait(timeout=30)
+
+
+@cache
+def all_cores() -> tuple[int, ...]:
+    """Those this process may use before a server has taken one of them: a second server takes the same one."""
+    return tuple(sorted(os.sched_getaffinity(0)))
 
 
 def wait_for_answer(port: int, body: bytes, process: subprocess.Popen[bytes], seconds: float = 60.0) -> None:
