@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Select, Text, delete, insert, select, text, tuple_
+from sqlalchemy import ColumnElement, Connection, Text, delete, insert, select, text, tuple_
 from sqlalchemy.exc import IntegrityError
 
 from serving.database.database import Database
@@ -17,8 +17,9 @@ from serving.records.scenario_cursors import Cursor, read_cursor, write_cursor
 from studio_pipeline.errors import UnknownScenarioError
 
 ROWS_AT_ONCE = 200
-MOST_ROWS = 5000
-"""How many rows one page looks through for scenarios that the caller may see."""
+
+MOST_STUDIOS = 10_000
+"""So many a query can name."""
 
 _KEY = tuple_(scenarios.c.created_at, scenarios.c.id)
 _NEWEST_FIRST = (scenarios.c.created_at.desc(), scenarios.c.id.desc())
@@ -60,7 +61,7 @@ class ScenarioPage:
     """Some scenarios, newest first.
 
     Attributes:
-        scenarios: at most as many as asked for; fewer, or none, may come before there are more.
+        scenarios: as many as asked for, fewer on the last page.
         next_cursor: where the next page begins; None after the last one.
     """
 
@@ -145,19 +146,16 @@ class ScenarioStore:
             DatabaseError: the database is away.
         """
         place = None if cursor is None else read_cursor(cursor)
-        ids: list[str] = []
         with self._database.reading() as connection:
-            for _ in range(0, MOST_ROWS, ROWS_AT_ONCE):
-                rows = connection.execute(_rows_after(studio_id, place)).all()
-                for row in rows:
-                    if len(ids) == limit:
-                        return ScenarioPage(_by_ids(connection, ids), _text_of(place))
-                    place = Cursor(row.created_at, row.id)
-                    if is_visible(row.studio_id):
-                        ids.append(row.id)
-                if len(rows) < ROWS_AT_ONCE:
-                    return ScenarioPage(_by_ids(connection, ids), None)
-            return ScenarioPage(_by_ids(connection, ids), _text_of(place))
+            studios = _named(connection, is_visible) if studio_id is None else [studio_id]
+            found: list[Cursor] = []
+            # A page ends at a row that its caller may see: its cursor tells of no other.
+            for row in _rows_after(connection, place, studios):
+                if is_visible(row.studio_id):
+                    if len(found) == limit:
+                        return ScenarioPage(_by_ids(connection, found), write_cursor(found[-1]))
+                    found.append(Cursor(row.created_at, row.id))
+            return ScenarioPage(_by_ids(connection, found), None)
 
     def _insert(self, scenario: Scenario) -> None:
         with self._database.writing() as connection:
@@ -167,23 +165,37 @@ class ScenarioStore:
             connection.execute(insert(scenarios).values(**vars(scenario)))
 
 
-def _rows_after(studio_id: str | None, place: Cursor | None) -> Select[Any]:
-    """What decides on the next rows from a place on."""
+def _named(connection: Connection, is_visible: Callable[[str], bool]) -> list[str] | None:
+    """The studios that a page is to be looked for in; None for all, where a query can't or need not name
+    them.
+    """
+    studios = connection.scalars(select(scenarios.c.studio_id).distinct()).all()
+    visible = [studio for studio in studios if is_visible(studio)]
+    return None if len(visible) == len(studios) or len(visible) > MOST_STUDIOS else visible
+
+
+def _rows_after(connection: Connection, place: Cursor | None, studios: Sequence[str] | None) -> Iterator[Any]:
+    """What decides on the rows from a place on, newest first."""
     query = select(scenarios.c.id, scenarios.c.studio_id, scenarios.c.created_at).order_by(*_NEWEST_FIRST)
-    if studio_id is not None:
-        query = query.where(scenarios.c.studio_id == studio_id)
-    if place is not None:
-        query = query.where(tuple_(place.created_at, place.id, types=[UtcDateTime(), Text()]) > _KEY)
-    return query.limit(ROWS_AT_ONCE)
+    if studios is not None:
+        query = query.where(scenarios.c.studio_id.in_(studios))
+    while True:
+        after = query if place is None else query.where(_is_older(place))
+        rows = connection.execute(after.limit(ROWS_AT_ONCE)).all()
+        yield from rows
+        if len(rows) < ROWS_AT_ONCE:
+            return
+        place = Cursor(rows[-1].created_at, rows[-1].id)
 
 
-def _by_ids(connection: Connection, ids: Sequence[str]) -> list[Scenario]:
+def _is_older(place: Cursor) -> ColumnElement[bool]:
+    return tuple_(place.created_at, place.id, types=[UtcDateTime(), Text()]) > _KEY
+
+
+def _by_ids(connection: Connection, found: Sequence[Cursor]) -> list[Scenario]:
+    ids = [place.id for place in found]
     query = select(scenarios).where(scenarios.c.id.in_(ids)).order_by(*_NEWEST_FIRST)
     return [Scenario(**row._mapping) for row in connection.execute(query)]
-
-
-def _text_of(place: Cursor | None) -> str | None:
-    return None if place is None else write_cursor(place)
 
 
 def unknown_scenario(scenario_id: str) -> UnknownScenarioError:

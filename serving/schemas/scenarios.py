@@ -56,9 +56,7 @@ class ScenarioAnswer(AnswerModel):
 class ScenariosAnswer(AnswerModel):
     """Saved scenarios, newest first."""
 
-    scenarios: list[ScenarioAnswer] = Field(
-        description="At most `limit`; there may be fewer, or none, before there are more."
-    )
+    scenarios: list[ScenarioAnswer] = Field(description="As many as `limit`; fewer on the last page.")
     next_cursor: str | None = Field(description="Send it as `cursor` for more; null after the last.")
 
 

@@ -74,7 +74,7 @@ def save(store: ScenarioStore, studio_id: str) -> str:
 @given(
     steps=st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), max_size=25),
     limit=st.integers(1, 7),
-    rows_at_once=st.integers(1, 5),
+    read=st.tuples(st.integers(1, 5), st.sampled_from([0, 10_000])),
     between=st.lists(st.sampled_from("ab"), max_size=3),
 )
 def test_pages_hold_each_scenario_once_newest_first_also_while_others_are_saved(
@@ -82,13 +82,14 @@ def test_pages_hold_each_scenario_once_newest_first_also_while_others_are_saved(
     monkeypatch: pytest.MonkeyPatch,
     steps: list[tuple[str, bool]],
     limit: int,
-    rows_at_once: int,
+    read: tuple[int, int],
     between: list[str],
 ) -> None:
     clock = Clock()
     with monkeypatch.context() as patch:
         patch.setattr(scenario_store, "datetime", clock)
-        patch.setattr(scenario_store, "ROWS_AT_ONCE", rows_at_once)
+        patch.setattr(scenario_store, "ROWS_AT_ONCE", read[0])
+        patch.setattr(scenario_store, "MOST_STUDIOS", read[1])
         own, other = str(uuid4()), str(uuid4())
         saved = []
         for studio, moves_on in steps:
@@ -104,6 +105,8 @@ def test_pages_hold_each_scenario_once_newest_first_also_while_others_are_saved(
             cursor = page.next_cursor
             if cursor is None:
                 break
+            assert len(page.scenarios) == limit
+            assert read_cursor(cursor).id == found[-1], "a cursor tells of nothing but what is on its page"
             clock.moment += timedelta(seconds=1)
             for studio in between:
                 save(store, own if studio == "a" else other)
