@@ -14,7 +14,7 @@ import numpy as np
 
 from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, RETENTION, STAFF, TICKET, one_unit
+from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, NEW, RETENTION, STAFF, TICKET, one_unit
 from studio_pipeline.planning.plan_queries import BindingLimit
 from studio_pipeline.planning.plan_setup import PlanSetup
 
@@ -64,9 +64,14 @@ def _of_capacity(setup: PlanSetup, plan: FloatArray) -> list[_Relaxed]:
         found.append(("visits_a_member", *_unit_more(setup, plan, ATTENDANCE)))
     if free[CLASSES] and _at(classes, capacity.most_work * staff):
         found.append(("paid_hours", *_unit_more(setup, plan, CLASSES)))
-    peak = float(setup.problem.revenue.members(plan[:, None]).max())
-    if free[RETENTION] and _at(peak, capacity.most_members * classes):
+    peak, seated = _peak(setup, plan), capacity.most_members * classes
+    if free[RETENTION] and _at(peak, seated):
         found.append(("seats", 1.0, _with_one_class_of_seats(setup, plan)))
+    elif free[NEW] and not free[RETENTION]:
+        # Nobody joins by halves, so that some room may be left.
+        each, room = _peak(setup, _joined(plan, 1.0)) - peak, seated - peak
+        if each > room:
+            found.append(("seats", 1.0, _joined(plan, (room + capacity.most_members) / each)))
     return found
 
 
@@ -81,6 +86,18 @@ def _with_one_class_of_seats(setup: PlanSetup, plan: FloatArray) -> FloatArray:
     fuller[RETENTION] = setup.problem.high[RETENTION]
     settled, _ = replace(setup.problem, capacity=roomier).settled(fuller[:, None])
     return np.asarray(settled[:, 0])
+
+
+def _peak(setup: PlanSetup, plan: FloatArray) -> float:
+    """Most members in any month."""
+    return float(setup.problem.revenue.members(plan[:, None]).max())
+
+
+def _joined(plan: FloatArray, more: float) -> FloatArray:
+    """(7,) the plan with more members joining a month."""
+    joined = plan.copy()
+    joined[NEW] += more
+    return joined
 
 
 def _at(value: float, limit: float) -> bool:

@@ -82,12 +82,15 @@ def test_members_are_not_planned_where_there_are_no_seats() -> None:
     assert not problem.settled(x[:, None])[1][0]
 
 
-def test_a_full_studio_is_told_that_seats_bind() -> None:
-    query = PlanQuery(studio(0), 1.0, target_months=6, current_state={"total_classes_held": 100.0})
-    frozen = frozenset(HELD_LEVERS) - {"retention_rate"}
-    made = plan(lifted(replace(query, frozen_levers=frozen), 2.0))
+@pytest.mark.parametrize("fills", ["retention_rate", "new_members_monthly"])
+def test_a_full_studio_is_told_that_seats_bind(fills: str) -> None:
+    query = PlanQuery(
+        studio(0), 1.0, target_months=6, current_state={"total_classes_held": 100.0}, limits=WIDE
+    )
+    made = plan(lifted(replace(query, frozen_levers=frozenset(HELD_LEVERS) - {fills}), 2.0))
     assert not made.feasible
-    assert "seats" in {limit.limit for limit in made.binding_limits}
+    (seats,) = (limit for limit in made.binding_limits if limit.limit == "seats")
+    assert seats.adds_revenue > 0
 
 
 def test_attendance_takes_no_more_visits_than_members_make() -> None:
