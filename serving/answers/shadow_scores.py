@@ -83,14 +83,20 @@ class ShadowScores:
 
     def _run(self) -> None:
         give_way()
-        while (first := self._queue.get()) is not None:
-            asked = [first]
-            while len(asked) < AT_ONCE and not self._queue.empty():
-                following = self._queue.get()
-                if following is None:
-                    return
-                asked.append(following)
+        while asked := self._gathered():
             self._score(asked)
+
+    def _gathered(self) -> list[_Asked]:
+        """What waits, as soon as something does, as far as it is scored at once; none at the end."""
+        asked: list[_Asked] = []
+        while len(asked) < AT_ONCE and not (asked and self._queue.empty()):
+            following = self._queue.get()
+            if following is None:
+                # What was gathered is still scored.
+                self._queue.put(None)
+                break
+            asked.append(following)
+        return asked
 
     def _score(self, asked: list[_Asked]) -> None:
         for challenger in {id(one.challenger): one.challenger for one in asked}.values():

@@ -7,8 +7,11 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from queue import Empty, SimpleQueue
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from fake_forecaster import STUDIOS, publish_fake
@@ -17,6 +20,7 @@ from hypothesis import strategies as st
 
 from serving.answers import shadow_scores
 from serving.experiment import Experiment
+from studio_pipeline.errors import QueryError
 from studio_pipeline.publishing.layout import model_folder
 from studio_pipeline.publishing.releases import Release, publish_release
 
@@ -166,6 +170,28 @@ def test_too_many_shadows_are_dropped_and_counted(  # type: ignore[no-untyped-de
         assert client.post(FORWARD, json={"studio_id": STUDIOS[0]}).status_code == 200
         assert 'studio_shadow_scores_total{event="dropped"} 1.0' in client.get("/metrics").text
     assert [row[1] for row in logged(tmp_path)] == ["champion"]
+
+
+class LateQueue(SimpleQueue[Any]):
+    """What waits in it can't be taken back any more, as when a scorer has just begun to gather it."""
+
+    def get_nowait(self) -> Any:
+        raise Empty
+
+
+def test_what_a_shadow_gathers_while_it_is_closed_is_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refusals(_: object, bodies: list[object]) -> list[QueryError]:
+        return [QueryError("No.", "Don't.") for _ in bodies]
+
+    monkeypatch.setattr(shadow_scores, "SimpleQueue", LateQueue)
+    monkeypatch.setattr(shadow_scores, "computed_replies", refusals)
+    scores, held = shadow_scores.ShadowScores(cast(Any, None)), cast(Any, SimpleNamespace(shadow=object()))
+    for _ in range(3):
+        scores.add(held, cast(Any, None), datetime.now(UTC))
+    monkeypatch.setattr(shadow_scores, "give_way", lambda: time.sleep(0.1))
+    scores.start()
+    scores.close()
+    assert scores.counters == {"scored": 0, "refused": 3, "dropped": 0}
 
 
 @pytest.mark.parametrize("mode", ["split", "shadow"])
