@@ -47,6 +47,7 @@ def command(host: str, port: int, dagster_port: int) -> None:
         _check_ports(host, port, dagster_port)
         _publish_first(settings)
         _prepare_home(settings)
+        click.echo("Starting the service, and Dagster's web UI and daemon, which take half a minute.")
         status = run_together(
             _children(host, port, dagster_port),
             environment_of(settings, dagster_url),

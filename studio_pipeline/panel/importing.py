@@ -63,6 +63,7 @@ class ImportedFile:
             return f"Refused: {self.refusal}"
         how = "is there already as" if self.already_there else "copied to"
         lines = [f"{self.source.name}: {how} {self.landed}: {self.rows} rows."]
+        lines += self._beside()
         lines += [f"  {self.left_out} more rows are left out by the map."] if self.left_out else []
         lines += [f"  Not used: {', '.join(self.ignored_columns)}."] if self.ignored_columns else []
         return "\n".join(
@@ -72,6 +73,15 @@ class ImportedFile:
                 *_told("cell", self.warnings, "change"),
             ]
         )
+
+    def _beside(self) -> list[str]:
+        """What a file that got another name has to do with the one that has its own."""
+        if self.landed is None or self.landed.name == self.source.name:
+            return []
+        return [
+            f"  Another {self.source.name} is there and stays: where both have a row, the newer counts.",
+            f"  If this one corrects it, delete {self.landed.with_name(self.source.name)}.",
+        ]
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ def server(command: tuple[str, ...], first: bytes, **settings: str) -> Iterator[
 
 @cache
 def all_cores() -> tuple[int, ...]:
-    """Those this process may use before a server has taken one of them: a second server takes the same one."""
+    """Those this process may use before a server has taken one of them; the next server takes the same."""
     return tuple(sorted(os.sched_getaffinity(0)))
 
 

@@ -68,6 +68,7 @@ def test_another_file_of_the_same_name_gets_its_own(landing, own, bring):
     bring([own("a.csv", ROW + "a,2024-01,100,10\n")])
     report = bring([own("a.csv", ROW + "a,2024-01,120,10\n")])
     assert report.files[0].landed == landing.folder / "a-2.csv"
+    assert f"delete {landing.folder / 'a.csv'}." in str(report)
     assert _names(landing.folder) == ["a-2.csv", "a.csv"]
     assert b"100" in (landing.folder / "a.csv").read_bytes()
 
