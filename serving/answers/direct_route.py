@@ -70,6 +70,7 @@ class DirectRoute:
             scope["type"] == "http"
             and scope["path"] == self._path
             and scope["method"] == "POST"
+            and not scope["query_string"]
             and (b"content-type", JSON) in scope["headers"]
         )
 

@@ -7,14 +7,14 @@ from starlette.responses import Response
 
 from serving.answers.batch_answers import answer_batch
 from serving.context import count_as, held_release, services_of, visible_studios
-from serving.guards.strict_json import StrictJsonRoute
+from serving.guards.strict_route import StrictRoute
 from serving.schemas.batch import BatchAnswer, BatchRequest
 from serving.schemas.common import problems
 
 REQUESTS_AS_ONE = 10
 """For the rate limit, so many requests of a batch are one: together they cost less than apart."""
 
-router = APIRouter(prefix="/predict", tags=["predictions"], route_class=StrictJsonRoute)
+router = APIRouter(prefix="/predict", tags=["predictions"], route_class=StrictRoute)
 
 
 @router.post("/forward/batch", response_model=BatchAnswer, responses=problems(400, 401, 403, 422, 503))

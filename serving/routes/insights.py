@@ -10,14 +10,14 @@ from serving.answers.forward_json import FastJSONResponse
 from serving.answers.insight_answers import insight_answer, summary_of
 from serving.answers.scenario_answers import request_of
 from serving.context import held_release, saved_scenario, services_of, visible_studios
-from serving.guards.strict_json import StrictJsonRoute
+from serving.guards.strict_route import StrictRoute
 from serving.records.scenario_store import unknown_scenario
 from serving.schemas.common import problems
 from serving.schemas.insights import InsightsAnswer, InsightsRequest
 from studio_pipeline.forecasting.queries import ForwardQuery
 from studio_pipeline.planning.facts import studio_facts
 
-router = APIRouter(prefix="/insights", tags=["insights"], route_class=StrictJsonRoute)
+router = APIRouter(prefix="/insights", tags=["insights"], route_class=StrictRoute)
 
 
 @router.post("", response_model=InsightsAnswer, responses=problems(400, 401, 403, 404, 422, 503))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from serving.context import held_release, store_of
+from serving.guards.strict_route import StrictRoute
 from serving.model_store import HeldRelease
 from serving.schemas.common import problems
 from serving.schemas.models import CurrentModelAnswer, ExperimentAnswer, ModelEntry, ModelsAnswer
 
-router = APIRouter(prefix="/models", tags=["models"])
+router = APIRouter(prefix="/models", tags=["models"], route_class=StrictRoute)
 
 
-@router.get("", responses=problems(401, 403))
+@router.get("", responses=problems(401, 403, 422))
 def list_models(request: Request) -> ModelsAnswer:
     """All model versions, oldest first."""
     store = store_of(request)
@@ -31,7 +32,7 @@ def list_models(request: Request) -> ModelsAnswer:
     )
 
 
-@router.get("/current", responses=problems(401, 403, 503))
+@router.get("/current", responses=problems(401, 403, 422, 503))
 async def current_model(request: Request) -> CurrentModelAnswer:
     """The release that answers: its model, its data, its run and its figures."""
     held = held_release(request)

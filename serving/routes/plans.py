@@ -7,11 +7,11 @@ from starlette.responses import Response
 
 from serving.answers.inverse_answers import answer_inverse
 from serving.context import held_release, services_of, visible_studios
-from serving.guards.strict_json import StrictJsonRoute
+from serving.guards.strict_route import StrictRoute
 from serving.schemas.common import problems
 from serving.schemas.inverse import InverseAnswer, InverseRequest
 
-router = APIRouter(prefix="/predict", tags=["plans"], route_class=StrictJsonRoute)
+router = APIRouter(prefix="/predict", tags=["plans"], route_class=StrictRoute)
 
 
 @router.post("/inverse", response_model=InverseAnswer, responses=problems(400, 401, 403, 404, 422, 503))

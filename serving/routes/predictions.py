@@ -7,13 +7,13 @@ from starlette.responses import Response
 
 from serving.answers.forward_answers import answer_forward
 from serving.context import held_release, services_of, visible_studios
-from serving.guards.strict_json import StrictJsonRoute
+from serving.guards.strict_route import StrictRoute
 from serving.schemas.common import problems
 from serving.schemas.forward import ForwardAnswer, ForwardRequest
 
 PATH = "/predict/forward"
 
-router = APIRouter(tags=["predictions"], route_class=StrictJsonRoute)
+router = APIRouter(tags=["predictions"], route_class=StrictRoute)
 
 
 @router.post(PATH, response_model=ForwardAnswer, responses=problems(400, 401, 403, 404, 422, 503))

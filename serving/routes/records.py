@@ -5,10 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from serving.context import services_of, visible_studios
+from serving.guards.strict_route import StrictRoute
 from serving.schemas.common import StudioId, problems
 from serving.schemas.records import DeletedRecordsAnswer
 
-router = APIRouter(prefix="/studios", tags=["studios"])
+router = APIRouter(prefix="/studios", tags=["studios"], route_class=StrictRoute)
 
 
 @router.delete("/{studio_id:path}/records", responses=problems(401, 403, 422, 503))

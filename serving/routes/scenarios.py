@@ -12,7 +12,7 @@ from serving.answers.forward_answers import answer_forward
 from serving.answers.forward_json import FastJSONResponse
 from serving.answers.scenario_answers import compared_answer, request_of, rerun_answer, scenario_answer
 from serving.context import held_release, saved_scenario, services_of, visible_studios
-from serving.guards.strict_json import StrictJsonRoute
+from serving.guards.strict_route import StrictRoute
 from serving.model_store import HeldRelease
 from serving.schemas.common import StudioId, problems
 from serving.schemas.comparison import ComparisonAnswer
@@ -28,7 +28,7 @@ from serving.services import Services
 from studio_pipeline.errors import InputError, UnknownScenarioError
 from studio_pipeline.planning.comparison import compare_forecasts
 
-router = APIRouter(prefix="/scenarios", tags=["scenarios"], route_class=StrictJsonRoute)
+router = APIRouter(prefix="/scenarios", tags=["scenarios"], route_class=StrictRoute)
 
 CREATED = 201
 

@@ -10,14 +10,15 @@ from fastapi import APIRouter, Query, Request
 from serving.answers.forward_json import FastJSONResponse
 from serving.answers.studio_histories import studio_history
 from serving.context import held_release, visible_studios
+from serving.guards.strict_route import StrictRoute
 from serving.schemas.common import problems
 from serving.schemas.studios import HistoryAnswer, HistoryRange, StudioEntry, StudiosAnswer
 from studio_pipeline.panel.arrays import StudioPanel
 
-router = APIRouter(prefix="/studios", tags=["studios"])
+router = APIRouter(prefix="/studios", tags=["studios"], route_class=StrictRoute)
 
 
-@router.get("", responses=problems(401, 403, 503))
+@router.get("", responses=problems(401, 403, 422, 503))
 def list_studios(request: Request) -> StudiosAnswer:
     """All studios that the caller may see, with their months."""
     held, visible = held_release(request), visible_studios(request)

@@ -18,7 +18,7 @@ def test_json_lines_go_to_the_file(client_of, tmp_path: Path) -> None:  # type: 
         client.get("/x%0AERROR forged")
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     requests = [line for line in lines if line["logger"] == "serving.requests"]
-    assert [line["status"] for line in requests] == [200, 500, 404]
+    assert [line["status"] for line in requests] == [422, 500, 404]
     assert [line["route"] for line in requests] == ["/api/v1/predict/forward", "/api/v1/predict/forward", "-"]
     assert requests[0]["method"] == "POST"
     assert requests[0]["milliseconds"] > 0
