@@ -213,8 +213,8 @@ def test_a_swap_during_an_experiment_mixes_nothing(client_of, tmp_path: Path) ->
     publish_with_challenger(tmp_path)
     with client_of(ab_mode="split", challenger_share=1.0) as client:
         assert client.post(FORWARD, json={"studio_id": STUDIOS[0]}).json()["model_version"] == "2"
-        publish_with_challenger(tmp_path, champion=3, challenger=4)
-        wait_for(lambda: client.get("/api/v1/models/current").json()["model_version"] == "3")
+        release = publish_with_challenger(tmp_path, champion=3, challenger=4)
+        wait_for(lambda: client.get("/api/v1/models/current").json()["version"] == release.version)
         answer = client.post(FORWARD, json={"studio_id": STUDIOS[0]}).json()
         assert (answer["model_version"], answer["predictions"]["month_1"]["revenue"] // 1000) == ("4", 4)
         publish_fake(tmp_path, 3)
