@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from threading import Lock
 from typing import Literal, ParamSpec, TypeVar
 
@@ -43,7 +44,9 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._engine = make_engine(settings)
-        self._threads = ThreadPoolExecutor(settings.database_pool_size, "database")
+        self._readers = ThreadPoolExecutor(settings.database_pool_size, "database")
+        # SQLite has one writer at a time: those who wait for it keep nobody from reading.
+        self._writers = ThreadPoolExecutor((settings.database_pool_size + 1) // 2, "database-writer")
         self._upgrading = Lock()
         self._is_current = False
         self._told: str | None = None
@@ -119,9 +122,13 @@ class Database:
         self, work: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs
     ) -> Result:
         """Do work that waits for the database in a thread that is kept for that."""
-        context = contextvars.copy_context()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: context.run(work, *arguments, **named))
+        return await _run_in(self._readers, partial(work, *arguments, **named))
+
+    async def run_writing(
+        self, work: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs
+    ) -> Result:
+        """The same with work that changes the database."""
+        return await _run_in(self._writers, partial(work, *arguments, **named))
 
     async def prepare(self) -> None:
         """Bring the tables to this version, however long the database stays away."""
@@ -135,7 +142,8 @@ class Database:
 
     def close(self) -> None:
         """Let go of all connections, when the work that has begun is done."""
-        self._threads.shutdown(cancel_futures=True)
+        for threads in (self._writers, self._readers):
+            threads.shutdown(cancel_futures=True)
         self._engine.dispose()
 
     def _ensure_schema(self) -> None:
@@ -172,6 +180,11 @@ def _cause(error: DatabaseError) -> str:
     """What the driver said, on one line."""
     cause = getattr(error.__cause__, "orig", None) or error.__cause__
     return " ".join(str(cause or error.remedy).split())
+
+
+async def _run_in(threads: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+    context = contextvars.copy_context()
+    return await asyncio.get_running_loop().run_in_executor(threads, lambda: context.run(work))
 
 
 @contextmanager

@@ -17,5 +17,5 @@ async def delete_records(studio_id: StudioId, request: Request) -> DeletedRecord
     """Delete a studio's saved scenarios and logged predictions for good, also of one without months here."""
     visible_studios(request).require(studio_id)
     services = services_of(request)
-    deleted = await services.database.run(services.records.delete, studio_id)
+    deleted = await services.database.run_writing(services.records.delete, studio_id)
     return DeletedRecordsAnswer(studio_id=studio_id, **vars(deleted))

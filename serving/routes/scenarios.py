@@ -49,7 +49,9 @@ async def save_scenario(body: SaveScenarioRequest, request: Request) -> FastJSON
         held = held_release(request).arm_of(body.request.studio_id)
         asked = body.request.model_dump(mode="json", exclude_unset=True)
         answer, release_version = await _answered(services, held, body.request), held.release.version
-    saved = await services.database.run(services.scenarios.save, body.name, asked, answer, release_version)
+    saved = await services.database.run_writing(
+        services.scenarios.save, body.name, asked, answer, release_version
+    )
     return FastJSONResponse(scenario_answer(saved), CREATED)
 
 
@@ -80,7 +82,7 @@ async def delete_scenario(scenario_id: str, request: Request) -> Response:
     """Delete a saved scenario for good."""
     services = services_of(request)
     await saved_scenario(request, scenario_id)
-    await services.database.run(services.scenarios.delete, scenario_id)
+    await services.database.run_writing(services.scenarios.delete, scenario_id)
     return Response(status_code=204)
 
 

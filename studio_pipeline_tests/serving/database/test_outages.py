@@ -1,7 +1,10 @@
 """The database goes and comes back under load: predictions go on, health tells the truth, nothing is lost."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +17,9 @@ from processes import service, wait_until
 from tcp_proxy import TcpProxy, tcp_proxy
 
 PROGRAM = Path(__file__).parents[1] / "fake_service.py"
+SAVING = 40
+"""More at once than there are threads for the database."""
+
 FORWARD, SCENARIOS, HEALTH = "/api/v1/predict/forward", "/api/v1/scenarios", "/api/v1/health"
 
 
@@ -176,3 +182,19 @@ def test_what_is_spooled_when_the_service_ends_is_delivered_by_the_next_one(
     with service(home, str(PROGRAM), "{port}"):
         wait_until(lambda: not spooled(home))
     assert set(rows(database_name, "predictions")) == predicted
+
+
+def test_those_who_wait_to_save_keep_nobody_from_reading(tmp_path: Path) -> None:
+    publish_fake(tmp_path, 1)
+    body = {"name": "n", "request": {"studio_id": "chain-a-1"}}
+    with service(tmp_path, str(PROGRAM), "{port}") as client, ThreadPoolExecutor(SAVING) as threads:
+        first = client.post(SCENARIOS, json=body).json()["id"]
+        with closing(sqlite3.connect(tmp_path / "service.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            saves = [threads.submit(client.post, SCENARIOS, json=body) for _ in range(SAVING)]
+            wait_until(lambda: sum(save.running() for save in saves) == SAVING)
+            for _ in range(5):
+                assert [kept["id"] for kept in client.get(SCENARIOS).json()["scenarios"]] == [first]
+            assert not any(save.done() for save in saves)
+            other.execute("ROLLBACK")
+        assert [save.result().status_code for save in saves] == [201] * SAVING
