@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import dagster as dg
 import pandas as pd
 
 from studio_pipeline.asset_checks.schema_checks import schema_check
 from studio_pipeline.assets.results import rows_metadata
 from studio_pipeline.configuration import Configuration
+from studio_pipeline.panel.rejected_shares import over_limit, rejected_share_by_month
 from studio_pipeline.panel.schemas import rejected_schema, validated_schema
-from studio_pipeline.panel.validation import gaps_in, rejected_share_by_month
+from studio_pipeline.panel.validation import gaps_in
 
 
 @dg.asset_check(
@@ -48,11 +47,7 @@ def few_rows_rejected(
     return dg.AssetCheckResult(
         passed=too_many.empty,
         severity=dg.AssetCheckSeverity.ERROR,
-        description="\n".join(
-            f"{_month(row.month_year)}: {row.rejected} of {row.rows} rows were rejected"
-            f" ({row.share:.0%}, at most {limit:.0%})."
-            for row in too_many.itertuples()
-        ),
+        description="\n".join(over_limit(shares, limit)),
         metadata={
             "worst_share": float(shares["share"].max()) if len(shares) else 0.0,
             "months": rows_metadata(too_many),
@@ -72,10 +67,6 @@ def no_gaps(validated_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
         description=f"{gaps['studio_id'].nunique()} studios lack months." if len(gaps) else "",
         metadata={"missing_months": int(gaps["months"].sum()), "gaps": rows_metadata(gaps)},
     )
-
-
-def _month(month: Any) -> str:
-    return "no readable month" if pd.isna(month) else f"{month:%Y-%m}"
 
 
 CHECKS = [

@@ -22,6 +22,7 @@ from studio_pipeline.panel.landing import combined, is_temporary, landing_source
 from studio_pipeline.panel.ledger import Ledger
 from studio_pipeline.panel.limits import ValidationLimits
 from studio_pipeline.panel.raw_table import naive_utc
+from studio_pipeline.panel.rejected_shares import over_limit, rejected_share_by_month
 from studio_pipeline.panel.source_files import Source, SourceRows, read_source, read_sources
 from studio_pipeline.panel.validation import ValidatedMonths, validate_months
 
@@ -45,6 +46,7 @@ class ImportedFile:
         rejected: one row a fault: file, line, studio_id, month_year, column, value, reason.
         warnings: the same, for cells that will be changed while their row is kept.
         ignored_columns: columns that nothing is taken from.
+        stops_over: months of which so much is rejected with this file that a run stops, a sentence each.
     """
 
     source: Path
@@ -56,6 +58,7 @@ class ImportedFile:
     rejected: pd.DataFrame | None = None
     warnings: pd.DataFrame | None = None
     ignored_columns: tuple[str, ...] = ()
+    stops_over: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """A few lines for a person."""
@@ -71,6 +74,7 @@ class ImportedFile:
                 *lines,
                 *_told("row", self.rejected, "will be rejected"),
                 *_told("cell", self.warnings, "change"),
+                *(f"  A run will stop over {sentence}" for sentence in self.stops_over),
             ]
         )
 
@@ -120,6 +124,7 @@ def import_files(
         ColumnMapError: `columns_map` can't be used at all.
         StorageError: the disk refused; nothing half-written stays in the folder.
     """
+    limits = limits or ValidationLimits()
     if columns_map is not None:
         read_column_map(columns_map)
     present = naive_utc(now or datetime.now(UTC))
@@ -132,8 +137,9 @@ def import_files(
         except InputError as error:
             report.append(ImportedFile(file, None, refusal=str(error)))
             continue
-        checked = _checked(rows, there, limits or ValidationLimits(), present)
-        report.append(_described(file, rows, checked, *_land(file, map_path, landing_folder)))
+        checked = _checked(rows, there, limits, present)
+        described = _described(file, rows, checked, *_land(file, map_path, landing_folder))
+        report.append(replace(described, stops_over=_stops_over(checked, limits)))
         there.append(rows)
     return ImportReport(tuple(report))
 
@@ -180,6 +186,13 @@ def _described(
         warnings=own(checked.warnings),
         ignored_columns=rows.ignored,
     )
+
+
+def _stops_over(checked: ValidatedMonths, limits: ValidationLimits) -> tuple[str, ...]:
+    """Of the months in which rows of the file are rejected."""
+    shares = rejected_share_by_month(checked.frame, checked.rejected)
+    own = checked.rejected[checked.rejected["file"] == _BEING_IMPORTED]["month_year"]
+    return tuple(over_limit(shares[shares["month_year"].isin(own)], limits.largest_rejected_share))
 
 
 def _told(unit: str, findings: pd.DataFrame | None, fate: str) -> list[str]:

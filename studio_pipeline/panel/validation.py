@@ -22,8 +22,6 @@ from studio_pipeline.panel.proportion import (
     over_members_times_ticket,
 )
 from studio_pipeline.panel.typed_months import (
-    IN_THE_FUTURE,
-    TOO_EARLY,
     check_months,
     check_rates,
     check_sizes,
@@ -165,53 +163,6 @@ def _validated(
     empty_implausible_churn(months, warnings)
     months = fill_derived(months, months["emptied"].to_numpy(dtype=bool), limits, warnings)
     return months[list(VALIDATED_COLUMNS)].reset_index(drop=True)
-
-
-def rejected_share_by_month(validated: pd.DataFrame, rejected: pd.DataFrame) -> pd.DataFrame:
-    """How much of each month was rejected; a month over `largest_rejected_share` stops a run.
-
-    Args:
-        validated: at least month_year.
-        rejected: one row a fault, with file, line and month_year (NaT for a row whose month can't be read).
-
-    Returns:
-        month_year, rows, rejected, share (0..1), by month. Rows of months to come and of long ago belong to
-        no month that counts and are left out. Rows without a readable month stand in a row of their own
-        (NaT); its `rows` are all rows there are, since such a row may belong to any month. Months after the
-        last valid one are measured against its rows, too: a stray row is no month of its own, and a newest
-        month that was rejected as a whole still shows.
-    """
-    faulty = _of_months_that_count(rejected)
-    counts = pd.DataFrame(
-        {"valid": validated["month_year"].value_counts(), "rejected": faulty.value_counts()}
-    )
-    counts = counts.fillna(0).astype("int64").sort_index()
-    table = pd.DataFrame({"month_year": counts.index.astype("datetime64[ns]")})
-    table["rows"] = counts.sum(axis=1).to_numpy(dtype="int64")
-    table["rejected"] = counts["rejected"].to_numpy(dtype="int64")
-    last_valid = validated["month_year"].max()
-    beyond = (table["month_year"] > last_valid).to_numpy()
-    table.loc[beyond, "rows"] += int((validated["month_year"] == last_valid).sum())
-    if without_month := int(faulty.isna().sum()):
-        unknown = {
-            "month_year": [pd.NaT],
-            "rows": [len(validated) + len(faulty)],
-            "rejected": [without_month],
-        }
-        table = pd.concat([table, pd.DataFrame(unknown).astype(table.dtypes)], ignore_index=True)
-    return table.assign(share=table["rejected"] / table["rows"].clip(lower=1))
-
-
-def _of_months_that_count(rejected: pd.DataFrame) -> pd.Series:
-    """The month of every rejected row but those that are rejected for lying in no month that counts."""
-    reasons = rejected["reason"].astype(str)
-    nowhere = rejected["column"].eq("month_year") & (
-        reasons.str.startswith(IN_THE_FUTURE) | reasons.str.startswith(TOO_EARLY)
-    )
-    rows = [rejected["file"], rejected["line"]]
-    counting = rejected[~nowhere.groupby(rows).transform("any").astype(bool)] if len(rejected) else rejected
-    months: pd.Series = counting.drop_duplicates(["file", "line"])["month_year"]
-    return months
 
 
 def gaps_in(validated: pd.DataFrame) -> pd.DataFrame:

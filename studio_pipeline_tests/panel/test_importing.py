@@ -123,3 +123,11 @@ def test_the_real_file_goes_in_with_its_map(landing, shared, bring):
     )
     assert "135 more rows are left out by the map" in str(report)
     assert len(landing.validate().frame) == 3679
+
+
+def test_a_month_that_will_stop_a_run_is_told(landing, own, bring):
+    rows = "".join(f"{name},2024-01,100,10\n" for name in "abcdefghijklmnopqrstuvwxyz")
+    assert "A run will stop" not in str(bring([own("a.csv", ROW + rows)]))
+    report = bring([own("b.csv", ROW + "a,2023-12,-5,10\n")])
+    assert "  A run will stop over 2023-12: 1 of 1 rows were rejected (100%, at most 5%)." in str(report)
+    assert "A run will stop" not in str(bring([own("c.csv", ROW + "a,2024-01,-5,10\n")]))

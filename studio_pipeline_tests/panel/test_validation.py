@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from studio_pipeline.panel.limits import ValidationLimits
-from studio_pipeline.panel.validation import gaps_in, rejected_share_by_month
+from studio_pipeline.panel.rejected_shares import rejected_share_by_month
+from studio_pipeline.panel.validation import gaps_in
 
 HEAD = "studio_id,month_year,total_revenue,total_members,retention_rate,class_attendance_rate\n"
 
