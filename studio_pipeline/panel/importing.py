@@ -9,8 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,6 +46,7 @@ class ImportedFile:
         rejected: one row a fault: file, line, studio_id, month_year, column, value, reason.
         warnings: the same, for cells that will be changed while their row is kept.
         ignored_columns: columns that nothing is taken from.
+        named: our column to the file's, where that has another name.
         stops_over: months of which so much is rejected with this file that a run stops, a sentence each.
     """
 
@@ -58,6 +59,7 @@ class ImportedFile:
     rejected: pd.DataFrame | None = None
     warnings: pd.DataFrame | None = None
     ignored_columns: tuple[str, ...] = ()
+    named: Mapping[str, str] = field(default_factory=dict)
     stops_over: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -72,8 +74,8 @@ class ImportedFile:
         return "\n".join(
             [
                 *lines,
-                *_told("row", self.rejected, "will be rejected"),
-                *_told("cell", self.warnings, "change"),
+                *_told("row", self.rejected, "will be rejected", self.named),
+                *_told("cell", self.warnings, "change", self.named),
                 *(f"  A run will stop over {sentence}" for sentence in self.stops_over),
             ]
         )
@@ -185,6 +187,7 @@ def _described(
         rejected=own(checked.rejected),
         warnings=own(checked.warnings),
         ignored_columns=rows.ignored,
+        named=rows.named,
     )
 
 
@@ -195,7 +198,7 @@ def _stops_over(checked: ValidatedMonths, limits: ValidationLimits) -> tuple[str
     return tuple(over_limit(shares[shares["month_year"].isin(own)], limits.largest_rejected_share))
 
 
-def _told(unit: str, findings: pd.DataFrame | None, fate: str) -> list[str]:
+def _told(unit: str, findings: pd.DataFrame | None, fate: str, named: Mapping[str, str]) -> list[str]:
     """A line for each of the first findings, and how many there are."""
     if findings is None or findings.empty:
         return []
@@ -203,7 +206,9 @@ def _told(unit: str, findings: pd.DataFrame | None, fate: str) -> list[str]:
     lines = [f"  {count} {unit}{'s' if count > 1 else ''} {fate}:"]
     for row in findings.head(_SHOWN).itertuples(index=False):
         value = "" if row.value is None else f" {row.value!r}"
-        lines.append(f"    line {row.line}, {row.column}{value}: {row.reason}")
+        ours = str(row.column)
+        column = f"{ours} ({named[ours]})" if ours in named else ours
+        lines.append(f"    line {row.line}, {column}{value}: {row.reason}")
     return [*lines, f"    ... and {len(findings) - _SHOWN} more"] if len(findings) > _SHOWN else lines
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,7 +40,17 @@ class Source:
 
 @dataclass(frozen=True)
 class SourceRows:
-    """What one file holds, in our columns."""
+    """What one file holds, in our columns.
+
+    Attributes:
+        name: of the file.
+        file_hash: SHA-256 of its content.
+        modified: when it was, seconds since 1970.
+        table: its rows, as text.
+        left_out: rows that its map leaves out.
+        ignored: its columns that nothing is taken from.
+        named: our column to the file's, where that has another name.
+    """
 
     name: str
     file_hash: str
@@ -48,6 +58,7 @@ class SourceRows:
     table: pa.Table
     left_out: int
     ignored: tuple[str, ...]
+    named: Mapping[str, str]
 
 
 def read_sources(sources: Sequence[Source]) -> tuple[list[SourceRows], list[UnreadableFile]]:
@@ -81,13 +92,22 @@ def read_source(source: Source) -> SourceRows:
     check_against(column_map, source.name, text.table.column_names)
     kept = kept_rows(text.table, column_map)
     table = in_our_columns(source.name, text, column_map, kept)
-    ignored = _ignored_columns(text.table.column_names, column_map)
-    file_hash = hashlib.sha256(data).hexdigest()
-    return SourceRows(source.name, file_hash, modified, table, int((~kept).sum()), ignored)
+    theirs = {name: column_map.source_of(name, text.table.column_names) for name in OUR_COLUMNS}
+    return SourceRows(
+        name=source.name,
+        file_hash=hashlib.sha256(data).hexdigest(),
+        modified=modified,
+        table=table,
+        left_out=int((~kept).sum()),
+        ignored=_ignored_columns(text.table.column_names, column_map, theirs.values()),
+        named={ours: name for ours, name in theirs.items() if name is not None and name != ours},
+    )
 
 
-def _ignored_columns(file_columns: list[str], column_map: ColumnMap) -> tuple[str, ...]:
-    used = {column_map.source_of(name, file_columns) for name in OUR_COLUMNS} | set(column_map.where)
+def _ignored_columns(
+    file_columns: list[str], column_map: ColumnMap, taken: Iterable[str | None]
+) -> tuple[str, ...]:
+    used = {*taken, *column_map.where}
     return tuple(name for name in file_columns if name not in used)
 
 

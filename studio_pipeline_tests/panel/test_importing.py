@@ -54,6 +54,12 @@ def test_the_map_lands_beside_its_file(landing, own, bring):
     assert "b.csv.columns.yaml" in _names(landing.folder)
 
 
+def test_faults_are_told_under_their_names_too(landing, own, bring):
+    file = own("a.csv", "shop,month_year,umsatz\na,2024-01,100\na,2024-02,-5\n")
+    text = str(bring([file], own("m.yaml", "columns: {studio_id: shop, total_revenue: umsatz}")))
+    assert "line 3, total_revenue (umsatz) '-5': is negative" in text
+
+
 def test_the_same_file_again_changes_nothing(landing, own, bring):
     file = own("a.csv", ROW + "a,2024-01,100,10\n")
     bring([file])
