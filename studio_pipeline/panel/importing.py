@@ -47,7 +47,7 @@ class ImportedFile:
         warnings: the same, for cells that will be changed while their row is kept.
         ignored_columns: columns that nothing is taken from.
         named: our column to the file's, where that has another name.
-        stops_over: months of which so much is rejected with this file that a run stops, a sentence each.
+        stops_over: months of which so much is rejected by now that a run stops, a sentence each.
     """
 
     source: Path
@@ -192,10 +192,16 @@ def _described(
 
 
 def _stops_over(checked: ValidatedMonths, limits: ValidationLimits) -> tuple[str, ...]:
-    """Of the months in which rows of the file are rejected."""
+    """Sentences on the months, with the other files whose rows are rejected there."""
     shares = rejected_share_by_month(checked.frame, checked.rejected)
-    own = checked.rejected[checked.rejected["file"] == _BEING_IMPORTED]["month_year"]
-    return tuple(over_limit(shares[shares["month_year"].isin(own)], limits.largest_rejected_share))
+    told = []
+    for place in range(len(shares)):
+        month = shares.iloc[[place]]
+        there = checked.rejected["month_year"].isin(month["month_year"])
+        others = sorted(set(checked.rejected["file"][there]) - {_BEING_IMPORTED})
+        where = f" Some stand in {' and '.join(others)}." if others else ""
+        told += [sentence + where for sentence in over_limit(month, limits.largest_rejected_share)]
+    return tuple(told)
 
 
 def _told(unit: str, findings: pd.DataFrame | None, fate: str, named: Mapping[str, str]) -> list[str]:

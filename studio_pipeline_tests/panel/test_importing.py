@@ -136,4 +136,6 @@ def test_a_month_that_will_stop_a_run_is_told(landing, own, bring):
     assert "A run will stop" not in str(bring([own("a.csv", ROW + rows)]))
     report = bring([own("b.csv", ROW + "a,2023-12,-5,10\n")])
     assert "  A run will stop over 2023-12: 1 of 1 rows were rejected (100%, at most 5%)." in str(report)
-    assert "A run will stop" not in str(bring([own("c.csv", ROW + "a,2024-01,-5,10\n")]))
+    report = bring([own("c.csv", ROW + "a,2024-01,-5,10\nb,2023-12,5,10\n")])
+    assert "stop over 2024-01" not in str(report)
+    assert "2023-12: 1 of 2 rows were rejected (50%, at most 5%). Some stand in b.csv." in str(report)
