@@ -50,6 +50,7 @@ class Database:
         self._upgrading = Lock()
         self._is_current = False
         self._told: str | None = None
+        self._told_of_writing = False
 
     @property
     def dialect(self) -> str:
@@ -82,7 +83,7 @@ class Database:
             DatabaseError: the database is away, or newer than this version.
             InputError: a value can't be kept in it.
         """
-        with self._told_failures():
+        with self._told_failures(writing=True):
             self._ensure_schema()
             with _writing(self._engine) as connection:
                 yield connection
@@ -160,8 +161,10 @@ class Database:
             self._is_current = True
 
     @contextmanager
-    def _told_failures(self) -> Iterator[None]:
-        """Say in the log when the database goes, and when it is back."""
+    def _told_failures(self, *, writing: bool = False) -> Iterator[None]:
+        """Say in the log when the database goes, and when it is back; one that can't be written is not, just
+        as it can be read.
+        """
         try:
             with database_errors():
                 yield
@@ -169,9 +172,9 @@ class Database:
             self._is_current = False
             if self._told != error.what:
                 logger.warning("%s %s", error.what, _cause(error))
-            self._told = error.what
+            self._told, self._told_of_writing = error.what, writing
             raise
-        if self._told is not None:
+        if self._told is not None and (writing or not self._told_of_writing):
             logger.info("The database is back.")
             self._told = None
 

@@ -17,6 +17,8 @@ POOL_SECONDS = 3
 STATEMENT_SECONDS = 5
 """How long a connection, a free place in the pool, a statement (or SQLite's lock) may take."""
 
+UNBOUNDED = -1
+
 ANSWER_SECONDS = 7.0
 """How long PostgreSQL may say nothing at all before the connection is given up."""
 
@@ -46,7 +48,8 @@ def make_engine(settings: Settings, answer_seconds: float = ANSWER_SECONDS) -> E
     engine = create_engine(
         url,
         pool_size=settings.database_pool_size,
-        max_overflow=settings.database_max_overflow,
+        # Of a file there are as many connections as threads, so that no writer holds one that a reader needs.
+        max_overflow=UNBOUNDED if is_sqlite(url) else settings.database_max_overflow,
         pool_timeout=POOL_SECONDS,
         pool_pre_ping=True,
         hide_parameters=True,

@@ -15,12 +15,12 @@ from studio_pipeline.panel.columns import COLUMNS
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.landing import RawMonths, landing_sources, raw_from_numbers, read_landing
 from studio_pipeline.panel.landing_digest import landing_digest
+from studio_pipeline.panel.ledger import LEDGER_FILE
 from studio_pipeline.publishing.releases import Source, check_replaceable
 from studio_pipeline.settings import Settings, check_landing_dir
 
 GROUP = "raw_data"
 FILES_READABLE = "files_readable"
-LEDGER = "first_seen.parquet"
 LANDING_DIGEST = "landing_digest"
 """Metadata: which content of the landing folder was read; "" where it changed meanwhile."""
 PROVENANCE = {
@@ -75,7 +75,7 @@ def choose_source(settings: Settings) -> Source:
 def read_months(settings: Settings, configuration: Configuration, source: Source) -> RawMonths:
     """The rows of a source, as text."""
     if source == "landing":
-        return read_landing(settings.landing_dir, settings.home / LEDGER, datetime.now(UTC))
+        return read_landing(settings.landing_dir, settings.home / LEDGER_FILE, datetime.now(UTC))
     months = generate_months(configuration.generator)
     end = months["month_year"].max() + pd.DateOffset(months=1)
     return RawMonths(raw_from_numbers(months, "generator", end.to_pydatetime()), (), {}, {}, {})

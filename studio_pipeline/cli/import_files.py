@@ -23,11 +23,12 @@ def command(files: tuple[Path, ...], columns_map: Path | None) -> None:
     """Check files of months and copy them as they are into the landing folder."""
     from studio_pipeline.configuration import read_configuration
     from studio_pipeline.panel.importing import import_files
+    from studio_pipeline.panel.ledger import LEDGER_FILE
     from studio_pipeline.settings import read_settings
 
     settings = read_settings()
     limits = read_configuration(settings.config).validation
-    report = import_files(files, columns_map, settings.landing_dir, limits)
+    report = import_files(files, columns_map, settings.landing_dir, limits, settings.home / LEDGER_FILE)
     click.echo(report)
     if report.refused:
         sys.exit(REFUSED)

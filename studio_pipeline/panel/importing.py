@@ -18,8 +18,8 @@ import pandas as pd
 
 from studio_pipeline.errors import InputError, StorageError, UnreadableFileError
 from studio_pipeline.panel.column_maps import MAP_SUFFIX, map_beside, read_column_map
-from studio_pipeline.panel.landing import combined, is_temporary, landing_sources
-from studio_pipeline.panel.ledger import Ledger
+from studio_pipeline.panel.landing import combined, is_temporary, landing_months, landing_sources
+from studio_pipeline.panel.ledger import Ledger, read_ledger
 from studio_pipeline.panel.limits import ValidationLimits
 from studio_pipeline.panel.raw_table import naive_utc
 from studio_pipeline.panel.rejected_shares import over_limit, rejected_share_by_month
@@ -47,7 +47,6 @@ class ImportedFile:
         warnings: the same, for cells that will be changed while their row is kept.
         ignored_columns: columns that nothing is taken from.
         named: our column to the file's, where that has another name.
-        stops_over: months of which so much is rejected by now that a run stops, a sentence each.
     """
 
     source: Path
@@ -60,7 +59,6 @@ class ImportedFile:
     warnings: pd.DataFrame | None = None
     ignored_columns: tuple[str, ...] = ()
     named: Mapping[str, str] = field(default_factory=dict)
-    stops_over: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """A few lines for a person."""
@@ -76,7 +74,6 @@ class ImportedFile:
                 *lines,
                 *_told("row", self.rejected, "will be rejected", self.named),
                 *_told("cell", self.warnings, "change", self.named),
-                *(f"  A run will stop over {sentence}" for sentence in self.stops_over),
             ]
         )
 
@@ -84,17 +81,27 @@ class ImportedFile:
         """What a file that got another name has to do with the one that has its own."""
         if self.landed is None or self.landed.name == self.source.name:
             return []
+        first = self.landed.with_name(self.source.name)
+        belongings = [path for path in (first, first.with_name(first.name + MAP_SUFFIX)) if path.exists()]
+        if first not in belongings:
+            return []
         return [
-            f"  Another {self.source.name} is there and stays: where both have a row, the newer counts.",
-            f"  If this one corrects it, delete {self.landed.with_name(self.source.name)}.",
+            f"  Another {first.name} is there and stays: where both have a row, the newer counts.",
+            f"  If this one corrects it, delete {' and '.join(map(str, belongings))}.",
         ]
 
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What became of every file; as text, what a person wants to read."""
+    """What became of every file; as text, what a person wants to read.
+
+    Attributes:
+        files: in order.
+        stops_over: months of the folder of which so much is rejected now that a run stops, a sentence each.
+    """
 
     files: tuple[ImportedFile, ...]
+    stops_over: tuple[str, ...] = ()
 
     @property
     def refused(self) -> tuple[ImportedFile, ...]:
@@ -103,7 +110,8 @@ class ImportReport:
 
     def __str__(self) -> str:
         """A few lines on each file."""
-        return "\n".join(str(file) for file in self.files)
+        stops = [f"A run will stop over {sentence}" for sentence in self.stops_over]
+        return "\n".join([*map(str, self.files), *stops])
 
 
 def import_files(
@@ -111,6 +119,7 @@ def import_files(
     columns_map: Path | None,
     landing_folder: Path,
     limits: ValidationLimits | None = None,
+    ledger: Path | None = None,
     now: datetime | None = None,
 ) -> ImportReport:
     """Check files of months against those that are in the landing folder, and copy them there unchanged.
@@ -120,16 +129,18 @@ def import_files(
         columns_map: the map for all of them; None to use the one beside each file, where there is one.
         landing_folder: made if it isn't there.
         limits: the thresholds of validation; the defaults if None.
+        ledger: what runs have seen so far, which is only read; nothing if None.
         now: the moment that decides which month is over, UTC; the present if None.
 
     Raises:
         ColumnMapError: `columns_map` can't be used at all.
-        StorageError: the disk refused; nothing half-written stays in the folder.
+        StorageError: the disk refused, or the ledger can't be read; nothing half-written stays in the folder.
     """
     limits = limits or ValidationLimits()
     if columns_map is not None:
         read_column_map(columns_map)
-    present = naive_utc(now or datetime.now(UTC))
+    now = now or datetime.now(UTC)
+    seen = read_ledger(ledger) if ledger else Ledger()
     there, _ = read_sources(landing_sources(landing_folder))
     report: list[ImportedFile] = []
     for file in files:
@@ -139,11 +150,16 @@ def import_files(
         except InputError as error:
             report.append(ImportedFile(file, None, refusal=str(error)))
             continue
-        checked = _checked(rows, there, limits, present)
-        described = _described(file, rows, checked, *_land(file, map_path, landing_folder))
-        report.append(replace(described, stops_over=_stops_over(checked, limits)))
-        there.append(rows)
-    return ImportReport(tuple(report))
+        landed, already_there = _land(file, map_path, landing_folder)
+        name = landed.relative_to(landing_folder).as_posix()
+        there = [source for source in there if source.name != name]
+        checked = _checked(rows, there, limits, naive_utc(now))
+        report.append(_described(file, rows, checked, landed, already_there))
+        there.append(replace(rows, name=name))
+    months, _ = landing_months(landing_folder, seen, now)
+    return ImportReport(
+        tuple(report), _stops_over(validate_months(months.frame, limits, naive_utc(now).date()), limits)
+    )
 
 
 def _read(file: Path, map_path: Path | None) -> SourceRows:
@@ -158,11 +174,10 @@ def _map_there(file: Path, landing_folder: Path) -> Path | None:
 
 
 def _checked(
-    rows: SourceRows, there: Sequence[SourceRows], limits: ValidationLimits, now: datetime
+    rows: SourceRows, others: Sequence[SourceRows], limits: ValidationLimits, now: datetime
 ) -> ValidatedMonths:
     """The validation as it will be once the file, as the latest one, stands beside the others."""
     latest = replace(rows, file_hash="the file being imported")
-    others = [source for source in there if (source.name, source.file_hash) != (rows.name, rows.file_hash)]
     seen = Ledger().with_files([(source.name, source.file_hash) for source in others], now)
     seen = seen.with_files([(latest.name, latest.file_hash)], _ANOTHER_DAY)
     raw, _ = combined([*others, latest], (), seen, now)
@@ -192,14 +207,13 @@ def _described(
 
 
 def _stops_over(checked: ValidatedMonths, limits: ValidationLimits) -> tuple[str, ...]:
-    """Sentences on the months, with the other files whose rows are rejected there."""
+    """Sentences on the months, with the files that their rejected rows stand in."""
     shares = rejected_share_by_month(checked.frame, checked.rejected)
     told = []
     for place in range(len(shares)):
         month = shares.iloc[[place]]
         there = checked.rejected["month_year"].isin(month["month_year"])
-        others = sorted(set(checked.rejected["file"][there]) - {_BEING_IMPORTED})
-        where = f" Some stand in {' and '.join(others)}." if others else ""
+        where = f" They stand in {', '.join(sorted(set(checked.rejected['file'][there])))}."
         told += [sentence + where for sentence in over_limit(month, limits.largest_rejected_share)]
     return tuple(told)
 

@@ -58,13 +58,22 @@ def read_landing(folder: Path, ledger: Path, now: datetime) -> RawMonths:
     Raises:
         StorageError: the folder can't be listed, or the ledger can't be read or written.
     """
-    read, unreadable = read_sources(landing_sources(folder))
     known = read_ledger(ledger)
-    seen = known.with_files([(source.name, source.file_hash) for source in read], naive_utc(now))
-    raw, seen = combined(read, unreadable, seen, naive_utc(now))
+    raw, seen = landing_months(folder, known, now)
     if seen.files != known.files or len(seen.rows) != len(known.rows):
         write_ledger(ledger, seen)
     return raw
+
+
+def landing_months(folder: Path, ledger: Ledger, now: datetime) -> tuple[RawMonths, Ledger]:
+    """What `read_landing` reads, and the ledger that it would write.
+
+    Raises:
+        StorageError: the folder can't be listed.
+    """
+    read, unreadable = read_sources(landing_sources(folder))
+    seen = ledger.with_files([(source.name, source.file_hash) for source in read], naive_utc(now))
+    return combined(read, unreadable, seen, naive_utc(now))
 
 
 def landing_sources(folder: Path) -> list[Source]:

@@ -18,6 +18,9 @@ import pyarrow.parquet
 
 from studio_pipeline.errors import StorageError
 
+LEDGER_FILE = "first_seen.parquet"
+"""Its name below STUDIO_HOME."""
+
 KEYS = ["studio_id", "month_year"]
 _FILES_KEY = b"first_seen_of_files"
 _ANY_NAME = ""

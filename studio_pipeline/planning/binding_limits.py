@@ -67,11 +67,8 @@ def _of_capacity(setup: PlanSetup, plan: FloatArray) -> list[_Relaxed]:
     peak, seated = _peak(setup, plan), capacity.most_members * classes
     if free[RETENTION] and _at(peak, seated):
         found.append(("seats", 1.0, _with_one_class_of_seats(setup, plan)))
-    elif free[NEW] and not free[RETENTION]:
-        # Nobody joins by halves, so that some room may be left.
-        each, room = _peak(setup, _joined(plan, 1.0)) - peak, seated - peak
-        if each > room:
-            found.append(("seats", 1.0, _joined(plan, (room + capacity.most_members) / each)))
+    elif free[NEW] and (not free[RETENTION] or _at(plan[RETENTION], most)):
+        found += _seats_of_new_members(setup, plan, seated - peak)
     return found
 
 
@@ -86,6 +83,20 @@ def _with_one_class_of_seats(setup: PlanSetup, plan: FloatArray) -> FloatArray:
     fuller[RETENTION] = setup.problem.high[RETENTION]
     settled, _ = replace(setup.problem, capacity=roomier).settled(fuller[:, None])
     return np.asarray(settled[:, 0])
+
+
+def _seats_of_new_members(setup: PlanSetup, plan: FloatArray, room: float) -> list[_Relaxed]:
+    """The seats of one more class a month taken by those who join, where one more of them finds no room.
+
+    Nobody joins by halves, so that some room may be left; what a class adds is told as a share of a member
+    where it has no seats for a whole one.
+    """
+    capacity, ticket = setup.problem.capacity, plan[TICKET : TICKET + 1]
+    may = min(setup.problem.high[NEW], capacity.most_new_members(ticket)[0]) - plan[NEW]
+    each = _peak(setup, _joined(plan, 1.0)) - _peak(setup, plan)
+    if each <= room or may <= 0:
+        return []
+    return [("seats", 1.0, _joined(plan, min((room + capacity.most_members) / each, may)))]
 
 
 def _peak(setup: PlanSetup, plan: FloatArray) -> float:

@@ -25,7 +25,9 @@ def own(tmp_path):
 
 @pytest.fixture
 def bring(landing, now):
-    return lambda files, column_map=None: import_files(files, column_map, landing.folder, now=now)
+    return lambda files, column_map=None: import_files(
+        files, column_map, landing.folder, ledger=landing.ledger, now=now
+    )
 
 
 def _names(folder):
@@ -133,9 +135,38 @@ def test_the_real_file_goes_in_with_its_map(landing, shared, bring):
 
 def test_a_month_that_will_stop_a_run_is_told(landing, own, bring):
     rows = "".join(f"{name},2024-01,100,10\n" for name in "abcdefghijklmnopqrstuvwxyz")
-    assert "A run will stop" not in str(bring([own("a.csv", ROW + rows)]))
+    assert not bring([own("a.csv", ROW + rows)]).stops_over
     report = bring([own("b.csv", ROW + "a,2023-12,-5,10\n")])
-    assert "  A run will stop over 2023-12: 1 of 1 rows were rejected (100%, at most 5%)." in str(report)
-    report = bring([own("c.csv", ROW + "a,2024-01,-5,10\nb,2023-12,5,10\n")])
-    assert "stop over 2024-01" not in str(report)
-    assert "2023-12: 1 of 2 rows were rejected (50%, at most 5%). Some stand in b.csv." in str(report)
+    assert str(report).endswith(
+        "A run will stop over 2023-12: 1 of 1 rows were rejected (100%, at most 5%). They stand in b.csv."
+    )
+    (told,) = bring([own("c.csv", ROW + "a,2024-01,-5,10\nb,2023-12,5,10\n")]).stops_over
+    assert told == "2023-12: 1 of 2 rows were rejected (50%, at most 5%). They stand in b.csv."
+
+
+BAD, GOOD = ROW + "a,2024-01,-5,10\n", ROW + "a,2024-01,5,10\n"
+
+
+def test_a_fault_that_is_corrected_stops_no_run(landing, own, bring):
+    report = bring([own("bad.csv", BAD), own("good.csv", GOOD)])
+    assert report.files[0].rejected["line"].tolist() == [2]
+    assert not report.stops_over
+    landing.read()
+    assert not bring([own("bad.csv", BAD)]).stops_over, "it is there, and older than what corrects it"
+
+
+def test_a_file_that_is_there_under_a_number_counts_once(landing, own, bring):
+    rows = "".join(f"s{number},2024-01,100,10\n" for number in range(29))
+    bring([own("a.csv", GOOD)])
+    again = [bring([own("a.csv", ROW + rows + "t,2024-01,-5,10\n")]) for _ in range(2)]
+    assert [report.files[0].landed.name for report in again] == ["a-2.csv"] * 2
+    assert not any(report.stops_over for report in again)
+    (told,) = bring([own("c.csv", ROW + "u,2024-01,-5,10\n")]).stops_over
+    assert told.endswith("They stand in a-2.csv, c.csv.")
+
+
+def test_a_name_that_only_a_map_has_is_no_other_file(landing, own, bring):
+    landing.put("a.csv.columns.yaml", "columns: {studio_id: shop}")
+    report = bring([own("a.csv", "laden" + GOOD[9:])], own("m.yaml", "columns: {studio_id: laden}"))
+    assert report.files[0].landed.name == "a-2.csv"
+    assert "Another" not in str(report)

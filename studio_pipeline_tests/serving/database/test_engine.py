@@ -1,7 +1,9 @@
 """Connections: what they are set to, how long they wait, and that they keep a password to themselves."""
 
 import logging
+import sqlite3
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -159,4 +161,25 @@ def test_a_folder_that_can_not_be_made_is_a_database_that_is_away(tmp_path: Path
     (tmp_path / "file").write_text("")
     database = Database(read_settings(None, home=tmp_path / "file" / "home"))
     assert database.state() == "unreachable"
+    database.close()
+
+
+def test_a_database_that_can_only_be_read_is_not_told_to_be_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(engine, "STATEMENT_SECONDS", 0.05)
+    caplog.set_level(logging.INFO, "serving.database.database")
+    database = Database(read_settings(None, home=tmp_path))
+    database.upgrade()
+    caplog.clear()
+    with closing(sqlite3.connect(tmp_path / "service.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for _ in range(3):
+            assert database.state() == "unreachable"
+            with database.reading() as connection:
+                assert connection.scalar(select(1)) == 1
+        other.execute("ROLLBACK")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert database.state() == "ok"
+    assert caplog.messages[-1] == "The database is back."
     database.close()
