@@ -220,14 +220,18 @@ def test_up_answers_and_leaves_no_process(published: tuple[Studio, str]) -> None
     port, dagster_port = free_port(), free_port()
     process = studio.start("up", "--port", str(port), "--dagster-port", str(dagster_port))
     assert process.stdout is not None
-    said = [process.stdout.readline() for _ in range(3)]
-    assert f"http://127.0.0.1:{dagster_port}" in said[1], said
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/health") as answer:
-        assert json.load(answer)["status"] == "healthy"
-    time.sleep(8)
-    assert len(processes_of(studio)) >= 5
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=30)
+    try:
+        said = [process.stdout.readline() for _ in range(4)]
+        assert said[0].startswith("Starting"), said
+        assert f"http://127.0.0.1:{port}" in said[1], said
+        assert f"http://127.0.0.1:{dagster_port}" in said[2], said
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/health") as answer:
+            assert json.load(answer)["status"] == "healthy"
+        time.sleep(8)
+        assert len(processes_of(studio)) >= 5
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
     assert process.returncode == 0
     assert processes_of(studio) == []
 
