@@ -47,7 +47,8 @@ def _query_names(route: APIRoute) -> frozenset[str]:
 
 
 def _refuse_ignored(request: Request, known: frozenset[str]) -> None:
-    """
+    """Refuse the parameters that the framework would pass over.
+
     Raises:
         RequestValidationError: of the request's parameters some have other names, or one stands twice.
     """

@@ -18,7 +18,7 @@ import pandas as pd
 
 from studio_pipeline.errors import InputError, StorageError, UnreadableFileError
 from studio_pipeline.panel.column_maps import MAP_SUFFIX, map_beside, read_column_map
-from studio_pipeline.panel.landing import combined, is_temporary, landing_months, landing_sources
+from studio_pipeline.panel.landing import combined, is_temporary, landing_sources, raw_months
 from studio_pipeline.panel.ledger import Ledger, read_ledger
 from studio_pipeline.panel.limits import ValidationLimits
 from studio_pipeline.panel.raw_table import naive_utc
@@ -139,7 +139,7 @@ def import_files(
     limits = limits or ValidationLimits()
     if columns_map is not None:
         read_column_map(columns_map)
-    now = now or datetime.now(UTC)
+    present = naive_utc(now or datetime.now(UTC))
     seen = read_ledger(ledger) if ledger else Ledger()
     there, _ = read_sources(landing_sources(landing_folder))
     report: list[ImportedFile] = []
@@ -152,14 +152,13 @@ def import_files(
             continue
         landed, already_there = _land(file, map_path, landing_folder)
         name = landed.relative_to(landing_folder).as_posix()
-        there = [source for source in there if source.name != name]
-        checked = _checked(rows, there, limits, naive_utc(now))
+        others = [source for source in there if source.name != name]
+        checked = _checked(rows, others, limits, present)
         report.append(_described(file, rows, checked, landed, already_there))
-        there.append(replace(rows, name=name))
-    months, _ = landing_months(landing_folder, seen, now)
-    return ImportReport(
-        tuple(report), _stops_over(validate_months(months.frame, limits, naive_utc(now).date()), limits)
-    )
+        there = [*others, read_source(Source(name, landed, map_beside(landed, landing_folder)))]
+    months, _ = raw_months(there, (), seen, present)
+    together = validate_months(months.frame, limits, present.date())
+    return ImportReport(tuple(report), _stops_over(together, limits))
 
 
 def _read(file: Path, map_path: Path | None) -> SourceRows:
@@ -209,13 +208,11 @@ def _described(
 def _stops_over(checked: ValidatedMonths, limits: ValidationLimits) -> tuple[str, ...]:
     """Sentences on the months, with the files that their rejected rows stand in."""
     shares = rejected_share_by_month(checked.frame, checked.rejected)
-    told = []
-    for place in range(len(shares)):
-        month = shares.iloc[[place]]
-        there = checked.rejected["month_year"].isin(month["month_year"])
-        where = f" They stand in {', '.join(sorted(set(checked.rejected['file'][there])))}."
-        told += [sentence + where for sentence in over_limit(month, limits.largest_rejected_share)]
-    return tuple(told)
+    limit, rejected = limits.largest_rejected_share, checked.rejected
+    months = shares["month_year"][shares["share"] > limit]
+    files = [sorted(set(rejected["file"][rejected["month_year"].isin([month])])) for month in months]
+    told = zip(over_limit(shares, limit), files, strict=True)
+    return tuple(f"{sentence} They stand in {', '.join(names)}." for sentence, names in told)
 
 
 def _told(unit: str, findings: pd.DataFrame | None, fate: str, named: Mapping[str, str]) -> list[str]:

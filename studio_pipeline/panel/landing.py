@@ -59,21 +59,25 @@ def read_landing(folder: Path, ledger: Path, now: datetime) -> RawMonths:
         StorageError: the folder can't be listed, or the ledger can't be read or written.
     """
     known = read_ledger(ledger)
-    raw, seen = landing_months(folder, known, now)
+    raw, seen = raw_months(*read_sources(landing_sources(folder)), known, naive_utc(now))
     if seen.files != known.files or len(seen.rows) != len(known.rows):
         write_ledger(ledger, seen)
     return raw
 
 
-def landing_months(folder: Path, ledger: Ledger, now: datetime) -> tuple[RawMonths, Ledger]:
-    """What `read_landing` reads, and the ledger that it would write.
+def raw_months(
+    read: Sequence[SourceRows], unreadable: Sequence[UnreadableFile], ledger: Ledger, now: datetime
+) -> tuple[RawMonths, Ledger]:
+    """The rows of all files of a folder as one table, and the ledger with files and rows in it.
 
-    Raises:
-        StorageError: the folder can't be listed.
+    Args:
+        read: the files that can be read.
+        unreadable: the others.
+        ledger: what was seen before.
+        now: UTC without offset; files that are new are seen first by then.
     """
-    read, unreadable = read_sources(landing_sources(folder))
-    seen = ledger.with_files([(source.name, source.file_hash) for source in read], naive_utc(now))
-    return combined(read, unreadable, seen, naive_utc(now))
+    seen = ledger.with_files([(source.name, source.file_hash) for source in read], now)
+    return combined(read, unreadable, seen, now)
 
 
 def landing_sources(folder: Path) -> list[Source]:
