@@ -10,14 +10,28 @@ from collections.abc import Callable
 from functools import cache
 
 
+_OBJECTS_BETWEEN_SEARCHES = 20_000
+"""Above what sixteen requests in hand and a crowd of logged predictions make and let go again: with Python's
+700, each pass of answers is searched for garbage while it is still in use.
+"""
+
+
 @cache
-def leave_imported_objects_alone() -> None:
-    """Take everything that is there now out of Python's search for garbage, once a process.
+def search_seldom_for_garbage() -> None:
+    """Take everything that is there now out of Python's search for garbage, and let it come seldom, once a
+    process.
 
     Modules and schemas are a hundred thousand objects that stay; a search through them holds up every request
     for tens of milliseconds. A release must not be among them, or its cycles would never go.
     """
     gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_SEARCHES, *gc.get_threshold()[1:])
+
+
+def give_back_unused_memory() -> None:
+    """Find what only cycles hold, such as a release that was replaced, and give all back that nobody uses."""
+    gc.collect()
+    give_back_freed_memory()
 
 
 def give_back_freed_memory() -> None:

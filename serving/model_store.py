@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from serving.experiment import Experiment, Role
-from serving.memory import give_back_freed_memory
+from serving.memory import give_back_unused_memory
 from studio_pipeline.errors import NoReleaseError, QueryError, ReleaseError, StudioError
 from studio_pipeline.forecasting.core_views import CoreView
 from studio_pipeline.forecasting.forecast_sums import ForecastSum
@@ -246,7 +246,7 @@ class ModelStore:
         if self._held is None or self._held.release != release or lacks_challenger:
             # One assignment: a request sees the old release or the new one.
             self._held = self._load_and_warm(release)
-            give_back_freed_memory()
+            give_back_unused_memory()
             logger.info("Release %d: model %s, data %s", *_names(release))
         self._problem = None
 

@@ -20,7 +20,7 @@ from serving.database.prediction_table import PredictionTable
 from serving.experiment import Experiment
 from serving.guards.access import AccessRules
 from serving.guards.rate_limits import RateLimits, open_rate_limits
-from serving.memory import leave_imported_objects_alone
+from serving.memory import search_seldom_for_garbage
 from serving.metrics import ServiceMetrics
 from serving.model_store import LoadForecaster, ModelStore
 from serving.records.prediction_log import PredictionLog
@@ -87,7 +87,7 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
         settings: of the application.
         load: builds a forecaster from a verified model bundle and a panel.
     """
-    leave_imported_objects_alone()
+    search_seldom_for_garbage()
     async with AsyncExitStack() as resources:
         enter = resources.enter_async_context
         configuration = await asyncio.to_thread(read_configuration, settings.config)

@@ -6,6 +6,8 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from serving.joint_writes import JointWrites
+
 MOST_HEADER_BYTES = 64 * 1024
 """Of one request's line and headers, give or take what arrives at once."""
 
@@ -29,7 +31,7 @@ class GuardedHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request."""
-        super().connection_made(transport)
+        super().connection_made(JointWrites(transport, self.loop, self.tasks))
         self._close_in(HEADER_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -27,13 +27,13 @@ print(before - resident_mib())
 """
 FROZEN = """
 import gc
-from serving.memory import leave_imported_objects_alone
+from serving.memory import search_seldom_for_garbage
 
 before = gc.get_freeze_count()
-leave_imported_objects_alone()
+search_seldom_for_garbage()
 once = gc.get_freeze_count()
 more = [[] for _ in range(1_000)]
-leave_imported_objects_alone()
+search_seldom_for_garbage()
 print(before == 0, once > 1_000, gc.get_freeze_count() == once)
 """
 
