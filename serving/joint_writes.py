@@ -31,7 +31,7 @@ class JointWrites(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
         """Send soon, or at once."""
         if not self._parts:
-            if len(self._in_hand) < 2:  # noqa: PLR2004
+            if len(self._in_hand) < 2:
                 self._transport.write(data)
                 return
             self._loop.call_soon(self._send)

@@ -9,7 +9,6 @@ import gc
 from collections.abc import Callable
 from functools import cache
 
-
 _OBJECTS_BETWEEN_SEARCHES = 20_000
 """Above what sixteen requests in hand and a crowd of logged predictions make and let go again: with Python's
 700, each pass of answers is searched for garbage while it is still in use.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from itertools import repeat
 from typing import Any
@@ -69,25 +70,21 @@ def _lever_effect(effect: LeverEffect) -> dict[str, Any]:
 
 def _months(request: ForwardRequest, forecast: Forecast) -> dict[str, dict[str, Any]]:
     shown = request.interval_levels if request.include_confidence_intervals else []
-    levels = [level_key(level) for level in shown]
-    bounds = zip(*(forecast.intervals[level].tolist() for level in shown), strict=True)
-    rows = zip(
-        _MONTHS,
-        forecast.revenue.tolist(),
-        forecast.member_count.tolist(),
-        forecast.retention_rate.tolist(),
-        forecast.confidence_score.tolist(),
-        bounds if shown else repeat(()),
-        strict=False,
-    )
+    main = forecast.bounds[shown[0]] if shown else repeat(None)
+    intervals: list[dict[str, Sequence[float]]] = [{} for _ in forecast.months]
+    for level in shown:
+        key = level_key(level)
+        for by_level, bounds in zip(intervals, forecast.bounds[level], strict=True):
+            by_level[key] = bounds
+    rows = zip(_MONTHS, forecast.months, main, intervals, forecast.chances, strict=False)
     return {
         month: {
             "revenue": revenue,
             "member_count": members,
             "retention_rate": retention,
-            "confidence_interval": here[0] if here else None,
-            "intervals": dict(zip(levels, here, strict=True)),
-            "confidence_score": score,
+            "confidence_interval": interval,
+            "intervals": by_level,
+            "confidence_score": chance,
         }
-        for month, revenue, members, retention, score, here in rows
+        for month, (revenue, members, retention), interval, by_level, chance in rows
     }

@@ -31,14 +31,14 @@ class Band(NamedTuple):
     """Of one answer over h months at L levels.
 
     Attributes:
-        months: (L, h, 2) lower and upper bound of each month.
-        total: L pairs of bounds of the sum.
-        chance: (h,) chance that a month lands within 10 % of its mean.
+        months: at each level, lower and upper bound of each month.
+        total: at each level, the bounds of the sum.
+        chance: of each month, that it lands within 10 % of its mean.
     """
 
-    months: FloatArray
+    months: Sequence[Sequence[Sequence[float]]]
     total: Sequence[Sequence[float]]
-    chance: FloatArray
+    chance: Sequence[float]
 
 
 class Bands:
@@ -71,12 +71,12 @@ class Bands:
 
     def _of_one(self, parts: AnswerParts, spread: Spread, levels: tuple[float, ...]) -> Band:
         scales = spread.month
-        means = parts.given[0, : len(scales)].tolist()
+        means = [month[0] for month in parts.given[: len(scales)]]
         found = [_around(means, scales, spread.total, ends) for ends in self._ends(levels, len(scales))]
         return Band(
-            np.array([months for months, _ in found]),
+            [months for months, _ in found],
             [total for _, total in found],
-            np.array(list(map(self._chance_within, self._errors, scales))),
+            list(map(self._chance_within, self._errors, scales)),
         )
 
     def _chance_within(self, errors: Sequence[float], scale: float) -> float:
@@ -97,12 +97,13 @@ class Bands:
         # The sum is one more column.
         scale = np.array([[*spread.month, spread.total] for spread in spreads])
         revenue = np.empty_like(scale)
-        for row, parts in enumerate(asked):
-            revenue[row, :months] = parts.given[0, :months]
+        revenue[:, :months] = [[month[0] for month in parts.given[:months]] for parts in asked]
         revenue[:, months] = revenue[:, :months].sum(1)
         bounds = _in_order(tables.bounds(revenue, scale, levels), revenue)
         chances = tables.chance_within(scale[:, :months], _SHARE)
-        return list(map(Band, bounds[:, :, :months], bounds[:, :, months].tolist(), chances))
+        return list(
+            map(Band, bounds[:, :, :months].tolist(), bounds[:, :, months].tolist(), chances.tolist())
+        )
 
 
 def _around(

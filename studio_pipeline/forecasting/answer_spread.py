@@ -121,7 +121,7 @@ class Spreads:
         """
         months = len(exactly.exact)
         assert parts.execution is not None  # noqa: S101
-        revenue, effects = parts.given[0, :months], parts.execution[:, :months]
+        revenue, effects = parts.given_arrays()[0], parts.execution[:, :months]
         month = np.hypot(exactly.exact, np.sqrt((effects**2).sum(0)))
         moved = float(np.sqrt(((effects * revenue).sum(1) ** 2).sum()))
         total = float(revenue.sum())

@@ -11,7 +11,6 @@ import numpy as np
 from studio_pipeline.forecasting.answer_bands import Band, Bands
 from studio_pipeline.forecasting.answer_parts import AnswerParts
 from studio_pipeline.forecasting.answer_spread import Spread, Spreads
-from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.joint_paths import Projected, difference_interval
 from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 from studio_pipeline.forecasting.model import StudioModel
@@ -89,16 +88,13 @@ class Answers:
     def _forecast(self, parts: AnswerParts, spread: Spread, band: Band) -> Forecast:
         query = parts.query
         months, levels = query.projection_months, query.interval_levels
-        revenue, members, retention = parts.given[:, :months]
         return Forecast(
             studio_id=query.studio_id,
             base_month=parts.base_month,
             history_months=parts.known.history_months,
-            revenue=revenue,
-            member_count=members,
-            retention_rate=retention,
-            intervals=dict(zip(levels, band.months, strict=True)),
-            confidence_score=band.chance,
+            months=parts.given[:months],
+            bounds=dict(zip(levels, band.months, strict=True)),
+            chances=band.chance,
             total_intervals={
                 level: (low, high) for level, (low, high) in zip(levels, band.total, strict=True)
             },
@@ -108,7 +104,7 @@ class Answers:
             status_quo=self._status_quo(parts, spread)
             if query.compare_to_status_quo and parts.known.history_months
             else None,
-            deviations=Deviations(np.array(spread.exact), np.array(spread.common), _execution(parts, months)),
+            deviations=Deviations(spread.exact, spread.common, _execution(parts)),
         )
 
     def _status_quo(self, parts: AnswerParts, spread: Spread) -> StatusQuo:
@@ -116,7 +112,7 @@ class Answers:
         levers that are carried out inexactly move one of them alone.
         """
         months = parts.query.projection_months
-        given = Projected(parts.given[0, :months], np.array(spread.exact), np.array(spread.common))
+        given = Projected(parts.given_arrays()[0], np.array(spread.exact), np.array(spread.common))
         usual = Projected(parts.free[0, :months], np.array(parts.scale[:months]))
         deviation = np.hypot(_through_responses(parts, response_deviation), spread.total_execution / months)
         level = parts.query.interval_levels[0]
@@ -128,24 +124,21 @@ class Answers:
         return StatusQuo(total, difference, (low, max(ends[1], difference)))
 
 
-_EXACTLY = np.zeros((0, MAX_HORIZON_MONTHS))
-
-
-def _execution(parts: AnswerParts, months: int) -> FloatArray:
-    """(J, h) what carrying out each lever one deviation off moves, currency."""
+def _execution(parts: AnswerParts) -> Sequence[FloatArray]:
+    """Of each lever, (h,) what carrying it out one deviation off moves, currency."""
     if parts.execution is None:
-        return _EXACTLY[:, :months]
-    return parts.execution[:, :months] * parts.given[0, :months]
+        return ()
+    return list(parts.execution[:, : parts.query.projection_months] * parts.given_arrays()[0])
 
 
 def _through_responses(parts: AnswerParts, measure: Callable[..., Measured]) -> Measured:
     """`response_deviation` or `response_shifts` of an answer."""
-    months = parts.query.projection_months
     levers = {name: np.array(path) for name, path in parts.levers.items()}
+    revenue, _, retention = parts.given_arrays()
     return measure(
         parts.known.effects,
-        parts.given[0, :months],
-        parts.given[2, :months],
+        revenue,
+        retention,
         regressor_changes(levers, parts.known.usual),
         levers,
     )

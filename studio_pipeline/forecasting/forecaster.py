@@ -24,10 +24,10 @@ from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.new_studios import new_studio_panel
 from studio_pipeline.forecasting.origin_store import OriginStore, Place, gathered
 from studio_pipeline.forecasting.outlooks import Outlook
-from studio_pipeline.forecasting.plain_origin import plain_origin
+from studio_pipeline.forecasting.plain_origin import PlainOrigin, plain_origin
 from studio_pipeline.forecasting.preparation import Preparation
 from studio_pipeline.forecasting.projection import project_many, project_one
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, PlainMonths
 from studio_pipeline.forecasting.query_warnings import KnownOfStudio
 from studio_pipeline.forecasting.requests import (
     carried_levers,
@@ -193,11 +193,10 @@ class Forecaster:
         projected = self._projected(asked)
         return self._answers.answer([self._parts(*one) for one in zip(asked, projected, strict=True)])
 
-    def _parts(self, asked: _Asked, given: FloatArray) -> AnswerParts:
-        """What an answer from the (3, 12) projection of a prepared origin is made of."""
+    def _parts(self, asked: _Asked, given: PlainMonths) -> AnswerParts:
+        """What an answer from the 12 projected months of a prepared origin is made of."""
         block, row = asked.place
-        free = block.free[row]
-        history_months = int(block.history_months[row])
+        free, origin = block.free[row], asked.origin
         usual = _usual(block.terms, row, free)
         return AnswerParts(
             query=asked.query,
@@ -205,24 +204,26 @@ class Forecaster:
             first=asked.first,
             given=given,
             free=free,
-            scale=plain_origin(block, row).scale,
+            scale=origin.scale,
             base_month=self.panel.months[block.columns[row]],
-            known=KnownOfStudio(history_months, asked.shown, self._effects, usual),
+            known=KnownOfStudio(origin.history_months, origin.shown, self._effects, usual),
             execution=_execution(asked.query, block.terms, row),
         )
 
-    def _projected(self, asked: Sequence[_Asked]) -> Sequence[FloatArray]:
-        """(3, 12) revenue, members and retention of each query: a few by plain numbers, many by arrays."""
+    def _projected(self, asked: Sequence[_Asked]) -> Sequence[PlainMonths]:
+        """The 12 months of each query: a few by plain numbers, many by arrays."""
         if len(asked) <= _FEW:
             return [self._projected_alone(one) for one in asked]
         levers = stacked_paths([one.levers for one in asked])
         prepared = gathered([one.place for one in asked])
-        return list(project_many(prepared, self._graphs, levers) if levers else prepared.free)
+        projected = project_many(prepared, self._graphs, levers) if levers else prepared.free
+        months: Sequence[PlainMonths] = projected.swapaxes(1, 2).tolist()
+        return months
 
-    def _projected_alone(self, asked: _Asked) -> FloatArray:
+    def _projected_alone(self, asked: _Asked) -> PlainMonths:
         block, row = asked.place
         if not asked.levers:
-            return np.asarray(block.free[row])
+            return asked.origin.free
         return project_one(block, row, self._graphs, asked.levers, asked.first)
 
     @cached_property
@@ -247,7 +248,7 @@ class Forecaster:
             query=query,
             levers=lever_lists(query),
             first=first_months(query),
-            given=given,
+            given=given.T.tolist(),
             free=given,
             scale=self.model.intervals.new_studio_scale()[0].tolist(),
             base_month=panel.months[0],
@@ -287,14 +288,14 @@ class _Asked(NamedTuple):
     Attributes:
         query: what is asked.
         place: of its prepared origin.
-        shown: of each lever, the smallest and largest value shown up to that origin.
+        origin: the same as plain numbers.
         levers: of `lever_lists`.
         first: since when they are given.
     """
 
     query: ForwardQuery
     place: Place
-    shown: dict[str, Range]
+    origin: PlainOrigin
     levers: dict[str, list[float]]
     first: FirstMonths
 
@@ -305,10 +306,9 @@ def _asked(query: ForwardQuery, place: Place) -> _Asked:
     Raises:
         LeverError: as of `check_query`.
     """
-    block, row = place
-    shown = plain_origin(block, row).shown
-    check_query(query, shown)
-    return _Asked(query, place, shown, lever_lists(query), first_months(query))
+    origin = plain_origin(*place)
+    check_query(query, origin.shown, origin.carried)
+    return _Asked(query, place, origin, lever_lists(query), first_months(query))
 
 
 def _execution(query: ForwardQuery, terms: FlowTerms, place: int) -> FloatArray | None:

@@ -8,10 +8,11 @@ answer goes into them. A test holds the two together.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import exp, isfinite, log
+from typing import NamedTuple
 
-from studio_pipeline.forecasting.flow_terms import PUT_IN_PLACE, START_LEVER
+from studio_pipeline.forecasting.flow_terms import PUT_IN_PLACE, START, START_LEVER
 from studio_pipeline.forecasting.response_regressors import TYPICAL_ATTENDANCE
 from studio_pipeline.forecasting.stock_and_flow import LARGEST_EXPONENT, LARGEST_LOG_ODDS, LEAST_DENSITY
 
@@ -21,49 +22,84 @@ PlainTargets = tuple[Sequence[float], Sequence[float], Sequence[float]]
 """Revenue, members and retention, month by month."""
 
 _HELD = ("total_classes_held", "class_attendance_rate", "retention_rate", "new_members_monthly")
-_OF_MEMBERS = ("members", "visits", "classes", "retention", "acquisition", "price_log", "staff")
-_OF_MONEY = ("ticket", "realisation", "retail_yield", "upsell_yield", "upsell_rate", "other_yield")
-_REST = ("pack_yield", "revenue")
+_STEADY = (
+    *("members", "visits", "classes", "retention", "acquisition"),
+    *("realisation", "retail_yield", "upsell_yield", "other_yield", "pack_yield", "revenue"),
+)
+"""Paths that no lever takes the place of, in the order in which a month is told them."""
+
+_PLACED = ("ticket", "staff", "upsell_rate", "price_log")
+_BY_PRICE = ("price", "fullness", "crowding", "overwork")
+_REST = (
+    *("classes_fullness", "visits_classes"),
+    *("comfortable_attendance", "comfortable_utilization", "crowds_same_month"),
+)
 
 
-def run_one(terms: Paths, start: Numbers, slopes: Numbers, levers: Paths) -> PlainTargets:
+class PlainTerms(NamedTuple):
+    """What the months of one studio run on, put in order once for all questions about it.
+
+    Attributes:
+        paths: path to its value in each month, by the names of `flow_terms.PATHS`.
+        steady: of each month the values of the paths that no lever takes the place of.
+        start: values in the order of `flow_terms.START`.
+        slopes: those of retention, of acquisition, and the rest.
+        free: a lever's path that is free in all months.
+    """
+
+    paths: Paths
+    steady: Sequence[Sequence[float]]
+    start: Sequence[float]
+    slopes: tuple[Sequence[float], Sequence[float], Sequence[float]]
+    free: Sequence[float]
+
+
+def plain_terms(paths: Paths, start: Numbers, slopes: Numbers) -> PlainTerms:
+    """Terms put in order.
+
+    Args:
+        paths: path to its value in each month, by the names of `flow_terms.PATHS`.
+        start: value by the names of `flow_terms.START`.
+        slopes: value by the names of `flow_terms.SLOPES`.
+    """
+    retention, acquisition = (
+        tuple(slopes[f"{flow}_{regressor}"] for regressor in _BY_PRICE)
+        for flow in ("retention", "acquisition")
+    )
+    return PlainTerms(
+        paths,
+        list(zip(*(paths[name] for name in _STEADY), strict=True)),
+        tuple(start[name] for name in START),
+        (retention, acquisition, tuple(slopes[name] for name in _REST)),
+        [math.nan] * len(paths["members"]),
+    )
+
+
+def run_one(terms: PlainTerms, levers: Paths) -> PlainTargets:
     """Revenue, members and retention in each of H months; the last two are NaN where the data carry none.
 
     Args:
-        terms: path to its value in each month, by the names of `flow_terms.PATHS`.
-        start: value by the names of `flow_terms.START`.
-        slopes: value by the names of `flow_terms.SLOPES`.
-        levers: lever to its value in each month, NaN where free; a lever that is not there is free.
+        terms: of the studio.
+        levers: lever to its value in each month, NaN where free; one that is given stays given to the end,
+            and one that is not there is free.
     """
-    free = [math.nan] * len(terms["members"])
-    if levers:
-        terms = _with_levers(terms, levers)
-    members, rate = levers.get(START_LEVER, free)[0], start["attendance_rate"]
+    free, paths = terms.free, terms.paths
+    members = levers.get(START_LEVER, free)[0]
+    known_members, capacity, rate, usual, typical_density = terms.start
     if not isfinite(members):
-        members = start["members"]
-    has_stock = isfinite(terms["retention"][0] + terms["acquisition"][0] + members)
-    capacity, usual, typical_density = (
-        start["class_capacity"],
-        start["usual_attendance"],
-        start["classes_per_member"],
-    )
-    planning, of_density = slopes["classes_fullness"], slopes["visits_classes"]
-    comfortable, utilization = slopes["comfortable_attendance"], slopes["comfortable_utilization"]
-    same_month = slopes["crowds_same_month"] > 0
-    stays_price, stays_busy, stays_crowd, stays_work = _slopes_of("retention", slopes)
-    joins_price, joins_busy, joins_crowd, joins_work = _slopes_of("acquisition", slopes)
-    held_lists = [levers.get(name, free) for name in _HELD]
+        members = known_members
+    has_stock = isfinite(paths["retention"][0] + paths["acquisition"][0] + members)
+    of_retention, of_acquisition, rest = terms.slopes
+    planning, of_density, comfortable, utilization, same_month = rest
+    stays_price, stays_busy, stays_crowd, stays_work = of_retention
+    joins_price, joins_busy, joins_crowd, joins_work = of_acquisition
     planned, found = 0.0, []
-    for given, flows, money, (packs, revenue_level) in zip(
-        zip(*held_lists, strict=True),
-        _together(terms, _OF_MEMBERS),
-        _together(terms, _OF_MONEY),
-        _together(terms, _REST),
-        strict=True,
+    held_lists = [levers.get(name, free) for name in _HELD]
+    for steady, (ticket, staff, upsell_rate, price), given in zip(
+        terms.steady, zip(*_placed(paths, levers), strict=True), zip(*held_lists, strict=True), strict=True
     ):
         held, held_rate, retention, new = given
-        level, visits, usual_classes, stays, joins, price, staff = flows
-        ticket, realisation, retail, upsell, upsell_rate, other = money
+        level, visits, usual_classes, stays, joins, realisation, retail, upsell, other, packs, amount = steady
         busy = TYPICAL_ATTENDANCE
         if isfinite(rate):
             busy = rate
@@ -81,7 +117,7 @@ def run_one(terms: Paths, start: Numbers, slopes: Numbers, levers: Paths) -> Pla
             )
         rate = attendance / seats if seats > 0 else math.nan
         if not isfinite(retention + new):
-            crowd = busy if not same_month else rate if isfinite(rate) else TYPICAL_ATTENDANCE
+            crowd = busy if same_month == 0 else rate if isfinite(rate) else TYPICAL_ATTENDANCE
             crowding = crowd - comfortable if crowd > comfortable else 0.0
             overwork = staff - utilization if staff > utilization else 0.0
             if not isfinite(retention):
@@ -107,32 +143,24 @@ def run_one(terms: Paths, start: Numbers, slopes: Numbers, levers: Paths) -> Pla
         revenue += packs * (attendance if isfinite(attendance) else members)
         # Where there are no members, the level of revenue itself.
         found.append(
-            (revenue if isfinite(revenue) else revenue_level, members, retention if has_stock else math.nan)
+            (revenue if isfinite(revenue) else amount, members, retention if has_stock else math.nan)
         )
     revenues, stocks, retentions = zip(*found, strict=True)
     return revenues, stocks, retentions
 
 
-def _together(terms: Paths, names: Sequence[str]) -> Iterator[tuple[float, ...]]:
-    """The values of some paths, month by month."""
-    return zip(*[terms[name] for name in names], strict=True)
-
-
-def _slopes_of(flow: str, slopes: Numbers) -> tuple[float, ...]:
-    """What a flow responds with to price, busy classes, crowded ones, and overwork."""
-    return tuple(slopes[f"{flow}_{regressor}"] for regressor in ("price", "fullness", "crowding", "overwork"))
-
-
-def _with_levers(terms: Paths, levers: Paths) -> Paths:
-    """The terms with those levers put in their place to which nothing has to respond first."""
-    placed: dict[str, Sequence[float]] = {}
+def _placed(paths: Paths, levers: Paths) -> list[Sequence[float]]:
+    """The paths of `_PLACED`, with levers put in their place to which nothing has to respond first."""
+    found = {name: paths[name] for name in _PLACED}
     for name, path in PUT_IN_PLACE.items():
-        if name in levers:
-            months = zip(levers[name], terms[path], strict=True)
-            placed[path] = [lever if isfinite(lever) else free for lever, free in months]
-    if "avg_ticket_price" in levers:
-        priced = zip(levers["avg_ticket_price"], terms["least_price"], terms["price_log"], strict=True)
-        placed["price_log"] = [
-            log(max(price, least)) if isfinite(price) else free for price, least, free in priced
-        ]
-    return {**terms, **placed}
+        if (given := levers.get(name)) is not None:
+            found[path] = given if isfinite(given[0]) else _where_free(given, paths[path])
+    if (prices := levers.get("avg_ticket_price")) is not None:
+        logs = [log(max(price, least)) for price, least in zip(prices, paths["least_price"], strict=True)]
+        found["price_log"] = logs if isfinite(prices[0]) else _where_free(logs, paths["price_log"])
+    return list(found.values())
+
+
+def _where_free(given: Sequence[float], free: Sequence[float]) -> list[float]:
+    """A lever's path, and another one where it is free."""
+    return [lever if isfinite(lever) else usual for lever, usual in zip(given, free, strict=True)]

@@ -11,15 +11,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from studio_pipeline.forecasting.bounds import Range
 from studio_pipeline.forecasting.flows import RATE_MARGIN
 from studio_pipeline.forecasting.given_months import FirstMonths, months_from
 from studio_pipeline.forecasting.lever_ensemble import FreeEnsemble, lever_factors
-from studio_pipeline.forecasting.one_studio import Numbers, Paths, PlainTargets
+from studio_pipeline.forecasting.one_studio import PlainTargets, PlainTerms, plain_terms
 from studio_pipeline.forecasting.prepared_origins import PreparedOrigins
-from studio_pipeline.forecasting.requests import shown_ranges
+from studio_pipeline.forecasting.requests import carried_levers, shown_ranges
 
 MOST_ORIGINS = 1024
 """That are kept as plain numbers, of one release; about 8 kB each."""
@@ -38,20 +36,20 @@ class PlainOrigin:
     """An origin as plain numbers.
 
     Attributes:
-        terms: path to its value in each month, by the names of `flow_terms.PATHS`.
-        start: value by the names of `flow_terms.START`.
-        slopes: value by the names of `flow_terms.SLOPES`.
+        terms: what its months run on.
+        history_months: known months up to it.
         shown: of each lever, the smallest and largest value shown.
+        carried: the levers that the studio's data can carry.
         scale: (12,) deviation of the revenue's log error with every lever free.
         free: revenue, members and retention in each month with every lever free.
         ensemble: with every lever free, (3, 12) each.
         factors: of the levers that were given lately, by the months since when.
     """
 
-    terms: Paths
-    start: Numbers
-    slopes: Numbers
+    terms: PlainTerms
+    history_months: int
     shown: dict[str, Range]
+    carried: frozenset[str]
     scale: list[float]
     free: list[tuple[float, float, float]]
     ensemble: FreeEnsemble
@@ -77,13 +75,12 @@ def plain_origin(prepared: PreparedOrigins, place: int) -> PlainOrigin:
 
 
 def _plain(prepared: PreparedOrigins, place: int) -> PlainOrigin:
-    terms, start, slopes = prepared.terms.plain(place)
-    free = prepared.free[place]
+    free, shown = prepared.free[place], shown_ranges(prepared.shown[place])
     return PlainOrigin(
-        terms=terms,
-        start=start,
-        slopes=slopes,
-        shown=shown_ranges(prepared.shown[place]),
+        terms=plain_terms(*prepared.terms.plain(place)),
+        history_months=int(prepared.history_months[place]),
+        shown=shown,
+        carried=frozenset(carried_levers(shown)),
         scale=prepared.scale[place].tolist(),
         free=list(zip(*free.tolist(), strict=True)),
         ensemble=FreeEnsemble(prepared.core[place], free, prepared.kept[place], prepared.learned[place]),
@@ -124,8 +121,3 @@ def corrected(
         # Where the core knows nothing, the free forecast stands.
         found.append((amount if amount == amount else free[0], members * of_members, stays))  # noqa: PLR0124
     return found
-
-
-def as_targets(months: Sequence[tuple[float, float, float]]) -> np.ndarray:
-    """(3, H) of `TARGETS` from its months."""
-    return np.array(months).T

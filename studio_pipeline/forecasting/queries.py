@@ -4,12 +4,19 @@ backtests.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from math import fsum
 
 import numpy as np
 
 from studio_pipeline.panel.arrays import FloatArray
+
+PlainMonths = Sequence[Sequence[float]]
+"""Revenue, members and retention of one month after the other; the last two are NaN where the data carry
+none.
+"""
 
 
 @dataclass(frozen=True)
@@ -94,27 +101,27 @@ class Deviations:
     Attributes:
         scale: (h,) deviation of the log error, given levers carried out exactly.
         common: (h,) of the part of it that hits all studios alike.
-        execution: (J, h) what carrying out each of J levers one deviation off moves, currency.
+        execution: of each of J levers, (h,) what carrying it out one deviation off moves, currency.
     """
 
-    scale: FloatArray
-    common: FloatArray
-    execution: FloatArray
+    scale: Sequence[float]
+    common: Sequence[float]
+    execution: Sequence[FloatArray]
 
 
 @dataclass(frozen=True)
 class Forecast:
     """The answer to a `ForwardQuery`; H is its `projection_months`.
 
+    It is kept as plain numbers, which is how it is made and written; arrays are made as they are asked for.
+
     Attributes:
         studio_id: the studio asked for.
         base_month: the last known month, datetime64[M].
         history_months: months of the studio up to the base month.
-        revenue: (H,) mean of the predictive distribution, currency.
-        member_count: (H,) members at each month's end; NaN for a studio whose data carry no members.
-        retention_rate: (H,) 0..1; NaN for a studio whose data carry none.
-        intervals: level to an (H, 2) array of lower and upper revenue.
-        confidence_score: (H,) chance that the month lands within 10 % of `revenue`.
+        months: of each of H months the revenue, members and retention of the arrays below.
+        bounds: level to (lower, upper) revenue of each of H months.
+        chances: of each of H months, that it lands within 10 % of its revenue.
         total_intervals: level to the (lower, upper) of the sum over the projected months.
         prediction_accuracy: 1 - WAPE of this model version in backtests over these horizons.
         lever_effects: lever to the response it rests on.
@@ -126,11 +133,9 @@ class Forecast:
     studio_id: str
     base_month: np.datetime64
     history_months: int
-    revenue: FloatArray
-    member_count: FloatArray
-    retention_rate: FloatArray
-    intervals: Mapping[float, FloatArray]
-    confidence_score: FloatArray
+    months: PlainMonths
+    bounds: Mapping[float, Sequence[Sequence[float]]]
+    chances: Sequence[float]
     total_intervals: Mapping[float, tuple[float, float]]
     prediction_accuracy: float
     lever_effects: Mapping[str, LeverEffect]
@@ -141,9 +146,35 @@ class Forecast:
     @property
     def total_revenue(self) -> float:
         """Mean revenue over all projected months, currency."""
-        return float(self.revenue.sum())
+        return fsum([month[0] for month in self.months])
 
     @property
     def growth_rate(self) -> float:
         """Last projected month over the first, minus 1; 0 where the first is 0."""
-        return float(self.revenue[-1] / self.revenue[0] - 1) if self.revenue[0] > 0 else 0.0
+        first, last = self.months[0][0], self.months[-1][0]
+        return last / first - 1 if first > 0 else 0.0
+
+    @cached_property
+    def revenue(self) -> FloatArray:
+        """(H,) mean of the predictive distribution, currency."""
+        return np.array([month[0] for month in self.months])
+
+    @cached_property
+    def member_count(self) -> FloatArray:
+        """(H,) members at each month's end; NaN for a studio whose data carry no members."""
+        return np.array([month[1] for month in self.months])
+
+    @cached_property
+    def retention_rate(self) -> FloatArray:
+        """(H,) 0..1; NaN for a studio whose data carry none."""
+        return np.array([month[2] for month in self.months])
+
+    @cached_property
+    def intervals(self) -> Mapping[float, FloatArray]:
+        """Level to an (H, 2) array of lower and upper revenue."""
+        return {level: np.array(bounds) for level, bounds in self.bounds.items()}
+
+    @cached_property
+    def confidence_score(self) -> FloatArray:
+        """(H,) chance that the month lands within 10 % of `revenue`."""
+        return np.array(self.chances)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from studio_pipeline.forecasting.bounds import LEVER_BOUNDS, Range
 from studio_pipeline.forecasting.lever_conflicts import conflicts
@@ -20,12 +20,15 @@ RESTS_ON: Mapping[str, tuple[str, ...]] = {
 }
 """Levers to which members respond, and the responses that say how."""
 
+_FLOWS = ("retention", "acquisition")
+
 Effects = Mapping[str, Mapping[str, LeverEffect]]
 """Flow (retention, acquisition) to regressor to the effect."""
 
+_NOTHING_KNOWN: Mapping[str, LeverEffect] = {}
 
-@dataclass(frozen=True)
-class KnownOfStudio:
+
+class KnownOfStudio(NamedTuple):
     """What is known of a studio before its levers are looked at.
 
     Attributes:
@@ -118,12 +121,16 @@ def _without_data(given: Mapping[str, object], effects: Effects) -> list[str]:
 
 
 def _assumed(lever: str, effects: Effects) -> str:
-    retention, acquisition = effects.get("retention", {}), effects.get("acquisition", {})
-    found = [flow.get(name) for name in RESTS_ON[lever] for flow in (retention, acquisition)]
-    assumed = [effect is None or effect.source == "prior" for effect in found]
-    if not all(assumed):
-        return ""
-    if any(effect is not None and effect.effect for effect in found):
+    found = []
+    for flow in _FLOWS:
+        known = effects.get(flow, _NOTHING_KNOWN)
+        for name in RESTS_ON[lever]:
+            if (effect := known.get(name)) is None:
+                continue
+            if effect.source != "prior":
+                return ""
+            found.append(effect)
+    if any(effect.effect for effect in found):
         return (
             f"The data don't show how members respond to {lever}: an assumption stands in, so try the change "
             "in one studio or for a few months first."

@@ -5,7 +5,7 @@ why.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 
@@ -89,13 +89,19 @@ def shown_ranges(shown: FloatArray) -> dict[str, Range]:
     }
 
 
-def check_query(query: ForwardQuery, shown: Mapping[str, Range]) -> None:
+def check_query(query: ForwardQuery, shown: Mapping[str, Range], carried: Set[str]) -> None:
     """Refuses what a studio with history can't be asked.
+
+    Args:
+        query: what is asked.
+        shown: lever to the smallest and largest value that the studio has shown.
+        carried: the levers that its data can carry.
 
     Raises:
         LeverError: a lever is out of bounds, not carried by the data, or misplaced.
     """
-    _check_carried(query, shown)
+    if query.lever_plan or not carried >= query.levers.keys():
+        _check_carried(query, shown)
     check_all_levers(query, shown)
 
 

@@ -53,9 +53,20 @@ class Oracle:
         options = OPTIONS.model_copy(update={"studios": len(queries)})
         means = expected_months(options, OPTIONS.last_month, 12, levers, draws=20)
         wide = means.pivot_table(index="studio_id", columns="horizon", values="revenue_mean").to_numpy()
-        month, none = np.datetime64(OPTIONS.last_month), np.full(12, np.nan)
+        month, unknown = np.datetime64(OPTIONS.last_month), float("nan")
         return [
-            Forecast(query.studio_id, month, 30, wide[k], none, none, {}, none, {}, 0.9, {}, ())
+            Forecast(
+                query.studio_id,
+                month,
+                30,
+                [(revenue, unknown, unknown) for revenue in wide[k].tolist()],
+                {},
+                [unknown] * 12,
+                {},
+                0.9,
+                {},
+                (),
+            )
             for k, query in enumerate(queries)
         ]
 

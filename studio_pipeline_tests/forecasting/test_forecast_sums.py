@@ -50,11 +50,9 @@ def forecast(
         studio_id=studio,
         base_month=base_month,
         history_months=24,
-        revenue=np.linspace(revenue, 2 * revenue, months),
-        member_count=np.zeros(months),
-        retention_rate=np.zeros(months),
-        intervals={},
-        confidence_score=np.zeros(months),
+        months=[(here, 0.0, 0.0) for here in np.linspace(revenue, 2 * revenue, months).tolist()],
+        bounds={},
+        chances=[0.0] * months,
         total_intervals={},
         prediction_accuracy=0.9,
         lever_effects={},
@@ -119,7 +117,10 @@ def test_the_order_of_the_answers_changes_nothing(tables: IntervalTables) -> Non
 def test_a_wider_level_is_wider_and_doubled_money_is_doubled(tables: IntervalTables) -> None:
     answers = [forecast(tables, name) for name in "abc"]
     assert width(tables, answers, 0.5) < width(tables, answers, 0.9) < width(tables, answers, 0.99)
-    doubled = [replace(answer, revenue=2 * answer.revenue) for answer in answers]
+    doubled = [
+        replace(answer, months=[(2 * revenue, *others) for revenue, *others in answer.months])
+        for answer in answers
+    ]
     assert width(tables, doubled) == pytest.approx(2 * width(tables, answers))
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio_pipeline.forecasting.flow_terms import PATHS, SLOPES, START, FlowTerms
-from studio_pipeline.forecasting.one_studio import run_one
+from studio_pipeline.forecasting.one_studio import plain_terms, run_one
 from studio_pipeline.forecasting.stock_and_flow import simulate_terms
 from studio_pipeline.panel.arrays import FloatArray
 
@@ -91,7 +91,7 @@ def test_plain_numbers_and_arrays_run_alike(
     paths = simulate_terms(terms, levers)
     plain = {name: path[0].tolist() for name, path in levers.items()}
     expected = np.stack([paths.revenue[0], paths.members[0], paths.retention_rate[0]])
-    np.testing.assert_allclose(run_one(*terms.plain(0), plain), expected, rtol=1e-12)
+    np.testing.assert_allclose(run_one(plain_terms(*terms.plain(0)), plain), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize(("log_odds", "retention"), [(1e4, 1.0), (-1e4, 0.0)])
@@ -104,6 +104,7 @@ def test_extreme_responses_stay_rates(log_odds: float, retention: float) -> None
     )
     terms.stacked[:, PATHS.index("retention")] = log_odds
     terms.stacked[:, PATHS.index("acquisition")] = abs(log_odds)
-    found = run_one(*terms.plain(0), {"new_members_monthly": [5.0] * MONTHS})
+    plain = plain_terms(*terms.plain(0))
+    found = run_one(plain, {"new_members_monthly": [5.0] * MONTHS})
     np.testing.assert_allclose(found[2], retention, atol=1e-12)
-    assert np.isfinite(run_one(*terms.plain(0), {})[1]).all()
+    assert np.isfinite(run_one(plain, {})[1]).all()

@@ -28,7 +28,7 @@ def test_an_origin_is_that_of_its_place_and_made_once() -> None:
         origin = plain_origin(prepared(), place)
         assert origin is plain_origin(prepared(), place)
         np.testing.assert_array_equal(
-            origin.terms["members"], prepared().terms.stacked[place, PATHS.index("members")]
+            origin.terms.paths["members"], prepared().terms.stacked[place, PATHS.index("members")]
         )
         np.testing.assert_array_equal(np.array(origin.free).T, prepared().free[place])
 

@@ -47,7 +47,7 @@ def warned(levers: Mapping[str, float], known: KnownOfStudio = KNOWN) -> tuple[s
     [(0, "no history"), (1, "Only 1 month of"), (11, "Only 11 months"), (12, None), (48, None)],
 )
 def test_short_history(months: int, expected: str | None) -> None:
-    found = warned({}, replace(KNOWN, history_months=months))
+    found = warned({}, KNOWN._replace(history_months=months))
     assert len(found) == (expected is not None)
     assert expected is None or expected in found[0]
 
@@ -113,11 +113,11 @@ def test_a_retention_within_two_standard_errors_is_believed() -> None:
     levers = {"avg_ticket_price": 150.0, "retention_rate": 0.93}
     assert len(warned(levers)) == 1
     vague = {"retention": {**EFFECTS["retention"], "price": LeverEffect("data", -1.0, 1.0)}}
-    assert warned(levers, replace(KNOWN, effects=EFFECTS | vague)) == ()
+    assert warned(levers, KNOWN._replace(effects=EFFECTS | vague)) == ()
 
 
 def test_what_is_unknown_contradicts_nothing() -> None:
-    blank = replace(KNOWN, usual=lambda name: float("nan"))
+    blank = KNOWN._replace(usual=lambda name: float("nan"))
     for levers, _ in CONTRADICTING:
         assert warned(levers, blank) == ()
 
@@ -128,14 +128,14 @@ def test_an_effect_that_rests_on_a_prior_is_said_so_by_lever(lever: str, source:
     names = EFFECTS["retention"]
     found = {n: LeverEffect(source, 0.0, 2.0) for n in names} if source else {}
     effects = {"retention": found, "acquisition": found}
-    warnings = warned({lever: 0.8 if lever != "avg_ticket_price" else 110.0}, replace(KNOWN, effects=effects))
+    warnings = warned({lever: 0.8 if lever != "avg_ticket_price" else 110.0}, KNOWN._replace(effects=effects))
     assert bool(warnings) is (source in ("prior", None))
     assert all(lever in w and "don't show" in w for w in warnings)
 
 
 def test_an_assumed_effect_that_counts_is_called_an_assumption() -> None:
     assumed = {flow: {"price": LeverEffect("prior", -0.7, 1.0)} for flow in EFFECTS}
-    (warning,) = warned({"avg_ticket_price": 110.0}, replace(KNOWN, effects=assumed))
+    (warning,) = warned({"avg_ticket_price": 110.0}, KNOWN._replace(effects=assumed))
     assert "assumption" in warning
 
 
@@ -169,6 +169,6 @@ def test_a_step_too_late_to_show_is_said_so(months: int, from_month: int, lever:
 
 def test_every_warning_is_a_sentence() -> None:
     for levers, _ in CONTRADICTING:
-        for warning in warned(levers, replace(KNOWN, history_months=3, effects={})):
+        for warning in warned(levers, KNOWN._replace(history_months=3, effects={})):
             assert warning[0].isupper() or warning.split()[0] in SHOWN
             assert warning.endswith(".")

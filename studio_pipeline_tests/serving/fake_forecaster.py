@@ -74,20 +74,17 @@ class FakeForecaster:
         except LeverError as error:
             return error
         months = query.projection_months
-        revenue = np.full(months, 1000.0 * self.model_number + self.panel.values["total_revenue"][row, -1])
-        band = np.stack([revenue - 5, revenue + 5], axis=1)
+        revenue = float(1000.0 * self.model_number + self.panel.values["total_revenue"][row, -1])
+        members, retention = (float("nan"), float("nan")) if query.studio_id == "chain-b-1" else (250.0, 0.9)
+        total = months * revenue
         return Forecast(
             studio_id=query.studio_id,
             base_month=query.base_month or last,
             history_months=int(self.panel.known[row].sum()),
-            revenue=revenue,
-            member_count=np.full(months, np.nan if query.studio_id == "chain-b-1" else 250.0),
-            retention_rate=np.full(months, np.nan if query.studio_id == "chain-b-1" else 0.9),
-            intervals=dict.fromkeys(query.interval_levels, band),
-            confidence_score=np.full(months, 0.8),
-            total_intervals={
-                level: (float(revenue.sum() - 9), float(revenue.sum() + 9)) for level in query.interval_levels
-            },
+            months=[(revenue, members, retention)] * months,
+            bounds=dict.fromkeys(query.interval_levels, [(revenue - 5, revenue + 5)] * months),
+            chances=[0.8] * months,
+            total_intervals=dict.fromkeys(query.interval_levels, (total - 9, total + 9)),
             prediction_accuracy=0.95,
             lever_effects={"avg_ticket_price": LeverEffect("data", -0.9, 0.1)} if query.levers else {},
             warnings=("A warning.",),
