@@ -15,8 +15,11 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 
+LOWERED_PRIORITY = 5
+"""A quarter of the others' turns where they leave none: enough to catch up with them."""
+
 LOW_PRIORITY = 10
-"""A tenth of the others' turns where they leave none: enough to keep up with them."""
+"""A tenth of the others' turns where they leave none."""
 
 LOWEST_PRIORITY = 19
 """Next to no turns where others leave none, and nobody waits for this."""

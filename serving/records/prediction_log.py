@@ -10,7 +10,7 @@ from itertools import islice
 from threading import Event, Lock, Thread
 from typing import Protocol
 
-from serving.background import LOWEST_PRIORITY, give_way
+from serving.background import LOWERED_PRIORITY, LOWEST_PRIORITY, give_way
 from serving.memory import give_back_freed_memory
 from serving.records.logged_prediction import LoggedPrediction, from_line
 from serving.records.prediction_delivery import AT_ONCE, Delivery, Write
@@ -114,7 +114,7 @@ class PredictionLog:
             self._queued_bytes += size
         if len(self._queue) == AT_ONCE:
             self._wake.set()
-        elif len(self._queue) >= CROWD:
+        elif self._is_crowd:
             self._crowded.set()
 
     def find(self, prediction_id: str) -> LoggedPrediction | None:
@@ -153,6 +153,10 @@ class PredictionLog:
             self._delivery.spool(left)
         self._spool.close()
 
+    @property
+    def _is_crowd(self) -> bool:
+        return len(self._queue) >= CROWD
+
     def _find_here(self, prediction_id: str) -> LoggedPrediction | None:
         with self._lock:
             found = self._queue.get(prediction_id) or self._on_the_way.get(prediction_id)
@@ -165,7 +169,8 @@ class PredictionLog:
         give_way(LOWEST_PRIORITY)
         while True:
             ends, rounds = self._ends, 0
-            while self._write_some():
+            # With next to no turns, this thread would keep a crowd waiting for a batch in its hands.
+            while (ends or not self._is_crowd) and self._write_some():
                 rounds += 1
             if rounds > SEVERAL:
                 give_back_freed_memory()
@@ -177,7 +182,7 @@ class PredictionLog:
             self._wake.clear()
 
     def _run_in_crowds(self) -> None:
-        give_way()
+        give_way(LOWERED_PRIORITY)
         while not self._ends:
             self._crowded.wait()
             self._crowded.clear()

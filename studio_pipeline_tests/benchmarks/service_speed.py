@@ -3,7 +3,8 @@
 
 One worker each with the settings of `studio serve`, on one core, the client on the other; no cache, guards
 and log on, other levers in each request. The two take turns, round by round, and the figures are medians over
-the rounds: a machine that is slow for a while is slow for both.
+the rounds: a machine that is slow for a while is slow for both. After each turn the log of predictions is
+written to its end, so that nobody works in the other's time, and what that takes of the core is counted.
 """
 
 from __future__ import annotations
@@ -94,10 +95,28 @@ def share_line(shares: list[tuple[float, float]]) -> Line:
 
 
 def loaded(app: Server, requests: list[bytes], connections: int, seconds: float) -> tuple[Measured, float]:
-    """A run of load, and the milliseconds of a core that the server took for each request."""
+    """A run of load, and the milliseconds of a core that the server took for each request, log included."""
     before = cpu_seconds(app.process.pid)
     (measured,) = load(app.port, (requests, connections), seconds=seconds)
+    while figure(app, "studio_log_queued"):
+        time.sleep(0.05)
     return measured, (cpu_seconds(app.process.pid) - before) * 1e3 / len(measured.seconds)
+
+
+def figure(app: Server, name: str) -> float:
+    """One of `/metrics`; 0 where there is none, as of the bare app."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{app.port}/metrics", timeout=60) as answer:
+            lines = answer.read().decode().splitlines()
+    except urllib.error.HTTPError:
+        return 0.0
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} "))
+
+
+def dropped_line(ours: Server) -> Line:
+    """Answers that never got into the log."""
+    dropped = figure(ours, 'studio_logged_predictions_total{event="dropped"}')
+    return Line("answers that the log has dropped", None, dropped, dropped, 0.0)
 
 
 def quantiles(runs: list[list[Measured]], share: float) -> list[tuple[float, float]]:
@@ -216,6 +235,7 @@ def main() -> None:
         lines += batch_lines(ours, studios, options.rounds)
         if INVERSE in documented(ours):
             lines += inverse_lines(ours, studios, options.seconds)
+        lines.append(dropped_line(ours))
         resident = ours.resident_mib()
         lines.append(
             Line(

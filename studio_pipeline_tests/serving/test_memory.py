@@ -1,7 +1,9 @@
 """What a process takes for a moment it gives back, and what it keeps it doesn't search."""
 
 import ctypes
+import gc
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -29,12 +31,12 @@ FROZEN = """
 import gc
 from serving.memory import search_seldom_for_garbage
 
-before = gc.get_freeze_count()
+before, usual = gc.get_freeze_count(), gc.get_threshold()
 search_seldom_for_garbage()
 once = gc.get_freeze_count()
 more = [[] for _ in range(1_000)]
 search_seldom_for_garbage()
-print(before == 0, once > 1_000, gc.get_freeze_count() == once)
+print(before == 0, once > 1_000, gc.get_freeze_count() == once, gc.get_threshold()[0] > usual[0])
 """
 
 
@@ -52,4 +54,21 @@ def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_what_is_imported_is_frozen_once(tmp_path: Path) -> None:
-    assert python(tmp_path, "-c", FROZEN).split() == ["True"] * 3
+    assert python(tmp_path, "-c", FROZEN).split() == ["True"] * 4
+
+
+def test_what_only_a_cycle_holds_goes_when_unused_memory_is_given_back() -> None:
+    class Held:
+        pass
+
+    gc.disable()
+    try:
+        one = Held()
+        one.itself = one  # type: ignore[attr-defined]
+        gone = weakref.ref(one)
+        del one
+        assert gone() is not None
+        memory.give_back_unused_memory()
+        assert gone() is None
+    finally:
+        gc.enable()

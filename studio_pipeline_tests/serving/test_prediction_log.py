@@ -27,6 +27,7 @@ class FakeStore:
         self.answers = threading.Event()
         self.answers.set()
         self.pruned: list[datetime] = []
+        self.writers: list[str] = []
 
     def write(self, entries: Sequence[LoggedPrediction]) -> None:
         self.answers.wait()
@@ -34,6 +35,7 @@ class FakeStore:
             raise DatabaseError("It is away.")
         if self.is_broken and entries:
             raise ZeroDivisionError("a bug")
+        self.writers.append(threading.current_thread().name)
         self.kept.update({one.id: one for one in entries})
 
     def find(self, prediction_id: str) -> LoggedPrediction | None:
@@ -75,6 +77,24 @@ def test_entries_are_written_in_the_background_and_found_all_the_while(
     assert log.find(entries[3].id) == entries[3]
     assert (log.queue_length, log.spool_length, log.counters["written"]) == (0, 0, 1000)
     log.close()
+
+
+def test_a_crowd_is_written_by_the_thread_that_gets_turns_beside_the_answers(
+    store: FakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_log, "AT_ONCE", 10)
+    monkeypatch.setattr(prediction_log, "CROWD", 40)
+    store.answers.clear()
+    log = log_of(store, tmp_path)
+    for _ in range(400):
+        log.add(entry())
+    store.answers.set()
+    assert log.flush(10)
+    log.close()
+    # One batch may have been in the other's hands before there was a crowd.
+    crowded = store.writers[1 : (400 - 40) // 10]
+    assert crowded == ["prediction-log-crowd"] * 35
+    assert len(store.kept) == 400
 
 
 def test_an_entry_in_the_spool_is_found(store: FakeStore, tmp_path: Path) -> None:
