@@ -10,7 +10,6 @@ import pytest
 
 from serving.joint_writes import JointWrites
 
-
 pytestmark = pytest.mark.anyio
 
 
