@@ -25,7 +25,7 @@ UPKEEP_SECONDS = 600.0
 MAX_QUEUED_BYTES = 64 * 2**20
 """What may wait in memory while the database is slow to refuse; some twenty thousand answers."""
 
-CROWD = 8 * AT_ONCE
+CROWD = 4 * AT_ONCE
 """So many entries may wait for a core to become free; from then on they are written beside the answers."""
 
 SEVERAL = 4
