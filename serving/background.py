@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 LOWERED_PRIORITY = 5
-"""A quarter of the others' turns where they leave none: enough to catch up with them."""
+"""A third of the others' turns where they leave none: enough to catch up with them."""
 
 LOW_PRIORITY = 10
 """A tenth of the others' turns where they leave none."""
@@ -28,10 +28,12 @@ LOWEST_PRIORITY = 19
 def give_way(priority: int = LOW_PRIORITY) -> None:
     """Let others go before the thread that calls this, for good.
 
-    Where a thread has no priority of its own, as outside of Linux, nothing changes.
+    Where a thread has no priority of its own, as outside of Linux, nothing changes; nor does one that gives
+    way further already, as under `nice`: to raise it is not for everybody.
     """
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), priority)
+        me = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, me, max(priority, os.getpriority(os.PRIO_PROCESS, me)))
 
 
 @asynccontextmanager

@@ -10,8 +10,8 @@ from typing import Any
 class JointWrites(asyncio.Transport):
     """A connection's transport that gathers what is written while other requests are in hand.
 
-    What was gathered leaves when the event loop has done what was ready; a request that is alone in hand is
-    answered at once.
+    What was gathered leaves when the event loop has done what was ready, so an answer may wait for heavy work
+    that is ready too; a request that is alone in hand is answered at once.
 
     Args:
         transport: where it goes.
@@ -34,15 +34,16 @@ class JointWrites(asyncio.Transport):
             if len(self._in_hand) < 2:
                 self._transport.write(data)
                 return
-            self._loop.call_soon(self._send)
+            self._loop.call_soon(self.send_gathered)
         self._parts.append(data)
 
     def close(self) -> None:
         """Send what was gathered, and let no more come."""
-        self._send()
+        self.send_gathered()
         self._transport.close()
 
-    def _send(self) -> None:
+    def send_gathered(self) -> None:
+        """Send now what was gathered so far."""
         parts, self._parts = self._parts, []
         # The other side may have gone meanwhile.
         if parts and not self._transport.is_closing():

@@ -31,8 +31,13 @@ class GuardedHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request."""
-        super().connection_made(JointWrites(transport, self.loop, self.tasks))
+        self._writes = JointWrites(transport, self.loop, self.tasks)
+        super().connection_made(self._writes)
         self._close_in(HEADER_SECONDS)
+
+    def eof_received(self) -> None:
+        """Send what is ready: the connection is closed after the other side's last word."""
+        self._writes.send_gathered()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""

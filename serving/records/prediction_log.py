@@ -25,7 +25,7 @@ UPKEEP_SECONDS = 600.0
 MAX_QUEUED_BYTES = 64 * 2**20
 """What may wait in memory while the database is slow to refuse; some twenty thousand answers."""
 
-CROWD = 4 * AT_ONCE
+CROWD = 8 * AT_ONCE
 """So many entries may wait for a core to become free; from then on they are written beside the answers."""
 
 SEVERAL = 4
@@ -77,7 +77,7 @@ class PredictionLog:
         self._on_the_way: dict[str, LoggedPrediction] = {}
         self._wake, self._idle, self._crowded = Event(), Event(), Event()
         self._writing = Lock()
-        self._ends = False
+        self._ends = self._crowd_in_hand = False
         self._threads = [
             Thread(target=run, name=name, daemon=True)
             for name, run in (("prediction-log", self._run), ("prediction-log-crowd", self._run_in_crowds))
@@ -169,8 +169,7 @@ class PredictionLog:
         give_way(LOWEST_PRIORITY)
         while True:
             ends, rounds = self._ends, 0
-            # With next to no turns, this thread would keep a crowd waiting for a batch in its hands.
-            while (ends or not self._is_crowd) and self._write_some():
+            while self._write_some(leaves_crowds=not ends):
                 rounds += 1
             if rounds > SEVERAL:
                 give_back_freed_memory()
@@ -186,13 +185,21 @@ class PredictionLog:
         while not self._ends:
             self._crowded.wait()
             self._crowded.clear()
-            while self._write_some():
-                pass
+            self._crowd_in_hand = True
+            try:
+                while self._write_some():
+                    pass
+            finally:
+                self._crowd_in_hand = False
             give_back_freed_memory()
 
-    def _write_some(self) -> bool:
-        """Write the oldest entries; False where there are none."""
+    def _write_some(self, *, leaves_crowds: bool = False) -> bool:
+        """Write the oldest entries; False where there are none, or where they are left to the other thread:
+        one with next to no turns would keep a crowd waiting for a batch in its hands.
+        """
         with self._writing:
+            if leaves_crowds and (self._crowd_in_hand or self._is_crowd):
+                return False
             with self._lock:
                 self._on_the_way = dict(islice(self._queue.items(), AT_ONCE))
                 for name, entry in self._on_the_way.items():

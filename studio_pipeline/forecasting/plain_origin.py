@@ -20,7 +20,7 @@ from studio_pipeline.forecasting.prepared_origins import PreparedOrigins
 from studio_pipeline.forecasting.requests import carried_levers, shown_ranges
 
 MOST_ORIGINS = 1024
-"""That are kept as plain numbers, of one release; about 8 kB each."""
+"""That are kept as plain numbers, of one release; about 15 kB each."""
 
 _MOST_SETS = 16
 _HIGHEST_RATE = 1 - RATE_MARGIN

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from math import fsum
 
 import numpy as np
 
@@ -146,7 +145,7 @@ class Forecast:
     @property
     def total_revenue(self) -> float:
         """Mean revenue over all projected months, currency."""
-        return fsum([month[0] for month in self.months])
+        return float(sum([month[0] for month in self.months]))
 
     @property
     def growth_rate(self) -> float:

@@ -139,12 +139,12 @@ def lever_lists(query: ForwardQuery) -> dict[str, list[float]]:
     """Lever to its given value in each of twelve months, NaN where free; a lever that is not given is left
     out.
     """
-    paths = {name: [value] * MAX_HORIZON_MONTHS for name, value in query.levers.items()}
+    paths = {name: [float(value)] * MAX_HORIZON_MONTHS for name, value in query.levers.items()}
     for step in sorted(query.lever_plan, key=lambda step: step.from_month):
         before = step.from_month - 1
         for name, value in step.levers.items():
             path = paths.setdefault(name, [math.nan] * MAX_HORIZON_MONTHS)
-            path[before:] = [value] * (MAX_HORIZON_MONTHS - before)
+            path[before:] = [float(value)] * (MAX_HORIZON_MONTHS - before)
     return paths
 
 

@@ -46,6 +46,8 @@ INVERSE = "/api/v1/predict/inverse"
 BATCH_REQUESTS = 1_000
 MANY = 16
 PLANNERS = 8
+SETTLE_SECONDS = 60.0
+NOT_FOUND = 404
 
 
 def forward_bodies(studios: list[str], n: int, seed: int) -> list[dict[str, Any]]:
@@ -98,24 +100,30 @@ def loaded(app: Server, requests: list[bytes], connections: int, seconds: float)
     """A run of load, and the milliseconds of a core that the server took for each request, log included."""
     before = cpu_seconds(app.process.pid)
     (measured,) = load(app.port, (requests, connections), seconds=seconds)
-    while figure(app, "studio_log_queued"):
-        time.sleep(0.05)
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while told(app, "studio_log_queued"):
+        if time.monotonic() > deadline:
+            raise RuntimeError("the log of predictions is not written to its end")
+        time.sleep(0.2)
     return measured, (cpu_seconds(app.process.pid) - before) * 1e3 / len(measured.seconds)
 
 
-def figure(app: Server, name: str) -> float:
-    """One of `/metrics`; 0 where there is none, as of the bare app."""
+def told(app: Server, name: str) -> float:
+    """A figure of `/metrics`; 0 of the bare app, which has no such page."""
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{app.port}/metrics", timeout=60) as answer:
             lines = answer.read().decode().splitlines()
-    except urllib.error.HTTPError:
-        return 0.0
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{name} "))
+    except urllib.error.HTTPError as error:
+        if error.code == NOT_FOUND:
+            return 0.0
+        raise
+    (line,) = (line for line in lines if line.startswith(f"{name} "))
+    return float(line.rpartition(" ")[2])
 
 
 def dropped_line(ours: Server) -> Line:
     """Answers that never got into the log."""
-    dropped = figure(ours, 'studio_logged_predictions_total{event="dropped"}')
+    dropped = told(ours, 'studio_logged_predictions_total{event="dropped"}')
     return Line("answers that the log has dropped", None, dropped, dropped, 0.0)
 
 

@@ -1,7 +1,9 @@
 """Raw bytes on a real port: headers without end, requests hidden in requests, and the word of a proxy."""
 
 import socket
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -43,6 +45,37 @@ def test_too_large_headers_get_an_answer_that_says_so(tmp_path: Path) -> None:
     with live(tmp_path) as address:
         answer = exchange(address, GET + b"X-Big: " + b"x" * (http_protocol.MOST_HEADER_BYTES + 1))
         assert status_of(answer) == 431
+
+
+def test_who_has_said_its_last_word_is_answered_while_others_are(tmp_path: Path) -> None:
+    """Answers that are gathered with those of others are not lost when the other side half-closes."""
+    unlimited = "1000000/minute"
+    with live(tmp_path, rate_limit=unlimited) as address, ThreadPoolExecutor(8) as others:
+        over = threading.Event()
+
+        def ask() -> None:
+            with httpx.Client(base_url=f"http://{address[0]}:{address[1]}") as client:
+                while not over.is_set():
+                    client.get("/nothing")
+
+        asking = [others.submit(ask) for _ in range(8)]
+        try:
+            answers = [half_closing(address, pause=number % 4 * 0.0005) for number in range(100)]
+        finally:
+            over.set()
+        for one in asking:
+            one.result()
+    assert {status_of(answer) for answer in answers} == {404}
+    assert all(answer.endswith(b"}") for answer in answers)
+
+
+def half_closing(address: Address, pause: float) -> bytes:
+    """What comes to a client that says so, some seconds after its request, when it has no more to say."""
+    with socket.create_connection(address, timeout=5) as connection:
+        connection.sendall(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        time.sleep(pause)
+        connection.shutdown(socket.SHUT_WR)
+        return read_all(connection)
 
 
 @pytest.mark.usefixtures("impatient")
