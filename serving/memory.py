@@ -28,7 +28,9 @@ def search_seldom_for_garbage() -> None:
 
 
 def give_back_unused_memory() -> None:
-    """Find what only cycles hold, such as a release that was replaced, and give all back that nobody uses."""
+    """Find what only cycles hold, such as tables of a release that was replaced, and give back all that
+    nobody uses.
+    """
     gc.collect()
     give_back_freed_memory()
 

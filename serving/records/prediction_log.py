@@ -77,7 +77,7 @@ class PredictionLog:
         self._on_the_way: dict[str, LoggedPrediction] = {}
         self._wake, self._idle, self._crowded = Event(), Event(), Event()
         self._writing = Lock()
-        self._ends = self._crowd_in_hand = False
+        self._ends = False
         self._threads = [
             Thread(target=run, name=name, daemon=True)
             for name, run in (("prediction-log", self._run), ("prediction-log-crowd", self._run_in_crowds))
@@ -114,7 +114,7 @@ class PredictionLog:
             self._queued_bytes += size
         if len(self._queue) == AT_ONCE:
             self._wake.set()
-        elif self._is_crowd:
+        elif len(self._queue) >= CROWD:
             self._crowded.set()
 
     def find(self, prediction_id: str) -> LoggedPrediction | None:
@@ -153,10 +153,6 @@ class PredictionLog:
             self._delivery.spool(left)
         self._spool.close()
 
-    @property
-    def _is_crowd(self) -> bool:
-        return len(self._queue) >= CROWD
-
     def _find_here(self, prediction_id: str) -> LoggedPrediction | None:
         with self._lock:
             found = self._queue.get(prediction_id) or self._on_the_way.get(prediction_id)
@@ -184,13 +180,9 @@ class PredictionLog:
         give_way(LOWERED_PRIORITY)
         while not self._ends:
             self._crowded.wait()
+            while self._write_some():
+                pass
             self._crowded.clear()
-            self._crowd_in_hand = True
-            try:
-                while self._write_some():
-                    pass
-            finally:
-                self._crowd_in_hand = False
             give_back_freed_memory()
 
     def _write_some(self, *, leaves_crowds: bool = False) -> bool:
@@ -198,7 +190,7 @@ class PredictionLog:
         one with next to no turns would keep a crowd waiting for a batch in its hands.
         """
         with self._writing:
-            if leaves_crowds and (self._crowd_in_hand or self._is_crowd):
+            if leaves_crowds and self._crowded.is_set():
                 return False
             with self._lock:
                 self._on_the_way = dict(islice(self._queue.items(), AT_ONCE))

@@ -9,12 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from studio_pipeline.errors import LeverError
 from studio_pipeline.forecasting.queries import LeverStep
-
-_MOST_BOUNDS = 8192
 
 Range = tuple[float, float]
 """Lowest and highest value, both allowed."""
@@ -51,7 +48,6 @@ START_LEVER = "current_member_count"
 """The lever that is a starting point and not held, so that it has no place in a lever plan."""
 
 
-@lru_cache(_MOST_BOUNDS)
 def lever_bounds(lever: str, shown_min: float = math.nan, shown_max: float = math.nan) -> Range:
     """Lowest and highest value that `lever` may be given.
 

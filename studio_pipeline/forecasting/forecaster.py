@@ -149,12 +149,12 @@ class Forecaster:
         if query.studio_id not in self.panel.rows:
             return self._new_origin(query)
         ((block, row),) = self._store.find([locate(query, self.panel)])
-        shown = plain_origin(block, row).shown
+        origin = plain_origin(block, row)
         return StudioOrigin(
             base_month=self.panel.months[block.columns[row]],
-            history_months=int(block.history_months[row]),
-            shown=shown,
-            carried=carried_levers(shown),
+            history_months=origin.history_months,
+            shown=origin.shown,
+            carried=carried_levers(origin.shown),
             terms=block.terms.take(slice(row, row + 1)),
             usual=_usual(block.terms, row, block.free[row]),
             effects=self._effects,

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from math import exp, isfinite, log
 from typing import NamedTuple
 
-from studio_pipeline.forecasting.flow_terms import PUT_IN_PLACE, REGRESSORS, START, START_LEVER
-from studio_pipeline.forecasting.response_regressors import TYPICAL_ATTENDANCE
+from studio_pipeline.forecasting.flow_terms import COMFORT, PUT_IN_PLACE, REGRESSORS, START, START_LEVER
+from studio_pipeline.forecasting.response_regressors import RESPONDING, TYPICAL_ATTENDANCE
 from studio_pipeline.forecasting.stock_and_flow import LARGEST_EXPONENT, LARGEST_LOG_ODDS, LEAST_DENSITY
 
 Paths = Mapping[str, Sequence[float]]
@@ -29,10 +29,7 @@ _STEADY = (
 """Paths that no lever takes the place of, in the order in which a month is told them."""
 
 _PLACED = ("ticket", "staff", "upsell_rate", "price_log")
-_REST = (
-    *("classes_fullness", "visits_classes"),
-    *("comfortable_attendance", "comfortable_utilization", "crowds_same_month"),
-)
+_REST = ("classes_fullness", "visits_classes", *COMFORT)
 
 
 class PlainTerms(NamedTuple):
@@ -62,8 +59,7 @@ def plain_terms(paths: Paths, start: Numbers, slopes: Numbers) -> PlainTerms:
         slopes: value by the names of `flow_terms.SLOPES`.
     """
     retention, acquisition = (
-        tuple(slopes[f"{flow}_{regressor}"] for regressor in REGRESSORS)
-        for flow in ("retention", "acquisition")
+        tuple(slopes[f"{flow}_{regressor}"] for regressor in REGRESSORS) for flow in RESPONDING
     )
     return PlainTerms(
         paths,

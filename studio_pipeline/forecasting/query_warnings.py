@@ -8,6 +8,7 @@ from typing import NamedTuple
 from studio_pipeline.forecasting.bounds import LEVER_BOUNDS, Range
 from studio_pipeline.forecasting.lever_conflicts import conflicts
 from studio_pipeline.forecasting.queries import ForwardQuery, LeverEffect
+from studio_pipeline.forecasting.response_regressors import RESPONDING
 
 _SHORT_HISTORY_MONTHS = 12
 _OUTSIDE_SHARE, _OUTSIDE_SPAN, _LEAST_POINTS = 0.05, 0.1, 0.005
@@ -20,12 +21,8 @@ RESTS_ON: Mapping[str, tuple[str, ...]] = {
 }
 """Levers to which members respond, and the responses that say how."""
 
-_FLOWS = ("retention", "acquisition")
-
 Effects = Mapping[str, Mapping[str, LeverEffect]]
 """Flow (retention, acquisition) to regressor to the effect."""
-
-_NOTHING_KNOWN: Mapping[str, LeverEffect] = {}
 
 
 class KnownOfStudio(NamedTuple):
@@ -122,8 +119,8 @@ def _without_data(given: Mapping[str, object], effects: Effects) -> list[str]:
 
 def _assumed(lever: str, effects: Effects) -> str:
     found = []
-    for flow in _FLOWS:
-        known = effects.get(flow, _NOTHING_KNOWN)
+    for flow in RESPONDING:
+        known = effects.get(flow, {})
         for name in RESTS_ON[lever]:
             if (effect := known.get(name)) is None:
                 continue

@@ -100,8 +100,7 @@ def check_query(query: ForwardQuery, shown: Mapping[str, Range], carried: Set[st
     Raises:
         LeverError: a lever is out of bounds, not carried by the data, or misplaced.
     """
-    if query.lever_plan or not carried >= query.levers.keys():
-        _check_carried(query, shown)
+    _check_carried(query, shown, carried)
     check_all_levers(query, shown)
 
 
@@ -118,9 +117,9 @@ def check_all_levers(query: ForwardQuery, shown: Mapping[str, Range]) -> None:
         check_lever_plan(query.lever_plan, query.projection_months, shown)
 
 
-def _check_carried(query: ForwardQuery, shown: Mapping[str, Range]) -> None:
+def _check_carried(query: ForwardQuery, shown: Mapping[str, Range], carried: Set[str]) -> None:
     given = set(query.levers).union(*(step.levers for step in query.lever_plan))
-    for lever in sorted(given):
+    for lever in sorted(given - carried):
         missing = [column for needed, column in _CARRIED_BY.get(lever, ()) if needed not in shown]
         if missing:
             raise LeverError(

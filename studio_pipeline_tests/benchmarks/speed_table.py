@@ -38,8 +38,7 @@ def table(lines: list[Line]) -> str:
     for line in lines:
         bare = "" if line.bare is None else f"{line.bare:,.3f}"
         sign = ">=" if line.at_least else "<="
-        is_judged = line.target < np.inf and not (line.at_least and line.target == 0)
-        target = f"{sign} {line.target:g}" if is_judged else ""
+        target = f"{sign} {line.target:g}" if np.isfinite(line.target) else ""
         verdict = ("met" if line.met else "MISSED") if target else ""
         rows.append(
             f"{line.name:{width}}  {bare:>9}  {line.ours:9,.3f}  {line.judged:9,.3f}  {target:>9}  {verdict}"
