@@ -28,8 +28,11 @@ MAX_QUEUED_BYTES = 64 * 2**20
 CROWD = 8 * AT_ONCE
 """So many entries may wait for a core to become free; from then on they are written beside the answers."""
 
-SEVERAL = 4
-"""Batches one after the other, as after a burst: what they took goes back to the machine."""
+FEW = 80
+"""Entries of one transaction where a core is free: whoever has next to no turns must soon let go of them."""
+
+BURST = 4 * AT_ONCE
+"""Entries one after the other: what they took goes back to the machine."""
 
 POLL_SECONDS = 0.05
 FIND_SECONDS = 1.0
@@ -53,8 +56,9 @@ class PredictionStore(Protocol):
 class PredictionLog:
     """Takes predictions without ever holding up or failing an answer.
 
-    Two threads write, in turn: one where the core has nothing else to do, as answers that come while entries
-    are written take longer by milliseconds; and one that does not wait for that, once a crowd has gathered.
+    Two threads write, in turn: one a few entries at a time where a core has nothing else to do, as answers
+    that come while entries are written take longer by milliseconds; and one that does not wait for that, for
+    all that presses: a crowd of entries, what waits in the spool, and the end.
 
     Args:
         store: where they end up.
@@ -75,12 +79,12 @@ class PredictionLog:
         self._queue: dict[str, LoggedPrediction] = {}
         self._queued_bytes = 0
         self._on_the_way: dict[str, LoggedPrediction] = {}
-        self._wake, self._idle, self._crowded = Event(), Event(), Event()
+        self._wake, self._pressing, self._caught_up = Event(), Event(), Event()
         self._writing = Lock()
         self._ends = False
         self._threads = [
             Thread(target=run, name=name, daemon=True)
-            for name, run in (("prediction-log", self._run), ("prediction-log-crowd", self._run_in_crowds))
+            for name, run in (("prediction-log", self._run), ("prediction-log-idle", self._run_when_idle))
         ]
 
     @property
@@ -115,7 +119,7 @@ class PredictionLog:
         if len(self._queue) == AT_ONCE:
             self._wake.set()
         elif len(self._queue) >= CROWD:
-            self._crowded.set()
+            self._pressing.set()
 
     def find(self, prediction_id: str) -> LoggedPrediction | None:
         """A prediction by its id, also one that another process has just made; it may wait for that.
@@ -134,10 +138,12 @@ class PredictionLog:
         """Wait until all that was noted so far is in the database; False where that takes longer."""
         deadline = time.monotonic() + seconds
         while self.queue_length or self.spool_length:
-            self._idle.clear()
-            self._wake.set()
-            if not self._idle.wait(max(0.0, deadline - time.monotonic())) or time.monotonic() > deadline:
+            self._caught_up.clear()
+            self._pressing.set()
+            if not self._caught_up.wait(max(0.0, deadline - time.monotonic())) or time.monotonic() > deadline:
                 return False
+            if self.spool_length:
+                time.sleep(POLL_SECONDS)
         return True
 
     def close(self, seconds: float = CLOSE_SECONDS) -> None:
@@ -145,7 +151,7 @@ class PredictionLog:
         deadline = time.monotonic() + seconds
         self._ends = True
         self._wake.set()
-        self._crowded.set()
+        self._pressing.set()
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         if left := [*self._on_the_way.values(), *self._queue.values()]:
@@ -162,51 +168,60 @@ class PredictionLog:
         return None if line is None else from_line(line)
 
     def _run(self) -> None:
-        give_way(LOWEST_PRIORITY)
+        give_way(LOWERED_PRIORITY)
         while True:
-            ends, rounds = self._ends, 0
-            while self._write_some(leaves_crowds=not ends):
-                rounds += 1
-            if rounds > SEVERAL:
-                give_back_freed_memory()
-            self._look_after()
-            self._idle.set()
+            self._pressing.wait(FLUSH_SECONDS)
+            ends = self._ends
+            if self._something_presses():
+                self._write_all(AT_ONCE)
+                self._look_after()
+                self._pressing.clear()
+                self._caught_up.set()
             if ends:
                 return
+
+    def _run_when_idle(self) -> None:
+        give_way(LOWEST_PRIORITY)
+        while not self._ends:
+            self._write_all(FEW, leaves_what_presses=True)
             self._wake.wait(FLUSH_SECONDS)
             self._wake.clear()
 
-    def _run_in_crowds(self) -> None:
-        give_way(LOWERED_PRIORITY)
-        while not self._ends:
-            self._crowded.wait()
-            while self._write_some():
-                pass
-            self._crowded.clear()
+    def _something_presses(self) -> bool:
+        """Whether what waits can't wait for an idle core."""
+        is_due = time.monotonic() >= self._upkeep_at
+        return self._ends or self._pressing.is_set() or self.spool_length > 0 or is_due
+
+    def _write_all(self, at_once: int, *, leaves_what_presses: bool = False) -> None:
+        written = 0
+        while some := self._write_some(at_once, leaves_what_presses=leaves_what_presses):
+            written += some
+        if written > BURST:
             give_back_freed_memory()
 
-    def _write_some(self, *, leaves_crowds: bool = False) -> bool:
-        """Write the oldest entries; False where there are none, or where they are left to the other thread:
-        one with next to no turns would keep a crowd waiting for a batch in its hands.
+    def _write_some(self, at_once: int, *, leaves_what_presses: bool) -> int:
+        """Write the oldest entries, and say how many; 0 where there are none, or where they are left to the
+        other thread.
         """
         with self._writing:
-            if leaves_crowds and self._crowded.is_set():
-                return False
+            if leaves_what_presses and self._something_presses():
+                return 0
             with self._lock:
-                self._on_the_way = dict(islice(self._queue.items(), AT_ONCE))
+                self._on_the_way = dict(islice(self._queue.items(), at_once))
                 for name, entry in self._on_the_way.items():
                     del self._queue[name]
                     self._queued_bytes -= _size(entry)
-            if not self._on_the_way:
-                return False
+            taken = len(self._on_the_way)
+            if not taken:
+                return 0
             try:
                 self._delivery.deliver(list(self._on_the_way.values()))
             # Whatever goes wrong with one batch, the next ones are still written.
             except Exception:
-                logger.exception("%d logged predictions are lost.", len(self._on_the_way))
-                self._delivery.counters["dropped"] += len(self._on_the_way)
+                logger.exception("%d logged predictions are lost.", taken)
+                self._delivery.counters["dropped"] += taken
             self._on_the_way = {}
-            return True
+            return taken
 
     def _look_after(self) -> None:
         """Bring in what waits in spools, and now and then what others left there; delete what is old."""

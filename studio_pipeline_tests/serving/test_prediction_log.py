@@ -83,6 +83,7 @@ def test_a_crowd_is_written_by_the_thread_that_gets_turns_beside_the_answers(
     store: FakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prediction_log, "AT_ONCE", 10)
+    monkeypatch.setattr(prediction_log, "FEW", 10)
     monkeypatch.setattr(prediction_log, "CROWD", 40)
     store.answers.clear()
     log = log_of(store, tmp_path)
@@ -93,7 +94,7 @@ def test_a_crowd_is_written_by_the_thread_that_gets_turns_beside_the_answers(
     log.close()
     # One batch may have been in the other's hands before there was a crowd.
     crowded = store.writers[1 : (400 - 40) // 10]
-    assert crowded == ["prediction-log-crowd"] * 35
+    assert crowded == ["prediction-log"] * 35
     assert len(store.kept) == 400
 
 
