@@ -28,13 +28,16 @@ class ForecastTurns:
     """Answers queries on the event loop, each of which takes under a millisecond.
 
     Whether others are there at the same moment shows in the loop: what it has in hand runs before what is
-    scheduled later. While it does, a query waits for them; the first that finds nobody ends that.
+    scheduled later. While it does, a query waits for them; the first that finds nobody ends that. Those who
+    wait go on for as long as each turn of the loop brings more: to read, to answer and to write are turns of
+    their own, so that a crowd would else be split into one small group for each of them, and stay so.
     """
 
     def __init__(self) -> None:
         self._waiting: list[_Waiting] = []
         self._round_has_begun = False
         self._is_crowded = False
+        self._has_grown = False
 
     async def forecast(self, forecaster: Forecasting, query: ForwardQuery) -> Result:
         """The answer of a forecaster to one query."""
@@ -46,15 +49,21 @@ class ForecastTurns:
         if not self._waiting:
             loop.call_soon(self._answer)
         self._waiting.append(_Waiting(forecaster, query, loop.create_future()))
+        self._has_grown = True
         return await self._waiting[-1].result
 
     def _end_round(self) -> None:
         self._round_has_begun = False
 
     def _answer(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._has_grown and len(self._waiting) < MOST_AT_ONCE:
+            self._has_grown = False
+            loop.call_soon(self._answer)
+            return
         waiting, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
         if self._waiting:
-            asyncio.get_running_loop().call_soon(self._answer)
+            loop.call_soon(self._answer)
         self._is_crowded = len(waiting) > 1
         # During a swap some may have taken the old release and some the new one.
         for forecaster in {id(one.forecaster): one.forecaster for one in waiting}.values():

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fake_forecaster import FakeForecaster, fake_panel
 
-from serving.answers.forecast_turns import ForecastTurns
+from serving.answers.forecast_turns import MOST_AT_ONCE, ForecastTurns
 from studio_pipeline.errors import QueryError, UnknownStudioError
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
 
@@ -41,6 +41,31 @@ def test_what_is_there_at_once_is_answered_together() -> None:
     assert len({answer.revenue[0] for answer in answers}) == 1
     ask_at_once(turns, *[(forecaster, "chain-a-1")] * 3)
     assert forecaster.asked == [1, 4, 3]
+
+
+def ask_in_turns(turns: ForecastTurns, forecaster: Noting, most: int) -> None:
+    """After a crowd, one query in each turn of the loop."""
+
+    async def ask() -> None:
+        tasks = []
+        for _ in range(most):
+            tasks.append(asyncio.create_task(turns.forecast(forecaster, ForwardQuery("chain-a-1"))))
+            await asyncio.sleep(0)
+        await asyncio.gather(*tasks)
+
+    ask_at_once(turns, *[(forecaster, "chain-a-1")] * 3)
+    forecaster.asked.clear()
+    asyncio.run(ask())
+
+
+def test_those_who_wait_go_on_while_others_come() -> None:
+    ask_in_turns(ForecastTurns(), forecaster := Noting(1), 7)
+    assert forecaster.asked == [7]
+
+
+def test_nobody_waits_for_more_than_one_pass_takes() -> None:
+    ask_in_turns(ForecastTurns(), forecaster := Noting(1), MOST_AT_ONCE + 5)
+    assert forecaster.asked == [MOST_AT_ONCE, 5]
 
 
 def test_one_that_comes_alone_does_not_wait() -> None:
