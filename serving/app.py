@@ -49,7 +49,11 @@ GUARDS = (
     Middleware(AccessGuard),
     Middleware(RequestLimits),
     Middleware(
-        DirectRoute, path=API + predictions.PATH, model=ForwardRequest, answer=predictions.forward_content
+        DirectRoute,
+        path=API + predictions.PATH,
+        model=ForwardRequest,
+        reply=predictions.reply_to_caller,
+        note=predictions.note_reply,
     ),
 )
 """Around every request, the outermost first."""

@@ -11,7 +11,7 @@ class JointWrites(asyncio.Transport):
     """A connection's transport that gathers what is written while other requests are in hand.
 
     What was gathered leaves when the event loop has done what was ready, so an answer may wait for heavy work
-    that is ready too; a request that is alone in hand is answered at once.
+    that is ready too; a request that is alone in hand is answered at once, its headers with its body.
 
     Args:
         transport: where it goes.
@@ -29,13 +29,12 @@ class JointWrites(asyncio.Transport):
         self._parts: list[bytes | bytearray | memoryview[Any]] = []
 
     def write(self, data: bytes | bytearray | memoryview[Any]) -> None:
-        """Send soon, or at once."""
-        if not self._parts:
-            if len(self._in_hand) < 2:
-                self._transport.write(data)
-                return
-            self._loop.call_soon(self.send_gathered)
+        """Send soon, or at once with what came before."""
         self._parts.append(data)
+        if len(self._parts) == 1:
+            self._loop.call_soon(self.send_gathered)
+        elif len(self._in_hand) < 2:
+            self.send_gathered()
 
     def close(self) -> None:
         """Send what was gathered, and let no more come."""

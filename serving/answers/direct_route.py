@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.answers.replies import Reply
 from serving.errors import answer_refusal
 from serving.guards.access import AccessDeniedError
 from serving.guards.strict_json import read_json
@@ -29,7 +30,8 @@ class DirectRoute:
         app: what answers all others, and knows the route too.
         path: of the route.
         model: of its body.
-        answer: the JSON of its answer.
+        reply: its answer.
+        note: what is done about an answer once it is on its way.
     """
 
     def __init__(
@@ -37,12 +39,14 @@ class DirectRoute:
         app: ASGIApp,
         path: str,
         model: type[BaseModel],
-        answer: Callable[[Any, Request], Awaitable[bytes]],
+        reply: Callable[[Any, Request], Awaitable[Reply]],
+        note: Callable[[Any, Request, Reply], None],
     ) -> None:
         self._app = app
         self._path = path
         self._model = model
-        self._answer = answer
+        self._reply = reply
+        self._note = note
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or pass the request on as if nobody had looked at it."""
@@ -55,15 +59,15 @@ class DirectRoute:
             await self._app(scope, incoming.again, send)
             return
         try:
-            content = await self._answer(body, request)
+            reply = await self._reply(body, request)
         except (StudioError, AccessDeniedError) as refusal:
             response = await answer_refusal(request, refusal)
             await response(scope, receive, send)
             return
-        length = str(len(content)).encode()
-        headers = [(b"content-length", length), (b"content-type", JSON)]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": content})
+        try:
+            await _send(reply.content, send)
+        finally:
+            self._note(body, request, reply)
 
     def _takes(self, scope: Scope) -> bool:
         return (
@@ -81,6 +85,12 @@ class DirectRoute:
         # No JSON, too much of it, nested too deeply, or not what the model takes.
         except (HTTPException, ValidationError, ValueError, RecursionError):
             return None
+
+
+async def _send(content: bytes, send: Send) -> None:
+    headers = [(b"content-length", str(len(content)).encode()), (b"content-type", JSON)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
 
 
 class _Incoming:

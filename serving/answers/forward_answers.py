@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from serving.answers.forward_json import forward_answer
-from serving.answers.replies import Reply, answered
+from serving.answers.replies import Reply, noted, replied
 from serving.model_store import HeldRelease
 from serving.schemas.forward import ForwardRequest
 from studio_pipeline.errors import QueryError
@@ -21,7 +21,15 @@ if TYPE_CHECKING:
 
 
 async def answer_forward(services: Services, held: HeldRelease, body: ForwardRequest) -> Reply:
-    """Answer one forward request. Whether the caller may see the studio is checked before.
+    """The answer of `forward_reply`, noted in the log."""
+    reply = await forward_reply(services, held, body)
+    noted(services, "forward", body, reply)
+    return reply
+
+
+async def forward_reply(services: Services, held: HeldRelease, body: ForwardRequest) -> Reply:
+    """Answer one forward request. Whether the caller may see the studio is checked before; whoever shows the
+    answer has it noted.
 
     Args:
         services: of the running application.
@@ -42,7 +50,7 @@ async def answer_forward(services: Services, held: HeldRelease, body: ForwardReq
             raise result
         return _reply(held, body, result)
 
-    return await answered(services, "forward", held, body, make)
+    return await replied(services, "forward", held, body, make)
 
 
 def computed_replies(held: HeldRelease, bodies: Sequence[ForwardRequest]) -> list[Reply | QueryError]:

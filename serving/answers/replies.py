@@ -62,7 +62,22 @@ async def answered(
     make: Callable[[], Awaitable[Reply]],
     *context: BaseModel,
 ) -> Reply:
-    """The answer as it was given before, under a new id, or a new one, kept from now on; noted in the log.
+    """The answer of `replied`, noted in the log."""
+    reply = await replied(services, kind, held, body, make, *context)
+    noted(services, kind, body, reply)
+    return reply
+
+
+async def replied(
+    services: Services,
+    kind: Kind,
+    held: HeldRelease,
+    body: ForwardRequest | InverseRequest,
+    make: Callable[[], Awaitable[Reply]],
+    *context: BaseModel,
+) -> Reply:
+    """The answer as it was given before, under a new id, or a new one, kept from now on. Whoever shows it
+    has it noted.
 
     Args:
         services: of the running application.
@@ -73,12 +88,9 @@ async def answered(
         context: what the answer depends on besides request and release.
     """
     if services.cache is None:
-        reply = await make()
-    else:
-        key = cache_key(kind, held.release, body, *context)
-        reply = await _kept_or_made(services.cache, key, kind, held, make)
-    noted(services, kind, body, reply)
-    return reply
+        return await make()
+    key = cache_key(kind, held.release, body, *context)
+    return await _kept_or_made(services.cache, key, kind, held, make)
 
 
 async def _kept_or_made(

@@ -1,16 +1,22 @@
 """The direct way to the forward route answers as the framework's way does."""
 
+import asyncio
 import re
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fake_forecaster import load_fake, publish_fake
 from processes import LOOPBACK
+from starlette.requests import Request
 from starlette.testclient import TestClient
+from starlette.types import Message
 
 from serving.answers.direct_route import DirectRoute
 from serving.app import create_app
+from serving.schemas.forward import ForwardRequest
 from studio_pipeline.settings import read_settings
 
 FORWARD = "/api/v1/predict/forward"
@@ -93,3 +99,41 @@ def test_a_bug_is_told_once_and_not_hidden(tmp_path: Path) -> None:
         status, text, _ = told(client, json={"studio_id": "bug"})
     assert status == 500
     assert "secret" not in text
+
+
+class Conversation:
+    """One request, and in which order it is answered and noted; the peer may have gone by then."""
+
+    def __init__(self, *, peer_has_gone: bool) -> None:
+        self.told: list[str] = []
+        self.peer_has_gone = peer_has_gone
+
+    async def receive(self) -> Message:
+        return {"type": "http.request", "body": BODIES["good"]}
+
+    async def send(self, message: Message) -> None:
+        if self.peer_has_gone:
+            raise OSError("gone")
+        self.told.append(message["type"])
+
+    async def reply(self, _: ForwardRequest, __: Request) -> Any:
+        return SimpleNamespace(content=b"{}")
+
+    def note(self, *_: object) -> None:
+        self.told.append("noted")
+
+
+@pytest.mark.parametrize("peer_has_gone", [False, True])
+def test_an_answer_is_noted_once_it_is_on_its_way(peer_has_gone: bool) -> None:
+    conversation = Conversation(peer_has_gone=peer_has_gone)
+
+    async def elsewhere(*_: object) -> None:
+        raise AssertionError("the framework is asked")
+
+    route = DirectRoute(elsewhere, FORWARD, ForwardRequest, conversation.reply, conversation.note)
+    scope = {"type": "http", "path": FORWARD, "method": "POST", "query_string": b""}
+    scope["headers"] = [(b"content-type", b"application/json")]
+    with suppress(OSError):
+        asyncio.run(route(scope, conversation.receive, conversation.send))
+    sent = [] if peer_has_gone else ["http.response.start", "http.response.body"]
+    assert conversation.told == [*sent, "noted"]

@@ -55,9 +55,16 @@ def wire() -> Wire:
 
 async def test_a_request_alone_in_hand_is_answered_at_once(wire: Wire) -> None:
     joint = JointWrites(wire, asyncio.get_running_loop(), {"the only one"})
-    joint.write(b"head")
+    joint.write(b"head ")
     joint.write(b"body")
-    assert wire.left == [b"head", b"body"]
+    assert wire.left == [b"head body"]
+
+
+async def test_what_has_no_second_part_leaves_too(wire: Wire) -> None:
+    joint = JointWrites(wire, asyncio.get_running_loop(), {"the only one"})
+    joint.write(b"head")
+    await asyncio.sleep(0)
+    assert wire.left == [b"head"]
 
 
 async def test_with_others_in_hand_an_answer_leaves_when_the_loop_has_done_what_was_ready(wire: Wire) -> None:
@@ -79,10 +86,10 @@ async def test_what_is_gathered_keeps_its_order_when_the_others_have_left(wire: 
     joint = JointWrites(wire, asyncio.get_running_loop(), in_hand)
     joint.write(b"first ")
     in_hand.clear()
-    joint.write(b"second")
-    await asyncio.sleep(0)
-    joint.write(b"third")
-    assert wire.left == [b"first second", b"third"]
+    joint.write(b"second ")
+    joint.write(b"third ")
+    joint.write(b"fourth")
+    assert wire.left == [b"first second ", b"third fourth"]
 
 
 async def test_closing_sends_what_was_gathered_and_aborting_does_not(wire: Wire) -> None:
