@@ -29,8 +29,8 @@ class ForecastTurns:
 
     Whether others are there at the same moment shows in the loop: what it has in hand runs before what is
     scheduled later. While it does, a query waits for them; the first that finds nobody ends that. Those who
-    wait go on for as long as each turn of the loop brings more: to read, to answer and to write are turns of
-    their own, so that a crowd would else be split into one small group for each of them, and stay so.
+    wait go on waiting while each turn of the loop brings more, up to one pass: to read, to answer and to
+    write are turns of their own, so that a crowd would else be split into a small group for each and stay so.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class ForecastTurns:
     async def forecast(self, forecaster: Forecasting, query: ForwardQuery) -> Result:
         """The answer of a forecaster to one query."""
         loop = asyncio.get_running_loop()
-        if not (self._is_crowded or self._round_has_begun):
+        if not (self._is_crowded or self._round_has_begun or self._waiting):
             self._round_has_begun = True
             loop.call_soon(self._end_round)
             return forecaster.forecast([query])[0]

@@ -58,7 +58,7 @@ class PredictionLog:
 
     Two threads write, in turn: one a few entries at a time where a core has nothing else to do, as answers
     that come while entries are written take longer by milliseconds; and one that does not wait for that, for
-    all that presses: a crowd of entries, what waits in the spool, and the end.
+    all that presses: a crowd of entries, somebody who waits for them, the spool, upkeep, and the end.
 
     Args:
         store: where they end up.
@@ -78,6 +78,7 @@ class PredictionLog:
         self._lock = Lock()
         self._queue: dict[str, LoggedPrediction] = {}
         self._queued_bytes = 0
+        self._noted = self._done = 0
         self._on_the_way: dict[str, LoggedPrediction] = {}
         self._wake, self._pressing, self._caught_up = Event(), Event(), Event()
         self._writing = Lock()
@@ -116,6 +117,7 @@ class PredictionLog:
                 return
             self._queue[entry.id] = entry
             self._queued_bytes += size
+            self._noted += 1
         if len(self._queue) == AT_ONCE:
             self._wake.set()
         elif len(self._queue) >= CROWD:
@@ -137,11 +139,13 @@ class PredictionLog:
     def flush(self, seconds: float) -> bool:
         """Wait until all that was noted so far is in the database; False where that takes longer."""
         deadline = time.monotonic() + seconds
-        while self.queue_length or self.spool_length:
+        noted = self._noted
+        while self._done < noted or self.spool_length:
+            if time.monotonic() > deadline:
+                return False
             self._caught_up.clear()
             self._pressing.set()
-            if not self._caught_up.wait(max(0.0, deadline - time.monotonic())) or time.monotonic() > deadline:
-                return False
+            self._caught_up.wait(max(0.0, deadline - time.monotonic()))
             if self.spool_length:
                 time.sleep(POLL_SECONDS)
         return True
@@ -154,7 +158,9 @@ class PredictionLog:
         self._pressing.set()
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
-        if left := [*self._on_the_way.values(), *self._queue.values()]:
+        with self._lock:
+            left = [*self._on_the_way.values(), *self._queue.values()]
+        if left:
             # What the database takes after all is not doubled when the spool is delivered.
             self._delivery.spool(left)
         self._spool.close()
@@ -173,9 +179,13 @@ class PredictionLog:
             self._pressing.wait(FLUSH_SECONDS)
             ends = self._ends
             if self._something_presses():
-                self._write_all(AT_ONCE)
+                if self._write_all(AT_ONCE) > BURST:
+                    give_back_freed_memory()
                 self._look_after()
                 self._pressing.clear()
+                if self._ends or len(self._queue) >= CROWD:
+                    # It may have been told so just before.
+                    self._pressing.set()
                 self._caught_up.set()
             if ends:
                 return
@@ -192,12 +202,15 @@ class PredictionLog:
         is_due = time.monotonic() >= self._upkeep_at
         return self._ends or self._pressing.is_set() or self.spool_length > 0 or is_due
 
-    def _write_all(self, at_once: int, *, leaves_what_presses: bool = False) -> None:
-        written = 0
-        while some := self._write_some(at_once, leaves_what_presses=leaves_what_presses):
+    def _write_all(self, at_once: int, *, leaves_what_presses: bool = False) -> int:
+        """Write what is there, and say how many; those that come meanwhile are left for the next time, lest
+        they be written one by one for ever.
+        """
+        written, some = 0, at_once
+        while some == at_once:
+            some = self._write_some(at_once, leaves_what_presses=leaves_what_presses)
             written += some
-        if written > BURST:
-            give_back_freed_memory()
+        return written
 
     def _write_some(self, at_once: int, *, leaves_what_presses: bool) -> int:
         """Write the oldest entries, and say how many; 0 where there are none, or where they are left to the
@@ -221,6 +234,7 @@ class PredictionLog:
                 logger.exception("%d logged predictions are lost.", taken)
                 self._delivery.counters["dropped"] += taken
             self._on_the_way = {}
+            self._done += taken
             return taken
 
     def _look_after(self) -> None:

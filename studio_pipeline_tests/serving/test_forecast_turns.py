@@ -43,29 +43,47 @@ def test_what_is_there_at_once_is_answered_together() -> None:
     assert forecaster.asked == [1, 4, 3]
 
 
-def ask_in_turns(turns: ForecastTurns, forecaster: Noting, most: int) -> None:
-    """After a crowd, one query in each turn of the loop."""
+def ask_in_turns(turns: ForecastTurns, forecaster: Noting, n_turns: int, each: int) -> list[int]:
+    """The order in which queries are answered of which there come some in each turn of the loop."""
+    answered: list[int] = []
+
+    async def one(number: int) -> None:
+        await turns.forecast(forecaster, ForwardQuery("chain-a-1"))
+        answered.append(number)
 
     async def ask() -> None:
-        tasks = []
-        for _ in range(most):
-            tasks.append(asyncio.create_task(turns.forecast(forecaster, ForwardQuery("chain-a-1"))))
+        tasks: list[asyncio.Task[None]] = []
+        for _ in range(n_turns):
+            tasks += [asyncio.create_task(one(len(tasks) + place)) for place in range(each)]
             await asyncio.sleep(0)
         await asyncio.gather(*tasks)
 
-    ask_at_once(turns, *[(forecaster, "chain-a-1")] * 3)
-    forecaster.asked.clear()
     asyncio.run(ask())
+    return answered
 
 
-def test_those_who_wait_go_on_while_others_come() -> None:
-    ask_in_turns(ForecastTurns(), forecaster := Noting(1), 7)
+def after_a_crowd(forecaster: Noting) -> ForecastTurns:
+    ask_at_once(turns := ForecastTurns(), *[(forecaster, "chain-a-1")] * 3)
+    forecaster.asked.clear()
+    return turns
+
+
+def test_those_who_wait_go_on_waiting_while_others_come() -> None:
+    forecaster = Noting(1)
+    ask_in_turns(after_a_crowd(forecaster), forecaster, 7, 1)
     assert forecaster.asked == [7]
 
 
 def test_nobody_waits_for_more_than_one_pass_takes() -> None:
-    ask_in_turns(ForecastTurns(), forecaster := Noting(1), MOST_AT_ONCE + 5)
+    forecaster = Noting(1)
+    ask_in_turns(after_a_crowd(forecaster), forecaster, MOST_AT_ONCE + 5, 1)
     assert forecaster.asked == [MOST_AT_ONCE, 5]
+
+
+def test_nobody_is_overtaken_while_a_crowd_gathers() -> None:
+    order = ask_in_turns(ForecastTurns(), forecaster := Noting(1), MOST_AT_ONCE, 2)
+    assert order == sorted(order)
+    assert forecaster.asked == [1, MOST_AT_ONCE, MOST_AT_ONCE - 1]
 
 
 def test_one_that_comes_alone_does_not_wait() -> None:

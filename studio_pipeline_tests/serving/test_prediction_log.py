@@ -35,8 +35,12 @@ class FakeStore:
             raise DatabaseError("It is away.")
         if self.is_broken and entries:
             raise ZeroDivisionError("a bug")
+        self.meanwhile()
         self.writers.append(threading.current_thread().name)
         self.kept.update({one.id: one for one in entries})
+
+    def meanwhile(self) -> None:
+        """What happens while it writes."""
 
     def find(self, prediction_id: str) -> LoggedPrediction | None:
         if self.is_away:
@@ -58,6 +62,20 @@ def store() -> Iterator[FakeStore]:
 def log_of(store: FakeStore, folder: Path, retention_days: int = 0) -> PredictionLog:
     log = PredictionLog(store, PredictionSpool(folder), retention_days)
     log.start()
+    return log
+
+
+def idle_log_of(store: FakeStore, folder: Path, monkeypatch: pytest.MonkeyPatch) -> PredictionLog:
+    """A log that has done what presses at its start, and whose threads wake for nothing but what comes."""
+    log = log_of(store, folder)
+    wait_until(lambda: not log._something_presses())
+    monkeypatch.setattr(prediction_log, "FLUSH_SECONDS", 60.0)
+    # They sleep for the shorter time once more.
+    time.sleep(0.5)
+    log.add(entry())
+    log._wake.set()
+    wait_until(lambda: len(store.kept) == 1)
+    assert store.writers == ["prediction-log-idle"]
     return log
 
 
@@ -83,19 +101,44 @@ def test_a_crowd_is_written_by_the_thread_that_gets_turns_beside_the_answers(
     store: FakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(prediction_log, "AT_ONCE", 10)
-    monkeypatch.setattr(prediction_log, "FEW", 10)
     monkeypatch.setattr(prediction_log, "CROWD", 40)
+    log = idle_log_of(store, tmp_path, monkeypatch)
     store.answers.clear()
-    log = log_of(store, tmp_path)
     for _ in range(400):
         log.add(entry())
     store.answers.set()
-    assert log.flush(10)
+    wait_until(lambda: not log.queue_length)
     log.close()
     # One batch may have been in the other's hands before there was a crowd.
-    crowded = store.writers[1 : (400 - 40) // 10]
-    assert crowded == ["prediction-log"] * 35
-    assert len(store.kept) == 400
+    assert set(store.writers[1:]) == {"prediction-log"}
+    assert len(store.kept) == 401
+
+
+def test_a_few_are_written_by_the_thread_that_waits_for_an_idle_core(
+    store: FakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = idle_log_of(store, tmp_path, monkeypatch)
+    monkeypatch.setattr(prediction_log, "AT_ONCE", 10)
+    for _ in range(25):
+        log.add(entry())
+    wait_until(lambda: len(store.kept) == 26)
+    assert set(store.writers) == {"prediction-log-idle"}
+    log.close()
+
+
+def test_work_goes_back_to_an_idle_core_while_entries_keep_coming(
+    store: FakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = idle_log_of(store, tmp_path, monkeypatch)
+    monkeypatch.setattr(store, "meanwhile", lambda: log.add(entry()))
+    log.add(entry())
+    assert log.flush(10), "it does not wait for those that come after it was asked"
+    assert store.writers[1:] == ["prediction-log"]
+    wait_until(lambda: not log._something_presses(), seconds=10)
+    log._wake.set()
+    wait_until(lambda: store.writers[2:] == ["prediction-log-idle"], seconds=10)
+    monkeypatch.undo()
+    log.close()
 
 
 def test_an_entry_in_the_spool_is_found(store: FakeStore, tmp_path: Path) -> None:
