@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from serving.answers.fresh_ids import fresh_id
-from serving.answers.replies import Reply, answered
+from serving.answers.replies import Reply, noted, replied
 from serving.model_store import HeldRelease
 from serving.schemas.inverse import InverseRequest
 from serving.services import Services
@@ -18,7 +18,7 @@ from studio_pipeline.publishing.releases import Release
 
 
 async def answer_inverse(services: Services, held: HeldRelease, body: InverseRequest) -> Reply:
-    """Answer one request for a plan. Whether the caller may see the studio is checked before.
+    """Answer one request for a plan, and note it. Whether the caller may see the studio is checked before.
 
     Raises:
         QueryError: the request can't be planned as put.
@@ -28,7 +28,9 @@ async def answer_inverse(services: Services, held: HeldRelease, body: InverseReq
     async def make() -> Reply:
         return await services.planner.run(lambda: _reply(held, body, services.planning))
 
-    return await answered(services, "inverse", held, body, make, services.planning, body.stated())
+    reply = await replied(services, "inverse", held, body, make, services.planning, body.stated())
+    noted(services, "inverse", body, reply)
+    return reply
 
 
 def _reply(held: HeldRelease, body: InverseRequest, configuration: PlanningConfiguration) -> Reply:

@@ -54,20 +54,6 @@ class Reply:
         return date.fromisoformat(self.content[start : start + 10].decode())
 
 
-async def answered(
-    services: Services,
-    kind: Kind,
-    held: HeldRelease,
-    body: ForwardRequest | InverseRequest,
-    make: Callable[[], Awaitable[Reply]],
-    *context: BaseModel,
-) -> Reply:
-    """The answer of `replied`, noted in the log."""
-    reply = await replied(services, kind, held, body, make, *context)
-    noted(services, kind, body, reply)
-    return reply
-
-
 async def replied(
     services: Services,
     kind: Kind,
