@@ -35,7 +35,8 @@ FLOW_LINKS: dict[str, Link] = {
 }
 """Every flow and its link. Realisation is membership revenue over members x ticket (1 unless the ticket is a
 list price). Yields: class packs per attendance (per member where attendance is unknown), retail and other
-revenue per member, upsell revenue per buying member. Visits are attendances per member and month.
+revenue per member (other includes upsell revenue where buying members are unknown), upsell revenue per buying
+member. Visits are attendances per member and month.
 """
 
 RATE_MARGIN = 0.002
@@ -105,6 +106,12 @@ def _pack_buyers(v: Values) -> FloatArray:
     return np.where(np.isfinite(attendance), attendance, v["total_members"])
 
 
+def _other_revenue(v: Values) -> FloatArray:
+    """Other revenue, with the upsell revenue of months whose buying members are unknown."""
+    upsold = np.where(v["upsell_rate"] > 0, 0.0, np.nan_to_num(v["upsell_revenue"]))
+    return np.where(upsold > 0, np.nan_to_num(v["other_revenue"]) + upsold, v["other_revenue"])
+
+
 _AMOUNT_OF: Mapping[str, Callable[[Values], FloatArray]] = {
     "members": lambda v: v["total_members"],
     # A price of nothing is a closed month's, and no price.
@@ -115,7 +122,7 @@ _AMOUNT_OF: Mapping[str, Callable[[Values], FloatArray]] = {
     "pack_yield": lambda v: _ratio(v["class_pack_revenue"], _pack_buyers(v)),
     "retail_yield": lambda v: _ratio(v["retail_revenue"], v["total_members"]),
     "upsell_yield": lambda v: _ratio(v["upsell_revenue"], v["total_members"] * v["upsell_rate"]),
-    "other_yield": lambda v: _ratio(v["other_revenue"], v["total_members"]),
+    "other_yield": lambda v: _ratio(_other_revenue(v), v["total_members"]),
     "revenue": lambda v: v["total_revenue"],
 }
 _RATE_OF = {"staff_utilization": "staff_utilization_rate", "upsell_rate": "upsell_rate"}

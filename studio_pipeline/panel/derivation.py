@@ -14,25 +14,47 @@ _CENT = 0.01
 _ROUNDING = 1e-9
 
 
-def fill_other_revenue(
+def complete_split(
     frame: pd.DataFrame, limits: ValidationLimits, rejected: Findings, warnings: Findings
 ) -> None:
-    """Put what the four parts leave of the total into `other_revenue`; parts over the total are a fault."""
-    parts = frame[list(REVENUE_PARTS)].to_numpy().sum(axis=1)
+    """Complete a partial split of revenue in place, so that its parts add up to `total_revenue`.
+
+    What the parts that are given leave of the total is `other_revenue`; where `membership_revenue` itself is
+    missing it is that, as members' payments are what a studio lives on. A row without any part stays without
+    a split. Parts over the total are a fault.
+
+    Args:
+        frame: typed rows; `membership_revenue` and `other_revenue` are filled in.
+        limits: the tolerance of the split.
+        rejected: where rows with parts over the total are noted.
+        warnings: where remainders of rows that gave all four parts are noted.
+    """
+    parts = frame[list(REVENUE_PARTS)].to_numpy()
     total, other = frame["total_revenue"].to_numpy(), frame["other_revenue"].to_numpy()
-    remainder = total - parts - np.nan_to_num(other)
+    given = np.isfinite(parts)
+    split = given.any(1) | np.isfinite(other)
+    remainder = np.where(split, total - np.nansum(parts, axis=1) - np.nan_to_num(other), np.nan)
     # A cent a part is rounding, whatever the share.
     tolerance = np.maximum(limits.revenue_split_tolerance * total, len(REVENUE_PARTS) * _CENT)
     share = f"{limits.revenue_split_tolerance:.0%}"
     rejected.add(
         remainder < -tolerance, "total_revenue", f"its parts add up to more than it, by over {share}"
     )
+    complete, has_membership = given.all(1), given[:, 0]
     over = remainder > tolerance
     warnings.add(
-        over, "other_revenue", f"the parts leave over {share} of total_revenue: the remainder was put here"
+        over & complete,
+        "other_revenue",
+        f"the parts leave over {share} of total_revenue: the remainder was put here",
     )
-    filled = np.where(over, np.nan_to_num(other) + remainder, np.where(np.isnan(other), 0.0, other))
-    frame["other_revenue"] = np.where(np.isnan(remainder), other, filled)
+    left = np.maximum(remainder, 0.0)
+    kept = np.nan_to_num(other)
+    # Of a complete split a remainder within the tolerance is rounding, and stays out of the parts.
+    filled = np.where(has_membership & (over | ~complete), kept + left, kept)
+    known = np.isfinite(remainder)
+    frame["other_revenue"] = np.where(known, filled, other)
+    membership = frame["membership_revenue"].to_numpy()
+    frame["membership_revenue"] = np.where(known & ~has_membership, left, membership)
 
 
 def empty_implausible_churn(frame: pd.DataFrame, warnings: Findings) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from studio_pipeline.panel.arrays import BoolArray, IntArray
 from studio_pipeline.panel.columns import COLUMNS, KEYS
-from studio_pipeline.panel.derivation import empty_implausible_churn, fill_derived, fill_other_revenue
+from studio_pipeline.panel.derivation import complete_split, empty_implausible_churn, fill_derived
 from studio_pipeline.panel.duplicates import check_duplicates, earlier_rows, latest_rows
 from studio_pipeline.panel.findings import Findings
 from studio_pipeline.panel.limits import ValidationLimits
@@ -70,7 +70,7 @@ def validate_months(raw: pd.DataFrame, limits: ValidationLimits, today: date) ->
     held_back = check_months(frame, limits, today, rejected)
     check_sizes(frame, limits, rejected)
     emptied = check_rates(frame, limits, rejected, warnings)
-    fill_other_revenue(frame, limits, rejected, warnings)
+    complete_split(frame, limits, rejected, warnings)
     check_duplicates(raw, frame, ~held_back, rejected)
     _check_proportion(raw, frame, ~held_back & ~rejected.marked, limits, rejected, warnings)
     valid = ~held_back & ~rejected.marked

@@ -1,4 +1,6 @@
+import math
 from datetime import UTC, datetime
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -8,6 +10,7 @@ from studio_pipeline.panel.limits import ValidationLimits
 from studio_pipeline.panel.rejected_shares import rejected_share_by_month
 from studio_pipeline.panel.validation import gaps_in
 
+PARTS = ("membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue", "other_revenue")
 HEAD = "studio_id,month_year,total_revenue,total_members,retention_rate,class_attendance_rate\n"
 
 
@@ -190,9 +193,32 @@ def test_the_remainder_of_revenue(landing, total, other, expected, warned, rejec
     assert validated.frame["other_revenue"].tolist() == ([] if rejected else [expected])
 
 
-def test_parts_that_are_not_all_there_are_left_alone(landing):
-    landing.put("months.csv", "studio_id,month_year,membership_revenue,total_revenue\na,2024-01,700,1000\n")
-    assert landing.validate().frame["other_revenue"].isna().all()
+@pytest.mark.parametrize("given", [c for n in range(6) for c in combinations(PARTS, n)])
+def test_every_partial_split_is_completed(landing, given):
+    amounts = dict(zip(PARTS, ("600", "150", "100", "50", "40"), strict=True))
+    row = {
+        "studio_id": "a",
+        "month_year": "2024-01",
+        "total_revenue": "940",
+        **{n: amounts[n] for n in given},
+    }
+    landing.put("months.csv", f"{','.join(row)}\n{','.join(row.values())}\n")
+    validated = landing.validate()
+    (found,) = validated.frame[list(PARTS)].to_dict("records")
+    if not given:
+        assert all(math.isnan(amount) for amount in found.values())
+        return
+    assert sum(amount for amount in found.values() if not math.isnan(amount)) == pytest.approx(940)
+    filled = "other_revenue" if "membership_revenue" in given else "membership_revenue"
+    for name in given:
+        if name != filled:
+            assert found[name] == float(amounts[name])
+    assert validated.warnings["column"].tolist() == ["other_revenue"] * (given == PARTS[:4])
+
+
+def test_partial_parts_over_the_total_are_a_fault(landing):
+    landing.put("months.csv", "studio_id,month_year,retail_revenue,total_revenue\na,2024-01,1100,1000\n")
+    assert landing.validate().rejected["column"].tolist() == ["total_revenue"]
 
 
 def test_a_month_said_twice_in_a_file(landing):
