@@ -12,6 +12,7 @@ from studio_pipeline.forecasting.calibration import fit_intervals, with_levers
 from studio_pipeline.forecasting.candidates import CANDIDATES, combine
 from studio_pipeline.forecasting.core_fit import CoreFit
 from studio_pipeline.forecasting.correction_graph import CorrectionGraph
+from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
 from studio_pipeline.forecasting.intervals import IntervalTables
 from studio_pipeline.forecasting.known_levers import known_levers
@@ -54,6 +55,9 @@ def interval_tables(
 ) -> IntervalTables:
     """Tables from the chosen out-of-fold forecasts of revenue.
 
+    A month without revenue is a closure and no error of a forecast: it enters neither residuals nor scales
+    nor the market's error, and the same holds for forecasts made in such a month.
+
     Args:
         panel: the months up to the one at which the tables are made.
         core: its out-of-fold forecasts.
@@ -63,6 +67,8 @@ def interval_tables(
         configuration: the knobs.
     """
     oof = core.out_of_fold
+    actual = np.where(actual > 0, actual, np.nan)
+    used = used & _made_while_trading(panel, oof.origins, used)
     if used.any():
         rows, columns = oof.origins.rows[used], oof.origins.columns[used]
         expected, happened = forecast[used], actual[used]
@@ -78,6 +84,13 @@ def interval_tables(
     levers = known_levers(panel, oof.origins, MAX_HORIZON_MONTHS)
     shares = measured_shares(oof, levers, actual, used, found)
     return with_levers(found.tables, shares)
+
+
+def _made_while_trading(panel: StudioPanel, origins: Origins, used: BoolArray) -> BoolArray:
+    """(N,) whether the studio earned anything in the month of a used origin; False for the others."""
+    found = np.zeros_like(used)
+    found[used] = panel.values["total_revenue"][origins.rows[used], origins.columns[used]] > 0
+    return found
 
 
 def assemble_model(
