@@ -28,6 +28,7 @@ from studio_pipeline.forecasting.flows import (
 from studio_pipeline.forecasting.hyperparameters import CoreHyperparameters
 from studio_pipeline.forecasting.mean_shift import mean_shift
 from studio_pipeline.forecasting.response_estimation import estimate_responses
+from studio_pipeline.forecasting.response_priors import ResponsePriors
 from studio_pipeline.forecasting.response_regressors import RESPONDING
 from studio_pipeline.forecasting.responses import Responses
 from studio_pipeline.forecasting.sampling import evenly_spaced_studios
@@ -54,7 +55,7 @@ def fit_core_parameters(
         panel,
         fitting.series,
         fitting.types,
-        hyperparameters.response_prior_scale,
+        ResponsePriors.of(hyperparameters),
         hyperparameters.tuning_studios,
     )
     flows = fitting.flows([name for name in FLOW_LINKS if name not in RESPONDING], responses)

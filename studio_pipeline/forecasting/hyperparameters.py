@@ -60,7 +60,21 @@ class CoreHyperparameters(Hyperparameters):
         description="Studio-years at which a type's own season counts half, the panel's half.",
     )
     response_prior_scale: float = Field(
-        2.0, gt=0, le=100, description="Standard deviation of a lever response before any data are seen."
+        2.0,
+        gt=0,
+        le=100,
+        description="Standard deviation of the response to any lever but the price before data are seen; "
+        "its mean is 0.",
+    )
+    price_response_mean: float = Field(
+        -0.8,
+        ge=-100,
+        le=0,
+        description="Mean response to the price before data are seen: of retention's log odds, and of the "
+        "log of new members, on the log of the price.",
+    )
+    price_response_scale: float = Field(
+        0.6, gt=0, le=100, description="Standard deviation of that response before data are seen."
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from studio_pipeline.forecasting.error_components import ErrorComponents, error_components
 from studio_pipeline.forecasting.flows import FlowSeries
 from studio_pipeline.forecasting.panel_rows import PanelRows, without_effects
+from studio_pipeline.forecasting.response_priors import ResponsePriors
 from studio_pipeline.forecasting.response_regression import Information, Slopes, information
 from studio_pipeline.forecasting.response_selection import CONTROLS, Candidate, Selection, select
 from studio_pipeline.forecasting.responses import OwnResponses
@@ -78,11 +79,9 @@ class ResponseFit:
         info = information(replace(sample, known=kept), components)
         return cls(rows, sampled, components, info, select(info, shown))
 
-    def own(self, panel: StudioPanel, prior_scale: float) -> dict[str, OwnResponses]:
+    def own(self, panel: StudioPanel, priors: ResponsePriors) -> dict[str, OwnResponses]:
         """What single studios' months say of the responses that rest on data."""
-        return own_responses(
-            self.rows, self.components, self.info, self.selection, panel.studio_ids, prior_scale
-        )
+        return own_responses(self.rows, self.components, self.info, self.selection, panel.studio_ids, priors)
 
 
 def _first_of_each(candidates: list[Candidate]) -> list[int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from studio_pipeline.forecasting.response_priors import INFORMED
 from studio_pipeline.forecasting.response_regression import Information, Slopes
 from studio_pipeline.panel.arrays import FloatArray
 
@@ -73,7 +74,7 @@ class Selection:
 
 def select(info: Information, candidates: list[Candidate]) -> Selection:
     """Chooses thresholds, then drops regressors one by one, the least credible first, until all that are left
-    are significant and of a sign that may be.
+    are significant and of a sign that may be. Controls stay, and so do regressors with an informed prior.
     """
     options = _options(candidates)
     columns = _thresholds(info, options)
@@ -88,7 +89,7 @@ def select(info: Information, candidates: list[Candidate]) -> Selection:
             name: _tested(info, columns, name, options[name], slopes, place)
             for place, name in enumerate(columns)
         }
-        doubtful = [n for n, r in results.items() if not r.credible and n not in CONTROLS]
+        doubtful = [n for n, r in results.items() if not r.credible and n not in (*CONTROLS, *INFORMED)]
         if not doubtful:
             return Selection({n: (results | found)[n] for n in chosen}, chosen, columns, slopes)
         worst = min(

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from studio_pipeline.forecasting.error_components import ErrorComponents
 from studio_pipeline.forecasting.panel_rows import PanelRows
+from studio_pipeline.forecasting.response_priors import INFORMED, ResponsePrior, ResponsePriors
 from studio_pipeline.forecasting.response_regression import Information, information
-from studio_pipeline.forecasting.response_selection import BURDENS, CONTROLS, Selection
+from studio_pipeline.forecasting.response_selection import BURDENS, CONTROLS, Found, Selection
 from studio_pipeline.forecasting.responses import OwnResponses
 from studio_pipeline.panel.arrays import BoolArray, FloatArray
 
@@ -30,11 +31,12 @@ def own_responses(
     info: Information,
     selection: Selection,
     studio_ids: NDArray[np.str_],
-    prior_scale: float,
+    priors: ResponsePriors,
 ) -> dict[str, OwnResponses]:
-    """The studios whose own months speak for each credible response, with their slopes.
+    """The studios whose own months speak for each response that rests on data, with their slopes.
 
-    A studio takes part where it moved the lever, and tells the slope more exactly than the prior does.
+    A studio takes part where it moved the lever, and its months determine the slope more exactly than a prior
+    without a sign does.
 
     Args:
         rows: the studio-months of all S studios.
@@ -42,7 +44,7 @@ def own_responses(
         info: of the studios that speak for the panel.
         selection: the regressors that are used.
         studio_ids: (S,) names.
-        prior_scale: standard deviation of an effect before any data are seen.
+        priors: of the effects before any data are seen.
     """
     used = list(selection.used.values())
     if not used:
@@ -51,27 +53,29 @@ def own_responses(
     gram, score = _every_studio(rows, components, info.market, used)
     own = {}
     for place, name in enumerate(selection.used):
-        found = selection.found[name]
-        if name in CONTROLS or not found.credible:
+        found, prior = selection.found[name], priors.prior(name)
+        if name in CONTROLS or not (found.credible or _outweighs(found, prior, name)):
             continue
         precision = gram[:, place, place] / selection.slopes.scale
-        heard = (precision > prior_scale**-2) & _moved(rows, selection.used[name])
+        heard = (precision > priors.others.standard_deviation**-2) & _moved(rows, selection.used[name])
         studios = tuple(studio_ids[heard].tolist())
         if spread[place] == 0:
             own[name] = OwnResponses(studios)
             continue
         of_studio = score[:, place] - gram[:, place] @ selection.slopes.slope
+        pool, pool_error = prior.posterior(found.estimate, found.standard_error)
+        estimates = found.estimate + of_studio[heard] / gram[heard, place, place]
         slopes, errors = shrunk(
-            found.estimate,
-            found.standard_error,
-            of_studio[heard] / gram[heard, place, place],
-            1 / precision[heard],
-            float(spread[place]),
+            pool, pool_error, estimates - pool, 1 / precision[heard], float(spread[place])
         )
         slopes = np.minimum(slopes, 0.0) if name in BURDENS else np.maximum(slopes, 0.0)
-        weak = prior_scale**2 / (prior_scale**2 + found.standard_error**2)
-        own[name] = OwnResponses(studios, _rounded(weak * slopes), _rounded(errors))
+        own[name] = OwnResponses(studios, _rounded(slopes), _rounded(errors))
     return own
+
+
+def _outweighs(found: Found, prior: ResponsePrior, name: str) -> bool:
+    """Whether the data say more of a response with an informed prior than the prior does."""
+    return name in INFORMED and found.standard_error < prior.standard_deviation
 
 
 def shrunk(
@@ -80,7 +84,7 @@ def shrunk(
     """Empirical Bayes slopes and their standard errors.
 
     Args:
-        pool: the panel's slope.
+        pool: the panel's slope, the prior taken into account.
         pool_error: its standard error.
         departure: (M,) each studio's own estimate minus the pool.
         variance: (M,) sampling variance of that estimate.

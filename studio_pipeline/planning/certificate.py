@@ -15,6 +15,7 @@ from studio_pipeline.forecasting.bounds import START_LEVER
 from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 from studio_pipeline.forecasting.lever_conflicts import conflicts
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverStep
+from studio_pipeline.forecasting.residual_paths import normal_quantiles
 from studio_pipeline.forecasting.studio_origin import StudioOrigin
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, STAFF, WHOLE
@@ -25,6 +26,7 @@ CHANCE_LEVELS = (0.9, *(round(0.04 * k, 2) for k in range(1, 25)), 0.98, 0.99, 0
 """Levels of the intervals that a chance is read from; the first is the main one."""
 
 _ROUNDING = 1e-6
+_NORMAL = normal_quantiles(201)
 
 
 class PlanningForecaster(Protocol):
@@ -75,8 +77,15 @@ def counted_revenue(forecast: Forecast, kind: TargetKind) -> float:
     return round(float(forecast.revenue[-1] if kind == "month" else forecast.revenue.sum()), 2)
 
 
-def chance_of(forecast: Forecast, target: float, kind: TargetKind) -> float:
-    """The chance that an answer at `CHANCE_LEVELS` reaches a target, read off its intervals; 0..1."""
+def chance_of(forecast: Forecast, target: float, kind: TargetKind, deviation: float = 0.0) -> float:
+    """The chance that an answer at `CHANCE_LEVELS` reaches a target, read off its intervals; 0..1.
+
+    Args:
+        forecast: of the plan.
+        target: currency.
+        kind: whether the target is that of the last month or of the sum.
+        deviation: of the revenue counted, currency, apart from what the intervals hold: normal.
+    """
     ends = [
         forecast.intervals[level][-1] if kind == "month" else forecast.total_intervals[level]
         for level in CHANCE_LEVELS
@@ -85,8 +94,9 @@ def chance_of(forecast: Forecast, target: float, kind: TargetKind) -> float:
     chances = np.concatenate([(1 - levels) / 2, (1 + levels) / 2])
     values = np.array(ends, dtype=np.float64).T.ravel()
     order = np.argsort(chances, kind="stable")
-    below = np.interp(target, np.maximum.accumulate(values[order]), chances[order])
-    return float(1 - below)
+    targets = target - deviation * _NORMAL
+    below = np.interp(targets, np.maximum.accumulate(values[order]), chances[order])
+    return float(1 - below.mean())
 
 
 def check_limits(setup: PlanSetup, levers: Mapping[str, float]) -> None:

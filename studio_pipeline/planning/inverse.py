@@ -29,6 +29,7 @@ from studio_pipeline.planning.plan_limits import check_plan_query
 from studio_pipeline.planning.plan_queries import Alternative, Plan, PlanQuery
 from studio_pipeline.planning.plan_setup import PlanSetup, plan_setup
 from studio_pipeline.planning.plan_solution import Solution, reaches, solve
+from studio_pipeline.planning.plan_uncertainty import plan_deviation
 from studio_pipeline.planning.plan_warnings import Reached, plan_warnings
 
 
@@ -156,7 +157,12 @@ def _told(
         action_plan=actions(plan, present, efforts, impacts, weeks),
         lever_plan=proved.dated.steps,
         dated_revenue=dated,
-        confidence_score=chance_of(proved.forecast, setup.problem.target, query.target_kind),
+        confidence_score=chance_of(
+            proved.forecast,
+            setup.problem.target,
+            query.target_kind,
+            plan_deviation(setup, plan, proved.forecast),
+        ),
         plan_cost=_cost(setup, plan),
         binding_limits=limits,
         alternatives=tuple(

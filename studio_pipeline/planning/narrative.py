@@ -105,11 +105,10 @@ def template_summary(facts: Facts, studio_id: str) -> str:
 def recommendation_text(step: Recommendation, facts: Facts) -> str:
     """One recommendation as a sentence or two."""
     low, high = step.gain_interval
-    certain = "" if step.clears_zero else ", so it may bring nothing or cost revenue"
     return (
         f"{step_sentence(step)} Before its cost that brings about {amount(step.gain)} over "
         f"{_months(facts.projection_months)} ({percent(facts.interval_level)} interval {amount(low)} to "
-        f"{amount(high)}{certain})."
+        f"{amount(high)})."
     )
 
 
@@ -163,9 +162,8 @@ def _scenario(facts: Facts) -> str:
 
 
 def _best_step(steps: Sequence[Recommendation], facts: Facts) -> str:
-    clear = [step for step in steps if step.clears_zero]
     return (
-        recommendation_text(clear[0], facts) if clear else "Of small steps of the levers nothing stands out."
+        recommendation_text(steps[0], facts) if steps else "Of small steps of the levers nothing stands out."
     )
 
 

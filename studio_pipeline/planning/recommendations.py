@@ -62,7 +62,7 @@ class Recommendation:
 def recommend(
     source: OutlookSource, query: ForwardQuery, current: Mapping[str, float]
 ) -> tuple[Recommendation, ...]:
-    """The steps that gain anything, the largest gain first; levers that the data don't carry are left out.
+    """The steps whose gain is clear of 0, the largest first; levers that the data don't carry are left out.
 
     Args:
         source: a forecaster.
@@ -88,7 +88,7 @@ def _best_step(
         for value in proposed
         if (outlook := _held(source, query, lever, value)) is not None
     ]
-    return max((step for step in steps if step.gain > 0), key=lambda step: step.gain, default=None)
+    return max((step for step in steps if step.clears_zero), key=lambda step: step.gain, default=None)
 
 
 def _held(source: OutlookSource, query: ForwardQuery, lever: str, value: float) -> Outlook | None:

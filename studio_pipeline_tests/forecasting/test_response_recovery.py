@@ -9,7 +9,10 @@ import pytest
 
 from studio_pipeline.forecasting.core_parameters import CoreParameters
 from studio_pipeline.forecasting.flows import flow_series
+from studio_pipeline.forecasting.hyperparameters import CoreHyperparameters
+from studio_pipeline.forecasting.queries import LeverEffect
 from studio_pipeline.forecasting.response_estimation import estimate_responses
+from studio_pipeline.forecasting.response_priors import ResponsePriors
 from studio_pipeline.forecasting.response_regressors import starting_members
 from studio_pipeline.forecasting.responses import Responses
 from studio_pipeline.panel.arrays import StudioPanel
@@ -36,7 +39,7 @@ def options(seed: int) -> GeneratorOptions:
 def estimated(panel: StudioPanel) -> Responses:
     names = tuple(sorted(set(panel.studio_types.tolist())))
     types = CoreParameters(names, {}, Responses({})).types_of(panel.studio_types)
-    return estimate_responses(panel, flow_series(panel), types, prior_scale=2.0)
+    return estimate_responses(panel, flow_series(panel), types, ResponsePriors.of(CoreHyperparameters()))
 
 
 @pytest.mark.slow
@@ -73,12 +76,17 @@ def test_nothing_planted_is_nothing_found(monkeypatch: pytest.MonkeyPatch) -> No
     names = [name for name in vars(NOTHING) if "_on_retention" in name or "_on_acquisition" in name]
     zeros = dict.fromkeys(names, 0.0)
     monkeypatch.setattr(months, "planted_responses", lambda o: replace(drawn(o), **zeros))
+    within = []
     for seed in SEEDS:
         responses = estimated(panel_from_frame(months.generate_months(options(seed))))
         for flow in ("retention", "acquisition"):
             for name, effect in responses.effects[flow].items():
-                assert (effect.source, effect.effect) == ("prior", 0.0), (seed, flow, name, effect)
-        assert not {"retention", "acquisition"} & set(responses.own)
+                if name == "price":
+                    within.append(abs(effect.effect) <= 2 * effect.standard_error)
+                else:
+                    assert (effect.source, effect.effect) == ("prior", 0.0), (seed, flow, name, effect)
+    # The price's prior stands for a response: what is left of it is within its error as often as others are.
+    assert np.mean(within) >= 0.855
 
 
 def test_visits_respond_to_classes_as_much_as_rooms_that_turn_members_away_let_them() -> None:
@@ -112,9 +120,12 @@ def test_a_small_fleet_claims_no_response_that_is_not_planted(monkeypatch: pytes
     for seed in range(4):
         small = GeneratorOptions(studios=25, months=36, seed=seed)
         effects = estimated(panel_from_frame(months.generate_months(small))).effects
-        assert all(
-            e.source == "prior" for flow in ("retention", "acquisition") for e in effects[flow].values()
-        )
+        for flow in ("retention", "acquisition"):
+            for name, effect in effects[flow].items():
+                if name == "price":
+                    assert -2.5 * effect.standard_error <= effect.effect <= 0
+                else:
+                    assert effect.source == "prior"
 
 
 def test_levers_that_never_moved_are_prior_not_data() -> None:
@@ -123,6 +134,5 @@ def test_levers_that_never_moved_are_prior_not_data() -> None:
     effects = estimated(panel_from_frame(months.generate_months(options))).effects
     for flow in ("retention", "acquisition"):
         for name in ("price", "overwork"):
-            effect = effects[flow][name]
-            assert (effect.source, effect.effect, effect.standard_error) == ("prior", 0.0, 2.0)
-            assert effect.estimate is None
+            expected = LeverEffect("prior", -0.8, 0.6) if name == "price" else LeverEffect("prior", 0.0, 2.0)
+            assert effects[flow][name] == expected

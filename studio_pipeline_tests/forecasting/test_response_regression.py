@@ -6,13 +6,17 @@ import numpy as np
 import pytest
 
 from studio_pipeline.forecasting.error_components import ErrorComponents, error_components
+from studio_pipeline.forecasting.hyperparameters import CoreHyperparameters
 from studio_pipeline.forecasting.panel_rows import PanelRows, without_effects
+from studio_pipeline.forecasting.response_priors import ResponsePriors
 from studio_pipeline.forecasting.response_regression import information
 from studio_pipeline.forecasting.response_selection import Candidate, credible, select
 from studio_pipeline.forecasting.studio_slopes import own_responses, shrunk
 from studio_pipeline.panel.arrays import FloatArray
 
 COMPONENTS = ErrorComponents(noise=0.02, deviation=0.03, persistence=0.7, walk=0.002, season=0.01)
+
+PRIORS = ResponsePriors.of(CoreHyperparameters())
 
 
 def simulated(
@@ -178,7 +182,7 @@ def test_the_threshold_is_found_and_what_does_nothing_is_dropped() -> None:
     rate = rng.uniform(0.4, 1.0, (60, 40))
     nothing = rng.normal(0, 0.1, (60, 40))
     options = [Candidate("crowding", np.maximum(rate - t, 0), t) for t in (0.6, 0.7, 0.8)]
-    candidates = [Candidate("price", nothing), *options]
+    candidates = [Candidate("fullness", nothing), *options]
     rows = simulated(6, [0.0] * 4, n_studios=60, n_months=40)
     outcome = rows.outcome - 4 * np.maximum(rate - 0.7, 0)
     rows = PanelRows(
@@ -189,8 +193,18 @@ def test_the_threshold_is_found_and_what_does_nothing_is_dropped() -> None:
     assert selection.chosen["crowding"].threshold == 0.7
     assert selection.found["crowding"].credible
     assert abs(selection.found["crowding"].estimate + 4) < 3 * selection.found["crowding"].standard_error
-    assert not selection.found["price"].credible
+    assert not selection.found["fullness"].credible
     assert list(selection.used) == ["crowding"]
+
+
+def test_a_regressor_with_an_informed_prior_is_never_dropped() -> None:
+    rows = simulated(6, [0.0], n_studios=60, n_months=40)
+    price = np.random.default_rng(5).normal(0, 0.1, (60, 40))
+    rows = PanelRows(rows.outcome, price[None], rows.known, rows.counting, rows.groups, rows.calendar_months)
+    selection = select(information(rows, COMPONENTS), [Candidate("price", price)])
+    assert not selection.found["price"].credible
+    assert list(selection.used) == ["price"]
+    assert np.isfinite(selection.found["price"].standard_error)
 
 
 def test_own_slopes_by_hand() -> None:
@@ -211,7 +225,7 @@ def test_studios_differ_only_where_their_slopes_do(spread: float) -> None:
     )  # fmt: skip
     info = information(moved, COMPONENTS)
     selection = select(info, [Candidate("price", still[0])])
-    own = own_responses(moved, COMPONENTS, info, selection, names, prior_scale=2.0)["price"]
+    own = own_responses(moved, COMPONENTS, info, selection, names, PRIORS)["price"]
     assert set(own.studios) == set(names[30:])
     if not spread:
         assert own.slopes == ()

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 
 from studio_pipeline.forecasting.flows import flow_series, sigmoid
+from studio_pipeline.forecasting.hyperparameters import CoreHyperparameters
 from studio_pipeline.forecasting.queries import LeverEffect
 from studio_pipeline.forecasting.response_estimation import estimate_responses
+from studio_pipeline.forecasting.response_priors import ResponsePrior, ResponsePriors
 from studio_pipeline.forecasting.response_regressors import Comfort, crowding, overwork
 from studio_pipeline.forecasting.response_storage import responses_from_json, responses_to_json
 from studio_pipeline.forecasting.responses import OwnResponses, Responses
@@ -75,9 +77,12 @@ def planted_panel(seed: int, n_studios: int = 120, n_months: int = 48, moves: bo
     return StudioPanel(ids, np.full(n_studios, "Yoga"), np.datetime64("2020-01", "M"), values)
 
 
-def estimated(panel: StudioPanel, prior_scale: float = 2.0) -> Mapping[str, Mapping[str, LeverEffect]]:
+PRIORS = ResponsePriors.of(CoreHyperparameters())
+
+
+def estimated(panel: StudioPanel, priors: ResponsePriors = PRIORS) -> Mapping[str, Mapping[str, LeverEffect]]:
     types = np.zeros(panel.n_studios, dtype=np.int64)
-    return estimate_responses(panel, flow_series(panel), types, prior_scale).effects
+    return estimate_responses(panel, flow_series(panel), types, priors).effects
 
 
 @pytest.mark.parametrize(
@@ -110,9 +115,7 @@ def test_two_standard_errors_hold_nine_times_in_ten() -> None:
 def test_a_price_that_never_moved_rests_on_the_prior() -> None:
     effects = estimated(planted_panel(1, moves=False))
     for flow in SLOPES:
-        assert effects[flow]["price"].source == "prior"
-        assert effects[flow]["price"].effect == 0.0
-        assert effects[flow]["price"].standard_error == 2.0
+        assert effects[flow]["price"] == LeverEffect("prior", -0.8, 0.6)
     assert effects["retention"]["overwork"].source == "data"
 
 
@@ -125,17 +128,21 @@ def test_a_price_that_would_win_members_is_not_believed() -> None:
     better = sigmoid(odds + 3 * price)
     turned = with_values(panel, {"retention_rate": better, "churned_members": before * (1 - better)})
     effect = estimated(turned)["retention"]["price"]
-    assert (effect.source, effect.effect) == ("prior", 0.0)
+    assert effect.effect == 0.0
     assert effect.estimate is not None
     assert effect.estimate == pytest.approx(2.1, abs=0.5)
     assert effect.estimate > 5 * effect.standard_error
 
 
-def test_few_months_and_missing_columns_claim_nothing() -> None:
+def test_few_months_and_missing_columns_rest_on_the_prior() -> None:
     panel = planted_panel(3)
     few = panel.select(np.array([0, 1])).until(8)
     assert all(e.source == "prior" for effects in estimated(few).values() for e in effects.values())
-    assert estimated(without_columns(panel, ["new_members"])) == {"retention": {}, "acquisition": {}}
+    assert estimated(few)["acquisition"]["price"] == LeverEffect("prior", -0.8, 0.6)
+    # Without joiners members are not followed: nothing responds, which is said of every lever.
+    for effects in estimated(without_columns(panel, ["new_members"])).values():
+        assert {(e.source, e.effect) for e in effects.values()} == {("prior", 0.0)}
+        assert effects["price"].standard_error == pytest.approx(1.0)
     without_price = estimated(without_columns(panel, ["avg_ticket_price"]))
     assert "price" not in without_price["retention"]
     assert without_price["retention"]["overwork"].source == "data"
@@ -144,10 +151,12 @@ def test_few_months_and_missing_columns_claim_nothing() -> None:
 def test_a_weak_prior_pulls_an_estimate_to_zero_by_its_error() -> None:
     panel = planted_panel(4)
     for scale in (1.0, 100.0):
-        effect = estimated(panel, scale)["retention"]["overwork"]
+        priors = replace(PRIORS, others=ResponsePrior(0.0, scale))
+        effect = estimated(panel, priors)["retention"]["overwork"]
         assert effect.source == "data"
         assert effect.estimate is not None
-        share = scale**2 / (scale**2 + effect.standard_error**2)
+        # The posterior's variance over the prior's is what the prior keeps of the mean.
+        share = 1 - effect.standard_error**2 / scale**2
         assert effect.effect == pytest.approx(share * effect.estimate)
 
 

@@ -1,0 +1,115 @@
+"""One studio alone: its months can't tell what a price does, so answers rest on the prior and say how unsure
+they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from studio_pipeline.forecasting.forecaster import Forecaster
+from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverEffect
+from studio_pipeline.panel.frames import panel_from_frame
+from studio_pipeline.panel.generator.months import generate_months
+from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.planning import inverse
+from studio_pipeline.planning.certificate import CHANCE_LEVELS, chance_of
+from studio_pipeline.planning.facts import studio_facts
+from studio_pipeline.planning.inverse import make_plan
+from studio_pipeline.planning.plan_queries import PlanQuery
+from studio_pipeline.planning.plan_uncertainty import plan_deviation
+from studio_pipeline.planning.present import present_levers
+from studio_pipeline_tests.forecasting.fleets import answered, fit_all
+from studio_pipeline_tests.planning.fixtures import DEFAULTS, setup_of
+
+SEEDS = (42, 7, 11)
+
+
+@cache
+def forecaster_of(seed: int) -> Forecaster:
+    panel = panel_from_frame(
+        generate_months(GeneratorOptions(studios=1, months=60, seed=seed, types=("Yoga",)))
+    )
+    return Forecaster(fit_all(panel, learners=("lightgbm",)).model, panel)
+
+
+def asked(seed: int, factor: float, months: int = 12) -> Forecast:
+    """The answer under the last price times a factor."""
+    forecaster = forecaster_of(seed)
+    price = float(forecaster.panel.values["avg_ticket_price"][0, -1])
+    query = ForwardQuery(
+        str(forecaster.panel.studio_ids[0]),
+        projection_months=months,
+        levers={"avg_ticket_price": factor * price},
+        compare_to_status_quo=True,
+    )
+    return answered(forecaster, [query])[0]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_price_loses_members_and_the_answer_names_the_prior(seed: int) -> None:
+    usual, higher = asked(seed, 1.0), asked(seed, 1.1)
+    assert higher.member_count[-1] < 0.98 * usual.member_count[-1]
+    assert higher.lever_effects["avg_ticket_price"] == LeverEffect("prior", -0.8, 0.6)
+    assert any("an assumption stands in" in warning for warning in higher.warnings)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_price_twice_as_high_may_gain_or_lose(seed: int) -> None:
+    status_quo = asked(seed, 2.0).status_quo
+    assert status_quo is not None
+    low, high = status_quo.difference_interval
+    assert low < 0 < high
+    # Revenue that only follows the price would be twice as high.
+    assert status_quo.difference < 0.7 * status_quo.total_projected_revenue
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_does_not_clear_zero_is_not_recommended(seed: int) -> None:
+    forecaster = forecaster_of(seed)
+    query = ForwardQuery(str(forecaster.panel.studio_ids[0]), projection_months=12)
+    for step in studio_facts(forecaster, query).facts.recommendations:
+        assert step.gain_interval[0] > 0
+        assert step.chance_of_gain > 0.95
+        assert step.lever != "avg_ticket_price"
+
+
+def test_a_plan_that_raises_the_price_is_less_sure_than_its_forecast(monkeypatch: pytest.MonkeyPatch) -> None:
+    forecaster = forecaster_of(42)
+    name = str(forecaster.panel.studio_ids[0])
+    present = present_levers(forecaster.origin(ForwardQuery(name)), forecaster.panel, name, {})
+    frozen = frozenset(present) - {"avg_ticket_price", "current_member_count"}
+    query = PlanQuery(
+        name,
+        target_revenue=1.0,
+        target_months=6,
+        frozen_levers=frozen,
+        limits={"max_ticket_increase": None},
+    )
+    setup = setup_of(query, forecaster)
+    now = float(setup.revenue(setup.problem.present[:, None])[0])
+    plan = setup.problem.present.copy()
+    plan[1] *= 1.2
+    (forecast,) = answered(
+        forecaster,
+        [ForwardQuery(name, None, 6, setup.levers(plan), interval_levels=CHANCE_LEVELS)],
+    )
+    deviation = plan_deviation(setup, plan, forecast)
+    # By hand, to first order: what six months of members who come or go less or more add up to.
+    stays = float(np.mean(forecast.retention_rate))
+    kept = sum(stays**k for k in range(6))
+    by_hand = (
+        float(forecast.revenue[-1]) * 0.6 * np.log(1.2) * kept * np.hypot(stays * (1 - stays), 1 - stays)
+    )
+    assert deviation == pytest.approx(by_hand, rel=0.01)
+    sure, unsure = (chance_of(forecast, now, "month", by) for by in (0.0, deviation))
+    assert 0.5 < unsure < sure
+    assert plan_deviation(setup, setup.problem.present, forecast) == 0.0
+    lifted = replace(query, target_revenue=1.05 * now)
+    made = make_plan(forecaster, lifted, DEFAULTS)
+    assert made.recommended_levers["avg_ticket_price"] > setup.present["avg_ticket_price"]
+    monkeypatch.setattr(inverse, "plan_deviation", lambda *_: 0.0)
+    assert make_plan(forecaster, lifted, DEFAULTS).confidence_score > made.confidence_score
