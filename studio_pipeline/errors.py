@@ -9,7 +9,8 @@ StudioError                    base: what happened, where, and what to do about 
 ├── QueryError                 a question to a model that can't be answered as put
 │   ├── UnknownStudioError     no months of this studio, and not enough levers to do without
 │   ├── BaseMonthError         the studio has no such month
-│   └── LeverError             a lever is out of bounds, not carried by the data, or misplaced
+│   ├── LeverError             a lever is out of bounds, not carried by the data, or misplaced
+│   └── ClosedStudioError      the studio has closed, so that there is nothing to plan
 ├── ReleaseError               what is published can't be used, or can't be replaced
 │   ├── NoReleaseError         nothing is published yet
 │   ├── CorruptReleaseError    hashes don't match, or a file is missing
@@ -76,6 +77,10 @@ class BaseMonthError(QueryError):
 
 class LeverError(QueryError):
     """A lever is out of bounds, not carried by the studio's data, or misplaced."""
+
+
+class ClosedStudioError(QueryError):
+    """The studio has closed, so that there is nothing to plan."""
 
 
 class ReleaseError(StudioError):

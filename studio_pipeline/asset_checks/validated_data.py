@@ -8,6 +8,8 @@ import pandas as pd
 from studio_pipeline.asset_checks.schema_checks import schema_check
 from studio_pipeline.assets.results import rows_metadata
 from studio_pipeline.configuration import Configuration
+from studio_pipeline.panel.closures import closed_studios, closed_text
+from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.rejected_shares import over_limit, rejected_share_by_month
 from studio_pipeline.panel.schemas import rejected_schema, validated_schema
 from studio_pipeline.panel.validation import gaps_in
@@ -69,10 +71,28 @@ def no_gaps(validated_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
     )
 
 
+@dg.asset_check(
+    asset="validated_studio_months",
+    description="No studio ends in months without revenue and members: it would be taken as closed.",
+)
+def no_closed_studios(validated_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
+    """A closed studio is forecast at 0; one that trades lacks its latest figures."""
+    months = validated_studio_months
+    closed = closed_studios(panel_from_frame(months)) if len(months) else []
+    table = pd.DataFrame(closed, columns=["studio_id", "since"])
+    return dg.AssetCheckResult(
+        passed=not closed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=closed_text(closed),
+        metadata={"closed_studios": len(closed), "studios": rows_metadata(table)},
+    )
+
+
 CHECKS = [
     has_usable_months,
     few_rows_rejected,
     no_gaps,
+    no_closed_studios,
     schema_check("validated_studio_months", validated_schema(), blocking=True),
     schema_check("rejected_rows", rejected_schema()),
 ]

@@ -33,7 +33,7 @@ def _out(description: str) -> dg.AssetOut:
         kinds={"pandas", "pandera"},
         owners=OWNERS,
         tags={"stage": GROUP},
-        code_version="1",
+        code_version="2",
         group_name=GROUP,
     )
 

@@ -96,7 +96,9 @@ def print_sample(settings: Settings) -> None:
     if not rows:
         return
     latest = max(row["base_month"] for row in rows)
-    rows = [row for row in rows if row["base_month"] == latest][:SAMPLE_MONTHS]
+    rows = [row for row in rows if row["base_month"] == latest]
+    # Where all of them have closed the first of those stands here.
+    rows = ([row for row in rows if float(row["revenue"]) > 0] or rows)[:SAMPLE_MONTHS]
     click.echo(f"\nSample forecast: {rows[0]['studio_id']}, from {rows[0]['base_month'][:7]} (90 % interval)")
     for row in rows:
         revenue, lower, upper = (float(row[name]) for name in ("revenue", "lower_90", "upper_90"))

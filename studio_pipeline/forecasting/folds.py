@@ -10,6 +10,7 @@ import numpy as np
 
 from studio_pipeline.forecasting.hyperparameters import BacktestHyperparameters
 from studio_pipeline.panel.arrays import IntArray, StudioPanel
+from studio_pipeline.panel.closures import closed_months
 
 _SHORTEST_FOLD_MONTHS = 2
 
@@ -64,9 +65,11 @@ class Origins:
 
 
 def origins_between(panel: StudioPanel, first: int, last: int, studios: IntArray | None = None) -> Origins:
-    """All (studio, month) with revenue known and the month in first..last, ordered by month, then studio."""
+    """All (studio, month) with revenue known, the studio not closed and the month in first..last, ordered by
+    month, then studio.
+    """
     rows = np.arange(panel.n_studios) if studios is None else studios
     months = np.arange(max(first, 0), last + 1)
-    known = panel.known[np.ix_(rows, months)]
-    columns, chosen = np.nonzero(known.T)
+    trading = (panel.known & ~closed_months(panel))[np.ix_(rows, months)]
+    columns, chosen = np.nonzero(trading.T)
     return Origins(rows[chosen].astype(np.int64), months[columns].astype(np.int64))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
 
-from studio_pipeline.errors import QueryError, UnknownStudioError
+from studio_pipeline.errors import ClosedStudioError, QueryError, UnknownStudioError
 from studio_pipeline.forecasting.answer_parts import AnswerParts
 from studio_pipeline.forecasting.bounds import Range
 from studio_pipeline.forecasting.core import core_states, origin_terms, project_flows
@@ -19,13 +20,14 @@ from studio_pipeline.forecasting.forecast_answers import Answers
 from studio_pipeline.forecasting.forecast_sums import ForecastSum, sum_forecasts
 from studio_pipeline.forecasting.given_months import FirstMonths, first_months
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.forecasting.intervals import IntervalTables
+from studio_pipeline.forecasting.intervals import SMALLEST_DEVIATION, IntervalTables
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.new_studios import new_studio_panel
 from studio_pipeline.forecasting.origin_store import OriginStore, Place, gathered
 from studio_pipeline.forecasting.outlooks import Outlook
 from studio_pipeline.forecasting.plain_origin import PlainOrigin, plain_origin
 from studio_pipeline.forecasting.preparation import Preparation
+from studio_pipeline.forecasting.prepared_origins import PreparedOrigins
 from studio_pipeline.forecasting.projection import project_many, project_one
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, PlainMonths
 from studio_pipeline.forecasting.query_warnings import KnownOfStudio
@@ -42,6 +44,7 @@ from studio_pipeline.forecasting.stock_and_flow import simulate_terms
 from studio_pipeline.forecasting.studio_origin import StudioOrigin, known_revenue, new_revenue
 from studio_pipeline.forecasting.targets import TARGETS, core_targets
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.closures import closed_months, closed_since
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 
 _RETENTION = TARGETS.index("retention")
@@ -67,6 +70,7 @@ class Forecaster:
         self._store = OriginStore(preparation)
         self._effects = model.core.responses.effects
         self._answers = Answers(model)
+        self._closed = closed_months(panel)
 
     def forecast(self, queries: Sequence[ForwardQuery]) -> list[Forecast | QueryError]:
         """Answers each query, in order; a query that can't be answered gets its error instead."""
@@ -145,10 +149,17 @@ class Forecaster:
             UnknownStudioError: there are no months of the studio, and not all eight levers are given.
             BaseMonthError: the studio lacks the base month.
             LeverError: a lever of a new studio is out of bounds.
+            ClosedStudioError: the studio has closed.
         """
         if query.studio_id not in self.panel.rows:
             return self._new_origin(query)
         ((block, row),) = self._store.find([locate(query, self.panel)])
+        if (since := self._closed_since(block, row)) is not None:
+            raise ClosedStudioError(
+                f"Studio {query.studio_id!r} has taken nothing since {since}: taken as closed, there is "
+                "nothing to plan.",
+                "Name an earlier base_month, or import its later months if it trades again.",
+            )
         origin = plain_origin(block, row)
         return StudioOrigin(
             base_month=self.panel.months[block.columns[row]],
@@ -198,7 +209,8 @@ class Forecaster:
         block, row = asked.place
         free, origin = block.free[row], asked.origin
         usual = _usual(block.terms, row, free)
-        return AnswerParts(
+        known = KnownOfStudio(origin.history_months, origin.shown, self._effects, usual)
+        parts = AnswerParts(
             query=asked.query,
             levers=asked.levers,
             first=asked.first,
@@ -206,9 +218,15 @@ class Forecaster:
             free=free,
             scale=origin.scale,
             base_month=self.panel.months[block.columns[row]],
-            known=KnownOfStudio(origin.history_months, origin.shown, self._effects, usual),
+            known=known,
             execution=_execution(asked.query, block.terms, row),
         )
+        since = self._closed_since(block, row)
+        return parts if since is None else _closed(parts, since)
+
+    def _closed_since(self, block: PreparedOrigins, row: int) -> np.datetime64 | None:
+        studio, column = int(block.rows[row]), int(block.columns[row])
+        return closed_since(self.panel, studio, column) if self._closed[studio, column] else None
 
     def _projected(self, asked: Sequence[_Asked]) -> Sequence[PlainMonths]:
         """The 12 months of each query: a few by plain numbers, many by arrays."""
@@ -309,6 +327,19 @@ def _asked(query: ForwardQuery, place: Place) -> _Asked:
     origin = plain_origin(*place)
     check_query(query, origin.shown, origin.carried)
     return _Asked(query, place, origin, lever_lists(query), first_months(query))
+
+
+def _closed(parts: AnswerParts, since: np.datetime64) -> AnswerParts:
+    """The answer for a studio that closed: nothing, whatever is given."""
+    months = [(0.0, 0.0, math.nan)] * MAX_HORIZON_MONTHS
+    return parts._replace(
+        levers={},
+        given=months,
+        free=np.array(months).T,
+        scale=[SMALLEST_DEVIATION] * MAX_HORIZON_MONTHS,
+        known=parts.known._replace(closed_since=since),
+        execution=None,
+    )
 
 
 def _execution(query: ForwardQuery, terms: FlowTerms, place: int) -> FloatArray | None:

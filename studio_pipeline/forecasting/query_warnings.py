@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from studio_pipeline.forecasting.bounds import LEVER_BOUNDS, Range
 from studio_pipeline.forecasting.lever_conflicts import conflicts
 from studio_pipeline.forecasting.queries import ForwardQuery, LeverEffect
@@ -35,6 +37,7 @@ class KnownOfStudio(NamedTuple):
         usual: level in the first month without any lever: of a lever, of `visits` a member, of
             `class_capacity`; NaN where unknown.
         has_type: whether the data know studios of its type.
+        closed_since: first month without revenue and members of a studio that counts as closed.
     """
 
     history_months: int
@@ -42,12 +45,15 @@ class KnownOfStudio(NamedTuple):
     effects: Effects
     usual: Callable[[str], float]
     has_type: bool = True
+    closed_since: np.datetime64 | None = None
 
 
 def warnings_of(query: ForwardQuery, known: KnownOfStudio) -> tuple[str, ...]:
     """Sentences about history, levers outside what has been seen, levers that contradict each other, effects
-    that rest on no data, and steps that come too late to show.
+    that rest on no data, and steps that come too late to show; of a closed studio that alone.
     """
+    if known.closed_since is not None:
+        return (closed_warning(known.closed_since),)
     found = _about_history(known)
     stages = _stages(query)
     for from_month, changed, held in stages:
@@ -59,6 +65,11 @@ def warnings_of(query: ForwardQuery, known: KnownOfStudio) -> tuple[str, ...]:
         found += [when + sentence for sentence in here if not any(sentence in said for said in found)]
     given = dict.fromkeys(lever for _, changed, _ in stages for lever in changed)
     return (*found, *_without_data(given, known.effects), *_late_steps(query))
+
+
+def closed_warning(since: np.datetime64) -> str:
+    """What every answer about a closed studio says."""
+    return f"This studio has taken nothing since {since}: taken as closed, so every forecast is 0."
 
 
 Stage = tuple[int, Mapping[str, float], Mapping[str, float]]

@@ -13,7 +13,7 @@ from studio_pipeline.errors import CorruptReleaseError
 from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
 from studio_pipeline.forecasting.learning_rows import ROW_FEATURES
 
-FITTING_CODE = 1
+FITTING_CODE = 2
 """Raised by hand when the same hyperparameters and months begin to give another fit."""
 
 VERSION_LENGTH = 12

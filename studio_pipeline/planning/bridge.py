@@ -102,6 +102,8 @@ def revenue_bridge(known: KnownMonth, view: CoreView, revenue: float, month: int
         revenue: forecast of the month, currency.
         month: 1 for the month after the last known one.
     """
+    if not known.revenue and not revenue:
+        return Bridge(known.revenue, revenue, ())
     place = month - 1
     core, end = (float(run.revenue[place]) for run in (view.ahead, view.ahead_without_season))
     start, parts = _without_season(known, view, place)

@@ -66,7 +66,7 @@ def forecast_table(forecaster: Forecaster) -> ForecastTable:
 
 
 def chain_forecast(rows: pd.DataFrame, panel: StudioPanel, intervals: IntervalTables) -> pd.DataFrame:
-    """Sums over the studios that are open in the panel's last month.
+    """Sums over the studios that have the panel's last month and have not closed.
 
     Studios miss by themselves, and all of them with the market: the interval is that of their joint draws, so
     narrower than the sum of their own.
@@ -77,7 +77,8 @@ def chain_forecast(rows: pd.DataFrame, panel: StudioPanel, intervals: IntervalTa
         intervals: of the model that was asked.
     """
     last = pd.Timestamp(panel.months[-1]) if panel.n_studios else pd.NaT
-    open_rows = rows[rows["base_month"] == last]
+    earns = rows.groupby("studio_id")["revenue"].transform("max") > 0
+    open_rows = rows[(rows["base_month"] == last) & earns]
     sums = open_rows.groupby(["base_month", "month_year", "horizon"], as_index=False)
     chain = sums.agg(studios=("studio_id", "nunique"), revenue=("revenue", "sum"))
     bounds = np.zeros((2, len(chain)))

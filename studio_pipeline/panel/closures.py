@@ -1,0 +1,65 @@
+"""Studios that closed: since when a studio has had neither revenue nor members, by the months up to then.
+
+A studio counts as closed after `LEAST_MONTHS` such months in a row. One that stood still in the same months a
+year before and came back is seasonal, and counts as open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from studio_pipeline.panel.arrays import BoolArray, IntArray, StudioPanel
+
+LEAST_MONTHS = 3
+_YEAR_MONTHS = 12
+_MOST_NAMED = 5
+
+
+def idle_runs(panel: StudioPanel) -> IntArray:
+    """(S, T) months in a row, the month itself the last, without revenue and without members.
+
+    A member count that is unknown in such a month counts as none; a month that is unknown ends the run.
+    """
+    members = panel.values["total_members"]
+    idle = (panel.values["total_revenue"] == 0) & ~(members > 0)
+    months = np.arange(idle.shape[1])
+    busy_until = np.maximum.accumulate(np.where(idle, -1, months), axis=1)
+    return np.asarray(months - busy_until, dtype=np.int64)
+
+
+def closed_months(panel: StudioPanel) -> BoolArray:
+    """(S, T) whether a studio counts as closed at a month; no later month changes it."""
+    runs = idle_runs(panel)
+    year_before = np.zeros_like(runs)
+    year_before[:, _YEAR_MONTHS:] = runs[:, :-_YEAR_MONTHS]
+    seasonal = (runs < _YEAR_MONTHS) & (year_before > 0)
+    return np.asarray((runs >= LEAST_MONTHS) & ~seasonal)
+
+
+def closed_since(panel: StudioPanel, row: int, column: int) -> np.datetime64 | None:
+    """First month without revenue and members of a studio that counts as closed at a month; None if open."""
+    one = panel.select(np.array([row]))
+    if not closed_months(one)[0, column]:
+        return None
+    first: np.datetime64 = panel.months[column - int(idle_runs(one)[0, column]) + 1]
+    return first
+
+
+def closed_studios(panel: StudioPanel) -> list[tuple[str, np.datetime64]]:
+    """Studios that count as closed at their last month, and since when."""
+    at_end = closed_months(panel)[np.arange(panel.n_studios), panel.last_months]
+    found = []
+    for row in np.flatnonzero(at_end).tolist():
+        since = closed_since(panel, row, int(panel.last_months[row]))
+        if since is not None:
+            found.append((str(panel.studio_ids[row]), since))
+    return found
+
+
+def closed_text(closed: Sequence[tuple[str, np.datetime64]]) -> str:
+    """What a run says of `closed_studios`; empty where there are none."""
+    named = ", ".join(f"{name} has taken nothing since {since}" for name, since in closed[:_MOST_NAMED])
+    more = f", and {len(closed) - _MOST_NAMED} more" if len(closed) > _MOST_NAMED else ""
+    return f"Taken as closed and forecast at 0: {named}{more}." if named else ""
