@@ -198,7 +198,7 @@ class Settings(BaseSettings):
         model_version: pins the model version that the service answers from; None for the release's.
         ab_mode: what a release's challenger does: nothing, answer some studios, or score all unseen.
         challenger_share: of the studios that the challenger answers in a split.
-        dagster_url: of Dagster's web UI, as readers of alerts reach it.
+        dagster_url: of Dagster's web UI, as browsers reach it.
         alert_webhook_url: takes each alert as `{"text": ...}`.
         alert_smtp_url: of the mail server that alerts go through; it needs a sender and recipients.
     """
