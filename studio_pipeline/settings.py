@@ -60,10 +60,15 @@ def _split(value: object) -> object:
 def _parse_key(value: object) -> object:
     if not isinstance(value, str):
         return value
-    key, _, pattern = value.partition(":")
-    if not key:
+    key, colon, pattern = value.partition(":")
+    if not key.strip():
         raise ValueError("a key is empty; write KEY or KEY:STUDIO_PATTERN, separated by commas")
-    return {"key": key, "studio_pattern": pattern or "*"}
+    if not colon:
+        return {"key": key}
+    # What was meant to narrow a key must not open every studio.
+    if not pattern.strip():
+        raise ValueError("a studio pattern is empty; write KEY:STUDIO_PATTERN, or KEY alone for all studios")
+    return {"key": key, "studio_pattern": pattern}
 
 
 def _parse_rate(value: object) -> object:
