@@ -60,10 +60,15 @@ def _split(value: object) -> object:
 def _parse_key(value: object) -> object:
     if not isinstance(value, str):
         return value
-    key, _, pattern = value.partition(":")
-    if not key:
+    key, colon, pattern = value.partition(":")
+    if not key.strip():
         raise ValueError("a key is empty; write KEY or KEY:STUDIO_PATTERN, separated by commas")
-    return {"key": key, "studio_pattern": pattern or "*"}
+    if not colon:
+        return {"key": key}
+    # What was meant to narrow a key must not open every studio.
+    if not pattern.strip():
+        raise ValueError("a studio pattern is empty; write KEY:STUDIO_PATTERN, or KEY alone for all studios")
+    return {"key": key, "studio_pattern": pattern}
 
 
 def _parse_rate(value: object) -> object:
@@ -198,7 +203,7 @@ class Settings(BaseSettings):
         model_version: pins the model version that the service answers from; None for the release's.
         ab_mode: what a release's challenger does: nothing, answer some studios, or score all unseen.
         challenger_share: of the studios that the challenger answers in a split.
-        dagster_url: of Dagster's web UI, as readers of alerts reach it.
+        dagster_url: of Dagster's web UI, as browsers reach it.
         alert_webhook_url: takes each alert as `{"text": ...}`.
         alert_smtp_url: of the mail server that alerts go through; it needs a sender and recipients.
     """

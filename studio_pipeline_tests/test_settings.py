@@ -67,6 +67,9 @@ def test_keys_carry_patterns_and_never_show(monkeypatch: pytest.MonkeyPatch) -> 
         ("STUDIO_REDIS_URL", "localhost", "URL"),
         ("STUDIO_CACHE_TTL_SECONDS", "-5", "greater than or equal to 0"),
         ("STUDIO_API_KEYS", ":chain-*", "a key is empty"),
+        ("STUDIO_API_KEYS", "alpha, :", "a key is empty"),
+        ("STUDIO_API_KEYS", "verysecret:", "a studio pattern is empty"),
+        ("STUDIO_API_KEYS", "alpha, verysecret: ,beta:chain-*", "a studio pattern is empty"),
         ("STUDIO_CORS_ORIGINS", "example.org", "origin"),
         ("STUDIO_RATE_LIMIT", "600 per minute", "600/minute"),
         ("STUDIO_LOG_LEVEL", "LOUD", "'DEBUG'"),
@@ -81,6 +84,7 @@ def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, valu
         read_settings()
     assert name in caught.value.what
     assert part in caught.value.what
+    assert "verysecret" not in str(caught.value)
     assert ".env.example" in caught.value.remedy
 
 

@@ -12,22 +12,18 @@ ROLLBACK_RELEASE = "rollback_release"
 ROLLBACK_OP = "make_current"
 
 
-class RollbackConfig(dg.Config):
-    """What to go back to."""
-
-    version: str
-
-
-@dg.op(name=ROLLBACK_OP, description="Publish today's data with an older model, as a new release.")
+@dg.op(
+    name=ROLLBACK_OP,
+    description="Publish today's data with an older model, as a new release.",
+    # Plain text: the `str` of a `dg.Config` would also take {"env": NAME}, and the error show the value.
+    config_schema={"version": dg.Field(str, description="The model to go back to.")},
+)
 def make_current(
-    context: dg.OpExecutionContext,
-    config: RollbackConfig,
-    settings: dg.ResourceParam[Settings],
-    mlflow: MlflowTracking,
+    context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings], mlflow: MlflowTracking
 ) -> None:
     """Publish, tell Dagster that `registered_model` is another one now, and move the aliases."""
     before = current_release(settings.home)
-    release = roll_back(settings.home, config.version, context.run_id)
+    release = roll_back(settings.home, context.op_config["version"], context.run_id)
     told = f"Rolled back by hand from model {before.model_version} to model {release.model_version}."
     context.log_event(
         dg.AssetMaterialization(

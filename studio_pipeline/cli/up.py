@@ -111,20 +111,21 @@ def _prepare_home(settings: Settings) -> None:
 def _children(host: str, port: int, dagster_port: int) -> list[Child]:
     from studio_pipeline.cli.children import Child
 
-    dagster, module = [sys.executable, "-m"], ["-m", "studio_pipeline.definitions"]
-    address = ["--host", host, "--port"]
+    python, address = [sys.executable, "-m"], ["--host", host, "--port"]
     return [
         Child(
             "service",
-            [sys.executable, "-m", "studio_pipeline.cli", "serve", *address, str(port)],
+            [*python, "studio_pipeline.cli", "serve", *address, str(port)],
             f"http://{host}:{port}/api/v1/health",
         ),
         Child(
             "dagster-webserver",
-            [*dagster, "dagster_webserver", *module, *address, str(dagster_port)],
+            [*python, "studio_pipeline.cli.webserver", *address, str(dagster_port)],
             f"http://{host}:{dagster_port}/server_info",
         ),
-        Child("dagster-daemon", [*dagster, "dagster._daemon", "run", *module], None),
+        Child(
+            "dagster-daemon", [*python, "dagster._daemon", "run", "-m", "studio_pipeline.definitions"], None
+        ),
     ]
 
 

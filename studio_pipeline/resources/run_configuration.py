@@ -10,7 +10,8 @@ from types import NoneType
 from typing import Any, Union, get_args, get_origin
 
 import dagster as dg
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from threadpoolctl import threadpool_limits
 
 from studio_pipeline.configuration import Configuration, read_configuration
@@ -26,29 +27,37 @@ LOCK_TAG = "studio/lock"
 PLAIN_TYPES = (bool, int, float, str)
 
 
-def override_class(model: type[BaseModel]) -> type[dg.Config]:
-    """A `dg.Config` with the fields of a pydantic model, each optional; the model itself checks ranges.
+def override_schema(model: type[BaseModel]) -> dg.Shape:
+    """The config schema of a pydantic model's fields, each optional; the model itself checks ranges.
 
-    Nested models become nested configs, sequences lists; what Dagster has no type for (dates, enums) is text.
+    Nested models become nested shapes, sequences arrays; what Dagster has no type for (dates, enums) is text.
+    It is no `dg.Config`, whose texts, whole numbers and flags also accept `{"env": NAME}`: with these, run
+    config could copy any secret of the environment into errors, events and MLflow.
     """
-    fields: dict[str, Any] = {
-        name: (_config_type(field.annotation) | None, Field(None, description=field.description))
-        for name, field in model.model_fields.items()
-    }
-    return create_model(f"{model.__name__}Overrides", __base__=dg.Config, __doc__=model.__doc__, **fields)
+    fields = {name: _optional(field) for name, field in model.model_fields.items()}
+    return dg.Shape(fields, description=model.__doc__)  # type: ignore[no-untyped-call]
+
+
+def _optional(field: FieldInfo) -> dg.Field:
+    return dg.Field(
+        dg.Noneable(_config_type(field.annotation)),
+        default_value=None,
+        is_required=False,
+        description=field.description,
+    )
 
 
 def _config_type(annotation: Any) -> Any:
     """The type that Dagster's config system has for a pydantic field's type."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return override_class(annotation)
+        return override_schema(annotation)
     if annotation in PLAIN_TYPES:
         return annotation
     origin, arguments = get_origin(annotation), [a for a in get_args(annotation) if a is not NoneType]
     if origin in (tuple, list, frozenset, set):
-        return list[_config_type(arguments[0])]  # type: ignore[misc]
+        return dg.Array(_config_type(arguments[0]))
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        return dict[str, _config_type(arguments[1])]  # type: ignore[misc]
+        return dg.Map(str, _config_type(arguments[1]))  # type: ignore[no-untyped-call]
     if origin is Union or type(annotation).__name__ == "UnionType":
         return _config_type(arguments[0])
     return str
@@ -97,7 +106,7 @@ def configuration_resource() -> dg.ResourceDefinition:
 
     return dg.ResourceDefinition(
         read,
-        config_schema=override_class(Configuration).to_config_schema(),
+        config_schema=override_schema(Configuration),
         required_resource_keys={"settings"},
         description="Hyperparameters and thresholds.",
     )

@@ -127,7 +127,7 @@ class KilledHome:
         if target == "run":
             holder = lock_holder(self.home) or {}
             return int(holder["pid"]) if RUN_ID in holder else None
-        words = {"daemon": "dagster._daemon", "webserver": "dagster_webserver", "service": "serve"}
+        words = {"daemon": "dagster._daemon", "webserver": "cli.webserver", "service": "serve"}
         return next((pid for pid in children_of(self.up.pid) if words[target] in command_of(pid)), None)
 
     def kill(self, target: str) -> bool:

@@ -12,7 +12,7 @@ from studio_pipeline.configuration import Configuration
 from studio_pipeline.errors import SettingsError
 from studio_pipeline.resources.run_configuration import (
     configuration_resource,
-    override_class,
+    override_schema,
     settings_resource,
 )
 from studio_pipeline.settings import Settings
@@ -48,23 +48,40 @@ def read(config: dict[str, object], yaml: Path | None = None) -> Configuration:
     return found[0]
 
 
+def resolved(config: dict[str, object]) -> object:
+    """What a resource with the schema of `Outer` gets of a run config."""
+
+    @dg.resource(config_schema=override_schema(Outer))
+    def read(context: dg.InitResourceContext) -> object:
+        return context.resource_config
+
+    @dg.op(required_resource_keys={"outer"})
+    def take(context: dg.OpExecutionContext) -> object:
+        return context.resources.outer
+
+    @dg.job(resource_defs={"outer": read})
+    def job() -> None:
+        take()
+
+    run_config = {"resources": {"outer": {"config": config}}}
+    return job.execute_in_process(run_config=run_config).output_for_node("take")
+
+
 def test_every_field_is_optional_and_described() -> None:
-    overrides = override_class(Outer)
-    made = overrides()
-    assert {name: getattr(made, name) for name in Outer.model_fields} == dict.fromkeys(Outer.model_fields)
-    inner = override_class(Inner).model_fields["rate"]
-    assert inner.description == "A rate."
+    assert resolved({}) == dict.fromkeys(Outer.model_fields)
+    inner = override_schema(Inner)
+    assert inner.fields["rate"].description == "A rate."
 
 
 def test_nested_values_pass_as_dagster_types() -> None:
-    made = override_class(Outer)(inner={"rate": 0.7}, names=["x"], held={"a": 1.0}, mode="b", count=3)
-    assert made.model_dump() == {
+    values: dict[str, object] = {
         "inner": {"rate": 0.7},
         "names": ["x"],
         "held": {"a": 1.0},
         "mode": "b",
         "count": 3,
     }
+    assert resolved(values) == values
 
 
 def test_run_config_wins_over_yaml_over_defaults(tmp_path: Path) -> None:

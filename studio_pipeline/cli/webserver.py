@@ -1,0 +1,51 @@
+"""Dagster's web UI as `studio up` starts it: Dagster's own command, its application behind `WebGuard`.
+
+`python -m studio_pipeline.cli.webserver --host HOST --port PORT`
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from dagster_webserver.cli import dagster_webserver
+from dagster_webserver.webserver import DagsterWebserver
+from starlette.middleware import Middleware
+
+from studio_pipeline.cli.web_guard import WebGuard
+from studio_pipeline.settings import read_settings
+
+DEFINITIONS = "studio_pipeline.definitions"
+
+
+@click.command()
+@click.option("--host", required=True, help="Address to listen on.")
+@click.option("--port", required=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+def command(host: str, port: int) -> None:
+    """Serve the web UI until a signal; variables DAGSTER_WEBSERVER_... count as with Dagster's command."""
+    guard_web_ui(host, read_settings().dagster_url)
+    dagster_webserver(
+        ["-m", DEFINITIONS, "--host", host, "--port", str(port)], auto_envvar_prefix="DAGSTER_WEBSERVER"
+    )
+
+
+def guard_web_ui(host: str, url: str) -> None:
+    """Put `WebGuard` in front of every application that Dagster's web server makes in this process.
+
+    Dagster's command makes the application itself, and takes no middleware. `build_middleware` is where its
+    class lets others add some; in a version without it this fails, and nothing is served without the guard.
+
+    Args:
+        host: that the web UI listens on.
+        url: of the UI as browsers reach it.
+    """
+    build = DagsterWebserver.build_middleware
+
+    def build_guarded(self: Any) -> list[Middleware]:
+        return [Middleware(WebGuard, host=host, url=url), *build(self)]
+
+    DagsterWebserver.build_middleware = build_guarded  # type: ignore[method-assign]
+
+
+if __name__ == "__main__":
+    command()

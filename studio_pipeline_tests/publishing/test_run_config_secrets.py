@@ -1,0 +1,80 @@
+"""Run configuration reads no variable of the environment, so no run can show the value of one."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from studio_pipeline.automation.rollback import ROLLBACK_OP, ROLLBACK_RELEASE
+from studio_pipeline.definitions import build_definitions, defs
+from studio_pipeline.settings import read_settings
+
+WORD, PIN = "open-sesame-7142", "71427142"
+FROM_ENVIRONMENT = {"env": "STUDIO_API_KEYS"}
+TEXT_CONFIG = {"loggers": {"console": {"config": {"log_level": FROM_ENVIRONMENT}}}}
+
+
+def version(value: Any) -> dict[str, Any]:
+    return {"ops": {ROLLBACK_OP: {"config": {"version": value}}}}
+
+
+def configuration(**sections: Any) -> dict[str, Any]:
+    return {"resources": {"configuration": {"config": sections}}}
+
+
+def told(home: Path, job: str, config: dict[str, Any]) -> str:
+    """Everything that a run leaves: its error with all causes, and the events of the instance."""
+    definitions = build_definitions(read_settings(None, home=home, api_keys=()))
+    with dg.DagsterInstance.ephemeral() as instance:
+        try:
+            definitions.resolve_job_def(job).execute_in_process(instance=instance, run_config=config)
+            error = "no error"
+        except Exception as caught:  # noqa: BLE001 - the text of any error is examined
+            error = "".join(traceback.format_exception(caught))
+        events = [dg.serialize_value(e) for run in instance.get_runs() for e in instance.all_logs(run.run_id)]
+    return "\n".join([error, *events])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+@pytest.mark.parametrize("secret", [WORD, PIN])
+@pytest.mark.parametrize(
+    ("job", "config"),
+    [
+        (ROLLBACK_RELEASE, version(FROM_ENVIRONMENT)),
+        ("monitor_release", configuration(generator={"last_month": FROM_ENVIRONMENT})),
+        ("monitor_release", configuration(generator={"types": [FROM_ENVIRONMENT]})),
+        ("monitor_release", configuration(promotion={"spans": [FROM_ENVIRONMENT]})),
+        ("monitor_release", configuration(forecasting={"seed": FROM_ENVIRONMENT})),
+        ("monitor_release", configuration(tuning={"use_tuned": FROM_ENVIRONMENT})),
+        ("monitor_release", TEXT_CONFIG),
+    ],
+)
+def test_no_run_tells_a_variable(
+    published: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    job: str,
+    config: dict[str, Any],
+    secret: str,
+) -> None:
+    monkeypatch.setenv("STUDIO_API_KEYS", secret)
+    monkeypatch.chdir(published)
+    text = told(published, job, config)
+    assert secret not in "\n".join([text, *capfd.readouterr()])
+    assert "DagsterInvalidConfigError" in text
+
+
+@pytest.mark.parametrize("job", [job.name for job in defs.resolve_all_job_defs()])
+def test_no_field_of_any_job_resolves_variables(job: str) -> None:
+    schema = defs.resolve_job_def(job).run_config_schema.config_type
+    resolving = (dg.StringSource, dg.IntSource, dg.BoolSource)
+    assert [kind.key for kind in schema.type_iterator() if kind in resolving] == []
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_version_is_still_taken_as_it_is_written(published: Path) -> None:
+    assert "There is no model '9'" in told(published, ROLLBACK_RELEASE, version("9"))
