@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from studio_pipeline.evaluation.candidates import HORIZONS, LEVERS_KNOWN, SPANS
-from studio_pipeline.forecasting.folds import Origins
+from studio_pipeline.forecasting.origins import Origins
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
 COLUMNS: dict[str, str] = {

@@ -12,7 +12,6 @@ from studio_pipeline.forecasting.calibration import fit_intervals, with_levers
 from studio_pipeline.forecasting.candidates import CANDIDATES, combine
 from studio_pipeline.forecasting.core_fit import CoreFit
 from studio_pipeline.forecasting.correction_graph import CorrectionGraph
-from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
 from studio_pipeline.forecasting.intervals import IntervalTables
 from studio_pipeline.forecasting.known_levers import known_levers
@@ -21,6 +20,7 @@ from studio_pipeline.forecasting.learning_rows import ROW_FEATURES
 from studio_pipeline.forecasting.measured_scales import measured_shares, young_widening
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.onnx_export import joined_graph
+from studio_pipeline.forecasting.origins import Origins
 from studio_pipeline.forecasting.targets import TARGETS
 from studio_pipeline.forecasting.weights import EnsembleWeights, candidate_stack
 from studio_pipeline.forecasting.windows import cut_windows

@@ -8,11 +8,11 @@ import numpy as np
 
 from studio_pipeline.forecasting.baselines import BASELINES, baseline_forecasts
 from studio_pipeline.forecasting.core import CoreStates, project_flows, simulate_flows
-from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.origins import Origins
 from studio_pipeline.forecasting.smoothed_flows import smoothing_at
-from studio_pipeline.forecasting.stock_and_flow import CorePaths
-from studio_pipeline.forecasting.targets import TARGET_COLUMNS, TARGETS, core_targets
+from studio_pipeline.forecasting.stock_and_flow import CorePaths, core_targets
+from studio_pipeline.forecasting.targets import TARGET_COLUMNS, TARGETS
 from studio_pipeline.panel.arrays import FloatArray
 
 CORE_CANDIDATES: tuple[str, ...] = ("core", "direct", "smoothing", *BASELINES)

@@ -14,9 +14,10 @@ from studio_pipeline.forecasting.core import CoreStates, core_states
 from studio_pipeline.forecasting.core_candidates import core_candidates
 from studio_pipeline.forecasting.core_fitting import fit_core_parameters
 from studio_pipeline.forecasting.core_parameters import CoreParameters
-from studio_pipeline.forecasting.folds import Fold, origins_between, plan_folds
+from studio_pipeline.forecasting.folds import Fold, plan_folds
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
 from studio_pipeline.forecasting.lever_known_forecasts import known_lever_forecasts, young_forecasts
+from studio_pipeline.forecasting.origins import origins_between
 from studio_pipeline.forecasting.out_of_fold import OutOfFold, joined
 from studio_pipeline.forecasting.sampling import evenly_spaced_studios
 from studio_pipeline.forecasting.targets import TARGET_COLUMNS, TARGETS, actual_months

@@ -40,9 +40,9 @@ from studio_pipeline.forecasting.requests import (
     shown_ranges,
     stacked_paths,
 )
-from studio_pipeline.forecasting.stock_and_flow import simulate_terms
+from studio_pipeline.forecasting.stock_and_flow import core_targets, simulate_terms
 from studio_pipeline.forecasting.studio_origin import StudioOrigin, known_revenue, new_revenue
-from studio_pipeline.forecasting.targets import TARGETS, core_targets
+from studio_pipeline.forecasting.targets import TARGETS
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.closures import closed_months, closed_since
 from studio_pipeline.panel.columns import LEVER_COLUMNS

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio_pipeline.forecasting.flows import RATE_MARGIN
-from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.known_levers import HELD_LEVERS
+from studio_pipeline.forecasting.origins import Origins
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from studio_pipeline.forecasting.folds import Origins
+from studio_pipeline.forecasting.origins import Origins
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 

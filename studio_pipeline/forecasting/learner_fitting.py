@@ -12,7 +12,6 @@ from studio_pipeline.forecasting.core import CoreStates, core_states, project_co
 from studio_pipeline.forecasting.core_fit import CoreFit, backtest_studios, fold_states
 from studio_pipeline.forecasting.correction_sizes import CorrectionSizes
 from studio_pipeline.forecasting.feature_store import feature_array
-from studio_pipeline.forecasting.folds import Origins, origins_between
 from studio_pipeline.forecasting.given_features import determined, monotone_signs, trailing_levels
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
 from studio_pipeline.forecasting.known_levers import known_levers
@@ -25,6 +24,7 @@ from studio_pipeline.forecasting.learning_rows import (
     typical_of_month,
     with_given,
 )
+from studio_pipeline.forecasting.origins import Origins, origins_between
 from studio_pipeline.forecasting.targets import TARGETS
 from studio_pipeline.forecasting.training_rows import LearningRows, learning_rows
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel

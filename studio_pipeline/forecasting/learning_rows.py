@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from studio_pipeline.forecasting.core import CoreStates, project_core
 from studio_pipeline.forecasting.features import FEATURE_NAMES
-from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.given_features import (
     GIVEN_FEATURES,
     IS_GIVEN_FEATURES,
@@ -21,6 +20,7 @@ from studio_pipeline.forecasting.given_features import (
     put_given,
 )
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.origins import Origins
 from studio_pipeline.forecasting.stock_and_flow import CorePaths
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 

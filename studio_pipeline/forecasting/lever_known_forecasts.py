@@ -12,11 +12,12 @@ import numpy as np
 
 from studio_pipeline.forecasting.core import CoreStates, core_states, project_core
 from studio_pipeline.forecasting.core_parameters import CoreParameters
-from studio_pipeline.forecasting.folds import Fold, Origins
+from studio_pipeline.forecasting.folds import Fold
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.known_levers import HELD_LEVERS, drawn_masks, given_levers, known_levers
+from studio_pipeline.forecasting.origins import Origins
 from studio_pipeline.forecasting.sampling import canonical_order, evenly_spaced_studios
-from studio_pipeline.forecasting.targets import core_targets
+from studio_pipeline.forecasting.stock_and_flow import core_targets
 from studio_pipeline.forecasting.young_studios import YOUNG_MONTHS
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
 

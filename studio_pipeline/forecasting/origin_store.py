@@ -10,7 +10,7 @@ from threading import Lock
 
 import numpy as np
 
-from studio_pipeline.forecasting.folds import Origins
+from studio_pipeline.forecasting.origins import Origins
 from studio_pipeline.forecasting.preparation import Preparation
 from studio_pipeline.forecasting.prepared_origins import PreparedOrigins, joined
 from studio_pipeline.panel.arrays import IntArray

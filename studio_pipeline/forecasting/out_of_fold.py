@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from studio_pipeline.forecasting.core_candidates import CORE_CANDIDATES, DIRECT_FLOWS
-from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 from studio_pipeline.forecasting.lever_known_forecasts import KnownLeverForecasts, YoungForecasts
+from studio_pipeline.forecasting.origins import Origins
 from studio_pipeline.forecasting.targets import TARGETS
 from studio_pipeline.forecasting.young_studios import YOUNG_MONTHS
 from studio_pipeline.panel.arrays import FloatArray, IntArray

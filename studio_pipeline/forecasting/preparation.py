@@ -11,7 +11,6 @@ from studio_pipeline.forecasting.core import origin_terms, project_flows
 from studio_pipeline.forecasting.core_candidates import candidates_from
 from studio_pipeline.forecasting.feature_formulas import Windows
 from studio_pipeline.forecasting.features import origin_features
-from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.given_features import trailing_levels
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.learning_rows import (
@@ -23,10 +22,11 @@ from studio_pipeline.forecasting.learning_rows import (
 from studio_pipeline.forecasting.lever_ensemble import kept_factors, learned_parts
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.onnx_sessions import LearnerGraphs
+from studio_pipeline.forecasting.origins import Origins
 from studio_pipeline.forecasting.prepared_origins import PreparedOrigins, joined
-from studio_pipeline.forecasting.stock_and_flow import CorePaths, simulate_terms
+from studio_pipeline.forecasting.stock_and_flow import CorePaths, core_targets, simulate_terms
 from studio_pipeline.forecasting.studio_states import StudioStates, some_studios_at_a_time
-from studio_pipeline.forecasting.targets import TARGETS, core_targets
+from studio_pipeline.forecasting.targets import TARGETS
 from studio_pipeline.forecasting.typical_months import TypicalMonths
 from studio_pipeline.forecasting.windows import cut_windows
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.given_months import FirstMonths, given_months, months_from
 from studio_pipeline.forecasting.learning_rows import with_given, with_given_of_one
 from studio_pipeline.forecasting.lever_ensemble import FreeEnsemble, learned_parts, under_levers
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.one_studio import run_one
 from studio_pipeline.forecasting.onnx_sessions import LearnerGraphs
+from studio_pipeline.forecasting.origins import Origins
 from studio_pipeline.forecasting.plain_origin import corrected, plain_origin
 from studio_pipeline.forecasting.preparation import Preparation
 from studio_pipeline.forecasting.prepared_origins import PreparedOrigins

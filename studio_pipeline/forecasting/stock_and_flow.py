@@ -232,3 +232,8 @@ def _per_member(terms: Mapping[str, Sequence[FloatArray]]) -> list[FloatArray]:
         ticket * realisation + retail + upsell * upsell_rate + other
         for ticket, realisation, retail, upsell, upsell_rate, other in months
     ]
+
+
+def core_targets(paths: CorePaths) -> dict[str, FloatArray]:
+    """Target to the core's (N, H) projection of it."""
+    return {"revenue": paths.revenue, "members": paths.members, "retention": paths.retention_rate}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from studio_pipeline.forecasting.flows import logit, sigmoid
-from studio_pipeline.forecasting.stock_and_flow import CorePaths
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 
 TARGETS: tuple[str, ...] = ("revenue", "members", "retention")
@@ -16,11 +15,6 @@ TARGET_COLUMNS: dict[str, str] = {
 }
 
 _LARGEST_CORRECTION = 1.0
-
-
-def core_targets(paths: CorePaths) -> dict[str, FloatArray]:
-    """Target to the core's (N, H) projection of it."""
-    return {"revenue": paths.revenue, "members": paths.members, "retention": paths.retention_rate}
 
 
 def actual_months(

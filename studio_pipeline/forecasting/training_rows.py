@@ -8,7 +8,6 @@ import numpy as np
 
 from studio_pipeline.forecasting.core import CoreStates, project_core
 from studio_pipeline.forecasting.correction_sizes import CorrectionSizes, correction_sizes
-from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.given_features import determined
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.known_levers import drawn_masks, given_levers, known_levers
@@ -18,8 +17,10 @@ from studio_pipeline.forecasting.learning_rows import (
     row_features,
     typical_of_month,
 )
+from studio_pipeline.forecasting.origins import Origins
 from studio_pipeline.forecasting.sampling import canonical_order
-from studio_pipeline.forecasting.targets import TARGETS, actual_months, core_targets, correction_of
+from studio_pipeline.forecasting.stock_and_flow import core_targets
+from studio_pipeline.forecasting.targets import TARGETS, actual_months, correction_of
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
 
 _MASKS_A_MONTH = 4

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from studio_pipeline.forecasting.core import CoreStates, project_core
-from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.learning_rows import Typical, month_features, typical_of_rows
+from studio_pipeline.forecasting.origins import Origins
 from studio_pipeline.forecasting.studio_states import StudioStates, some_studios_at_a_time
 from studio_pipeline.forecasting.windows import features_at
 from studio_pipeline.panel.arrays import FloatArray, IntArray

@@ -14,7 +14,6 @@ from studio_pipeline.forecasting.candidates import stacked
 from studio_pipeline.forecasting.core_fit import CoreFit, backtest_studios, fit_core, fold_states
 from studio_pipeline.forecasting.correction_sizes import CorrectionSizes
 from studio_pipeline.forecasting.feature_store import feature_array, feature_frame
-from studio_pipeline.forecasting.folds import Origins, origins_between
 from studio_pipeline.forecasting.given_features import monotone_signs
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
 from studio_pipeline.forecasting.learner_fitting import (
@@ -27,6 +26,7 @@ from studio_pipeline.forecasting.learner_fitting import (
 )
 from studio_pipeline.forecasting.learners import LearnerName
 from studio_pipeline.forecasting.learning_rows import ROW_FEATURES, RowArray
+from studio_pipeline.forecasting.origins import Origins, origins_between
 from studio_pipeline.forecasting.sampling import evenly_spaced_origins
 from studio_pipeline.forecasting.target_weights import error_sizes
 from studio_pipeline.forecasting.targets import corrected

@@ -18,12 +18,12 @@ from typing import TypeVar
 import numpy as np
 
 from studio_pipeline.forecasting.candidates import CANDIDATES
-from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.forecaster import Forecaster
 from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
 from studio_pipeline.forecasting.learning_rows import ROW_FEATURES
 from studio_pipeline.forecasting.model import StudioModel
 from studio_pipeline.forecasting.onnx_sessions import LearnerGraphs
+from studio_pipeline.forecasting.origins import Origins
 from studio_pipeline.forecasting.preparation import Preparation
 from studio_pipeline.forecasting.projection import project_many
 from studio_pipeline.forecasting.queries import ForwardQuery

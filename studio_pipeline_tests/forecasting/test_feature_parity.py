@@ -13,10 +13,10 @@ from studio_pipeline.forecasting import onnx_sessions, training_rows
 from studio_pipeline.forecasting.core import core_states
 from studio_pipeline.forecasting.feature_store import feature_array, feature_frame
 from studio_pipeline.forecasting.features import FEATURE_NAMES, FEATURES
-from studio_pipeline.forecasting.folds import Origins, origins_between
 from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 from studio_pipeline.forecasting.learning_rows import ROW_FEATURES, RowArray, Typical, row_features
+from studio_pipeline.forecasting.origins import Origins, origins_between
 from studio_pipeline.forecasting.projection import Projector
 from studio_pipeline.forecasting.stock_and_flow import CorePaths
 from studio_pipeline.forecasting.training_rows import learning_rows

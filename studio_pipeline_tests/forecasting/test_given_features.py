@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.given_features import (
     CHANGE_FEATURES,
     GIVEN_FEATURES,
@@ -18,6 +17,7 @@ from studio_pipeline.forecasting.given_features import (
 )
 from studio_pipeline.forecasting.known_levers import HELD_LEVERS
 from studio_pipeline.forecasting.learning_rows import ROW_FEATURES
+from studio_pipeline.forecasting.origins import Origins
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 from studio_pipeline_tests.forecasting.fleets import generated_panel, months_changed, without_columns

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from studio_pipeline.forecasting.core import CoreStates, core_states
-from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.forecaster import Forecaster
+from studio_pipeline.forecasting.origins import Origins
 from studio_pipeline.forecasting.projection import Projector
 from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverStep
 from studio_pipeline.forecasting.weights import candidate_stack

@@ -9,7 +9,7 @@ import pytest
 
 from studio_pipeline.forecasting import plain_origin as module
 from studio_pipeline.forecasting.flow_terms import PATHS
-from studio_pipeline.forecasting.folds import Origins
+from studio_pipeline.forecasting.origins import Origins
 from studio_pipeline.forecasting.plain_origin import plain_origin
 from studio_pipeline.forecasting.preparation import Preparation
 from studio_pipeline.forecasting.prepared_origins import PreparedOrigins

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from studio_pipeline.forecasting import studio_states, typical_months
 from studio_pipeline.forecasting.core import CoreStates, core_states
-from studio_pipeline.forecasting.folds import Origins
 from studio_pipeline.forecasting.learning_rows import Typical, typical_of_month
+from studio_pipeline.forecasting.origins import Origins
 from studio_pipeline.forecasting.preparation import Preparation
 from studio_pipeline.forecasting.prepared_origins import PreparedOrigins
 from studio_pipeline.forecasting.smoothed_flows import smoothing_at

@@ -9,9 +9,9 @@ import pytest
 
 from studio_pipeline.forecasting.core import core_states
 from studio_pipeline.forecasting.feature_store import feature_array, feature_frame
-from studio_pipeline.forecasting.folds import Origins, origins_between
 from studio_pipeline.forecasting.given_features import IS_GIVEN_FEATURES
 from studio_pipeline.forecasting.learning_rows import ROW_FEATURES
+from studio_pipeline.forecasting.origins import Origins, origins_between
 from studio_pipeline.forecasting.targets import TARGETS
 from studio_pipeline.forecasting.training_rows import LearningRows, learning_rows
 from studio_pipeline.panel.arrays import StudioPanel
