@@ -16,9 +16,9 @@ from pydantic import SecretStr
 from studio_pipeline.alerting.messages import Message
 from studio_pipeline.errors import ChannelError
 
-TIMEOUT_SECONDS = 10.0
+EMAIL_TIMEOUT_SECONDS = 10.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-REMEDY = "Correct STUDIO_ALERT_SMTP_URL, STUDIO_ALERT_EMAIL_FROM or STUDIO_ALERT_EMAIL_TO, or the server."
+EMAIL_REMEDY = "Correct STUDIO_ALERT_SMTP_URL, STUDIO_ALERT_EMAIL_FROM or STUDIO_ALERT_EMAIL_TO, or the server."
 
 
 class EmailNotifier:
@@ -41,7 +41,7 @@ class EmailNotifier:
         url: SecretStr,
         sender: str,
         recipients: Sequence[str],
-        timeout_seconds: float = TIMEOUT_SECONDS,
+        timeout_seconds: float = EMAIL_TIMEOUT_SECONDS,
     ) -> None:
         self._url = url
         self._sender = sender
@@ -68,7 +68,7 @@ class EmailNotifier:
             if not refused:
                 return
             what = f"The mail server refused {len(refused)} of {len(self._recipients)} recipients."
-        raise ChannelError(what, REMEDY) from None
+        raise ChannelError(what, EMAIL_REMEDY) from None
 
     def _connect(self) -> smtplib.SMTP:
         parts = urlsplit(self._url.get_secret_value())

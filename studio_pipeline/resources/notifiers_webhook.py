@@ -13,9 +13,9 @@ from pydantic import SecretStr
 from studio_pipeline.alerting.messages import Message
 from studio_pipeline.errors import ChannelError
 
-TIMEOUT_SECONDS = 5.0
+WEBHOOK_TIMEOUT_SECONDS = 5.0
 SYMBOLS = {"error": "🔴", "warning": "🟠", "recovery": "🟢", "heartbeat": "💚"}
-REMEDY = "Correct STUDIO_ALERT_WEBHOOK_URL or the server behind it."
+WEBHOOK_REMEDY = "Correct STUDIO_ALERT_WEBHOOK_URL or the server behind it."
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -35,7 +35,7 @@ class WebhookNotifier:
 
     name = "webhook"
 
-    def __init__(self, url: SecretStr, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, url: SecretStr, timeout_seconds: float = WEBHOOK_TIMEOUT_SECONDS) -> None:
         self._url = url
         self._timeout_seconds = timeout_seconds
 
@@ -55,7 +55,7 @@ class WebhookNotifier:
             what = f"The webhook answered {error.code}."
         except (OSError, http.client.HTTPException) as error:
             what = f"The webhook can't be reached ({_reason(error)})."
-        raise ChannelError(what, REMEDY) from None
+        raise ChannelError(what, WEBHOOK_REMEDY) from None
 
 
 def _reason(error: Exception) -> str:
