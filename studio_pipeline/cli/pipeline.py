@@ -9,7 +9,6 @@ import time
 import uuid
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ import click
 from pydantic import ValidationError
 
 from studio_pipeline.cli.dagster_home import write_dagster_yaml
+from studio_pipeline.cli.printing import PUBLISHED, REFUSED, Outcome, print_outcome
 from studio_pipeline.cli.refusals import check_free_space, disk_refusal
 from studio_pipeline.configuration import read_configuration
 from studio_pipeline.errors import ReleaseError, SettingsError, StudioError
@@ -31,39 +31,11 @@ from studio_pipeline.settings import Settings, check_landing_dir
 if TYPE_CHECKING:
     import dagster as dg
 
-PUBLISHED, FAILED, REFUSED = 0, 1, 3
 COMMAND_TAG = "studio/command"
-
-
-@dataclass
-class Outcome:
-    """What came of a run.
-
-    Attributes:
-        run_id: the Dagster run.
-        status: the exit status.
-        verdict: the status as words.
-        refusal: what became of the model and the months, where the model was refused; else empty.
-        nothing_new: why nothing was published, where there was no need to; else empty.
-        problems: what else a person should know, the reason of a failure first.
-        evaluation: the backtest's summary, empty where the run did not get so far.
-        seconds: of the whole run.
-    """
-
-    run_id: str
-    status: int = FAILED
-    verdict: str = "failed"
-    refusal: str = ""
-    nothing_new: str = ""
-    problems: list[str] = field(default_factory=list)
-    evaluation: dict[str, float] = field(default_factory=dict)
-    seconds: float = 0.0
 
 
 def run_pipeline(settings: Settings, options: Mapping[str, Any]) -> int:
     """Run the job under the lock of STUDIO_HOME, tell what came of it, and answer the exit status."""
-    from studio_pipeline.cli.printing import print_outcome
-
     started = time.perf_counter()
     outcome = Outcome(run_id=str(uuid.uuid4()))
     with lock_of_run(settings.home, outcome.run_id):

@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import click
 
-from studio_pipeline.cli.pipeline import REFUSED, Outcome
 from studio_pipeline.cli.wording import as_called, indented
 from studio_pipeline.evaluation.candidates import BASELINES, LABELS
 from studio_pipeline.evaluation.learner_words import learners_without_weight
 from studio_pipeline.publishing.releases import current_release
 from studio_pipeline.settings import Settings
+
+PUBLISHED, FAILED, REFUSED = 0, 1, 3
+"""Exit statuses of a run."""
 
 SPANS = ("1", "1-3", "1-6", "1-12")
 SHOWN = {"ensemble": "this model", **{name: LABELS[name] for name in BASELINES}}
@@ -23,6 +26,31 @@ ALSO_SHOWN = {
     "revenue_coverage_total_{span}": "the same of the total",
 }
 SAMPLE_MONTHS = 3
+
+
+@dataclass
+class Outcome:
+    """What came of a run.
+
+    Attributes:
+        run_id: the Dagster run.
+        status: the exit status.
+        verdict: the status as words.
+        refusal: what became of the model and the months, where the model was refused; else empty.
+        nothing_new: why nothing was published, where there was no need to; else empty.
+        problems: what else a person should know, the reason of a failure first.
+        evaluation: the backtest's summary, empty where the run did not get so far.
+        seconds: of the whole run.
+    """
+
+    run_id: str
+    status: int = FAILED
+    verdict: str = "failed"
+    refusal: str = ""
+    nothing_new: str = ""
+    problems: list[str] = field(default_factory=list)
+    evaluation: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
 
 
 def print_outcome(settings: Settings, outcome: Outcome) -> None:

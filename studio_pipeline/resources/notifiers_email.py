@@ -18,7 +18,9 @@ from studio_pipeline.errors import ChannelError
 
 EMAIL_TIMEOUT_SECONDS = 10.0
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
-EMAIL_REMEDY = "Correct STUDIO_ALERT_SMTP_URL, STUDIO_ALERT_EMAIL_FROM or STUDIO_ALERT_EMAIL_TO, or the server."
+EMAIL_REMEDY = (
+    "Correct STUDIO_ALERT_SMTP_URL, STUDIO_ALERT_EMAIL_FROM or STUDIO_ALERT_EMAIL_TO, or the server."
+)
 
 
 class EmailNotifier:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from studio_pipeline.cli.pipeline import FAILED, REFUSED, Outcome
-from studio_pipeline.cli.printing import SPANS, print_evaluation, print_outcome
+from studio_pipeline.cli.printing import FAILED, REFUSED, SPANS, Outcome, print_evaluation, print_outcome
 from studio_pipeline.evaluation.candidates import BASELINES, LABELS
 from studio_pipeline.settings import Settings
 
