@@ -16,7 +16,7 @@ import click
 from pydantic import ValidationError
 
 from studio_pipeline.cli.dagster_home import write_dagster_yaml
-from studio_pipeline.cli.printing import PUBLISHED, REFUSED, Outcome, print_outcome
+from studio_pipeline.cli.printing import FAILED, PUBLISHED, REFUSED, Outcome, print_outcome
 from studio_pipeline.cli.refusals import check_free_space, disk_refusal
 from studio_pipeline.configuration import read_configuration
 from studio_pipeline.errors import ReleaseError, SettingsError, StudioError
