@@ -14,14 +14,13 @@ from typing import Protocol
 from serving.experiment import Experiment, Role
 from serving.memory import give_back_unused_memory
 from studio_pipeline.errors import NoReleaseError, QueryError, ReleaseError, StudioError
-from studio_pipeline.forecasting.core_views import CoreView
-from studio_pipeline.forecasting.forecast_sums import ForecastSum
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.intervals import IntervalTables
-from studio_pipeline.forecasting.model import StudioModel
-from studio_pipeline.forecasting.outlooks import Outlook
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
-from studio_pipeline.forecasting.studio_origin import StudioOrigin
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.core.core_view import CoreView
+from studio_pipeline.forecasting.forecaster.forecast_uncertainty import ForecastSum, Outlook
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.forecaster.projection import StudioOrigin
+from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
+from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.bundles import model_manifests, model_versions
 from studio_pipeline.publishing.folders import Manifest, read_manifest, verify_folder

@@ -1,5 +1,4 @@
-"""What the model and its checks do, as one typed object: defaults in the classes, tuned hyperparameters
-over them, one YAML file over these.
+"""Configuration of the model and its checks as one typed object: defaults, tuned values, YAML.
 
 Dagster's run config overrides all (`resources/run_configuration.py`).
 """
@@ -13,15 +12,14 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
-from studio_pipeline.alerting.alert_configuration import AlertRules
+from studio_pipeline.alerting.configuration import AlertRules
 from studio_pipeline.errors import SettingsError
-from studio_pipeline.evaluation.promotion import PromotionRules
-from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
-from studio_pipeline.monitoring.accuracy_rules import AccuracyRules
-from studio_pipeline.monitoring.drift_options import DriftOptions
+from studio_pipeline.evaluation.promotion.guard_rails import PromotionRules
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.monitoring.thresholds import AccuracyRules, DriftOptions
 from studio_pipeline.panel.generator.options import GeneratorOptions
-from studio_pipeline.panel.limits import ValidationLimits
-from studio_pipeline.planning.plan_configuration import PlanningConfiguration
+from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.planning.configuration import PlanningConfiguration
 from studio_pipeline.publishing.retention import RetentionRules
 from studio_pipeline.tuning.options import TuningOptions
 from studio_pipeline.tuning.values import read_tuned_values

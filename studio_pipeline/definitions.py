@@ -1,4 +1,4 @@
-"""The composition root: wiring only. Settings are read when a run starts, not when this is imported."""
+"""Composition root of the pipeline: wiring only."""
 
 from __future__ import annotations
 
@@ -21,13 +21,21 @@ from studio_pipeline.assets import (
 )
 from studio_pipeline.automation.alarm_sensor import drift_sensor
 from studio_pipeline.automation.alerts import alert_sensors
-from studio_pipeline.automation.freshness import with_freshness
-from studio_pipeline.automation.jobs import monitor_release, refresh_release, tune_learners
-from studio_pipeline.automation.landing_sensor import landing_folder
-from studio_pipeline.automation.leftover_runs import leftover_runs
-from studio_pipeline.automation.pruning import daily_pruning, prune_versions, unlocked_settings
-from studio_pipeline.automation.rollback import forecast_release, rollback_release
-from studio_pipeline.automation.schedules import daily_monitoring, monthly_refresh, quarterly_tuning
+from studio_pipeline.automation.jobs import monitor_release, refresh_release, tune_learners, with_freshness
+from studio_pipeline.automation.run_history import leftover_runs
+from studio_pipeline.automation.sensors import (
+    daily_monitoring,
+    landing_folder,
+    monthly_refresh,
+    quarterly_tuning,
+)
+from studio_pipeline.automation.upkeep_jobs import (
+    daily_pruning,
+    forecast_release,
+    prune_versions,
+    rollback_release,
+    unlocked_settings,
+)
 from studio_pipeline.publishing.locks import lock_of_run
 from studio_pipeline.resources.mlflow_tracking import MlflowTracking
 from studio_pipeline.resources.run_configuration import RunLock, configuration_resource, settings_resource

@@ -1,4 +1,4 @@
-"""Everything this project raises on purpose, in one tree.
+"""Errors raised on purpose, in one tree.
 
 StudioError                    base: what happened, where, and what to do about it
 ├── SettingsError              a setting or a configuration value is wrong

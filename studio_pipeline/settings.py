@@ -1,4 +1,4 @@
-"""Where things are and how the processes run: one frozen object, read from environment and `.env` when asked.
+"""Settings: paths and processes, one frozen object read from environment and `.env`.
 
 What the model and its checks do is configuration (`configuration.py`), not a setting.
 """

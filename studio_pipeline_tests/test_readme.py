@@ -21,14 +21,14 @@ import pytest
 import yaml
 
 from serving.app import create_app
-from studio_pipeline.automation.landing_decision import MOST_TRIES, RETRY_SECONDS
+from studio_pipeline.automation.decisions import MOST_TRIES, RETRY_SECONDS
 from studio_pipeline.cli.main import COMMANDS, main
 from studio_pipeline.configuration import Configuration, read_configuration
 from studio_pipeline.definitions import defs
-from studio_pipeline.forecasting.bounds import LEVER_BOUNDS
-from studio_pipeline.panel.column_maps import ColumnMap
+from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS
 from studio_pipeline.panel.columns import COLUMNS
-from studio_pipeline.panel.landing_looks import SETTLE_SECONDS
+from studio_pipeline.panel.ingest.column_maps import ColumnMap
+from studio_pipeline.panel.ingest.folder_scan import SETTLE_SECONDS
 from studio_pipeline.settings import Settings, read_settings, setting_names
 from studio_pipeline_tests.readme_blocks import (
     CALLS,

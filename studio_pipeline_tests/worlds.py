@@ -15,11 +15,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from studio_pipeline.panel.generator.interventions import Levers, allowed, partial_interventions
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import HELD_BOUNDS, GeneratorOptions
-from studio_pipeline.panel.generator.responses import planted_responses
-from studio_pipeline.panel.generator.truth import expected_interventions
+from studio_pipeline.panel.generator.planted_responses import planted_responses
+from studio_pipeline.panel.generator.truth import (
+    Levers,
+    allowed,
+    expected_interventions,
+    partial_interventions,
+)
 
 HISTORY_COLUMNS = (
     "studio_id", "studio_type", "month_year", "total_members", "new_members", "churned_members",

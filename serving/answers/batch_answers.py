@@ -20,8 +20,8 @@ from serving.schemas.batch import BatchRequest
 from serving.schemas.forward import ForwardRequest
 from serving.services import Services
 from studio_pipeline.errors import QueryError
-from studio_pipeline.forecasting.forecast_sums import ForecastSum
-from studio_pipeline.forecasting.queries import Forecast
+from studio_pipeline.forecasting.base.queries import Forecast
+from studio_pipeline.forecasting.forecaster.forecast_uncertainty import ForecastSum
 
 MOST_AT_ONCE = 100
 TURN_SECONDS = 0.01

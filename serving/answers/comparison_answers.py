@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from studio_pipeline.planning.comparison import Comparison, ScenarioOutcome
+from studio_pipeline.planning.scenarios.comparison import Comparison, ScenarioOutcome
 
 NamedScenario = tuple[str, str]
 """Id and name of a scenario."""

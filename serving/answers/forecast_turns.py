@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from serving.model_store import Forecasting
 from studio_pipeline.errors import QueryError
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
 
 Result = Forecast | QueryError
 

@@ -13,7 +13,7 @@ from serving.answers.replies import Reply, noted, replied
 from serving.model_store import HeldRelease
 from serving.schemas.forward import ForwardRequest
 from studio_pipeline.errors import QueryError
-from studio_pipeline.forecasting.queries import Forecast
+from studio_pipeline.forecasting.base.queries import Forecast
 
 if TYPE_CHECKING:
     # It holds what scores in the shadow, which answers by these functions.

@@ -13,8 +13,8 @@ from starlette.responses import Response
 
 from serving.answers.fresh_ids import fresh_id
 from serving.schemas.forward import ForwardRequest, level_key
-from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.forecasting.queries import Forecast, LeverEffect
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.base.queries import Forecast, LeverEffect
 from studio_pipeline.publishing.releases import Release
 
 _MONTHS = tuple(f"month_{number}" for number in range(1, MAX_HORIZON_MONTHS + 1))

@@ -6,8 +6,8 @@ from typing import Any
 
 from serving.answers.narrator import Narrator
 from serving.schemas.insights import InsightsRequest
-from studio_pipeline.planning.facts import Insight
-from studio_pipeline.planning.narrative import recommendation_text, template_summary
+from studio_pipeline.planning.insights.facts import Insight
+from studio_pipeline.planning.insights.narrative import recommendation_text, template_summary
 from studio_pipeline.publishing.releases import Release
 
 TEMPLATE = "template"

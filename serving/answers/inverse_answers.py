@@ -11,9 +11,9 @@ from serving.answers.replies import Reply, noted, replied
 from serving.model_store import HeldRelease
 from serving.schemas.inverse import InverseRequest
 from serving.services import Services
-from studio_pipeline.planning.inverse import make_plan
-from studio_pipeline.planning.plan_configuration import PlanningConfiguration
-from studio_pipeline.planning.plan_queries import Plan
+from studio_pipeline.planning.configuration import PlanningConfiguration
+from studio_pipeline.planning.inverse.planner import make_plan
+from studio_pipeline.planning.inverse.queries import Plan
 from studio_pipeline.publishing.releases import Release
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from studio_pipeline.planning.narrative import unknown_numbers
+from studio_pipeline.planning.insights.narrative import unknown_numbers
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI

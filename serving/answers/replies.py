@@ -16,7 +16,7 @@ from serving.records.logged_prediction import LoggedPrediction
 from serving.records.prediction_log import PredictionLog
 from serving.schemas.forward import ForwardRequest
 from serving.schemas.inverse import InverseRequest
-from studio_pipeline.forecasting.queries import Forecast
+from studio_pipeline.forecasting.base.queries import Forecast
 
 if TYPE_CHECKING:
     # It holds what scores in the shadow, which answers by these functions.

@@ -11,7 +11,7 @@ from serving.answers.comparison_answers import comparison_answer
 from serving.records.scenario_store import Scenario
 from serving.schemas.forward import ForwardRequest
 from studio_pipeline.errors import InputError
-from studio_pipeline.planning.comparison import Comparison
+from studio_pipeline.planning.scenarios.comparison import Comparison
 from studio_pipeline.publishing.releases import Release
 
 

@@ -14,8 +14,8 @@ from serving.guards.strict_route import StrictRoute
 from serving.records.scenario_store import unknown_scenario
 from serving.schemas.common import problems
 from serving.schemas.insights import InsightsAnswer, InsightsRequest
-from studio_pipeline.forecasting.queries import ForwardQuery
-from studio_pipeline.planning.facts import studio_facts
+from studio_pipeline.forecasting.base.queries import ForwardQuery
+from studio_pipeline.planning.insights.facts import studio_facts
 
 router = APIRouter(prefix="/insights", tags=["insights"], route_class=StrictRoute)
 

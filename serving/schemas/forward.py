@@ -17,7 +17,7 @@ from serving.schemas.common import (
     StudioId,
     shown_by,
 )
-from studio_pipeline.forecasting.queries import ForwardQuery, LeverStep
+from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverStep
 
 Level = Annotated[float, Field(gt=0, lt=1)]
 Interval = tuple[float, float]

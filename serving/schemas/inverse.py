@@ -17,7 +17,7 @@ from serving.schemas.common import (
     StudioId,
     shown_by,
 )
-from studio_pipeline.planning.plan_queries import PlanQuery
+from studio_pipeline.planning.inverse.queries import PlanQuery
 
 LeverName = Literal[
     "retention_rate",

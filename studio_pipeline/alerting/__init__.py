@@ -1,1 +1,1 @@
-"""What is wrong, who was told, and who is still to be told. Nothing here knows Dagster or a network."""
+"""Alerts: conditions, messages, the outbox and delivery; free of Dagster and of any network."""

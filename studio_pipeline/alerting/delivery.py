@@ -1,4 +1,4 @@
-"""From the outbox to the channels: in order, each channel for itself, again after a failure."""
+"""Delivery from the outbox to the channels: in order, each channel by itself, with retries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A message: what every channel is given to send."""
+"""Messages: what every channel is given to send."""
 
 from __future__ import annotations
 

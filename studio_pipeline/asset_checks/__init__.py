@@ -7,17 +7,15 @@ from __future__ import annotations
 
 import dagster as dg
 
-from studio_pipeline.asset_checks import (
-    ensemble,
-    evaluation,
-    features,
-    model_fits,
-    monitoring,
-    raw_data,
-    registry,
-    tuning,
-    validated_data,
-)
+from studio_pipeline.asset_checks import data as raw_data
+from studio_pipeline.asset_checks import data as validated_data
+from studio_pipeline.asset_checks import evaluation
+from studio_pipeline.asset_checks import models as ensemble
+from studio_pipeline.asset_checks import models as features
+from studio_pipeline.asset_checks import models as model_fits
+from studio_pipeline.asset_checks import models as tuning
+from studio_pipeline.asset_checks import releases as monitoring
+from studio_pipeline.asset_checks import releases as registry
 
 STAGES = (
     raw_data,

@@ -1,4 +1,4 @@
-"""Whether the evaluation's tables are whole, and what the guard rails say of the model."""
+"""Checks of the evaluation's tables, and the guard rails' findings."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import pandas as pd
 
 from studio_pipeline.asset_checks.schema_checks import schema_check
 from studio_pipeline.configuration import Configuration
-from studio_pipeline.evaluation.evaluation_report import EvaluationReport
-from studio_pipeline.evaluation.lever_words import worse_than_none_in_words
-from studio_pipeline.evaluation.promotion import guard_rails, merits
-from studio_pipeline.evaluation.refitting import ChampionRefit
-from studio_pipeline.evaluation.schemas import EFFECTS, METRICS, PREDICTIONS, SWEEP
-from studio_pipeline.evaluation.true_effects import UNKNOWN_TRUTH
+from studio_pipeline.evaluation.levers.lever_text import worse_than_none_in_words
+from studio_pipeline.evaluation.levers.true_effects import UNKNOWN_TRUTH
+from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
+from studio_pipeline.evaluation.metrics.schemas import EFFECTS, METRICS, PREDICTIONS, SWEEP
+from studio_pipeline.evaluation.promotion.guard_rails import guard_rails, merits
+from studio_pipeline.evaluation.promotion.refitting import ChampionRefit
 
 
 @dg.asset_check(

@@ -1,4 +1,4 @@
-"""A check of a stored table against a Pandera schema: every failure at once, as a table in the web UI."""
+"""Checks of stored tables against Pandera schemas."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
+import numpy as np
 import pandas as pd
 import pandera.pandas as pa
 
-from studio_pipeline.assets.results import rows_metadata
-from studio_pipeline.panel.schemas import failure_cases
+from studio_pipeline.forecasting.features.feature_store import FEATURES
+from studio_pipeline.forecasting.learners.learner import LEARNERS
+from studio_pipeline.panel.validation.schemas import failure_cases
+from studio_pipeline.resources.asset_results import rows_metadata
 
 
 def schema_check(
@@ -53,3 +56,93 @@ def schema_result(
         description=f"{len(cases)} violations of the schema `{schema.name}`." if len(cases) else "",
         metadata={"violations": len(cases), "rows": len(table), "failure_cases": rows_metadata(cases)},
     )
+
+
+MONTH = "datetime64[ns]"
+SHARE = pa.Check.in_range(0, 1)
+
+
+def _finite_or_missing() -> pa.Check:
+    return pa.Check(lambda column: ~np.isinf(column), name="finite_or_missing", error="infinite")
+
+
+FEATURE_STORE = pa.DataFrameSchema(
+    {
+        "studio_id": pa.Column(str),
+        "month_year": pa.Column(MONTH),
+        **{
+            feature.name: pa.Column(float, _finite_or_missing(), nullable=True, coerce=True)
+            for feature in FEATURES
+        },
+    },
+    unique=["studio_id", "month_year"],
+    strict=True,
+    name="features",
+)
+
+OUT_OF_FOLD = pa.DataFrameSchema(
+    {
+        "target": pa.Column(str),
+        "actual": pa.Column(float, _finite_or_missing()),
+        "core": pa.Column(float, _finite_or_missing(), nullable=True),
+    },
+    strict=True,
+    name="out_of_fold",
+)
+
+IMPORTANCES = pa.DataFrameSchema(
+    {
+        "learner": pa.Column(str),
+        "target": pa.Column(str),
+        "feature": pa.Column(str),
+        "importance": pa.Column(float, [pa.Check.ge(0), _finite_or_missing()]),
+    },
+    unique=["learner", "target", "feature"],
+    name="importances",
+)
+
+TRIALS = pa.DataFrameSchema(
+    {
+        "learner": pa.Column(str, pa.Check.isin(LEARNERS)),
+        "trial": pa.Column(float, pa.Check.ge(0), coerce=True),
+        "state": pa.Column(str, pa.Check.isin(["complete", "given up"])),
+        "loss": pa.Column(float, [pa.Check.ge(0), _finite_or_missing()], nullable=True),
+        "best_so_far": pa.Column(float, [pa.Check.ge(0), _finite_or_missing()], nullable=True),
+        "seconds": pa.Column(float, pa.Check.ge(0)),
+        "run": pa.Column(str),
+        "values": pa.Column(str),
+    },
+    unique=["learner", "trial"],
+    strict=True,
+    name="trials",
+)
+
+WEIGHTS = pa.DataFrameSchema(
+    {
+        "target": pa.Column(str),
+        "horizon": pa.Column(int, pa.Check.in_range(1, 12)),
+        "candidate": pa.Column(str),
+        "weight": pa.Column(float, [pa.Check.ge(0), _finite_or_missing()]),
+    },
+    unique=["target", "horizon", "candidate"],
+    name="weights",
+)
+
+FORECASTS = pa.DataFrameSchema(
+    {
+        "studio_id": pa.Column(str),
+        "base_month": pa.Column(MONTH),
+        "month_year": pa.Column(MONTH),
+        "horizon": pa.Column(int, pa.Check.in_range(1, 12)),
+        "revenue": pa.Column(float, [pa.Check.ge(0), _finite_or_missing()]),
+        "lower_90": pa.Column(float),
+        "upper_90": pa.Column(float),
+        "confidence_score": pa.Column(float, SHARE),
+        "member_count": pa.Column(float, pa.Check.ge(0), nullable=True),
+        "retention_rate": pa.Column(float, SHARE, nullable=True),
+    },
+    checks=pa.Check(lambda rows: rows["lower_90"] <= rows["upper_90"], name="intervals_in_order"),
+    unique=["studio_id", "horizon"],
+    strict=True,
+    name="forecasts",
+)

@@ -1,4 +1,4 @@
-"""The decision on a new model, as the evaluation tells it and `registered_model` carries it out."""
+"""Release decision on a new model, and the refit of the champion's recipe."""
 
 from __future__ import annotations
 
@@ -8,21 +8,34 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from studio_pipeline.assets.champion import champion_facts, champion_of, source_of
-from studio_pipeline.assets.results import numbers
+from studio_pipeline.assets.model_versions import (
+    champion_facts,
+    champion_of,
+    fault_of,
+    known_recipe,
+    source_of,
+)
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.errors import CorruptReleaseError
-from studio_pipeline.evaluation.decision import Champion, Decision, Differences, Fitted, decide
-from studio_pipeline.evaluation.evaluation_report import EvaluationReport
-from studio_pipeline.evaluation.lever_signs import sign_findings
-from studio_pipeline.evaluation.paired_errors import compare_errors
-from studio_pipeline.evaluation.promotion import PromotionRules
-from studio_pipeline.evaluation.refitting import ChampionRefit
-from studio_pipeline.evaluation.response_tables import lever_responses
-from studio_pipeline.forecasting.core_fit import CoreFit
-from studio_pipeline.forecasting.recipe import Recipe
+from studio_pipeline.evaluation.levers.lever_text import sign_findings
+from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
+from studio_pipeline.evaluation.metrics.paired_errors import compare_errors
+from studio_pipeline.evaluation.promotion.guard_rails import PromotionRules
+from studio_pipeline.evaluation.promotion.refitting import ChampionRefit, Refitted
+from studio_pipeline.evaluation.promotion.release_decision import (
+    Champion,
+    Decision,
+    Differences,
+    Fitted,
+    decide,
+)
+from studio_pipeline.evaluation.report.response_tables import lever_responses
+from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
+from studio_pipeline.forecasting.model.studio_model import Recipe
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.model_records import backtest_of
+from studio_pipeline.publishing.releases import Release
+from studio_pipeline.resources.asset_results import numbers
 from studio_pipeline.settings import Settings
 
 
@@ -102,3 +115,41 @@ def decision_metadata(decision: Decision) -> dict[str, Any]:
         "findings": "; ".join(decision.findings),
         **numbers(figures),
     }
+
+
+@dataclass(frozen=True)
+class RefitPlan:
+    """What to fit.
+
+    Attributes:
+        told: one sentence on why.
+        recipe: None where nothing is to be fitted.
+        obstacle: why it can't be, a clause; empty where nothing is in the way.
+    """
+
+    told: str
+    recipe: Recipe | None = None
+    obstacle: str = ""
+
+
+def refit_plan(settings: Settings, champion: Release | None, configured: Recipe) -> RefitPlan:
+    """Fit the champion's recipe again where it is known, differs from the configured one, and can be."""
+    if champion is None:
+        return RefitPlan("Nothing is published from such months yet, so there is no recipe to beat.")
+    name = f"model {champion.model_version}"
+    if fault := fault_of(settings, champion.model_version):
+        return RefitPlan(f"The recipe of {name} is not fitted again: {fault}.", obstacle=fault)
+    known = known_recipe(settings, champion.model_version)
+    if known.version == configured.version:
+        return RefitPlan(f"The recipe is that of {name}, so there is none to beat.")
+    if known.recipe is None or known.obstacle:
+        told = f"The recipe of {name} can't be fitted again: {known.obstacle}."
+        return RefitPlan(told, obstacle=known.obstacle)
+    told = f"The recipe {known.version} of {name} is fitted again, as {configured.version} has to beat it."
+    return RefitPlan(told, known.recipe)
+
+
+def refit_metadata(told: str, refitted: Refitted | None) -> dict[str, Any]:
+    """The sentence, and how good the refit is where there is one."""
+    summary = {} if refitted is None else refitted.report.summary
+    return {"in_words": told, "refitted": refitted is not None, **numbers(summary)}

@@ -1,4 +1,4 @@
-"""How much each candidate counts in the ensemble, per target and horizon."""
+"""Ensemble weights of each candidate per target and horizon."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from typing import Any
 
 import dagster as dg
 
-from studio_pipeline.assets.results import (
+from studio_pipeline.configuration import Configuration
+from studio_pipeline.evaluation.formatting import explained
+from studio_pipeline.evaluation.report.ensemble_figures import weights_by_horizon
+from studio_pipeline.evaluation.report.model_text import weights_in_words
+from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
+from studio_pipeline.forecasting.ensemble.weights import fit_weights
+from studio_pipeline.forecasting.learners.learner import LearnerFit
+from studio_pipeline.resources.asset_results import (
     OWNERS,
     numbers,
     object_result,
@@ -15,13 +22,6 @@ from studio_pipeline.assets.results import (
     sentences,
     table_metadata,
 )
-from studio_pipeline.configuration import Configuration
-from studio_pipeline.evaluation.ensemble_figures import weights_by_horizon
-from studio_pipeline.evaluation.glossary import explained
-from studio_pipeline.evaluation.report_words import weights_in_words
-from studio_pipeline.forecasting.core_fit import CoreFit
-from studio_pipeline.forecasting.learners import LearnerFit
-from studio_pipeline.forecasting.weights import fit_weights
 from studio_pipeline.resources.mlflow_tracking import Entry, MlflowTracking, flat_parameters
 
 GROUP = "ensemble"

@@ -1,14 +1,12 @@
-"""How good the ensemble is on origins that chose neither its weights nor its intervals; what levers do."""
+"""Evaluation of the ensemble in the backtest, and of the levers' effects."""
 
-# ruff: noqa: PLR0913, PLR0917 - an argument of an asset is an edge of the graph
 from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
-from studio_pipeline.assets.champion import champion_of, source_of
-from studio_pipeline.assets.decisions import Evidence, decision_on
+from studio_pipeline.assets.decisions import Evidence, decision_on, refit_metadata, refit_plan
 from studio_pipeline.assets.evaluation_metadata import (
     effects_metadata,
     figures_of,
@@ -16,29 +14,31 @@ from studio_pipeline.assets.evaluation_metadata import (
     report_metadata,
     sweep_metadata,
 )
-from studio_pipeline.assets.refit_plan import refit_metadata, refit_plan
-from studio_pipeline.assets.results import OWNERS, object_result, table_result
+from studio_pipeline.assets.model_versions import champion_of, source_of
 from studio_pipeline.configuration import Configuration
-from studio_pipeline.evaluation.core_tables import seasonal_factors
-from studio_pipeline.evaluation.evaluation_report import EvaluationReport
-from studio_pipeline.evaluation.html_report import write_html_report
-from studio_pipeline.evaluation.lever_sweep import SWEEP_COLUMNS, sweep_levers
-from studio_pipeline.evaluation.model_tables import ModelFrames
-from studio_pipeline.evaluation.refitting import ChampionRefit, backtest_predictions, refit
-from studio_pipeline.evaluation.response_tables import lever_responses
-from studio_pipeline.evaluation.summary import learner_weight
-from studio_pipeline.evaluation.true_effects import EFFECT_COLUMNS, effects_summary, true_effects
-from studio_pipeline.forecasting.assembly import assemble_model
-from studio_pipeline.forecasting.core_fit import CoreFit
-from studio_pipeline.forecasting.feature_store import FEATURES
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.learners import LearnerFit
-from studio_pipeline.forecasting.recipe import Recipe
-from studio_pipeline.forecasting.weights import EnsembleWeights
+from studio_pipeline.evaluation.levers.lever_sweep import SWEEP_COLUMNS, sweep_levers
+from studio_pipeline.evaluation.levers.true_effects import EFFECT_COLUMNS, effects_summary, true_effects
+from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
+from studio_pipeline.evaluation.metrics.summary import learner_weight
+from studio_pipeline.evaluation.promotion.refitting import ChampionRefit, backtest_predictions, refit
+from studio_pipeline.evaluation.report.html_report import write_html_report
+from studio_pipeline.evaluation.report.model_tables import ModelFrames
+from studio_pipeline.evaluation.report.response_tables import lever_responses, seasonal_factors
+from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
+from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights
+from studio_pipeline.forecasting.features.feature_store import FEATURES
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.learners.learner import LearnerFit
+from studio_pipeline.forecasting.model.assembly import assemble_model
+from studio_pipeline.forecasting.model.studio_model import Recipe
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.publishing.snapshots import data_version_of
+from studio_pipeline.resources.asset_results import OWNERS, object_result, table_result
 from studio_pipeline.resources.mlflow_tracking import MlflowTracking
 from studio_pipeline.settings import Settings
+
+# ruff: noqa: PLR0913, PLR0917 - an argument of an asset is an edge of the graph
+
 
 GROUP = "evaluation"
 

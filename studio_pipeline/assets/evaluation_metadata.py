@@ -1,4 +1,4 @@
-"""What the evaluation's assets show in the web UI and leave in MLflow."""
+"""Metadata of the evaluation's assets in the web UI and in MLflow."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ from typing import Any
 
 import pandas as pd
 
-from studio_pipeline.assets.results import numbers, picture, rows_metadata, sentences, table_metadata
 from studio_pipeline.configuration import Configuration
-from studio_pipeline.evaluation.backtest_figures import actual_against_predicted, error_by_horizon
-from studio_pipeline.evaluation.evaluation_report import EvaluationReport
-from studio_pipeline.evaluation.interval_figures import coverage_by_horizon
-from studio_pipeline.evaluation.lever_figures import (
+from studio_pipeline.evaluation.levers.lever_figures import (
     errors_with_levers_free_and_known,
     predicted_against_true_effects,
     revenue_by_lever,
 )
-from studio_pipeline.evaluation.lever_words import effects_in_words, sweep_in_words, worse_than_none_in_words
-from studio_pipeline.evaluation.schemas import METRICS
-from studio_pipeline.evaluation.true_effects import ERROR_COLUMNS, effect_errors, effects_summary
+from studio_pipeline.evaluation.levers.lever_text import (
+    effects_in_words,
+    sweep_in_words,
+    worse_than_none_in_words,
+)
+from studio_pipeline.evaluation.levers.true_effects import ERROR_COLUMNS, effect_errors, effects_summary
+from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
+from studio_pipeline.evaluation.metrics.schemas import METRICS
+from studio_pipeline.evaluation.report.backtest_figures import (
+    actual_against_predicted,
+    coverage_by_horizon,
+    error_by_horizon,
+)
+from studio_pipeline.resources.asset_results import numbers, picture, rows_metadata, sentences, table_metadata
 from studio_pipeline.resources.mlflow_tracking import Entry, flat_parameters
 
 EFFECTS_CAPTION = (

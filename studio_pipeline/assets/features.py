@@ -1,4 +1,4 @@
-"""The feature store: what is known of a studio at a month's end, relative enough for any currency."""
+"""The feature store: a studio's features at a month's end, free of any currency."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from studio_pipeline.assets.results import OWNERS, numbers, picture, table_result
-from studio_pipeline.evaluation.data_figures import correlation_with_growth
-from studio_pipeline.forecasting.feature_store import FEATURES, feature_frame
+from studio_pipeline.evaluation.report.data_figures import correlation_with_growth
+from studio_pipeline.forecasting.features.feature_store import FEATURES, feature_frame
 from studio_pipeline.panel.frames import panel_from_frame
+from studio_pipeline.resources.asset_results import OWNERS, numbers, picture, table_result
 
 GROUP = "features"
 DESCRIPTIONS = {

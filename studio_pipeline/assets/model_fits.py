@@ -1,4 +1,4 @@
-"""The stock-and-flow core, and three learners of what it misses."""
+"""Fits of the stock-and-flow core and of three learners."""
 
 from __future__ import annotations
 
@@ -8,7 +8,22 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from studio_pipeline.assets.results import (
+from studio_pipeline.configuration import Configuration
+from studio_pipeline.evaluation.report.core_figures import responses_with_error_bars, seasons_by_flow
+from studio_pipeline.evaluation.report.ensemble_figures import feature_importances
+from studio_pipeline.evaluation.report.response_tables import (
+    RESPONSE_COLUMNS,
+    SEASON_COLUMNS,
+    lever_responses,
+    responses_in_words,
+    seasonal_factors,
+)
+from studio_pipeline.forecasting.backtest.core_backtest import CoreFit, fit_core
+from studio_pipeline.forecasting.backtest.learner_backtest import fit_learner
+from studio_pipeline.forecasting.learners.learner import LearnerFit, LearnerName
+from studio_pipeline.panel.arrays import StudioPanel
+from studio_pipeline.panel.frames import panel_from_frame
+from studio_pipeline.resources.asset_results import (
     OWNERS,
     numbers,
     object_result,
@@ -16,18 +31,8 @@ from studio_pipeline.assets.results import (
     rows_metadata,
     sentences,
 )
-from studio_pipeline.configuration import Configuration
-from studio_pipeline.evaluation.core_figures import responses_with_error_bars, seasons_by_flow
-from studio_pipeline.evaluation.core_tables import SEASON_COLUMNS, seasonal_factors
-from studio_pipeline.evaluation.ensemble_figures import feature_importances
-from studio_pipeline.evaluation.response_tables import RESPONSE_COLUMNS, lever_responses, responses_in_words
-from studio_pipeline.forecasting.core_fit import CoreFit, fit_core
-from studio_pipeline.forecasting.learner_fitting import fit_learner
-from studio_pipeline.forecasting.learners import LearnerFit, LearnerName
-from studio_pipeline.panel.arrays import StudioPanel
-from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.resources.mlflow_tracking import Entry, MlflowTracking, flat_parameters
-from studio_pipeline.tuning.origins import ORIGIN_COLUMNS, origin_in_words, origin_table
+from studio_pipeline.tuning.spaces import ORIGIN_COLUMNS, origin_in_words, origin_table
 from studio_pipeline.tuning.values import ASSET as TUNED
 
 GROUP = "model_fits"

@@ -1,4 +1,4 @@
-"""What is watched once a release is out: how its forecasts fare, and whether studios behave as learned."""
+"""Monitoring of a release: accuracy of its forecasts and drift of the studios."""
 
 from pathlib import Path
 from typing import Any
@@ -7,25 +7,24 @@ import dagster as dg
 import numpy as np
 import pandas as pd
 
-from studio_pipeline.assets.champion import champion_of, source_of
-from studio_pipeline.assets.monitoring_drift import drift_metadata
-from studio_pipeline.assets.monitoring_metadata import accuracy_metadata
-from studio_pipeline.assets.results import OWNERS, object_result
+from studio_pipeline.assets.model_versions import champion_of, source_of
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.errors import CorruptReleaseError, StorageError
-from studio_pipeline.evaluation.evaluation_report import EvaluationReport
-from studio_pipeline.monitoring.accuracy_log import PredictionLog
-from studio_pipeline.monitoring.accuracy_models import splitters
-from studio_pipeline.monitoring.accuracy_record import AccuracyRecord
-from studio_pipeline.monitoring.accuracy_update import Sources, updated
-from studio_pipeline.monitoring.accuracy_watch import watch
-from studio_pipeline.monitoring.drift_errors import backtest_errors
-from studio_pipeline.monitoring.drift_report import DriftReport, report_drift
+from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
+from studio_pipeline.monitoring.accuracy.error_decomposition import splitters
+from studio_pipeline.monitoring.accuracy.forecast_log import PredictionLog
+from studio_pipeline.monitoring.accuracy.record import AccuracyRecord
+from studio_pipeline.monitoring.accuracy.update import Sources, updated
+from studio_pipeline.monitoring.accuracy.watch import watch
+from studio_pipeline.monitoring.drift.errors import backtest_errors
+from studio_pipeline.monitoring.drift.report import DriftReport, report_drift
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.publishing.folders import read_manifest, verify_folder
 from studio_pipeline.publishing.layout import model_folder, snapshot_folder
 from studio_pipeline.publishing.releases import Release, current_release, release_history
 from studio_pipeline.publishing.snapshots import read_panel
+from studio_pipeline.resources.asset_results import OWNERS, object_result
+from studio_pipeline.resources.monitoring_metadata import accuracy_metadata, drift_metadata
 from studio_pipeline.resources.storage import read_pointer
 from studio_pipeline.settings import Settings
 

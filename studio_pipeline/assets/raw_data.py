@@ -1,4 +1,4 @@
-"""Months as they came: text, each value with the file and line it stood in."""
+"""Raw months: text, each value with its file and line."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from studio_pipeline.assets.results import OWNERS, numbers, rows_metadata, table_result
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.panel.columns import COLUMNS
 from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.landing import RawMonths, landing_sources, raw_from_numbers, read_landing
-from studio_pipeline.panel.landing_digest import landing_digest
-from studio_pipeline.panel.ledger import LEDGER_FILE
+from studio_pipeline.panel.ingest.folder_scan import landing_digest
+from studio_pipeline.panel.ingest.landing import RawMonths, landing_sources, raw_from_numbers, read_landing
+from studio_pipeline.panel.ingest.ledger import LEDGER_FILE
 from studio_pipeline.publishing.releases import Source, check_replaceable
+from studio_pipeline.resources.asset_results import OWNERS, numbers, rows_metadata, table_result
 from studio_pipeline.settings import Settings, check_landing_dir
 
 GROUP = "raw_data"

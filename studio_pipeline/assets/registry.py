@@ -1,6 +1,9 @@
-"""The last stage: a release that the service answers from, and the forecasts that it gives."""
+"""Registered model, release and published forecasts, behind the blocking checks.
 
-# ruff: noqa: PLR0913, PLR0917 - an argument of an asset is an edge of the graph
+A run that materialises one asset alone does not meet the checks of earlier runs, so who publishes asks again.
+"""
+
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -9,22 +12,19 @@ import dagster as dg
 import pandas as pd
 
 from studio_pipeline.asset_checks import blocking_check_keys
-from studio_pipeline.assets.champion import champion_of, source_of
 from studio_pipeline.assets.decisions import Evidence, decision_metadata, decision_on
-from studio_pipeline.assets.model_versions import Trained, write_version
-from studio_pipeline.assets.results import OWNERS, numbers, rows_metadata, table_result
-from studio_pipeline.assets.verification import refuse_unverified
+from studio_pipeline.assets.model_versions import Trained, champion_of, source_of, write_version
 from studio_pipeline.configuration import Configuration
-from studio_pipeline.evaluation.decision import Decision
-from studio_pipeline.evaluation.evaluation_report import EvaluationReport
-from studio_pipeline.evaluation.refitting import ChampionRefit
-from studio_pipeline.forecasting.assembly import assemble_model
-from studio_pipeline.forecasting.core_fit import CoreFit
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.learners import LearnerFit
-from studio_pipeline.forecasting.model import StudioModel
-from studio_pipeline.forecasting.recipe import Recipe
-from studio_pipeline.forecasting.weights import EnsembleWeights
+from studio_pipeline.errors import ReleaseError
+from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
+from studio_pipeline.evaluation.promotion.refitting import ChampionRefit
+from studio_pipeline.evaluation.promotion.release_decision import Decision
+from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
+from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.learners.learner import LearnerFit
+from studio_pipeline.forecasting.model.assembly import assemble_model
+from studio_pipeline.forecasting.model.studio_model import Recipe, StudioModel
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.publishing.forecast_tables import (
     DESCRIPTIONS,
@@ -35,8 +35,43 @@ from studio_pipeline.publishing.forecast_tables import (
 from studio_pipeline.publishing.layout import model_folder, snapshot_folder
 from studio_pipeline.publishing.releases import Release, current_release, publish_release
 from studio_pipeline.publishing.snapshots import read_panel, write_panel
+from studio_pipeline.resources.asset_results import OWNERS, numbers, rows_metadata, table_result
 from studio_pipeline.resources.mlflow_tracking import Entry, MlflowTracking
 from studio_pipeline.settings import Settings
+
+
+def refuse_unverified(instance: dg.DagsterInstance, check_keys: Sequence[dg.AssetCheckKey]) -> None:
+    """Make sure that each check passed on the latest materialisation of its asset.
+
+    Raises:
+        ReleaseError: naming every check that failed, or never ran on what is stored now.
+    """
+    faults = [fault for key in check_keys if (fault := _fault(instance, key))]
+    if faults:
+        raise ReleaseError(
+            f"Nothing was published: {'; '.join(faults)}.",
+            "Correct the data and run everything again; what was published before stays.",
+        )
+
+
+def _fault(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> str | None:
+    name = f"the check {key.name} of {key.asset_key.to_user_string()}"
+    stored = instance.get_latest_materialization_event(key.asset_key)
+    if stored is None:
+        return f"{key.asset_key.to_user_string()} was never materialised"
+    record = instance.get_latest_asset_check_evaluation_record(key)
+    event = record.event.dagster_event if record and record.event else None
+    if event is None or event.event_type is not dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+        return f"{name} never ran"
+    evaluation = event.asset_check_evaluation_data
+    target = evaluation.target_materialization_data
+    if target is None or target.run_id != stored.run_id:
+        return f"{name} did not run on what is stored now"
+    return None if evaluation.passed else f"{name} failed"
+
+
+# ruff: noqa: PLR0913, PLR0917 - an argument of an asset is an edge of the graph
+
 
 GROUP = "registry"
 

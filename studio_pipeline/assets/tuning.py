@@ -1,4 +1,4 @@
-"""Hyperparameters of the learners, searched within a budget: not part of a refresh, used by the next one."""
+"""Tuned hyperparameters, searched within a budget and used by the next refresh."""
 
 from typing import Any
 
@@ -6,18 +6,24 @@ import dagster as dg
 import pandas as pd
 
 from studio_pipeline.assets.model_fits import GROUP
-from studio_pipeline.assets.results import OWNERS, content_sha, numbers, picture, rows_metadata, sentences
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.errors import SettingsError
-from studio_pipeline.evaluation.tuning_figures import search_history
+from studio_pipeline.evaluation.report.ensemble_figures import search_history
 from studio_pipeline.panel.frames import panel_from_frame
+from studio_pipeline.resources.asset_results import (
+    OWNERS,
+    content_sha,
+    numbers,
+    picture,
+    rows_metadata,
+    sentences,
+)
 from studio_pipeline.settings import Settings
 from studio_pipeline.tuning.learner_tuning import tune_learners
-from studio_pipeline.tuning.result import TunedHyperparameters
+from studio_pipeline.tuning.result import IMPORTANCE_COLUMNS, TRIAL_COLUMNS, TunedHyperparameters
 from studio_pipeline.tuning.spaces import Values
-from studio_pipeline.tuning.tables import VERDICT_COLUMNS, verdict_table
-from studio_pipeline.tuning.trials import IMPORTANCE_COLUMNS, TRIAL_COLUMNS
 from studio_pipeline.tuning.values import ASSET, read_tuned_values
+from studio_pipeline.tuning.verdicts import VERDICT_COLUMNS, verdict_table
 
 MOST_TRIALS_SHOWN = 300
 

@@ -1,4 +1,4 @@
-"""Months that are fit to learn from, and the rows that are not, with the reason."""
+"""Validated months, and rejected rows with their reasons."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import dagster as dg
 import pandas as pd
 
 from studio_pipeline.assets.raw_data import DESCRIPTIONS
-from studio_pipeline.assets.results import OWNERS, numbers, picture, rows_metadata, table_result
 from studio_pipeline.configuration import Configuration
-from studio_pipeline.evaluation.data_figures import fleet_revenue, rejected_by_reason
-from studio_pipeline.panel.validation import ValidatedMonths, validate_months
+from studio_pipeline.evaluation.report.data_figures import fleet_revenue, rejected_by_reason
+from studio_pipeline.panel.validation.validation import ValidatedMonths, validate_months
+from studio_pipeline.resources.asset_results import OWNERS, numbers, picture, rows_metadata, table_result
 
 GROUP = "validated_data"
 REJECTED_DESCRIPTIONS = {

@@ -1,4 +1,4 @@
-"""Alerts: one sensor writes down what is to be told, another tells it.
+"""Alerts: a sensor that observes runs and writes them down, and one that delivers.
 
 Runs are read from the run storage rather than by run-status sensors: these overlook runs that a process made
 by itself (`studio run`), and one for each status would tell a recovery before its failure.
@@ -6,26 +6,121 @@ by itself (`studio run`), and one for each status would tell a recovery before i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 
-from studio_pipeline.alerting.alert_configuration import AlertRules
-from studio_pipeline.alerting.calendar import (
+from studio_pipeline.alerting.conditions import (
+    Observation,
     PublishedState,
     heartbeat,
     is_heartbeat_due,
     observe_lateness,
 )
+from studio_pipeline.alerting.configuration import AlertRules
 from studio_pipeline.alerting.delivery import Notifier, deliver
 from studio_pipeline.alerting.outbox import Outbox, Report
-from studio_pipeline.automation.alerts_runs import ENDED, observe_run
+from studio_pipeline.alerting.run_observations import (
+    REFUSED_KINDS,
+    CheckVerdict,
+    check_observation,
+    decision_observation,
+    job_observation,
+)
+from studio_pipeline.automation.jobs import REFRESH_RELEASE
 from studio_pipeline.configuration import read_configuration
 from studio_pipeline.errors import ChannelError, NoReleaseError
 from studio_pipeline.publishing.releases import current_release
 from studio_pipeline.resources.notifiers import notifiers_of
 from studio_pipeline.settings import Settings, read_settings
+
+BY_HAND = "__ASSET_JOB"
+REGISTERED_MODEL = dg.AssetKey("registered_model")
+ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+MOST_ROWS = 5
+"""Rows of a table of failures that an alert shows."""
+
+
+def observe_run(instance: dg.DagsterInstance, run: dg.DagsterRun, link: str) -> list[Observation]:
+    """Everything a run that ended says, in order: its checks, its decision on the release, its own end."""
+    failing = run.status is not dg.DagsterRunStatus.SUCCESS
+    # A whole run makes what a person made by hand, so it ends what failed there too.
+    jobs = [run.job_name] if failing or run.job_name != REFRESH_RELEASE else [run.job_name, BY_HAND]
+    return [
+        *_observe_checks(instance, run, link),
+        *_observe_decisions(instance, run, link),
+        *(
+            job_observation(
+                job,
+                failing=failing,
+                canceled=run.status is dg.DagsterRunStatus.CANCELED,
+                reason=_failure_of(instance, run),
+                link=link,
+            )
+            for job in jobs
+        ),
+    ]
+
+
+def _events(instance: dg.DagsterInstance, run: dg.DagsterRun, kind: dg.DagsterEventType) -> Iterator[Any]:
+    """The events of one kind, in order."""
+    for record in instance.get_records_for_run(run.run_id, of_type=kind).records:
+        event = record.event_log_entry.dagster_event
+        if event is not None:
+            yield event
+
+
+def _observe_checks(instance: dg.DagsterInstance, run: dg.DagsterRun, link: str) -> Iterator[Observation]:
+    for event in _events(instance, run, dg.DagsterEventType.ASSET_CHECK_EVALUATION):
+        evaluation = event.asset_check_evaluation_data
+        metadata = {name: value.value for name, value in evaluation.metadata.items()}
+        verdict = CheckVerdict(
+            asset=evaluation.asset_key.to_user_string(),
+            check=evaluation.check_name,
+            passed=evaluation.passed,
+            is_error=evaluation.severity is dg.AssetCheckSeverity.ERROR,
+            description=evaluation.description or "",
+            alarm=str(metadata.get("alarm") or ""),
+            rows=_first_rows(evaluation.metadata),
+        )
+        yield check_observation(verdict, link)
+
+
+def _first_rows(metadata: Mapping[str, dg.MetadataValue]) -> list[dict[str, Any]]:
+    """The first rows of the first table among the metadata that has any."""
+    for value in metadata.values():
+        if isinstance(value, dg.TableMetadataValue) and value.records:
+            return [dict(record.data) for record in value.records[:MOST_ROWS]]
+    return []
+
+
+def _observe_decisions(instance: dg.DagsterInstance, run: dg.DagsterRun, link: str) -> Iterator[Observation]:
+    for event in _events(instance, run, dg.DagsterEventType.ASSET_MATERIALIZATION):
+        if event.asset_key != REGISTERED_MODEL:
+            continue
+        metadata = {name: value.value for name, value in event.materialization.metadata.items()}
+        kind = metadata.get("decision_kind")
+        if kind is None and "model_promoted" in metadata:
+            kind = "refresh_published" if metadata["model_promoted"] else REFUSED_KINDS[0]
+        if kind not in (None, "nothing_new"):
+            yield decision_observation(str(kind), str(metadata.get("decision") or ""), link)
+
+
+def _failure_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    """Where and why a run failed, in the words of its innermost error; empty where it did not."""
+    if run.status is not dg.DagsterRunStatus.FAILURE:
+        return ""
+    for event in _events(instance, run, dg.DagsterEventType.STEP_FAILURE):
+        error = event.step_failure_data.error
+        while error is not None and error.cause is not None:
+            error = error.cause
+        message = error.message.strip() if error is not None else "No reason is known."
+        return f"{event.step_key}: {message}"
+    failures = _events(instance, run, dg.DagsterEventType.RUN_FAILURE)
+    return next((event.message for event in failures if event.message), "No reason is known.")
+
 
 INTERVAL_SECONDS = 5
 FIRST_LOOK_BACK = timedelta(days=1)

@@ -1,17 +1,24 @@
-"""What Dagster remembers of runs of the whole graph: which content each read, and how it ended."""
+"""Run history in Dagster: content that each run read, how it ended, and runs whose process is gone.
 
-from __future__ import annotations
+Dagster's own monitor finds a dead run while the process that launched it lives. Where both went (a crash, a
+power cut, an out-of-memory kill of the lot), the run would stay STARTED, and those in line behind it wait.
+"""
 
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus, RunRecord
 
 from studio_pipeline.assets.raw_data import LANDING_DIGEST
-from studio_pipeline.automation.decision import Attempt, RunEnd
-from studio_pipeline.automation.jobs import REFRESH_RELEASE
-from studio_pipeline.automation.tags import DIGEST_TAG
+from studio_pipeline.automation.decisions import Attempt, RunEnd
+from studio_pipeline.automation.jobs import DIGEST_TAG, REFRESH_RELEASE
 from studio_pipeline.errors import RunInProgressError
+from studio_pipeline.publishing.locks import RUN_ID, lock_holder
+from studio_pipeline.settings import Settings
 
 LOOKED_AT = 20
 """Runs and materialisations that are looked at, newest first."""
@@ -83,3 +90,100 @@ def _errors(event: dg.DagsterEvent | None) -> list[str]:
         names.append(str(error.cls_name))
         error = error.cause
     return names
+
+
+Verdict = Literal["lives", "gone"]
+
+UNDER_WAY = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
+LAUNCH_SECONDS = 60.0
+"""A run that was handed to a process that has not spoken yet is given this long."""
+
+GONE = "The process of this run is gone: it was killed, or the machine went down."
+
+
+def end_leftover_runs(instance: dg.DagsterInstance, home: Path) -> list[str]:
+    """End every run under way whose process is gone, and answer their ids.
+
+    A run that is in line stays there: what it was asked for still holds. A run that lives, in whichever
+    process, is not touched.
+
+    Args:
+        instance: of the DAGSTER_HOME; this machine's alone.
+        home: the STUDIO_HOME, whose lock names the run that holds it.
+
+    Raises:
+        StorageError: the lock can't be read.
+    """
+    ended = []
+    for record in instance.get_run_records(dg.RunsFilter(statuses=list(UNDER_WAY))):
+        run = record.dagster_run
+        holder = lock_holder(home) or {}
+        quiet_seconds = time.time() - record.update_timestamp.timestamp()
+        if holder.get(RUN_ID) == run.run_id:
+            continue
+        if verdict_of(run_processes(instance, run.run_id), quiet_seconds) == "gone":
+            _end(instance, run)
+            ended.append(run.run_id)
+    return ended
+
+
+def verdict_of(processes_live: Sequence[bool], quiet_seconds: float) -> Verdict:
+    """Whether a run lives.
+
+    Args:
+        processes_live: of each process that spoke for the run.
+        quiet_seconds: since the run last changed.
+    """
+    if any(processes_live) or (not processes_live and quiet_seconds < LAUNCH_SECONDS):
+        return "lives"
+    return "gone"
+
+
+def run_processes(instance: dg.DagsterInstance, run_id: str) -> list[bool]:
+    """Of each process that spoke for a run, whether it still lives."""
+    spoken: dict[int, float] = {}
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
+        event = entry.dagster_event
+        pid = event.engine_event_data.metadata.get("pid") if event else None
+        if pid is not None and str(pid.value).isdecimal():
+            spoken.setdefault(int(str(pid.value)), entry.timestamp)
+    return [process_lives(pid, seen_at) for pid, seen_at in spoken.items()]
+
+
+def process_lives(pid: int, seen_at: float) -> bool:
+    """Whether the process that had this id at a time (seconds since 1970) still runs.
+
+    Where /proc tells, a process that has ended but was not waited for, and a younger one that was given the
+    same id, are not it.
+    """
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace").rpartition(")")[2].split()
+        booted = time.time() - float(Path("/proc/uptime").read_text("utf-8").split()[0])
+    except OSError:
+        return not Path("/proc").exists()
+    started_at = booted + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return fields[0] not in "ZX" and started_at <= seen_at + 1.0
+
+
+def _end(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    if run.status is DagsterRunStatus.CANCELING:
+        instance.report_run_canceled(run, f"{GONE} It was being cancelled.")
+    else:
+        instance.report_run_failed(run, f"{GONE} What was published before stays.")
+
+
+@dg.sensor(
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Ends runs whose process is gone, so that those in line behind them start.",
+)
+def leftover_runs(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
+    """Look at every run under way."""
+    ended = end_leftover_runs(context.instance, settings.home)
+    return dg.SkipReason(f"Ended {', '.join(ended)}: {GONE}" if ended else "Every run under way lives.")

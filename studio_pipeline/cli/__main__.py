@@ -1,4 +1,4 @@
-"""`python -m studio_pipeline.cli` is the `studio` command, for child processes that have no PATH to it."""
+"""Entry point of `python -m studio_pipeline.cli`, for child processes without the command on their PATH."""
 
 from studio_pipeline.cli.main import main
 

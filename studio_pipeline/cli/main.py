@@ -1,4 +1,4 @@
-"""The group of commands, and how errors reach a person: one or two lines, with the traceback in a file."""
+"""The group of commands, and errors as one or two lines, with the traceback in a file."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Any
 
 import click
 
-from studio_pipeline.cli.wording import as_called
+from studio_pipeline.cli.messages import as_called
 from studio_pipeline.errors import SettingsError, StudioError
 
 COMMANDS = {
-    "run": "studio_pipeline.cli.run",
-    "up": "studio_pipeline.cli.up",
-    "serve": "studio_pipeline.cli.serve",
-    "import": "studio_pipeline.cli.import_files",
-    "status": "studio_pipeline.cli.status",
-    "models": "studio_pipeline.cli.models",
-    "rollback": "studio_pipeline.cli.rollback",
-    "prune": "studio_pipeline.cli.prune",
-    "backup": "studio_pipeline.cli.backup",
-    "restore": "studio_pipeline.cli.restore",
-    "database": "studio_pipeline.cli.database",
+    "run": "studio_pipeline.cli.commands.run",
+    "up": "studio_pipeline.cli.commands.up",
+    "serve": "studio_pipeline.cli.commands.serve",
+    "import": "studio_pipeline.cli.commands.import_files",
+    "status": "studio_pipeline.cli.commands.status",
+    "models": "studio_pipeline.cli.commands.models",
+    "rollback": "studio_pipeline.cli.commands.rollback",
+    "prune": "studio_pipeline.cli.commands.prune",
+    "backup": "studio_pipeline.cli.commands.backup",
+    "restore": "studio_pipeline.cli.commands.restore",
+    "database": "studio_pipeline.cli.commands.database",
 }
 FAILED, INTERRUPTED = 1, 130
 
@@ -59,7 +59,7 @@ class StudioGroup(click.Group):
 
 
 def _tell_fault(error: Exception) -> None:
-    from studio_pipeline.cli.refusals import disk_refusal
+    from studio_pipeline.cli.messages import disk_refusal
 
     refusal = disk_refusal(error, Path(os.environ.get("STUDIO_HOME", ".studio")))
     if refusal is not None:

@@ -1,4 +1,4 @@
-"""One run of the whole graph in this process, recorded where the web UI finds it, told as it goes on."""
+"""One run of the whole graph in this process, recorded in Dagster's instance."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ import click
 from pydantic import ValidationError
 
 from studio_pipeline.cli.dagster_home import write_dagster_yaml
-from studio_pipeline.cli.printing import FAILED, PUBLISHED, REFUSED, Outcome, print_outcome
-from studio_pipeline.cli.refusals import check_free_space, disk_refusal
+from studio_pipeline.cli.messages import check_free_space, disk_refusal
+from studio_pipeline.cli.outcome import FAILED, PUBLISHED, REFUSED, Outcome, print_outcome
 from studio_pipeline.configuration import read_configuration
 from studio_pipeline.errors import ReleaseError, SettingsError, StudioError
 from studio_pipeline.panel.generator.options import GeneratorOptions
-from studio_pipeline.panel.landing import landing_sources
+from studio_pipeline.panel.ingest.landing import landing_sources
 from studio_pipeline.publishing.layout import sweep_home
 from studio_pipeline.publishing.locks import lock_of_run
 from studio_pipeline.publishing.releases import Release, check_replaceable, current_release, newest_release
@@ -30,6 +30,7 @@ from studio_pipeline.settings import Settings, check_landing_dir
 
 if TYPE_CHECKING:
     import dagster as dg
+
 
 COMMAND_TAG = "studio/command"
 
@@ -101,7 +102,7 @@ def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -
     import dagster as dg
 
     from studio_pipeline.automation.jobs import REFRESH_RELEASE
-    from studio_pipeline.automation.leftover_runs import end_leftover_runs
+    from studio_pipeline.automation.run_history import end_leftover_runs
     from studio_pipeline.cli.progress import Progress
     from studio_pipeline.definitions import build_definitions
 
@@ -140,7 +141,7 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
     """The persistent instance of DAGSTER_HOME; its `dagster.yaml` is written, and its records upgraded."""
     from dagster import DagsterInstance
 
-    from studio_pipeline.cli.upgrades import upgrade_records
+    from studio_pipeline.cli.dagster_home import upgrade_records
 
     write_dagster_yaml(settings)
     instance = DagsterInstance.from_config(str(settings.dagster_home))

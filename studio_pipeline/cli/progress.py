@@ -1,4 +1,4 @@
-"""Progress of a run as lines: one an asset, with its seconds and rows; and the checks that failed."""
+"""Progress of a run: a line per asset, and the checks that failed."""
 
 from __future__ import annotations
 

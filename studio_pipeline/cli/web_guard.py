@@ -1,4 +1,4 @@
-"""The guard of Dagster's web UI under `studio up`: it refuses requests that pages of other sites can make.
+"""Guard of Dagster's web UI: middleware that refuses requests of other sites' pages.
 
 Dagster's server has no log-in and executes every request that reaches it. Any web page that is open in the
 operator's browser can send it requests; a page whose domain name resolves to this machine (DNS rebinding) can

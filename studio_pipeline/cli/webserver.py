@@ -1,4 +1,4 @@
-"""Dagster's web UI as `studio up` starts it: Dagster's own command, its application behind `WebGuard`.
+"""Dagster's web UI as `studio up` starts it: Dagster's own command behind `WebGuard`.
 
 `python -m studio_pipeline.cli.webserver --host HOST --port PORT`
 """

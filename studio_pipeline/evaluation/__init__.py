@@ -1,0 +1,1 @@
+"""Evaluation of a model: metrics, effects of levers, promotion and the report."""

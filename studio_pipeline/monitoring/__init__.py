@@ -1,0 +1,1 @@
+"""Monitoring of what is published: live accuracy and drift."""

@@ -1,0 +1,1 @@
+"""The panel of studios and months: columns, arrays, reading, validation and the synthetic generator."""

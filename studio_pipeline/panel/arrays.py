@@ -1,4 +1,4 @@
-"""The panel as plain arrays: one row a studio, one column a calendar month; training and serving read it."""
+"""The panel as plain arrays: one row per studio, one column per calendar month."""
 
 from __future__ import annotations
 

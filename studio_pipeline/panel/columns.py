@@ -1,4 +1,4 @@
-"""The columns of a file of months, and the levers: one table that schemas, readers and descriptions share."""
+"""Columns of a file of months, and the levers: one table that schemas, readers and descriptions share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Validated months as the arrays that training and serving read."""
+"""Conversion of validated months to the arrays of a panel."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Planning on top of forecasts: inverse plans, comparisons of scenarios, and insights."""

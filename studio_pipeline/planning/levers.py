@@ -1,8 +1,8 @@
-"""The levers of a plan, and the places that they have in its arrays."""
+"""Levers of a plan, and their places in its arrays."""
 
 from __future__ import annotations
 
-from studio_pipeline.forecasting.known_levers import HELD_LEVERS
+from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
 
 RETENTION, TICKET, ATTENDANCE, NEW, STAFF, UPSELL, CLASSES = range(len(HELD_LEVERS))
 """Places of `HELD_LEVERS`."""

@@ -1,0 +1,1 @@
+"""Publishing of releases: write-once folders, the pointer, pruning, rollback and backups."""

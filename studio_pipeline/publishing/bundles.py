@@ -1,4 +1,4 @@
-"""Model bundles: `models/<version>/`, an opaque folder that a model writes and reads itself."""
+"""Model bundles: `models/<version>/`, a folder that a model writes and reads itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders that are written once and can be proved whole: a temporary name, a manifest of hashes, one rename.
+"""Write-once folders: a temporary name, a manifest of hashes, one rename.
 
 A folder under its final name is complete or corrupt, never half-written: a killed run leaves a temporary
 folder that no reader looks at and `sweep_unfinished` removes.

@@ -1,4 +1,4 @@
-"""Forecasts as tables for people and spreadsheets: 12 months of every studio and of the whole chain."""
+"""Forecasts as tables: 12 months of every studio and of the whole chain."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from studio_pipeline.errors import QueryError
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.intervals import IntervalTables
-from studio_pipeline.forecasting.joint_paths import central_interval, studio_sum_paths
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
+from studio_pipeline.forecasting.intervals.joint_simulation import central_interval, studio_sum_paths
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.storage import storage_errors, temporary_name
 

@@ -1,4 +1,4 @@
-"""Where things stand in a STUDIO_HOME, and which names may be part of a path."""
+"""Layout of a STUDIO_HOME, and the names that may be part of a path."""
 
 from __future__ import annotations
 

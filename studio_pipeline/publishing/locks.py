@@ -1,4 +1,4 @@
-"""One run, and one `studio up`, at a time on a STUDIO_HOME.
+"""Locks on a STUDIO_HOME: one run, and one `studio up`, at a time.
 
 Each is a file whose lock the kernel releases however its holder ends.
 """

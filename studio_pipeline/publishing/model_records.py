@@ -1,4 +1,4 @@
-"""What a bundle keeps besides the model, for the models that come after it: its recipe and its backtest.
+"""Records in a bundle besides the model: its recipe and its backtest.
 
 The service reads neither.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from studio_pipeline.errors import CorruptReleaseError
-from studio_pipeline.forecasting.recipe import Recipe
+from studio_pipeline.forecasting.model.studio_model import Recipe
 from studio_pipeline.publishing.folders import RESTORE
 from studio_pipeline.publishing.layout import model_folder
 

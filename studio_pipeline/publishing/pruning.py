@@ -1,4 +1,4 @@
-"""Removing what a plan lets go of: first out of sight by one rename each, then from the disk."""
+"""Pruning: removal of versions that a retention plan lets go of."""
 
 from __future__ import annotations
 

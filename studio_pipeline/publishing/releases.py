@@ -1,4 +1,4 @@
-"""The release: which model answers from which data. One pointer, replaced at once, and a numbered history."""
+"""Releases: the pair of model and data that answers, one pointer and a numbered history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which old versions a home keeps: a plan made from what is there, by rules, without touching anything.
+"""Retention plan: which old versions a home keeps, by rules.
 
 What is published is never in a plan: the current release with its challenger, its data and all that its run
 left behind; nor is a pinned model, the latest version of an asset, or anything younger than the rules say.

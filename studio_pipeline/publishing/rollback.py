@@ -1,4 +1,4 @@
-"""An older model version made current by hand: today's data stay, and the release is a new one."""
+"""Rollback: an older model version made current with today's data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from studio_pipeline.errors import CorruptReleaseError, ReleaseError
-from studio_pipeline.forecasting.model import StudioModel
+from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.publishing.bundles import model_versions
 from studio_pipeline.publishing.folders import RESTORE, read_manifest, verify_folder
 from studio_pipeline.publishing.layout import model_folder

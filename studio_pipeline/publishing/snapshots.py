@@ -1,4 +1,4 @@
-"""Panel snapshots: `data/<data_version>/`, a panel as plain arrays. The version is a hash of the content."""
+"""Panel snapshots: `data/<data_version>/`, a panel as plain arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes that survive a crash: fsync, atomic replacement, and what a refusing disk means."""
+"""Durable storage: fsync, atomic replacement, and errors of a refusing disk."""
 
 from __future__ import annotations
 

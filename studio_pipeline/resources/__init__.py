@@ -1,0 +1,1 @@
+"""Resources of the assets: MLflow, storage, run configuration and channels of alerts."""

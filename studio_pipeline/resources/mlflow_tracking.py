@@ -1,4 +1,4 @@
-"""MLflow: one MLflow run for each Dagster run, and the registered model `studio_revenue`.
+"""MLflow: one run for each Dagster run, and the registered model `studio_revenue`.
 
 The store is opened and written in one worker thread, so that its migrations and commits cost the run no time.
 """
@@ -21,6 +21,7 @@ from studio_pipeline.settings import Settings
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
 
 MODEL_NAME = "studio_revenue"
 CHAMPION = "champion"

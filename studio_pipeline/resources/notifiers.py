@@ -1,12 +1,202 @@
-"""The channels of alerts that the settings name: the log always, a webhook and e-mail where they are set."""
+"""Channels of alerts: the log, a webhook and e-mail."""
 
 from __future__ import annotations
 
+import http.client
+import json
+import logging
+import smtplib
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from contextlib import suppress
+from email.message import EmailMessage
+from email.utils import formatdate
+from hashlib import sha256
+from typing import Any
+from urllib.parse import SplitResult, unquote, urlsplit
+
+import dagster as dg
+from pydantic import SecretStr
+
 from studio_pipeline.alerting.delivery import Notifier
-from studio_pipeline.resources.notifiers_email import EmailNotifier
-from studio_pipeline.resources.notifiers_log import LogNotifier
-from studio_pipeline.resources.notifiers_webhook import WebhookNotifier
+from studio_pipeline.alerting.messages import Message
+from studio_pipeline.errors import ChannelError
 from studio_pipeline.settings import Settings
+
+EMAIL_TIMEOUT_SECONDS = 10.0
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+EMAIL_REMEDY = (
+    "Correct STUDIO_ALERT_SMTP_URL, STUDIO_ALERT_EMAIL_FROM or STUDIO_ALERT_EMAIL_TO, or the server."
+)
+
+
+class EmailNotifier:
+    """Sends one mail a message.
+
+    `smtps://` is TLS from the start. `smtp://` goes over to TLS where the server offers it; a password is
+    never sent without TLS, but to this machine.
+
+    Args:
+        url: smtp(s)://user:password@host:port; secret.
+        sender: address in From.
+        recipients: addresses in To, at least one.
+        timeout_seconds: to connect, and for each answer.
+    """
+
+    name = "email"
+
+    def __init__(
+        self,
+        url: SecretStr,
+        sender: str,
+        recipients: Sequence[str],
+        timeout_seconds: float = EMAIL_TIMEOUT_SECONDS,
+    ) -> None:
+        self._url = url
+        self._sender = sender
+        self._recipients = tuple(recipients)
+        self._timeout_seconds = timeout_seconds
+
+    def send(self, message: Message, number: int) -> None:
+        """Send one mail; a mail that goes out twice has the same Message-ID."""
+        mail = self._mail(message, number)
+        try:
+            server = self._connect()
+            try:
+                refused = server.send_message(mail)
+            finally:
+                # The mail is taken or refused by now; how the server says goodbye changes neither.
+                with suppress(smtplib.SMTPException, OSError):
+                    server.quit()
+        except smtplib.SMTPResponseException as error:
+            what = f"The mail server answered {error.smtp_code} ({type(error).__name__})."
+        except (smtplib.SMTPException, OSError, UnicodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+            what = f"The mail server did not take the mail ({reason})."
+        else:
+            if not refused:
+                return
+            what = f"The mail server refused {len(refused)} of {len(self._recipients)} recipients."
+        raise ChannelError(what, EMAIL_REMEDY) from None
+
+    def _connect(self) -> smtplib.SMTP:
+        parts = urlsplit(self._url.get_secret_value())
+        server = self._open(parts)
+        try:
+            self._secure(server, parts)
+            if parts.username:
+                server.login(unquote(parts.username), unquote(parts.password or ""))
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+    def _open(self, parts: SplitResult) -> smtplib.SMTP:
+        host = parts.hostname or ""
+        if parts.scheme == "smtps":
+            context = ssl.create_default_context()
+            return smtplib.SMTP_SSL(host, parts.port or 465, timeout=self._timeout_seconds, context=context)
+        return smtplib.SMTP(host, parts.port or 587, timeout=self._timeout_seconds)
+
+    @staticmethod
+    def _secure(server: smtplib.SMTP, parts: SplitResult) -> None:
+        if parts.scheme == "smtps":
+            return
+        server.ehlo()
+        if server.has_extn("starttls"):
+            server.starttls(context=ssl.create_default_context())
+        elif parts.username and parts.hostname not in LOOPBACK:
+            raise smtplib.SMTPNotSupportedError
+
+    def _mail(self, message: Message, number: int) -> EmailMessage:
+        mail = EmailMessage()
+        mail["From"], mail["To"] = self._sender, ", ".join(self._recipients)
+        mail["Subject"] = f"[{message.kind}] {message.title}"
+        mail["Date"] = formatdate()
+        digest = sha256(f"{number} {message.to_json()}".encode()).hexdigest()[:20]
+        mail["Message-ID"] = f"<{number}.{digest}@{self._sender.rpartition('@')[2]}>"
+        mail["Auto-Submitted"] = "auto-generated"
+        mail.set_content(message.body or message.title, cte="quoted-printable")
+        return mail
+
+
+LEVELS = {"error": logging.ERROR, "warning": logging.WARNING}
+
+
+class LogNotifier:
+    """Writes each message to Dagster's logger, which the daemon and the web UI show."""
+
+    name = "log"
+
+    def send(self, message: Message, number: int) -> None:
+        """Write one record; `number` leads it."""
+        level = LEVELS.get(message.kind, logging.INFO)
+        parts = (f"Alert {number}: {message.title}", message.body)
+        dg.get_dagster_logger("alerts").log(level, "\n".join(part for part in parts if part))
+
+
+WEBHOOK_TIMEOUT_SECONDS = 5.0
+SYMBOLS = {"error": "🔴", "warning": "🟠", "recovery": "🟢", "heartbeat": "💚"}
+WEBHOOK_REMEDY = "Correct STUDIO_ALERT_WEBHOOK_URL or the server behind it."
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirected POST would arrive as an empty GET."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+class WebhookNotifier:
+    """Posts `{"text": ...}`; anything but a 2xx is a failure.
+
+    Args:
+        url: where to; secret, as whoever knows it may post.
+        timeout_seconds: to connect, and to wait for each part of the answer.
+    """
+
+    name = "webhook"
+
+    def __init__(self, url: SecretStr, timeout_seconds: float = WEBHOOK_TIMEOUT_SECONDS) -> None:
+        self._url = url
+        self._timeout_seconds = timeout_seconds
+
+    def send(self, message: Message, number: int) -> None:
+        """Post one message."""
+        request = urllib.request.Request(  # noqa: S310 - the settings take http and https alone
+            self._url.get_secret_value(),
+            data=json.dumps({"text": slack_text(message)}).encode(),
+            headers={"Content-Type": "application/json", "X-Alert-Number": str(number)},
+            method="POST",
+        )
+        try:
+            with urllib.request.build_opener(_NoRedirects).open(request, timeout=self._timeout_seconds):
+                return
+        except urllib.error.HTTPError as error:
+            error.close()
+            what = f"The webhook answered {error.code}."
+        except (OSError, http.client.HTTPException) as error:
+            what = f"The webhook can't be reached ({_reason(error)})."
+        raise ChannelError(what, WEBHOOK_REMEDY) from None
+
+
+def _reason(error: Exception) -> str:
+    """A reason that can't hold the URL: the operating system's words, or the name of the error."""
+    inner = error.reason if isinstance(error, urllib.error.URLError) else error
+    if isinstance(inner, OSError) and inner.strerror:
+        return inner.strerror
+    return type(inner).__name__
+
+
+def slack_text(message: Message) -> str:
+    """The message as Slack's text, in which three characters are markup."""
+    text = f"{SYMBOLS[message.kind]} {message.title}"
+    if message.text:
+        text += f"\n{message.text}"
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return f"{escaped}\n<{message.link}>" if message.link else escaped
 
 
 def notifiers_of(settings: Settings) -> list[Notifier]:

@@ -1,5 +1,4 @@
-"""What every run begins with: settings, the lock of their home, and run config over YAML
-over tuned hyperparameters over defaults."""
+"""Configuration of a run: settings, the lock of their home, and run config over YAML."""
 
 from __future__ import annotations
 

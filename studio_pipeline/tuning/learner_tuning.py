@@ -1,4 +1,4 @@
-"""All learners one after the other: search on earlier folds, put to the test on the last one."""
+"""Tuning of all learners: search on earlier folds, test on the last one."""
 
 from __future__ import annotations
 
@@ -9,16 +9,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
-from studio_pipeline.forecasting.learners import LEARNERS, LearnerName
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.learners.learner import LEARNERS, LearnerName
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.publishing.snapshots import data_version_of
-from studio_pipeline.tuning.decision import Gain, paired_gain
 from studio_pipeline.tuning.options import TuningOptions
-from studio_pipeline.tuning.prepared import PreparedFolds, prepare
-from studio_pipeline.tuning.result import TunedHyperparameters
-from studio_pipeline.tuning.search import Conditions, Objective, best_trial, ended, search, spent_seconds
+from studio_pipeline.tuning.result import TunedHyperparameters, importances_of, trials_table
+from studio_pipeline.tuning.search import (
+    Conditions,
+    Objective,
+    PreparedFolds,
+    best_trial,
+    ended,
+    prepare,
+    search,
+    spent_seconds,
+)
 from studio_pipeline.tuning.spaces import Space, Values, space_of, values_in, with_values
 from studio_pipeline.tuning.studies import (
     FOLDER,
@@ -28,11 +35,11 @@ from studio_pipeline.tuning.studies import (
     open_study,
     prune_studies,
 )
-from studio_pipeline.tuning.trials import importances_of, trials_table
-from studio_pipeline.tuning.verdicts import LearnerVerdict, Search, judge, unsearched
+from studio_pipeline.tuning.verdicts import Gain, LearnerVerdict, Search, judge, paired_gain, unsearched
 
 if TYPE_CHECKING:
     import optuna
+
 
 TUNING_LOCK = "tuning.lock"
 """Held by the one search that writes the studies."""

@@ -1,4 +1,4 @@
-"""How long the search for hyperparameters may go on, and when what it finds is used."""
+"""Options of the search for hyperparameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Studies: the trials of a search in one SQLite file of STUDIO_HOME, through Optuna.
+"""Studies in Optuna's SQLite file.
 
 `STUDIO_HOME/tuning/studies.db` is Optuna's own format, so its dashboard opens it. A study is named after the
 learner and all that a loss depends on (`StudyKey`), so that one of other data is never gone on with.
@@ -18,6 +18,7 @@ from studio_pipeline.tuning.spaces import Range, Space
 
 if TYPE_CHECKING:
     import optuna
+
 
 FOLDER = "tuning"
 FILE = "studies.db"

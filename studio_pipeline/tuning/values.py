@@ -1,4 +1,4 @@
-"""Tuned hyperparameters as the configuration takes them: the latest stored, proved whole and in range."""
+"""Tuned hyperparameters as the configuration takes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from studio_pipeline.errors import CorruptReleaseError, SettingsError
-from studio_pipeline.forecasting.hyperparameters import (
+from studio_pipeline.forecasting.base.hyperparameters import (
     BoostingHyperparameters,
     ForestHyperparameters,
     Hyperparameters,

@@ -14,13 +14,13 @@ from studio_pipeline.asset_checks.evaluation import effects_beat_none
 from studio_pipeline.assets.evaluation import lever_answers
 from studio_pipeline.assets.evaluation_metadata import effects_metadata
 from studio_pipeline.assets.model_fits import _core_metadata
-from studio_pipeline.assets.results import sentences
 from studio_pipeline.configuration import Configuration
-from studio_pipeline.evaluation.glossary import GLOSSARY
-from studio_pipeline.evaluation.report_words import weights_in_words
-from studio_pipeline.evaluation.true_effects import EFFECT_COLUMNS, UNKNOWN_TRUTH
-from studio_pipeline.forecasting.candidates import CANDIDATES
+from studio_pipeline.evaluation.formatting import GLOSSARY
+from studio_pipeline.evaluation.levers.true_effects import EFFECT_COLUMNS, UNKNOWN_TRUTH
+from studio_pipeline.evaluation.report.model_text import weights_in_words
+from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES
 from studio_pipeline.panel.arrays import StudioPanel
+from studio_pipeline.resources.asset_results import sentences
 from studio_pipeline_tests.forecasting.fleets import CONFIGURATION, small_fleet
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from studio_pipeline.assets import raw_data
 from studio_pipeline.configuration import Configuration
-from studio_pipeline.panel.landing import RawMonths
-from studio_pipeline.panel.landing_digest import landing_digest
+from studio_pipeline.panel.ingest.folder_scan import landing_digest
+from studio_pipeline.panel.ingest.landing import RawMonths
 from studio_pipeline.settings import Settings, read_settings
 
 ROW = "studio_id,month_year,total_revenue\na,2024-01,100\n"

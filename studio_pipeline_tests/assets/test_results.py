@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio_pipeline.assets.results import (
+from studio_pipeline.resources.asset_results import (
     PICTURE_LIMIT_BYTES,
     content_sha,
     numbers,

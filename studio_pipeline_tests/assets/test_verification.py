@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from studio_pipeline.assets.verification import refuse_unverified
+from studio_pipeline.assets.registry import refuse_unverified
 from studio_pipeline.errors import ReleaseError
 
 KEY = dg.AssetCheckKey(dg.AssetKey("months"), "sound")

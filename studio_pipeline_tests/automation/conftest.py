@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 
 from studio_pipeline.automation.jobs import REFRESH_RELEASE
-from studio_pipeline.panel.landing_digest import landing_digest
+from studio_pipeline.panel.ingest.folder_scan import landing_digest
 from studio_pipeline.resources.run_configuration import settings_resource
 from studio_pipeline.settings import Settings, read_settings
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from studio_pipeline.automation.alarm_decision import AlarmFacts, Jobs, decide_alarm
-from studio_pipeline.automation.decision import Attempt, RunEnd
+from studio_pipeline.automation.decisions import AlarmFacts, Attempt, Jobs, RunEnd, decide_alarm
 
 MONTH = 1_000.0
 AFTER, BEFORE = MONTH + 500, MONTH - 500

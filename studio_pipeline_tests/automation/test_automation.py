@@ -6,9 +6,8 @@ from datetime import timedelta
 
 import dagster as dg
 
-from studio_pipeline.automation.freshness import daily, monthly, with_freshness
-from studio_pipeline.automation.jobs import MONITOR_RELEASE, monitor_release
-from studio_pipeline.automation.schedules import daily_monitoring
+from studio_pipeline.automation.jobs import MONITOR_RELEASE, daily, monitor_release, monthly, with_freshness
+from studio_pipeline.automation.sensors import daily_monitoring
 from studio_pipeline.definitions import defs
 
 

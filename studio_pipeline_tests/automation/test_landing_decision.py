@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from studio_pipeline.automation.decision import Attempt, RunEnd
-from studio_pipeline.automation.landing_decision import (
+from studio_pipeline.automation.decisions import (
     MOST_TRIES,
     RETRY_SECONDS,
+    Attempt,
     LandingFacts,
+    RunEnd,
     decide_landing,
 )
 

@@ -11,15 +11,16 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from studio_pipeline.automation.decision import RETRIED, Attempt, RunEnd
-from studio_pipeline.automation.landing_decision import (
+from studio_pipeline.automation.decisions import (
     MOST_TRIES,
+    RETRIED,
     RETRY_SECONDS,
+    Attempt,
     LandingFacts,
+    RunEnd,
     decide_landing,
 )
-from studio_pipeline.panel.landing_digest import landing_digest
-from studio_pipeline.panel.landing_looks import Look, look_at
+from studio_pipeline.panel.ingest.folder_scan import Look, landing_digest, look_at
 
 NAMES = st.sampled_from(["a.csv", "b.csv", "a.columns.yaml", "c.csv.part"])
 CONTENTS = st.sampled_from(["one", "two", "three"])

@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 import dagster as dg
 import pytest
 
-from studio_pipeline.automation import landing_decision
-from studio_pipeline.automation.decision import RunEnd
-from studio_pipeline.automation.landing_sensor import landing_folder
+from studio_pipeline.automation import decisions as landing_decision
+from studio_pipeline.automation.decisions import RunEnd
 from studio_pipeline.automation.run_history import attempts_of
-from studio_pipeline.automation.schedules import monthly_refresh
+from studio_pipeline.automation.sensors import landing_folder, monthly_refresh
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.settings import Settings
 from studio_pipeline_tests.automation.conftest import ROW, Pipeline

@@ -13,8 +13,8 @@ import pytest
 from dagster import DagsterRunStatus
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
-from studio_pipeline.automation import leftover_runs
-from studio_pipeline.automation.leftover_runs import end_leftover_runs, process_lives, verdict_of
+from studio_pipeline.automation import run_history as leftover_runs
+from studio_pipeline.automation.run_history import end_leftover_runs, process_lives, verdict_of
 from studio_pipeline.publishing.locks import lock_of_run
 from studio_pipeline.settings import Settings
 

@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from studio_pipeline.automation.decision import Attempt, RunEnd
-from studio_pipeline.automation.monthly_decision import decide_monthly
+from studio_pipeline.automation.decisions import Attempt, RunEnd, decide_monthly
 
 NOW = datetime(2026, 3, 3, 6, tzinfo=UTC)
 THIS_MONTH = datetime(2026, 3, 1, 0, 5, tzinfo=UTC)

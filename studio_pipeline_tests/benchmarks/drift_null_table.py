@@ -5,7 +5,7 @@ Run with `python -m studio_pipeline_tests.benchmarks.drift_null_table`.
 
 import numpy as np
 
-from studio_pipeline.monitoring.drift_null import mixture_maxima, tail_of
+from studio_pipeline.monitoring.drift.statistics import mixture_maxima, tail_of
 
 SIZES = (4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048)
 SEED = 11

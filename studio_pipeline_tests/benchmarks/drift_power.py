@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from studio_pipeline.monitoring.drift_alarms import Alarm, alarms_of
-from studio_pipeline.monitoring.drift_charts import RESPONSE, drift_charts
-from studio_pipeline.monitoring.drift_options import DriftOptions
+from studio_pipeline.monitoring.drift.alarms import Alarm, alarms_of
+from studio_pipeline.monitoring.drift.charts import RESPONSE, drift_charts
+from studio_pipeline.monitoring.thresholds import DriftOptions
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator.options import GeneratorOptions

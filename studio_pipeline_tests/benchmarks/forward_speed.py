@@ -17,17 +17,17 @@ from typing import TypeVar
 
 import numpy as np
 
-from studio_pipeline.forecasting.candidates import CANDIDATES
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
-from studio_pipeline.forecasting.learning_rows import ROW_FEATURES
-from studio_pipeline.forecasting.model import StudioModel
-from studio_pipeline.forecasting.onnx_sessions import LearnerGraphs
-from studio_pipeline.forecasting.origins import Origins
-from studio_pipeline.forecasting.preparation import Preparation
-from studio_pipeline.forecasting.projection import project_many
-from studio_pipeline.forecasting.queries import ForwardQuery
-from studio_pipeline.forecasting.requests import lever_paths, locate
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.base.origins import Origins
+from studio_pipeline.forecasting.base.queries import ForwardQuery
+from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES
+from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.forecaster.projection import project_many
+from studio_pipeline.forecasting.forecaster.requests import lever_paths, locate
+from studio_pipeline.forecasting.forecaster.state_builder import Preparation
+from studio_pipeline.forecasting.learners.onnx_ensemble import LearnerGraphs
+from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline_tests.forecasting.fleets import LEARNERS, fit_all, generated_panel
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import httpx
 
-from studio_pipeline.forecasting.model import StudioModel
+from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.bundles import write_bundle
 from studio_pipeline.publishing.releases import Release, publish_release

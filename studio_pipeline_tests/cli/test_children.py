@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from studio_pipeline.cli.children import Child
-from studio_pipeline.cli.supervisor import RestartRules, run_together
+from studio_pipeline.cli.supervisor import Child, RestartRules, run_together
 
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
 PARENT_OF_ONE = f"""
@@ -57,7 +56,7 @@ def is_gone(pid: int) -> bool:
 def test_a_signal_ends_all_and_leaves_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    monkeypatch.setattr("studio_pipeline.cli.children.STOP_SECONDS", 1.0)
+    monkeypatch.setattr("studio_pipeline.cli.supervisor.STOP_SECONDS", 1.0)
     pids = [tmp_path / "one", tmp_path / "two"]
     children = [Child(path.name, python(PARENT_OF_ONE, str(path)), None) for path in pids]
     found: list[int] = []
@@ -123,7 +122,7 @@ def test_one_that_is_killed_is_started_again_and_the_others_go_on(tmp_path: Path
 def test_what_outlives_its_killed_parent_goes_on_and_ends_with_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studio_pipeline.cli.children.STOP_SECONDS", 1.0)
+    monkeypatch.setattr("studio_pipeline.cli.supervisor.STOP_SECONDS", 1.0)
     grandchild = tmp_path / "grandchild"
     child = Child("parent", python(PARENT_OF_ONE, str(grandchild)), None)
     seen: list[int] = []
@@ -193,7 +192,7 @@ def test_children_end_where_the_parent_is_killed(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     code = f"""
 from pathlib import Path
-from studio_pipeline.cli.children import Child
+from studio_pipeline.cli.supervisor import Child
 from studio_pipeline.cli.supervisor import run_together
 child = Child("sleeper", {python(SLEEPER, str(pid_file))!r}, None)
 run_together([child], {dict(os.environ)!r}, Path({str(tmp_path)!r}), "ready")

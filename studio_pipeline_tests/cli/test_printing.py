@@ -2,8 +2,8 @@
 
 import pytest
 
-from studio_pipeline.cli.printing import FAILED, REFUSED, SPANS, Outcome, print_evaluation, print_outcome
-from studio_pipeline.evaluation.candidates import BASELINES, LABELS
+from studio_pipeline.cli.outcome import FAILED, REFUSED, SPANS, Outcome, print_evaluation, print_outcome
+from studio_pipeline.evaluation.metrics.prediction_table import BASELINES, LABELS
 from studio_pipeline.settings import Settings
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from studio_pipeline.cli import up
+from studio_pipeline.cli.commands import up
 from studio_pipeline.cli.main import main
 from studio_pipeline.publishing.locks import UP_LOCK, hold_lock, lock_holder
 from studio_pipeline_tests.benchmarks.kills import free_ports

@@ -12,9 +12,9 @@ from alembic.script import ScriptDirectory
 from mlflow.store.db.utils import InitialBase, _get_alembic_config
 from sqlalchemy import create_engine
 
-from studio_pipeline.cli.upgrades import MARKER, upgrade_mlflow, upgrade_records
+from studio_pipeline.cli.dagster_home import MARKER, upgrade_mlflow, upgrade_records
 from studio_pipeline.errors import ModelFormatError
-from studio_pipeline.forecasting.model import StudioModel
+from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

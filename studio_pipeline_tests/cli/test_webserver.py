@@ -15,8 +15,9 @@ from dagster_webserver.webserver import DagsterWebserver
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from studio_pipeline.cli import up, webserver
-from studio_pipeline.cli.children import answers, last_lines, start, stop_groups
+from studio_pipeline.cli import webserver
+from studio_pipeline.cli.commands import up
+from studio_pipeline.cli.supervisor import answers, last_lines, start, stop_groups
 from studio_pipeline.settings import read_settings
 from studio_pipeline_tests.benchmarks.kills import free_ports
 

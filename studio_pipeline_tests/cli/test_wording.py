@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from studio_pipeline.cli.wording import as_called, indented
+from studio_pipeline.cli.messages import as_called, indented
 
 
 @pytest.fixture

@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studio_pipeline.evaluation.candidates import CANDIDATES, TARGETS
-from studio_pipeline.evaluation.core_tables import SEASON_COLUMNS
-from studio_pipeline.evaluation.evaluation_report import EvaluationReport
-from studio_pipeline.evaluation.lever_sweep import SWEEP_COLUMNS
-from studio_pipeline.evaluation.model_tables import ModelFrames
-from studio_pipeline.evaluation.response_tables import RESPONSE_COLUMNS
-from studio_pipeline.evaluation.true_effects import EFFECT_COLUMNS
+from studio_pipeline.evaluation.levers.lever_sweep import SWEEP_COLUMNS
+from studio_pipeline.evaluation.levers.true_effects import EFFECT_COLUMNS
+from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
+from studio_pipeline.evaluation.metrics.prediction_table import CANDIDATES, TARGETS
+from studio_pipeline.evaluation.report.model_tables import ModelFrames
+from studio_pipeline.evaluation.report.response_tables import RESPONSE_COLUMNS, SEASON_COLUMNS
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import GeneratorOptions
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studio_pipeline.evaluation.paired_errors import ErrorDifference, error_difference
+from studio_pipeline.evaluation.metrics.paired_errors import ErrorDifference, error_difference
 from studio_pipeline.panel.arrays import FloatArray
 
 HORIZONS = np.arange(1, 13)

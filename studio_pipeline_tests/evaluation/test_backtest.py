@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studio_pipeline.evaluation.backtest import backtest
-from studio_pipeline.evaluation.metrics import metric_table
-from studio_pipeline.evaluation.schemas import PREDICTIONS
-from studio_pipeline.forecasting.candidates import CANDIDATES
-from studio_pipeline.forecasting.folds import Fold, plan_folds
+from studio_pipeline.evaluation.metrics.backtest import backtest
+from studio_pipeline.evaluation.metrics.metrics import metric_table
+from studio_pipeline.evaluation.metrics.schemas import PREDICTIONS
+from studio_pipeline.forecasting.backtest.folds import Fold, plan_folds
+from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import NUMERIC_COLUMNS
 from studio_pipeline_tests.forecasting.fleets import (

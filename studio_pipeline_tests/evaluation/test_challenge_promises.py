@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from studio_pipeline.evaluation.decision import Champion, Fitted, decide
-from studio_pipeline.evaluation.paired_errors import ErrorDifference
+from studio_pipeline.evaluation.metrics.paired_errors import ErrorDifference
+from studio_pipeline.evaluation.promotion.release_decision import Champion, Fitted, decide
 from studio_pipeline_tests.evaluation.paired_worlds import PairedErrors, paired_errors
 from studio_pipeline_tests.evaluation.test_promotion import summary_of
 

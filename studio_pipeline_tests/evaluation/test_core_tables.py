@@ -7,17 +7,19 @@ import math
 import numpy as np
 import pytest
 
-from studio_pipeline.evaluation.core_tables import SEASON_COLUMNS, points_about, seasonal_factors
-from studio_pipeline.evaluation.model_tables import responses_table
-from studio_pipeline.evaluation.response_tables import (
+from studio_pipeline.evaluation.formatting import DASH
+from studio_pipeline.evaluation.report.model_tables import responses_table
+from studio_pipeline.evaluation.report.response_tables import (
     RESPONSE_COLUMNS,
+    SEASON_COLUMNS,
     lever_responses,
+    points_about,
     responses_in_words,
+    seasonal_factors,
     sign_rule,
 )
-from studio_pipeline.evaluation.wording import DASH
-from studio_pipeline.forecasting.queries import LeverEffect
-from studio_pipeline.forecasting.responses import OwnResponses, Responses
+from studio_pipeline.forecasting.base.queries import LeverEffect
+from studio_pipeline.forecasting.responses.responses import OwnResponses, Responses
 from studio_pipeline_tests.forecasting.fleets import Fitted, small_fleet
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studio_pipeline.evaluation.data_change import shrinkage
+from studio_pipeline.evaluation.promotion.guard_rails import shrinkage
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline_tests.forecasting.fleets import small_fleet
 

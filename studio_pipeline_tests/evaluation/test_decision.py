@@ -5,9 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from studio_pipeline.evaluation.decision import Answering, Champion, Decision, Fitted, Kind, decide
-from studio_pipeline.evaluation.paired_errors import ErrorDifference
-from studio_pipeline.evaluation.promotion import PromotionRules
+from studio_pipeline.evaluation.metrics.paired_errors import ErrorDifference
+from studio_pipeline.evaluation.promotion.guard_rails import PromotionRules
+from studio_pipeline.evaluation.promotion.release_decision import (
+    Answering,
+    Champion,
+    Decision,
+    Fitted,
+    Kind,
+    decide,
+)
 from studio_pipeline_tests.evaluation.test_promotion import summary_of
 
 

@@ -9,8 +9,8 @@ import pandera.pandas as pa
 import pytest
 
 from studio_pipeline.errors import CorruptReleaseError
-from studio_pipeline.evaluation import schemas
-from studio_pipeline.evaluation.evaluation_report import EvaluationReport
+from studio_pipeline.evaluation.metrics import schemas
+from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 
 MakePredictions = Callable[..., pd.DataFrame]
 

@@ -10,14 +10,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from studio_pipeline.evaluation import (
-    backtest_figures,
-    data_figures,
-    drawing,
-    ensemble_figures,
-    interval_figures,
-)
-from studio_pipeline.evaluation.evaluation_report import EvaluationReport
+from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
+from studio_pipeline.evaluation.report import backtest_figures, data_figures, drawing, ensemble_figures
+from studio_pipeline.evaluation.report import backtest_figures as interval_figures
 
 MakePredictions = Callable[..., pd.DataFrame]
 

@@ -11,16 +11,17 @@ import pandas as pd
 import pytest
 
 from studio_pipeline.errors import StorageError
-from studio_pipeline.evaluation import data_words, report_words
-from studio_pipeline.evaluation.candidates import LABELS, LEARNERS
-from studio_pipeline.evaluation.drawing import short_number
-from studio_pipeline.evaluation.error_tables import error_by_type, error_table, hardest_studios
-from studio_pipeline.evaluation.evaluation_report import EvaluationReport
-from studio_pipeline.evaluation.glossary import GLOSSARY
-from studio_pipeline.evaluation.html_report import write_html_report
-from studio_pipeline.evaluation.model_tables import ModelFrames
-from studio_pipeline.evaluation.response_tables import REGRESSORS
-from studio_pipeline.evaluation.summary import learner_weight
+from studio_pipeline.evaluation.formatting import GLOSSARY
+from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
+from studio_pipeline.evaluation.metrics.prediction_table import LABELS, LEARNERS
+from studio_pipeline.evaluation.metrics.summary import learner_weight
+from studio_pipeline.evaluation.report import model_text as data_words
+from studio_pipeline.evaluation.report import model_text as report_words
+from studio_pipeline.evaluation.report.drawing import short_number
+from studio_pipeline.evaluation.report.html_report import write_html_report
+from studio_pipeline.evaluation.report.model_tables import ModelFrames
+from studio_pipeline.evaluation.report.response_tables import REGRESSORS
+from studio_pipeline.evaluation.report.tables import error_by_type, error_table, hardest_studios
 
 MakePredictions = Callable[..., pd.DataFrame]
 VOID = {"meta", "img", "br", "hr", "link", "input"}

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studio_pipeline.evaluation.evaluation_report import EvaluationReport
-from studio_pipeline.evaluation.metrics import coverage, metric_table
-from studio_pipeline.evaluation.schemas import METRICS, PREDICTIONS
+from studio_pipeline.evaluation.metrics.metrics import EvaluationReport, coverage, metric_table
+from studio_pipeline.evaluation.metrics.schemas import METRICS, PREDICTIONS
 
 MakePredictions = Callable[..., pd.DataFrame]
 KINDS = {"50": 0.6745, "80": 1.2816}

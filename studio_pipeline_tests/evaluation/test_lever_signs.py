@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from studio_pipeline.evaluation.lever_signs import WINNING_LEVERS, sign_findings
-from studio_pipeline.evaluation.lever_sweep import SWEEP_COLUMNS
-from studio_pipeline.evaluation.response_tables import RESPONSE_COLUMNS, lever_responses, sign_rule
-from studio_pipeline.forecasting.queries import LeverEffect
+from studio_pipeline.evaluation.levers.lever_sweep import SWEEP_COLUMNS
+from studio_pipeline.evaluation.levers.lever_text import WINNING_LEVERS, sign_findings
+from studio_pipeline.evaluation.report.response_tables import RESPONSE_COLUMNS, lever_responses, sign_rule
+from studio_pipeline.forecasting.base.queries import LeverEffect
 from studio_pipeline_tests.forecasting.fleets import small_fleet
 
 NO_RESPONSES = pd.DataFrame(columns=list(RESPONSE_COLUMNS)).astype({"sign_rule": str})

@@ -9,12 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio_pipeline.evaluation.lever_sweep import POINTS, sweep_levers, sweep_values
-from studio_pipeline.evaluation.present_levers import present_levers, shown_ranges, typical_studio
-from studio_pipeline.evaluation.schemas import SWEEP
-from studio_pipeline.forecasting.bounds import LEVER_BOUNDS, lever_bounds
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.queries import ForwardQuery
+from studio_pipeline.evaluation.levers.lever_sweep import (
+    POINTS,
+    present_levers,
+    shown_ranges,
+    sweep_levers,
+    sweep_values,
+    typical_studio,
+)
+from studio_pipeline.evaluation.metrics.schemas import SWEEP
+from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS, lever_bounds
+from studio_pipeline.forecasting.base.queries import ForwardQuery
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline_tests.forecasting.fleets import (
     answered,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio_pipeline.evaluation import metrics
-from studio_pipeline.evaluation.candidates import CANDIDATES, SPANS
+from studio_pipeline.evaluation.metrics import metrics
+from studio_pipeline.evaluation.metrics.prediction_table import CANDIDATES, SPANS
 
 MakePredictions = Callable[..., pd.DataFrame]
 NAN = float("nan")

@@ -11,11 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from studio_pipeline.evaluation import core_figures, ensemble_figures, interval_figures, lever_figures
-from studio_pipeline.evaluation.drawing import COLOURS, to_png
-from studio_pipeline.evaluation.evaluation_report import EvaluationReport
-from studio_pipeline.evaluation.levers_known import levers_known_errors
-from studio_pipeline.forecasting.candidates import CANDIDATES as MEMBERS
+from studio_pipeline.evaluation.levers import lever_figures
+from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
+from studio_pipeline.evaluation.metrics.summary import levers_known_errors
+from studio_pipeline.evaluation.report import backtest_figures as interval_figures
+from studio_pipeline.evaluation.report import core_figures, ensemble_figures
+from studio_pipeline.evaluation.report.drawing import COLOURS, to_png
+from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES as MEMBERS
 from studio_pipeline_tests.evaluation.test_figures import assert_picture
 from studio_pipeline_tests.evaluation.test_interval_metrics import with_intervals
 from studio_pipeline_tests.evaluation.test_levers_known import knowing_levers

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.evaluation.paired_errors import (
+from studio_pipeline.evaluation.metrics.paired_errors import (
     FEWEST_ORIGINS,
     compare_errors,
     error_difference,

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from studio_pipeline.evaluation.evaluation_report import EvaluationReport
-from studio_pipeline.evaluation.promotion import PromotionRules, guard_rails, merits
+from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
+from studio_pipeline.evaluation.promotion.guard_rails import PromotionRules, guard_rails, merits
 
 MakePredictions = Callable[..., pd.DataFrame]
 NAN = math.nan

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studio_pipeline.assets.results import object_result
-from studio_pipeline.evaluation.paired_errors import compare_errors
-from studio_pipeline.evaluation.refitting import ChampionRefit, backtest_predictions, refit
-from studio_pipeline.forecasting.feature_store import feature_frame
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
-from studio_pipeline.forecasting.recipe import Recipe
+from studio_pipeline.evaluation.metrics.paired_errors import compare_errors
+from studio_pipeline.evaluation.promotion.refitting import ChampionRefit, backtest_predictions, refit
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.features.feature_store import feature_frame
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.model.studio_model import Recipe
+from studio_pipeline.resources.asset_results import object_result
 from studio_pipeline_tests.forecasting.fleets import CONFIGURATION, small_fleet
 
 

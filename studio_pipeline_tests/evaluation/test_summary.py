@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studio_pipeline.evaluation.candidates import CANDIDATES, SIMPLE_BASELINES, best_baseline
-from studio_pipeline.evaluation.evaluation_report import EvaluationReport
-from studio_pipeline.evaluation.metrics import wape
-from studio_pipeline.evaluation.summary import ratio_standard_error
+from studio_pipeline.evaluation.metrics.metrics import EvaluationReport, wape
+from studio_pipeline.evaluation.metrics.prediction_table import CANDIDATES, SIMPLE_BASELINES, best_baseline
+from studio_pipeline.evaluation.metrics.summary import ratio_standard_error
 
 MakePredictions = Callable[..., pd.DataFrame]
 

@@ -9,10 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studio_pipeline.evaluation.lever_words import effects_in_words, sweep_in_words
-from studio_pipeline.evaluation.model_tables import effects_table, responses_table, sweep_table, weights_table
-from studio_pipeline.evaluation.schemas import EFFECTS
-from studio_pipeline.evaluation.true_effects import (
+from studio_pipeline.evaluation.levers.lever_text import effects_in_words, sweep_in_words
+from studio_pipeline.evaluation.levers.true_effects import (
     EFFECT_COLUMNS,
     ERROR_COLUMNS,
     UNKNOWN_TRUTH,
@@ -21,14 +19,20 @@ from studio_pipeline.evaluation.true_effects import (
     sampled_panel,
     true_effects,
 )
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
+from studio_pipeline.evaluation.metrics.schemas import EFFECTS
+from studio_pipeline.evaluation.report.model_tables import (
+    effects_table,
+    responses_table,
+    sweep_table,
+    weights_table,
+)
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.frames import panel_from_frame
-from studio_pipeline.panel.generator.interventions import CHANGED_LEVERS, partial_interventions
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import GeneratorOptions
-from studio_pipeline.panel.generator.truth import expected_months
+from studio_pipeline.panel.generator.truth import CHANGED_LEVERS, expected_months, partial_interventions
 from studio_pipeline_tests.forecasting.fleets import months_changed, small_fleet
 
 OPTIONS = GeneratorOptions(studios=6, months=30)

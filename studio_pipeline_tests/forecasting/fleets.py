@@ -8,18 +8,18 @@ from functools import cache
 
 import numpy as np
 
-from studio_pipeline.forecasting.assembly import assemble_model, correction_graph
-from studio_pipeline.forecasting.candidates import CANDIDATES
-from studio_pipeline.forecasting.core_fit import CoreFit, fit_core
-from studio_pipeline.forecasting.feature_store import feature_frame
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
-from studio_pipeline.forecasting.learner_fitting import fit_learner
-from studio_pipeline.forecasting.learners import LearnerFit, LearnerName
-from studio_pipeline.forecasting.model import StudioModel
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
-from studio_pipeline.forecasting.targets import TARGETS
-from studio_pipeline.forecasting.weights import EnsembleWeights, fit_weights
+from studio_pipeline.forecasting.backtest.core_backtest import CoreFit, fit_core
+from studio_pipeline.forecasting.backtest.learner_backtest import fit_learner
+from studio_pipeline.forecasting.base.flows import TARGETS
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES
+from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights, fit_weights
+from studio_pipeline.forecasting.features.feature_store import feature_frame
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.learners.learner import LearnerFit, LearnerName
+from studio_pipeline.forecasting.model.assembly import assemble_model, correction_graph
+from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.columns import MONEY_COLUMNS
 from studio_pipeline.panel.frames import panel_from_frame

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studio_pipeline.forecasting.feature_formulas import WINDOW_MONTHS
+from studio_pipeline.forecasting.features.formulas import WINDOW_MONTHS
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 COLUMNS = ("total_revenue", "total_members", "new_members")

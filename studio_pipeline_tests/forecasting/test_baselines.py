@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.baselines import BASELINES, baseline_forecasts
+from studio_pipeline.forecasting.backtest.baselines import BASELINES, baseline_forecasts
 
 
 def forecasts(values: np.ndarray, column: int, horizon_months: int = 12) -> dict[str, np.ndarray]:

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio_pipeline.errors import LeverError
-from studio_pipeline.forecasting.bounds import LEVER_BOUNDS, check_lever_plan, check_levers, lever_bounds
-from studio_pipeline.forecasting.queries import LeverStep
+from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS, check_lever_plan, check_levers, lever_bounds
+from studio_pipeline.forecasting.base.queries import LeverStep
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 
 CONTRACT = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.class_planning import NO_PLANNING, ClassPlanning, estimate_class_planning
-from studio_pipeline.forecasting.flow_terms import OriginStock
-from studio_pipeline.forecasting.flows import FLOW_LINKS
-from studio_pipeline.forecasting.responses import Responses
-from studio_pipeline.forecasting.stock_and_flow import simulate
+from studio_pipeline.forecasting.base.flows import FLOW_LINKS
+from studio_pipeline.forecasting.core.flow_terms import OriginStock
+from studio_pipeline.forecasting.core.parameters import NO_PLANNING, ClassPlanning, estimate_class_planning
+from studio_pipeline.forecasting.core.simulation import simulate
+from studio_pipeline.forecasting.responses.responses import Responses
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import NUMERIC_COLUMNS
 

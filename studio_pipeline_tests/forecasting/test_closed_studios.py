@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from studio_pipeline.errors import ClosedStudioError
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.queries import ForwardQuery
+from studio_pipeline.forecasting.base.queries import ForwardQuery
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
-from studio_pipeline.planning.facts import studio_facts
+from studio_pipeline.planning.insights.facts import studio_facts
 from studio_pipeline_tests.forecasting.fleets import (
     answered,
     fit_all,

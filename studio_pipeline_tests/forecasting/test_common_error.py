@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.forecasting.common_error import common_covariance, split_common
+from studio_pipeline.forecasting.intervals.market_factor import common_covariance, split_common
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 from studio_pipeline_tests.forecasting.simulated_errors import summed
 

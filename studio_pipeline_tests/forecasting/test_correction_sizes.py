@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.correction_sizes import CorrectionSizes, correction_sizes
-from studio_pipeline.forecasting.known_levers import HELD_LEVERS, drawn_masks
+from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS, drawn_masks
+from studio_pipeline.forecasting.learners.onnx_ensemble import CorrectionSizes, correction_sizes
 
 BY_HORIZON = 0.01 * np.sqrt(np.arange(1, 13))
 VARIANCES = np.array([0.04, 0.5, 0.3, 0.0, 0.16, 0.0, 0.0, 0.0])

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from studio_pipeline.errors import LeverError
-from studio_pipeline.forecasting.class_planning import NO_PLANNING
-from studio_pipeline.forecasting.execution import execution_effects
-from studio_pipeline.forecasting.flow_terms import OriginStock, flow_terms
-from studio_pipeline.forecasting.flows import FLOW_LINKS
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
-from studio_pipeline.forecasting.responses import Responses
+from studio_pipeline.forecasting.base.flows import FLOW_LINKS
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.core.flow_terms import OriginStock, flow_terms
+from studio_pipeline.forecasting.core.parameters import NO_PLANNING
+from studio_pipeline.forecasting.core.simulation import execution_effects
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.responses.responses import Responses
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline_tests.forecasting.fleets import answered, small_fleet
 

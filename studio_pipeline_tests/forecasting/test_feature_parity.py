@@ -9,18 +9,18 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting import onnx_sessions, training_rows
-from studio_pipeline.forecasting.core import core_states
-from studio_pipeline.forecasting.feature_store import feature_array, feature_frame
-from studio_pipeline.forecasting.features import FEATURE_NAMES, FEATURES
-from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.forecasting.known_levers import HELD_LEVERS
-from studio_pipeline.forecasting.learning_rows import ROW_FEATURES, RowArray, Typical, row_features
-from studio_pipeline.forecasting.origins import Origins, origins_between
-from studio_pipeline.forecasting.projection import Projector
-from studio_pipeline.forecasting.stock_and_flow import CorePaths
-from studio_pipeline.forecasting.training_rows import learning_rows
-from studio_pipeline.forecasting.windows import features_at
+from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.base.origins import Origins, origins_between
+from studio_pipeline.forecasting.core.simulation import CorePaths
+from studio_pipeline.forecasting.core.states import core_states
+from studio_pipeline.forecasting.features.feature_function import FEATURE_NAMES, FEATURES, features_at
+from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES, RowArray, Typical, row_features
+from studio_pipeline.forecasting.features.feature_store import feature_array, feature_frame
+from studio_pipeline.forecasting.forecaster.projection import Projector
+from studio_pipeline.forecasting.learners import onnx_ensemble as onnx_sessions
+from studio_pipeline.forecasting.learners import training_set as training_rows
+from studio_pipeline.forecasting.learners.training_set import learning_rows
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline_tests.forecasting.fleets import Fitted, months_changed, small_fleet
 

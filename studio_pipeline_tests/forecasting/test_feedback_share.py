@@ -7,10 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.core_fitting import fit_core_parameters
-from studio_pipeline.forecasting.core_parameters import CoreParameters
-from studio_pipeline.forecasting.feedback_share import best_share, own_members_error
-from studio_pipeline.forecasting.hyperparameters import CoreHyperparameters
+from studio_pipeline.forecasting.base.hyperparameters import CoreHyperparameters
+from studio_pipeline.forecasting.core.fitting import best_share, fit_core_parameters, own_members_error
+from studio_pipeline.forecasting.core.parameters import CoreParameters
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline_tests.forecasting.fleets import generated_panel
 
@@ -28,7 +27,7 @@ def test_the_vertex_of_the_parabola_is_taken(
     for vertex, expected in ((0.6, 0.6), (0.0, 0.0), (1.4, 1.0)):
         shares = iter((0.0, 0.25, 0.5, 0.75, 1.0))
         monkeypatch.setattr(
-            "studio_pipeline.forecasting.feedback_share.own_members_error",
+            "studio_pipeline.forecasting.core.fitting.own_members_error",
             lambda *_, s=shares, v=vertex: (next(s) - v) ** 2,
         )
         assert best_share(panel, lambda _: parameters) == pytest.approx(expected)

@@ -6,8 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from studio_pipeline.forecasting.flow_errors import FlowSample, Judged, rolling_error
-from studio_pipeline.forecasting.flow_tuning import starting_settings, tune
+from studio_pipeline.forecasting.core.filter_tuning import (
+    FlowSample,
+    Judged,
+    rolling_error,
+    starting_settings,
+    tune,
+)
 
 CALENDAR = np.arange(60) % 12
 SEASON = 0.3 * np.cos(2 * np.pi * np.arange(12) / 12)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.flows import FLOW_LINKS, flow_series, logit, sigmoid
+from studio_pipeline.forecasting.base.flows import FLOW_LINKS, flow_series, logit, sigmoid
 from studio_pipeline_tests.forecasting.fleets import generated_panel, ragged, with_values
 
 

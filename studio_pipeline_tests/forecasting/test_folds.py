@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio_pipeline.forecasting.core_fit import backtest_studios
-from studio_pipeline.forecasting.folds import plan_folds
-from studio_pipeline.forecasting.hyperparameters import BacktestHyperparameters, ForecastingConfiguration
-from studio_pipeline.forecasting.origins import origins_between
+from studio_pipeline.forecasting.backtest.core_backtest import backtest_studios
+from studio_pipeline.forecasting.backtest.folds import plan_folds
+from studio_pipeline.forecasting.base.hyperparameters import BacktestHyperparameters, ForecastingConfiguration
+from studio_pipeline.forecasting.base.origins import origins_between
 from studio_pipeline_tests.forecasting.fleets import generated_panel, ragged
 
 

@@ -5,18 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.calibration import fit_intervals
-from studio_pipeline.forecasting.forecast_sums import sum_forecasts
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.hyperparameters import IntervalHyperparameters
-from studio_pipeline.forecasting.intervals import IntervalTables
-from studio_pipeline.forecasting.joint_paths import (
+from studio_pipeline.forecasting.base.hyperparameters import IntervalHyperparameters
+from studio_pipeline.forecasting.base.queries import Deviations, Forecast, ForwardQuery
+from studio_pipeline.forecasting.forecaster.forecast_uncertainty import sum_forecasts
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.intervals.calibration import fit_intervals
+from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
+from studio_pipeline.forecasting.intervals.joint_simulation import (
     Projected,
     calendar_sum_paths,
     independent_draws,
     studio_sum_paths,
 )
-from studio_pipeline.forecasting.queries import Deviations, Forecast, ForwardQuery
 from studio_pipeline_tests.forecasting.fleets import answered, small_fleet, year_ahead
 from studio_pipeline_tests.forecasting.simulated_errors import simulated_errors
 

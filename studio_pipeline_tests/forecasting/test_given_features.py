@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio_pipeline.forecasting.given_features import (
+from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
+from studio_pipeline.forecasting.base.origins import Origins
+from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES
+from studio_pipeline.forecasting.features.lever_features import (
     CHANGE_FEATURES,
     GIVEN_FEATURES,
     LEVER_SIGNS,
@@ -15,9 +18,6 @@ from studio_pipeline.forecasting.given_features import (
     given_features,
     monotone_signs,
 )
-from studio_pipeline.forecasting.known_levers import HELD_LEVERS
-from studio_pipeline.forecasting.learning_rows import ROW_FEATURES
-from studio_pipeline.forecasting.origins import Origins
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 from studio_pipeline_tests.forecasting.fleets import generated_panel, months_changed, without_columns

@@ -6,11 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio_pipeline.forecasting.given_features import GIVEN_FEATURES, given_from_levels, put_given
-from studio_pipeline.forecasting.given_months import first_months, given_months, months_from
-from studio_pipeline.forecasting.known_levers import HELD_LEVERS
-from studio_pipeline.forecasting.queries import ForwardQuery, LeverStep
-from studio_pipeline.forecasting.requests import lever_lists
+from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS, first_months, given_months, months_from
+from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverStep
+from studio_pipeline.forecasting.features.lever_features import GIVEN_FEATURES, given_from_levels, put_given
+from studio_pipeline.forecasting.forecaster.requests import lever_lists
 
 LEVERS = st.dictionaries(st.sampled_from(HELD_LEVERS), st.floats(0.0, 1.0), min_size=1, max_size=4)
 STEPS = st.lists(

@@ -11,10 +11,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.known_levers import drawn_masks, given_levers, known_levers
-from studio_pipeline.forecasting.origins import Origins
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverStep
+from studio_pipeline.forecasting.base.given_levers import drawn_masks, given_levers, known_levers
+from studio_pipeline.forecasting.base.origins import Origins
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, LeverStep
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline_tests.forecasting.fleets import answered, fit_all, generated_panel, year_ahead
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.forecasting.calibration import fit_intervals
-from studio_pipeline.forecasting.feature_formulas import WINDOW_MONTHS
-from studio_pipeline.forecasting.hyperparameters import IntervalHyperparameters
-from studio_pipeline.forecasting.intervals import IntervalTables
+from studio_pipeline.forecasting.base.hyperparameters import IntervalHyperparameters
+from studio_pipeline.forecasting.features.formulas import WINDOW_MONTHS
+from studio_pipeline.forecasting.intervals.calibration import fit_intervals
+from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline_tests.forecasting.simulated_errors import Simulated, simulated_errors, windows
 

@@ -9,10 +9,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.core import core_states, project_core
-from studio_pipeline.forecasting.core_fitting import fit_core_parameters
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverStep
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, LeverStep
+from studio_pipeline.forecasting.core.fitting import fit_core_parameters
+from studio_pipeline.forecasting.core.states import core_states, project_core
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import MONEY_COLUMNS
 from studio_pipeline_tests.forecasting.fleets import (

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.calibration import fit_intervals
-from studio_pipeline.forecasting.hyperparameters import IntervalHyperparameters
-from studio_pipeline.forecasting.intervals import IntervalTables
-from studio_pipeline.forecasting.joint_paths import (
+from studio_pipeline.forecasting.base.hyperparameters import IntervalHyperparameters
+from studio_pipeline.forecasting.intervals.calibration import fit_intervals
+from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
+from studio_pipeline.forecasting.intervals.joint_simulation import (
     Projected,
     aligned_paths,
     central_interval,

@@ -12,17 +12,17 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from studio_pipeline.forecasting.core_fit import CoreFit
-from studio_pipeline.forecasting.feature_store import feature_frame
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.given_features import monotone_signs
-from studio_pipeline.forecasting.learner_fitting import fit_learner, fit_target
-from studio_pipeline.forecasting.learners import FittedLearner, LearnerFit, LearnerName
-from studio_pipeline.forecasting.learning_rows import ROW_FEATURES, RowArray
-from studio_pipeline.forecasting.model import StudioModel
-from studio_pipeline.forecasting.onnx_export import joined_graph
-from studio_pipeline.forecasting.targets import TARGETS
-from studio_pipeline.forecasting.weights import EnsembleWeights
+from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
+from studio_pipeline.forecasting.backtest.learner_backtest import fit_learner, fit_target
+from studio_pipeline.forecasting.base.flows import TARGETS
+from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights
+from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES, RowArray
+from studio_pipeline.forecasting.features.feature_store import feature_frame
+from studio_pipeline.forecasting.features.lever_features import monotone_signs
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.learners.learner import FittedLearner, LearnerFit, LearnerName
+from studio_pipeline.forecasting.learners.onnx_export import joined_graph
+from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline_tests.forecasting.fleets import (
     CONFIGURATION,
     LEARNERS,

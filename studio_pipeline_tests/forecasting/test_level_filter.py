@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.forecasting.filter_settings import FilterSettings
-from studio_pipeline.forecasting.flows import FlowSeries
-from studio_pipeline.forecasting.level_filter import run_filters
-from studio_pipeline.forecasting.level_states import LevelStates, project
+from studio_pipeline.forecasting.base.flows import FlowSeries
+from studio_pipeline.forecasting.core.filter_states import FilterSettings, LevelStates, project
+from studio_pipeline.forecasting.core.kalman_filter import run_filters
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 PLAIN = FilterSettings(

@@ -11,9 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.forecasting.known_levers import HELD_LEVERS
-from studio_pipeline.forecasting.lever_share_fit import Floors, GivenErrors, fit_lever_shares
-from studio_pipeline.forecasting.lever_shares import COMPONENTS, LeverShares, no_shares, widening_outside
+from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
+from studio_pipeline.forecasting.intervals.lever_share_fitting import Floors, GivenErrors, fit_lever_shares
+from studio_pipeline.forecasting.intervals.lever_variance_shares import (
+    COMPONENTS,
+    LeverShares,
+    no_shares,
+    widening_outside,
+)
 from studio_pipeline.panel.arrays import FloatArray
 
 OWN = np.array([0.4, 0.2, 0.0, 0.3, 0.0, 0.09, 0.0])

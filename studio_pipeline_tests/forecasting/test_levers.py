@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.forecasting.class_planning import NO_PLANNING
-from studio_pipeline.forecasting.core import core_states, project_core
-from studio_pipeline.forecasting.flow_terms import OriginStock
-from studio_pipeline.forecasting.flows import FLOW_LINKS
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverEffect, LeverStep
-from studio_pipeline.forecasting.requests import lever_paths
-from studio_pipeline.forecasting.responses import Responses
-from studio_pipeline.forecasting.stock_and_flow import CorePaths, simulate
+from studio_pipeline.forecasting.base.flows import FLOW_LINKS
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, LeverEffect, LeverStep
+from studio_pipeline.forecasting.core.flow_terms import OriginStock
+from studio_pipeline.forecasting.core.parameters import NO_PLANNING
+from studio_pipeline.forecasting.core.simulation import CorePaths, simulate
+from studio_pipeline.forecasting.core.states import core_states, project_core
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.forecaster.requests import lever_paths
+from studio_pipeline.forecasting.responses.responses import Responses
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline_tests.forecasting.fleets import Fitted, answered, fit_all, generated_panel
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.core import CoreStates, core_states
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.origins import Origins
-from studio_pipeline.forecasting.projection import Projector
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverStep
-from studio_pipeline.forecasting.weights import candidate_stack
-from studio_pipeline.forecasting.windows import features_at
+from studio_pipeline.forecasting.base.origins import Origins
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, LeverStep
+from studio_pipeline.forecasting.core.states import CoreStates, core_states
+from studio_pipeline.forecasting.ensemble.weights import candidate_stack
+from studio_pipeline.forecasting.features.feature_function import features_at
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.forecaster.projection import Projector
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.columns import NUMERIC_COLUMNS
 from studio_pipeline_tests.forecasting.fleets import (

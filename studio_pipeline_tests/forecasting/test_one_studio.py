@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.forecasting.flow_terms import PATHS, SLOPES, START, FlowTerms
-from studio_pipeline.forecasting.one_studio import plain_terms, run_one
-from studio_pipeline.forecasting.stock_and_flow import simulate_terms
+from studio_pipeline.forecasting.core.flow_terms import PATHS, SLOPES, START, FlowTerms
+from studio_pipeline.forecasting.core.scalar_simulation import plain_terms, run_one
+from studio_pipeline.forecasting.core.simulation import simulate_terms
 from studio_pipeline.panel.arrays import FloatArray
 
 MONTHS = 12

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio_pipeline.forecasting import own_smoothing as module
-from studio_pipeline.forecasting.own_smoothing import own_smoothing
+from studio_pipeline.forecasting.core import exponential_smoothing as module
+from studio_pipeline.forecasting.core.exponential_smoothing import own_smoothing
 from studio_pipeline.panel.arrays import FloatArray
 
 MONTHS = 60

@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studio_pipeline.forecasting.core_fit import fit_core
-from studio_pipeline.forecasting.flows import FLOW_LINKS, flow_series, sigmoid
+from studio_pipeline.forecasting.backtest.core_backtest import fit_core
+from studio_pipeline.forecasting.base.flows import FLOW_LINKS, flow_series, sigmoid
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
-from studio_pipeline.panel.derivation import complete_split, fill_derived
-from studio_pipeline.panel.findings import Findings
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import GeneratorOptions
-from studio_pipeline.panel.limits import ValidationLimits
+from studio_pipeline.panel.validation.derivation import complete_split, fill_derived
+from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.typed_months import Findings
 from studio_pipeline_tests.forecasting.fleets import CONFIGURATION
 
 PARTS = ("membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue", "other_revenue")

@@ -7,12 +7,11 @@ from functools import cache
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting import plain_origin as module
-from studio_pipeline.forecasting.flow_terms import PATHS
-from studio_pipeline.forecasting.origins import Origins
-from studio_pipeline.forecasting.plain_origin import plain_origin
-from studio_pipeline.forecasting.preparation import Preparation
-from studio_pipeline.forecasting.prepared_origins import PreparedOrigins
+from studio_pipeline.forecasting.base.origins import Origins
+from studio_pipeline.forecasting.core.flow_terms import PATHS
+from studio_pipeline.forecasting.forecaster import origin_state as module
+from studio_pipeline.forecasting.forecaster.origin_state import PreparedOrigins, plain_origin
+from studio_pipeline.forecasting.forecaster.state_builder import Preparation
 from studio_pipeline_tests.forecasting.fleets import small_fleet
 
 

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio_pipeline.errors import BaseMonthError
-from studio_pipeline.forecasting import onnx_sessions
-from studio_pipeline.forecasting.bounds import LEVER_BOUNDS
-from studio_pipeline.forecasting.candidates import CANDIDATES
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.learning_rows import RowArray
-from studio_pipeline.forecasting.model import StudioModel
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverStep
-from studio_pipeline.forecasting.targets import TARGETS
+from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS
+from studio_pipeline.forecasting.base.flows import TARGETS
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, LeverStep
+from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES
+from studio_pipeline.forecasting.features.feature_matrix import RowArray
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.learners import onnx_ensemble as onnx_sessions
+from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline_tests.forecasting.fleets import answered, small_fleet
 

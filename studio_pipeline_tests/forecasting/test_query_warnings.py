@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from studio_pipeline.forecasting.queries import ForwardQuery, LeverEffect, LeverStep
-from studio_pipeline.forecasting.query_warnings import KnownOfStudio, warnings_of
+from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverEffect, LeverStep
+from studio_pipeline.forecasting.forecaster.warnings import KnownOfStudio, warnings_of
 
 USUAL = {
     "retention_rate": 0.92,

@@ -14,15 +14,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studio_pipeline.forecasting.baselines import BASELINES, baseline_forecasts
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
-from studio_pipeline.forecasting.queries import ForwardQuery
+from studio_pipeline.forecasting.backtest.baselines import BASELINES, baseline_forecasts
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.base.queries import ForwardQuery
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.panel.frames import panel_from_frame
-from studio_pipeline.panel.landing import read_landing
-from studio_pipeline.panel.limits import ValidationLimits
-from studio_pipeline.panel.validation import validate_months
+from studio_pipeline.panel.ingest.landing import read_landing
+from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.validation import validate_months
 from studio_pipeline_tests.forecasting.fleets import answered, fit_all
 
 SHARED = Path(__file__).parents[3] / "shared"

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from studio_pipeline.errors import CorruptReleaseError
-from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
-from studio_pipeline.forecasting.recipe import FITTING_CODE, VERSION_LENGTH, Recipe
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.model.studio_model import FITTING_CODE, VERSION_LENGTH, Recipe
 
 RECIPE = Recipe(ForecastingConfiguration())
 

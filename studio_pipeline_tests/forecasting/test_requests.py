@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from studio_pipeline.errors import BaseMonthError, LeverError, QueryError, UnknownStudioError
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.queries import ForwardQuery, LeverStep
+from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverStep
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline_tests.forecasting.fleets import answered, small_fleet
 
 ALL_EIGHT = {

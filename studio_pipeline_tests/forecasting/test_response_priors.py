@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio_pipeline.forecasting.hyperparameters import CoreHyperparameters
-from studio_pipeline.forecasting.queries import LeverEffect
-from studio_pipeline.forecasting.response_priors import ResponsePrior, ResponsePriors
+from studio_pipeline.forecasting.base.hyperparameters import CoreHyperparameters
+from studio_pipeline.forecasting.base.queries import LeverEffect
+from studio_pipeline.forecasting.responses.regressors import ResponsePrior, ResponsePriors
 
 
 def test_the_posterior_by_hand() -> None:

@@ -7,19 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.core_parameters import CoreParameters
-from studio_pipeline.forecasting.flows import flow_series
-from studio_pipeline.forecasting.hyperparameters import CoreHyperparameters
-from studio_pipeline.forecasting.queries import LeverEffect
-from studio_pipeline.forecasting.response_estimation import estimate_responses
-from studio_pipeline.forecasting.response_priors import ResponsePriors
-from studio_pipeline.forecasting.response_regressors import starting_members
-from studio_pipeline.forecasting.responses import Responses
+from studio_pipeline.forecasting.base.flows import flow_series
+from studio_pipeline.forecasting.base.hyperparameters import CoreHyperparameters
+from studio_pipeline.forecasting.base.queries import LeverEffect
+from studio_pipeline.forecasting.core.parameters import CoreParameters
+from studio_pipeline.forecasting.responses.estimation import estimate_responses
+from studio_pipeline.forecasting.responses.regressors import ResponsePriors, starting_members
+from studio_pipeline.forecasting.responses.responses import Responses
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator import months
 from studio_pipeline.panel.generator.options import GeneratorOptions
-from studio_pipeline.panel.generator.responses import PlantedResponses, planted_responses
+from studio_pipeline.panel.generator.planted_responses import PlantedResponses, planted_responses
 from studio_pipeline_tests.forecasting.fleets import with_values
 
 SEEDS = range(3000, 3060)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.error_components import ErrorComponents, error_components
-from studio_pipeline.forecasting.hyperparameters import CoreHyperparameters
-from studio_pipeline.forecasting.panel_rows import PanelRows, without_effects
-from studio_pipeline.forecasting.response_priors import ResponsePriors
-from studio_pipeline.forecasting.response_regression import information
-from studio_pipeline.forecasting.response_selection import Candidate, credible, select
-from studio_pipeline.forecasting.studio_slopes import own_responses, shrunk
+from studio_pipeline.forecasting.base.hyperparameters import CoreHyperparameters
+from studio_pipeline.forecasting.responses.gls import (
+    ErrorComponents,
+    PanelRows,
+    error_components,
+    information,
+    without_effects,
+)
+from studio_pipeline.forecasting.responses.partial_pooling import own_responses, shrunk
+from studio_pipeline.forecasting.responses.regressors import ResponsePriors
+from studio_pipeline.forecasting.responses.selection import Candidate, credible, select
 from studio_pipeline.panel.arrays import FloatArray
 
 COMPONENTS = ErrorComponents(noise=0.02, deviation=0.03, persistence=0.7, walk=0.002, season=0.01)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.forecasting.queries import LeverEffect
-from studio_pipeline.forecasting.response_uncertainty import regressor_changes, response_deviation
+from studio_pipeline.forecasting.base.queries import LeverEffect
+from studio_pipeline.forecasting.forecaster.forecast_uncertainty import regressor_changes, response_deviation
 from studio_pipeline.panel.arrays import FloatArray
 
 MONTHS = 12

@@ -9,14 +9,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.flows import flow_series, sigmoid
-from studio_pipeline.forecasting.hyperparameters import CoreHyperparameters
-from studio_pipeline.forecasting.queries import LeverEffect
-from studio_pipeline.forecasting.response_estimation import estimate_responses
-from studio_pipeline.forecasting.response_priors import ResponsePrior, ResponsePriors
-from studio_pipeline.forecasting.response_regressors import Comfort, crowding, overwork
-from studio_pipeline.forecasting.response_storage import responses_from_json, responses_to_json
-from studio_pipeline.forecasting.responses import OwnResponses, Responses
+from studio_pipeline.forecasting.base.flows import flow_series, sigmoid
+from studio_pipeline.forecasting.base.hyperparameters import CoreHyperparameters
+from studio_pipeline.forecasting.base.queries import LeverEffect
+from studio_pipeline.forecasting.responses.estimation import estimate_responses
+from studio_pipeline.forecasting.responses.regressors import (
+    Comfort,
+    ResponsePrior,
+    ResponsePriors,
+    crowding,
+    overwork,
+)
+from studio_pipeline.forecasting.responses.responses import (
+    OwnResponses,
+    Responses,
+    responses_from_json,
+    responses_to_json,
+)
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import NUMERIC_COLUMNS
 from studio_pipeline_tests.forecasting.fleets import with_values, without_columns

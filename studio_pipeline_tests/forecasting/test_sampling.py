@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.sampling import (
+from studio_pipeline.forecasting.base.origins import (
     canonical_order,
     evenly_spaced_origins,
     evenly_spaced_studios,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from studio_pipeline.forecasting.seasons import centred_year, type_seasons
+from studio_pipeline.forecasting.core.seasonality import centred_year, type_seasons
 
 CALENDAR = (np.arange(48) + 3) % 12
 WINTER = 0.3 * np.cos(2 * np.pi * np.arange(12) / 12)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from studio_pipeline.errors import UnknownStudioError
-from studio_pipeline.forecasting.bounds import LEVER_BOUNDS
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.queries import ForwardQuery
+from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS
+from studio_pipeline.forecasting.base.queries import ForwardQuery
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline_tests.forecasting.fleets import answered, small_fleet
 
 NEW = {

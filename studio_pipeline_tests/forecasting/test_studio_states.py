@@ -9,16 +9,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.forecasting import studio_states, typical_months
-from studio_pipeline.forecasting.core import CoreStates, core_states
-from studio_pipeline.forecasting.learning_rows import Typical, typical_of_month
-from studio_pipeline.forecasting.origins import Origins
-from studio_pipeline.forecasting.preparation import Preparation
-from studio_pipeline.forecasting.prepared_origins import PreparedOrigins
-from studio_pipeline.forecasting.smoothed_flows import smoothing_at
-from studio_pipeline.forecasting.studio_states import StudioStates, some_studios_at_a_time
-from studio_pipeline.forecasting.typical_months import TypicalMonths
-from studio_pipeline.forecasting.windows import features_at
+from studio_pipeline.forecasting.backtest.baselines import smoothing_at
+from studio_pipeline.forecasting.base.origins import Origins
+from studio_pipeline.forecasting.core import states as studio_states
+from studio_pipeline.forecasting.core.states import (
+    CoreStates,
+    StudioStates,
+    core_states,
+    some_studios_at_a_time,
+)
+from studio_pipeline.forecasting.features.feature_function import features_at
+from studio_pipeline.forecasting.features.feature_matrix import Typical, typical_of_month
+from studio_pipeline.forecasting.forecaster import state_builder as typical_months
+from studio_pipeline.forecasting.forecaster.origin_state import PreparedOrigins
+from studio_pipeline.forecasting.forecaster.state_builder import Preparation, TypicalMonths
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline_tests.forecasting.fleets import small_fleet
 

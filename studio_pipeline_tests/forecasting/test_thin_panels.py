@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from studio_pipeline.evaluation.backtest import backtest
-from studio_pipeline.evaluation.candidates import LEVERS_KNOWN
-from studio_pipeline.evaluation.schemas import PREDICTIONS
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.model import StudioModel
+from studio_pipeline.evaluation.metrics.backtest import backtest
+from studio_pipeline.evaluation.metrics.prediction_table import LEVERS_KNOWN
+from studio_pipeline.evaluation.metrics.schemas import PREDICTIONS
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import MONEY_COLUMNS
 from studio_pipeline_tests.forecasting.fleets import (

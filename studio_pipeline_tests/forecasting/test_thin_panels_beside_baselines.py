@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.baselines import BASELINES, baseline_forecasts
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.backtest.baselines import BASELINES, baseline_forecasts
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline_tests.forecasting.fleets import (
     answered,

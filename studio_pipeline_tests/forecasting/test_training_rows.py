@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.core import core_states
-from studio_pipeline.forecasting.feature_store import feature_array, feature_frame
-from studio_pipeline.forecasting.given_features import IS_GIVEN_FEATURES
-from studio_pipeline.forecasting.learning_rows import ROW_FEATURES
-from studio_pipeline.forecasting.origins import Origins, origins_between
-from studio_pipeline.forecasting.targets import TARGETS
-from studio_pipeline.forecasting.training_rows import LearningRows, learning_rows
+from studio_pipeline.forecasting.base.flows import TARGETS
+from studio_pipeline.forecasting.base.origins import Origins, origins_between
+from studio_pipeline.forecasting.core.states import core_states
+from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES
+from studio_pipeline.forecasting.features.feature_store import feature_array, feature_frame
+from studio_pipeline.forecasting.features.lever_features import IS_GIVEN_FEATURES
+from studio_pipeline.forecasting.learners.training_set import LearningRows, learning_rows
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline_tests.forecasting.fleets import Fitted, months_changed, small_fleet
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.candidates import CANDIDATES, combine
-from studio_pipeline.forecasting.core_fit import fit_core
-from studio_pipeline.forecasting.hyperparameters import (
+from studio_pipeline.forecasting.backtest.core_backtest import fit_core
+from studio_pipeline.forecasting.base.flows import TARGETS
+from studio_pipeline.forecasting.base.hyperparameters import (
     MAX_HORIZON_MONTHS,
     BacktestHyperparameters,
     WeightHyperparameters,
 )
-from studio_pipeline.forecasting.target_weights import target_weights
-from studio_pipeline.forecasting.targets import TARGETS
-from studio_pipeline.forecasting.weights import fit_weights
+from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES, combine
+from studio_pipeline.forecasting.ensemble.weights import fit_weights, target_weights
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline_tests.forecasting.fleets import CONFIGURATION, generated_panel, small_fleet
 

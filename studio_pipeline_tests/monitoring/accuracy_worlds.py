@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from studio_pipeline.evaluation.summary import SUMMARY_SPANS
+from studio_pipeline.evaluation.metrics.summary import SUMMARY_SPANS
 
 ASKED = pd.Timestamp("2024-01-02 12:00").to_pydatetime()
 SEEN_BEFORE, SEEN_AFTER = pd.Timestamp("2024-01-01"), pd.Timestamp("2024-06-01")

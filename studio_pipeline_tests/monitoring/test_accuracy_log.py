@@ -12,9 +12,9 @@ from serving.database.database import Database
 from serving.database.prediction_table import PredictionTable
 from serving.records.logged_prediction import LoggedPrediction
 from serving.records.scenario_store import ScenarioStore
-from studio_pipeline.monitoring import accuracy_log
-from studio_pipeline.monitoring.accuracy_log import PredictionLog, Reading
-from studio_pipeline.monitoring.accuracy_saved import saved_scenarios
+from studio_pipeline.monitoring.accuracy import forecast_log as accuracy_log
+from studio_pipeline.monitoring.accuracy.forecast_log import PredictionLog, Reading
+from studio_pipeline.monitoring.accuracy.logged_forecasts import saved_scenarios
 from studio_pipeline.settings import read_settings
 from studio_pipeline_tests.monitoring.accuracy_worlds import logged
 from studio_pipeline_tests.serving.postgresql import temporary_database, url_of

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
-from studio_pipeline.monitoring.accuracy_misses import (
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.monitoring.accuracy.error_decomposition import (
     PARTS,
     MissSplitter,
     SavedScenario,

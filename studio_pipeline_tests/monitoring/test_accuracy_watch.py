@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studio_pipeline.monitoring.accuracy_promises import no_promises, promised_wape, promises_of
-from studio_pipeline.monitoring.accuracy_record import AccuracyRecord
-from studio_pipeline.monitoring.accuracy_rules import AccuracyRules
-from studio_pipeline.monitoring.accuracy_watch import (
+from studio_pipeline.monitoring.accuracy.expected_accuracy import no_promises, promised_wape, promises_of
+from studio_pipeline.monitoring.accuracy.record import AccuracyRecord
+from studio_pipeline.monitoring.accuracy.watch import (
     COVERAGE_ALARM,
     ERROR_ALARM,
     Watch,
@@ -15,6 +14,7 @@ from studio_pipeline.monitoring.accuracy_watch import (
     threshold,
     watch,
 )
+from studio_pipeline.monitoring.thresholds import AccuracyRules
 from studio_pipeline_tests.monitoring.accuracy_worlds import metrics_of
 
 WAPE, SCATTER, N_BACKTEST = 0.03, 0.15, 24

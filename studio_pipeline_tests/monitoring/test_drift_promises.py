@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from studio_pipeline.monitoring.drift_alarms import Alarm, alarms_of
-from studio_pipeline.monitoring.drift_charts import drift_charts
-from studio_pipeline.monitoring.drift_options import DriftOptions
+from studio_pipeline.monitoring.drift.alarms import Alarm, alarms_of
+from studio_pipeline.monitoring.drift.charts import drift_charts
+from studio_pipeline.monitoring.thresholds import DriftOptions
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.generator.options import GeneratorOptions
 from studio_pipeline_tests.monitoring.drifting_fleets import fleet_panel, retention_drop, stand_in_errors

@@ -9,13 +9,12 @@ import pandas as pd
 import pytest
 
 from studio_pipeline.errors import CorruptReleaseError
-from studio_pipeline.monitoring.drift_alarms import alarms_of
-from studio_pipeline.monitoring.drift_charts import SOME, Chart
-from studio_pipeline.monitoring.drift_errors import backtest_errors
-from studio_pipeline.monitoring.drift_figures import charts_over_time
-from studio_pipeline.monitoring.drift_options import DriftOptions
-from studio_pipeline.monitoring.drift_report import DriftReport, report_drift
-from studio_pipeline.monitoring.drift_words import alarm_sentences
+from studio_pipeline.monitoring.drift.alarms import alarms_of
+from studio_pipeline.monitoring.drift.charts import SOME, Chart
+from studio_pipeline.monitoring.drift.errors import backtest_errors
+from studio_pipeline.monitoring.drift.figures import charts_over_time
+from studio_pipeline.monitoring.drift.report import DriftReport, alarm_sentences, report_drift
+from studio_pipeline.monitoring.thresholds import DriftOptions
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import MONEY_COLUMNS
 from studio_pipeline.panel.generator.options import GeneratorOptions

@@ -5,19 +5,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.monitoring.drift_null import (
+from studio_pipeline.monitoring.drift.responses import MonthlySlopes, slope_changes
+from studio_pipeline.monitoring.drift.statistics import (
+    AFFECTED_SHARE,
     MIXTURE_TAILS,
     RARE,
-    mixture_maxima,
-    mixture_threshold,
-    path_threshold,
-)
-from studio_pipeline.monitoring.drift_responses import MonthlySlopes, slope_changes
-from studio_pipeline.monitoring.drift_statistics import (
-    AFFECTED_SHARE,
     SLOW_WINDOWS,
     WINDOWS,
     mixture,
+    mixture_maxima,
+    mixture_threshold,
+    path_threshold,
     tamed,
     window_sums,
 )

@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studio_pipeline.panel.landing import read_landing
-from studio_pipeline.panel.limits import ValidationLimits
-from studio_pipeline.panel.validation import validate_months
+from studio_pipeline.panel.ingest.landing import read_landing
+from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.validation import validate_months
 
 NOW = datetime(2024, 6, 15, 12, tzinfo=UTC)
 SHARED = Path(__file__).parents[3] / "shared"

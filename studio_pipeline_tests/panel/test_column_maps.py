@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from studio_pipeline.errors import ColumnMapError
-from studio_pipeline.panel.column_maps import ColumnMap, check_against, map_beside, read_column_map
+from studio_pipeline.panel.ingest.column_maps import ColumnMap, check_against, map_beside, read_column_map
 
 BROADWAY_MAP = Path(__file__).with_name("broadway.columns.yaml")
 

@@ -16,7 +16,11 @@ from studio_pipeline.errors import InputError
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import GeneratorOptions
-from studio_pipeline.panel.generator.responses import VARIED_RANGES, PlantedResponses, planted_responses
+from studio_pipeline.panel.generator.planted_responses import (
+    VARIED_RANGES,
+    PlantedResponses,
+    planted_responses,
+)
 from studio_pipeline.panel.generator.truth import Intervention, expected_interventions, expected_months
 
 REPOSITORY = Path(__file__).parents[2]

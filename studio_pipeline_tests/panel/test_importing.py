@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from studio_pipeline.errors import ColumnMapError, StorageError
-from studio_pipeline.panel.importing import import_files
+from studio_pipeline.panel.ingest.importing import import_files
 
 ROW = "studio_id,month_year,total_revenue,total_members\n"
 BROADWAY_MAP = Path(__file__).with_name("broadway.columns.yaml")

@@ -11,9 +11,9 @@ import pyarrow.parquet
 import pytest
 
 from studio_pipeline.errors import StorageError
-from studio_pipeline.panel.landing import raw_from_numbers
-from studio_pipeline.panel.limits import ValidationLimits
-from studio_pipeline.panel.validation import validate_months
+from studio_pipeline.panel.ingest.landing import raw_from_numbers
+from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.validation import validate_months
 
 ROW = "studio_id,month_year,total_revenue,total_members\n"
 

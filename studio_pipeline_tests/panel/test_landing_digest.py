@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from studio_pipeline.panel.importing import import_files
-from studio_pipeline.panel.landing_digest import landing_digest
+from studio_pipeline.panel.ingest.folder_scan import landing_digest
+from studio_pipeline.panel.ingest.importing import import_files
 
 ROW = "studio_id,month_year,total_revenue\na,2024-01,100\n"
 

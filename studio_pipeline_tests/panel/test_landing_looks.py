@@ -4,11 +4,11 @@ import os
 
 import pytest
 
-from studio_pipeline.panel.landing_digest import landing_digest
-from studio_pipeline.panel.landing_looks import (
+from studio_pipeline.panel.ingest.folder_scan import (
     SETTLE_SECONDS,
     Look,
     changes_in_words,
+    landing_digest,
     look_at,
     look_from_json,
     look_to_json,
@@ -62,7 +62,7 @@ def test_same_size_and_time_do_not_hide_another_content(landing):
 def test_settled_files_are_not_read_again(landing, monkeypatch):
     put(landing, "a.csv", ROW, NOW - 60)
     first = look_at(landing.folder, Look(), NOW)
-    monkeypatch.setattr("studio_pipeline.panel.landing_looks.content_sha", pytest.fail)
+    monkeypatch.setattr("studio_pipeline.panel.ingest.folder_scan.content_sha", pytest.fail)
     assert look_at(landing.folder, first, NOW + 5) == first
 
 

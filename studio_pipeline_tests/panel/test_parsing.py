@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio_pipeline.panel.parsing import arrow_text, parse_months, parse_numbers, parse_text
+from studio_pipeline.panel.ingest.parsing import arrow_text, parse_months, parse_numbers, parse_text
 
 
 def _numbers(texts, decimal=".", thousands=""):

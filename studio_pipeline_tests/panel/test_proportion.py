@@ -6,8 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.panel.limits import ValidationLimits
-from studio_pipeline.panel.proportion import out_of_proportion, over_few_months, over_members_times_ticket
+from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.outliers import (
+    out_of_proportion,
+    over_few_months,
+    over_members_times_ticket,
+)
 
 MONEY = ["total_revenue", "membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue"]
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.panel.landing import read_landing
-from studio_pipeline.panel.limits import ValidationLimits
-from studio_pipeline.panel.validation import validate_months
+from studio_pipeline.panel.ingest.landing import read_landing
+from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.validation import validate_months
 
 NOW = datetime(2024, 6, 15, tzinfo=UTC)
 CHEAP = settings(max_examples=40, deadline=None)

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from studio_pipeline.errors import UnreadableFileError
-from studio_pipeline.panel.csv_files import _parse_fast, _parse_slow, record_bounds
-from studio_pipeline.panel.reading import read_text_table
+from studio_pipeline.panel.ingest.csv_files import _parse_fast, _parse_slow, record_bounds
+from studio_pipeline.panel.ingest.source_files import read_text_table
 
 CELL = st.text(st.sampled_from('ab1, "\n\r'), max_size=4)
 

@@ -3,7 +3,12 @@ import pandas as pd
 import pytest
 
 from studio_pipeline.panel.columns import COLUMNS
-from studio_pipeline.panel.schemas import failure_cases, raw_schema, rejected_schema, validated_schema
+from studio_pipeline.panel.validation.schemas import (
+    failure_cases,
+    raw_schema,
+    rejected_schema,
+    validated_schema,
+)
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studio_pipeline.panel.limits import ValidationLimits
-from studio_pipeline.panel.rejected_shares import rejected_share_by_month
-from studio_pipeline.panel.validation import gaps_in
+from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.validation import gaps_in, rejected_share_by_month
 
 PARTS = ("membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue", "other_revenue")
 HEAD = "studio_id,month_year,total_revenue,total_members,retention_rate,class_attendance_rate\n"

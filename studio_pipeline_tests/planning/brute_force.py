@@ -7,8 +7,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import differential_evolution
 
+from studio_pipeline.planning.inverse.setup import PlanSetup
 from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, NEW, RETENTION, STAFF, TICKET
-from studio_pipeline.planning.plan_setup import PlanSetup
 
 _PENALTY = 1e3
 

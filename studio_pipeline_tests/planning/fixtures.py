@@ -7,14 +7,14 @@ from functools import cache
 
 import numpy as np
 
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.known_levers import HELD_LEVERS
-from studio_pipeline.forecasting.queries import ForwardQuery, LeverEffect
+from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
+from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverEffect
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import StudioPanel
-from studio_pipeline.planning.inverse import make_plan
-from studio_pipeline.planning.plan_configuration import PlanningConfiguration
-from studio_pipeline.planning.plan_queries import Plan, PlanQuery
-from studio_pipeline.planning.plan_setup import PlanSetup, plan_setup
+from studio_pipeline.planning.configuration import PlanningConfiguration
+from studio_pipeline.planning.inverse.planner import make_plan
+from studio_pipeline.planning.inverse.queries import Plan, PlanQuery
+from studio_pipeline.planning.inverse.setup import PlanSetup, plan_setup
 from studio_pipeline_tests.forecasting.fleets import small_fleet
 
 DEFAULTS = PlanningConfiguration()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.planning.attribution import shapley_split
+from studio_pipeline.planning.inverse.attribution import shapley_split
 
 
 def bent(x: np.ndarray) -> np.ndarray:

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.forecasting.core_views import CoreView, MemberMonths, member_months
-from studio_pipeline.forecasting.flow_terms import PATHS, SLOPES, START, FlowTerms
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.queries import ForwardQuery
+from studio_pipeline.forecasting.base.queries import ForwardQuery
+from studio_pipeline.forecasting.core.core_view import CoreView, MemberMonths, member_months
+from studio_pipeline.forecasting.core.flow_terms import PATHS, SLOPES, START, FlowTerms
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline.planning.bridge import Bridge, KnownMonth, revenue_bridge
+from studio_pipeline.planning.insights.bridge import Bridge, KnownMonth, revenue_bridge
 from studio_pipeline_tests.forecasting.fleets import small_fleet
 
 MEMBER_DRIVERS = {"members_in", "members_out", "price", "mix", "season", "model_correction"}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from studio_pipeline.errors import PlanError
-from studio_pipeline.forecasting.queries import ForwardQuery
-from studio_pipeline.planning.certificate import CHANCE_LEVELS, chance_of, check_limits
-from studio_pipeline.planning.plan_queries import PlanQuery
+from studio_pipeline.forecasting.base.queries import ForwardQuery
+from studio_pipeline.planning.inverse.queries import PlanQuery
+from studio_pipeline.planning.inverse.verification import CHANCE_LEVELS, chance_of, check_limits
 from studio_pipeline_tests.forecasting.fleets import answered
 from studio_pipeline_tests.planning.fixtures import forecaster, setup_of, studio
 

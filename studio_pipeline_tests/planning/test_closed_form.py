@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.stock_and_flow import simulate_terms
+from studio_pipeline.forecasting.core.simulation import simulate_terms
+from studio_pipeline.planning.inverse.queries import PlanQuery
 from studio_pipeline.planning.levers import ATTENDANCE, NEW, RETENTION, STAFF, TICKET
-from studio_pipeline.planning.plan_queries import PlanQuery
 from studio_pipeline_tests.planning.fixtures import setup_of, studio
 
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from serving.answers.comparison_answers import comparison_answer
 from serving.schemas.comparison import ComparisonAnswer
 from studio_pipeline.errors import LeverError, QueryError
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.queries import ForwardQuery, LeverStep
-from studio_pipeline.planning.comparison import compare_forecasts
-from studio_pipeline.planning.differences import AlignedOutlooks
+from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverStep
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.planning.scenarios.comparison import compare_forecasts
+from studio_pipeline.planning.scenarios.differences import AlignedOutlooks
 from studio_pipeline_tests.forecasting.fleets import answered, small_fleet
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studio_pipeline.planning.dated_plan import dated_plan, first_month
+from studio_pipeline.planning.configuration import PlanningConfiguration
+from studio_pipeline.planning.inverse.explanation import dated_plan, first_month
+from studio_pipeline.planning.inverse.queries import PlanQuery
 from studio_pipeline.planning.levers import NEW, RETENTION, TICKET
-from studio_pipeline.planning.plan_configuration import PlanningConfiguration
-from studio_pipeline.planning.plan_queries import PlanQuery
 from studio_pipeline_tests.planning.fixtures import lifted, plan, setup_of, studio
 
 WEEKS = dict.fromkeys(

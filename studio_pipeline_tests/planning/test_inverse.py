@@ -11,14 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from studio_pipeline.errors import BaseMonthError, LeverError, UnknownStudioError
-from studio_pipeline.forecasting.bounds import LEVER_BOUNDS
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.known_levers import HELD_LEVERS
-from studio_pipeline.forecasting.queries import ForwardQuery
+from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS
+from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
+from studio_pipeline.forecasting.base.queries import ForwardQuery
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.columns import MONEY_COLUMNS
+from studio_pipeline.planning.configuration import PlanningConfiguration
+from studio_pipeline.planning.inverse.queries import Plan, PlanQuery
 from studio_pipeline.planning.levers import DECREASE_LIMITS, INCREASE_LIMITS
-from studio_pipeline.planning.plan_configuration import PlanningConfiguration
-from studio_pipeline.planning.plan_queries import Plan, PlanQuery
 from studio_pipeline_tests.forecasting.fleets import answered
 from studio_pipeline_tests.planning.fixtures import (
     DEFAULTS,

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio_pipeline.errors import UnknownStudioError
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.queries import ForwardQuery, LeverStep
-from studio_pipeline.planning.facts import Facts, studio_facts
-from studio_pipeline.planning.narrative import recommendation_text, template_summary, unknown_numbers
+from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverStep
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.planning.insights.facts import Facts, studio_facts
+from studio_pipeline.planning.insights.narrative import recommendation_text, template_summary, unknown_numbers
 from studio_pipeline_tests.forecasting.fleets import answered, small_fleet
 
 FACTS = {

@@ -9,9 +9,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
-from studio_pipeline.forecasting.known_levers import HELD_LEVERS
+from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline_tests.forecasting.fleets import fit_all, generated_panel
 from studio_pipeline_tests.planning.brute_force import brute_force
 from studio_pipeline_tests.planning.fixtures import drawn_question, forecaster, plan, setup_of

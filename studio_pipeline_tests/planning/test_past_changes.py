@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio_pipeline.panel.arrays import StudioPanel
+from studio_pipeline.planning.inverse.explanation import feasibility_score, past_changes
 from studio_pipeline.planning.levers import RETENTION, TICKET
-from studio_pipeline.planning.past_changes import feasibility_score, past_changes
 
 CHANGES = np.array([0.01, 0.02, 0.03, 0.04, 0.2, -0.05, -0.06])
 

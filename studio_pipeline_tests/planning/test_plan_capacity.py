@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.forecasting.known_levers import HELD_LEVERS
-from studio_pipeline.forecasting.lever_conflicts import conflicts
+from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
+from studio_pipeline.forecasting.forecaster.warnings import conflicts
+from studio_pipeline.planning.inverse.queries import PlanQuery
 from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, NEW, RETENTION, STAFF, TICKET
-from studio_pipeline.planning.plan_queries import PlanQuery
 from studio_pipeline_tests.planning.fixtures import forecaster, lifted, plan, setup_of, studio
 
 WIDE = dict.fromkeys(

@@ -10,18 +10,17 @@ from functools import cache
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverEffect
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, LeverEffect
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import GeneratorOptions
-from studio_pipeline.planning import inverse
-from studio_pipeline.planning.certificate import CHANCE_LEVELS, chance_of
-from studio_pipeline.planning.facts import studio_facts
-from studio_pipeline.planning.inverse import make_plan
-from studio_pipeline.planning.plan_queries import PlanQuery
-from studio_pipeline.planning.plan_uncertainty import plan_deviation
-from studio_pipeline.planning.present import present_levers
+from studio_pipeline.planning.insights.facts import studio_facts
+from studio_pipeline.planning.inverse import planner as inverse
+from studio_pipeline.planning.inverse.planner import make_plan
+from studio_pipeline.planning.inverse.queries import PlanQuery
+from studio_pipeline.planning.inverse.setup import present_levers
+from studio_pipeline.planning.inverse.verification import CHANCE_LEVELS, chance_of, plan_deviation
 from studio_pipeline_tests.forecasting.fleets import answered, fit_all
 from studio_pipeline_tests.planning.fixtures import DEFAULTS, setup_of
 

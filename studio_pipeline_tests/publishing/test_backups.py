@@ -11,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from studio_pipeline.errors import BackupError, CorruptReleaseError, NoReleaseError
-from studio_pipeline.publishing.backups import write_backup
+from studio_pipeline.publishing.backups import relocate_mlflow, restore_backup, write_backup
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.publishing.releases import current_release, publish_release, verify_release
-from studio_pipeline.publishing.restoring import relocate_mlflow, restore_backup
 from studio_pipeline_tests.publishing.conftest import MakeRelease
 
 

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from studio_pipeline.errors import CorruptReleaseError
-from studio_pipeline.evaluation.paired_errors import kept_rows
-from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
-from studio_pipeline.forecasting.recipe import Recipe
+from studio_pipeline.evaluation.metrics.paired_errors import kept_rows
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.model.studio_model import Recipe
 from studio_pipeline.publishing.bundles import write_bundle
 from studio_pipeline.publishing.folders import verify_folder
 from studio_pipeline.publishing.model_records import BACKTEST, RECIPE, backtest_of, recipe_of, write_records

@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 from mlflow import MlflowClient
 
-from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
 from studio_pipeline.resources.mlflow_tracking import (
     CHALLENGER,
     CHAMPION,

@@ -17,10 +17,7 @@ from pydantic import SecretStr
 
 from studio_pipeline.alerting.messages import Message
 from studio_pipeline.errors import ChannelError, SettingsError
-from studio_pipeline.resources.notifiers import notifiers_of
-from studio_pipeline.resources.notifiers_email import EmailNotifier
-from studio_pipeline.resources.notifiers_log import LogNotifier
-from studio_pipeline.resources.notifiers_webhook import WebhookNotifier
+from studio_pipeline.resources.notifiers import EmailNotifier, LogNotifier, WebhookNotifier, notifiers_of
 from studio_pipeline.settings import read_settings
 
 MESSAGE = Message("error", "A <check> failed & more.", "Line ä: 5", "http://127.0.0.1:3000/runs/1")
@@ -154,7 +151,7 @@ def test_a_mail_server_that_refuses_is_a_failure_without_its_words(verb: str) ->
 
 
 def test_a_password_is_not_sent_in_the_clear(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("studio_pipeline.resources.notifiers_email.LOOPBACK", ())
+    monkeypatch.setattr("studio_pipeline.resources.notifiers.LOOPBACK", ())
     with serving(Smtp()) as server, pytest.raises(ChannelError, match="SMTPNotSupportedError"):
         email(server).send(MESSAGE, 4)
     assert "AUTH" not in server.verbs

@@ -9,9 +9,9 @@ from typing import NoReturn
 import numpy as np
 
 from studio_pipeline.errors import BaseMonthError, LeverError, QueryError, UnknownStudioError
-from studio_pipeline.forecasting.bounds import check_lever_plan, check_levers
-from studio_pipeline.forecasting.forecast_sums import ForecastSum
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery, LeverEffect, StatusQuo
+from studio_pipeline.forecasting.base.bounds import check_lever_plan, check_levers
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, LeverEffect, StatusQuo
+from studio_pipeline.forecasting.forecaster.forecast_uncertainty import ForecastSum
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import NUMERIC_COLUMNS
 from studio_pipeline.publishing.bundles import write_bundle

@@ -9,21 +9,21 @@ import pytest
 from processes import FORBIDDEN, python, service
 
 from serving.schemas.forward import ForwardAnswer
-from studio_pipeline.forecasting.assembly import assemble_model
-from studio_pipeline.forecasting.core_fit import fit_core
-from studio_pipeline.forecasting.feature_store import feature_frame
-from studio_pipeline.forecasting.forecaster import Forecaster
-from studio_pipeline.forecasting.hyperparameters import (
+from studio_pipeline.forecasting.backtest.core_backtest import fit_core
+from studio_pipeline.forecasting.backtest.learner_backtest import fit_learner
+from studio_pipeline.forecasting.base.hyperparameters import (
     BacktestHyperparameters,
     BoostingHyperparameters,
     CoreHyperparameters,
     ForecastingConfiguration,
     ForestHyperparameters,
 )
-from studio_pipeline.forecasting.learner_fitting import fit_learner
-from studio_pipeline.forecasting.model import StudioModel
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
-from studio_pipeline.forecasting.weights import fit_weights
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.ensemble.weights import fit_weights
+from studio_pipeline.forecasting.features.feature_store import feature_frame
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.model.assembly import assemble_model
+from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import GeneratorOptions
@@ -133,7 +133,7 @@ ASK = """
 import sys
 from pathlib import Path
 from serving.model_store import ModelStore
-from studio_pipeline.forecasting.queries import ForwardQuery
+from studio_pipeline.forecasting.base.queries import ForwardQuery
 store = ModelStore(Path(sys.argv[1]))
 store.refresh()
 forecaster = store.require().forecaster

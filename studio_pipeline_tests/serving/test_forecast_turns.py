@@ -9,7 +9,7 @@ from fake_forecaster import FakeForecaster, fake_panel
 
 from serving.answers.forecast_turns import MOST_AT_ONCE, ForecastTurns
 from studio_pipeline.errors import QueryError, UnknownStudioError
-from studio_pipeline.forecasting.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
 
 
 class Noting(FakeForecaster):

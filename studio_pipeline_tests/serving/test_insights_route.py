@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from serving.app import create_app
 from serving.schemas.insights import InsightsAnswer
-from studio_pipeline.planning.narrative import unknown_numbers
+from studio_pipeline.planning.insights.narrative import unknown_numbers
 from studio_pipeline.settings import read_settings
 from studio_pipeline_tests.forecasting.fleets import small_fleet
 

@@ -17,8 +17,8 @@ from serving.answers.planner_pool import PlannerPool
 from serving.app import create_app
 from serving.schemas.inverse import Constraints, InverseAnswer
 from studio_pipeline.errors import BusyError
-from studio_pipeline.forecasting.bounds import LEVER_BOUNDS
-from studio_pipeline.planning.plan_configuration import MovementLimits
+from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS
+from studio_pipeline.planning.configuration import MovementLimits
 from studio_pipeline.publishing.bundles import write_bundle
 from studio_pipeline.publishing.releases import Release, publish_release
 from studio_pipeline.publishing.snapshots import write_panel

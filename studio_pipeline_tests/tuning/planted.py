@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from studio_pipeline.forecasting.correction_sizes import CorrectionSizes
-from studio_pipeline.forecasting.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
-from studio_pipeline.forecasting.known_levers import HELD_LEVERS
-from studio_pipeline.forecasting.learning_rows import ROW_FEATURES
+from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
+from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES
+from studio_pipeline.forecasting.learners.onnx_ensemble import CorrectionSizes
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline.tuning.prepared import PreparedFold, PreparedFolds
+from studio_pipeline.tuning.search import PreparedFold, PreparedFolds
 
 SIZE = 0.1
 BAD_DEFAULTS = ForecastingConfiguration.model_validate(

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from studio_pipeline.errors import RunInProgressError
-from studio_pipeline.evaluation.tuning_figures import search_history
-from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
-from studio_pipeline.forecasting.learners import LEARNERS
+from studio_pipeline.evaluation.report.ensemble_figures import search_history
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.learners.learner import LEARNERS
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.tuning.learner_tuning import TUNING_LOCK, Place, tune_learners, tune_prepared
 from studio_pipeline.tuning.options import TuningOptions
-from studio_pipeline.tuning.prepared import prepare
 from studio_pipeline.tuning.result import TunedHyperparameters
+from studio_pipeline.tuning.search import prepare
 from studio_pipeline.tuning.studies import FOLDER
-from studio_pipeline.tuning.tables import VERDICT_COLUMNS, verdict_table
+from studio_pipeline.tuning.verdicts import VERDICT_COLUMNS, verdict_table
 from studio_pipeline_tests.forecasting.fleets import CONFIGURATION, generated_panel
 from studio_pipeline_tests.tuning.planted import BAD_DEFAULTS, planted_folds, without_names
 

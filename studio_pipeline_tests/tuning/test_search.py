@@ -6,10 +6,10 @@ from pathlib import Path
 import optuna
 import pytest
 
+from studio_pipeline.tuning.result import IMPORTANCE_COLUMNS, TRIAL_COLUMNS, importances_of, trials_table
 from studio_pipeline.tuning.search import Conditions, Objective, best_trial, ended, search, spent_seconds
 from studio_pipeline.tuning.spaces import Range, Space, Values
 from studio_pipeline.tuning.studies import StudyKey, open_storage, open_study, prune_studies
-from studio_pipeline.tuning.trials import IMPORTANCE_COLUMNS, TRIAL_COLUMNS, importances_of, trials_table
 
 SPACE: Space = {"rate": Range(0.01, 1.0, is_log=True), "depth": Range(1, 8, is_whole=True)}
 START = {"rate": 0.01, "depth": 8}

@@ -2,10 +2,16 @@
 
 import pytest
 
-from studio_pipeline.forecasting.hyperparameters import ForecastingConfiguration
-from studio_pipeline.forecasting.learners import LEARNERS
-from studio_pipeline.tuning.origins import origin_in_words, origin_table
-from studio_pipeline.tuning.spaces import SPACES, space_of, values_in, with_values
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.learners.learner import LEARNERS
+from studio_pipeline.tuning.spaces import (
+    SPACES,
+    origin_in_words,
+    origin_table,
+    space_of,
+    values_in,
+    with_values,
+)
 
 DEFAULTS = ForecastingConfiguration()
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio_pipeline.panel.arrays import FloatArray, IntArray
-from studio_pipeline.tuning.decision import Gain, is_beyond_noise, paired_gain
+from studio_pipeline.tuning.verdicts import Gain, is_beyond_noise, paired_gain
 
 LEAST = 0.005
 

@@ -1,4 +1,4 @@
-"""What the generator is asked for: its options, their ranges and their defaults."""
+"""Options of the generator, their ranges and defaults."""
 
 from __future__ import annotations
 

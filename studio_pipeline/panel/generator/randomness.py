@@ -1,4 +1,4 @@
-"""Where chance comes from: child seeds for each studio, the market, the strengths and the futures.
+"""Random streams: child seeds for each studio, the market, the strengths and the futures.
 
 Everything is drawn as standard normals, month by month, so that more studios or later months leave earlier
 draws alone.

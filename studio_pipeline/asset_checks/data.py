@@ -1,0 +1,116 @@
+"""Checks of raw and validated months."""
+
+from __future__ import annotations
+
+import dagster as dg
+import pandas as pd
+
+from studio_pipeline.asset_checks.schema_checks import schema_check
+from studio_pipeline.configuration import Configuration
+from studio_pipeline.panel.closures import closed_studios, closed_text
+from studio_pipeline.panel.frames import panel_from_frame
+from studio_pipeline.panel.validation.schemas import raw_schema, rejected_schema, validated_schema
+from studio_pipeline.panel.validation.validation import gaps_in, over_limit, rejected_share_by_month
+from studio_pipeline.resources.asset_results import rows_metadata
+
+
+@dg.asset_check(
+    asset="raw_studio_months", blocking=True, description="There is at least one row of a studio's month."
+)
+def has_rows(raw_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
+    """Without a row nothing can be learned, and nothing published may be replaced."""
+    rows = len(raw_studio_months)
+    return dg.AssetCheckResult(
+        passed=rows > 0,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="" if rows else "No file of the landing folder holds a row that can be read.",
+        metadata={"rows": rows},
+    )
+
+
+_RAW_DATA_CHECKS = [has_rows, schema_check("raw_studio_months", raw_schema())]
+
+
+@dg.asset_check(
+    asset="validated_studio_months",
+    blocking=True,
+    description="At least one month of one studio can be used.",
+)
+def has_usable_months(validated_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
+    """Without a usable month nothing can be learned."""
+    rows = len(validated_studio_months)
+    return dg.AssetCheckResult(
+        passed=rows > 0,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="" if rows else "No row could be used; `rejected_rows` says why.",
+        metadata={"rows": rows},
+    )
+
+
+@dg.asset_check(
+    asset="validated_studio_months",
+    blocking=True,
+    additional_ins={"rejected_rows": dg.AssetIn()},
+    description="No month lost more of its rows than the configuration allows (5 % by default).",
+)
+def few_rows_rejected(
+    validated_studio_months: pd.DataFrame,
+    rejected_rows: pd.DataFrame,
+    configuration: dg.ResourceParam[Configuration],
+) -> dg.AssetCheckResult:
+    """Too many rejected rows mean a broken export, which would be learned as a slump."""
+    limit = configuration.validation.largest_rejected_share
+    shares = rejected_share_by_month(validated_studio_months, rejected_rows)
+    too_many = shares[shares["share"] > limit]
+    return dg.AssetCheckResult(
+        passed=too_many.empty,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="\n".join(over_limit(shares, limit)),
+        metadata={
+            "worst_share": float(shares["share"].max()) if len(shares) else 0.0,
+            "months": rows_metadata(too_many),
+        },
+    )
+
+
+@dg.asset_check(
+    asset="validated_studio_months", description="No studio lacks a month between its first and its last."
+)
+def no_gaps(validated_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
+    """A gap is kept as unknown; people may want to know."""
+    gaps = gaps_in(validated_studio_months)
+    return dg.AssetCheckResult(
+        passed=gaps.empty,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{gaps['studio_id'].nunique()} studios lack months." if len(gaps) else "",
+        metadata={"missing_months": int(gaps["months"].sum()), "gaps": rows_metadata(gaps)},
+    )
+
+
+@dg.asset_check(
+    asset="validated_studio_months",
+    description="No studio ends in months without revenue and members: it would be taken as closed.",
+)
+def no_closed_studios(validated_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
+    """A closed studio is forecast at 0; one that trades lacks its latest figures."""
+    months = validated_studio_months
+    closed = closed_studios(panel_from_frame(months)) if len(months) else []
+    table = pd.DataFrame(closed, columns=["studio_id", "since"])
+    return dg.AssetCheckResult(
+        passed=not closed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=closed_text(closed),
+        metadata={"closed_studios": len(closed), "studios": rows_metadata(table)},
+    )
+
+
+_VALIDATED_DATA_CHECKS = [
+    has_usable_months,
+    few_rows_rejected,
+    no_gaps,
+    no_closed_studios,
+    schema_check("validated_studio_months", validated_schema(), blocking=True),
+    schema_check("rejected_rows", rejected_schema()),
+]
+
+CHECKS = [*_RAW_DATA_CHECKS, *_VALIDATED_DATA_CHECKS]

@@ -1,0 +1,1 @@
+"""Subcommands of `studio`, a module each."""

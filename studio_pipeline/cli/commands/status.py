@@ -1,0 +1,109 @@
+"""`studio status`: what is published, from which data, when, how good; and what failed last."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from studio_pipeline.cli.messages import as_called, indented
+from studio_pipeline.errors import NoReleaseError, SettingsError
+from studio_pipeline.publishing.releases import Release, current_release, release_history
+
+if TYPE_CHECKING:
+    from studio_pipeline.settings import Settings
+
+
+FAILED = 1
+
+
+@click.command("status")
+def command() -> None:
+    """What is published, from which data, when, how good; what failed last."""
+    from studio_pipeline.settings import read_settings
+
+    settings = read_settings()
+    try:
+        release = current_release(settings.home)
+    except NoReleaseError:
+        click.echo(as_called(f"Nothing is published in {settings.home} yet. Run `studio run`."))
+    else:
+        origin = "real files" if release.source == "landing" else "the built-in generator"
+        click.echo(f"Release {release.version} in {settings.home}")
+        click.echo(f"  published   {release.published_at:%Y-%m-%d %H:%M %Z}, by run {release.run_id[:8]}")
+        click.echo(f"  model       {release.model_version}{_came_by(settings.home, release)}")
+        click.echo(f"  data        {release.data_version}, from {origin}, until {release.last_month:%Y-%m}")
+        click.echo(f"  good        {_quality(dict(release.metrics))}")
+        click.echo(f"  tuning      {_tuning(settings)}")
+    _tell_last_run(settings.home)
+    _tell_alerts(settings.home)
+
+
+def _came_by(home: Path, release: Release) -> str:
+    """What is special about the model that answers: somebody chose it, or another one stands beside it."""
+    if release.decision_kind == "rollback":
+        before = [one.model_version for one in release_history(home) if one.version < release.version]
+        left = f" from model {before[-1]}" if before else ""
+        return f", made current by a rollback{left}; it stays until there are new months"
+    if release.challenger_model_version is not None:
+        return f", with model {release.challenger_model_version} as its challenger"
+    return ""
+
+
+def _quality(metrics: dict[str, float]) -> str:
+    shown = [
+        (f"months {span}: error {metrics[name]:.1%}")
+        for span in ("1", "1-3", "1-12")
+        if (name := f"revenue_wape_{span}_ensemble") in metrics
+    ]
+    coverage = metrics.get("revenue_coverage_90_1-12")
+    intervals = [] if coverage is None else [f"90 % intervals hold {coverage:.0%}"]
+    return "; ".join([*shown, *intervals]) or "not evaluated"
+
+
+def _tuning(settings: Settings) -> str:
+    """Where the hyperparameters of the next run come from."""
+    from studio_pipeline.configuration import read_configuration
+    from studio_pipeline.evaluation.metrics.prediction_table import LABELS
+    from studio_pipeline.tuning.values import read_tuned_values
+
+    try:
+        if not read_configuration(settings.config).tuning.use_tuned:
+            return "tuned hyperparameters are not used (tuning.use_tuned is false)"
+        stored = read_tuned_values(settings.home)
+    except SettingsError as error:
+        return f"{error.what} {error.remedy}"
+    if not stored.created_at:
+        return "the learners were never tuned: defaults, and what is configured"
+    names = " and ".join(LABELS[learner] for learner in stored.values) or "no learner"
+    return f"{names} tuned by the search of {stored.created_at[:10]}; else defaults, and what is configured"
+
+
+def _tell_last_run(home: Path) -> None:
+    """What the last `studio run` left behind, if it did not publish."""
+    try:
+        outcome = json.loads((home / "last_run.json").read_text("utf-8"))
+    except FileNotFoundError:
+        return
+    if outcome["status"] != 0:
+        click.secho(f"The run of {outcome['ended_at']} {outcome['verdict']}:", fg="yellow")
+        for problem in outcome["problems"]:
+            click.echo(indented(problem))
+
+
+def _tell_alerts(home: Path) -> None:
+    """Alerts that are open, and channels that do not take them."""
+    from studio_pipeline.alerting.outbox import FILE_NAME, Outbox
+
+    if not (home / FILE_NAME).exists():
+        return
+    outbox = Outbox(home)
+    for condition in outbox.open_conditions():
+        click.secho(f"Open since {condition.begun_at:%Y-%m-%d %H:%M} UTC: {condition.title}", fg="yellow")
+    waiting = outbox.waiting()
+    for outage in outbox.outages().values():
+        since, count = f"{outage.since:%Y-%m-%d %H:%M} UTC", waiting.get(outage.channel, 0)
+        click.secho(f"Channel {outage.channel} takes no alerts since {since}; {count} wait:", fg="red")
+        click.echo(indented(outage.reason))

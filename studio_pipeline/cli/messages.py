@@ -1,0 +1,89 @@
+"""Messages: suggested commands as they are typed, and a disk's refusals."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sqlite3
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+from studio_pipeline.errors import StorageError
+from studio_pipeline.publishing.storage import REMEDIES
+
+NAME = "studio"
+
+
+def command_name() -> str:
+    """`studio` where PATH leads to this program, else the path that it was called by."""
+    program = Path(sys.argv[0])
+    if program.name != NAME or not program.exists():
+        return NAME
+    found = shutil.which(NAME)
+    return NAME if found and program.samefile(found) else shlex.quote(str(program))
+
+
+def as_called(text: str) -> str:
+    """A text whose commands, written as `studio ...`, become what was called."""
+    return text.replace(f"`{NAME} ", f"`{command_name()} ")
+
+
+def indented(problem: str) -> str:
+    """A problem, which may have several lines, below a heading."""
+    return textwrap.indent(as_called(problem), "  ")
+
+
+LEAST_FREE_BYTES = 64 * 2**20
+
+_SQLITE_REMEDIES = {
+    "disk is full": "Free some space on this disk and run again; what was published before is untouched.",
+    "disk i/o error": "The disk is full or failing: free some space and run again; what is published stays.",
+    "readonly database": "Give this user the right to write there, or point STUDIO_HOME elsewhere.",
+    "unable to open database": "Give this user the right to write there, or point STUDIO_HOME elsewhere.",
+}
+
+
+def check_free_space(home: Path) -> None:
+    """Fail before a run that the disk has no room for.
+
+    Raises:
+        StorageError: naming the folder and what is free.
+    """
+    place = next((folder for folder in (home, *home.parents) if folder.is_dir()), None)
+    if place is None:
+        return
+    free = shutil.disk_usage(place).free
+    if free < LEAST_FREE_BYTES:
+        raise StorageError(
+            f"Only {free >> 20} MB are free where {home} lies; a run needs {LEAST_FREE_BYTES >> 20}.",
+            "Free some space on this disk and run again; what was published before is untouched.",
+        )
+
+
+def disk_refusal(error: BaseException, home: Path) -> StorageError | None:
+    """The refusal of a disk that an error comes from; None where it comes from something else."""
+    for cause in _chain(error):
+        if isinstance(cause, StorageError):
+            return cause
+        if isinstance(cause, OSError) and cause.errno in REMEDIES and cause.filename is not None:
+            what = f"Could not write {cause.filename}: {cause.strerror}."
+            return StorageError(what, REMEDIES[cause.errno])
+        if isinstance(cause, OSError) and cause.errno in REMEDIES:
+            return StorageError(f"Could not write in {home}: {cause.strerror}.", REMEDIES[cause.errno])
+        if isinstance(cause, sqlite3.OperationalError):
+            for sign, remedy in _SQLITE_REMEDIES.items():
+                if sign in str(cause).lower():
+                    return StorageError(f"Could not write in {home}: {cause}.", remedy)
+    return None
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """An error, its cause or context, and so on."""
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__

@@ -1,0 +1,58 @@
+"""Numbers and terms as text, without any drawing library."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+from studio_pipeline.evaluation.metrics.prediction_table import LABELS, LEARNERS, Summary
+
+DASH = "\N{EN DASH}"
+"""What stands where a number can't be computed."""
+
+
+def per_cent(share: float, digits: int = 1) -> str:
+    """0.123 as "12.3 %", a dash where it is not finite."""
+    return f"{100 * share:.{digits}f} %" if math.isfinite(share) else DASH
+
+
+def joined(names: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
+
+
+GLOSSARY: dict[str, str] = {
+    "fullness": "how full classes were in the month before: their attendance rate",
+    "crowding": "how far the class attendance rate lies above the rate from which on classes are crowded",
+    "overwork": "how far staff utilisation lies above the rate from which on staff are overworked",
+    "visits": "how many classes a member attends in a month, on average",
+    "own level": "the target's own months, filtered to a level with a season by the same settings for all"
+    ' studios, without who stays and who joins ("direct" in tables)',
+    "own smoothing": "the target's own months, smoothed exponentially by settings that suit the studio itself"
+    ' ("smoothing" in tables)',
+}
+"""Term to what it means, to be read after a colon."""
+
+
+def explained(terms: Iterable[str]) -> str:
+    """Terms and their meanings in one line."""
+    return "; ".join(f"{term}: {GLOSSARY[term]}" for term in terms)
+
+
+NO_WEIGHT = 0.005
+"""A weight below it is shown as zero."""
+
+
+def learners_without_weight(summary: Summary) -> str:
+    """That no learner counts in any forecast, where it is so; else empty.
+
+    Args:
+        summary: with `greatest_learner_weight`, as `summary.learner_weight` finds it.
+    """
+    if not summary.get("greatest_learner_weight", math.nan) < NO_WEIGHT:
+        return ""
+    names = joined([LABELS[name] for name in LEARNERS])
+    return (
+        f"None of the learners ({names}) has weight here: what they learned of the core's misses did not hold"
+        " in months that were not learned from."
+    )

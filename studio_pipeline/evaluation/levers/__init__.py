@@ -1,0 +1,1 @@
+"""Effects of levers: sweeps, signs and, for generated months, the truth."""

@@ -1,0 +1,147 @@
+"""Sweep of each lever over its range for a typical studio."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from studio_pipeline.forecasting.base.bounds import START_LEVER, Range, lever_bounds
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
+from studio_pipeline.panel.columns import LEVER_COLUMNS
+
+RECENT_MONTHS = 3
+YEAR_MONTHS = 12
+
+
+def present_levers(panel: StudioPanel) -> dict[str, FloatArray]:
+    """Lever to (S,) its mean over each studio's last three months, and the stock as it stands last.
+
+    NaN where none of these months knows it.
+    """
+    last = panel.last_months
+    return {
+        lever: recent_mean(panel.values[column], last, 1 if lever == START_LEVER else RECENT_MONTHS)
+        for lever, column in LEVER_COLUMNS.items()
+    }
+
+
+def recent_mean(values: FloatArray, last: IntArray, months: int) -> FloatArray:
+    """(S,) mean of what is known of the last months up to each studio's own last column; NaN for none."""
+    columns = last[:, None] - np.arange(months)
+    recent = np.where(columns >= 0, np.take_along_axis(values, np.maximum(columns, 0), 1), np.nan)
+    known = np.isfinite(recent)
+    total, count = np.where(known, recent, 0.0).sum(1), known.sum(1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def shown_ranges(panel: StudioPanel, row: int) -> dict[str, Range]:
+    """Lever to the smallest and largest value that a studio has shown; one never shown is left out."""
+    known = {lever: panel.values[column][row] for lever, column in LEVER_COLUMNS.items()}
+    known = {lever: values[np.isfinite(values)] for lever, values in known.items()}
+    return {lever: (float(v.min()), float(v.max())) for lever, v in known.items() if v.size}
+
+
+def typical_studio(panel: StudioPanel) -> int:
+    """Row of the studio nearest to the median in revenue over a year and in members, on log scales.
+
+    It is one that is open in the panel's last month and, where any of those tells its members, tells them.
+    What studios are called and in which order they stand plays no part: of several equally near ones it is
+    that with the lower revenue, then with fewer members.
+    """
+    revenue = _positive(recent_mean(panel.values["total_revenue"], panel.last_months, YEAR_MONTHS))
+    members = _positive(recent_mean(panel.values["total_members"], panel.last_months, 1))
+    among = panel.last_months == panel.last_months.max()
+    for known in (np.isfinite(revenue), np.isfinite(members)):
+        among = among & known if (among & known).any() else among
+    distance = _distance(revenue, among) + _distance(members, among)
+    return int(np.lexsort((members, revenue, np.where(among, distance, np.inf)))[0])
+
+
+def _positive(values: FloatArray) -> FloatArray:
+    return np.log(np.where(values > 0, values, np.nan))
+
+
+def _distance(values: FloatArray, among: np.ndarray) -> FloatArray:
+    """(S,) distance from the median of the chosen ones; 0 where nothing is known."""
+    known = values[among & np.isfinite(values)]
+    return np.nan_to_num(np.abs(values - np.median(known))) if known.size else np.zeros(len(values))
+
+
+SWEEP_COLUMNS: dict[str, str] = {
+    "studio_id": "The typical studio.",
+    "lever": "The one lever that is held; all others are free.",
+    "value": "What it is held at, in its own unit.",
+    "is_present": "Whether that is where the lever stands: its mean over the last three months.",
+    "shown_low": "The smallest value that the studio has shown.",
+    "shown_high": "The largest value that the studio has shown.",
+    "revenue": "Expected revenue of the next twelve months, currency.",
+    "lower_90": "Lower end of its 90 % interval, currency.",
+    "upper_90": "Upper end of its 90 % interval, currency.",
+    "free_revenue": "The same revenue with every lever free, currency.",
+}
+POINTS = 25
+BEYOND_SHARE_OF_RANGE = 0.25
+BEYOND_SHARE_OF_PRESENT = 0.1
+LEVEL = 0.9
+
+
+def sweep_levers(forecaster: Forecaster) -> pd.DataFrame:
+    """A year's revenue of the typical studio with each lever held at values in and beyond its shown range.
+
+    Args:
+        forecaster: a model and the panel whose typical studio is asked about.
+
+    Returns:
+        Columns as `SWEEP_COLUMNS`, a row a lever and value, values increasing. A lever that the studio's data
+        can't carry is left out.
+    """
+    panel = forecaster.panel
+    row = typical_studio(panel)
+    studio = str(panel.studio_ids[row])
+    now = {lever: float(values[row]) for lever, values in present_levers(panel).items()}
+    shown = shown_ranges(panel, row)
+    asked = [(lever, value) for lever in shown for value in sweep_values(lever, shown[lever], now[lever])]
+    free, *answers = forecaster.forecast([_query(studio, {}), *(_query(studio, {k: v}) for k, v in asked)])
+    if not isinstance(free, Forecast):
+        return pd.DataFrame(columns=list(SWEEP_COLUMNS))
+    rows = [
+        {
+            "studio_id": studio,
+            "lever": lever,
+            "value": value,
+            "is_present": value == now[lever],
+            "shown_low": shown[lever][0],
+            "shown_high": shown[lever][1],
+            "revenue": answer.total_revenue,
+            "lower_90": answer.total_intervals[LEVEL][0],
+            "upper_90": answer.total_intervals[LEVEL][1],
+            "free_revenue": free.total_revenue,
+        }
+        for (lever, value), answer in zip(asked, answers, strict=True)
+        if isinstance(answer, Forecast)
+    ]
+    return pd.DataFrame(rows, columns=list(SWEEP_COLUMNS))
+
+
+def sweep_values(lever: str, shown: Range, present: float) -> list[float]:
+    """Increasing values to hold a lever at: the shown range, a little beyond it, and where it stands.
+
+    Beyond is a quarter of the range or a tenth of the present value, whichever is more, within the lever's
+    bounds. The present value is one of them, exactly, where it is known.
+    """
+    low, high = lever_bounds(lever, *shown)
+    known = np.isfinite(present)
+    beyond = max(
+        BEYOND_SHARE_OF_RANGE * (shown[1] - shown[0]), BEYOND_SHARE_OF_PRESENT * (present if known else 0)
+    )
+    values: FloatArray = np.linspace(max(shown[0] - beyond, low), min(shown[1] + beyond, high), POINTS)
+    return sorted({*values.tolist(), *([present] if known else [])})
+
+
+def _query(studio_id: str, levers: dict[str, float]) -> ForwardQuery:
+    return ForwardQuery(
+        studio_id, projection_months=MAX_HORIZON_MONTHS, levers=levers, interval_levels=(LEVEL,)
+    )

@@ -1,0 +1,1 @@
+"""Backtest predictions and their metrics."""

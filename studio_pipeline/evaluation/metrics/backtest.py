@@ -1,0 +1,137 @@
+"""The backtest as one table: out-of-fold forecasts with intervals, what happened, and baselines.
+
+Each fold uses weights and intervals from earlier folds alone, so a score never rests on the origins that
+chose them. The first fold has nothing before it and is left out where there are others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from studio_pipeline.evaluation.metrics.prediction_table import (
+    INTERVAL_LEVELS_PERCENT,
+    LEARNERS,
+    SIMPLE_BASELINES,
+)
+from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
+from studio_pipeline.forecasting.base.flows import TARGET_COLUMNS, TARGETS
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
+from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES
+from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights, candidate_stack
+from studio_pipeline.forecasting.features.feature_function import cut_windows
+from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
+from studio_pipeline.forecasting.learners.learner import LearnerFit
+from studio_pipeline.forecasting.model.assembly import ensemble_out_of_fold, interval_tables, known_by
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+
+BOUNDS: tuple[str, ...] = tuple(
+    f"{end}_{kind}"
+    for kind in (*map(str, INTERVAL_LEVELS_PERCENT), f"total_{INTERVAL_LEVELS_PERCENT[-1]}")
+    for end in ("lower", "upper")
+)
+"""Bounds: of single months at each level, and at the last of the sum over months 1 to the row's."""
+
+
+def revenue_bounds(
+    panel: StudioPanel,
+    core: CoreFit,
+    fits: Sequence[LearnerFit],
+    weights: EnsembleWeights,
+    configuration: ForecastingConfiguration,
+) -> dict[str, FloatArray]:
+    """Each of `BOUNDS` as an (N, H) array over the out-of-fold origins."""
+    oof = core.out_of_fold
+    forecast = ensemble_out_of_fold(core, fits, weights, "revenue")
+    found = {name: np.full(forecast.shape, np.nan) for name in BOUNDS}
+    for number, fold in enumerate(core.folds):
+        here = oof.fold == number
+        actual = known_by(core, "revenue", fold.cutoff)
+        tables = interval_tables(
+            panel.until(fold.cutoff), core, forecast, actual, oof.fold < number, configuration
+        )
+        windows = cut_windows(panel, oof.origins.rows[here], oof.origins.columns[here]).values
+        for name, bounds in _bounds(tables, forecast[here], tables.scale(windows)).items():
+            found[name][here] = bounds
+    return found
+
+
+def _bounds(tables: IntervalTables, forecast: FloatArray, scale: FloatArray) -> dict[str, FloatArray]:
+    found: dict[str, FloatArray] = {}
+    for percent in INTERVAL_LEVELS_PERCENT:
+        month = tables.interval(forecast, scale, percent / 100)
+        found |= {f"lower_{percent}": month[..., 0], f"upper_{percent}": month[..., 1]}
+    last = INTERVAL_LEVELS_PERCENT[-1]
+    sums = np.cumsum(forecast, 1)
+    totals = [tables.total_interval(sums[:, h], scale, h + 1, last / 100) for h in range(forecast.shape[1])]
+    total = np.stack(totals, axis=1)
+    return found | {f"lower_total_{last}": total[..., 0], f"upper_total_{last}": total[..., 1]}
+
+
+def backtest(
+    panel: StudioPanel,
+    core: CoreFit,
+    fits: Sequence[LearnerFit],
+    weights: EnsembleWeights,
+    configuration: ForecastingConfiguration,
+) -> pd.DataFrame:
+    """One row a studio, origin, horizon and target whose month is known.
+
+    Returns:
+        Columns studio_id, base_month, horizon, month_year, target, actual, last_known, ensemble, core, the
+        learners, the baselines, of revenue alone the bounds (`backtest_intervals.BOUNDS`), and scale,
+        the in-sample error of the seasonal naive.
+    """
+    of_revenue = revenue_bounds(panel, core, fits, weights, configuration)
+    first = min(1, max(len(core.folds) - 1, 0))
+    tables = []
+    for target in TARGETS:
+        forecast = ensemble_out_of_fold(core, fits, weights, target)
+        stack = dict(zip(CANDIDATES, candidate_stack(core, fits, target), strict=True))
+        columns = {"ensemble": forecast, "core": stack["core"]} | {
+            n: stack[n] for n in (*LEARNERS, *SIMPLE_BASELINES)
+        }
+        if target == "revenue":
+            columns |= of_revenue
+        tables.append(_target_table(panel, core, target, columns, first))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _target_table(
+    panel: StudioPanel, core: CoreFit, target: str, columns: dict[str, FloatArray], first_fold: int
+) -> pd.DataFrame:
+    oof = core.out_of_fold
+    kept = (oof.fold >= first_fold)[:, None] & np.isfinite(oof.actual[target])
+    kept &= np.isfinite(oof.last_known[target])[:, None]
+    origin, ahead = np.nonzero(kept)
+    base = oof.origins.columns[origin]
+    table = {
+        "studio_id": panel.studio_ids[oof.origins.rows[origin]].astype(object),
+        "base_month": panel.months[base].astype("datetime64[ns]"),
+        "horizon": ahead + 1,
+        "month_year": panel.months[base + ahead + 1].astype("datetime64[ns]"),
+        "target": np.full(len(origin), target, dtype=object),
+        "actual": oof.actual[target][origin, ahead],
+        "last_known": oof.last_known[target][origin],
+    }
+    table |= {name: values[origin, ahead] for name, values in columns.items()}
+    for name in BOUNDS:
+        table.setdefault(name, np.full(len(origin), np.nan))
+    table["scale"] = _naive_scale(panel, target, core)[oof.origins.rows[origin]]
+    return pd.DataFrame(table)
+
+
+def _naive_scale(panel: StudioPanel, target: str, core: CoreFit) -> FloatArray:
+    """(S,) mean absolute seasonal difference of each studio before the first fold's cutoff; NaN where under a
+    year is known.
+    """
+    until = core.folds[0].cutoff + 1 if core.folds else panel.n_months
+    values = panel.values[TARGET_COLUMNS[target]][:, :until]
+    if until <= MAX_HORIZON_MONTHS:
+        return np.full(panel.n_studios, np.nan)
+    change = np.abs(values[:, 12:] - values[:, :-12])
+    known = np.isfinite(change)
+    total, count = np.where(known, change, 0.0).sum(1), known.sum(1)
+    return np.where((count > 0) & (total > 0), total / np.maximum(count, 1), np.nan)

@@ -1,0 +1,233 @@
+"""Sums behind the metrics, once per target and horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from studio_pipeline.evaluation.metrics.prediction_table import (
+    CANDIDATES,
+    HORIZONS,
+    INTERVAL_LEVELS_PERCENT,
+    SPANS,
+    TARGETS,
+)
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
+
+TOTAL_INTERVAL = f"total_{INTERVAL_LEVELS_PERCENT[-1]}"
+_INTERVALS = (*map(str, INTERVAL_LEVELS_PERCENT), TOTAL_INTERVAL)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A predictions frame as arrays, sorted so that each path's horizons follow one another; N rows.
+
+    Attributes:
+        cell: (N,) index of the row's target and horizon: 12 x target + horizon - 1.
+        path: (N,) index of the row's path (target, studio and origin).
+        follows: (N,) whether the row before is the same path one horizon earlier.
+        numbers: (N,) array of each numeric column.
+    """
+
+    cell: IntArray
+    path: IntArray
+    follows: BoolArray
+    numbers: dict[str, FloatArray]
+
+    @property
+    def horizon(self) -> IntArray:
+        """(N,) 1..12."""
+        return self.cell % len(HORIZONS) + 1
+
+    @property
+    def totals(self) -> FloatArray:
+        """(N,) sums of what happened over months 1 to the row's; NaN where one of them is unknown."""
+        paths = np.full((int(self.path.max(initial=-1)) + 1, len(HORIZONS)), np.nan)
+        paths[self.path, self.horizon - 1] = self.numbers["actual"]
+        return np.asarray(paths.cumsum(axis=1)[self.path, self.horizon - 1])
+
+    def before(self, name: str) -> FloatArray:
+        """(N,) a column's value one horizon earlier, at horizon 1 the last known; NaN for a gap."""
+        shifted = np.concatenate([[np.nan], self.numbers[name][:-1]])
+        earlier = np.where(self.follows, shifted, np.nan)
+        return np.where(self.horizon == 1, self.numbers["last_known"], earlier)
+
+
+def read_rows(predictions: pd.DataFrame) -> Rows:
+    """Sort a predictions frame into paths and take its numbers out."""
+    target = pd.Index(TARGETS).get_indexer(pd.Index(predictions["target"]))
+    studio, _ = pd.factorize(predictions["studio_id"])
+    origin, origins = pd.factorize(predictions["base_month"])
+    horizon = predictions["horizon"].to_numpy(np.int64)
+    path = (target * (studio.max(initial=0) + 1) + studio) * max(len(origins), 1) + origin
+    order = np.lexsort((horizon, path))
+    path, horizon = path[order], horizon[order]
+    follows = np.concatenate([[False], (np.diff(path) == 0) & (np.diff(horizon) == 1)])[: len(path)]
+    ends = [f"{end}_{kind}" for kind in _INTERVALS for end in ("lower", "upper")]
+    names = (*CANDIDATES, "actual", "last_known", "scale", *ends)
+    known = predictions.reindex(columns=list(names))
+    numbers = {name: known[name].to_numpy(np.float64)[order] for name in names}
+    cell = target[order] * len(HORIZONS) + horizon - 1
+    return Rows(cell.astype(np.int64), np.unique(path, return_inverse=True)[1], follows, numbers)
+
+
+Sums = dict[str, FloatArray]
+
+KEYS: tuple[str, ...] = ("target", "horizon", "candidate")
+METRICS: tuple[str, ...] = (
+    "rmse", "mae", "r2", "mape", "wape", "mase", "direction_from_last", "direction_along_path",
+    "within_5_pct", "within_10_pct", "three_month_total_accuracy", "business_score",
+    "coverage_50", "coverage_80", "coverage_90", "coverage_total", "width_90",
+)  # fmt: skip
+
+
+def metric_rows(predictions: pd.DataFrame) -> Iterator[dict[str, object]]:
+    """The rows of the metric table, one dictionary each; see `metrics.metric_table`."""
+    rows = read_rows(predictions)
+    present = [target for target in TARGETS if (predictions["target"] == target).any()]
+    sums = {name: _over_horizons(rows, _terms(rows, name)) for name in CANDIDATES}
+    totals = {name: _three_month_accuracy(rows, name) for name in CANDIDATES}
+    for target in present:
+        place = TARGETS.index(target)
+        for label, window in _windows():
+            for name in CANDIDATES:
+                metrics = _metrics({term: s[place, window].sum(axis=0) for term, s in sums[name].items()})
+                if name == "ensemble":
+                    # The total over the span, not the mean over the totals of its months.
+                    metrics["coverage_total"] = _ratio(*sums[name]["covered_total"][place, window.stop - 1])
+                if label == "1-3":
+                    metrics["three_month_total_accuracy"] = totals[name][place]
+                yield {"target": target, "horizon": label, "candidate": name, **metrics}
+
+
+def _windows() -> Iterator[tuple[str, slice]]:
+    for horizon in HORIZONS:
+        yield str(horizon), slice(horizon - 1, horizon)
+    for label, (first, last) in SPANS.items():
+        yield label, slice(first - 1, last)
+
+
+def _terms(rows: Rows, candidate: str) -> Sums:
+    """(N,) addends of each metric; NaN where a row has no part in it."""
+    numbers = rows.numbers
+    actual, predicted = numbers["actual"], numbers[candidate]
+    error = np.abs(predicted - actual)
+    known = np.isfinite(error)
+    share = error / _where(actual != 0, np.abs(actual))
+    centred = _where(known, actual - _centres(rows)[rows.cell // len(HORIZONS)])
+    terms = {
+        "absolute": error,
+        "squared": error**2,
+        "size": _where(known, np.abs(actual)),
+        "centred": centred,
+        "centred_squared": centred**2,
+        "share": share,
+        "scaled": error / _where(numbers["scale"] > 0, numbers["scale"]),
+        "from_last": _same_direction(actual, predicted, numbers["last_known"], numbers["last_known"]),
+        "along_path": _same_direction(actual, predicted, rows.before("actual"), rows.before(candidate)),
+        "within_5": _where(known, error <= 0.05 * np.abs(actual)),
+        "within_10": _where(known, error <= 0.10 * np.abs(actual)),
+        "business": np.where(100 * share > 10, 200 * share, 100 * share),
+    }
+    return terms | (_interval_terms(rows) if candidate == "ensemble" else {})
+
+
+def _interval_terms(rows: Rows) -> Sums:
+    actual, lower, upper = (rows.numbers[name] for name in ("actual", "lower_90", "upper_90"))
+    known = np.isfinite(actual) & np.isfinite(lower) & np.isfinite(upper)
+    covered = {f"covered_{level}": _covered(rows, str(level), actual) for level in INTERVAL_LEVELS_PERCENT}
+    return covered | {
+        "covered_total": _covered(rows, TOTAL_INTERVAL, rows.totals),
+        "width": _where(known, upper - lower),
+        "interval_size": _where(known, np.abs(actual)),
+    }
+
+
+def _covered(rows: Rows, kind: str, actual: FloatArray) -> FloatArray:
+    """(N,) 1 where what happened lies inside an interval, 0 where not, NaN where either is unknown."""
+    lower, upper = rows.numbers[f"lower_{kind}"], rows.numbers[f"upper_{kind}"]
+    return _where(np.isfinite(actual + lower + upper), (lower <= actual) & (actual <= upper))
+
+
+def _centres(rows: Rows) -> FloatArray:
+    """(targets,) mean actual of each target: sums of squares about it keep their digits."""
+    target, actual = rows.cell // len(HORIZONS), rows.numbers["actual"]
+    known = np.isfinite(actual)
+    count = np.bincount(target[known], minlength=len(TARGETS))
+    return np.bincount(target[known], actual[known], len(TARGETS)) / np.maximum(count, 1)
+
+
+def _same_direction(
+    actual: FloatArray, predicted: FloatArray, actual_before: FloatArray, predicted_before: FloatArray
+) -> FloatArray:
+    moves, predicted_moves = actual - actual_before, predicted - predicted_before
+    known = np.isfinite(moves) & np.isfinite(predicted_moves) & (moves != 0)
+    return _where(known, np.sign(moves) == np.sign(predicted_moves))
+
+
+def _over_horizons(rows: Rows, terms: Sums) -> Sums:
+    """(targets, 12, 2) of each term: its sum, and the number of rows that have a part in it."""
+    shape = (len(TARGETS), len(HORIZONS))
+    answer: Sums = {}
+    for name, values in terms.items():
+        finite = np.isfinite(values)
+        total = np.bincount(rows.cell[finite], values[finite], shape[0] * shape[1]).astype(np.float64)
+        count = np.bincount(rows.cell[finite], minlength=shape[0] * shape[1])
+        answer[name] = np.stack([total.reshape(shape), count.reshape(shape)], axis=-1)
+    return answer
+
+
+def _metrics(sums: Sums) -> dict[str, object]:
+    """The metrics of one cell or span, from the (2,) sum and count of each term."""
+    mean = {name: _ratio(total, count) for name, (total, count) in sums.items()}
+    size, interval_size = sums["size"][0], sums.get("interval_size", np.zeros(2))[0]
+    deviation = sums["centred_squared"][0] - _ratio(sums["centred"][0] ** 2, sums["centred"][1])
+    return {
+        "n": int(sums["absolute"][1]),
+        "rmse": float(np.sqrt(mean["squared"])),
+        "mae": mean["absolute"],
+        "r2": 1 - _ratio(sums["squared"][0], _unless_rounding(deviation, sums["centred_squared"][0])),
+        "mape": mean["share"],
+        "wape": _ratio(sums["absolute"][0], size),
+        "mase": mean["scaled"],
+        "direction_from_last": mean["from_last"],
+        "direction_along_path": mean["along_path"],
+        "within_5_pct": mean["within_5"],
+        "within_10_pct": mean["within_10"],
+        "three_month_total_accuracy": float("nan"),
+        "business_score": 100 - mean["business"],
+        **{f"coverage_{k}": mean.get(f"covered_{k}", float("nan")) for k in INTERVAL_LEVELS_PERCENT},
+        "coverage_total": float("nan"),
+        "width_90": _ratio(sums["width"][0], interval_size) if "width" in sums else float("nan"),
+    }
+
+
+def _three_month_accuracy(rows: Rows, candidate: str) -> FloatArray:
+    """(targets,) 1 - WAPE of the sums over months 1 to 3, over paths that have all three; NaN for none."""
+    actual, predicted = rows.numbers["actual"], rows.numbers[candidate]
+    use = (rows.horizon <= 3) & np.isfinite(actual) & np.isfinite(predicted)
+    paths = int(rows.path.max(initial=-1)) + 1
+    whole = np.bincount(rows.path[use], minlength=paths) == 3
+    target = np.zeros(paths, np.int64)
+    target[rows.path] = rows.cell // len(HORIZONS)
+    of_actual = np.bincount(rows.path[use], actual[use], paths)
+    error = np.abs(np.bincount(rows.path[use], predicted[use], paths) - of_actual)
+    errors = np.bincount(target[whole], error[whole], len(TARGETS))
+    sizes = np.bincount(target[whole], np.abs(of_actual)[whole], len(TARGETS))
+    return np.array([1 - _ratio(e, size) for e, size in zip(errors, sizes, strict=True)])
+
+
+def _unless_rounding(deviation: float, about: float) -> float:
+    """Zero where a sum of squares is nothing but rounding: then all actual values are the same."""
+    return deviation if deviation > 1e-12 * about else 0.0
+
+
+def _where(condition: BoolArray, values: FloatArray | BoolArray) -> FloatArray:
+    return np.where(condition, values, np.nan)
+
+
+def _ratio(numerator: float, denominator: float) -> float:
+    return float(numerator / denominator) if denominator > 0 else float("nan")

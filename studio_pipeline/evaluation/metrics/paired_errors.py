@@ -1,0 +1,167 @@
+"""Paired comparison of two backtests: difference of errors with its standard error.
+
+Forecasts are paired by studio, origin and months ahead. Studios share months, so their differences are
+first summed over studios and horizons to one figure an origin month. Origins overlap (a forecast of twelve
+months shares eleven of them with the next origin's), so these figures form a series in time, whose long-run
+variance is estimated by the equal-weighted cosine estimator: the mean square of its projections on a few
+slow cosines, with Student's t on as many degrees of freedom as there are cosines (Lazarus, Lewis, Stock and
+Watson, "HAR inference: recommendations for practice", Journal of Business & Economic Statistics 36, 2018).
+Where clustering by studio gives more, as with few or unequal studios, that counts. In simulated backtests
+of a year ahead the 95 % interval holds in 93 to 99 of 100 cases.
+
+A challenger that is looked at each month is looked at again and again on months that are mostly the same:
+the level of 95 % (one-sided 2.5 % a look) keeps the chance that an equal recipe is ever promoted within a
+year of looks below a tenth (`test_challenge_promises` simulates it).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from studio_pipeline.evaluation.metrics.prediction_table import SPANS
+from studio_pipeline.panel.arrays import FloatArray
+
+KEYS = ["studio_id", "base_month", "horizon"]
+ROW_COLUMNS = (*KEYS, "target", "ensemble")
+FEWEST_ORIGINS = 6
+ORIGINS_PER_COSINE = 6
+MOST_COSINES = 8
+POWER = 0.8
+
+
+@dataclass(frozen=True)
+class ErrorDifference:
+    """How the errors of a new recipe compare with those of an old one, on the forecasts that both made.
+
+    Attributes:
+        new_wape: error of the new one, as a share of what happened.
+        old_wape: of the old one.
+        difference: new over old minus 1; negative: the new one errs less. NaN without shared forecasts.
+        lower: lower end of the interval of `difference`; NaN where the origins are too few for one.
+        upper: its upper end.
+        detectable: the difference that would be told from none in 80 of 100 cases; NaN as above.
+        n_rows: shared forecasts.
+        n_origins: months that they start from.
+        n_studios: studios that they are of.
+    """
+
+    new_wape: float
+    old_wape: float
+    difference: float
+    lower: float
+    upper: float
+    detectable: float
+    n_rows: int
+    n_origins: int
+    n_studios: int
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the new one errs less, beyond noise."""
+        return self.upper < 0
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the new one errs more, beyond noise."""
+        return self.lower > 0
+
+
+def kept_rows(predictions: pd.DataFrame, target: str) -> pd.DataFrame:
+    """What a later backtest needs to be paired with this one: `ROW_COLUMNS` of one target, small on the disk.
+
+    What happened is left out: a month may be corrected later, and both are then judged by the correction.
+    """
+    rows = predictions.loc[predictions["target"] == target, list(ROW_COLUMNS)].reset_index(drop=True)
+    return rows.astype(
+        {"studio_id": "category", "target": "category", "horizon": "int8", "ensemble": "float32"}
+    )
+
+
+def compare_errors(
+    new: pd.DataFrame, old: pd.DataFrame, target: str, spans: Sequence[str], level: float = 0.95
+) -> dict[str, ErrorDifference]:
+    """Span of months ahead to the difference over it.
+
+    Args:
+        new: predictions of a backtest: `ROW_COLUMNS` and `actual`.
+        old: predictions of another one, or its `kept_rows`.
+        target: what is compared.
+        spans: names of `candidates.SPANS`, or "1".
+        level: of the interval, two-sided.
+    """
+    mine = new.loc[new["target"] == target, [*KEYS, "actual", "ensemble"]]
+    theirs = old.loc[old["target"] == target, [*KEYS, "ensemble"]].astype({"studio_id": object})
+    shared = mine.merge(theirs, on=KEYS, suffixes=("", "_old"))
+    shared = shared.dropna(subset=["actual", "ensemble", "ensemble_old"])
+    return {
+        span: _of_rows(shared[shared["horizon"].between(*SPANS.get(span, (1, 1)))], level) for span in spans
+    }
+
+
+def _of_rows(rows: pd.DataFrame, level: float) -> ErrorDifference:
+    actual = rows["actual"].to_numpy(np.float64)
+    new = np.abs(rows["ensemble"].to_numpy(np.float64) - actual)
+    old = np.abs(rows["ensemble_old"].to_numpy(np.float64) - actual)
+    origins = np.unique(rows["base_month"].to_numpy(), return_inverse=True)[1]
+    studios = pd.factorize(rows["studio_id"])[0]
+    return error_difference(new, old, np.abs(actual).sum(), origins, studios, level)
+
+
+def error_difference(
+    new: FloatArray,
+    old: FloatArray,
+    size: float,
+    origins: np.ndarray,
+    studios: np.ndarray,
+    level: float = 0.95,
+) -> ErrorDifference:
+    """The difference of paired absolute errors.
+
+    Args:
+        new: (N,) absolute errors.
+        old: (N,) those of the other.
+        size: sum of what happened.
+        origins: (N,) codes of the origin month, 0, 1, ... in the order of time.
+        studios: (N,) codes of the studio.
+        level: of the interval, two-sided.
+    """
+    n_origins, n_studios = int(origins.max(initial=-1)) + 1, len(np.unique(studios))
+    counts = (len(new), n_origins, n_studios)
+    if not (size > 0 and old.sum() > 0):
+        nan = math.nan
+        return ErrorDifference(nan, nan, nan, nan, nan, nan, *counts)
+    wape, old_wape = new.sum() / size, old.sum() / size
+    difference = new.sum() / old.sum() - 1
+    known = (float(wape), float(old_wape), float(difference))
+    if n_origins < FEWEST_ORIGINS:
+        return ErrorDifference(*known, math.nan, math.nan, math.nan, *counts)
+    # A ratio of sums, made linear about its value.
+    parts = (new - old * (1 + difference)) / old.sum()
+    freedom = min(MOST_COSINES, max(1, n_origins // ORIGINS_PER_COSINE))
+    by_origin = np.bincount(origins, parts).astype(np.float64)
+    by_studio = np.bincount(studios, parts).astype(np.float64)
+    variance = max(_slow_variance(by_origin, freedom), _clustered(by_studio))
+    error = math.sqrt(variance)
+    quantile = float(stdtrit(freedom, (1 + level) / 2))
+    detectable = (quantile + float(stdtrit(freedom, POWER))) * error
+    return ErrorDifference(
+        *known, difference - quantile * error, difference + quantile * error, detectable, *counts
+    )
+
+
+def _slow_variance(series: FloatArray, cosines: int) -> float:
+    """Variance of the sum of a serially correlated (T,) series, from its first cosines."""
+    times = (np.arange(len(series)) + 0.5) / len(series)
+    waves = math.sqrt(2) * np.cos(np.pi * np.outer(np.arange(1, cosines + 1), times))
+    return float(((waves @ series) ** 2).mean())
+
+
+def _clustered(sums: FloatArray) -> float:
+    """Variance of the sum of independent (G,) cluster sums."""
+    return float((sums**2).sum() * len(sums) / max(len(sums) - 1, 1))

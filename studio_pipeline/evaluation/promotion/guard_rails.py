@@ -1,0 +1,207 @@
+"""Guard rails: findings against a model, whatever it would replace.
+
+`decision.decide` says what follows from them, and from the comparison with the published model.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from studio_pipeline.evaluation.formatting import per_cent
+from studio_pipeline.evaluation.metrics.prediction_table import LABELS, Summary, best_baseline
+from studio_pipeline.panel.arrays import StudioPanel
+
+
+class PromotionRules(BaseModel):
+    """Thresholds of guard rails and of what takes the place of the published model.
+
+    A margin is `tolerance`, widened to `standard_errors` times the noise of the figure where that is more,
+    but never beyond `limit`: a small sample excuses a little, not everything.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: str = Field(
+        default="revenue", pattern="^(revenue|members|retention)$", description="The target that decides."
+    )
+    spans: tuple[Literal["1", "1-3", "1-6", "1-12"], ...] = Field(
+        default=("1-3", "1-12"),
+        min_length=1,
+        description="Spans of horizons over which the ensemble must hold.",
+    )
+    standard_errors: float = Field(
+        default=2.0, ge=0, le=5, description="Noise allowed for, in standard errors."
+    )
+    worse_tolerance: float = Field(
+        default=0.02,
+        ge=0,
+        le=0.5,
+        description="WAPE above the best simple baseline's that always passes, relative.",
+    )
+    worse_limit: float = Field(default=0.10, ge=0, le=1, description="The same that never passes, relative.")
+    coverage_tolerance: float = Field(
+        default=0.04,
+        ge=0,
+        le=0.5,
+        description="How far below 0.9 the 90 % intervals' coverage always passes.",
+    )
+    coverage_limit: float = Field(default=0.20, ge=0, le=0.9, description="The same that never passes.")
+    refresh_tolerance: float = Field(
+        default=0.02,
+        ge=0,
+        le=0.5,
+        description="WAPE of a refresh above the model before's, on the same forecasts, that always passes.",
+    )
+    interval_level: float = Field(
+        default=0.95,
+        gt=0.5,
+        lt=1,
+        description="Level of a difference's interval, which excludes zero where it is beyond noise.",
+    )
+    shrink_tolerance: float = Field(
+        default=0.05,
+        ge=0,
+        le=1,
+        description="Share of the last release's studio months that a new model's data may lack.",
+    )
+    sign_tolerance: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Share of revenue that a lever may move the wrong way before a model is refused.",
+    )
+
+
+def guard_rails(
+    candidate: Summary, rules: PromotionRules | None = None, lever_findings: tuple[str, ...] = ()
+) -> tuple[str, ...]:
+    """What speaks against a model, a clause each; nothing where the rails hold.
+
+    That is where its figures are not there, where its WAPE exceeds the best simple baseline's, where its 90 %
+    intervals hold too rarely, each by more than noise explains, or where a lever works against economics.
+    Intervals that hold too often promise too little, which the report says; that is no reason to keep an
+    older model.
+
+    Args:
+        candidate: summary of its backtest, as `summary.summarise` makes it.
+        rules: thresholds; the defaults where None.
+        lever_findings: as `lever_signs.sign_findings` gives them.
+    """
+    rules = rules or PromotionRules()
+    return (
+        *_missing(candidate, rules),
+        *_worse(candidate, rules),
+        *_promising_too_much(candidate, rules),
+        *lever_findings,
+    )
+
+
+def merits(candidate: Summary, rules: PromotionRules) -> str:
+    """How good a model is that no guard rail speaks against, a clause."""
+    span = rules.spans[-1]
+    baseline = best_baseline(candidate, rules.target, span)
+    difference = candidate[f"{rules.target}_versus_{baseline}_{span}"]
+    covered = candidate[f"{rules.target}_coverage_90_{span}"]
+    distance = f"{per_cent(abs(difference))} {'below' if difference < 0 else 'above'}"
+    return (
+        f"over months {span} its error of {per_cent(wape_of(candidate, rules), 2)} is {distance} that of"
+        f" {LABELS[baseline or '']} and its 90 % intervals hold {per_cent(covered)}"
+    )
+
+
+def wape_of(summary: Summary, rules: PromotionRules) -> float:
+    """The error that decides: WAPE over the last of the rules' spans; NaN where there is none."""
+    return summary.get(f"{rules.target}_wape_{rules.spans[-1]}_ensemble", math.nan)
+
+
+def _missing(candidate: Summary, rules: PromotionRules) -> tuple[str, ...]:
+    if candidate.get("n_missing", 0) > 0:
+        return (
+            f"{candidate['n_missing']:.0f} of {candidate['n_forecasts']:.0f} backtest forecasts are missing",
+        )
+    needed = [f"{rules.target}_wape_{span}_ensemble" for span in rules.spans]
+    needed += [f"{rules.target}_coverage_90_{span}" for span in rules.spans]
+    absent = [name for name in needed if not math.isfinite(candidate.get(name, math.nan))]
+    without = [span for span in rules.spans if best_baseline(candidate, rules.target, span) is None]
+    if absent:
+        return (f"the backtest is too short to judge the model ({', '.join(absent)} could not be computed)",)
+    return (f"no simple baseline can be compared over months {', '.join(without)}",) if without else ()
+
+
+def _worse(candidate: Summary, rules: PromotionRules) -> tuple[str, ...]:
+    findings = []
+    for span in rules.spans:
+        baseline = best_baseline(candidate, rules.target, span)
+        if baseline is None:
+            continue
+        name = f"{rules.target}_versus_{baseline}_{span}"
+        margin = _margin(
+            candidate.get(f"{name}_standard_error", math.nan),
+            rules.worse_tolerance,
+            rules.worse_limit,
+            rules.standard_errors,
+        )
+        if candidate[name] > margin:
+            findings.append(
+                f"over months {span} its error exceeds that of {LABELS[baseline]} by"
+                f" {per_cent(candidate[name])} (noise explains {per_cent(margin)})"
+            )
+    return tuple(findings)
+
+
+def _promising_too_much(candidate: Summary, rules: PromotionRules) -> tuple[str, ...]:
+    findings = []
+    for span in rules.spans:
+        name = f"{rules.target}_coverage_90_{span}"
+        covered = candidate.get(name, math.nan)
+        noise = max(_or_zero(candidate.get(f"{name}_standard_error", math.nan)), _least_noise(candidate))
+        margin = _margin(noise, rules.coverage_tolerance, rules.coverage_limit, rules.standard_errors)
+        if covered < 0.9 - margin:
+            findings.append(
+                f"over months {span} its 90 % intervals hold {per_cent(covered)} of what happened"
+                f" (noise explains {per_cent(0.9 - margin)})"
+            )
+    return tuple(findings)
+
+
+def _least_noise(candidate: Summary) -> float:
+    """Standard error of a coverage of 0.9 if every 12 forecast months of a studio were one draw.
+
+    Needed where all months of a small sample hit or miss together, and the estimated error is zero.
+    """
+    draws = max(candidate.get("n_studios", 1), 1) * max(candidate.get("n_months", 1) / 12, 1)
+    return math.sqrt(0.9 * 0.1 / draws)
+
+
+def _margin(noise: float, tolerance: float, limit: float, standard_errors: float) -> float:
+    return min(max(tolerance, standard_errors * _or_zero(noise)), max(limit, tolerance))
+
+
+def _or_zero(value: float) -> float:
+    return value if math.isfinite(value) else 0.0
+
+
+def shrinkage(now: StudioPanel, before: StudioPanel, tolerance: float) -> str:
+    """What today's data lack of those before, a clause; empty where nothing worth noticing.
+
+    Args:
+        now: today's panel.
+        before: the panel of the last release.
+        tolerance: share of its studio months that may be gone, 0..1.
+    """
+    if now.months[-1:] < before.months[-1:]:
+        return f"the data end in {_month(now)}, and those of the last release in {_month(before)}"
+    months, expected = int(now.known.sum()), int(before.known.sum())
+    if months >= (1 - tolerance) * expected:
+        return ""
+    return (
+        f"the data have {months:,} studio months of {now.n_studios} studios,"
+        f" {per_cent(1 - months / expected)} fewer than the last release's {expected:,} of {before.n_studios}"
+    )
+
+
+def _month(panel: StudioPanel) -> str:
+    return str(panel.months[-1].astype("datetime64[M]"))

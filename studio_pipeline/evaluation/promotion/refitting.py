@@ -1,0 +1,132 @@
+"""Refit of an earlier recipe on today's months, to compare a changed recipe with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from studio_pipeline.evaluation.levers.lever_sweep import sweep_levers
+from studio_pipeline.evaluation.levers.lever_text import sign_findings
+from studio_pipeline.evaluation.metrics.backtest import backtest
+from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
+from studio_pipeline.evaluation.metrics.summary import learner_weight, with_levers_known
+from studio_pipeline.evaluation.report.response_tables import lever_responses
+from studio_pipeline.forecasting.backtest.core_backtest import CoreFit, fit_core
+from studio_pipeline.forecasting.backtest.learner_backtest import fit_learner
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights, fit_weights
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.learners.learner import LearnerFit, LearnerName
+from studio_pipeline.forecasting.model.assembly import assemble_model
+from studio_pipeline.forecasting.model.studio_model import Recipe, StudioModel
+from studio_pipeline.panel.arrays import StudioPanel
+
+LEARNERS: tuple[LearnerName, ...] = ("xgboost", "lightgbm", "random_forest")
+_TOLD, _MODEL, _REPORT, _NATIVE = "refit.json", "model", "report", "native"
+
+
+@dataclass(frozen=True)
+class Refitted:
+    """A recipe on today's months.
+
+    Attributes:
+        recipe: what was fitted.
+        model: the model version it makes.
+        report: its backtest.
+        lever_findings: clauses on levers that work the wrong way.
+        native_models: the learners in their libraries' own formats, by file name.
+    """
+
+    recipe: Recipe
+    model: StudioModel
+    report: EvaluationReport
+    lever_findings: tuple[str, ...] = ()
+    native_models: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ChampionRefit:
+    """The champion's recipe on today's months, or why there is none.
+
+    Attributes:
+        told: one sentence on what was done and why.
+        refitted: None where nothing was to be done, or nothing could be.
+        obstacle: why it could not, a clause; empty where nothing was in the way.
+    """
+
+    told: str
+    refitted: Refitted | None = None
+    obstacle: str = ""
+
+    def write(self, folder: Path) -> None:
+        """Store it as JSON, ONNX, Parquet and the libraries' own formats."""
+        one = self.refitted
+        content = {
+            "told": self.told,
+            "obstacle": self.obstacle,
+            "recipe": None if one is None else one.recipe.to_json(),
+            "lever_findings": [] if one is None else list(one.lever_findings),
+        }
+        (folder / _TOLD).write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
+        if one is None:
+            return
+        for name in (_MODEL, _NATIVE):
+            (folder / name).mkdir()
+        one.model.save(folder / _MODEL)
+        one.report.write(folder / _REPORT)
+        for name, native in one.native_models.items():
+            (folder / _NATIVE / name).write_bytes(native)
+
+    @classmethod
+    def read(cls, folder: Path) -> ChampionRefit:
+        """The inverse of `write`."""
+        content = json.loads((folder / _TOLD).read_text(encoding="utf-8"))
+        if content["recipe"] is None:
+            return cls(content["told"], None, content["obstacle"])
+        refitted = Refitted(
+            Recipe.from_json(content["recipe"]),
+            StudioModel.load(folder / _MODEL),
+            EvaluationReport.read(folder / _REPORT),
+            tuple(content["lever_findings"]),
+            {path.name: path.read_bytes() for path in sorted((folder / _NATIVE).iterdir())},
+        )
+        return cls(content["told"], refitted, content["obstacle"])
+
+
+def refit(recipe: Recipe, panel: StudioPanel, features: pd.DataFrame, sign_tolerance: float) -> Refitted:
+    """Fit a recipe by the same functions as the configured one, with the same rolling backtest.
+
+    Args:
+        recipe: one without an `obstacle`.
+        panel: today's months.
+        features: the feature store of that panel.
+        sign_tolerance: see `lever_signs.sign_findings`.
+    """
+    parameters = recipe.forecasting
+    core = fit_core(panel, parameters)
+    fits = [fit_learner(learner, panel, features, core, parameters) for learner in LEARNERS]
+    weights = fit_weights(core, fits, parameters)
+    model = assemble_model(panel, core, fits, weights, parameters)
+    predictions = backtest_predictions(panel, core, fits, weights, parameters)
+    report = EvaluationReport.from_predictions(predictions, learner_weight(weights.frame))
+    responses = lever_responses(core.parameters.responses, panel)
+    findings = sign_findings(responses, sweep_levers(Forecaster(model, panel)), sign_tolerance)
+    native = {name: content for fit in fits for name, content in fit.native_models.items()}
+    return Refitted(recipe, model, report, findings, native)
+
+
+def backtest_predictions(
+    panel: StudioPanel,
+    core: CoreFit,
+    fits: Sequence[LearnerFit],
+    weights: EnsembleWeights,
+    configuration: ForecastingConfiguration,
+) -> pd.DataFrame:
+    """The backtest of fits, levers free and known: rows as `schemas.PREDICTIONS` describes them."""
+    free = backtest(panel, core, fits, weights, configuration)
+    known = core.out_of_fold.known.all_known["revenue"]
+    return with_levers_known(free, panel, core.out_of_fold.origins, known)

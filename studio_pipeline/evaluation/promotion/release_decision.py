@@ -1,0 +1,269 @@
+"""Release decision on a new model: published, refused, or kept as a challenger.
+
+A *refresh* is the champion's recipe on new months, a *challenge* another recipe. What each case leads to:
+
+| case | rails of the new model | beside the champion | kind | answers | challenger |
+|---|---|---|---|---|---|
+| no champion, or one that can't be read | any | | `first` | new | |
+| same recipe, or one judged before, on the same months | any | | `nothing_new` | champion | as before |
+| rolled back, and no new months since | any | | `nothing_new` | champion | |
+| same recipe | hold | not worse beyond noise | `refresh_published` | new | |
+| same recipe | one fails, or data shrank | or worse beyond noise | `refresh_refused` | champion | |
+| other recipe | hold | better beyond noise | `challenge_promoted` | new | |
+| other recipe | hold | not better | `challenge_refused` | refit, else champion | new |
+| other recipe | one fails, or data shrank | | `challenge_refused` | refit, else champion | |
+
+The *refit* is the champion's recipe on the new months; it answers where its own rails hold, so that no
+champion goes stale while challengers lose. Where it can't be fitted any more, because the program has
+changed, staying put would make it stale for good: a challenger that is not worse beyond noise than what is
+kept of its backtest is enough then, and where nothing is kept, one whose rails hold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from studio_pipeline.evaluation.formatting import per_cent
+from studio_pipeline.evaluation.metrics.paired_errors import ErrorDifference
+from studio_pipeline.evaluation.metrics.prediction_table import Summary
+from studio_pipeline.evaluation.promotion.guard_rails import PromotionRules, guard_rails, merits
+
+
+def told(findings: Sequence[str]) -> str:
+    """Clauses in a row."""
+    return "; ".join(findings)
+
+
+def beside(differences: Mapping[str, ErrorDifference], rules: PromotionRules, opponent: str) -> str:
+    """The deciding difference, its interval, and what could have been told: a clause."""
+    span = rules.spans[-1]
+    difference = differences.get(span)
+    if difference is None or not math.isfinite(difference.difference):
+        return f"there is no backtest that it shares forecasts with of {opponent}"
+    words = f"over months {span} it errs {told_difference(difference)} than {opponent}"
+    if not math.isfinite(difference.lower):
+        return f"{words}; {difference.n_origins} shared origins are too few to tell that from noise"
+    return (
+        f"{words} ({per_cent(rules.interval_level, 0)} interval {_signed(difference.lower)} to"
+        f" {_signed(difference.upper)}, paired over {difference.n_studios} studios and {difference.n_origins}"
+        f" origins; a difference of {per_cent(difference.detectable)} would be told in 80 of 100 cases)"
+    )
+
+
+def told_difference(difference: ErrorDifference) -> str:
+    """ "4.2 % less"."""
+    side = "less" if difference.difference < 0 else "more"
+    return f"{per_cent(abs(difference.difference))} {side}"
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f} %"
+
+
+Kind = Literal[
+    "first",
+    "refresh_published",
+    "refresh_refused",
+    "challenge_promoted",
+    "challenge_refused",
+    "rollback",
+    "nothing_new",
+]
+Answering = Literal["new", "refit", "champion"]
+Differences = Mapping[str, ErrorDifference]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A recipe fitted on today's months.
+
+    Attributes:
+        recipe: its version.
+        summary: of its backtest.
+        lever_findings: clauses on levers that work the wrong way.
+    """
+
+    recipe: str
+    summary: Summary
+    lever_findings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Champion:
+    """What the published release says.
+
+    Attributes:
+        model_version: of the model that answers.
+        recipe: its recipe's version; None where its bundle keeps none.
+        fault: why its bundle can't be used, a clause; empty where it is whole.
+        is_todays: it was fitted on today's data.
+        release_is_todays: its release is of today's data.
+        is_rolled_back: somebody made it current by hand.
+        challenger_recipe: the recipe of the release's challenger, if any.
+        shrunk: what today's data lack of the release's, a clause; empty where nothing worth noticing.
+        refit: its recipe fitted on today's data; only for a challenge.
+        refit_obstacle: why there is no refit, a clause.
+    """
+
+    model_version: str
+    recipe: str | None
+    fault: str = ""
+    is_todays: bool = False
+    release_is_todays: bool = False
+    is_rolled_back: bool = False
+    challenger_recipe: str | None = None
+    shrunk: str = ""
+    refit: Fitted | None = None
+    refit_obstacle: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the rules say.
+
+    Attributes:
+        kind: which case it is.
+        answers: which model the release names: the new one, the champion's recipe on the new months, or the
+            champion as it is.
+        keeps_challenger: the new model lost soundly, and is kept for A/B.
+        reason: one sentence for people.
+        findings: what speaks against the new model, a clause each; may be there although it is published.
+        differences: span to the difference from the champion's errors; empty where there is none to show.
+    """
+
+    kind: Kind
+    answers: Answering
+    reason: str
+    findings: tuple[str, ...] = ()
+    keeps_challenger: bool = False
+    differences: Differences = field(default_factory=dict)
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the new model answers."""
+        return self.answers == "new"
+
+
+def decide(
+    new: Fitted,
+    champion: Champion | None,
+    differences: Differences | None = None,
+    rules: PromotionRules | None = None,
+) -> Decision:
+    """Say what becomes of a new model; the table of the module's docstring.
+
+    Args:
+        new: the configured recipe on today's months.
+        champion: the published one; None where there is none from the same kind of months.
+        differences: span to the difference of the new model's errors from the refit's in a challenge, from
+            the kept backtest of the champion's bundle where there is no refit; empty where nothing is kept.
+        rules: thresholds; the defaults where None.
+    """
+    rules = rules or PromotionRules()
+    findings = guard_rails(new.summary, rules, new.lever_findings)
+    if champion is None:
+        return _first("as the first model", new, findings, rules)
+    if champion.fault:
+        return _first(
+            f"in the place of model {champion.model_version}, as {champion.fault}", new, findings, rules
+        )
+    if (same := _nothing_new(new, champion)) is not None:
+        return same
+    findings = (*findings, *([champion.shrunk] if champion.shrunk else []))
+    if new.recipe == champion.recipe:
+        return _refresh(new, champion, findings, differences or {}, rules)
+    return _challenge(new, champion, findings, differences or {}, rules)
+
+
+def _first(how: str, new: Fitted, findings: tuple[str, ...], rules: PromotionRules) -> Decision:
+    said = f"although {told(findings)}" if findings else merits(new.summary, rules)
+    return Decision("first", "new", f"Published {how}{',' if findings else ':'} {said}.", findings)
+
+
+def _nothing_new(new: Fitted, champion: Champion) -> Decision | None:
+    if champion.is_rolled_back and champion.release_is_todays:
+        why = "it was made current by a rollback, which holds until there are new months"
+    elif new.recipe == champion.recipe and champion.is_todays:
+        why = "recipe and months are those that it was fitted on"
+    elif new.recipe == champion.challenger_recipe and champion.release_is_todays:
+        why = "these months have judged this challenger already"
+    else:
+        return None
+    return Decision("nothing_new", "champion", f"Nothing new: model {champion.model_version} goes on; {why}.")
+
+
+def _refresh(
+    new: Fitted,
+    champion: Champion,
+    findings: tuple[str, ...],
+    differences: Differences,
+    rules: PromotionRules,
+) -> Decision:
+    findings = (*findings, *_worse_than_before(differences, rules))
+    if findings:
+        reason = f"Refused: {told(findings)}. Model {champion.model_version} goes on."
+        return Decision("refresh_refused", "champion", reason, findings, differences=differences)
+    compared = beside(differences, rules, f"model {champion.model_version}")
+    reason = f"Published: {merits(new.summary, rules)}; {compared}."
+    return Decision("refresh_published", "new", reason, differences=differences)
+
+
+def _worse_than_before(differences: Differences, rules: PromotionRules) -> list[str]:
+    return [
+        f"over months {span} it errs {told_difference(difference)} than the model before,"
+        " on the same forecasts"
+        for span, difference in differences.items()
+        if difference.is_worse and difference.difference > rules.refresh_tolerance
+    ]
+
+
+def _challenge(
+    new: Fitted,
+    champion: Champion,
+    findings: tuple[str, ...],
+    differences: Differences,
+    rules: PromotionRules,
+) -> Decision:
+    lost = findings or _not_good_enough(champion, differences, rules)
+    compared = beside(differences, rules, _opponent(champion))
+    if not lost:
+        reason = f"Promoted, a changed recipe: {merits(new.summary, rules)}; {compared}."
+        return Decision("challenge_promoted", "new", reason, differences=differences)
+    answers, goes_on = _who_goes_on(champion, rules)
+    shown = f"{told(lost)}; {compared}" if findings else told(lost)
+    reason = f"Refused, a changed recipe: {shown}. {goes_on}"
+    return Decision("challenge_refused", answers, reason, tuple(lost), not findings, differences)
+
+
+def _not_good_enough(champion: Champion, differences: Differences, rules: PromotionRules) -> list[str]:
+    if champion.refit is None:
+        return _worse_than_before(differences, rules)
+    decisive = differences.get(rules.spans[-1])
+    if decisive is None or not decisive.is_better:
+        return [beside(differences, rules, _opponent(champion))]
+    return _worse_than_before(differences, rules)
+
+
+def _opponent(champion: Champion) -> str:
+    if champion.refit is not None:
+        return f"the recipe of model {champion.model_version}, fitted to the same months"
+    return f"model {champion.model_version}, whose recipe can't be fitted again ({champion.refit_obstacle})"
+
+
+def _who_goes_on(champion: Champion, rules: PromotionRules) -> tuple[Answering, str]:
+    model = f"Model {champion.model_version}"
+    if champion.is_todays:
+        return "champion", f"{model} goes on."
+    if champion.refit is None:
+        return "champion", f"{model} goes on as it is: {champion.refit_obstacle}."
+    against = guard_rails(champion.refit.summary, rules, champion.refit.lever_findings)
+    against = (*against, *([champion.shrunk] if champion.shrunk else []))
+    if against:
+        return (
+            "champion",
+            f"{model} goes on as it is: its recipe on the new months is refused, as {told(against)}.",
+        )
+    return "refit", f"Its recipe goes on, fitted to the new months: that of model {champion.model_version}."

@@ -1,0 +1,212 @@
+"""Figures of the backtest and its intervals, as PNG bytes."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from studio_pipeline.evaluation.metrics.prediction_table import (
+    CANDIDATES,
+    HORIZONS,
+    INTERVAL_LEVELS_PERCENT,
+    LABELS,
+    LEARNERS,
+)
+from studio_pipeline.evaluation.report.drawing import (
+    ACCENT,
+    COLOURS,
+    GRID,
+    INK,
+    MUTED,
+    SOFT,
+    WARM,
+    legend_below,
+    new_figure,
+    note,
+    percent,
+    style,
+    thousands,
+    title,
+    to_png,
+)
+
+DASHES: dict[str, str] = {"seasonal_naive": "--", "persistence": "--", "seasonal_naive_growth": "--"}
+
+
+def actual_against_predicted(predictions: pd.DataFrame, target: str = "revenue") -> bytes:
+    """Density of the ensemble's forecasts against what happened, near months beside far ones."""
+    rows = predictions[predictions["target"] == target].dropna(subset=["actual", "ensemble"])
+    if rows.empty:
+        return note(f"No backtest forecasts of {target} to compare with what happened.")
+    figure, axes = new_figure(3.9, columns=2)
+    for ax, (first, last) in zip(axes, ((1, 3), (4, 12)), strict=True):
+        part = rows[rows["horizon"].between(first, last)]
+        _density(ax, part["ensemble"].to_numpy(np.float64), part["actual"].to_numpy(np.float64))
+        title(ax, f"Months {first} to {last} ahead ({len(part):,})")
+        ax.set_xlabel("forecast", fontsize=9)
+    axes[0].set_ylabel(f"{target}: what happened", fontsize=9)
+    return to_png(figure)
+
+
+def error_by_horizon(metrics: pd.DataFrame, target: str = "revenue") -> bytes:
+    """WAPE of the ensemble, its members and each baseline at horizons 1 to 12."""
+    rows = single_months(metrics, target)
+    if rows["wape"].isna().all():
+        return note(f"No backtest forecasts of {target} to judge.")
+    figure, (ax,) = new_figure(3.8)
+    for name in reversed(CANDIDATES):
+        line = rows[rows["candidate"] == name].set_index("number")["wape"].reindex(HORIZONS)
+        if line.notna().any():
+            ax.plot(HORIZONS, line, label=LABELS[name], color=COLOURS[name], **_line_style(name))
+    ax.set_ylim(bottom=0)
+    ax.set_xticks(HORIZONS)
+    ax.yaxis.set_major_formatter(percent)
+    ax.set_xlabel("months ahead", fontsize=9)
+    title(ax, f"Error of {target} (WAPE, lower is better)")
+    legend_below(figure, ax, columns=4)
+    return to_png(figure)
+
+
+def single_months(metrics: pd.DataFrame, target: str) -> pd.DataFrame:
+    """Rows of single horizons of a target, with the horizon as `number`."""
+    rows = metrics[(metrics["target"] == target) & ~metrics["horizon"].str.contains("-")]
+    return rows.assign(number=rows["horizon"].astype(int))
+
+
+def _line_style(name: str) -> dict[str, Any]:
+    if name == "ensemble":
+        return {"linewidth": 2.8, "marker": "o", "markersize": 4}
+    return {"linewidth": 1.0 if name in LEARNERS else 1.6, "linestyle": DASHES.get(name, "-")}
+
+
+def _density(ax: Axes, predicted: np.ndarray, actual: np.ndarray) -> None:
+    style(ax)
+    positive = (predicted > 0) & (actual > 0)
+    scale: Literal["log", "linear"] = (
+        "log" if positive.mean() > 0.99 and np.ptp(np.log(actual[positive])) > 1 else "linear"
+    )
+    keep = positive if scale == "log" else np.ones_like(positive)
+    low, high = _limits(np.concatenate([predicted[keep], actual[keep]]), scale)
+    ax.hexbin(
+        predicted[keep],
+        actual[keep],
+        gridsize=44,
+        bins="log",
+        cmap=LinearSegmentedColormap.from_list("density", [SOFT, ACCENT, INK]),
+        mincnt=1,
+        linewidths=0,
+        xscale=scale,
+        yscale=scale,
+        extent=(np.log10(low), np.log10(high)) * 2 if scale == "log" else (low, high) * 2,
+    )
+    ax.plot([low, high], [low, high], color=WARM, linewidth=1)
+    ax.set_xlim(low, high)
+    ax.set_ylim(low, high)
+    for axis in (ax.xaxis, ax.yaxis):
+        if scale == "log":
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_minor_formatter(NullFormatter())
+        axis.set_major_formatter(thousands)
+
+
+def _limits(values: np.ndarray, scale: str) -> tuple[float, float]:
+    low, high = np.quantile(values, [0.0005, 0.9995])
+    if scale == "log":
+        return float(low / 1.1), float(high * 1.1)
+    room = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
+    return float(low - room), float(high + room)
+
+
+LEVEL_COLOURS = ("#e08a1e", "#0f9d8a", ACCENT)
+
+
+def coverage_by_horizon(metrics: pd.DataFrame, target: str = "revenue") -> bytes:
+    """Share of months inside the intervals of each level, of totals inside theirs; and their width."""
+    rows = single_months(metrics[metrics["candidate"] == "ensemble"], target)
+    rows = rows.set_index("number").reindex(HORIZONS)
+    if rows["coverage_90"].isna().all():
+        return note(f"No intervals of {target} to judge.")
+    figure, (left, right) = new_figure(3.6, columns=2)
+    left.axhspan(0.86, 0.94, color=GRID, alpha=0.6, linewidth=0)
+    for level, colour in zip(INTERVAL_LEVELS_PERCENT, LEVEL_COLOURS, strict=True):
+        line = rows[f"coverage_{level}"]
+        if line.notna().any():
+            left.axhline(level / 100, color=colour, linewidth=1, linestyle=":")
+            left.plot(HORIZONS, line, color=colour, marker="o", markersize=3.5, label=f"{level} % of a month")
+    if rows["coverage_total"].notna().any():
+        total: dict[str, Any] = {
+            "color": INK,
+            "marker": "s",
+            "markersize": 3,
+            "linewidth": 1.2,
+            "linestyle": "--",
+        }
+        left.plot(HORIZONS, rows["coverage_total"], label="90 % of the total so far", **total)
+    right.plot(HORIZONS, rows["width_90"], color=ACCENT, marker="o", markersize=3.5)
+    left.set_ylim(_floor(rows), 1.02)
+    right.set_ylim(bottom=0)
+    title(left, "Share inside the interval")
+    title(right, "Width of the 90 % interval, of the actual")
+    for ax in (left, right):
+        ax.set_xticks(HORIZONS)
+        ax.set_xlabel("months ahead", fontsize=9)
+        ax.yaxis.set_major_formatter(percent)
+    legend_below(figure, left, columns=4)
+    return to_png(figure)
+
+
+def _floor(rows: pd.DataFrame) -> float:
+    """Just under the lowest share, and no higher than 70 %."""
+    columns = [f"coverage_{kind}" for kind in (*INTERVAL_LEVELS_PERCENT, "total")]
+    return min(0.7, float(rows[columns].min().min()) - 0.06)
+
+
+def forecast_fan(panel_frame: pd.DataFrame, predictions: pd.DataFrame, studio_id: str) -> bytes:
+    """One studio's revenue, a forecast of it with the 90 % interval, and what happened.
+
+    The forecast is that of the latest origin of which the most months are known: all twelve, as a rule.
+    """
+    rows = predictions[(predictions["studio_id"] == studio_id) & (predictions["target"] == "revenue")]
+    if rows.empty:
+        return note(f"No backtest forecasts of {studio_id}.")
+    origin = _best_known_origin(rows)
+    rows = rows[rows["base_month"] == origin].sort_values("horizon")
+    history = panel_frame[panel_frame["studio_id"] == studio_id].sort_values("month_year")
+    before = history[
+        (history["month_year"] <= origin) & (history["month_year"] > origin - pd.DateOffset(months=36))
+    ]
+    figure, (ax,) = new_figure(3.6)
+    ax.plot(
+        before["month_year"], before["total_revenue"], color=INK, linewidth=1.6, label="known at the origin"
+    )
+    last = before["total_revenue"].iloc[-1:].tolist() if (before["month_year"] == origin).any() else []
+    months = [origin] * len(last) + rows["month_year"].tolist()
+    ax.fill_between(
+        months,
+        [*last, *rows["lower_90"]],
+        [*last, *rows["upper_90"]],
+        color=SOFT,
+        alpha=0.7,
+        linewidth=0,
+        label="90 % interval",
+    )
+    ax.plot(months, [*last, *rows["ensemble"]], color=ACCENT, linewidth=1.8, label="forecast")
+    ax.plot(rows["month_year"], rows["actual"], "o", color=WARM, markersize=4, label="what happened")
+    ax.axvline(origin, color=MUTED, linewidth=0.8, linestyle=":")
+    ax.set_ylim(bottom=0)
+    ax.yaxis.set_major_formatter(thousands)
+    title(ax, f"{studio_id}: revenue a month, forecast from {origin:%B %Y}")
+    legend_below(figure, ax, columns=4)
+    return to_png(figure)
+
+
+def _best_known_origin(rows: pd.DataFrame) -> Any:
+    """Month, a timestamp: the latest of the origins of which the most forecast months are known."""
+    comparable = rows["actual"].notna() & rows["ensemble"].notna()
+    known = comparable.groupby(rows["base_month"]).sum()
+    return known.index[known == known.max()].max()

@@ -1,0 +1,130 @@
+"""Drawing: common style, colours by candidate, PNG bytes, no global state."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+from PIL import Image
+
+MAX_BYTES = 100_000
+WIDTH_INCHES = 7.6
+INK, MUTED, GRID = "#1b2430", "#5b6675", "#e3e7ec"
+ACCENT, SOFT = "#1d5fc4", "#bcd3f5"
+WARM = "#c8553d"
+
+COLOURS: dict[str, str] = {
+    "ensemble": ACCENT,
+    "core": "#0f9d8a",
+    "direct": "#c8553d",
+    "smoothing": "#7a6a58",
+    "xgboost": "#e08a1e",
+    "lightgbm": "#a24bb0",
+    "random_forest": "#6f9a3c",
+    "persistence": "#8c949e",
+    "seasonal_naive": "#4a525c",
+    "seasonal_naive_growth": "#b9a37a",
+}
+SERIES: tuple[str, ...] = (
+    ACCENT, "#e08a1e", "#0f9d8a", "#a24bb0", "#c8553d", "#6f9a3c", "#7a6a58", "#8c949e",
+)  # fmt: skip
+
+percent = FuncFormatter(lambda value, _: f"{100 * value:.4g} %")
+thousands = FuncFormatter(lambda value, _: short_number(value))
+
+
+def short_number(value: float) -> str:
+    """1234567 as "1.23M", 41000 as "41k", 0.5 as "0.5", rounding noise about zero as "0"."""
+    for size, sign in ((1e9, "bn"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{sign}"
+    return f"{value:.3g}" if abs(value) > 1e-9 else "0"
+
+
+def new_figure(
+    height_inches: float, columns: int = 1, heights: Sequence[float] = (1,)
+) -> tuple[Figure, list[Axes]]:
+    """A figure of the common width, and its axes row by row, styled; `heights` are the rows' shares."""
+    figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained", facecolor="white")
+    grid = figure.add_gridspec(len(heights), columns, height_ratios=list(heights))
+    axes = [figure.add_subplot(grid[row, column]) for row in range(len(heights)) for column in range(columns)]
+    for ax in axes:
+        style(ax)
+    return figure, axes
+
+
+def style(ax: Axes) -> None:
+    """Quiet axes: a light grid behind, no box."""
+    ax.set_axisbelow(True)
+    ax.grid(True, color=GRID, linewidth=0.8)
+    for side in ("top", "right", "left", "bottom"):
+        ax.spines[side].set_visible(side in ("left", "bottom"))
+        ax.spines[side].set_color("#aab3be")
+    ax.tick_params(colors=MUTED, labelsize=8.5, length=3)
+    ax.xaxis.label.set_color(MUTED)
+    ax.yaxis.label.set_color(MUTED)
+
+
+def title(ax: Axes, text: str) -> None:
+    """A title at the left, where reading starts."""
+    ax.set_title(plain(text), loc="left", fontsize=10, color=INK, fontweight="bold", pad=8)
+
+
+def legend(ax: Axes) -> None:
+    """A legend without a box, at the lower right."""
+    ax.legend(frameon=False, fontsize=8, labelcolor=INK, loc="lower right")
+
+
+def legend_below(figure: Figure, ax: Axes, columns: int) -> None:
+    """One legend under all axes of a figure."""
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=8, labelcolor=INK
+    )
+
+
+def horizontal_bars(ax: Axes, names: Sequence[str], values: Sequence[float], colours: Sequence[str]) -> None:
+    """Bars from the top down, each named at its left."""
+    places = range(len(names))
+    ax.barh(places, values, color=list(colours), height=0.68)
+    ax.set_yticks(places, [plain(name) for name in names])
+    ax.invert_yaxis()
+    ax.grid(False, axis="y")
+    ax.tick_params(axis="y", length=0)
+
+
+def plain(text: str, longest: int = 90) -> str:
+    """Text that is drawn as it stands: dollar signs are no formulas; cut where it is long."""
+    cut = text if len(text) <= longest else text[: longest - 1] + "…"
+    return cut.replace("$", r"\$")
+
+
+def note(text: str) -> bytes:
+    """A small picture that says why there is nothing to draw."""
+    figure, (ax,) = new_figure(1.2)
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, plain(text), ha="center", va="center", fontsize=10, color=MUTED)
+    return to_png(figure)
+
+
+def to_png(figure: Figure) -> bytes:
+    """PNG of at most `MAX_BYTES`: 256 colours, fewer dots per inch where that is not enough, then 64 colours.
+
+    With few colours thin lines lose theirs to the nearest one that fills more of the picture.
+    """
+    canvas: Any = FigureCanvasAgg(figure)
+    for dots_per_inch, colours in ((150, 256), (110, 256), (80, 256), (50, 64)):
+        figure.set_dpi(dots_per_inch)
+        canvas.draw()
+        image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        png = io.BytesIO()
+        image.quantize(colours, dither=Image.Dither.NONE).save(png, format="png")
+        if png.tell() < MAX_BYTES:
+            break
+    return png.getvalue()

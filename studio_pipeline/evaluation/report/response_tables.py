@@ -1,0 +1,224 @@
+"""Tables of the core: seasons and estimated responses, with their sources."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from studio_pipeline.evaluation.formatting import explained
+from studio_pipeline.forecasting.base.flows import FLOW_LINKS, logit, sigmoid
+from studio_pipeline.forecasting.base.queries import LeverEffect
+from studio_pipeline.forecasting.core.parameters import CoreParameters
+from studio_pipeline.forecasting.responses.responses import Responses
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+
+SEASONAL_FLOWS: dict[str, str] = {
+    "retention": "retention_rate",
+    "acquisition": "new_members",
+    "ticket": "avg_ticket_price",
+    "visits": "total_class_attendance",
+    "revenue": "total_revenue",
+}
+"""Flows whose seasons are shown, and the panel's column behind each."""
+
+SEASON_COLUMNS: dict[str, str] = {
+    "flow": "What has a season.",
+    "studio_type": "The type; empty for studios without one.",
+    "calendar_month": "1 for January to 12 for December.",
+    "factor": "Times an average month; for retention percentage points above an average month.",
+    "unit": "`times` or `points`.",
+}
+
+
+def seasonal_factors(parameters: CoreParameters, panel: StudioPanel) -> pd.DataFrame:
+    """Seasonal factors by flow, studio type and calendar month, on natural scales.
+
+    Args:
+        parameters: the fitted core.
+        panel: the months it was fitted on; types that it lacks are left out.
+
+    Returns:
+        Columns as `SEASON_COLUMNS`. Rates are given in percentage points about the type's typical rate,
+        amounts as multiples of an average month.
+    """
+    rows_of_types = parameters.types_of(panel.studio_types)
+    tables = []
+    for flow in (name for name in SEASONAL_FLOWS if name in parameters.flows):
+        for row in np.unique(rows_of_types):
+            season = parameters.flows[flow].season[row]
+            typical = typical_rate(panel.values[SEASONAL_FLOWS[flow]][rows_of_types == row])
+            is_rate = FLOW_LINKS[flow] == "logit"
+            tables.append(
+                pd.DataFrame(
+                    {
+                        "flow": flow,
+                        "studio_type": (*parameters.studio_types, "")[row],
+                        "calendar_month": np.arange(1, 13),
+                        "factor": points_about(typical, season) if is_rate else np.exp(season),
+                        "unit": "points" if is_rate else "times",
+                    }
+                )
+            )
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(SEASON_COLUMNS))
+
+
+def points_about(rate: float, log_odds: FloatArray) -> FloatArray:
+    """Percentage points that changes of the log odds move a rate by."""
+    at = float(logit(np.array(rate)))
+    return np.asarray(100 * (sigmoid(at + log_odds) - sigmoid(np.array(at))))
+
+
+def typical_rate(values: FloatArray) -> float:
+    """Median of what is known of a rate; NaN where nothing is."""
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if known.size else float("nan")
+
+
+RESPONSE_COLUMNS: dict[str, str] = {
+    "flow": "What responds: retention (log odds), new members or visits a member (logarithms)."
+    f" {explained(['visits'])}.",
+    "responds_to": f"What it responds to. {explained(('fullness', 'crowding', 'overwork'))}.",
+    "change": "The change that `impact` is of.",
+    "impact": "Percentage points of retention, per cent of new members or visits, after that change: by the"
+    " slope that is used, where none is by what the months alone say; unknown where they say nothing.",
+    "impact_low": "Lower end of the impact's 90 % interval; unknown where the impact is.",
+    "impact_high": "Upper end of the impact's 90 % interval; unknown where the impact is.",
+    "impact_used": "The impact that the model counts with: the same, or 0 where none is used.",
+    "effect": "The slope that is used, on the flow's own scale.",
+    "standard_error": "Of the slope.",
+    "estimate": "What the months alone say of the slope, whether or not it is used; unknown where nothing.",
+    "source": "What the panel's slope rests on: `data` or `prior`.",
+    "own_studios": "Studios whose own months moved this lever: their source is `data`.",
+    "pooled_studios": "Studios that answer with other studios' response: their source is `pooled`.",
+    "sign_rule": "What economics says of the sign, and whether the slope keeps it.",
+}
+Z_90 = 1.6448536
+
+
+@dataclass(frozen=True)
+class Regressor:
+    """What a flow may respond to.
+
+    Attributes:
+        change: a change that people can picture.
+        units: that change in the regressor's own unit (log price, rate points).
+        is_burden: whether more of it can't win members.
+    """
+
+    change: str
+    units: float
+    is_burden: bool
+
+
+REGRESSORS: dict[str, Regressor] = {
+    "price": Regressor("price +10 %", math.log(1.1), is_burden=True),
+    "fullness": Regressor("classes 10 points fuller", 0.1, is_burden=False),
+    "crowding": Regressor("crowding +10 points", 0.1, is_burden=True),
+    "overwork": Regressor("overwork +10 points", 0.1, is_burden=True),
+    "classes": Regressor("classes a member +10 %", math.log(1.1), is_burden=False),
+}
+RESPONDING_FLOWS: dict[str, str] = {
+    "retention": "retention",
+    "acquisition": "new members",
+    "visits": "visits a member",
+}
+"""How a flow that responds is called."""
+
+
+def lever_responses(responses: Responses, panel: StudioPanel) -> pd.DataFrame:
+    """Every estimated response, a row a flow and regressor; columns as `RESPONSE_COLUMNS`.
+
+    Args:
+        responses: as fitted.
+        panel: the months they were fitted on, for the retention that percentage points are counted from.
+    """
+    retention = typical_rate(panel.values["retention_rate"])
+    rows = [
+        {
+            "flow": flow,
+            "responds_to": name,
+            **_impact(flow, name, effect, retention),
+            **_told(name, effect),
+            **_studios(responses, flow, name, panel.n_studios),
+        }
+        for flow, effects in responses.effects.items()
+        for name, effect in effects.items()
+    ]
+    return pd.DataFrame(rows, columns=list(RESPONSE_COLUMNS))
+
+
+def _impact(flow: str, name: str, effect: LeverEffect, retention: float) -> dict[str, object]:
+    known = REGRESSORS[name]
+    error = Z_90 * effect.standard_error
+    # Where no slope is used, figure and interval are those of what the months say, if they say anything.
+    said = math.nan if effect.estimate is None else effect.estimate
+    middle = effect.effect or said
+    slopes = known.units * np.array([middle, middle - error, middle + error, effect.effect])
+    impact = points_about(retention, slopes) if flow == "retention" else 100 * np.expm1(slopes)
+    names = ("impact", "impact_low", "impact_high", "impact_used")
+    return {"change": known.change} | dict(zip(names, map(float, impact), strict=True))
+
+
+def _studios(responses: Responses, flow: str, name: str, n_studios: int) -> dict[str, object]:
+    """How many studios' answers rest on their own months, and on other studios'; none on a prior's behalf."""
+    own = responses.own.get(flow, {}).get(name)
+    if own is None or responses.effects[flow][name].source == "prior":
+        return {"own_studios": 0, "pooled_studios": 0}
+    return {"own_studios": len(own.studios), "pooled_studios": n_studios - len(own.studios)}
+
+
+def _told(name: str, effect: LeverEffect) -> dict[str, object]:
+    return {
+        "estimate": math.nan if effect.estimate is None else effect.estimate,
+        "effect": effect.effect,
+        "standard_error": effect.standard_error,
+        "source": effect.source,
+        "sign_rule": sign_rule(name, effect),
+    }
+
+
+def sign_rule(regressor: str, effect: LeverEffect) -> str:
+    """What economics says of a slope's sign, in a few words."""
+    if effect.source == "prior" and effect.effect == 0:
+        if effect.estimate is None:
+            return "set to zero: the data say nothing"
+        is_clear = abs(effect.estimate) > Z_90 * effect.standard_error
+        if is_clear and (effect.estimate > 0) == REGRESSORS[regressor].is_burden:
+            return "set to zero: the data show a sign that can't be"
+        return "set to zero: the data say too little"
+    if effect.effect == 0:
+        return "set to zero: members were forecast better without it"
+    if not REGRESSORS[regressor].is_burden:
+        return "positive, as it must be" if effect.effect >= 0 else "negative, against the rule"
+    return "negative, as it must be" if effect.effect <= 0 else "positive, against the rule"
+
+
+def responses_in_words(table: pd.DataFrame) -> list[str]:
+    """A sentence a response that the data show, and one on those that they don't."""
+    if table.empty:
+        return ["The months don't show who stays and who joins, so no response to a lever is known."]
+    rows = table.to_dict("records")
+    sentences = [
+        f"{str(row['change']).capitalize()}: {_impact_in_words(row)}." for row in rows if row["effect"] != 0
+    ]
+    silent = [_silence_in_words(row) for row in rows if row["effect"] == 0]
+    if silent:
+        sentences.append(f"Counted as zero are the responses {'; '.join(silent)}.")
+    return sentences
+
+
+def _impact_in_words(row: Mapping[Any, Any]) -> str:
+    ends = f"{row['impact_low']:+.2f} to {row['impact_high']:+.2f}"
+    if row["flow"] == "retention":
+        return f"retention {row['impact']:+.2f} points ({ends})"
+    return f"{RESPONDING_FLOWS[row['flow']]} {row['impact']:+.2f} % ({ends})"
+
+
+def _silence_in_words(row: Mapping[Any, Any]) -> str:
+    why = row["sign_rule"].removeprefix("set to zero: ")
+    return f"of {RESPONDING_FLOWS[row['flow']]} to {row['responds_to']} ({why})"

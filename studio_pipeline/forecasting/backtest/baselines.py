@@ -1,0 +1,128 @@
+"""Candidates that need no learner: the core, exponential smoothing, persistence and seasonal naive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from studio_pipeline.forecasting.base.flows import TARGET_COLUMNS, TARGETS, one_flow
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.base.origins import Origins
+from studio_pipeline.forecasting.core.adjusted_flows import SMOOTHED_FLOWS
+from studio_pipeline.forecasting.core.exponential_smoothing import own_smoothing
+from studio_pipeline.forecasting.core.simulation import CorePaths, core_targets
+from studio_pipeline.forecasting.core.states import CoreStates, project_flows, simulate_flows
+from studio_pipeline.panel.arrays import FloatArray, IntArray
+
+BASELINES: tuple[str, ...] = ("persistence", "seasonal_naive", "seasonal_naive_growth")
+
+_GROWTH_MONTHS = 3
+_LARGEST_GROWTH = 2.0
+
+
+def baseline_forecasts(
+    values: FloatArray, rows: IntArray, columns: IntArray, horizon_months: int
+) -> dict[str, FloatArray]:
+    """Each baseline's (N, H) forecast from N origins.
+
+    Args:
+        values: (S, T) the target; NaN where unknown.
+        rows: (N,) studio rows.
+        columns: (N,) month columns of the origins.
+        horizon_months: H, 1..12.
+
+    Returns:
+        NaN where the origin itself is unknown; a seasonal naive without the month a year before is
+        persistence.
+    """
+    last = values[rows, columns][:, None]
+    before = columns[:, None] + np.arange(1, horizon_months + 1) - 12
+    year_ago = np.where(before >= 0, values[rows[:, None], np.maximum(before, 0)], np.nan)
+    persistence = np.broadcast_to(last, year_ago.shape).copy()
+    seasonal = np.where(np.isfinite(year_ago), year_ago, persistence)
+    grown = np.where(np.isfinite(year_ago), year_ago * _growth(values, rows, columns)[:, None], persistence)
+    return {
+        "persistence": persistence,
+        "seasonal_naive": np.where(np.isfinite(last), seasonal, np.nan),
+        "seasonal_naive_growth": np.where(np.isfinite(last), grown, np.nan),
+    }
+
+
+def _growth(values: FloatArray, rows: IntArray, columns: IntArray) -> FloatArray:
+    """(N,) sum of the last three months over that of the same months a year before; 1 where unknown."""
+    steps = columns[:, None] - np.arange(_GROWTH_MONTHS)
+    now = values[rows[:, None], np.maximum(steps, 0)]
+    then = values[rows[:, None], np.maximum(steps - 12, 0)]
+    known = np.isfinite(now) & np.isfinite(then) & (steps >= 12)
+    total_now, total_then = np.where(known, now, 0).sum(1), np.where(known, then, 0).sum(1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        growth = np.where(total_then > 0, total_now / total_then, 1.0)
+    return np.clip(growth, 1 / _LARGEST_GROWTH, _LARGEST_GROWTH)
+
+
+def smoothing_at(states: CoreStates, rows: IntArray, columns: IntArray) -> dict[str, FloatArray]:
+    """Smoothed flow to its (N, 12) forecast from N origins, on the flow's scale; a flow without data is left
+    out.
+    """
+    names = [name for name in SMOOTHED_FLOWS if name in states.parameters.flows]
+    # Where the panel judges its settings by itself, it judges those of one flow.
+    together = [names] if states.market is not None and names else [[name] for name in names]
+    found: dict[str, FloatArray] = {}
+    asked, places = np.unique(columns, return_inverse=True)
+    for some in together:
+        smoothed = _smoothing(states, some, asked)
+        found |= {name: by_month[rows, places] for name, by_month in zip(some, smoothed, strict=True)}
+    return found
+
+
+def _smoothing(states: CoreStates, names: list[str], columns: IntArray) -> FloatArray:
+    """(F, S, C, 12) of F flows side by side, from the months in C columns."""
+    panel, fitted = states.panel, states.parameters.flows
+    losses = None
+    if states.market is not None:
+        of_flows = np.stack([states.market.smoothing[name] for name in names], 2)
+        losses = np.repeat(of_flows, panel.n_studios, axis=2)
+    found = own_smoothing(
+        np.concatenate([one_flow(panel, name).values for name in names]),
+        np.concatenate([fitted[name].season[states.types] for name in names]),
+        panel.calendar_months,
+        columns,
+        losses,
+    )
+    return found.reshape(len(names), panel.n_studios, len(columns), MAX_HORIZON_MONTHS)
+
+
+CORE_CANDIDATES: tuple[str, ...] = ("core", "direct", "smoothing", *BASELINES)
+"""`direct` is the level of the target itself, without stocks and flows; `smoothing` the same under settings
+that each studio has to itself.
+"""
+
+DIRECT_FLOWS = {"revenue": "revenue", "members": "members"}
+
+
+def core_candidates(
+    states: CoreStates, origins: Origins
+) -> tuple[dict[str, dict[str, FloatArray]], CorePaths]:
+    """Target to candidate to (N, 12) forecasts, and the core's paths; a candidate without data is NaN."""
+    flows = project_flows(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
+    paths = simulate_flows(states, flows, origins.rows, origins.columns, {})
+    return candidates_from(states, origins, flows, paths), paths
+
+
+def candidates_from(
+    states: CoreStates, origins: Origins, flows: Mapping[str, FloatArray], paths: CorePaths
+) -> dict[str, dict[str, FloatArray]]:
+    """Target to candidate to (N, 12) forecasts, from the origins' projected flows and the core's paths."""
+    found: dict[str, dict[str, FloatArray]] = {}
+    smoothed = smoothing_at(states, origins.rows, origins.columns)
+    unknown = np.full((len(origins), MAX_HORIZON_MONTHS), np.nan)
+    for target in TARGETS:
+        found[target] = {"core": core_targets(paths)[target]}
+        if target in DIRECT_FLOWS:
+            flow = DIRECT_FLOWS[target]
+            found[target]["direct"] = np.exp(flows[flow])
+            found[target]["smoothing"] = np.exp(smoothed.get(flow, unknown))
+        values = states.panel.values[TARGET_COLUMNS[target]]
+        found[target] |= baseline_forecasts(values, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
+    return found

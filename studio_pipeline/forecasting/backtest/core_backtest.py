@@ -1,0 +1,111 @@
+"""Fit of the core at every fold and on all months, with its out-of-fold predictions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from studio_pipeline.forecasting.backtest.baselines import core_candidates
+from studio_pipeline.forecasting.backtest.folds import Fold, plan_folds
+from studio_pipeline.forecasting.backtest.out_of_fold import (
+    OutOfFold,
+    joined,
+    known_lever_forecasts,
+    young_forecasts,
+)
+from studio_pipeline.forecasting.base.flows import TARGET_COLUMNS, TARGETS, actual_months
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
+from studio_pipeline.forecasting.base.origins import evenly_spaced_studios, origins_between
+from studio_pipeline.forecasting.core.fitting import fit_core_parameters
+from studio_pipeline.forecasting.core.parameters import CoreParameters
+from studio_pipeline.forecasting.core.states import CoreStates, core_states
+from studio_pipeline.panel.arrays import IntArray, StudioPanel
+
+
+@dataclass(frozen=True)
+class CoreFit:
+    """The core, fitted on all months and at every fold.
+
+    Attributes:
+        folds: of the backtest, earliest first.
+        fold_parameters: the core as fitted at each fold's cutoff.
+        parameters: the core fitted on all months.
+        out_of_fold: its forecasts and those of the baselines.
+    """
+
+    folds: tuple[Fold, ...]
+    fold_parameters: tuple[CoreParameters, ...]
+    parameters: CoreParameters
+    out_of_fold: OutOfFold
+
+    def write(self, folder: Path) -> None:
+        """Stores parameters as JSON and forecasts as plain arrays."""
+        stored = {
+            "folds": [[f.cutoff, f.last_origin] for f in self.folds],
+            "fold_parameters": [p.to_json() for p in self.fold_parameters],
+            "parameters": self.parameters.to_json(),
+        }
+        (folder / "core.json").write_text(json.dumps(stored), encoding="utf-8")
+        np.savez(folder / "out_of_fold.npz", allow_pickle=False, **self.out_of_fold.arrays())
+
+    @classmethod
+    def read(cls, folder: Path) -> CoreFit:
+        """Inverse of `write`."""
+        stored = json.loads((folder / "core.json").read_text(encoding="utf-8"))
+        with np.load(folder / "out_of_fold.npz", allow_pickle=False) as arrays:
+            oof = OutOfFold.from_arrays(dict(arrays))
+        return cls(
+            tuple(Fold(*f) for f in stored["folds"]),
+            tuple(CoreParameters.from_json(p) for p in stored["fold_parameters"]),
+            CoreParameters.from_json(stored["parameters"]),
+            oof,
+        )
+
+
+def fit_core(panel: StudioPanel, configuration: ForecastingConfiguration) -> CoreFit:
+    """Fits the core at every fold's cutoff, then on all months, and forecasts each fold's origins."""
+    folds = plan_folds(panel.n_months, configuration.backtest)
+    studios = backtest_studios(panel, configuration)
+    fitted: list[CoreParameters] = []
+    parts = []
+    for number, fold in enumerate(folds):
+        previous = fitted[-1] if fitted else None
+        fitted.append(fit_core_parameters(panel.until(fold.cutoff), configuration.core, previous))
+        parts.append(_forecast_fold(panel, fold, number, fitted[-1], studios, configuration.seed))
+    parameters = fit_core_parameters(panel, configuration.core, fitted[-1] if fitted else None)
+    return CoreFit(folds, tuple(fitted), parameters, joined(parts))
+
+
+def backtest_studios(panel: StudioPanel, configuration: ForecastingConfiguration) -> IntArray:
+    """Rows of the studios that take part in the backtest: all, or a sample of a very large panel."""
+    return evenly_spaced_studios(panel, configuration.backtest.max_studios)
+
+
+def fold_states(panel: StudioPanel, fold: Fold, parameters: CoreParameters) -> CoreStates:
+    """States of the months up to the fold's last origin, under the parameters of its cutoff."""
+    return core_states(panel.until(fold.last_origin), parameters)
+
+
+def _forecast_fold(
+    panel: StudioPanel,
+    fold: Fold,
+    number: int,
+    parameters: CoreParameters,
+    studios: IntArray,
+    seed: int,
+) -> OutOfFold:
+    origins = origins_between(panel, fold.cutoff, fold.last_origin, studios)
+    states = fold_states(panel, fold, parameters)
+    candidates, _ = core_candidates(states, origins)
+    return OutOfFold(
+        np.full(len(origins), number),
+        origins,
+        {t: actual_months(panel, t, origins.rows, origins.columns, MAX_HORIZON_MONTHS) for t in TARGETS},
+        {t: panel.values[TARGET_COLUMNS[t]][origins.rows, origins.columns] for t in TARGETS},
+        candidates,
+        known_lever_forecasts(panel, states, origins, seed + number),
+        young_forecasts(panel, parameters, fold, origins),
+    )

@@ -1,0 +1,185 @@
+"""Fit of a learner at every fold for its out-of-fold corrections, then on all months."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from studio_pipeline.forecasting.backtest.core_backtest import CoreFit, backtest_studios, fold_states
+from studio_pipeline.forecasting.base.flows import TARGETS
+from studio_pipeline.forecasting.base.given_levers import known_levers
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
+from studio_pipeline.forecasting.base.origins import Origins, origins_between
+from studio_pipeline.forecasting.core.states import CoreStates, core_states, project_core
+from studio_pipeline.forecasting.features.feature_matrix import (
+    IS_GIVEN,
+    ROW_FEATURES,
+    RowArray,
+    row_features,
+    typical_of_month,
+    with_given,
+)
+from studio_pipeline.forecasting.features.feature_store import feature_array
+from studio_pipeline.forecasting.features.lever_features import determined, monotone_signs, trailing_levels
+from studio_pipeline.forecasting.learners.learner import FittedLearner, LearnerFit, LearnerName
+from studio_pipeline.forecasting.learners.onnx_ensemble import CorrectionSizes
+from studio_pipeline.forecasting.learners.training_set import LearningRows, learning_rows
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+
+_FEWEST_ROWS = 120
+_FEWEST_MONTHS_BEFORE = 6
+_MONTHS_BEFORE = 18
+
+
+def fit_learner(
+    learner: LearnerName,
+    panel: StudioPanel,
+    features: pd.DataFrame,
+    core: CoreFit,
+    configuration: ForecastingConfiguration,
+) -> LearnerFit:
+    """Fits a learner at every fold's cutoff for its out-of-fold corrections, then on all months.
+
+    Args:
+        learner: which one.
+        panel: all months.
+        features: the feature store of that panel.
+        core: the core at the same folds.
+        configuration: hyperparameters and seed.
+    """
+    laid_out = feature_array(features, panel)
+    shape = (len(core.out_of_fold.fold), MAX_HORIZON_MONTHS)
+    free, known = ({target: np.zeros(shape) for target in TARGETS} for _ in range(2))
+    for number, (fold, parameters) in enumerate(zip(core.folds, core.fold_parameters, strict=True)):
+        states = fold_states(panel, fold, parameters)
+        seen = panel.until(fold.cutoff)
+        studios = backtest_studios(panel, configuration)
+        origins = origins_between(seen, first_origin(fold.cutoff), fold.cutoff - 1, studios)
+        rows = rows_to_learn(seen, laid_out, states, origins, configuration)
+        models = _fit_targets(learner, rows, configuration)
+        here = core.out_of_fold.fold == number
+        asked = Origins(core.out_of_fold.origins.rows[here], core.out_of_fold.origins.columns[here])
+        asked_rows = free_rows(laid_out, states, asked)
+        levels = trailing_levels(states.panel, asked)
+        levers = known_levers(panel, asked, MAX_HORIZON_MONTHS)
+        for found, given in ((free, {}), (known, levers)):
+            corrections = corrections_of(models, rows.sizes, with_given(asked_rows, levels, given), given)
+            for target, correction in corrections.items():
+                found[target][here] = correction
+    states = core_states(panel, core.parameters)
+    origins = origins_between(panel, first_origin(panel.n_months - 1), panel.n_months - 2)
+    rows = rows_to_learn(panel, laid_out, states, origins, configuration)
+    models = _fit_targets(learner, rows, configuration)
+    return LearnerFit(
+        learner,
+        free,
+        known,
+        _importances(learner, models),
+        {f"{learner}_{target}{_suffix(learner)}": m.native() for target, m in models.items()},
+        {target: m.onnx() for target, m in models.items()},
+        {target: rows.sizes[target] for target in models},
+    )
+
+
+def free_rows(features: FloatArray, states: CoreStates, origins: Origins) -> RowArray:
+    """(N, 12, F) rows of N origins, every lever free."""
+    rows, columns = origins.rows, origins.columns
+    paths = project_core(states, rows, columns, MAX_HORIZON_MONTHS)
+    typical = {int(c): typical_of_month(features[:, c], states, int(c)) for c in np.unique(columns)}
+    x = row_features(features[rows, columns], paths, states.panel, origins, typical, {})
+    return x.reshape(len(origins), MAX_HORIZON_MONTHS, len(ROW_FEATURES))
+
+
+def corrections_of(
+    models: Mapping[str, FittedLearner],
+    sizes: Mapping[str, CorrectionSizes],
+    rows: RowArray,
+    levers: Mapping[str, FloatArray],
+) -> dict[str, FloatArray]:
+    """Target to (N, 12) corrections from (N, 12, F) rows under levers; 0 where nothing is left to correct."""
+    given, certain = rows[:, :, IS_GIVEN], determined(levers)
+    found = {}
+    for target, model in models.items():
+        answers = model.predict(rows.reshape(-1, rows.shape[2])).reshape(rows.shape[:2])
+        found[target] = np.where(certain[target], 0.0, answers * sizes[target].of(given))
+    return found
+
+
+def first_origin(cutoff: int) -> int:
+    """First origin to learn from: one with as long a past as those that will be asked about, as far as there
+    are months. What the core misses after its first few months is no guide to what it misses later.
+    """
+    return max(_FEWEST_MONTHS_BEFORE, min(_MONTHS_BEFORE, cutoff // 2))
+
+
+def rows_to_learn(
+    panel: StudioPanel,
+    features: FloatArray,
+    states: CoreStates,
+    origins: Origins,
+    configuration: ForecastingConfiguration,
+) -> LearningRows:
+    """The rows that a fit may learn from: at most `max_training_rows` of the origins, drawn by the seed."""
+    rng = np.random.default_rng(configuration.seed)
+    return learning_rows(panel, features, states, origins, configuration.backtest.max_training_rows, rng)
+
+
+def _fit_targets(
+    learner: LearnerName, rows: LearningRows, configuration: ForecastingConfiguration
+) -> dict[str, FittedLearner]:
+    """Target to fitted model; a target with too few rows, or that never misses, is left out."""
+    asked = {target: learnt for target in TARGETS if (learnt := rows_of_target(rows, target))}
+    # One thread a target: the libraries' own threads wait for each other wherever the machine has other work.
+    fitted = Parallel(n_jobs=-1, prefer="threads")(
+        delayed(fit_target)(learner, x, y, monotone_signs(ROW_FEATURES, target), configuration)
+        for target, (x, y) in asked.items()
+    )
+    return dict(zip(asked, fitted, strict=True))
+
+
+def rows_of_target(rows: LearningRows, target: str) -> tuple[RowArray, RowArray] | None:
+    """(R, F) rows and (R,) corrections of one target; None where there are too few, or all are the same."""
+    corrections = rows.corrections[:, TARGETS.index(target)]
+    known = np.isfinite(corrections)
+    y = corrections[known].astype(np.float32)
+    return (rows.features[known], y) if known.sum() >= _FEWEST_ROWS and y.std() > 0 else None
+
+
+def fit_target(
+    learner: LearnerName,
+    x: RowArray,
+    y: RowArray,
+    signs: tuple[int, ...],
+    configuration: ForecastingConfiguration,
+) -> FittedLearner:
+    """Fits one learner of one target to (R,) corrections of (R, F) rows, monotone by `signs`."""
+    # Each library takes seconds to import: only the one asked for is.
+    if learner == "xgboost":
+        from studio_pipeline.forecasting.learners.xgboost_learner import fit_xgboost
+
+        return fit_xgboost(x, y, signs, configuration.xgboost, configuration.seed)
+    if learner == "lightgbm":
+        from studio_pipeline.forecasting.learners.lightgbm_learner import fit_lightgbm
+
+        return fit_lightgbm(x, y, signs, configuration.lightgbm, configuration.seed)
+    from studio_pipeline.forecasting.learners.random_forest_learner import fit_forest
+
+    return fit_forest(x, y, signs, configuration.random_forest, configuration.seed)
+
+
+def _suffix(learner: LearnerName) -> str:
+    return {"xgboost": ".ubj", "lightgbm": ".txt", "random_forest": ".skops"}[learner]
+
+
+def _importances(learner: LearnerName, models: dict[str, FittedLearner]) -> pd.DataFrame:
+    tables = [
+        pd.DataFrame(
+            {"learner": learner, "target": target, "feature": ROW_FEATURES, "importance": model.importances()}
+        )
+        for target, model in models.items()
+    ]
+    empty = pd.DataFrame({"learner": [], "target": [], "feature": [], "importance": np.zeros(0)})
+    return pd.concat(tables, ignore_index=True) if tables else empty

@@ -1,0 +1,208 @@
+"""Out-of-fold predictions as arrays, also under known levers and from short histories.
+
+Nobody could have made these forecasts: they tell what levers add to the error by not being known, and what a
+history adds by being short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from studio_pipeline.forecasting.backtest.baselines import CORE_CANDIDATES, DIRECT_FLOWS
+from studio_pipeline.forecasting.backtest.folds import Fold
+from studio_pipeline.forecasting.backtest.short_history import YOUNG_MONTHS
+from studio_pipeline.forecasting.base.flows import TARGETS
+from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS, drawn_masks, given_levers, known_levers
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.base.origins import Origins, canonical_order, evenly_spaced_studios
+from studio_pipeline.forecasting.core.parameters import CoreParameters
+from studio_pipeline.forecasting.core.simulation import core_targets
+from studio_pipeline.forecasting.core.states import CoreStates, core_states, project_core
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
+
+_YOUNG_STUDIOS = 200
+_YOUNG_ORIGINS_A_FOLD = 3
+
+
+@dataclass(frozen=True)
+class KnownLeverForecasts:
+    """The core's forecasts of N origins with levers given at their actual values.
+
+    Attributes:
+        all_known: target to (N, H), every lever given that is known.
+        drawn: (N, H) revenue under the levers that `masks` marks.
+        masks: (N, L) in the order of `HELD_LEVERS`.
+    """
+
+    all_known: dict[str, FloatArray]
+    drawn: FloatArray
+    masks: BoolArray
+
+
+@dataclass(frozen=True)
+class YoungForecasts:
+    """The core's forecasts of M of the N origins from their last months alone.
+
+    Attributes:
+        places: (M,) which of the origins.
+        revenue: months left to (M, H).
+    """
+
+    places: IntArray
+    revenue: dict[int, FloatArray]
+
+
+def known_lever_forecasts(
+    panel: StudioPanel, states: CoreStates, origins: Origins, seed: int
+) -> KnownLeverForecasts:
+    """Runs the core from origins under what the panel's levers then did.
+
+    Args:
+        panel: all months, those after the origins too.
+        states: of the months up to the origins.
+        origins: N of them.
+        seed: of the drawn subsets, which don't depend on the studios' names or order.
+    """
+    levers = known_levers(panel, origins, MAX_HORIZON_MONTHS)
+    rank = np.empty(panel.n_studios, dtype=np.int64)
+    rank[canonical_order(states.panel)] = np.arange(panel.n_studios)
+    order = np.lexsort((rank[origins.rows], origins.columns))
+    masks = np.zeros((len(origins), len(HELD_LEVERS)), dtype=bool)
+    masks[order] = drawn_masks(len(origins), np.random.default_rng(seed))
+    projected = [
+        core_targets(project_core(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS, given))
+        for given in (levers, given_levers(levers, masks))
+    ]
+    return KnownLeverForecasts(projected[0], projected[1]["revenue"], masks)
+
+
+def young_forecasts(
+    panel: StudioPanel, parameters: CoreParameters, fold: Fold, origins: Origins
+) -> YoungForecasts:
+    """Runs the core from some of a fold's origins as if studios had begun a few months before.
+
+    Args:
+        panel: the months; none after an origin is used for it.
+        parameters: as fitted at the fold's cutoff.
+        fold: of the backtest.
+        origins: N of the fold.
+    """
+    columns = np.unique(np.linspace(fold.cutoff, fold.last_origin, _YOUNG_ORIGINS_A_FOLD).astype(np.int64))
+    eligible = np.isin(np.arange(panel.n_studios), origins.rows)
+    chosen = evenly_spaced_studios(panel.until(fold.cutoff), _YOUNG_STUDIOS, eligible)
+    places = np.flatnonzero(np.isin(origins.columns, columns) & np.isin(origins.rows, chosen))
+    revenue = {m: np.full((len(places), MAX_HORIZON_MONTHS), np.nan) for m in YOUNG_MONTHS[:-1]}
+    for months, found in revenue.items():
+        for column in columns:
+            here = origins.columns[places] == column
+            rows = origins.rows[places[here]]
+            states = core_states(_last_months(panel, rows, int(column), months), parameters)
+            last = np.full(len(rows), states.panel.n_months - 1)
+            found[here] = project_core(states, np.arange(len(rows)), last, MAX_HORIZON_MONTHS).revenue
+    return YoungForecasts(places, revenue)
+
+
+def _last_months(panel: StudioPanel, rows: IntArray, column: int, months: int) -> StudioPanel:
+    """Some studios with nothing but the last months up to a column."""
+    first = max(column + 1 - months, 0)
+    chosen = panel.select(rows)
+    values = {name: array[:, first : column + 1] for name, array in chosen.values.items()}
+    return replace(chosen, first_month=panel.first_month.astype("datetime64[M]") + first, values=values)
+
+
+_LEVELS = ("direct", "smoothing")
+_PLACES = "young.places"
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Forecasts of fits that had not seen the months they forecast; N origins, H = 12 months.
+
+    Attributes:
+        fold: (N,) number of the fold that forecast the origin.
+        origins: the origins.
+        actual: target to (N, H); NaN where not known.
+        last_known: target to (N,), the base month itself.
+        candidates: target to candidate to (N, H).
+        known: the core's forecasts under levers as they then were.
+        young: the core's forecasts of some origins from short histories.
+    """
+
+    fold: IntArray
+    origins: Origins
+    actual: dict[str, FloatArray]
+    last_known: dict[str, FloatArray]
+    candidates: dict[str, dict[str, FloatArray]]
+    known: KnownLeverForecasts
+    young: YoungForecasts
+
+    def arrays(self) -> dict[str, Any]:
+        """Everything under flat names."""
+        found: dict[str, Any] = {
+            "fold": self.fold,
+            "rows": self.origins.rows,
+            "columns": self.origins.columns,
+            "masks": self.known.masks,
+            "known_drawn": self.known.drawn,
+            _PLACES: self.young.places,
+        }
+        for target in TARGETS:
+            found |= {
+                f"actual.{target}": self.actual[target],
+                f"last_known.{target}": self.last_known[target],
+            }
+            found |= {f"candidate.{target}.{name}": x for name, x in self.candidates[target].items()}
+            found[f"known.{target}"] = self.known.all_known[target]
+        return found | {f"young.{months}": x for months, x in self.young.revenue.items()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any]) -> OutOfFold:
+        """Inverse of `arrays`."""
+        return cls(
+            arrays["fold"],
+            Origins(arrays["rows"], arrays["columns"]),
+            {t: arrays[f"actual.{t}"] for t in TARGETS},
+            {t: arrays[f"last_known.{t}"] for t in TARGETS},
+            {
+                t: {
+                    n: arrays[f"candidate.{t}.{n}"] for n in CORE_CANDIDATES if f"candidate.{t}.{n}" in arrays
+                }
+                for t in TARGETS
+            },
+            KnownLeverForecasts(
+                {t: arrays[f"known.{t}"] for t in TARGETS},
+                arrays["known_drawn"],
+                arrays["masks"],
+            ),
+            YoungForecasts(arrays[_PLACES], {m: arrays[f"young.{m}"] for m in YOUNG_MONTHS[:-1]}),
+        )
+
+
+def joined(parts: list[OutOfFold]) -> OutOfFold:
+    """The origins of several folds one behind the other; an empty one of no folds."""
+    if not parts:
+        return _empty()
+    pieces = [part.arrays() for part in parts]
+    starts = np.cumsum([0] + [len(part.fold) for part in parts])
+    for piece, start in zip(pieces, starts, strict=False):
+        piece[_PLACES] = piece[_PLACES] + start
+    return OutOfFold.from_arrays({name: np.concatenate([p[name] for p in pieces]) for name in pieces[0]})
+
+
+def _empty() -> OutOfFold:
+    nothing = np.zeros((0, MAX_HORIZON_MONTHS))
+    none = np.zeros(0, dtype=np.int64)
+    by_target = dict.fromkeys(TARGETS, nothing)
+    return OutOfFold(
+        none,
+        Origins(none, none),
+        by_target,
+        {t: np.zeros(0) for t in TARGETS},
+        {t: {n: nothing for n in CORE_CANDIDATES if n not in _LEVELS or t in DIRECT_FLOWS} for t in TARGETS},
+        KnownLeverForecasts(by_target, nothing, np.zeros((0, len(HELD_LEVERS)), dtype=bool)),
+        YoungForecasts(none, dict.fromkeys(YOUNG_MONTHS[:-1], nothing)),
+    )

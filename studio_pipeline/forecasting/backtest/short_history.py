@@ -1,0 +1,81 @@
+"""Widening of intervals for studios with a short history, measured by hiding months of others.
+
+The studios of the backtest are forecast once more from their last one, three, six or twelve months alone. How
+much larger their own errors are then than with all months is what a studio that is really young gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from studio_pipeline.panel.arrays import FloatArray
+
+YOUNG_MONTHS: tuple[int, ...] = (1, 3, 6, 12, 24)
+"""Known months at which the widening is measured; it is 1 at the last, linear in their logarithm between."""
+
+_FEWEST_STUDIOS = 20
+_PRIOR_STUDIOS = 40.0
+_PRIOR = np.array([2.0, 1.5, 1.25, 1.1])
+_NO_HISTORY = 1.25
+_LARGEST = 4.0
+
+
+@dataclass(frozen=True)
+class YoungStudios:
+    """Widening by known months.
+
+    Attributes:
+        factors: (5, H) at `YOUNG_MONTHS`, falling, the last 1.
+    """
+
+    factors: FloatArray
+
+    def widening(self, months: FloatArray) -> FloatArray:
+        """(N, H) factors on the own deviation; without any month it is a quarter more than with one."""
+        at = np.log(np.clip(months, YOUNG_MONTHS[0], YOUNG_MONTHS[-1]))
+        grid = np.log(YOUNG_MONTHS)
+        left = np.clip(np.searchsorted(grid, at, side="right") - 1, 0, len(grid) - 2)
+        share = ((at - grid[left]) / (grid[left + 1] - grid[left]))[:, None]
+        factors = (1 - share) * self.factors[left] + share * self.factors[left + 1]
+        return np.asarray(np.where(months[:, None] < 1, _NO_HISTORY * factors, factors))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists."""
+        return {"factors": self.factors.tolist()}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> YoungStudios:
+        """Inverse of `to_json`."""
+        return cls(np.array(stored["factors"]))
+
+
+def known_months(windows: Mapping[str, FloatArray]) -> FloatArray:
+    """(N,) months of revenue known in the windows."""
+    return np.asarray(np.isfinite(windows["total_revenue"]).sum(1), dtype=np.float64)
+
+
+def fit_young(own_sizes: Mapping[int, FloatArray], full_sizes: FloatArray) -> YoungStudios:
+    """Factors from the sizes of own errors with months hidden, shrunk towards documented ones.
+
+    Args:
+        own_sizes: months left to (N, H) absolute own log errors, NaN where not known.
+        full_sizes: (N, H) of the same origins with all months.
+    """
+    n_horizons = full_sizes.shape[1]
+    factors = np.ones((len(YOUNG_MONTHS), n_horizons))
+    for place, months in enumerate(YOUNG_MONTHS[:-1]):
+        factors[place] = _PRIOR[place]
+        sizes = own_sizes.get(months)
+        if sizes is None:
+            continue
+        both = np.isfinite(sizes) & np.isfinite(full_sizes)
+        count = both.sum(0)
+        ratio = np.where(both, sizes, 0.0).sum(0) / np.maximum(np.where(both, full_sizes, 0.0).sum(0), 1e-12)
+        weight = np.where(count >= _FEWEST_STUDIOS, count / (count + _PRIOR_STUDIOS), 0.0)
+        factors[place] = weight * np.clip(ratio, 1.0, _LARGEST) + (1 - weight) * _PRIOR[place]
+    falling = np.maximum.accumulate(factors[::-1], axis=0)[::-1]
+    return YoungStudios(falling)

@@ -1,0 +1,88 @@
+"""Origins of forecasts, and samples of studios."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
+from studio_pipeline.panel.closures import closed_months
+
+
+@dataclass(frozen=True)
+class Origins:
+    """N origins of forecasts.
+
+    Attributes:
+        rows: (N,) studio rows.
+        columns: (N,) month columns of the base months.
+    """
+
+    rows: IntArray
+    columns: IntArray
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self.rows)
+
+    def take(self, places: IntArray) -> Origins:
+        """Some of them."""
+        return Origins(self.rows[places], self.columns[places])
+
+
+def origins_between(panel: StudioPanel, first: int, last: int, studios: IntArray | None = None) -> Origins:
+    """All (studio, month) with revenue known, the studio not closed and the month in first..last, ordered by
+    month, then studio.
+    """
+    rows = np.arange(panel.n_studios) if studios is None else studios
+    months = np.arange(max(first, 0), last + 1)
+    trading = (panel.known & ~closed_months(panel))[np.ix_(rows, months)]
+    columns, chosen = np.nonzero(trading.T)
+    return Origins(rows[chosen].astype(np.int64), months[columns].astype(np.int64))
+
+
+def canonical_order(panel: StudioPanel) -> IntArray:
+    """(S,) rows of the studios by their revenue, the first month first; a month that isn't there comes before
+    any.
+
+    The order is the same under other names, in any order of rows and in any currency, and later months only
+    break the ties of earlier ones.
+    """
+    revenue = np.where(panel.known, panel.values["total_revenue"], -1.0)
+    return np.asarray(np.lexsort(revenue.T[::-1]), dtype=np.int64)
+
+
+def evenly_spaced_studios(panel: StudioPanel, most: int, eligible: BoolArray | None = None) -> IntArray:
+    """Rows, ascending, of at most `most` studios, evenly spaced in the canonical order.
+
+    Args:
+        panel: the months.
+        most: number of studios taken, at least 1.
+        eligible: (S,) the studios to choose from; all of them if not given.
+    """
+    order = canonical_order(panel)
+    if eligible is not None:
+        order = order[eligible[order]]
+    if len(order) > most:
+        order = order[np.linspace(0, len(order) - 1, most).astype(np.int64)]
+    return np.sort(order)
+
+
+def evenly_spaced_origins(columns: IntArray, sizes: Sequence[FloatArray], most: int) -> BoolArray:
+    """(N,) whether an origin is taken: of each month at most `most`, evenly spaced by size.
+
+    Args:
+        columns: (N,) month columns of the origins.
+        sizes: what origins of one month are ordered by, (N,) each; the later ones break ties of the earlier.
+        most: number of origins taken of a month, at least 1.
+    """
+    order = np.lexsort([*reversed(sizes), columns])
+    _, month, count = np.unique(columns[order], return_inverse=True, return_counts=True)
+    place = np.arange(len(order)) - (np.cumsum(count) - count)[month]
+    share = np.minimum(most / count, 1.0)[month]
+    taken = np.zeros(len(order), dtype=bool)
+    # Half a place in: as far from the smallest as from the largest.
+    taken[order] = np.floor((place + 1) * share + 0.5) > np.floor(place * share + 0.5)
+    return taken

@@ -1,0 +1,131 @@
+"""One origin as the core sees it, with and without seasons: the input of a bridge of revenue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from studio_pipeline.forecasting.base.flows import FLOW_LINKS
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.core.filter_states import own_season_ahead
+from studio_pipeline.forecasting.core.flow_terms import START, START_LEVER, FlowTerms
+from studio_pipeline.forecasting.core.simulation import simulate_terms
+from studio_pipeline.forecasting.core.states import CoreStates, origin_terms, project_flows
+from studio_pipeline.panel.arrays import FloatArray, IntArray
+
+_HELD_STOCK = {"retention_rate": np.ones((1, 1)), "new_members_monthly": np.zeros((1, 1))}
+
+
+@dataclass(frozen=True)
+class MemberMonths:
+    """Months of one studio by members and by what one of them brings; (H,) each, NaN where unknown.
+
+    Attributes:
+        revenue: currency.
+        members: at each month's end.
+        retention_rate: 0..1.
+        new_members: in each month.
+        churned_members: in each month.
+        price: membership revenue a member, currency.
+        mix: all other revenue a member, currency.
+    """
+
+    revenue: FloatArray
+    members: FloatArray
+    retention_rate: FloatArray
+    new_members: FloatArray
+    churned_members: FloatArray
+    price: FloatArray
+    mix: FloatArray
+
+
+@dataclass(frozen=True)
+class CoreView:
+    """A base month and the months after it in the core, with and without seasons.
+
+    Attributes:
+        ahead: the months after it, under the levers.
+        ahead_without_season: the same if no flow had a season.
+        now: the base month's usual figures, members as they are.
+        now_without_season: the same if no flow had a season.
+    """
+
+    ahead: MemberMonths
+    ahead_without_season: MemberMonths
+    now: MemberMonths
+    now_without_season: MemberMonths
+
+
+def core_view(states: CoreStates, row: int, column: int, levers: Mapping[str, FloatArray]) -> CoreView:
+    """The view from one origin.
+
+    Args:
+        states: of the panel that the origin lies in.
+        row: of the studio.
+        column: of the base month.
+        levers: lever to (1, 12) given values, NaN where free.
+    """
+    origin = np.array([row]), np.array([column])
+    ahead, now = project_flows(states, *origin, MAX_HORIZON_MONTHS), _usual_flows(states, *origin)
+    seasons = _seasons(states, *origin)
+
+    def months(flows: Mapping[str, FloatArray], held: Mapping[str, FloatArray]) -> MemberMonths:
+        return member_months(origin_terms(states, flows, *origin), held)
+
+    return CoreView(
+        months(ahead, levers),
+        months({name: flow - seasons[name][:, 1:] for name, flow in ahead.items()}, levers),
+        months({name: flow + seasons[name][:, :1] for name, flow in now.items()}, _HELD_STOCK),
+        months(now, _HELD_STOCK),
+    )
+
+
+def member_months(terms: FlowTerms, levers: Mapping[str, FloatArray]) -> MemberMonths:
+    """The months of one prepared origin under levers."""
+    paths = simulate_terms(terms, levers)
+    revenue, members, retention = paths.revenue[0], paths.members[0], paths.retention_rate[0]
+    start = levers[START_LEVER][0, 0] if START_LEVER in levers else terms.start[0, START.index("members")]
+    before = np.concatenate([[start], members[:-1]])
+    price = paths.avg_ticket_price[0] * terms.paths["realisation"][0]
+    per_member = np.divide(revenue, members, out=np.full_like(revenue, np.nan), where=members > 0)
+    return MemberMonths(
+        revenue,
+        members,
+        retention,
+        paths.new_members[0],
+        before * (1 - retention),
+        price,
+        per_member - price,
+    )
+
+
+def _usual_flows(states: CoreStates, rows: IntArray, columns: IntArray) -> dict[str, FloatArray]:
+    """Flow name to its (N, 1) usual value in N base months, seasons and responses not added."""
+    unknown = np.full((len(rows), 1), np.nan)
+    found = dict.fromkeys(FLOW_LINKS, unknown)
+    for name, flow in states.flows.items():
+        usual = flow.level[0, rows, columns] + flow.deviation[0, rows, columns] + flow.common[0, columns]
+        found[name] = usual[:, None] + states.parameters.flows[name].mean_shift
+    found["classes"] = found["classes"] + states.planned_classes[rows, columns, None]
+    return found
+
+
+def _seasons(states: CoreStates, rows: IntArray, columns: IntArray) -> dict[str, FloatArray]:
+    """Flow name to its (N, 1 + 12) season in N base months and the months after them, on the flow's scale."""
+    months = np.arange(MAX_HORIZON_MONTHS + 1)
+    calendar = (states.panel.calendar_months[0] + columns[:, None] + months) % 12
+    found = dict.fromkeys(FLOW_LINKS, np.zeros(calendar.shape))
+    for name, flow in states.flows.items():
+        of_type = np.take_along_axis(states.parameters.flows[name].season[states.types[rows]], calendar, 1)
+        own = np.concatenate(
+            [
+                flow.own_season[0, rows, columns][:, None],
+                own_season_ahead(flow, 0, rows, columns, months[1:]),
+            ],
+            1,
+        )
+        season = flow.amplitude[0, rows, columns, None] * of_type + own
+        found[name] = np.where(np.isfinite(season), season, 0.0)
+    return found

@@ -1,0 +1,257 @@
+"""Tuning of a flow's filter: coordinate search on rolling forecasts of the panel.
+
+Single errors are cut at ten times the typical one.
+
+The error that is made small is the mean squared error of forecasts some months ahead, each relative to that
+of "no change", so that the choice serves every horizon and means are right where changes are rare and
+one-sided (posted prices). All neighbours of a setting are filtered side by side.
+
+What is each studio's own is chosen on errors 1 to 12 months ahead with what all studios share in a month
+taken out: many studios make up for few months. How fast the market is followed is chosen on the whole errors
+of the next three months alone, because a panel has seen only one market, and a year of it is one observation.
+Drifts come last, on the whole errors of every horizon.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from studio_pipeline.forecasting.base.flows import FlowSeries
+from studio_pipeline.forecasting.core.filter_states import FilterSettings, LevelStates
+from studio_pipeline.forecasting.core.kalman_filter import run_filters
+from studio_pipeline.panel.arrays import FloatArray, IntArray
+
+_WARM_UP_MONTHS = 6
+_CUT_ERRORS = 10.0
+_FEWEST_JUDGED = 10
+_FEWEST_SHARING = 8
+
+
+@dataclass(frozen=True)
+class FlowSample:
+    """The part of a flow that its settings are chosen on; what `run_filters` takes, without the settings.
+
+    Attributes:
+        values: (S, T) on the flow's scale.
+        counting_variance: (S, T).
+        type_mean: (S,).
+        season: (S, 12).
+        calendar_months: (T,).
+    """
+
+    values: FloatArray
+    counting_variance: FloatArray
+    type_mean: FloatArray
+    season: FloatArray
+    calendar_months: IntArray
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Which errors count.
+
+    Attributes:
+        horizons: months ahead.
+        own: whether what studios share in a month is taken out of their errors.
+    """
+
+    horizons: tuple[int, ...]
+    own: bool
+
+
+def rolling_error(sample: FlowSample, settings: list[FilterSettings], judged: Judged) -> FloatArray:
+    """(P,) mean over horizons of the forecast error relative to that of no change; infinite where nothing can
+    be judged.
+    """
+    states = run_filters(
+        FlowSeries(sample.values, sample.counting_variance),
+        sample.type_mean,
+        sample.season,
+        sample.calendar_months,
+        settings,
+    )
+    typical = np.median([s.noise_variance for s in settings])
+    weight = 1 / (sample.counting_variance + typical)
+    found = (_error_at(sample, states, settings, weight, h, judged.own) for h in judged.horizons)
+    ratios = [ratio for ratio in found if ratio is not None]
+    # A setting without effect must tie: the last bits, which depend on the order of a sum, choose nothing.
+    return np.asarray(np.mean(ratios, axis=0)).round(9) if ratios else np.full(len(settings), np.inf)
+
+
+def _error_at(
+    sample: FlowSample,
+    states: LevelStates,
+    settings: list[FilterSettings],
+    weight: FloatArray,
+    h: int,
+    own: bool,
+) -> FloatArray | None:
+    """(P,) weighted squared errors h months ahead, relative to those of no change; None where too few are
+    known.
+    """
+    origins = np.arange(_WARM_UP_MONTHS, sample.values.shape[1] - h)
+    if not len(origins):
+        return None
+    forecast = _forecast(sample, states, settings, origins, h)
+    actual, now = sample.values[:, origins + h], sample.values[:, origins]
+    judged = np.isfinite(actual) & np.isfinite(forecast).all(0) & np.isfinite(now)
+    if judged.sum() < _FEWEST_JUDGED:
+        return None
+    w = np.where(judged, weight[:, origins + h], 0.0)
+    missed = np.where(judged, actual - forecast, 0.0)
+    change = np.where(judged, actual - now, 0.0)[None]
+    if own:
+        missed, change = _without_shared(missed, w), _without_shared(change, w)
+    cut = _CUT_ERRORS * max(float(np.median(np.abs(change[:, judged]))), 1e-6)
+    squared = [(w * np.minimum(np.abs(x), cut) ** 2).sum((1, 2)) for x in (missed, change)]
+    return np.asarray(squared[0] / np.maximum(squared[1], 1e-12))
+
+
+def _forecast(
+    sample: FlowSample, states: LevelStates, settings: list[FilterSettings], origins: IntArray, h: int
+) -> FloatArray:
+    """(P, S, N) forecasts h months ahead from N origin months."""
+    phi = np.array([[[s.deviation_persistence**h]] for s in settings])
+    rho = np.array([[[s.common_persistence**h]] for s in settings])
+    learned = origins + h - 12
+    own = np.where(learned >= 0, states.own_season[:, :, np.maximum(learned, 0)], 0.0)
+    return np.asarray(
+        states.level[:, :, origins]
+        + phi * states.deviation[:, :, origins]
+        + rho * states.common[:, None, origins]
+        + _damped_sum([s.common_drift_damping for s in settings], h) * states.common_drift[:, None, origins]
+        + _damped_sum([s.drift_damping for s in settings], h) * states.drift[:, :, origins]
+        + own
+        + states.amplitude[:, :, origins] * sample.season[:, sample.calendar_months[origins + h]]
+    )
+
+
+def _without_shared(errors: FloatArray, weight: FloatArray) -> FloatArray:
+    """(P, S, N) errors less their weighted mean over studios, in months that enough studios share."""
+    total = weight.sum(0)
+    mean = (errors * weight).sum(1) / np.maximum(total, 1e-12)
+    shared = (weight > 0).sum(0) >= _FEWEST_SHARING
+    return np.asarray(np.where(weight > 0, errors - np.where(shared, mean, 0.0)[:, None], 0.0))
+
+
+def _damped_sum(damping: list[float], h: int) -> FloatArray:
+    """(P, 1, 1) sum of damping ** k over the first h months."""
+    return np.array([[[sum(d**k for k in range(1, h + 1))]] for d in damping])
+
+
+NEVER = 1e9
+
+_HORIZONS = (1, 3, 6, 12)
+_NEXT_MONTHS = (1, 2, 3)
+_VARIANCE_STEPS = (0.2, 5.0)
+_CHOICES: dict[str, tuple[float, ...]] = {
+    "deviation_persistence": (0.5, 0.75, 0.9, 0.96),
+    "own_season_months": (1.0, 3.0, 8.0, NEVER),
+    "jump_threshold": (2.5, 3.5, NEVER),
+    "clip_threshold": (2.0, 3.0, NEVER),
+    "amplitude_variance": (0.0, 0.03, 0.1, 0.3),
+}
+_COMMON_GAINS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+_DRIFT_DAMPINGS = (0.0, 0.8, 0.9, 0.97)
+_OWN_DRIFT_SHARES = (0.0, 0.3, 0.7)
+
+
+def starting_settings(sample: FlowSample) -> FilterSettings:
+    """A sensible first guess from the size of month-to-month changes.
+
+    The market comes back slowly and has a damped two-year drift. Neither is tuned: a panel has only one
+    market, a few dozen months long.
+    """
+    deseasonalised = sample.values - sample.season[:, sample.calendar_months]
+    steps = np.diff(deseasonalised, axis=1)
+    steps = steps[np.isfinite(steps)]
+    typical = float(np.median(np.abs(steps)) / 0.6745) ** 2 if steps.size else 1e-4
+    typical = max(typical, 1e-8)
+    seen = np.isfinite(sample.values)
+    means = np.where(
+        seen.any(1),
+        np.where(seen, deseasonalised, 0).sum(1) / np.maximum(seen.sum(1), 1) - sample.type_mean,
+        0.0,
+    )
+    return FilterSettings(
+        level_variance=0.05 * typical,
+        deviation_variance=0.05 * typical,
+        deviation_persistence=0.9,
+        noise_variance=0.4 * typical,
+        between_variance=max(float(means.var()), typical),
+        own_season_months=8.0,
+        common_gain=0.4,
+        common_persistence=0.98,
+        jump_threshold=NEVER,
+        clip_threshold=3.0,
+        drift_damping=0.8,
+        own_drift_share=0.0,
+        common_drift_damping=0.8,
+    )
+
+
+def tune(sample: FlowSample, start: FilterSettings, max_rounds: int) -> FilterSettings:
+    """Chooses the studios' own settings, then the market's gain, then the drifts; `start` for no rounds.
+
+    Args:
+        sample: what the settings are chosen on.
+        start: where the search begins.
+        max_rounds: of the search for the studios' own settings; it ends sooner where no neighbour is better
+            by 0.1 %.
+    """
+    if not max_rounds:
+        return start
+    own = _search(sample, start, max_rounds)
+    followed = _best(
+        sample, [replace(own, common_gain=gain) for gain in _COMMON_GAINS], Judged(_NEXT_MONTHS, False)
+    )
+    drifts = [
+        replace(followed, drift_damping=damping, own_drift_share=share)
+        for damping in _DRIFT_DAMPINGS
+        for share in _OWN_DRIFT_SHARES
+    ]
+    return _best(sample, drifts, Judged(_HORIZONS, False))
+
+
+def _search(sample: FlowSample, start: FilterSettings, max_rounds: int) -> FilterSettings:
+    """Moves from `start` to better neighbours until none is better or the rounds are used up."""
+    judged = Judged(_HORIZONS, True)
+    best, best_error = start, float(rolling_error(sample, [start], judged)[0])
+    for _ in range(max_rounds):
+        neighbours = _neighbours(best)
+        errors = rolling_error(sample, neighbours, judged)
+        winner = int(np.argmin(errors))
+        if not errors[winner] < best_error * 0.999:
+            break
+        candidates = [neighbours[winner], _combined(best, neighbours, errors, best_error)]
+        errors = rolling_error(sample, candidates, judged)
+        best, best_error = candidates[int(np.argmin(errors))], float(errors.min())
+    return best
+
+
+def _best(sample: FlowSample, options: list[FilterSettings], judged: Judged) -> FilterSettings:
+    """The first of the options with the smallest error."""
+    return options[int(np.argmin(rolling_error(sample, options, judged)))]
+
+
+def _neighbours(settings: FilterSettings) -> list[FilterSettings]:
+    found = []
+    for name in ("level_variance", "deviation_variance", "noise_variance"):
+        found += [replace(settings, **{name: getattr(settings, name) * step}) for step in _VARIANCE_STEPS]
+    for name, choices in _CHOICES.items():
+        found += [replace(settings, **{name: c}) for c in choices if c != getattr(settings, name)]
+    return found
+
+
+def _combined(
+    best: FilterSettings, neighbours: list[FilterSettings], errors: FloatArray, best_error: float
+) -> FilterSettings:
+    """All single moves that helped, the best of each setting, at once."""
+    moved = best
+    for k in np.argsort(-errors):
+        if errors[k] < best_error:
+            changed = {n: v for n, v in neighbours[k].as_dict().items() if v != getattr(best, n)}
+            moved = replace(moved, **changed)
+    return moved

@@ -1,0 +1,261 @@
+"""Fitting of the core: responses, each flow's filter, bias correction, and the share of the feedback.
+
+Full classes and loyal members have causes in common that no column shows, so a regression takes too much of
+what they share for a response. That share would feed back month after month, where it does harm.
+
+Full classes and loyal members have common causes that no column shows, so a regression takes too much of what
+they share for a response. That share would feed back month after month; how much of it is kept is chosen by
+rolling forecasts of members, where a feedback that isn't there does harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from studio_pipeline.forecasting.base.flows import (
+    FLOW_LINKS,
+    FlowSeries,
+    actual_months,
+    flow_series,
+    previous_month,
+    sigmoid,
+)
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, CoreHyperparameters
+from studio_pipeline.forecasting.base.origins import evenly_spaced_studios
+from studio_pipeline.forecasting.core.adjusted_flows import filtered, without_responses
+from studio_pipeline.forecasting.core.filter_states import FilterSettings
+from studio_pipeline.forecasting.core.filter_tuning import FlowSample, starting_settings, tune
+from studio_pipeline.forecasting.core.parameters import (
+    CoreParameters,
+    FlowParameters,
+    estimate_class_planning,
+)
+from studio_pipeline.forecasting.core.seasonality import type_seasons
+from studio_pipeline.forecasting.core.states import core_states, project_core
+from studio_pipeline.forecasting.responses.estimation import estimate_responses
+from studio_pipeline.forecasting.responses.regressors import RESPONDING, ResponsePriors
+from studio_pipeline.forecasting.responses.responses import Responses
+from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
+
+_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
+_HORIZONS = (3, 6, 12)
+_WARM_UP_MONTHS = 12
+_JUDGED_MONTHS = 120
+
+
+def best_share(panel: StudioPanel, tempered: Callable[[float], CoreParameters]) -> float:
+    """The share, 0..1, with the smallest error, by the parabola through the best of five and its neighbours.
+
+    Args:
+        panel: the months it is judged on.
+        tempered: the core with a share of the feedback.
+    """
+    errors = [own_members_error(panel, tempered(share)) for share in _SHARES]
+    best = int(np.argmin(errors))
+    if not 0 < best < len(_SHARES) - 1:
+        return _SHARES[best]
+    before, here, after = errors[best - 1 : best + 2]
+    bend = before - 2 * here + after
+    step = _SHARES[1] * (before - after) / (2 * bend) if bend > 0 else 0.0
+    return _SHARES[best] + step
+
+
+def own_members_error(panel: StudioPanel, parameters: CoreParameters) -> float:
+    """Mean over horizons of the error in members from every origin, relative to that of no change; what all
+    studios of an origin share is taken out of both.
+    """
+    members = panel.values["total_members"]
+    first = max(_WARM_UP_MONTHS, panel.n_months - _JUDGED_MONTHS)
+    rows, columns = np.nonzero(members[:, first:-1] > 0)
+    columns = columns + first
+    if not len(rows):
+        return 0.0
+    paths = project_core(core_states(panel, parameters), rows, columns, MAX_HORIZON_MONTHS)
+    actual = actual_months(panel, "members", rows, columns, MAX_HORIZON_MONTHS)
+    ratios = []
+    for h in _HORIZONS:
+        known = actual[:, h - 1] > 0
+        happened, now = actual[known, h - 1], members[rows[known], columns[known]]
+        missed = _own(np.log(happened / paths.members[known, h - 1]), columns[known])
+        change = _own(np.log(happened / now), columns[known])
+        if (size := float((happened * np.abs(change)).sum())) > 0:
+            ratios.append(float((happened * np.abs(missed)).sum()) / size)
+    return float(np.mean(ratios)) if ratios else 0.0
+
+
+def _own(errors: FloatArray, columns: IntArray) -> FloatArray:
+    """(R,) errors less the median over the studios of the same origin month."""
+    own = errors.copy()
+    for column in np.unique(columns):
+        here = columns == column
+        own[here] -= np.median(errors[here])
+    return own
+
+
+_SHIFT_MONTHS = 36
+_FEWEST_FOR_SHIFT = 50
+
+
+def mean_shift(
+    name: str,
+    flow: FlowSeries,
+    adjusted: FlowSeries,
+    fitted: FlowParameters,
+    types: IntArray,
+    panel: StudioPanel,
+) -> float:
+    """The shift under which one-month-ahead forecasts of the last three years are right on average, not in
+    the median.
+
+    It is taken on the flow itself: with its responses taken out it would stand at a level that depends on the
+    currency.
+    """
+    states = filtered(adjusted, fitted, types, panel.calendar_months)
+    observed, weights = _observed(name, panel)
+    recent = np.zeros(flow.values.shape, dtype=bool)
+    recent[:, -_SHIFT_MONTHS:] = True
+    used = recent & np.isfinite(states.surprise[0]) & np.isfinite(states.level[0])
+    used &= np.isfinite(observed) & (weights > 0)
+    if used.sum() < _FEWEST_FOR_SHIFT or np.ptp(observed[used]) == 0:
+        return 0.0
+    # Common surprises are the market's, not Jensen's: only their spread around the mean counts.
+    expected = (flow.values - states.surprise[0])[used] + states.surprise[0][used].mean()
+    actual = np.average(observed[used], weights=weights[used])
+    if name == "retention":
+        forecast = np.average(sigmoid(expected), weights=weights[used])
+        return float(np.log(actual / (1 - actual)) - np.log(forecast / (1 - forecast)))
+    forecast = np.average(np.exp(expected), weights=weights[used])
+    return float(np.log(actual + 0.5) - np.log(forecast))
+
+
+def _observed(name: str, panel: StudioPanel) -> tuple[FloatArray, FloatArray]:
+    """(S, T) a responding flow on its natural scale, and the weight of each month in what it adds up to."""
+    if name == "retention":
+        before = np.nan_to_num(previous_month(panel.values["total_members"]))
+        return panel.values["retention_rate"], before
+    new_members = panel.values["new_members"]
+    return new_members, np.ones_like(new_members)
+
+
+_TUNING_MONTHS = 120
+_LATER_ROUNDS = 3
+
+
+def fit_core_parameters(
+    panel: StudioPanel, hyperparameters: CoreHyperparameters, previous: CoreParameters | None = None
+) -> CoreParameters:
+    """Fits the core on all months of a panel.
+
+    Args:
+        panel: the months that may be used.
+        hyperparameters: shrinkage and search effort.
+        previous: parameters fitted on fewer months of the same panel; the search starts from them and ends
+            sooner.
+    """
+    fitting = _Fitting(panel, hyperparameters, previous)
+    responses = estimate_responses(
+        panel,
+        fitting.series,
+        fitting.types,
+        ResponsePriors.of(hyperparameters),
+        hyperparameters.tuning_studios,
+    )
+    flows = fitting.flows([name for name in FLOW_LINKS if name not in RESPONDING], responses)
+    flows |= fitting.flows(RESPONDING, responses)
+    whole = CoreParameters(fitting.names, flows, responses, fitting.planning)
+    if not responses.slope("retention", "fullness"):
+        return whole
+    judged = panel.select(
+        evenly_spaced_studios(panel, hyperparameters.tuning_studios, np.asarray(panel.known.any(1)))
+    )
+    return fitting.tempered(whole, best_share(judged, lambda share: fitting.tempered(whole, share)))
+
+
+class _Fitting:
+    """What fitting the flows of one panel shares."""
+
+    def __init__(
+        self, panel: StudioPanel, hyperparameters: CoreHyperparameters, previous: CoreParameters | None
+    ) -> None:
+        self.panel, self.hyperparameters, self.previous = panel, hyperparameters, previous
+        self.names = tuple(sorted({str(t) for t in panel.studio_types if t}))
+        self.types = CoreParameters(self.names, {}, Responses({})).types_of(panel.studio_types)
+        self.series = flow_series(panel)
+        self.planning = estimate_class_planning(panel)
+
+    def flows(self, names: Iterable[str], responses: Responses) -> dict[str, FlowParameters]:
+        """Each flow that has data, its filter tuned."""
+        fitted = {}
+        for name in names:
+            adjusted = self._adjusted(name, responses)
+            if np.isfinite(adjusted.values).sum() >= 2:
+                before = self.previous.flows.get(name) if self.previous else None
+                rounds = _LATER_ROUNDS if before else self.hyperparameters.tuning_rounds
+                settings = before.settings if before else None
+                fitted[name] = self._shifted(name, adjusted, self._fit(adjusted, settings, rounds))
+        return fitted
+
+    def tempered(self, full: CoreParameters, share: float) -> CoreParameters:
+        """The same with a share of the response to full classes; filters keep their settings."""
+        responses = full.responses.with_share("fullness", share)
+        changed = {}
+        for name in RESPONDING:
+            adjusted = self._adjusted(name, responses)
+            changed[name] = self._shifted(name, adjusted, self._fit(adjusted, full.flows[name].settings, 0))
+        return replace(full, flows=dict(full.flows) | changed, responses=responses)
+
+    def _adjusted(self, name: str, responses: Responses) -> FlowSeries:
+        rows = responses.rows(self.panel.studio_ids.tolist())
+        return without_responses(name, self.series[name], self.panel, rows, self.planning)
+
+    def _fit(self, flow: FlowSeries, start: FilterSettings | None, rounds: int) -> FlowParameters:
+        """Seasons, means and a filter that is tuned from `start` (None: a guess) for so many rounds."""
+        types, n_types, shrinkage = self.types, len(self.names), self.hyperparameters.season_shrinkage_years
+        calendar_months = self.panel.calendar_months
+        seen = np.isfinite(flow.values)
+        typical = np.nanmedian(np.diff(flow.values, axis=1) ** 2) if seen[:, 1:].any() else 1.0
+        weights = np.where(
+            seen, 1 / (flow.counting_variance + 0.5 * max(float(np.nan_to_num(typical)), 1e-6)), 0.0
+        )
+        season = type_seasons(flow.values, weights, types, n_types + 1, calendar_months, shrinkage)
+        season[-1] = type_seasons(flow.values, weights, np.zeros_like(types), 1, calendar_months, shrinkage)[
+            0
+        ]
+        type_mean = _type_means(flow.values, weights, types, n_types)
+        most = self.hyperparameters.tuning_studios
+        chosen = evenly_spaced_studios(self.panel, most, np.asarray(seen.any(1)))
+        sample = FlowSample(
+            flow.values[chosen, -_TUNING_MONTHS:],
+            flow.counting_variance[chosen, -_TUNING_MONTHS:],
+            type_mean[types[chosen]],
+            season[types[chosen]],
+            calendar_months[-_TUNING_MONTHS:],
+        )
+        tuned = tune(sample, start or starting_settings(sample), rounds)
+        return FlowParameters(tuned, type_mean, season)
+
+    def _shifted(self, name: str, adjusted: FlowSeries, fitted: FlowParameters) -> FlowParameters:
+        if name not in RESPONDING:
+            return fitted
+        shift = mean_shift(name, self.series[name], adjusted, fitted, self.types, self.panel)
+        return replace(fitted, mean_shift=shift)
+
+
+def _type_means(values: FloatArray, weights: FloatArray, types: IntArray, n_types: int) -> FloatArray:
+    """(K+1,) medians of the studios' means by type, shrunk by one studio to the panel's, the last entry.
+
+    Medians, because one absurd studio must not move where the others start.
+    """
+    total = weights.sum(1)
+    seen = total > 0
+    own = (weights * np.nan_to_num(values)).sum(1)[seen] / total[seen]
+    panel_median = float(np.median(own)) if own.size else 0.0
+    means = np.full(n_types + 1, panel_median)
+    for k in range(n_types):
+        same = own[types[seen] == k]
+        if same.size:
+            means[k] = (same.size * np.median(same) + panel_median) / (same.size + 1)
+    return means

@@ -1,0 +1,177 @@
+"""Terms of a projection: flows on natural scales, starting stocks and slopes of responses, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from studio_pipeline.forecasting.base.flows import sigmoid
+from studio_pipeline.forecasting.core.parameters import ClassPlanning
+from studio_pipeline.forecasting.responses.regressors import RESPONDING, classes_per_member
+from studio_pipeline.forecasting.responses.responses import Responses, RowResponses
+from studio_pipeline.panel.arrays import FloatArray, IntArray
+
+START_LEVER = "current_member_count"
+PUT_IN_PLACE: dict[str, str] = {
+    "avg_ticket_price": "ticket",
+    "staff_utilization_rate": "staff",
+    "upsell_rate": "upsell_rate",
+}
+"""Levers that take the place of a path before the first month is run."""
+
+_PATH_OF = {**PUT_IN_PLACE, "total_classes_held": "classes"}
+
+_FLOW_SCALE = ("retention", "acquisition")
+_AMOUNTS = ("members", "visits", "ticket", "classes", "realisation", "revenue")
+_PARTS = ("pack_yield", "retail_yield", "upsell_yield", "other_yield")
+PATHS: tuple[str, ...] = (
+    *_FLOW_SCALE,
+    *_AMOUNTS,
+    *_PARTS,
+    "upsell_rate",
+    "staff",
+    "price_log",
+    "least_price",
+)
+"""Retention and acquisition are on their flows' scale, responses not yet added; all others on natural
+scales."""
+
+START: tuple[str, ...] = (
+    "members",
+    "class_capacity",
+    "attendance_rate",
+    "usual_attendance",
+    "classes_per_member",
+)
+_START_OF = {START_LEVER: "members", "class_capacity": "class_capacity"}
+REGRESSORS: tuple[str, ...] = ("price", "fullness", "crowding", "overwork")
+COMFORT: tuple[str, ...] = ("comfortable_attendance", "comfortable_utilization", "crowds_same_month")
+SLOPES: tuple[str, ...] = (
+    *(f"{flow}_{regressor}" for flow in RESPONDING for regressor in REGRESSORS),
+    "visits_classes",
+    "classes_fullness",
+    *COMFORT,
+)
+"""Slopes of responses, and from where on the burdens among them count (`crowds_same_month` is 0 or 1)."""
+
+_LEAST_PRICE_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class OriginStock:
+    """Where N projections start.
+
+    Attributes:
+        members: (N,) members at the base month's end; NaN where unknown.
+        class_capacity: (N,) seats per class; NaN where unknown.
+        attendance_rate: (N,) of the base month; NaN where unknown.
+    """
+
+    members: FloatArray
+    class_capacity: FloatArray
+    attendance_rate: FloatArray
+
+
+@dataclass(frozen=True)
+class FlowTerms:
+    """What N projections over H months run on.
+
+    Attributes:
+        stacked: (N, P, H) paths in the order of `PATHS`.
+        start: (N, 4) in the order of `START`.
+        slopes: (N, 9) in the order of `SLOPES`.
+    """
+
+    stacked: FloatArray
+    start: FloatArray
+    slopes: FloatArray
+
+    def take(self, places: IntArray | slice) -> FlowTerms:
+        """Some of the projections; by a slice, not copied."""
+        return FlowTerms(self.stacked[places], self.start[places], self.slopes[places])
+
+    @classmethod
+    def joined(cls, parts: list[FlowTerms]) -> FlowTerms:
+        """Several one behind the other."""
+        return cls(
+            np.concatenate([part.stacked for part in parts]),
+            np.concatenate([part.start for part in parts]),
+            np.concatenate([part.slopes for part in parts]),
+        )
+
+    @property
+    def paths(self) -> dict[str, FloatArray]:
+        """Path to its (N, H) values."""
+        return dict(zip(PATHS, self.stacked.swapaxes(0, 1), strict=True))
+
+    def by_month(self) -> tuple[dict[str, list[FloatArray]], dict[str, FloatArray], dict[str, FloatArray]]:
+        """Path to its (N,) values in each of H months, start to its (N,), slope to its (N,)."""
+        turned = np.ascontiguousarray(np.transpose(self.stacked, (1, 2, 0)))
+        return (
+            {name: list(path) for name, path in zip(PATHS, turned, strict=True)},
+            dict(zip(START, self.start.T, strict=True)),
+            dict(zip(SLOPES, self.slopes.T, strict=True)),
+        )
+
+    def level(self, place: int, name: str) -> float:
+        """Of one projection, a lever's level in its first month, or `visits` a member, or `class_capacity`,
+        without any lever given; NaN where unknown.
+        """
+        if name in _START_OF:
+            return float(self.start[place, START.index(_START_OF[name])])
+        return float(self.stacked[place, PATHS.index(_PATH_OF.get(name, name)), 0])
+
+    def plain(self, place: int) -> tuple[dict[str, list[float]], dict[str, float], dict[str, float]]:
+        """The same of one projection, as plain numbers."""
+        return (
+            dict(zip(PATHS, self.stacked[place].tolist(), strict=True)),
+            dict(zip(START, self.start[place].tolist(), strict=True)),
+            dict(zip(SLOPES, self.slopes[place].tolist(), strict=True)),
+        )
+
+
+def flow_terms(
+    flows: Mapping[str, FloatArray],
+    origin: OriginStock,
+    responses: Responses | RowResponses,
+    planning: ClassPlanning,
+) -> FlowTerms:
+    """The terms of N projections over H months.
+
+    Args:
+        flows: flow name to its (N, H) projection on the flow's scale, responses not yet added.
+        origin: the starting stocks.
+        responses: of the panel, or of the N origins' studios.
+        planning: of classes; what it adds up to the origin is in their flow.
+    """
+    paths = {name: flows[name] for name in _FLOW_SCALE}
+    paths |= {name: np.exp(flows[name]) for name in _AMOUNTS}
+    # A part of revenue that the data don't carry adds nothing.
+    paths |= {name: np.nan_to_num(np.exp(flows[name])) for name in _PARTS}
+    paths["upsell_rate"] = np.nan_to_num(sigmoid(flows["upsell_rate"]))
+    # A rate that is unknown adds what a comfortable one would.
+    paths["staff"] = np.nan_to_num(sigmoid(flows["staff_utilization"]), nan=responses.comfort.utilization)
+    known_price = np.isfinite(flows["ticket"])
+    paths["price_log"] = np.where(known_price, flows["ticket"], 0.0)
+    # Of a price near nothing, members would be infinitely many.
+    floor = _LEAST_PRICE_SHARE * paths["ticket"]
+    paths["least_price"] = np.where(known_price, floor, np.finfo(float).tiny)
+    slopes = np.empty((len(origin.members), len(SLOPES)))
+    for place, (flow, regressor) in enumerate((f, r) for f in RESPONDING for r in REGRESSORS):
+        slopes[:, place] = responses.slope(flow, regressor)
+        if regressor == "price":
+            # No price is typical in every currency: where it is unknown and counts, so is the flow.
+            unknown = ~known_price & (slopes[:, place, None] != 0)
+            paths[flow] = np.where(unknown, np.nan, paths[flow])
+    slopes[:, SLOPES.index("classes_fullness")] = planning.speed
+    slopes[:, SLOPES.index("visits_classes")] = responses.slope("visits", "classes")
+    comfort = responses.comfort
+    slopes[:, -len(COMFORT) :] = comfort.attendance_rate, comfort.utilization, comfort.same_month
+    # Visits a member are those at the classes a member of the first month: what differs later is added.
+    density = classes_per_member(paths["classes"][:, 0], origin.members, responses.typical_classes)
+    paths["visits"] = paths["visits"] * np.exp(slopes[:, SLOPES.index("visits_classes")] * density)[:, None]
+    usual = np.full_like(origin.members, planning.usual_attendance)
+    start = np.stack([origin.members, origin.class_capacity, origin.attendance_rate, usual, density], 1)
+    return FlowTerms(np.stack([paths[name] for name in PATHS], 1), start, slopes)

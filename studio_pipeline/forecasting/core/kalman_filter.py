@@ -1,0 +1,200 @@
+"""Kalman filter of a flow's level over all studios at once, causal by construction.
+
+A flow is `slow level + fast deviation + common market + season + counting noise`. The slow level is a random
+walk that starts at the type's mean, the fast deviation returns to zero, the common market is what all studios
+share in a month, and the season is the type's, stronger or weaker in each studio, plus the studio's own; both
+are learned as its months pass. Nothing after a month enters its state. Several settings can be filtered side
+by side (axis P), which is how they are tuned.
+Source of the recursions: Durbin & Koopman, Time Series Analysis by State Space Methods, 2nd ed., chapters 3
+and 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from studio_pipeline.forecasting.base.flows import FlowSeries
+from studio_pipeline.forecasting.core.filter_states import (
+    FilterSettings,
+    LevelStates,
+    Market,
+    common_drift,
+    mean_drift,
+    mixed_drift,
+    own_drift,
+    stack_settings,
+)
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
+
+_FIRST_VARIANCE_OF_DEVIATION = 0.5
+_COMMON_NEEDS_STUDIOS = 8
+_OUTLIER_SPREADS = 3.0
+
+
+def run_filters(
+    flow: FlowSeries,
+    type_mean: FloatArray,
+    season: FloatArray,
+    calendar_months: IntArray,
+    settings: Sequence[FilterSettings],
+    market: Market | None = None,
+) -> LevelStates:
+    """Filters S studios over T months: one flow under P settings, or P flows, each under its own.
+
+    Args:
+        flow: (S, T), or (P, S, T) of P flows, responses to levers already taken out.
+        type_mean: (S,) or (P, S) where a studio's level starts.
+        season: (S, 12) or (P, S, 12) the type's seasonal factors on the flow's scale.
+        calendar_months: (T,) 0..11.
+        settings: P tuned or candidate settings.
+        market: of the panel, where these are some of its studios; what the studios share by default.
+
+    Returns:
+        The states after each month.
+    """
+    values, counting_variance = flow.values, flow.counting_variance
+    n_studios, n_months = values.shape[-2:]
+    stacked = stack_settings(settings)
+    recursion = _Recursion(len(settings), type_mean, stacked)
+    shape = (len(settings), n_studios, n_months)
+    level, deviation, surprise, own_season, amplitude = (np.zeros(shape) for _ in range(5))
+    common, moves = np.zeros((2, len(settings), n_months))
+    for t in range(n_months):
+        month = int(calendar_months[t])
+        given = None if market is None else market.moves[:, t : t + 1]
+        surprise[:, :, t], moved = recursion.step(
+            values[..., t], counting_variance[..., t], season[..., month], month, given
+        )
+        level[:, :, t] = np.where(recursion.seen > 0, recursion.level, np.nan)
+        deviation[:, :, t] = recursion.deviation
+        own_season[:, :, t] = recursion.own_season[:, :, month]
+        amplitude[:, :, t] = recursion.amplitude
+        common[:, t], moves[:, t] = recursion.common[:, 0], moved[:, 0]
+    drift = own_drift(level)
+    shared = Market(moves, mean_drift(drift) if market is None else market.drift)
+    return LevelStates(
+        level,
+        deviation,
+        mixed_drift(drift, shared.drift, stacked),
+        common,
+        common_drift(common),
+        own_season,
+        amplitude,
+        surprise,
+        shared,
+    )
+
+
+class _Recursion:
+    """The filter's running state over P settings and S studios."""
+
+    def __init__(self, n_settings: int, type_mean: FloatArray, stacked: dict[str, FloatArray]) -> None:
+        shape = (n_settings, type_mean.shape[-1])
+        self.s = stacked
+        self._persistence_squared = stacked["deviation_persistence"] ** 2
+        self.level = np.broadcast_to(type_mean, shape).astype(float)
+        self.deviation = np.zeros(shape)
+        self.p_level = np.broadcast_to(stacked["between_variance"], shape).astype(float)
+        self.p_cross = np.zeros(shape)
+        self.p_deviation = np.broadcast_to(
+            _FIRST_VARIANCE_OF_DEVIATION * stacked["deviation_variance"], shape
+        ).astype(float)
+        self.own_season, self.own_weight = np.zeros((*shape, 12)), np.zeros((*shape, 12))
+        self.amplitude = np.ones(shape)
+        self.p_amplitude = np.broadcast_to(stacked["amplitude_variance"], shape).astype(float)
+        self.seen = np.zeros(type_mean.shape)
+        self.common = np.zeros((n_settings, 1))
+
+    def step(
+        self,
+        value: FloatArray,
+        counting: FloatArray,
+        season: FloatArray,
+        month: int,
+        moved: FloatArray | None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Takes one month of (S,) or (P, S) values in and returns the (P, S) surprise, and by how much the
+        market moved, (P, 1): as given, or as the studios show.
+        """
+        self._predict()
+        here = np.isfinite(value)
+        seasonal = self.amplitude * season + self.own_season[:, :, month]
+        expected = self.level + self.deviation + seasonal + self.common
+        surprise = np.where(here, value - expected, 0.0)
+        noise = counting + self.s["noise_variance"]
+        total = self.p_level + 2 * self.p_cross + self.p_deviation + noise
+        spread = np.sqrt(total)
+        limit = _OUTLIER_SPREADS * spread
+        settled = here & (self.seen > 0)
+        if moved is None:
+            moved = self._market_move(_within(surprise, limit), settled, total)
+        self.common = self.common + moved
+        own = surprise - moved
+        cut = _within(own, limit)
+        self._learn_amplitude(cut, settled, total, season)
+        self._learn_season(cut, settled, noise, month)
+        self._update(own, here, settled, total, spread)
+        self.seen = self.seen + here
+        return np.where(here, surprise, np.nan), moved
+
+    def _predict(self) -> None:
+        persistence = self.s["deviation_persistence"]
+        self.deviation = self.deviation * persistence
+        self.p_level = self.p_level + self.s["level_variance"]
+        self.p_cross = self.p_cross * persistence
+        self.p_deviation = self.p_deviation * self._persistence_squared + self.s["deviation_variance"]
+        self.common = self.common * self.s["common_persistence"]
+
+    def _market_move(self, cut: FloatArray, settled: BoolArray, total: FloatArray) -> FloatArray:
+        """(P, 1) of the market by the weighted mean surprise, outliers cut; zero where too few studios share
+        the month.
+        """
+        enough = settled.sum(-1, keepdims=True) >= _COMMON_NEEDS_STUDIOS
+        if not enough.any():
+            return np.zeros_like(self.common)
+        weight = settled / total
+        weighted = (cut * weight).sum(1, keepdims=True)
+        mean = weighted / np.maximum(weight.sum(1, keepdims=True), np.finfo(float).tiny)
+        return np.where(enough, self.s["common_gain"] * mean, 0.0)
+
+    def _update(
+        self, surprise: FloatArray, here: BoolArray, settled: BoolArray, total: FloatArray, spread: FloatArray
+    ) -> None:
+        jumped = settled & (np.abs(surprise) > self.s["jump_threshold"] * spread)
+        widened = np.where(jumped, surprise**2, 0.0)
+        clipped = _within(surprise, self.s["clip_threshold"] * spread)
+        surprise = np.where(jumped, surprise, clipped)
+        p_level, total = self.p_level + widened, total + widened
+        gain_level = here * (p_level + self.p_cross) / total
+        crossed = self.p_cross + self.p_deviation
+        gain_deviation = here * crossed / total
+        self.level = self.level + gain_level * surprise
+        self.deviation = self.deviation + gain_deviation * surprise
+        self.p_level = p_level - gain_level * (p_level + self.p_cross)
+        self.p_cross = self.p_cross - gain_level * crossed
+        self.p_deviation = self.p_deviation - gain_deviation * crossed
+
+    def _learn_amplitude(
+        self, cut: FloatArray, settled: BoolArray, total: FloatArray, season: FloatArray
+    ) -> None:
+        """Recursive least squares of surprises, outliers cut, on the type's season."""
+        scale = total + season**2 * self.p_amplitude
+        gain = np.where(settled, self.p_amplitude * season / scale, 0.0)
+        self.amplitude = self.amplitude + gain * cut
+        self.p_amplitude = self.p_amplitude * (1 - gain * season)
+
+    def _learn_season(self, cut: FloatArray, settled: BoolArray, noise: FloatArray, month: int) -> None:
+        """A surprise, outliers cut, teaches the studio's own season of that month with a gain that falls as
+        years pass.
+        """
+        weight = np.where(settled, self.s["noise_variance"] / np.maximum(noise, 1e-12), 0.0)
+        self.own_weight[:, :, month] += weight
+        gain = weight / (self.own_weight[:, :, month] + self.s["own_season_months"])
+        self.own_season[:, :, month] += gain * cut
+
+
+def _within(values: FloatArray, limit: FloatArray) -> FloatArray:
+    """Values cut to +-limit; of the dozen numbers of one studio, clip takes twice as long."""
+    return np.asarray(np.minimum(np.maximum(values, -limit), limit))

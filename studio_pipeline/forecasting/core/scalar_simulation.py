@@ -1,0 +1,161 @@
+"""Simulation of a single studio on plain numbers: the scalar twin of `simulation`, for speed.
+
+It is `stock_and_flow.simulate_terms` of one projection written out in one loop: a month is some fifty
+operations, which as calls take twice as long and as arrays of one entry twenty times. Much of the time of an
+answer goes into them. A test holds the two together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from math import exp, isfinite, log
+from typing import NamedTuple
+
+from studio_pipeline.forecasting.core.flow_terms import COMFORT, PUT_IN_PLACE, REGRESSORS, START, START_LEVER
+from studio_pipeline.forecasting.core.simulation import LARGEST_EXPONENT, LARGEST_LOG_ODDS, LEAST_DENSITY
+from studio_pipeline.forecasting.responses.regressors import RESPONDING, TYPICAL_ATTENDANCE
+
+Paths = Mapping[str, Sequence[float]]
+Numbers = Mapping[str, float]
+PlainTargets = tuple[Sequence[float], Sequence[float], Sequence[float]]
+"""Revenue, members and retention, month by month."""
+
+_HELD = ("total_classes_held", "class_attendance_rate", "retention_rate", "new_members_monthly")
+_STEADY = (
+    *("members", "visits", "classes", "retention", "acquisition"),
+    *("realisation", "retail_yield", "upsell_yield", "other_yield", "pack_yield", "revenue"),
+)
+"""Paths that no lever takes the place of, in the order in which a month is told them."""
+
+_PLACED = ("ticket", "staff", "upsell_rate", "price_log")
+_REST = ("classes_fullness", "visits_classes", *COMFORT)
+
+
+class PlainTerms(NamedTuple):
+    """What the months of one studio run on, put in order once for all questions about it.
+
+    Attributes:
+        paths: path to its value in each month, by the names of `flow_terms.PATHS`.
+        steady: of each month the values of the paths that no lever takes the place of.
+        start: values in the order of `flow_terms.START`.
+        slopes: those of retention, of acquisition, and the rest.
+        free: a lever's path that is free in all months.
+    """
+
+    paths: Paths
+    steady: Sequence[Sequence[float]]
+    start: Sequence[float]
+    slopes: tuple[Sequence[float], Sequence[float], Sequence[float]]
+    free: Sequence[float]
+
+
+def plain_terms(paths: Paths, start: Numbers, slopes: Numbers) -> PlainTerms:
+    """Terms put in order.
+
+    Args:
+        paths: path to its value in each month, by the names of `flow_terms.PATHS`.
+        start: value by the names of `flow_terms.START`.
+        slopes: value by the names of `flow_terms.SLOPES`.
+    """
+    retention, acquisition = (
+        tuple(slopes[f"{flow}_{regressor}"] for regressor in REGRESSORS) for flow in RESPONDING
+    )
+    return PlainTerms(
+        paths,
+        list(zip(*(paths[name] for name in _STEADY), strict=True)),
+        tuple(start[name] for name in START),
+        (retention, acquisition, tuple(slopes[name] for name in _REST)),
+        [math.nan] * len(paths["members"]),
+    )
+
+
+def run_one(terms: PlainTerms, levers: Paths) -> PlainTargets:
+    """Revenue, members and retention in each of H months; the last two are NaN where the data carry none.
+
+    Args:
+        terms: of the studio.
+        levers: lever to its value in each month, NaN where free; one that is given stays given to the end,
+            and one that is not there is free.
+    """
+    free, paths = terms.free, terms.paths
+    members = levers.get(START_LEVER, free)[0]
+    known_members, capacity, rate, usual, typical_density = terms.start
+    if not isfinite(members):
+        members = known_members
+    has_stock = isfinite(paths["retention"][0] + paths["acquisition"][0] + members)
+    of_retention, of_acquisition, rest = terms.slopes
+    planning, of_density, comfortable, utilization, same_month = rest
+    stays_price, stays_busy, stays_crowd, stays_work = of_retention
+    joins_price, joins_busy, joins_crowd, joins_work = of_acquisition
+    planned, found = 0.0, []
+    held_lists = [levers.get(name, free) for name in _HELD]
+    for steady, (ticket, staff, upsell_rate, price), given in zip(
+        terms.steady, zip(*_placed(paths, levers), strict=True), zip(*held_lists, strict=True), strict=True
+    ):
+        held, held_rate, retention, new = given
+        level, visits, usual_classes, stays, joins, realisation, retail, upsell, other, packs, amount = steady
+        busy = TYPICAL_ATTENDANCE
+        if isfinite(rate):
+            busy = rate
+            planned += planning * (rate - usual)
+        classes = held if isfinite(held) else usual_classes * exp(planned)
+        seats, visitors = classes * capacity, members if has_stock else level
+        attendance = visitors * visits
+        if of_density and visitors > 0 and isfinite(density := classes / visitors):
+            attendance *= exp(
+                of_density * (log(density if density > LEAST_DENSITY else LEAST_DENSITY) - typical_density)
+            )
+        if isfinite(seats):
+            attendance = (
+                held_rate * seats if isfinite(held_rate) else seats if seats < attendance else attendance
+            )
+        rate = attendance / seats if seats > 0 else math.nan
+        if not isfinite(retention + new):
+            crowd = busy if same_month == 0 else rate if isfinite(rate) else TYPICAL_ATTENDANCE
+            crowding = crowd - comfortable if crowd > comfortable else 0.0
+            overwork = staff - utilization if staff > utilization else 0.0
+            if not isfinite(retention):
+                odds = (
+                    stays
+                    + stays_price * price
+                    + stays_work * overwork
+                    + stays_busy * busy
+                    + stays_crowd * crowding
+                )
+                retention = 1 / (1 + exp(-min(max(odds, -LARGEST_LOG_ODDS), LARGEST_LOG_ODDS)))
+            if not isfinite(new):
+                size = (
+                    joins
+                    + joins_price * price
+                    + joins_work * overwork
+                    + joins_busy * busy
+                    + joins_crowd * crowding
+                )
+                new = max(exp(min(size, LARGEST_EXPONENT)) - 0.5, 0.0)
+        members = members * retention + new if has_stock else level
+        revenue = members * (ticket * realisation + retail + upsell * upsell_rate + other)
+        revenue += packs * (attendance if isfinite(attendance) else members)
+        # Where there are no members, the level of revenue itself.
+        found.append(
+            (revenue if isfinite(revenue) else amount, members, retention if has_stock else math.nan)
+        )
+    revenues, stocks, retentions = zip(*found, strict=True)
+    return revenues, stocks, retentions
+
+
+def _placed(paths: Paths, levers: Paths) -> list[Sequence[float]]:
+    """The paths of `_PLACED`, with levers put in their place to which nothing has to respond first."""
+    found = {name: paths[name] for name in _PLACED}
+    for name, path in PUT_IN_PLACE.items():
+        if (given := levers.get(name)) is not None:
+            found[path] = given if isfinite(given[0]) else _where_free(given, paths[path])
+    if (prices := levers.get("avg_ticket_price")) is not None:
+        logs = [log(max(price, least)) for price, least in zip(prices, paths["least_price"], strict=True)]
+        found["price_log"] = logs if isfinite(prices[0]) else _where_free(logs, paths["price_log"])
+    return list(found.values())
+
+
+def _where_free(given: Sequence[float], free: Sequence[float]) -> list[float]:
+    """A lever's path, and another one where it is free."""
+    return [lever if isfinite(lever) else usual for lever, usual in zip(given, free, strict=True)]

@@ -1,0 +1,282 @@
+"""Simulation of members and money month by month, with the responses inside, and its sensitivity to levers.
+
+members' = members x retention + new members
+    revenue  = members x ticket x realisation + class packs + retail + upsell + other
+
+A given lever takes the place of its flow; the others respond to it. A studio without members' flows falls
+back to its level of members, one without members to its level of revenue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
+from studio_pipeline.forecasting.core.flow_terms import (
+    PUT_IN_PLACE,
+    START_LEVER,
+    FlowTerms,
+    OriginStock,
+    flow_terms,
+)
+from studio_pipeline.forecasting.core.parameters import ClassPlanning
+from studio_pipeline.forecasting.responses.regressors import TYPICAL_ATTENDANCE
+from studio_pipeline.forecasting.responses.responses import Responses, RowResponses
+from studio_pipeline.panel.arrays import FloatArray
+from studio_pipeline.panel.columns import LEVER_COLUMNS, RATE_COLUMNS
+
+LARGEST_EXPONENT = 700.0
+"""Beyond it `exp` is infinite, and an error on plain numbers: formulas keep below it."""
+
+LARGEST_LOG_ODDS = 30.0
+LEAST_DENSITY = 1e-9
+
+
+@dataclass(frozen=True)
+class CorePaths:
+    """What the core projects: (N, H) each; members and retention are NaN where the data carry none."""
+
+    revenue: FloatArray
+    members: FloatArray
+    retention_rate: FloatArray
+    new_members: FloatArray
+    avg_ticket_price: FloatArray
+    attendance_rate: FloatArray
+
+
+@dataclass(frozen=True)
+class Months:
+    """The months of N projections: one (N,) entry a month."""
+
+    revenue: list[FloatArray]
+    members: list[FloatArray]
+    retention_rate: list[FloatArray]
+    new_members: list[FloatArray]
+    attendance_rate: list[FloatArray]
+
+
+def simulate(
+    flows: Mapping[str, FloatArray],
+    origin: OriginStock,
+    responses: Responses | RowResponses,
+    levers: Mapping[str, FloatArray],
+    planning: ClassPlanning,
+) -> CorePaths:
+    """Runs N projections over H months.
+
+    Args:
+        flows: flow name to its (N, H) projection on the flow's scale, responses not yet added.
+        origin: the starting stocks.
+        responses: of the panel, or of the N origins' studios.
+        levers: lever name to (N, H) given values, NaN where free; a lever that is not there is free.
+        planning: of classes.
+    """
+    return simulate_terms(flow_terms(flows, origin, responses, planning), levers)
+
+
+def simulate_terms(terms: FlowTerms, levers: Mapping[str, FloatArray]) -> CorePaths:
+    """Runs the N projections of prepared terms over their H months, with levers as for `simulate`."""
+    by_month = {name: list(path.T) for name, path in levers.items()}
+    paths, start, slopes = terms.by_month()
+    months = _run_months(paths, start, slopes, by_month)
+    ticket = terms.paths["ticket"]
+    if (given := levers.get("avg_ticket_price")) is not None:
+        ticket = np.where(np.isfinite(given), given, ticket)
+    return CorePaths(
+        np.stack(months.revenue, 1),
+        np.stack(months.members, 1),
+        np.stack(months.retention_rate, 1),
+        np.stack(months.new_members, 1),
+        ticket,
+        np.stack(months.attendance_rate, 1),
+    )
+
+
+def _run_months(
+    terms: Mapping[str, Sequence[FloatArray]],
+    start: Mapping[str, FloatArray],
+    slopes: Mapping[str, FloatArray],
+    levers: Mapping[str, Sequence[FloatArray]],
+) -> Months:
+    """Runs N projections month after month, on arrays of (N,).
+
+    Args:
+        terms: path to its value in each month, by the names of `flow_terms.PATHS`.
+        start: value by the names of `flow_terms.START`.
+        slopes: value by the names of `flow_terms.SLOPES`.
+        levers: lever to its value in each month, NaN where free; a lever that is not there is free.
+    """
+    held_classes = levers.get("total_classes_held")
+    terms = _with_levers(terms, levers)
+    planned = 0.0 * start["usual_attendance"]
+    members, capacity, rate = start["members"], start["class_capacity"], start["attendance_rate"]
+    if START_LEVER in levers:
+        members = _given(levers[START_LEVER][0], members)
+    has_stock = np.isfinite(terms["retention"][0] + terms["acquisition"][0] + members)
+    held = [levers.get(name) for name in ("class_attendance_rate", "retention_rate", "new_members_monthly")]
+    usual, typical_density = start["usual_attendance"], start["classes_per_member"]
+    classes_fullness, visits_classes = slopes["classes_fullness"], slopes["visits_classes"]
+    behaviour, per_member = _steady_behaviour(terms, slopes), _per_member(terms)
+    months: Months = Months([], [], [], [], [])
+    for h, level in enumerate(terms["members"]):
+        planned = planned + classes_fullness * np.where(np.isfinite(rate), rate - usual, 0.0)
+        classes = terms["classes"][h] * np.exp(planned)
+        if held_classes is not None:
+            classes = _given(held_classes[h], classes)
+        seats = classes * capacity
+        visitors = np.where(has_stock, members, level)
+        density = _ratio(classes, visitors)
+        added = np.where(
+            np.isfinite(density), np.log(np.maximum(density, LEAST_DENSITY)) - typical_density, 0.0
+        )
+        visiting = visitors * terms["visits"][h] * np.exp(visits_classes * added)
+        attendance = np.where(np.isfinite(seats), np.minimum(visiting, seats), visiting)
+        if held[0] is not None:
+            rules = np.isfinite(held[0][h]) & np.isfinite(seats)
+            attendance = np.where(rules, held[0][h] * seats, attendance)
+        rate_now = _ratio(attendance, seats)
+        retention, new = _behaviour(behaviour[h], (rate, rate_now), slopes)
+        if held[1] is not None:
+            retention = _given(held[1][h], retention)
+        if held[2] is not None:
+            new = _given(held[2][h], new)
+        members = np.where(has_stock, members * retention + new, level)
+        rate = rate_now
+        packs = terms["pack_yield"][h] * np.where(np.isfinite(attendance), attendance, members)
+        built = members * per_member[h] + packs
+        # Where there are no members, the level of revenue itself.
+        months.revenue.append(np.where(np.isfinite(built), built, terms["revenue"][h]))
+        months.members.append(members)
+        months.retention_rate.append(np.where(has_stock, retention, np.nan))
+        months.new_members.append(np.where(has_stock, new, np.nan))
+        months.attendance_rate.append(rate)
+    return months
+
+
+def _given(lever: FloatArray, free: FloatArray) -> FloatArray:
+    return np.where(np.isfinite(lever), lever, free)
+
+
+def _ratio(a: FloatArray, b: FloatArray) -> FloatArray:
+    """The first over the second; NaN where the second is not positive."""
+    return np.asarray(np.divide(a, b, out=np.full(np.broadcast(a, b).shape, np.nan), where=b > 0))
+
+
+def _with_levers(
+    terms: Mapping[str, Sequence[FloatArray]], levers: Mapping[str, Sequence[FloatArray]]
+) -> Mapping[str, Sequence[FloatArray]]:
+    """The terms with those levers put in their place to which nothing has to respond first."""
+    placed = {
+        path: [_given(lever, free) for lever, free in zip(levers[name], terms[path], strict=True)]
+        for name, path in PUT_IN_PLACE.items()
+        if name in levers
+    }
+    if "avg_ticket_price" in levers:
+        placed["price_log"] = [
+            _given(np.log(np.maximum(price, least)), free)
+            for price, least, free in zip(
+                levers["avg_ticket_price"], terms["least_price"], terms["price_log"], strict=True
+            )
+        ]
+    return {**terms, **placed} if placed else terms
+
+
+def _steady_behaviour(
+    terms: Mapping[str, Sequence[FloatArray]], slopes: Mapping[str, FloatArray]
+) -> list[tuple[FloatArray, FloatArray]]:
+    """Of each month, log odds of retention and log of new members as far as they don't hang on attendance:
+    their own level, and how they respond to the price and to overwork.
+    """
+    comfortable = slopes["comfortable_utilization"]
+    overwork = [np.maximum(rate - comfortable, 0.0) for rate in terms["staff"]]
+    by_flow = []
+    for flow in ("retention", "acquisition"):
+        of_price, of_overwork = slopes[f"{flow}_price"], slopes[f"{flow}_overwork"]
+        months = zip(terms[flow], terms["price_log"], overwork, strict=True)
+        by_flow.append([level + of_price * price + of_overwork * over for level, price, over in months])
+    return list(zip(*by_flow, strict=True))
+
+
+def _behaviour(
+    steady: tuple[FloatArray, FloatArray],
+    rates: tuple[FloatArray, FloatArray],
+    slopes: Mapping[str, FloatArray],
+) -> tuple[FloatArray, FloatArray]:
+    """Retention and new members of one month, of `_steady_behaviour`, as they respond to full and crowded
+    classes; `rates` are the attendance of the month before and of the month itself.
+    """
+    before, same = rates
+    busy = np.where(np.isfinite(before), before, TYPICAL_ATTENDANCE)
+    now = np.where(np.isfinite(same), same, TYPICAL_ATTENDANCE)
+    crowd = np.where(slopes["crowds_same_month"] > 0, now, busy)
+    crowding = np.maximum(crowd - slopes["comfortable_attendance"], 0.0)
+    log_odds = steady[0] + slopes["retention_fullness"] * busy + slopes["retention_crowding"] * crowding
+    new_log = steady[1] + slopes["acquisition_fullness"] * busy + slopes["acquisition_crowding"] * crowding
+    retention = 1 / (1 + np.exp(-np.minimum(np.maximum(log_odds, -LARGEST_LOG_ODDS), LARGEST_LOG_ODDS)))
+    return retention, np.maximum(np.exp(np.minimum(new_log, LARGEST_EXPONENT)) - 0.5, 0.0)
+
+
+def _per_member(terms: Mapping[str, Sequence[FloatArray]]) -> list[FloatArray]:
+    """What one member pays in each month, class packs aside."""
+    months = zip(
+        terms["ticket"],
+        terms["realisation"],
+        terms["retail_yield"],
+        terms["upsell_yield"],
+        terms["upsell_rate"],
+        terms["other_yield"],
+        strict=True,
+    )
+    return [
+        ticket * realisation + retail + upsell * upsell_rate + other
+        for ticket, realisation, retail, upsell, upsell_rate, other in months
+    ]
+
+
+def core_targets(paths: CorePaths) -> dict[str, FloatArray]:
+    """Target to the core's (N, H) projection of it."""
+    return {"revenue": paths.revenue, "members": paths.members, "retention": paths.retention_rate}
+
+
+LARGEST_UNCERTAINTY = 0.5
+
+
+def execution_effects(
+    terms: FlowTerms, levers: Mapping[str, FloatArray], uncertainty: FloatArray
+) -> FloatArray:
+    """(J, N, H) effect of carrying out each of J given levers one deviation off, as a share of revenue.
+
+    A deviation is `uncertainty` times an amount, and of a rate r `uncertainty` times r (1 - r), the same
+    share of its odds: a rate stays a rate, and of a retention of 93 % the 7 % that leave are uncertain. A
+    lever is off in the same way in all months, and levers are off independently of one another. The starting
+    count of members is known and not carried out.
+    The effect is the quadratic mean of those of a deviation more and one less: near the best price both lose.
+
+    Args:
+        terms: of N projections over H months.
+        levers: lever to (N, H) given values, NaN where free.
+        uncertainty: (N,) relative deviation, 0 to 0.5.
+    """
+    names = [name for name in HELD_LEVERS if name in levers]
+    n, horizon_months = terms.stacked.shape[0], terms.stacked.shape[2]
+    if not names:
+        return np.zeros((0, n, horizon_months))
+    copies = 2 * len(names) + 1
+    tiled = {name: np.tile(path, (copies, 1, 1)) for name, path in levers.items()}
+    for place, name in enumerate(names):
+        path = levers[name]
+        is_rate = LEVER_COLUMNS[name] in RATE_COLUMNS
+        step = uncertainty[:, None] * path * ((1 - path) if is_rate else 1.0)
+        tiled[name][place] += step
+        tiled[name][len(names) + place] -= step
+    repeated = terms.take(np.tile(np.arange(n), copies))
+    flat = {name: path.reshape(copies * n, horizon_months) for name, path in tiled.items()}
+    revenue = simulate_terms(repeated, flat).revenue.reshape(copies, n, horizon_months)
+    more, less, usual = revenue[: len(names)], revenue[len(names) : -1], revenue[-1]
+    size = np.sqrt(((more - usual) ** 2 + (less - usual) ** 2) / 2)
+    return np.asarray(
+        np.copysign(np.divide(size, usual, out=np.zeros_like(more), where=usual > 0), more - less)
+    )

@@ -1,0 +1,167 @@
+"""States of the core for every flow of a panel, and projections from any origin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from studio_pipeline.forecasting.base.flows import FLOW_LINKS
+from studio_pipeline.forecasting.core.adjusted_flows import (
+    CoreMarket,
+    core_market,
+    filtered_flows,
+    last_known,
+)
+from studio_pipeline.forecasting.core.filter_states import LevelStates, project
+from studio_pipeline.forecasting.core.flow_terms import FlowTerms, OriginStock, flow_terms
+from studio_pipeline.forecasting.core.parameters import CoreParameters
+from studio_pipeline.forecasting.core.simulation import CorePaths, simulate_terms
+from studio_pipeline.forecasting.responses.responses import RowResponses
+from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
+
+
+@dataclass(frozen=True)
+class CoreStates:
+    """What the core knows of every studio at every month of a panel, each month by itself.
+
+    Attributes:
+        parameters: the fitted parameters that were used.
+        panel: the months.
+        types: (S,) rows of the studios' types in the parameters' tables.
+        class_capacity: (S, T) seats per class as last known; NaN before any.
+        flows: filter states by flow.
+        planned_classes: (S, T) what planning has added to the log of classes.
+        responses: of the panel's studios.
+        market: of the larger panel that the studios belong to; None where they are all of it.
+    """
+
+    parameters: CoreParameters
+    panel: StudioPanel
+    types: IntArray
+    class_capacity: FloatArray
+    flows: Mapping[str, LevelStates]
+    planned_classes: FloatArray
+    responses: RowResponses
+    market: CoreMarket | None = None
+
+
+def core_states(
+    panel: StudioPanel,
+    parameters: CoreParameters,
+    assume_typical: bool = False,
+    market: CoreMarket | None = None,
+) -> CoreStates:
+    """Filters every flow of a panel under fitted parameters.
+
+    Args:
+        panel: the months.
+        parameters: as fitted on these or other months.
+        assume_typical: give a studio that hasn't shown a flow its type's level; else it has none.
+        market: of a larger panel's first months, where these are some of its studios; else what these share.
+    """
+    types = parameters.types_of(panel.studio_types)
+    responses = parameters.responses.rows(panel.studio_ids.tolist())
+    markets = None if market is None else market.flows
+    flows = dict(filtered_flows(panel, parameters, types, responses, markets))
+    if assume_typical:
+        flows = {name: _with_typical(s, parameters.flows[name].type_mean[types]) for name, s in flows.items()}
+    planned = parameters.planning.planned(panel.values["class_attendance_rate"])
+    capacity = last_known(panel.values["class_capacity"])
+    return CoreStates(parameters, panel, types, capacity, flows, planned, responses, market)
+
+
+def _with_typical(states: LevelStates, type_mean: FloatArray) -> LevelStates:
+    """States with (S,) means in the place of levels that are not known."""
+    return replace(states, level=np.where(np.isnan(states.level), type_mean[:, None], states.level))
+
+
+def project_flows(
+    states: CoreStates, rows: IntArray, columns: IntArray, horizon_months: int
+) -> dict[str, FloatArray]:
+    """Flow name to its (N, H) projection from N origins, responses not yet added; NaN for a flow without
+    data.
+    """
+    first = states.panel.calendar_months[0]
+    target = (first + columns[:, None] + np.arange(1, horizon_months + 1)) % 12
+    unknown = np.full(target.shape, np.nan)
+    projected = dict.fromkeys(FLOW_LINKS, unknown)
+    types = states.types[rows, None]
+    for name, flow in states.flows.items():
+        fitted = states.parameters.flows[name]
+        season_path = fitted.season[types, target]
+        projected[name] = project(flow, 0, rows, columns, season_path, fitted.settings) + fitted.mean_shift
+    projected["classes"] = projected["classes"] + states.planned_classes[rows, columns, None]
+    return projected
+
+
+def project_core(
+    states: CoreStates,
+    rows: IntArray,
+    columns: IntArray,
+    horizon_months: int,
+    levers: Mapping[str, FloatArray] | None = None,
+) -> CorePaths:
+    """Projects N studios from N origins with some levers given.
+
+    Args:
+        states: of the panel that the origins lie in.
+        rows: (N,) studio rows.
+        columns: (N,) month columns of the origins.
+        horizon_months: H, 1..12.
+        levers: lever name to (N, H) values, NaN where free.
+    """
+    flows = project_flows(states, rows, columns, horizon_months)
+    return simulate_flows(states, flows, rows, columns, levers or {})
+
+
+def simulate_flows(
+    states: CoreStates,
+    flows: Mapping[str, FloatArray],
+    rows: IntArray,
+    columns: IntArray,
+    levers: Mapping[str, FloatArray],
+) -> CorePaths:
+    """Runs projected flows through the stock-and-flow arithmetic from N origins, with some levers given."""
+    return simulate_terms(origin_terms(states, flows, rows, columns), levers)
+
+
+def origin_terms(
+    states: CoreStates, flows: Mapping[str, FloatArray], rows: IntArray, columns: IntArray
+) -> FlowTerms:
+    """What projections from N origins run on."""
+    origin = OriginStock(
+        states.panel.values["total_members"][rows, columns],
+        states.class_capacity[rows, columns],
+        states.panel.values["class_attendance_rate"][rows, columns],
+    )
+    return flow_terms(flows, origin, states.responses.take(rows), states.parameters.planning)
+
+
+_STUDIOS_AT_ONCE = 256
+
+
+class StudioStates:
+    """Reckons the core's states of a panel's studios; what these share is reckoned once and kept.
+
+    Args:
+        parameters: of the core.
+        panel: the months of all studios.
+    """
+
+    def __init__(self, parameters: CoreParameters, panel: StudioPanel) -> None:
+        self.parameters, self.panel = parameters, panel
+        self._market = core_market(panel, parameters)
+
+    def of(self, rows: IntArray, last_column: int) -> CoreStates:
+        """The states of the studios in some rows, in their order, at the months up to a column."""
+        some = self.panel.until(last_column).select(rows)
+        return core_states(some, self.parameters, market=self._market.until(some.n_months))
+
+
+def some_studios_at_a_time(rows: IntArray) -> Iterator[IntArray]:
+    """Rows without repetition and in order, so many at once as memory bears; once where there are none."""
+    single = np.unique(rows)
+    for first in range(0, max(len(single), 1), _STUDIOS_AT_ONCE):
+        yield single[first : first + _STUDIOS_AT_ONCE]

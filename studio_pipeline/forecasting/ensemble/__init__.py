@@ -1,0 +1,1 @@
+"""Ensemble of core, baselines and learners: candidates, weights and its correction under levers."""

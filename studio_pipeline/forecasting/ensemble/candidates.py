@@ -1,0 +1,82 @@
+"""Candidates of the ensemble side by side, in a fixed order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from studio_pipeline.forecasting.base.flows import corrected
+from studio_pipeline.panel.arrays import FloatArray
+
+CANDIDATES: tuple[str, ...] = (
+    "core",
+    "direct",
+    "smoothing",
+    "xgboost",
+    "lightgbm",
+    "random_forest",
+    "persistence",
+    "seasonal_naive",
+    "seasonal_naive_growth",
+)
+
+
+def with_learners(
+    core_candidates: Mapping[str, FloatArray], corrections: Mapping[str, FloatArray], target: str
+) -> dict[str, FloatArray]:
+    """Candidate to (N, H) forecasts of one target.
+
+    Args:
+        core_candidates: those that need no learner, `core` among them.
+        corrections: learner to its (N, H) corrections of the core.
+        target: what is forecast.
+    """
+    return dict(core_candidates) | {
+        name: corrected(core_candidates["core"], c, target) for name, c in corrections.items()
+    }
+
+
+def stacked(found: Mapping[str, FloatArray]) -> FloatArray:
+    """(C, N, H) forecasts in the order of `CANDIDATES`; a candidate that the target lacks is NaN."""
+    missing = np.full_like(found["core"], np.nan)
+    return np.stack([found.get(name, missing) for name in CANDIDATES])
+
+
+def shares_of(stack: FloatArray, weights: FloatArray) -> FloatArray:
+    """(C, N, H) share of each candidate in the ensemble; one that is unknown in a place leaves its weight to
+    the others there.
+
+    Args:
+        stack: (C, N, H) forecasts, NaN where a candidate has none.
+        weights: (H, C), each row summing to 1.
+
+    Returns:
+        Shares that sum to 1; equal ones of what is known where all weighted candidates are unknown, and zeros
+        where nothing is known.
+    """
+    known = np.isfinite(stack)
+    share = weights.T[:, None, :] * known
+    total = share.sum(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.nan_to_num(np.where(total > 0, share / total, known / known.sum(0))))
+
+
+def combine(stack: FloatArray, weights: FloatArray) -> FloatArray:
+    """(N, H) weighted mean of the candidates; one that is unknown in a place leaves its weight to the others
+    there.
+
+    Args:
+        stack: (C, N, H) forecasts, NaN where a candidate has none.
+        weights: (H, C), each row summing to 1.
+
+    Returns:
+        The plain mean of what is known where all weighted candidates are unknown; NaN where nothing is.
+    """
+    known = np.isfinite(stack)
+    share = weights.T[:, None, :] * known
+    total = share.sum(0)
+    weighted = (share * np.where(known, stack, 0.0)).sum(0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        fallback = np.where(known, stack, 0.0).sum(0) / known.sum(0)
+        return np.asarray(np.where(total > 0, weighted / total, fallback))

@@ -1,0 +1,245 @@
+"""Ensemble weights per target and horizon by non-negative least squares on out-of-fold predictions.
+
+Errors are taken relative to the square root of the studio's size, half way between what every studio counts
+alike by and what WAPE counts by, and reweighted towards absolute errors; recent origins count more than old
+ones; neighbouring horizons share their evidence; where there is little of it, a prior on the core and the
+simple baselines holds. Learners, which cost time at every request, must earn their place: where they lower
+the error by next to nothing, all others share their weight.
+Source: Lawson & Hanson (1974) for NNLS; iteratively reweighted least squares for the absolute error.
+
+The simple baselines and the plain core are among the candidates, so the ensemble can fall back to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import nnls
+
+from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
+from studio_pipeline.forecasting.base.flows import TARGETS
+from studio_pipeline.forecasting.base.hyperparameters import (
+    MAX_HORIZON_MONTHS,
+    ForecastingConfiguration,
+    WeightHyperparameters,
+)
+from studio_pipeline.forecasting.base.origins import evenly_spaced_origins
+from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES, combine, stacked, with_learners
+from studio_pipeline.forecasting.learners.learner import LEARNERS, LearnerFit
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
+
+_PRIOR = {"core": 0.2, "direct": 0.1, "smoothing": 0.2, "persistence": 0.25, "seasonal_naive": 0.25}
+_SUM_TO_ONE = 1e3
+_MOST_REWEIGHTINGS = 25
+_SETTLED = 0.004
+_NO_WEIGHT = 0.005
+_LEAST_KERNEL = 0.1
+_DIGITS = 6
+
+
+def target_weights(
+    stack: FloatArray, actual: FloatArray, columns: IntArray, hyperparameters: WeightHyperparameters
+) -> FloatArray:
+    """(H, C) weights, each row non-negative and summing to 1.
+
+    Args:
+        stack: (C, N, H) forecasts; a candidate that is NaN throughout gets no weight.
+        actual: (N, H) what happened; NaN where not known.
+        columns: (N,) month columns of the origins.
+        hyperparameters: pull to the prior, memory, and sharing between horizons.
+    """
+    recency = 0.5 ** ((columns.max(initial=0) - columns) / hyperparameters.half_life_months)
+    size = error_sizes(stack)[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative, outcome = stack / size, actual / size
+    weights = _all_horizons(relative, outcome, recency, hyperparameters)
+    is_learner = np.isin(CANDIDATES, LEARNERS)
+    if not weights[:, is_learner].any():
+        return weights
+    plain = _all_horizons(
+        np.where(is_learner[:, None, None], np.nan, relative), outcome, recency, hyperparameters
+    )
+    missed = [_missed(relative, outcome, recency, w) for w in (weights, plain)]
+    return weights if missed[0] < (1 - hyperparameters.least_learner_gain) * missed[1] else plain
+
+
+def _missed(relative: FloatArray, outcome: FloatArray, recency: FloatArray, weights: FloatArray) -> float:
+    """Absolute error of the weighted mean, recent origins counting more."""
+    return float(np.nansum(recency[:, None] * np.abs(combine(relative, weights) - outcome)))
+
+
+def _all_horizons(
+    relative: FloatArray, outcome: FloatArray, recency: FloatArray, hyperparameters: WeightHyperparameters
+) -> FloatArray:
+    """(H, C) weights of (C, N, H) forecasts and (N, H) outcomes, both over the size of the errors."""
+    n_horizons = outcome.shape[1]
+    usable = np.isfinite(relative).any((1, 2)) if relative.shape[1] else np.isin(CANDIDATES, list(_PRIOR))
+    prior = np.array([_PRIOR.get(name, 0.0) for name in CANDIDATES]) * usable
+    if not prior.any():
+        # Nothing can forecast this target: the weights are kept in form, and every forecast is unknown.
+        prior[CANDIDATES.index("core")] = 1.0
+    prior = prior / prior.sum()
+    weights = np.tile(prior, (n_horizons, 1))
+    known = np.isfinite(outcome) & np.isfinite(relative[usable]).all(0)
+    all_rows = np.concatenate([relative[usable], outcome[None]])
+    start = prior[usable]
+    for h in range(n_horizons):
+        kernel = np.exp(-0.5 * ((np.arange(n_horizons) - h) / hyperparameters.horizon_bandwidth) ** 2)
+        near = kernel >= _LEAST_KERNEL
+        used = known[:, near]
+        if used.any():
+            share = (kernel[near] * recency[:, None])[used]
+            rows = all_rows[:, :, near][:, used]
+            weights[h, usable] = _solve(rows, share, prior[usable], hyperparameters.prior_months, start)
+            start = weights[h, usable]
+    weights[weights < _NO_WEIGHT] = 0.0
+    return np.asarray(weights / weights.sum(1, keepdims=True))
+
+
+def error_sizes(stack: FloatArray) -> FloatArray:
+    """(N,) what errors are divided by: between the mean of each origin's last twelve months and that of all.
+
+    Args:
+        stack: (C, N, H) forecasts; those of the seasonal naive for twelve months are the twelve known ones.
+    """
+    own = stack[CANDIDATES.index("seasonal_naive")].mean(1)
+    known = np.isfinite(own) & (own > 0)
+    typical = own[known].mean() if known.any() else np.nan
+    return np.asarray(np.sqrt(np.where(known, own, np.nan) * typical))
+
+
+def _solve(
+    rows: FloatArray, share: FloatArray, prior: FloatArray, prior_months: float, start: FloatArray
+) -> FloatArray:
+    """(C,) weights of C forecasts against the outcome, the last of (C + 1, R) rows over the error size."""
+    weights, forecasts = start, rows[:-1]
+    # The spread of the candidates around their mean is what the data can tell weights apart by.
+    spread = forecasts.var(0)
+    for _ in range(_MOST_REWEIGHTINGS):
+        before = weights
+        missed = np.abs(rows[-1] - weights @ forecasts)
+        row = share / np.maximum(missed, 0.2 * max(float(np.median(missed)), 1e-9))
+        pull = prior_months / max(share.sum(), 1e-9) * float(row @ spread)
+        weights = _least_squares((forecasts * row) @ rows.T, prior, pull)
+        if np.abs(weights - before).max() < _SETTLED:
+            break
+    return weights
+
+
+def _least_squares(moments: FloatArray, prior: FloatArray, pull: float) -> FloatArray:
+    """(C,) non-negative weights that sum to 1, from (C, C + 1) moments and a pull to the prior."""
+    gram, moment = moments[:, :-1], moments[:, -1]
+    constraint = _SUM_TO_ONE * np.trace(gram) / len(gram)
+    ridge = pull + 1e-10 * np.trace(gram)
+    root = np.linalg.cholesky(gram + constraint + ridge * np.eye(len(gram)))
+    weights, _ = nnls(root.T, np.linalg.solve(root, moment + constraint + pull * prior))
+    # A solution's last digits are its conditioning's, and would tell currencies apart.
+    return np.asarray(weights / max(weights.sum(), 1e-12)).round(_DIGITS)
+
+
+_MOST_STUDIOS_A_MONTH = 150
+
+
+@dataclass(frozen=True)
+class EnsembleWeights:
+    """Weights for serving, and those that each fold of the backtest may use.
+
+    Attributes:
+        frame: target, horizon (1..12), candidate, weight; from all out-of-fold forecasts.
+        by_fold: the same with a column `fold`: from forecasts whose months end before that fold's cutoff.
+    """
+
+    frame: pd.DataFrame
+    by_fold: pd.DataFrame
+
+    def matrix(self, target: str, fold: int | None = None) -> FloatArray:
+        """(H, C) weights in the order of `CANDIDATES`; each row sums to 1.
+
+        Args:
+            target: what is forecast.
+            fold: those of a fold; None for serving.
+        """
+        frame = self.frame if fold is None else self.by_fold[self.by_fold["fold"] == fold]
+        chosen = frame[frame["target"] == target]
+        table = chosen.pivot_table(
+            index="horizon", columns="candidate", values="weight", aggfunc="first", observed=True
+        )
+        return np.asarray(table.reindex(columns=list(CANDIDATES)).to_numpy(dtype=np.float64))
+
+    def write(self, folder: Path) -> None:
+        """Stores both tables."""
+        self.frame.to_parquet(folder / "weights.parquet", index=False)
+        self.by_fold.to_parquet(folder / "weights_by_fold.parquet", index=False)
+
+    @classmethod
+    def read(cls, folder: Path) -> EnsembleWeights:
+        """Inverse of `write`."""
+        return cls(
+            pd.read_parquet(folder / "weights.parquet"), pd.read_parquet(folder / "weights_by_fold.parquet")
+        )
+
+
+def fit_weights(
+    core: CoreFit, fits: Sequence[LearnerFit], configuration: ForecastingConfiguration
+) -> EnsembleWeights:
+    """Fits the weights for serving, and for each fold those that were known at its cutoff.
+
+    Nothing is known before the first fold. Where others follow it, it isn't scored, and only calibrates their
+    intervals: its weights are then those that its own forecasts give by the second fold's cutoff.
+    Of a large panel some studios of each month speak for all: they tell a few weights apart as well.
+    """
+    oof = core.out_of_fold
+    sizes = (oof.last_known["revenue"], oof.candidates["revenue"]["core"][:, 0])
+    used = evenly_spaced_origins(oof.origins.columns, sizes, _MOST_STUDIOS_A_MONTH)
+    frame = _weights_frame(core, fits, used, None, configuration.weights)
+    folds = []
+    for number in range(len(core.folds)):
+        last = max(number, 1) if len(core.folds) > 1 else number
+        before = used & (oof.fold < last)
+        known = _weights_frame(core, fits, before, core.folds[last].cutoff, configuration.weights)
+        folds.append(known.assign(fold=number))
+    return EnsembleWeights(
+        frame, pd.concat(folds, ignore_index=True) if folds else frame.assign(fold=0).iloc[:0]
+    )
+
+
+def candidate_stack(core: CoreFit, fits: Sequence[LearnerFit], target: str) -> FloatArray:
+    """(C, N, H) out-of-fold forecasts in the order of `CANDIDATES`; a candidate that the target
+    lacks is NaN.
+    """
+    corrections: dict[str, FloatArray] = {fit.learner: fit.out_of_fold[target] for fit in fits}
+    found = with_learners(core.out_of_fold.candidates[target], corrections, target)
+    return stacked(found)
+
+
+def _weights_frame(
+    core: CoreFit,
+    fits: Sequence[LearnerFit],
+    used: BoolArray,
+    cutoff: int | None,
+    hyperparameters: WeightHyperparameters,
+) -> pd.DataFrame:
+    tables = []
+    for target in TARGETS:
+        stack = candidate_stack(core, fits, target)[:, used]
+        actual = core.out_of_fold.actual[target][used].copy()
+        if cutoff is not None:
+            months = core.out_of_fold.origins.columns[used][:, None] + np.arange(1, MAX_HORIZON_MONTHS + 1)
+            actual[months > cutoff] = np.nan
+        weights = target_weights(stack, actual, core.out_of_fold.origins.columns[used], hyperparameters)
+        horizon, candidate = np.indices(weights.shape)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "target": target,
+                    "horizon": horizon.ravel() + 1,
+                    "candidate": np.array(CANDIDATES, dtype=object)[candidate.ravel()],
+                    "weight": weights.ravel(),
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)

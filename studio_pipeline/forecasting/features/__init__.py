@@ -1,0 +1,1 @@
+"""Features of a studio at a base month, the same for training and serving."""

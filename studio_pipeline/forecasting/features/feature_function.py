@@ -1,0 +1,74 @@
+"""Feature function: from windows of months to feature rows, for training and serving alike.
+
+A window holds the last `WINDOW_MONTHS` months of each studio up to and including the base month, so nothing
+later can enter. Every money feature is a ratio or a difference of logarithms: in another currency it is the
+same number. Missing values are filled with 0 and marked by the `has_*` features, so that every learner sees
+the same row.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from studio_pipeline.forecasting.features.base_month_features import (
+    calendar_features,
+    derived_features,
+    lever_features,
+    presence_features,
+)
+from studio_pipeline.forecasting.features.formulas import WINDOW_MONTHS, Entry, FeatureDescription, Windows
+from studio_pipeline.forecasting.features.lag_features import (
+    interaction_features,
+    lag_features,
+    rolling_features,
+)
+from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
+
+
+def feature_table() -> tuple[Entry, ...]:
+    """Every feature with its description and formula, in the order of the columns."""
+    return (
+        *lever_features(),
+        *derived_features(),
+        *lag_features(),
+        *rolling_features(),
+        *interaction_features(),
+        *calendar_features(),
+        *presence_features(),
+    )
+
+
+_TABLE = feature_table()
+FEATURES: tuple[FeatureDescription, ...] = tuple(description for description, _ in _TABLE)
+FEATURE_NAMES: tuple[str, ...] = tuple(f.name for f in FEATURES)
+
+
+def origin_features(windows: Windows) -> FloatArray:
+    """(N, F) features of N base months, in the order of `FEATURES`; unknown values are 0."""
+    columns = [formula(windows) for _, formula in _TABLE]
+    return np.nan_to_num(np.stack(columns, 1), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def cut_windows(panel: StudioPanel, rows: IntArray, columns: IntArray) -> Windows:
+    """Windows of N origins; months before the panel's first are unknown."""
+    steps = columns[:, None] + np.arange(1 - WINDOW_MONTHS, 1)
+    inside = steps >= 0
+    taken = np.maximum(steps, 0)
+    values = {
+        name: np.where(inside, array[rows[:, None], taken], np.nan) for name, array in panel.values.items()
+    }
+    return Windows(values, panel.calendar_months[columns])
+
+
+def features_at(panel: StudioPanel, rows: IntArray, columns: IntArray) -> FloatArray:
+    """(N, F) features of N origins."""
+    return origin_features(cut_windows(panel, rows, columns))
+
+
+def all_features(panel: StudioPanel) -> FloatArray:
+    """(S, T, F) features of every month, studio by studio at once, month after month."""
+    features = np.zeros((panel.n_studios, panel.n_months, len(FEATURE_NAMES)))
+    rows = np.arange(panel.n_studios)
+    for column in range(panel.n_months):
+        features[:, column] = features_at(panel, rows, np.full(panel.n_studios, column))
+    return features

@@ -1,0 +1,192 @@
+"""Formulas of the features over windows of months, free of any currency."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from studio_pipeline.panel.arrays import FloatArray, IntArray
+
+WINDOW_MONTHS = 25
+
+
+@dataclass(frozen=True)
+class FeatureDescription:
+    """One column of the feature store.
+
+    Attributes:
+        name: the column.
+        unit: "log ratio", "share", "rate", "count", "flag", ...
+        description: what a value means.
+    """
+
+    name: str
+    unit: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of N base months.
+
+    Attributes:
+        values: column of the contract to an (N, WINDOW_MONTHS) array; the last entry is the base month, NaN
+            where unknown.
+        calendar_month: (N,) 0..11 of the base month.
+    """
+
+    values: Mapping[str, FloatArray]
+    calendar_month: IntArray
+
+    def at(self, column: str, months_ago: int = 0) -> FloatArray:
+        """(N,) a column so many months before the base month."""
+        return self.values[column][:, WINDOW_MONTHS - 1 - months_ago]
+
+    def mean(self, column: str, months: int, months_ago: int = 0) -> FloatArray:
+        """(N,) mean over `months` months that end `months_ago` before the base month; NaN where none is
+        known.
+        """
+        end = WINDOW_MONTHS - months_ago
+        part = self.values[column][:, end - months : end]
+        seen = np.isfinite(part)
+        return np.asarray(ratio(np.where(seen, part, 0.0).sum(1), seen.sum(1).astype(float)))
+
+
+Formula = Callable[[Windows], FloatArray]
+
+
+def ratio(a: FloatArray, b: FloatArray) -> FloatArray:
+    """a over b; NaN where b is not positive."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(b > 0, a / b, np.nan)
+
+
+def log_ratio(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Log of a over b, kept within a factor of e**3; NaN where either is not positive."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((a > 0) & (b > 0), np.clip(np.log(a / b), -3, 3), np.nan)
+
+
+def now(column: str) -> Formula:
+    """A column in the base month."""
+    return lambda w: w.at(column)
+
+
+def change(column: str, months: int) -> Formula:
+    """Log of a column against so many months before."""
+    return lambda w: log_ratio(w.at(column), w.at(column, months))
+
+
+def difference(column: str, months: int) -> Formula:
+    """A column less that of so many months before."""
+    return lambda w: w.at(column) - w.at(column, months)
+
+
+def against_mean(column: str, months: int) -> Formula:
+    """Log of a column against its mean of so many months."""
+    return lambda w: log_ratio(w.at(column), w.mean(column, months))
+
+
+def deviation(column: str, months: int) -> Formula:
+    """A column less its mean of so many months."""
+    return lambda w: w.at(column) - w.mean(column, months)
+
+
+def momentum(column: str, short: int, long: int) -> Formula:
+    """Log of a short mean of a column against a long one."""
+    return lambda w: log_ratio(w.mean(column, short), w.mean(column, long))
+
+
+def volatility(column: str, months: int) -> Formula:
+    """Standard deviation of the monthly log changes of a column."""
+
+    def formula(w: Windows) -> FloatArray:
+        values = w.values[column][:, WINDOW_MONTHS - 1 - months :]
+        steps = log_ratio(values[:, 1:], values[:, :-1])
+        seen = np.isfinite(steps)
+        count = seen.sum(1)
+        kept = np.where(seen, steps, 0.0)
+        mean = kept.sum(1) / np.maximum(count, 1)
+        variance = (np.where(seen, steps - mean[:, None], 0.0) ** 2).sum(1) / np.maximum(count - 1, 1)
+        return np.where(count >= 2, np.sqrt(variance), np.nan)
+
+    return formula
+
+
+def share(part: str, months: int = 1) -> Formula:
+    """A part of revenue over all of it, summed over so many months."""
+    return lambda w: ratio(w.mean(part, months), w.mean("total_revenue", months))
+
+
+def revenue_per_member(w: Windows) -> FloatArray:
+    """Log of revenue per member against the year's."""
+    here = ratio(w.at("total_revenue"), w.at("total_members"))
+    return log_ratio(here, ratio(w.mean("total_revenue", 12), w.mean("total_members", 12)))
+
+
+def lifetime_months(w: Windows) -> FloatArray:
+    """Log of the months that a member is expected to stay."""
+    return np.asarray(np.log(1 / np.maximum(1 - w.mean("retention_rate", 6), 0.005)))
+
+
+def lifetime_value(w: Windows) -> FloatArray:
+    """Tickets that a member pays in a lifetime at today's retention, times today's ticket over the year's."""
+    return lifetime_months(w) + log_ratio(w.at("avg_ticket_price"), w.mean("avg_ticket_price", 12))
+
+
+def history_months(w: Windows) -> FloatArray:
+    """Share of the window that is known."""
+    return np.asarray(np.isfinite(w.values["total_revenue"]).sum(1) / WINDOW_MONTHS)
+
+
+def has(column: str) -> Formula:
+    """1 where the base month has a column, else 0."""
+    return lambda w: np.isfinite(w.at(column)).astype(float)
+
+
+def log_members(w: Windows) -> FloatArray:
+    """Log of 1 + members."""
+    return np.log1p(w.at("total_members"))
+
+
+def product(a: Formula, b: Formula) -> Formula:
+    """Two formulas multiplied."""
+    return lambda w: a(w) * b(w)
+
+
+def cycle(wave: Callable[[FloatArray], FloatArray]) -> Formula:
+    """A wave of the month in the year."""
+    return lambda w: wave(2 * np.pi * w.calendar_month / 12)
+
+
+def in_months(*months: int) -> Formula:
+    """1 where the base month is one of these calendar months, else 0."""
+    return lambda w: np.isin(w.calendar_month + 1, months).astype(float)
+
+
+Entry = tuple[FeatureDescription, Formula]
+
+
+def entry(name: str, unit: str, description: str, formula: Formula) -> Entry:
+    """A feature with its description and formula."""
+    return FeatureDescription(name, unit, description), formula
+
+
+RATES = {
+    "retention_rate": "retention",
+    "class_attendance_rate": "attendance",
+    "staff_utilization_rate": "staff_utilization",
+    "upsell_rate": "upsell",
+}
+AMOUNTS = {
+    "total_revenue": "revenue",
+    "total_members": "members",
+    "avg_ticket_price": "ticket",
+    "new_members": "new_members",
+    "churned_members": "churned_members",
+    "total_classes_held": "classes",
+    "total_class_attendance": "attendances",
+}
+PARTS = ("membership", "class_pack", "retail", "upsell", "other")

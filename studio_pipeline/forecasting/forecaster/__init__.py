@@ -1,0 +1,1 @@
+"""Answers to forward queries from one model version and one panel."""

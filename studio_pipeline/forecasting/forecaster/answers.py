@@ -1,0 +1,167 @@
+"""Answers from projections: intervals, totals, the difference to the status quo, and warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import TypeVar
+
+import numpy as np
+
+from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
+from studio_pipeline.forecasting.base.queries import Deviations, Forecast, LeverEffect, StatusQuo
+from studio_pipeline.forecasting.forecaster.forecast_uncertainty import (
+    Outlook,
+    regressor_changes,
+    response_deviation,
+    response_shifts,
+)
+from studio_pipeline.forecasting.forecaster.prediction_intervals import (
+    AnswerParts,
+    Band,
+    Bands,
+    Spread,
+    Spreads,
+)
+from studio_pipeline.forecasting.forecaster.warnings import warnings_of
+from studio_pipeline.forecasting.intervals.joint_simulation import Projected, difference_interval
+from studio_pipeline.forecasting.model.studio_model import StudioModel
+from studio_pipeline.panel.arrays import FloatArray
+
+_EFFECT_OF: Mapping[str, tuple[str, ...]] = {
+    "avg_ticket_price": ("price",),
+    "class_attendance_rate": ("fullness", "crowding"),
+    "staff_utilization_rate": ("overwork",),
+}
+"""Responses that a lever acts through; the first that the data show is told."""
+_MOST_STUDIOS = 4096
+
+Measured = TypeVar("Measured")
+
+
+class Answers:
+    """Makes answers under one model.
+
+    Args:
+        model: the model version.
+    """
+
+    def __init__(self, model: StudioModel) -> None:
+        self._model = model
+        self._spreads, self._bands = Spreads(model.intervals), Bands(model.intervals)
+        self._accuracy = [_accuracy(model.accuracy, months) for months in range(len(model.accuracy) + 1)]
+        self._effects: Callable[[str], dict[str, LeverEffect]] = lru_cache(_MOST_STUDIOS)(
+            lambda studio_id: lever_effects(model, studio_id)
+        )
+
+    def answer(self, asked: Sequence[AnswerParts]) -> list[Forecast]:
+        """The answers, in order; those over the same months at the same levels in one pass."""
+        if len(asked) == 1:
+            return self._alike(asked)
+        alike: dict[tuple[int, tuple[float, ...]], list[int]] = {}
+        for order, parts in enumerate(asked):
+            key = parts.query.projection_months, parts.query.interval_levels
+            alike.setdefault(key, []).append(order)
+        found: dict[int, Forecast] = {}
+        for orders in alike.values():
+            found |= zip(orders, self._alike([asked[order] for order in orders]), strict=True)
+        return [found[order] for order in range(len(asked))]
+
+    def _alike(self, asked: Sequence[AnswerParts]) -> list[Forecast]:
+        """The answers over the same months at the same levels."""
+        spreads = [self._spreads.of(parts) for parts in asked]
+        bands = self._bands.of(asked, spreads, asked[0].query.interval_levels)
+        return list(map(self._forecast, asked, spreads, bands))
+
+    def outlook(self, parts: AnswerParts) -> Outlook:
+        """The answer with what its uncertainty is made of."""
+        months, query = parts.query.projection_months, parts.query
+        (forecast,), spread = self.answer([parts]), self._spreads.of(parts)
+        shifts = _through_responses(parts, response_shifts)
+        names = [name for name in HELD_LEVERS if name in parts.levers]
+        executed = np.zeros((len(names), months)) if parts.execution is None else parts.execution
+        return Outlook(
+            forecast,
+            Projected(forecast.revenue, np.array(spread.exact), np.array(spread.common)),
+            np.array(spread.month),
+            shifts,
+            dict(zip(names, executed[:, :months] * forecast.revenue, strict=True)),
+            bool(query.levers or query.lever_plan),
+        )
+
+    def _forecast(self, parts: AnswerParts, spread: Spread, band: Band) -> Forecast:
+        query = parts.query
+        months, levels = query.projection_months, query.interval_levels
+        return Forecast(
+            studio_id=query.studio_id,
+            base_month=parts.base_month,
+            history_months=parts.known.history_months,
+            months=parts.given[:months],
+            bounds=dict(zip(levels, band.months, strict=True)),
+            chances=band.chance,
+            total_intervals={
+                level: (low, high) for level, (low, high) in zip(levels, band.total, strict=True)
+            },
+            prediction_accuracy=self._accuracy[months],
+            lever_effects=self._effects(query.studio_id),
+            warnings=warnings_of(query, parts.known),
+            status_quo=self._status_quo(parts, spread)
+            if query.compare_to_status_quo and parts.known.history_months
+            else None,
+            deviations=Deviations(spread.exact, spread.common, _execution(parts)),
+        )
+
+    def _status_quo(self, parts: AnswerParts, spread: Spread) -> StatusQuo:
+        """The same studio with every lever free. Both answers live through the same errors; the responses and
+        levers that are carried out inexactly move one of them alone.
+        """
+        months = parts.query.projection_months
+        given = Projected(parts.given_arrays()[0], np.array(spread.exact), np.array(spread.common))
+        usual = Projected(parts.free[0, :months], np.array(parts.scale[:months]))
+        deviation = np.hypot(_through_responses(parts, response_deviation), spread.total_execution / months)
+        level = parts.query.interval_levels[0]
+        ends = difference_interval(self._model.intervals, given, usual, deviation, level)
+        total = float(usual.revenue.sum())
+        difference = float(given.revenue.sum()) - total
+        # Nobody loses more than there is.
+        low = min(max(ends[0], -total), difference)
+        return StatusQuo(total, difference, (low, max(ends[1], difference)))
+
+
+def _execution(parts: AnswerParts) -> Sequence[FloatArray]:
+    """Of each lever, (h,) what carrying it out one deviation off moves, currency."""
+    if parts.execution is None:
+        return ()
+    return list(parts.execution[:, : parts.query.projection_months] * parts.given_arrays()[0])
+
+
+def _through_responses(parts: AnswerParts, measure: Callable[..., Measured]) -> Measured:
+    """`response_deviation` or `response_shifts` of an answer."""
+    levers = {name: np.array(path) for name, path in parts.levers.items()}
+    revenue, _, retention = parts.given_arrays()
+    return measure(
+        parts.known.effects,
+        revenue,
+        retention,
+        regressor_changes(levers, parts.known.usual),
+        levers,
+    )
+
+
+def _accuracy(accuracy: FloatArray, months: int) -> float:
+    """Of the span asked for, else of the longest shorter one that was measured; NaN where none was."""
+    measured = accuracy[:months][np.isfinite(accuracy[:months])]
+    return float(measured[-1]) if measured.size else float("nan")
+
+
+def lever_effects(model: StudioModel, studio_id: str) -> dict[str, LeverEffect]:
+    """How a studio's retention (log odds) responds to price (per log unit), attendance and staff utilisation
+    (per rate point).
+    """
+    found = {}
+    for lever, names in _EFFECT_OF.items():
+        effects = [model.core.responses.effect("retention", name, studio_id) for name in names]
+        known = [effect for effect in effects if effect is not None]
+        if known:
+            found[lever] = next((effect for effect in known if effect.source != "prior"), known[0])
+    return found

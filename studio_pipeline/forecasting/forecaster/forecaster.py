@@ -1,0 +1,345 @@
+"""The forecaster: answers of one model version on one panel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
+from typing import NamedTuple
+
+import numpy as np
+
+from studio_pipeline.errors import ClosedStudioError, QueryError, UnknownStudioError
+from studio_pipeline.forecasting.base.bounds import Range
+from studio_pipeline.forecasting.base.flows import TARGETS
+from studio_pipeline.forecasting.base.given_levers import FirstMonths, first_months
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, PlainMonths
+from studio_pipeline.forecasting.core.core_view import CoreView, core_view
+from studio_pipeline.forecasting.core.flow_terms import FlowTerms
+from studio_pipeline.forecasting.core.simulation import core_targets, execution_effects, simulate_terms
+from studio_pipeline.forecasting.core.states import core_states, origin_terms, project_flows
+from studio_pipeline.forecasting.forecaster.answers import Answers
+from studio_pipeline.forecasting.forecaster.forecast_uncertainty import ForecastSum, Outlook, sum_forecasts
+from studio_pipeline.forecasting.forecaster.origin_state import PlainOrigin, PreparedOrigins, plain_origin
+from studio_pipeline.forecasting.forecaster.prediction_intervals import AnswerParts
+from studio_pipeline.forecasting.forecaster.projection import (
+    StudioOrigin,
+    known_revenue,
+    new_revenue,
+    project_many,
+    project_one,
+)
+from studio_pipeline.forecasting.forecaster.requests import (
+    carried_levers,
+    check_query,
+    lever_lists,
+    lever_paths,
+    locate,
+    new_studio_panel,
+    shown_ranges,
+    stacked_paths,
+)
+from studio_pipeline.forecasting.forecaster.state_builder import OriginStore, Place, Preparation, gathered
+from studio_pipeline.forecasting.forecaster.warnings import KnownOfStudio
+from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
+from studio_pipeline.forecasting.model.studio_model import StudioModel
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.closures import closed_months, closed_since
+from studio_pipeline.panel.columns import LEVER_COLUMNS
+
+_RETENTION = TARGETS.index("retention")
+_FEW = 16
+"""From more queries on arrays take less time than plain numbers."""
+
+
+class Forecaster:
+    """Answers forward queries from one model version on one data version.
+
+    Every studio's latest month is prepared when the forecaster is made, so that an answer only adds levers.
+
+    Attributes:
+        model: the model version.
+        panel: the data version.
+    """
+
+    def __init__(self, model: StudioModel, panel: StudioPanel) -> None:
+        self.model, self.panel = model, panel
+        preparation = Preparation(model, panel)
+        self._graphs = preparation.graphs
+        self._states = preparation.states
+        self._store = OriginStore(preparation)
+        self._effects = model.core.responses.effects
+        self._answers = Answers(model)
+        self._closed = closed_months(panel)
+
+    def forecast(self, queries: Sequence[ForwardQuery]) -> list[Forecast | QueryError]:
+        """Answers each query, in order; a query that can't be answered gets its error instead."""
+        if len(queries) == 1:
+            return [self._alone(queries[0])]
+        answers: dict[int, Forecast | QueryError] = {}
+        keys: dict[int, tuple[int, int]] = {}
+        for order, query in enumerate(queries):
+            try:
+                if query.studio_id in self.panel.rows:
+                    keys[order] = locate(query, self.panel)
+                else:
+                    answers[order] = self._answers.answer([self._new_studio(query)])[0]
+            except QueryError as refused:
+                answers[order] = refused
+        places = self._store.find(list(keys.values()))
+        asked: dict[int, _Asked] = {}
+        for order, place in zip(keys, places, strict=True):
+            try:
+                asked[order] = _asked(queries[order], place)
+            except QueryError as refused:
+                answers[order] = refused
+        if asked:
+            answers |= zip(asked, self._known_studios(list(asked.values())), strict=True)
+        return [answers[order] for order in range(len(queries))]
+
+    def _alone(self, query: ForwardQuery) -> Forecast | QueryError:
+        """`forecast` of one query, without the sorting of many."""
+        try:
+            parts = self._parts_of(query)
+        except QueryError as refused:
+            return refused
+        return self._answers.answer([parts])[0]
+
+    def summed(self, forecasts: Sequence[Forecast], level: float) -> ForecastSum:
+        """The sum over answers of this forecaster, with its intervals; see `sum_forecasts`."""
+        return sum_forecasts(self.model.intervals, forecasts, level)
+
+    @property
+    def interval_tables(self) -> IntervalTables:
+        """Of the model."""
+        return self.model.intervals
+
+    def outlooks(self, queries: Sequence[ForwardQuery]) -> list[Outlook]:
+        """Answers each query, in order, with what its uncertainty is made of.
+
+        Raises:
+            QueryError: of the first query that can't be answered.
+        """
+        return [self._answers.outlook(self._parts_of(query)) for query in queries]
+
+    def core_view(self, query: ForwardQuery) -> CoreView:
+        """The base month of a query and the months after it as the core sees them, under the query's levers.
+
+        Raises:
+            QueryError: the studio has no history, or not that month.
+        """
+        row, column = locate(query, self.panel)
+        states = self._states.of(np.array([row]), column)
+        return core_view(states, 0, column, lever_paths([query]))
+
+    def _parts_of(self, query: ForwardQuery) -> AnswerParts:
+        if query.studio_id not in self.panel.rows:
+            return self._new_studio(query)
+        (place,) = self._store.find([locate(query, self.panel)])
+        asked = _asked(query, place)
+        return self._parts(asked, self._projected_alone(asked))
+
+    def origin(self, query: ForwardQuery) -> StudioOrigin:
+        """The studio of a query at its base month, for planning.
+
+        Args:
+            query: its levers count for a studio without history alone, which needs all eight.
+
+        Raises:
+            UnknownStudioError: there are no months of the studio, and not all eight levers are given.
+            BaseMonthError: the studio lacks the base month.
+            LeverError: a lever of a new studio is out of bounds.
+            ClosedStudioError: the studio has closed.
+        """
+        if query.studio_id not in self.panel.rows:
+            return self._new_origin(query)
+        ((block, row),) = self._store.find([locate(query, self.panel)])
+        if (since := self._closed_since(block, row)) is not None:
+            raise ClosedStudioError(
+                f"Studio {query.studio_id!r} has taken nothing since {since}: taken as closed, there is "
+                "nothing to plan.",
+                "Name an earlier base_month, or import its later months if it trades again.",
+            )
+        origin = plain_origin(block, row)
+        return StudioOrigin(
+            base_month=self.panel.months[block.columns[row]],
+            history_months=origin.history_months,
+            shown=origin.shown,
+            carried=carried_levers(origin.shown),
+            terms=block.terms.take(slice(row, row + 1)),
+            usual=_usual(block.terms, row, block.free[row]),
+            effects=self._effects,
+            projected_revenue=partial(known_revenue, block, row, self._graphs),
+        )
+
+    def _new_origin(self, query: ForwardQuery) -> StudioOrigin:
+        panel, terms = self._new_terms(query)
+        given = self._new_targets(terms, query)
+        return StudioOrigin(
+            base_month=panel.months[0],
+            history_months=0,
+            shown=self._shown_by_all,
+            carried=tuple(LEVER_COLUMNS),
+            terms=terms,
+            usual=_usual(terms, 0, given),
+            effects=self._effects,
+            projected_revenue=partial(new_revenue, terms),
+        )
+
+    def is_prepared(self, query: ForwardQuery) -> bool:
+        """Whether all but the levers of an answer is there already, so that it takes under a millisecond.
+
+        Else it takes some milliseconds, and may be worth a thread: the base month is an older one that nobody
+        asked about lately, or the studio has no history.
+
+        Raises:
+            QueryError: as of `forecast`, where it is refused for its studio or base month.
+        """
+        if query.studio_id not in self.panel.rows:
+            return False
+        return self._store.holds(*locate(query, self.panel))
+
+    def _known_studios(self, asked: Sequence[_Asked]) -> list[Forecast]:
+        """The answers for studios with history."""
+        projected = self._projected(asked)
+        return self._answers.answer([self._parts(*one) for one in zip(asked, projected, strict=True)])
+
+    def _parts(self, asked: _Asked, given: PlainMonths) -> AnswerParts:
+        """What an answer from the 12 projected months of a prepared origin is made of."""
+        block, row = asked.place
+        free, origin = block.free[row], asked.origin
+        usual = _usual(block.terms, row, free)
+        known = KnownOfStudio(origin.history_months, origin.shown, self._effects, usual)
+        parts = AnswerParts(
+            query=asked.query,
+            levers=asked.levers,
+            first=asked.first,
+            given=given,
+            free=free,
+            scale=origin.scale,
+            base_month=self.panel.months[block.columns[row]],
+            known=known,
+            execution=_execution(asked.query, block.terms, row),
+        )
+        since = self._closed_since(block, row)
+        return parts if since is None else parts.closed(since)
+
+    def _closed_since(self, block: PreparedOrigins, row: int) -> np.datetime64 | None:
+        studio, column = int(block.rows[row]), int(block.columns[row])
+        return closed_since(self.panel, studio, column) if self._closed[studio, column] else None
+
+    def _projected(self, asked: Sequence[_Asked]) -> Sequence[PlainMonths]:
+        """The 12 months of each query: a few by plain numbers, many by arrays."""
+        if len(asked) <= _FEW:
+            return [self._projected_alone(one) for one in asked]
+        levers = stacked_paths([one.levers for one in asked])
+        prepared = gathered([one.place for one in asked])
+        projected = project_many(prepared, self._graphs, levers) if levers else prepared.free
+        months: Sequence[PlainMonths] = projected.swapaxes(1, 2).tolist()
+        return months
+
+    def _projected_alone(self, asked: _Asked) -> PlainMonths:
+        block, row = asked.place
+        if not asked.levers:
+            return asked.origin.free
+        return project_one(block, row, self._graphs, asked.levers, asked.first)
+
+    @cached_property
+    def _shown_by_all(self) -> dict[str, Range]:
+        """Of each lever, what the studios have shown in all months."""
+        shown = np.full((len(LEVER_COLUMNS), 2), np.nan)
+        for place, name in enumerate(LEVER_COLUMNS.values()):
+            values = self.panel.values[name]
+            if (known := values[np.isfinite(values)]).size:
+                shown[place] = known.min(), known.max()
+        return shown_ranges(shown)
+
+    def _new_studio(self, query: ForwardQuery) -> AnswerParts:
+        """What an answer is made of for a studio without history: its type's levels, every lever as given.
+
+        Raises:
+            UnknownStudioError: not all eight levers are given.
+        """
+        panel, terms = self._new_terms(query)
+        given = self._new_targets(terms, query)
+        return AnswerParts(
+            query=query,
+            levers=lever_lists(query),
+            first=first_months(query),
+            given=given.T.tolist(),
+            free=given,
+            scale=self.model.intervals.new_studio_scale()[0].tolist(),
+            base_month=panel.months[0],
+            known=KnownOfStudio(
+                0,
+                self._shown_by_all,
+                self._effects,
+                _usual(terms, 0, given),
+                has_type=query.studio_type in self.model.core.studio_types,
+            ),
+            execution=_execution(query, terms, 0),
+        )
+
+    def _new_terms(self, query: ForwardQuery) -> tuple[StudioPanel, FlowTerms]:
+        """The panel of one month that stands for a studio without history, and its projection's terms."""
+        panel = new_studio_panel(query, self.panel, self._shown_by_all)
+        states = core_states(panel, self.model.core, assume_typical=True)
+        origin = np.array([0]), np.array([0])
+        return panel, origin_terms(states, project_flows(states, *origin, MAX_HORIZON_MONTHS), *origin)
+
+    def _new_targets(self, terms: FlowTerms, query: ForwardQuery) -> FloatArray:
+        """(3, 12) revenue, members and retention of a studio without history."""
+        paths = simulate_terms(terms, lever_paths([query]))
+        if not np.isfinite(paths.revenue).all():
+            raise UnknownStudioError(
+                f"There are no months of studio {query.studio_id!r}, "
+                "and the panel's data can't stand in for them.",
+                "Ask for one of GET /api/v1/studios, or import months that have members and prices.",
+            )
+        by_target = core_targets(paths)
+        return np.stack([by_target[target][0] for target in TARGETS])
+
+
+class _Asked(NamedTuple):
+    """A query of a studio with history, checked.
+
+    Attributes:
+        query: what is asked.
+        place: of its prepared origin.
+        origin: the same as plain numbers.
+        levers: of `lever_lists`.
+        first: since when they are given.
+    """
+
+    query: ForwardQuery
+    place: Place
+    origin: PlainOrigin
+    levers: dict[str, list[float]]
+    first: FirstMonths
+
+
+def _asked(query: ForwardQuery, place: Place) -> _Asked:
+    """A query at its prepared origin.
+
+    Raises:
+        LeverError: as of `check_query`.
+    """
+    origin = plain_origin(*place)
+    check_query(query, origin.shown, origin.carried)
+    return _Asked(query, place, origin, lever_lists(query), first_months(query))
+
+
+def _execution(query: ForwardQuery, terms: FlowTerms, place: int) -> FloatArray | None:
+    """(J, 12) effects of carrying levers out inexactly; None where they are carried out exactly."""
+    if not query.execution_uncertainty:
+        return None
+    one = terms.take(slice(place, place + 1))
+    effects = execution_effects(one, lever_paths([query]), np.array([query.execution_uncertainty]))
+    return np.asarray(effects[:, 0])
+
+
+def _usual(terms: FlowTerms, place: int, free: FloatArray) -> Callable[[str], float]:
+    """Levels of one studio in the first projected month with every lever free, by the names of
+    `FlowTerms.level`; its (3, 12) free forecast has the retention.
+    """
+    return lambda name: float(free[_RETENTION, 0]) if name == "retention_rate" else terms.level(place, name)

@@ -1,0 +1,1 @@
+"""Predictive distributions: conformal calibration, error scales, market factor, joint simulation."""

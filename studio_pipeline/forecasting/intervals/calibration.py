@@ -1,0 +1,197 @@
+"""Conformal calibration of the intervals on out-of-fold residuals.
+
+Own residuals are scaled by the studio and keep their empirical quantiles, recent origins above old ones; the
+common error has its own covariance (`common_error`). Both together make an answer's deviation.
+Source: split conformal prediction, Lei et al. (2018), its quantile at (1 + 1/n) x level; weighted quantiles
+under drift, Barber et al. (2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from studio_pipeline.forecasting.backtest.short_history import YoungStudios, fit_young
+from studio_pipeline.forecasting.base.hyperparameters import IntervalHyperparameters
+from studio_pipeline.forecasting.intervals.error_scales import (
+    ScaleModel,
+    fit_scales,
+    scale_signs,
+    typical_change,
+)
+from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
+from studio_pipeline.forecasting.intervals.joint_simulation import common_paths, own_paths
+from studio_pipeline.forecasting.intervals.lever_variance_shares import LeverShares, no_shares
+from studio_pipeline.forecasting.intervals.market_factor import common_covariance, split_common
+from studio_pipeline.panel.arrays import FloatArray, IntArray
+
+GRID = np.concatenate([[0.0005, 0.001, 0.0025], np.linspace(0.005, 0.995, 199), [0.9975, 0.999, 0.9995]])
+_FEWEST_RESIDUALS = 40
+_LARGEST_DEVIATIONS = 4.0
+_DEFAULT_DEVIATIONS = 1.5
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Tables, and what else was found on the way.
+
+    Attributes:
+        tables: of the intervals.
+        own_deviation: (N, H) of the studios' own log errors at the origins.
+        weights: (N,) of the origins.
+    """
+
+    tables: IntervalTables
+    own_deviation: FloatArray
+    weights: FloatArray
+
+
+def fit_intervals(
+    forecast: FloatArray,
+    actual: FloatArray,
+    windows: Mapping[str, FloatArray],
+    months: IntArray,
+    hyperparameters: IntervalHyperparameters,
+    young: YoungStudios | None = None,
+) -> Calibration:
+    """Tables from N out-of-fold forecasts of H months.
+
+    Args:
+        forecast: (N, H).
+        actual: (N, H), NaN where not known.
+        windows: column to (N, WINDOW_MONTHS) months up to the origins.
+        months: (N,) the origins' calendar months, any integers that tell them apart.
+        hyperparameters: memory and shrinkage.
+        young: widening for short histories; the documented one if None.
+    """
+    month, total = _log_errors(forecast, actual)
+    weights = _origin_weights(months, hyperparameters.half_life_months)
+    split = split_common(month, months)
+    own, own_total = split.own, split_common(total, months).own
+    covariance = common_covariance(
+        split, hyperparameters.half_life_months, hyperparameters.market_prior_spans
+    )
+    typical = typical_change(windows)
+    signs = scale_signs(windows, typical, hyperparameters.own_scale_months)
+    scales = fit_scales(own, signs, weights, typical, hyperparameters.own_scale_months)
+    scales, table, scaled = _levelled(scales, own, signs, weights)
+    tables = IntervalTables(
+        levels=GRID,
+        month=table,
+        total=_total_table(own_total, scales, signs, weights, covariance, table),
+        scales=scales,
+        common=covariance,
+        young=young if young is not None else fit_young({}, np.zeros((0, forecast.shape[1]))),
+        levers=no_shares(forecast.shape[1]),
+        own_paths=own_paths(scaled, weights, GRID, table),
+        common_paths=common_paths(covariance),
+    )
+    return Calibration(tables, scales.from_signs(signs), weights)
+
+
+def with_levers(tables: IntervalTables, levers: LeverShares) -> IntervalTables:
+    """The same tables with shares of levers."""
+    return replace(tables, levers=levers)
+
+
+def _log_errors(forecast: FloatArray, actual: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(N, H) log of what happened over the forecast: of single months, and of sums over the first h."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        month = np.log(np.maximum(actual, 0.01 * forecast) / forecast)
+        summed, expected = np.cumsum(actual, 1), np.cumsum(forecast, 1)
+        total = np.log(np.maximum(summed, 0.01 * expected) / expected)
+    return np.where(np.isfinite(month), month, np.nan), np.where(np.isfinite(total), total, np.nan)
+
+
+def _origin_weights(months: IntArray, half_life_months: float) -> FloatArray:
+    if not len(months):
+        return np.zeros(0)
+    return np.asarray(0.5 ** ((months.max() - months) / half_life_months))
+
+
+def _levelled(
+    scales: ScaleModel, own: FloatArray, signs: FloatArray, weights: FloatArray
+) -> tuple[ScaleModel, FloatArray, FloatArray]:
+    """The scales with levels at which scaled residuals have unit deviation, their (H, Q) quantiles, and
+    the scaled residuals; a horizon with few residuals borrows the nearest shorter one's, widened.
+    """
+    scaled = own / scales.from_signs(signs) if len(own) else own
+    level = np.zeros(own.shape[1])
+    table = np.zeros((own.shape[1], len(GRID)))
+    for h in range(own.shape[1]):
+        known = np.isfinite(scaled[:, h])
+        if known.sum() >= _FEWEST_RESIDUALS:
+            values, share = scaled[known, h], weights[known]
+            deviation = _deviation(values, share)
+            level[h] = np.log(deviation)
+            table[h] = _quantiles(values / deviation, share)
+        elif h:
+            level[h], table[h] = level[h - 1] + 0.5 * np.log((h + 1) / h), table[h - 1]
+        else:
+            level[h], table[h] = np.log(_DEFAULT_DEVIATIONS * scales.typical_change), _heavy_quantiles()
+    levelled = ScaleModel(**{**vars(scales), "level": level})
+    return levelled, table, scaled / np.exp(level)
+
+
+def _total_table(
+    own_total: FloatArray,
+    scales: ScaleModel,
+    signs: FloatArray,
+    weights: FloatArray,
+    covariance: FloatArray,
+    month_table: FloatArray,
+) -> FloatArray:
+    """(H, Q) quantiles of the sum over the first h months, over the mean deviation of those months.
+
+    Own errors of different months hang together as they did in the residuals, the common one as its
+    covariance says; what both make of a typical studio's sum is set in proportion to its months.
+    """
+    n_horizons = own_total.shape[1]
+    typical = np.exp(scales.level)
+    months = np.arange(1, n_horizons + 1)
+    mean_own = np.cumsum(typical) / months
+    both = np.cumsum(np.sqrt(typical**2 + np.diag(covariance))) / months
+    common = np.array([covariance[:h, :h].sum() for h in months]) / months**2
+    spans = np.cumsum(scales.from_signs(signs), 1) / months if len(signs) else own_total
+    table = np.zeros_like(month_table)
+    ratio = 1.0
+    for h in range(n_horizons):
+        scaled = own_total[:, h] / spans[:, h]
+        known = np.isfinite(scaled)
+        table[h] = table[h - 1] if h else month_table[0]
+        if known.sum() >= _FEWEST_RESIDUALS:
+            ratio = _deviation(scaled[known], weights[known])
+            table[h] = _quantiles(scaled[known] / ratio, weights[known])
+        table[h] *= np.sqrt((ratio * mean_own[h]) ** 2 + common[h]) / both[h]
+    return table
+
+
+def _deviation(values: FloatArray, weights: FloatArray) -> float:
+    """Weighted root mean square; values beyond four robust deviations are cut."""
+    size = np.abs(values)
+    reach = _LARGEST_DEVIATIONS * max(
+        float(weighted_quantile(size, weights, np.array([0.5]))[0]) / 0.6745, 1e-9
+    )
+    cut = np.minimum(size, reach)
+    return float(np.sqrt((weights * cut**2).sum() / weights.sum()))
+
+
+def _quantiles(values: FloatArray, weights: FloatArray) -> FloatArray:
+    """(Q,) finite-sample quantiles at `GRID`."""
+    outward = np.clip(0.5 + (GRID - 0.5) * (1 + 1 / len(values)), 0, 1)
+    return weighted_quantile(values, weights, outward)
+
+
+def weighted_quantile(values: FloatArray, weights: FloatArray, levels: FloatArray) -> FloatArray:
+    """(Q,) quantiles of (N,) values at (Q,) levels, 0..1, by (N,) weights."""
+    order = np.argsort(values, kind="stable")
+    share = weights[order]
+    middle = (np.cumsum(share) - 0.5 * share) / share.sum()
+    return np.asarray(np.interp(levels, middle, values[order]))
+
+
+def _heavy_quantiles() -> FloatArray:
+    """Quantiles of the logistic distribution with unit variance: near normal, with a heavier tail."""
+    return np.asarray(np.log(GRID / (1 - GRID)) * np.sqrt(3) / np.pi)

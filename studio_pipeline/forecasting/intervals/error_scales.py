@@ -1,0 +1,178 @@
+"""Error scales: deviation of a studio's own error by horizon, from what its months show.
+
+A small studio counts few members and is hit harder by chance; a restless one stays restless. The logarithm
+of what forecasts missed is regressed on such signs, each horizon sharing with its neighbours, pulled towards
+a scale that follows the studio's volatility half way.
+Source: multiplicative heteroscedasticity, Harvey (1976); locally weighted conformal prediction, Lei et al.
+(2018), which divides residuals by such a scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from studio_pipeline.forecasting.features.formulas import WINDOW_MONTHS
+from studio_pipeline.panel.arrays import FloatArray
+
+SCALE_SIGNS: tuple[str, ...] = ("size", "volatility", "turnover", "momentum")
+"""Log members; log of the mean absolute monthly log change of revenue; log of new members a member and month;
+absolute log change of revenue over three months.
+"""
+
+_RECENT_MONTHS = 6
+_MOMENTUM_MONTHS = 3
+_LARGEST_CHANGE = 1.0
+_LARGEST_SIGN = 2.5
+_PRIOR_SLOPES = np.array([0.0, 0.5, 0.0, 0.0])
+_PRIOR_ROWS = 150.0
+_SHARING_MONTHS = 1.5
+_SMALLEST_SHARE = 0.05
+_DEFAULT_CHANGE = 0.08
+_SMALLEST_CHANGE = 0.002
+
+
+@dataclass(frozen=True)
+class ScaleModel:
+    """Deviation of the own error by studio and horizon: exp(level + slopes x signs).
+
+    Attributes:
+        level: (H,) log deviation of a studio whose signs are typical.
+        slopes: (H, F) per standard deviation of each sign.
+        centre: (F,) typical signs; a sign that is unknown counts as typical.
+        spread: (F,) their standard deviations.
+        typical_change: mean absolute monthly log change of revenue of a typical studio.
+        own_scale_months: known changes at which a studio's own volatility counts half.
+    """
+
+    level: FloatArray
+    slopes: FloatArray
+    centre: FloatArray
+    spread: FloatArray
+    typical_change: float
+    own_scale_months: float
+
+    def own(self, windows: Mapping[str, FloatArray]) -> FloatArray:
+        """(N, H) deviation of each studio's own log error.
+
+        Args:
+            windows: column to (N, WINDOW_MONTHS) months up to the base month.
+        """
+        return self.from_signs(scale_signs(windows, self.typical_change, self.own_scale_months))
+
+    def from_signs(self, signs: FloatArray) -> FloatArray:
+        """(N, H) deviations, from (N, F) signs."""
+        return np.asarray(np.exp(self.level + _standardised(signs, self.centre, self.spread) @ self.slopes.T))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists and numbers."""
+        return {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in vars(self).items()
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> ScaleModel:
+        """Inverse of `to_json`."""
+        names = ("level", "slopes", "centre", "spread")
+        level, slopes, centre, spread = (np.array(stored[name], dtype=np.float64) for name in names)
+        numbers = float(stored["typical_change"]), float(stored["own_scale_months"])
+        return cls(level, slopes, centre, spread, *numbers)
+
+
+def scale_signs(
+    windows: Mapping[str, FloatArray], typical_change: float, own_scale_months: float
+) -> FloatArray:
+    """(N, F) signs of how hard a studio is to forecast, in the order of `SCALE_SIGNS`; NaN where unknown."""
+    revenue, members = windows["total_revenue"], windows["total_members"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(np.where(revenue > 0, revenue, np.nan))
+        size = np.log(np.where(members[:, -1] > 0, members[:, -1], np.nan))
+        joined = windows["new_members"][:, -_RECENT_MONTHS:]
+        seen = np.isfinite(joined)
+        mean_joined = np.where(seen, joined, 0.0).sum(1) / seen.sum(1)
+        turnover = np.log((mean_joined + 0.5) / members[:, -1])
+    steps = np.abs(np.diff(logs, axis=1))
+    known = np.isfinite(steps)
+    moved = (
+        np.where(known, np.minimum(steps, _LARGEST_CHANGE), 0.0).sum(1) + own_scale_months * typical_change
+    )
+    volatility = np.log(
+        np.maximum(moved / np.maximum(known.sum(1) + own_scale_months, 1e-9), _SMALLEST_CHANGE)
+    )
+    momentum = np.minimum(np.abs(logs[:, -1] - logs[:, -1 - _MOMENTUM_MONTHS]), _LARGEST_CHANGE)
+    signs = np.stack([size, volatility, turnover, momentum], axis=1)
+    return np.where(np.isfinite(signs), signs, np.nan)
+
+
+def typical_change(windows: Mapping[str, FloatArray]) -> float:
+    """Median over studios of the mean absolute monthly log change of revenue; a default if unknown."""
+    revenue = windows["total_revenue"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        steps = np.abs(np.diff(np.log(np.where(revenue > 0, revenue, np.nan)), axis=1))
+    known = np.isfinite(steps)
+    count = known.sum(1)
+    mean = np.where(known, np.minimum(steps, _LARGEST_CHANGE), 0.0).sum(1) / np.maximum(count, 1)
+    enough = count >= min(6, WINDOW_MONTHS - 1)
+    return float(max(np.median(mean[enough]), _SMALLEST_CHANGE)) if enough.any() else _DEFAULT_CHANGE
+
+
+def fit_scales(
+    own: FloatArray, signs: FloatArray, weights: FloatArray, typical: float, own_scale_months: float
+) -> ScaleModel:
+    """Slopes of the log own error on its signs; the levels are left at 0, for the calibration to set.
+
+    Args:
+        own: (N, H) own log residuals, NaN where not known.
+        signs: (N, F) at the origins.
+        weights: (N,) at least 0.
+        typical: `typical_change` of the panel.
+        own_scale_months: as used for the signs.
+    """
+    centre, spread = _moments(signs, weights)
+    x = _standardised(signs, centre, spread)
+    n_horizons, n_signs = own.shape[1], x.shape[1]
+    gram, moment = np.zeros((n_horizons, n_signs, n_signs)), np.zeros((n_horizons, n_signs))
+    for h in range(n_horizons):
+        known = np.isfinite(own[:, h]) & (weights > 0)
+        if known.any():
+            gram[h], moment[h] = _horizon_moments(own[known, h], x[known], weights[known])
+    near = np.arange(n_horizons)[:, None] - np.arange(n_horizons)
+    share = np.exp(-0.5 * (near / _SHARING_MONTHS) ** 2)
+    share[share < _SMALLEST_SHARE] = 0.0
+    gram, moment = np.tensordot(share, gram, 1), share @ moment
+    ridge = _PRIOR_ROWS * np.eye(n_signs)
+    prior = _PRIOR_SLOPES * spread
+    slopes = np.stack(
+        [np.linalg.solve(g + ridge, m + ridge @ prior) for g, m in zip(gram, moment, strict=True)]
+    )
+    return ScaleModel(np.zeros(n_horizons), slopes, centre, spread, typical, own_scale_months)
+
+
+def _horizon_moments(own: FloatArray, x: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Gram matrix and moments of one horizon's regression, around its own mean."""
+    size = np.abs(own)
+    y = np.log(size + 0.05 * max(float(np.median(size)), 1e-9))
+    weight = weights / max(float(weights.max()), 1e-12)
+    total = weight.sum()
+    x = x - weight @ x / total
+    y = y - weight @ y / total
+    return (x * weight[:, None]).T @ x, (x * weight[:, None]).T @ y
+
+
+def _moments(signs: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(F,) weighted means and standard deviations of what is known; 0 and 1 where nothing is."""
+    known = np.isfinite(signs)
+    weight = np.where(known, weights[:, None], 0.0)
+    total = np.maximum(weight.sum(0), 1e-12)
+    centre = (weight * np.where(known, signs, 0.0)).sum(0) / total
+    spread = np.sqrt((weight * np.where(known, signs - centre, 0.0) ** 2).sum(0) / total)
+    return centre, np.where(spread > 1e-6, spread, 1.0)
+
+
+def _standardised(signs: FloatArray, centre: FloatArray, spread: FloatArray) -> FloatArray:
+    inside = np.clip((signs - centre) / spread, -_LARGEST_SIGN, _LARGEST_SIGN)
+    return np.where(np.isfinite(inside), inside, 0.0)

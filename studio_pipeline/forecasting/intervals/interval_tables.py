@@ -1,0 +1,232 @@
+"""Interval tables: the predictive distributions of months and sums, as fitted.
+
+An error is the log of what happened over the forecast. Its deviation differs by studio and horizon (the
+studio's own part, and the common one that all studios share); divided by it, errors of all studios follow
+one table of quantiles a horizon, conformally corrected. The distribution's mean is the forecast itself: its
+middle lies lower by half the squared deviation.
+Source: split conformal prediction with scaled residuals, Lei et al. (2018).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from studio_pipeline.forecasting.backtest.short_history import YoungStudios, known_months
+from studio_pipeline.forecasting.intervals.error_scales import ScaleModel
+from studio_pipeline.forecasting.intervals.lever_variance_shares import LeverShares
+from studio_pipeline.panel.arrays import FloatArray
+
+_LARGEST_COMMON_SHARE = 0.95
+_FAR = 1e3
+_MOST_LEVELS = 64
+_MOST_SETS_OF_LEVELS = 256
+_ONE_DEVIATION = 0.6827
+SMALLEST_DEVIATION = 1e-6
+
+
+@dataclass(frozen=True)
+class IntervalTables:
+    """Quantiles of scaled errors by horizon, and what the scale is made of.
+
+    Attributes:
+        levels: (Q,) increasing, 0..1.
+        month: (H, Q) quantiles of a single month's error over its deviation; mean about 0, deviation about 1.
+        total: (H, Q) the same of the sum over the first h months, over the mean deviation of those months.
+        scales: deviations of the studios' own errors.
+        common: (H, H) covariance of the common log error over the months ahead.
+        young: how much wider a studio with a short history is.
+        levers: how much of the variance goes where levers are known.
+        own_paths: (K, H) whole paths of own errors over their deviations; column h follows row h of `month`.
+        common_paths: (K, H) whole paths of the common log error.
+    """
+
+    levels: FloatArray
+    month: FloatArray
+    total: FloatArray
+    scales: ScaleModel
+    common: FloatArray
+    young: YoungStudios
+    levers: LeverShares
+    own_paths: FloatArray
+    common_paths: FloatArray
+
+    @cached_property
+    def common_deviation(self) -> FloatArray:
+        """(H,) deviation of the common log error."""
+        return np.asarray(np.sqrt(np.diag(self.common)))
+
+    @cached_property
+    def common_variance(self) -> FloatArray:
+        """(H,) variance of the common log error."""
+        return np.asarray(np.diag(self.common))
+
+    @cached_property
+    def total_deviation(self) -> FloatArray:
+        """(H,) deviation of the log error of the sum over the first h months, over their mean deviation."""
+        low, high = self.quantiles(_ONE_DEVIATION)[2:]
+        return np.asarray(np.maximum((high - low) / 2, SMALLEST_DEVIATION))
+
+    def scale(self, windows: Mapping[str, FloatArray]) -> FloatArray:
+        """(N, H) deviation of each studio's log error with every lever free.
+
+        Args:
+            windows: column to (N, WINDOW_MONTHS) months up to the base month.
+        """
+        own = self.scales.own(windows) * self.young.widening(known_months(windows))
+        return np.asarray(np.sqrt(own**2 + np.diag(self.common)))
+
+    def new_studio_scale(self) -> FloatArray:
+        """(1, H) for a studio without any history, typical in all else."""
+        own = np.exp(self.scales.level)[None] * self.young.widening(np.zeros(1))
+        return np.asarray(np.sqrt(own**2 + np.diag(self.common)))
+
+    def own_scale(self, scale: FloatArray, common: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
+        """(N, H) deviations of the own part of a scale, and what (N, H) the common paths are multiplied by.
+
+        Args:
+            scale: (N, h) deviations of answers.
+            common: (N, h) their common part; that of a free answer by default.
+        """
+        free = self.common_deviation[: scale.shape[1]]
+        part = np.minimum(free if common is None else common, np.sqrt(_LARGEST_COMMON_SHARE) * scale)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(free > 0, part / free, 0.0)
+        return np.sqrt(scale**2 - part**2), share
+
+    def quantiles(self, level: float) -> tuple[FloatArray, ...]:
+        """Both ends of a central interval: month low, month high, total low, total high; (H,) each, cached.
+
+        Args:
+            level: coverage, 0 < level < 1.
+        """
+        return self._cached_quantiles(level)
+
+    @cached_property
+    def _cached_quantiles(self) -> Callable[[float], tuple[FloatArray, ...]]:
+        # Levels come from requests: as many as anybody likes.
+        return lru_cache(_MOST_LEVELS)(self._quantiles)
+
+    def _quantiles(self, level: float) -> tuple[FloatArray, ...]:
+        tails = ((1 - level) / 2, (1 + level) / 2)
+        return tuple(
+            np.array([np.interp(tail, self.levels, row) for row in table])
+            for table in (self.month, self.total)
+            for tail in tails
+        )
+
+    def interval(self, mean: FloatArray, scale: FloatArray, level: float) -> FloatArray:
+        """(N, h, 2) lower and upper bound of each month.
+
+        Args:
+            mean: (N, h) forecasts of the first h months.
+            scale: (N, H) the answers' deviations.
+            level: coverage, 0 < level < 1.
+        """
+        months = mean.shape[1]
+        ends = np.stack(self.quantiles(level)[:2], 1)[:months]
+        return _between(mean[:, :, None], scale[:, :months, None], ends)
+
+    def total_interval(self, total: FloatArray, scale: FloatArray, months: int, level: float) -> FloatArray:
+        """(N, 2) lower and upper bound of the sum over the first `months` months, whose means are `total`."""
+        ends = np.stack(self.quantiles(level)[2:], 1)[months - 1]
+        return _between(total[:, None], scale[:, :months].mean(1)[:, None], ends)
+
+    def bounds(self, mean: FloatArray, scale: FloatArray, levels: tuple[float, ...]) -> FloatArray:
+        """(N, L, h + 1, 2) of `interval` and, last, of `total_interval` at several levels in one pass.
+
+        Args:
+            mean: (N, h + 1) forecasts of the first h months, and of their sum.
+            scale: (N, h + 1) their deviations; that of the sum is the mean of the months'.
+            levels: L coverages, 0 < level < 1.
+        """
+        ends = self.ends(levels, mean.shape[1] - 1)
+        return _between(mean[:, None, :, None], scale[:, None, :, None], ends)
+
+    def ends(self, levels: tuple[float, ...], months: int) -> FloatArray:
+        """(L, h + 1, 2) quantiles at both ends of central intervals: of the first h months, of their sum."""
+        return self._ends(levels, months)
+
+    @cached_property
+    def _ends(self) -> Callable[[tuple[float, ...], int], FloatArray]:
+        return lru_cache(_MOST_SETS_OF_LEVELS)(self._ends_of)
+
+    def _ends_of(self, levels: tuple[float, ...], months: int) -> FloatArray:
+        found = np.empty((len(levels), months + 1, 2))
+        for place, level in enumerate(levels):
+            low, high, total_low, total_high = self.quantiles(level)
+            found[place, :months, 0], found[place, :months, 1] = low[:months], high[:months]
+            found[place, months] = total_low[months - 1], total_high[months - 1]
+        return found
+
+    def scale_of(self, interval: FloatArray, level: float) -> FloatArray:
+        """(N, H) deviations that stand behind intervals: the inverse of `interval`.
+
+        Args:
+            interval: (N, h, 2) lower and upper bounds above 0.
+            level: of the intervals.
+        """
+        low, high = (end[: interval.shape[1]] for end in self.quantiles(level)[:2])
+        return np.asarray(np.log(interval[..., 1] / interval[..., 0]) / (high - low))
+
+    def chance_within(self, scale: FloatArray, share: float = 0.1) -> FloatArray:
+        """(N, h) chance that a month lands within `share` of its forecast, by its (N, h) deviation."""
+        below, above = self.chance_below(_log_ends(share) / scale + 0.5 * scale)
+        return np.asarray(above - below)
+
+    def chance_below(self, scaled: FloatArray) -> FloatArray:
+        """(..., h) chance that a month's scaled error lies below (..., h) values."""
+        months = scaled.shape[-1]
+        axis, chances, apart = self._one_axis
+        inside = np.minimum(np.maximum(scaled, -_FAR), _FAR) + apart[:months]
+        return np.asarray(np.interp(inside, axis, chances))
+
+    @cached_property
+    def error_chances(self) -> tuple[list[list[float]], list[float]]:
+        """Scaled errors of each horizon in order, and the chance of less than each, to interpolate in."""
+        far, edge = np.full((len(self.month), 1), _FAR), 1e-9
+        rows = np.hstack([-far, self.month[:, :1] - edge, self.month, self.month[:, -1:] + edge, far])
+        return rows.tolist(), [0.0, 0.0, *self.levels.tolist(), 1.0, 1.0]
+
+    @cached_property
+    def _one_axis(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """All rows of `error_chances` on one axis, a stretch for each horizon, so that one interpolation
+        serves all: places, chances, and where each stretch has its middle.
+        """
+        rows, chances = self.error_chances
+        apart = 3 * _FAR * np.arange(len(rows), dtype=np.float64)
+        return (np.array(rows) + apart[:, None]).ravel(), np.tile(chances, len(rows)), apart
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain lists and numbers; paths are rounded to five digits after the point."""
+        plain = {name: getattr(self, name).tolist() for name in ("levels", "month", "total", "common")}
+        paths = {name: np.round(getattr(self, name), 5).tolist() for name in ("own_paths", "common_paths")}
+        parts = {name: getattr(self, name).to_json() for name in ("scales", "young", "levers")}
+        return plain | paths | parts
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> IntervalTables:
+        """Inverse of `to_json`, up to the rounding of paths."""
+        arrays = ("levels", "month", "total", "common", "own_paths", "common_paths")
+        return cls(
+            **{name: np.array(stored[name], dtype=np.float64) for name in arrays},
+            scales=ScaleModel.from_json(stored["scales"]),
+            young=YoungStudios.from_json(stored["young"]),
+            levers=LeverShares.from_json(stored["levers"]),
+        )
+
+
+@lru_cache
+def _log_ends(share: float) -> FloatArray:
+    """(2, 1, 1) logs of a share less and of a share more."""
+    return np.array([math.log1p(-share), math.log1p(share)])[:, None, None]
+
+
+def _between(mean: FloatArray, deviation: FloatArray, ends: FloatArray) -> FloatArray:
+    """Where a distribution of known mean has its quantiles, from those of its scaled log error."""
+    return np.asarray(mean * np.exp(deviation * (ends - 0.5 * deviation)))

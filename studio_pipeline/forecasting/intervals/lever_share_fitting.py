@@ -1,0 +1,325 @@
+"""Estimation of the levers' variance shares from backtests under levers as they then were.
+
+An error under given levers is the sum of what each free lever did: to one studio, and, with a month's
+coefficient of its own for each lever, to all. Both variances are added up of the components that are not
+given, on top of what is left when everything is. What is left may be a hundredth of the free variance: an
+error therefore weighs by its own expected size, which makes a small variance as well determined as a large
+one.
+Source: variance components by iterated weighted least squares of squared errors (Pearson's estimating
+equations, as in Davidian & Carroll 1987), non-negative; random coefficients by expectation-maximisation,
+Dempster, Laird & Rubin (1977).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
+from studio_pipeline.forecasting.backtest.out_of_fold import OutOfFold
+from studio_pipeline.forecasting.backtest.short_history import YoungStudios, fit_young
+from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.intervals.calibration import Calibration, weighted_quantile
+from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
+from studio_pipeline.forecasting.intervals.lever_variance_shares import (
+    COMPONENTS,
+    LeverShares,
+    component_shares,
+    no_shares,
+)
+from studio_pipeline.forecasting.intervals.market_factor import split_common
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
+
+_ROUNDS = 12
+_PRIOR_ROWS = 30.0
+_SHARING_MONTHS = 1.5
+_SMALLEST_SHARE = 0.05
+_LARGEST_SQUARE = 9.0
+_LARGEST_SUM = 0.9995
+_FEWEST_ERRORS = 40
+_SMALLEST_VARIANCE = 1e-10
+_BISECTIONS = 40
+_N_LEVERS = len(HELD_LEVERS)
+
+
+@dataclass(frozen=True)
+class GivenErrors:
+    """Log errors under levers that were drawn at random, of N origins.
+
+    Attributes:
+        errors: (N, H), NaN where not known.
+        given: (N, H, L) share of the months so far in which each of `HELD_LEVERS` was given.
+        months: (N,) the origins' calendar months, any integers that tell them apart.
+        own_variance: (N, H) of the own error with every lever free.
+        weights: (N,) at least 0.
+    """
+
+    errors: FloatArray
+    given: FloatArray
+    months: IntArray
+    own_variance: FloatArray
+    weights: FloatArray
+
+
+@dataclass(frozen=True)
+class Floors:
+    """What is left of the variances where every lever is given, as a share: (H,) of the own error, and of the
+    common one; and `LeverShares.sums`.
+    """
+
+    own: FloatArray
+    common: FloatArray
+    sums: FloatArray
+
+
+@dataclass(frozen=True)
+class _Horizon:
+    """The M known errors of one month ahead.
+
+    Attributes:
+        errors: (M,) log errors.
+        open_shares: (M, C) in which share of the months a component was not given.
+        months: (M,) the origins' calendar months.
+        floor: (M,) own variance with all levers given.
+        span: (M,) what levers take of the own variance together.
+        weights: (M,) at least 0.
+        common_floor: variance of the common error with all levers given.
+    """
+
+    errors: FloatArray
+    open_shares: FloatArray
+    months: IntArray
+    floor: FloatArray
+    span: FloatArray
+    weights: FloatArray
+    common_floor: float
+
+
+def fit_lever_shares(drawn: GivenErrors, floors: Floors, common_variance: FloatArray) -> LeverShares:
+    """Shares of the own and of the common variance, which add up to what the floors don't leave.
+
+    Args:
+        drawn: errors under random subsets of levers, all and none of them among those.
+        floors: what is left with all levers given.
+        common_variance: (H,) of the common error with every lever free.
+    """
+    n_horizons = drawn.errors.shape[1]
+    if len(drawn.errors) < _FEWEST_ERRORS:
+        return no_shares(n_horizons)
+    horizons = [_horizon(drawn, floors, common_variance, h) for h in range(n_horizons)]
+    own = np.full((n_horizons, len(COMPONENTS)), 1 / len(COMPONENTS))
+    market = np.repeat(common_variance[:, None] / _N_LEVERS, _N_LEVERS, axis=1)
+    near = _nearness(n_horizons)
+    for _ in range(_ROUNDS):
+        found = [_round(horizon, own[h], market[h]) for h, horizon in enumerate(horizons)]
+        gram, moment, market = (np.stack(part) for part in zip(*found, strict=True))
+        market = near @ market / near.sum(1, keepdims=True)
+        gram, moment = np.tensordot(near, gram, 1), near @ moment
+        own = np.stack([_non_negative(g, m) for g, m in zip(gram, moment, strict=True)])
+    common = np.zeros_like(own)
+    common[:, :_N_LEVERS] = _levelled_down(market, common_variance * (1 - floors.common))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        common = np.where(common_variance[:, None] > 0, common / common_variance[:, None], 0.0)
+    return LeverShares(_summing_to(own, 1 - floors.own), _summing_to(common, 1 - floors.common), floors.sums)
+
+
+def _levelled_down(parts: FloatArray, sums: FloatArray) -> FloatArray:
+    """(H, L) parts, the largest cut to such a level that none adds up to more than (H,) sums.
+
+    The common variance is below what the backtest saw where that was a shock; a shock came through few
+    levers, and what the market does through the others is no smaller for it.
+    """
+    low, high = np.zeros(len(parts)), parts.max(1)
+    for _ in range(_BISECTIONS):
+        level = (low + high) / 2
+        above = np.minimum(parts, level[:, None]).sum(1) > sums
+        low, high = np.where(above, low, level), np.where(above, level, high)
+    return np.asarray(np.minimum(parts, high[:, None]))
+
+
+def _horizon(drawn: GivenErrors, floors: Floors, common_variance: FloatArray, h: int) -> _Horizon:
+    known = np.isfinite(drawn.errors[:, h])
+    free = drawn.own_variance[known, h]
+    return _Horizon(
+        drawn.errors[known, h],
+        1 - component_shares(drawn.given[known, h]),
+        drawn.months[known],
+        free * floors.own[h],
+        free * (1 - floors.own[h]),
+        drawn.weights[known],
+        float(floors.common[h] * common_variance[h]),
+    )
+
+
+def _round(
+    horizon: _Horizon, own: FloatArray, market: FloatArray
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Gram matrix and moments of the own components, and the (L,) variances of the levers' common
+    coefficients, given what both were found to be before.
+    """
+    variance = np.maximum(horizon.floor + horizon.span * (horizon.open_shares @ own), _SMALLEST_VARIANCE)
+    levers = horizon.open_shares[:, :_N_LEVERS]
+    alone, mean_squares = _without_common(
+        horizon.errors,
+        np.column_stack([levers, np.ones(len(levers))]),
+        horizon.months,
+        variance,
+        np.append(market, horizon.common_floor) + _SMALLEST_VARIANCE,
+    )
+    x = horizon.open_shares * (horizon.span / variance)[:, None]
+    y = np.minimum(alone**2 / variance, _LARGEST_SQUARE) - horizon.floor / variance
+    weighted = (x * horizon.weights[:, None]).T
+    return weighted @ x, weighted @ y, mean_squares[:_N_LEVERS]
+
+
+def _without_common(
+    errors: FloatArray, x: FloatArray, months: IntArray, variance: FloatArray, prior: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Errors without each month's common part, whose coefficients on x have an (F,) prior variance; and the
+    coefficients' (F,) mean squares.
+    """
+    distinct, group = np.unique(months, return_inverse=True)
+    alone, squares = errors.copy(), np.zeros((len(distinct), len(prior)))
+    for number in range(len(distinct)):
+        here = group == number
+        scaled = x[here] / variance[here, None]
+        spread = np.linalg.inv(scaled.T @ x[here] + np.diag(1 / prior))
+        coefficients = spread @ (scaled.T @ errors[here])
+        alone[here] -= x[here] @ coefficients
+        squares[number] = coefficients**2 + np.diag(spread)
+    return alone, squares.mean(0) if len(distinct) else prior
+
+
+def _nearness(n_horizons: int) -> FloatArray:
+    """(H, H) how much horizons share with their neighbours."""
+    near = np.exp(
+        -0.5 * (np.subtract.outer(np.arange(n_horizons), np.arange(n_horizons)) / _SHARING_MONTHS) ** 2
+    )
+    near[near < _SMALLEST_SHARE] = 0.0
+    return near
+
+
+def _non_negative(gram: FloatArray, moment: FloatArray) -> FloatArray:
+    """(C,) non-negative coefficients, pulled towards 0."""
+    from scipy.optimize import nnls
+
+    ridged = gram + _PRIOR_ROWS * np.eye(len(gram))
+    root = np.linalg.cholesky(ridged)
+    found, _ = nnls(root.T, np.linalg.solve(root, moment))
+    return np.asarray(found)
+
+
+def _summing_to(parts: FloatArray, sums: FloatArray) -> FloatArray:
+    """(H, C) parts in proportion, each row with the sum that is asked for; 0 where there are none."""
+    total = parts.sum(1)
+    wanted = np.clip(sums, 0.0, _LARGEST_SUM)
+    return np.asarray(parts * np.where(total > 0, wanted / np.maximum(total, 1e-12), 0.0)[:, None])
+
+
+_CALIBRATED_LEVEL = 0.9
+
+
+def young_widening(core: CoreFit, actual: FloatArray, used: BoolArray) -> YoungStudios:
+    """Widening by known months: own errors of the core from short histories against those from whole ones.
+
+    Args:
+        core: its out-of-fold forecasts.
+        actual: (N, H) what is known of the months after the origins, NaN elsewhere.
+        used: (N,) the chosen origins.
+    """
+    oof = core.out_of_fold
+    kept = used[oof.young.places]
+    places = oof.young.places[kept]
+    happened, months = actual[places], oof.origins.columns[places]
+    sizes = {
+        left: np.abs(_own_errors(happened, revenue[kept], months))
+        for left, revenue in oof.young.revenue.items()
+    }
+    full = np.abs(_own_errors(happened, oof.candidates["revenue"]["core"][places], months))
+    return fit_young(sizes, full)
+
+
+def measured_shares(
+    oof: OutOfFold,
+    levers: Mapping[str, FloatArray],
+    actual: FloatArray,
+    used: BoolArray,
+    found: Calibration,
+) -> LeverShares:
+    """Shares of the own and the common variance that go with levers.
+
+    Args:
+        oof: out-of-fold forecasts, those under known levers among them.
+        levers: lever to its (N, H) values after the origins, NaN where not known.
+        actual: (N, H) what is known of the months after the origins, NaN elsewhere.
+        used: (N,) the origins that `found` was calibrated on.
+        found: the calibration of the forecasts with levers free.
+    """
+    months, happened = oof.origins.columns[used], actual[used]
+    so_far = np.arange(1, MAX_HORIZON_MONTHS + 1)[:, None]
+    seen = np.isfinite(np.stack([levers[name][used] for name in HELD_LEVERS], axis=2))
+    given = (seen & oof.known.masks[used][:, None]).cumsum(1, dtype=np.float32) / so_far
+    drawn = GivenErrors(
+        _log_errors(happened, oof.known.drawn[used]), given, months, found.own_deviation**2, found.weights
+    )
+    # Studios that report fewer levers than others tell nothing of what is left where all are given.
+    count = seen[:, 0].sum(1)
+    whole = count >= max(float(np.median(count)), 1.0)
+    forecast = np.where(whole[:, None], oof.known.all_known["revenue"][used], np.nan)
+    return fit_lever_shares(drawn, _floors(forecast, happened, months, found), np.diag(found.tables.common))
+
+
+def _floors(forecast: FloatArray, actual: FloatArray, months: IntArray, found: Calibration) -> Floors:
+    """What is left under all levers: of the own error so that 90 % intervals of one month and of sums hold as
+    much as they say; of the common one its mean square over the months, wider for how few separate spans
+    those are.
+    """
+    split = split_common(_log_errors(actual, forecast), months)
+    sums = split_common(_log_errors(actual.cumsum(1), forecast.cumsum(1)), months).own
+    so_far = np.arange(1, forecast.shape[1] + 1)
+    reach = [(high - low) / 2 for low, high in _ends(found.tables)]
+    own = _squares(split.own / found.own_deviation, reach[0], found.weights)
+    spans = (found.own_deviation * np.sqrt(own)).cumsum(1) / so_far
+    summed = _squares(sums / spans, reach[1], found.weights)
+    common_variance = np.diag(found.tables.common)
+    shared = np.isfinite(split.common)
+    count = shared.sum(0)
+    squares = np.where(shared, split.common**2, 0.0).sum(0) / np.maximum(count, 1)
+    fewness = 1 + so_far / np.maximum(count, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        common = np.where(common_variance > 0, squares * fewness / common_variance, 1.0)
+    return Floors(own, np.minimum(np.where(count > 0, common, 1.0), 1.0), summed)
+
+
+def _ends(tables: IntervalTables) -> tuple[tuple[FloatArray, FloatArray], ...]:
+    """(H,) ends of the calibrated interval, of a month's scaled error and of a sum's."""
+    low, high, total_low, total_high = tables.quantiles(_CALIBRATED_LEVEL)
+    return (low, high), (total_low, total_high)
+
+
+def _squares(scaled: FloatArray, reach: FloatArray, weights: FloatArray) -> FloatArray:
+    """(H,) squares, at most 1, of the factors at which intervals of half width `reach` hold what they say."""
+    found = np.ones(scaled.shape[1])
+    for h in range(scaled.shape[1]):
+        known = np.isfinite(scaled[:, h])
+        if known.sum() >= _FEWEST_ERRORS:
+            size = weighted_quantile(np.abs(scaled[known, h]), weights[known], np.array([_CALIBRATED_LEVEL]))[
+                0
+            ]
+            found[h] = (size / reach[h]) ** 2
+    return np.minimum(found, 1.0)
+
+
+def _own_errors(actual: FloatArray, forecast: FloatArray, months: IntArray) -> FloatArray:
+    """(N, H) own log errors, NaN where not known."""
+    return split_common(_log_errors(actual, forecast), months).own
+
+
+def _log_errors(actual: FloatArray, forecast: FloatArray) -> FloatArray:
+    """(N, H) log of what happened over the forecast, NaN where not known."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        errors = np.log(np.maximum(actual, 0.01 * forecast) / forecast)
+    return np.where(np.isfinite(errors), errors, np.nan)

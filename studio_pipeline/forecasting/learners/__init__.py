@@ -1,0 +1,1 @@
+"""XGBoost, LightGBM and random forest on the core's errors, their training set and ONNX export."""

@@ -1,0 +1,99 @@
+"""The learners' common interface, and what is kept of a fit."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import pandas as pd
+
+from studio_pipeline.forecasting.base.flows import TARGETS
+from studio_pipeline.forecasting.features.feature_matrix import RowArray
+from studio_pipeline.forecasting.learners.onnx_ensemble import CorrectionSizes, sizes_from_json
+from studio_pipeline.panel.arrays import FloatArray
+
+LearnerName = Literal["xgboost", "lightgbm", "random_forest"]
+LEARNERS: tuple[LearnerName, ...] = ("xgboost", "lightgbm", "random_forest")
+
+
+class FittedLearner(Protocol):
+    """One fitted model of one target."""
+
+    def predict(self, features: RowArray) -> FloatArray:
+        """(R,) corrections of (R, F) rows, in usual sizes."""
+        ...
+
+    def importances(self) -> FloatArray:
+        """(F,) share of each feature in the model's gain; sums to 1, or is 0 where nothing was split."""
+        ...
+
+    def native(self) -> bytes:
+        """The model in its library's own format; never a pickle."""
+        ...
+
+    def onnx(self) -> bytes:
+        """The model as an ONNX graph with one float input `features` (R, F)."""
+        ...
+
+
+@dataclass(frozen=True)
+class LearnerFit:
+    """One learner on all three targets.
+
+    Attributes:
+        learner: its name.
+        out_of_fold: target to (N, 12) corrections of the origins in `CoreFit.out_of_fold`, every lever free;
+            0 where there was nothing to learn from.
+        out_of_fold_known: the same with every lever given as it in fact was, where that is known.
+        importances: columns learner, target, feature, importance.
+        native_models: file name to the model in its library's own format.
+        onnx_models: target to ONNX graph; a target that could not be learned is not there.
+        sizes: target to the usual sizes that models answer in.
+    """
+
+    learner: LearnerName
+    out_of_fold: dict[str, FloatArray]
+    out_of_fold_known: dict[str, FloatArray]
+    importances: pd.DataFrame
+    native_models: dict[str, bytes]
+    onnx_models: dict[str, bytes]
+    sizes: dict[str, CorrectionSizes]
+
+    def write(self, folder: Path) -> None:
+        """Stores arrays, a table, and the models' own bytes."""
+        np.savez(folder / "out_of_fold.npz", allow_pickle=False, **self.out_of_fold)
+        np.savez(folder / "out_of_fold_known.npz", allow_pickle=False, **self.out_of_fold_known)
+        self.importances.to_parquet(folder / "importances.parquet", index=False)
+        for name, content in self.native_models.items():
+            (folder / name).write_bytes(content)
+        for target, content in self.onnx_models.items():
+            (folder / f"{target}.onnx").write_bytes(content)
+        stored = {
+            "learner": self.learner,
+            "native_models": list(self.native_models),
+            "onnx_models": list(self.onnx_models),
+            "sizes": {target: asdict(sizes) for target, sizes in self.sizes.items()},
+        }
+        (folder / "learner.json").write_text(json.dumps(stored), encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> LearnerFit:
+        """Inverse of `write`."""
+        stored = json.loads((folder / "learner.json").read_text(encoding="utf-8"))
+        return cls(
+            stored["learner"],
+            _stored_corrections(folder / "out_of_fold.npz"),
+            _stored_corrections(folder / "out_of_fold_known.npz"),
+            pd.read_parquet(folder / "importances.parquet"),
+            {name: (folder / name).read_bytes() for name in stored["native_models"]},
+            {target: (folder / f"{target}.onnx").read_bytes() for target in stored["onnx_models"]},
+            {target: sizes_from_json(sizes) for target, sizes in stored["sizes"].items()},
+        )
+
+
+def _stored_corrections(file: Path) -> dict[str, FloatArray]:
+    with np.load(file, allow_pickle=False) as arrays:
+        return {target: arrays[target] for target in TARGETS}

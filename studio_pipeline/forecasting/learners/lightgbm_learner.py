@@ -1,0 +1,98 @@
+"""LightGBM behind the learners' interface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import lightgbm as lgb
+import numpy as np
+
+from studio_pipeline.forecasting.base.hyperparameters import BoostingHyperparameters
+from studio_pipeline.forecasting.features.feature_matrix import RowArray
+from studio_pipeline.forecasting.learners.onnx_export import GRAPH_NAME, input_type
+from studio_pipeline.panel.arrays import FloatArray
+
+
+@dataclass(frozen=True)
+class LightGBMLearner:
+    """One fitted booster."""
+
+    booster: lgb.Booster
+    n_features: int
+
+    def predict(self, features: RowArray) -> FloatArray:
+        """(R,) corrections."""
+        return np.asarray(self.booster.predict(features), dtype=np.float64)
+
+    def importances(self) -> FloatArray:
+        """(F,) shares of total gain."""
+        gains = np.asarray(self.booster.feature_importance("gain"), dtype=np.float64)
+        return np.asarray(gains / max(gains.sum(), 1e-300))
+
+    def native(self) -> bytes:
+        """LightGBM's text format."""
+        return str(self.booster.model_to_string()).encode()
+
+    def onnx(self) -> bytes:
+        """An ONNX graph."""
+        from onnxmltools.convert import convert_lightgbm
+
+        return bytes(
+            convert_lightgbm(
+                self.booster, name=GRAPH_NAME, initial_types=input_type(self.n_features)
+            ).SerializeToString()
+        )
+
+
+def fit_lightgbm(
+    x: RowArray,
+    y: RowArray,
+    signs: tuple[int, ...],
+    hyperparameters: BoostingHyperparameters,
+    seed: int,
+) -> LightGBMLearner:
+    """Fits boosted trees, the same hyperparameters as XGBoost's.
+
+    Args:
+        x: (R, F) rows.
+        y: (R,) corrections.
+        signs: (F,) of -1, 0 and 1, the direction in which corrections may follow each feature.
+        hyperparameters: of the booster.
+        seed: of row and column samples.
+    """
+    parameters = {
+        "objective": "regression",
+        "max_depth": hyperparameters.max_depth,
+        "num_leaves": 2**hyperparameters.max_depth,
+        "learning_rate": hyperparameters.learning_rate,
+        "bagging_fraction": hyperparameters.row_sample,
+        "bagging_freq": 1,
+        "feature_fraction": hyperparameters.column_sample,
+        "lambda_l2": hyperparameters.l2,
+        "min_data_in_leaf": hyperparameters.min_rows_per_leaf,
+        "monotone_constraints": list(signs),
+        "seed": seed,
+        "num_threads": 1,
+        "deterministic": True,
+        "force_col_wise": True,
+        "verbosity": -1,
+    }
+    data = lgb.Dataset(x, y, params={"verbosity": -1, "num_threads": 1})
+    booster = lgb.train(parameters, data, hyperparameters.n_trees)
+    return LightGBMLearner(lgb.Booster(model_str=_float_thresholds(booster.model_to_string())), x.shape[1])
+
+
+def _float_thresholds(model: str) -> str:
+    """The same trees with each threshold at the largest float32 up to it.
+
+    Rows of float32 are split the same, and a graph, whose numbers are float32, can hold it.
+    """
+    # With the sizes of the trees' texts, which no longer hold, left out, the text is read from front to back.
+    lines = [line for line in model.split("\n") if not line.startswith("tree_sizes=")]
+    for place, line in enumerate(lines):
+        if line.startswith("threshold="):
+            exact = np.array(line.removeprefix("threshold=").split(), dtype=np.float64)
+            rounded = exact.astype(np.float32)
+            lower = np.where(rounded > exact, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+            lines[place] = "threshold=" + " ".join(repr(float(t)) for t in lower)
+    return "\n".join(lines)

@@ -1,0 +1,197 @@
+"""ONNX ensemble of the learners that have weight: joined graph, scale of corrections, sessions.
+
+What the core misses a year ahead is many times what it misses next month, and with every lever known it
+misses next to nothing. Learners are fitted on misses in units of their usual size, so that the far and free
+ones do not drown the near and known ones, and what they answer is taken back by the same sizes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from studio_pipeline.forecasting.base.flows import TARGETS
+from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS, MOST_SETS, FirstMonths, months_from
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.features.feature_matrix import IS_GIVEN, RowArray
+from studio_pipeline.forecasting.learners.onnx_export import INPUT_NAME
+from studio_pipeline.panel.arrays import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    import onnxruntime as ort
+
+
+_FEWEST_ORIGINS = 40
+_LARGEST_SQUARE = 9.0
+_SMALLEST_SQUARE = 1e-4
+
+
+@dataclass(frozen=True)
+class CorrectionSizes:
+    """Usual sizes of one target's corrections: a size by months ahead, times the root of a sum of variances.
+
+    Attributes:
+        by_horizon: (12,) size where every lever is free, apart from `variances`; 0 where too little is known.
+        variances: (1 + L,) share of the variance that stays with all of `HELD_LEVERS` given, and those that
+            each of them adds where it is free.
+    """
+
+    by_horizon: tuple[float, ...]
+    variances: tuple[float, ...]
+
+    def of(self, given: FloatArray | RowArray | BoolArray) -> FloatArray:
+        """(N, H) sizes for (N, H, L) flags of given levers, months ahead from 1 on."""
+        return np.asarray(usual_sizes(np.array([self.by_horizon]), np.array([self.variances]), given)[:, 0])
+
+
+def usual_sizes(
+    by_horizon: FloatArray, variances: FloatArray, given: FloatArray | RowArray | BoolArray
+) -> FloatArray:
+    """(N, K, H) sizes of K targets at once, for (N, H, L) flags of given levers.
+
+    Args:
+        by_horizon: (K, 12) as in `CorrectionSizes`.
+        variances: (K, 1 + L) as in `CorrectionSizes`.
+        given: months ahead from 1 on.
+    """
+    square = variances.sum(1) - np.asarray(given, dtype=np.float64) @ variances[:, 1:].T
+    root = np.sqrt(np.maximum(square, _SMALLEST_SQUARE))
+    return np.asarray(by_horizon[:, : given.shape[1]] * root.swapaxes(1, 2))
+
+
+def correction_sizes(corrections: FloatArray, given: BoolArray) -> CorrectionSizes:
+    """Sizes of (N, 12) corrections, NaN where unknown, under (N, L) masks of given levers.
+
+    Variances are fitted by non-negative least squares on the squares, of which none counts more than three
+    usual sizes.
+    """
+    # The service reads sizes and fits none: it does without SciPy.
+    from scipy.optimize import nnls
+
+    known = np.isfinite(corrections)
+    enough = known.sum(0) >= _FEWEST_ORIGINS
+    mean_square = np.square(np.where(known, corrections, 0.0)).sum(0) / np.maximum(known.sum(0), 1)
+    by_horizon = np.where(enough, np.sqrt(mean_square), 0.0)
+    used = known & (by_horizon > 0)
+    n_levers = given.shape[1]
+    if not used.any():
+        return CorrectionSizes((0.0,) * MAX_HORIZON_MONTHS, (1.0,) + (0.0,) * n_levers)
+    rows, columns = np.nonzero(used)
+    square = np.minimum((corrections[rows, columns] / by_horizon[columns]) ** 2, _LARGEST_SQUARE)
+    parts = np.column_stack([np.ones(len(rows)), ~given[rows]])
+    variances, _ = nnls(parts.T @ parts, parts.T @ square)
+    return CorrectionSizes(tuple(by_horizon.tolist()), tuple(variances.tolist()))
+
+
+_FILE = "corrections.onnx"
+
+
+@dataclass(frozen=True)
+class CorrectionGraph:
+    """One graph from learners' rows to K answers.
+
+    Attributes:
+        content: ONNX with an input `features` (R, F) and an output `corrections` (R, K), in usual sizes.
+        outputs: learner and target of each answer.
+        sizes: usual sizes of each answer's corrections.
+    """
+
+    content: bytes
+    outputs: tuple[tuple[str, str], ...]
+    sizes: tuple[CorrectionSizes, ...]
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Writes the graph into a folder; returns the rest as JSON."""
+        (folder / _FILE).write_bytes(self.content)
+        return {"outputs": [list(o) for o in self.outputs], "sizes": [asdict(s) for s in self.sizes]}
+
+    @classmethod
+    def load(cls, folder: Path, stored: Mapping[str, Any]) -> CorrectionGraph:
+        """Inverse of `save`."""
+        return cls(
+            (folder / _FILE).read_bytes(),
+            tuple((learner, target) for learner, target in stored["outputs"]),
+            tuple(sizes_from_json(sizes) for sizes in stored["sizes"]),
+        )
+
+
+def sizes_from_json(stored: Mapping[str, Any]) -> CorrectionSizes:
+    """Sizes as `dataclasses.asdict` and JSON left them."""
+    return CorrectionSizes(tuple(stored["by_horizon"]), tuple(stored["variances"]))
+
+
+def session_of(graph: bytes) -> ort.InferenceSession:
+    """A session on one thread that runs an ONNX graph."""
+    # Its telemetry keeps files in the user's home, and looks at this only while it is imported.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime as ort
+
+    ort.disable_telemetry_events()
+    options = ort.SessionOptions()
+    # One thread a worker: the rows of one answer are too few to share, and workers share the cores.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+
+
+class LearnerGraphs:
+    """The learners of one model, ready to run.
+
+    Args:
+        graph: of those that have weight; None where none has.
+
+    Attributes:
+        learners: the L learners that have weight, sorted.
+    """
+
+    def __init__(self, graph: CorrectionGraph | None) -> None:
+        outputs = () if graph is None else graph.outputs
+        self.learners = tuple(sorted({learner for learner, _ in outputs}))
+        self._targets = np.array([TARGETS.index(target) for _, target in outputs], dtype=np.int64)
+        self._places = np.array([self.learners.index(learner) for learner, _ in outputs], dtype=np.int64)
+        self._by_horizon = np.array([] if graph is None else [size.by_horizon for size in graph.sizes])
+        self._variances = np.array([] if graph is None else [size.variances for size in graph.sizes])
+        self._session = None if graph is None else session_of(graph.content)
+
+    def corrections(self, rows: RowArray) -> FloatArray:
+        """(N, 3, L, H) corrections of `TARGETS` by each learner, from (N, H, F) rows; 0 where one has no
+        weight.
+        """
+        n, horizon_months, _ = rows.shape
+        found = np.zeros((n, len(TARGETS), len(self.learners), horizon_months))
+        if self._session is None:
+            return found
+        flat = rows.reshape(n * horizon_months, -1)
+        (answers,) = self._session.run(None, {INPUT_NAME: flat})
+        sizes = usual_sizes(self._by_horizon, self._variances, rows[:, :, IS_GIVEN])
+        by_output = answers.reshape(n, horizon_months, -1).transpose(0, 2, 1)
+        found[:, self._targets, self._places] = by_output * sizes
+        return found
+
+    def corrections_of_one(self, rows: RowArray, first: FirstMonths) -> FloatArray:
+        """(3, L, H) corrections of one origin: `corrections` of its (H, F) rows, for levers given since
+        `first`.
+        """
+        found = np.zeros((len(TARGETS), len(self.learners), len(rows)))
+        if self._session is not None:
+            (answers,) = self._session.run(None, {INPUT_NAME: rows})
+            found[self._targets, self._places] = answers.T * self._sizes_from(first)
+        return found
+
+    @cached_property
+    def _sizes_from(self) -> Callable[[FirstMonths], FloatArray]:
+        """(K, 12) usual sizes of the outputs where levers are given since some months, cached."""
+        return lru_cache(MOST_SETS)(self._sizes)
+
+    def _sizes(self, first: FirstMonths) -> FloatArray:
+        given = np.zeros((1, MAX_HORIZON_MONTHS, len(HELD_LEVERS)), dtype=bool)
+        for name, months in months_from(first).given.items():
+            if name in HELD_LEVERS:
+                given[0, :, HELD_LEVERS.index(name)] = months
+        return np.asarray(usual_sizes(self._by_horizon, self._variances, given)[0])

@@ -1,0 +1,1 @@
+"""Model versions: assembly from fits, recipe and storage."""

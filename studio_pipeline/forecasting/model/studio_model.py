@@ -1,0 +1,141 @@
+"""A model version, everything that answers need besides the panel, and the recipe that it was fitted by."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from studio_pipeline.errors import CorruptReleaseError, ModelFormatError
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.core.parameters import CoreParameters
+from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES
+from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
+from studio_pipeline.forecasting.learners.onnx_ensemble import CorrectionGraph
+from studio_pipeline.panel.arrays import FloatArray
+
+_FORMAT = 3
+
+
+@dataclass(frozen=True)
+class StudioModel:
+    """A trained recipe.
+
+    Attributes:
+        core: the stock-and-flow core, fitted on all months.
+        weights: target to (H, C) weights in the order of `CANDIDATES`.
+        intervals: of revenue.
+        accuracy: (H,) 1 - WAPE of revenue over the first h months in the backtest; NaN where there was none.
+        graphs: of the learners that have weight somewhere; None where none has.
+    """
+
+    core: CoreParameters
+    weights: Mapping[str, FloatArray]
+    intervals: IntervalTables
+    accuracy: FloatArray
+    graphs: CorrectionGraph | None
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Columns of the learners' rows."""
+        return ROW_FEATURES
+
+    def save(self, folder: Path) -> None:
+        """Writes model.json and, where a learner has weight, the graph into an existing folder."""
+        stored = {
+            "format": _FORMAT,
+            "core": self.core.to_json(),
+            "weights": {target: w.tolist() for target, w in self.weights.items()},
+            "intervals": self.intervals.to_json(),
+            "accuracy": [None if np.isnan(a) else float(a) for a in self.accuracy],
+            "features": list(self.feature_names),
+            "graphs": None if self.graphs is None else self.graphs.save(folder),
+        }
+        (folder / "model.json").write_text(json.dumps(stored, allow_nan=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> StudioModel:
+        """Inverse of `save`.
+
+        Raises:
+            ModelFormatError: another version of this program wrote it, in a form that this one doesn't read.
+        """
+        stored = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        if (found := stored.get("format")) != _FORMAT:
+            raise ModelFormatError(
+                f"{folder / 'model.json'} has format {found}; this version reads format {_FORMAT}.",
+                "Run `studio run` to publish a model of this version, or install the one that wrote it.",
+            )
+        return cls(
+            CoreParameters.from_json(stored["core"]),
+            {target: np.array(w) for target, w in stored["weights"].items()},
+            IntervalTables.from_json(stored["intervals"]),
+            np.array([np.nan if a is None else a for a in stored["accuracy"]]),
+            None if stored["graphs"] is None else CorrectionGraph.load(folder, stored["graphs"]),
+        )
+
+
+FITTING_CODE = 2
+"""Raised by hand when the same hyperparameters and months begin to give another fit."""
+
+VERSION_LENGTH = 12
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to fit again to get the same model from the same months.
+
+    Attributes:
+        forecasting: every hyperparameter, and the seed.
+        features: names of what the learners see, in order.
+        fitting_code: the `FITTING_CODE` that it was fitted by.
+    """
+
+    forecasting: ForecastingConfiguration
+    features: tuple[str, ...] = ROW_FEATURES
+    fitting_code: int = FITTING_CODE
+
+    @property
+    def version(self) -> str:
+        """The first 12 hex digits of a SHA-256 over the canonical JSON: same recipe, same version."""
+        canonical = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:VERSION_LENGTH]
+
+    @property
+    def obstacle(self) -> str:
+        """Why this program can't fit it, a clause; empty where it can."""
+        if self.fitting_code != FITTING_CODE:
+            return f"it was fitted by code version {self.fitting_code}, and this program has {FITTING_CODE}"
+        if self.features != ROW_FEATURES:
+            return "it was fitted on other features than this program has"
+        return ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "fitting_code": self.fitting_code,
+            "features": list(self.features),
+            "forecasting": self.forecasting.model_dump(mode="json"),
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Recipe:
+        """The inverse of `to_json`; a field that the content lacks has its default.
+
+        Raises:
+            CorruptReleaseError: it is no recipe, or has hyperparameters that this program doesn't know.
+        """
+        try:
+            forecasting = ForecastingConfiguration.model_validate(content["forecasting"])
+            return cls(forecasting, tuple(map(str, content["features"])), int(content["fitting_code"]))
+        except (KeyError, TypeError, ValueError, ValidationError) as error:
+            raise CorruptReleaseError(
+                f"A recipe can't be read ({str(error).splitlines()[0]}).",
+                "Run the pipeline with this version of the program: the next model keeps its recipe.",
+            ) from error

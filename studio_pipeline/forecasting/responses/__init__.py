@@ -1,0 +1,1 @@
+"""Responses of members to levers: regressors, GLS estimates, priors and partial pooling."""

@@ -1,0 +1,240 @@
+"""Lever responses of a panel and of its studios, what they add to a flow, and their stored form.
+
+Retention (log odds) and acquisition (log) respond to the log of the price, to how full classes were the month
+before, to classes that are fuller than comfortable and to staff that work more than comfortable; visits a
+member (log) respond to the log of classes a member. `response_estimation` finds the slopes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from studio_pipeline.forecasting.base.queries import LeverEffect
+from studio_pipeline.forecasting.responses.regressors import (
+    REGRESSORS_OF,
+    Comfort,
+    classes_per_member,
+    contribution,
+)
+from studio_pipeline.panel.arrays import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class OwnResponses:
+    """The studios whose own months moved a lever; every other studio's response is other studios'.
+
+    Attributes:
+        studios: (M,) names.
+        slopes: (M,) each studio's slope; empty where studios don't differ detectably.
+        errors: (M,) their standard errors; empty with the slopes.
+    """
+
+    studios: tuple[str, ...]
+    slopes: tuple[float, ...] = ()
+    errors: tuple[float, ...] = ()
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Place of each studio."""
+        return {name: place for place, name in enumerate(self.studios)}
+
+
+@dataclass(frozen=True)
+class Responses:
+    """The responses of a panel's flows.
+
+    Attributes:
+        effects: flow to regressor to the panel's effect on the flow's scale per unit of the regressor (log
+            price, rate points, log classes a member).
+        comfort: from where on attendance and staff utilisation are burdens.
+        own: flow to regressor to what single studios' months say; only for effects that rest on data.
+        typical_classes: log of classes a member, taken where classes are unknown.
+    """
+
+    effects: Mapping[str, Mapping[str, LeverEffect]]
+    comfort: Comfort = field(default_factory=Comfort)
+    own: Mapping[str, Mapping[str, OwnResponses]] = field(default_factory=dict)
+    typical_classes: float = 0.0
+
+    def slope(self, flow: str, regressor: str) -> float:
+        """The panel's effect to use; 0 where there is none."""
+        effect = self.effects.get(flow, {}).get(regressor)
+        return 0.0 if effect is None else effect.effect
+
+    def effect(self, flow: str, regressor: str, studio_id: str) -> LeverEffect | None:
+        """One studio's effect and what it rests on; None where the flow's regressor is not in the data."""
+        pooled = self.effects.get(flow, {}).get(regressor)
+        own = self.own.get(flow, {}).get(regressor)
+        if pooled is None or own is None or pooled.source == "prior":
+            return pooled
+        place = own.places.get(studio_id)
+        if place is None:
+            return replace(pooled, source="pooled")
+        if not own.slopes:
+            return pooled
+        return replace(pooled, effect=own.slopes[place], standard_error=own.errors[place])
+
+    def rows(self, studio_ids: Sequence[str]) -> RowResponses:
+        """The responses of N studios; one that was not there when they were estimated gets the pool's."""
+        slopes = {}
+        for flow, effects in self.effects.items():
+            for regressor in effects:
+                slopes[flow, regressor] = np.full(len(studio_ids), self.slope(flow, regressor))
+                own = self.own.get(flow, {}).get(regressor)
+                if own is not None and own.slopes:
+                    places = np.array([own.places.get(str(name), -1) for name in studio_ids], dtype=np.int64)
+                    single = np.array(own.slopes)[places]
+                    slopes[flow, regressor] = np.where(places >= 0, single, slopes[flow, regressor])
+        return RowResponses(self, tuple(str(name) for name in studio_ids), slopes)
+
+    def with_share(self, regressor: str, share: float) -> Responses:
+        """The same with a share of one regressor's effects."""
+        effects = {
+            flow: {n: replace(e, effect=share * e.effect) if n == regressor else e for n, e in found.items()}
+            for flow, found in self.effects.items()
+        }
+        own = {
+            flow: {
+                n: replace(o, slopes=tuple(share * s for s in o.slopes)) if n == regressor else o
+                for n, o in found.items()
+            }
+            for flow, found in self.own.items()
+        }
+        return replace(self, effects=effects, own=own)
+
+    def contribution(
+        self,
+        flow: str,
+        price_log: FloatArray,
+        attendance_before: FloatArray,
+        utilization: FloatArray,
+        attendance: FloatArray | None = None,
+    ) -> FloatArray:
+        """What the regressors add to retention or acquisition, on the flow's scale.
+
+        An unknown rate adds what its typical value would. A price has no value that is typical in every
+        currency: where it is unknown and counts, so is the sum.
+
+        Args:
+            flow: "retention" or "acquisition".
+            price_log: log of the price, of any shape; the others have it too.
+            attendance_before: rate of the month before.
+            utilization: of staff, of the month.
+            attendance: rate of the month itself; the month before's if not given.
+        """
+        slopes = {name: np.array(self.slope(flow, name)) for name in REGRESSORS_OF[flow]}
+        now = attendance_before if attendance is None else attendance
+        return contribution(slopes, self.comfort, price_log, (attendance_before, now), utilization)
+
+    def visits_contribution(self, classes: FloatArray, members: FloatArray) -> FloatArray:
+        """What classes a member add to the log of visits a member."""
+        slope = self.slope("visits", "classes")
+        return slope * classes_per_member(classes, members, self.typical_classes)
+
+
+@dataclass(frozen=True)
+class RowResponses:
+    """The responses of N studios.
+
+    Attributes:
+        pool: of the panel.
+        studio_ids: (N,) names.
+        slopes: (flow, regressor) to the (N,) slopes.
+    """
+
+    pool: Responses
+    studio_ids: tuple[str, ...]
+    slopes: Mapping[tuple[str, str], FloatArray]
+
+    def slope(self, flow: str, regressor: str) -> FloatArray:
+        """(N,) slopes to use; 0 where there is none."""
+        return self.slopes.get((flow, regressor), np.zeros(len(self.studio_ids)))
+
+    def effect(self, flow: str, regressor: str, row: int) -> LeverEffect | None:
+        """One row's effect and what it rests on; None where the flow's regressor is not in the data."""
+        return self.pool.effect(flow, regressor, self.studio_ids[row])
+
+    def take(self, rows: IntArray) -> RowResponses:
+        """Some of the rows, in the order given."""
+        names = tuple(self.studio_ids[row] for row in rows.tolist())
+        return RowResponses(self.pool, names, {key: slope[rows] for key, slope in self.slopes.items()})
+
+    @property
+    def comfort(self) -> Comfort:
+        """From where on attendance and staff utilisation are burdens."""
+        return self.pool.comfort
+
+    @property
+    def typical_classes(self) -> float:
+        """Log of classes a member, taken where classes are unknown."""
+        return self.pool.typical_classes
+
+    def contribution(
+        self,
+        flow: str,
+        price_log: FloatArray,
+        attendance_before: FloatArray,
+        utilization: FloatArray,
+        attendance: FloatArray | None = None,
+    ) -> FloatArray:
+        """As `Responses.contribution`, the arrays' first axis being the N rows."""
+        slopes = {name: _along(self.slope(flow, name), price_log) for name in REGRESSORS_OF[flow]}
+        now = attendance_before if attendance is None else attendance
+        return contribution(slopes, self.comfort, price_log, (attendance_before, now), utilization)
+
+    def visits_contribution(self, classes: FloatArray, members: FloatArray) -> FloatArray:
+        """As `Responses.visits_contribution`, the arrays' first axis being the N rows."""
+        slope = _along(self.slope("visits", "classes"), classes)
+        return slope * classes_per_member(classes, members, self.typical_classes)
+
+
+def _along(slope: FloatArray, values: FloatArray) -> FloatArray:
+    return slope.reshape(slope.shape + (1,) * (values.ndim - 1))
+
+
+def responses_to_json(responses: Responses) -> dict[str, Any]:
+    """Plain lists and numbers; floats keep every bit."""
+    names = {name for own in responses.own.values() for one in own.values() for name in one.studios}
+    studios = sorted(names)
+    number = {name: k for k, name in enumerate(studios)}
+    return {
+        "effects": {
+            flow: {name: list(astuple(effect)) for name, effect in effects.items()}
+            for flow, effects in responses.effects.items()
+        },
+        "comfort": asdict(responses.comfort),
+        "typical_classes": responses.typical_classes,
+        "studios": studios,
+        "own": {
+            flow: {
+                name: [[number[s] for s in one.studios], list(one.slopes), list(one.errors)]
+                for name, one in own.items()
+            }
+            for flow, own in responses.own.items()
+        },
+    }
+
+
+def responses_from_json(stored: Mapping[str, Any]) -> Responses:
+    """Inverse of `responses_to_json`."""
+    studios = stored["studios"]
+    return Responses(
+        {
+            flow: {name: LeverEffect(*effect) for name, effect in effects.items()}
+            for flow, effects in stored["effects"].items()
+        },
+        Comfort(**stored["comfort"]),
+        {
+            flow: {
+                name: OwnResponses(tuple(studios[k] for k in numbers), tuple(slopes), tuple(errors))
+                for name, (numbers, slopes, errors) in own.items()
+            }
+            for flow, own in stored["own"].items()
+        },
+        stored["typical_classes"],
+    )

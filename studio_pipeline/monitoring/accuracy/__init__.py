@@ -1,0 +1,1 @@
+"""Live accuracy: logged and published forecasts, scored by the months that arrived."""

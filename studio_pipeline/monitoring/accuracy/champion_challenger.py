@@ -1,0 +1,109 @@
+"""Live comparison of champion and challenger.
+
+Where all studios are scored by both (shadow), each forecast of the challenger has the champion's beside it.
+Where studios are split, the champion's published forecast of the same studio, month and horizon stands in, so
+that it is the same studio still. Only where neither is there are the two arms' errors set against each other,
+each in units of what its studios' revenue usually moves by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from studio_pipeline.evaluation.metrics.summary import ratio_standard_error
+
+DESCRIPTIONS: dict[str, str] = {
+    "challenger": "Model version of the challenger.",
+    "champion": "Model versions of the champion that it is compared with.",
+    "how": "shadow: both answered; published: against the published forecast; arms: different studios.",
+    "n": "Forecasts of the challenger that are compared.",
+    "studios": "Their studios.",
+    "months": "Calendar months that they forecast.",
+    "difference": "Error of the challenger over that of the champion, minus 1: below 0 is better.",
+    "low": "Lower end of the 95 % interval, clustered by month and studio; none for a single month.",
+    "high": "Upper end of that interval.",
+}
+_SAME = ["studio_id", "base_month", "horizon"]
+_Figures = tuple[float, float, float]
+
+
+def role_differences(found: pd.DataFrame) -> pd.DataFrame:
+    """A row a challenger and way of comparing; columns as `DESCRIPTIONS`.
+
+    Args:
+        found: of `accuracy_judged.judged`; forecasts under given levers are left out.
+    """
+    free = found[found["kind"] == "free"]
+    free = free.assign(absolute_error=(free["revenue"] - free["actual"]).abs())
+    challengers = free[free["role"] == "challenger"]
+    own = free[free["role"] == "champion"].sort_values("made_at", kind="stable")
+    lines = [
+        line
+        for version, rows in challengers.groupby("model_version", sort=True)
+        for line in _lines(str(version), rows, own)
+    ]
+    return pd.DataFrame(lines, columns=list(DESCRIPTIONS))
+
+
+def _lines(version: str, rows: pd.DataFrame, own: pd.DataFrame) -> Iterator[dict[str, object]]:
+    rows = rows.sort_values("made_at", kind="stable").drop_duplicates(_SAME, keep="last")
+    asked, published = own[own["source"] == "asked"], own[own["source"] == "published"]
+    for how, others in (("shadow", asked), ("published", published)):
+        beside = others.drop_duplicates(_SAME, keep="last")[[*_SAME, "absolute_error", "model_version"]]
+        pairs = rows.merge(beside, on=_SAME, suffixes=("", "_champion"))
+        if len(pairs):
+            names = pairs["model_version_champion"]
+            yield _line(version, names, how, pairs, _paired(pairs))
+        rows = rows.merge(beside[_SAME], on=_SAME, how="left", indicator=True)
+        rows = rows[rows["_merge"] == "left_only"].drop(columns="_merge")
+    arm = asked[asked["month_year"].isin(rows["month_year"])]
+    if len(rows) and len(arm):
+        yield _line(version, arm["model_version"], "arms", rows, _arms(rows, arm))
+
+
+def _line(
+    version: str, names: pd.Series, how: str, rows: pd.DataFrame, figures: _Figures
+) -> dict[str, object]:
+    return {
+        "challenger": version,
+        "champion": ", ".join(sorted(set(names))[:5]),
+        "how": how,
+        "n": len(rows),
+        "studios": rows["studio_id"].nunique(),
+        "months": rows["month_year"].nunique(),
+        **dict(zip(("difference", "low", "high"), figures, strict=True)),
+    }
+
+
+def _paired(pairs: pd.DataFrame) -> _Figures:
+    theirs = pairs["absolute_error_champion"].to_numpy(np.float64)
+    ratio, error = _ratio(pairs, pairs["absolute_error"].to_numpy(np.float64) - theirs, theirs)
+    return _interval(ratio, error, pairs["month_year"].nunique())
+
+
+def _arms(rows: pd.DataFrame, arm: pd.DataFrame) -> _Figures:
+    """From the logs of both arms' scaled errors; what they share in a month is not taken off."""
+    usable = [part[part["expected_by_naive"] > 0] for part in (rows, arm)]
+    found = [_ratio(p, p["absolute_error"].to_numpy(), p["expected_by_naive"].to_numpy()) for p in usable]
+    (ratio, error), (other, other_error) = found
+    if not (ratio > 0 and other > 0):
+        return float("nan"), float("nan"), float("nan")
+    deviation = np.hypot(error / ratio, other_error / other)
+    _, low, high = _interval(float(np.log(ratio / other)), float(deviation), rows["month_year"].nunique())
+    return float(ratio / other - 1), float(np.expm1(low)), float(np.expm1(high))
+
+
+def _ratio(rows: pd.DataFrame, above: np.ndarray, below: np.ndarray) -> tuple[float, float]:
+    if rows.empty:
+        return float("nan"), float("nan")
+    studios, months = (pd.factorize(rows[name], sort=True)[0] for name in ("studio_id", "month_year"))
+    return ratio_standard_error(above, below, studios, months)
+
+
+def _interval(center: float, error: float, n_months: int) -> _Figures:
+    reach = student.ppf(0.975, n_months - 1) * error if n_months > 1 else float("nan")
+    return center, float(center - reach), float(center + reach)

@@ -1,0 +1,308 @@
+"""Decomposition of a saved scenario's error: levers, season, market, effect of levers, remainder.
+
+For each month of a scenario that has arrived, actual less predicted revenue is split step by step, each step
+starting where the one before ended, so that the parts add up by construction:
+
+    predicted   the saved answer
+    levers      the same request run with its levers as they really were, less as they were planned
+    season      what the other studios of the type missed in that month (median), beyond all other studios:
+                seasons are fitted by type
+    market      what all other studios missed in that month (median), with levers free, at the same base month
+    effect      of what is left, the share that the response estimates are uncertain by:
+                variance of the responses / (that variance + variance of the studio's own error)
+    remainder   the rest: the studio's own luck, months corrected since, a model version that is gone
+
+Levers come first, as they are known; what hits others alike comes next, as the scenario's studio has no part
+in it. The share of the effect is its conditional mean where both errors are normal: where the responses are
+known well, a miss is not laid on them. A season wrong for all types alike can't be told from the market and
+counts there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from studio_pipeline.errors import QueryError, ReleaseError
+from studio_pipeline.forecasting.base.bounds import START_LEVER
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, LeverStep
+from studio_pipeline.forecasting.forecaster.forecast_uncertainty import Outlook
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.forecaster.requests import lever_lists
+from studio_pipeline.forecasting.model.studio_model import StudioModel
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.columns import LEVER_COLUMNS
+from studio_pipeline.publishing.folders import verify_folder
+from studio_pipeline.publishing.layout import model_folder
+
+PARTS: tuple[str, ...] = ("levers", "season", "market", "effect", "remainder")
+DESCRIPTIONS: dict[str, str] = {
+    "scenario_id": "The saved scenario.",
+    "name": "As it was saved.",
+    "studio_id": "Its studio.",
+    "base_month": "The last known month of the answer.",
+    "month_year": "A forecast month that has arrived.",
+    "model_version": "The model that the parts come from.",
+    "predicted": "Revenue of the saved answer, currency.",
+    "actual": "What happened, currency.",
+    "miss": "Actual less predicted; the parts add up to it.",
+    "levers": "Of levers that were not what was planned, currency.",
+    "season": "Of the season of the studio's type, currency.",
+    "market": "Of what all studios missed, currency.",
+    "effect": "Of how members respond to levers, currency.",
+    "remainder": "The rest, currency.",
+}
+_FEWEST_OTHERS = 8
+_MOST_OTHERS = 1000
+
+
+@dataclass(frozen=True)
+class SavedScenario:
+    """One saved scenario.
+
+    Attributes:
+        scenario_id: its id.
+        name: as it was saved.
+        query: the request, its base month that of the answer.
+        model_version: that answered.
+        predicted: (H,) revenue of the answer, currency.
+    """
+
+    scenario_id: str
+    name: str
+    query: ForwardQuery
+    model_version: str
+    predicted: FloatArray
+
+
+@dataclass(frozen=True)
+class CommonMiss:
+    """What others missed from one base month, relative: (12,) of all, and by studio type."""
+
+    market: FloatArray
+    by_type: Mapping[str, FloatArray]
+
+
+class MissSplitter:
+    """Splits misses with one model version.
+
+    Args:
+        forecaster: of that version, on the months that have arrived.
+        model_version: its name.
+    """
+
+    def __init__(self, forecaster: Forecaster, model_version: str) -> None:
+        self._forecaster, self._version = forecaster, model_version
+        self._free: dict[np.datetime64, tuple[list[int], FloatArray]] = {}
+
+    def split(self, scenario: SavedScenario) -> pd.DataFrame:
+        """A row a month that has arrived; columns as `DESCRIPTIONS`.
+
+        Where the model can't answer the request any more, the whole miss is a remainder.
+        """
+        panel, query = self._forecaster.panel, scenario.query
+        row, base = panel.rows[query.studio_id], panel.column_of(_base(query))
+        actual = panel.values["total_revenue"][row, base + 1 : base + 1 + len(scenario.predicted)]
+        miss = actual - scenario.predicted[: len(actual)]
+        try:
+            parts = self._parts(query, row, actual)
+        except QueryError:
+            parts = {name: np.zeros(len(actual)) for name in PARTS[:-1]}
+        parts["remainder"] = miss - sum(parts.values())
+        months = _base(query) + np.arange(1, len(actual) + 1)
+        table = pd.DataFrame(
+            {
+                "scenario_id": scenario.scenario_id,
+                "name": scenario.name,
+                "studio_id": query.studio_id,
+                "base_month": _base(query).astype("datetime64[ns]"),
+                "month_year": months.astype("datetime64[ns]"),
+                "model_version": self._version,
+                "predicted": scenario.predicted[: len(actual)],
+                "actual": actual,
+                "miss": miss,
+                **parts,
+            }
+        )[list(DESCRIPTIONS)]
+        known: pd.DataFrame = table[np.isfinite(table["actual"].to_numpy())]
+        return known
+
+    def _parts(self, query: ForwardQuery, row: int, actual: FloatArray) -> dict[str, FloatArray]:
+        planned, real = self._forecaster.outlooks([query, as_carried_out(query, self._forecaster.panel)])
+        months = len(actual)
+        as_planned, as_was = (o.forecast.revenue[:months] for o in (planned, real))
+        common = self._common(_base(query), row)
+        market = common.market[:months]
+        of_type = common.by_type.get(str(self._forecaster.panel.studio_types[row]), common.market)[:months]
+        season, market = as_was * (of_type - market), as_was * market
+        left = actual - (as_was + season + market)
+        return {
+            "levers": as_was - as_planned,
+            "season": season,
+            "market": market,
+            "effect": left * response_share(real, months),
+        }
+
+    def _common(self, base: np.datetime64, row: int) -> CommonMiss:
+        """Of all studios but one."""
+        if base not in self._free:
+            self._free[base] = _free_misses(self._forecaster, base)
+        rows, misses = self._free[base]
+        others = np.array(rows) != row
+        types = self._forecaster.panel.studio_types[rows]
+        market = _median(misses[others], np.zeros(12))
+        own = str(self._forecaster.panel.studio_types[row])
+        return CommonMiss(market, {own: _median(misses[others & (types == own)], market)})
+
+
+def as_carried_out(query: ForwardQuery, panel: StudioPanel) -> ForwardQuery:
+    """The query with each given lever as it really was, where that is known; as planned where it is not."""
+    row, base = panel.rows[query.studio_id], panel.column_of(_base(query))
+    lists = lever_lists(query)
+    levers = dict(query.levers)
+    stock = panel.values[LEVER_COLUMNS[START_LEVER]][row, base]
+    if START_LEVER in levers and np.isfinite(stock):
+        levers[START_LEVER] = float(stock)
+    steps = []
+    for month in range(query.projection_months):
+        column = base + 1 + month
+        then = {
+            name: _value(panel.values[LEVER_COLUMNS[name]][row], column, path[month])
+            for name, path in lists.items()
+            if name != START_LEVER and np.isfinite(path[month])
+        }
+        if then:
+            steps.append(LeverStep(month + 1, then))
+    kept = {name: value for name, value in levers.items() if name == START_LEVER}
+    return replace(query, levers=kept, lever_plan=tuple(steps))
+
+
+def response_share(outlook: Outlook, months: int) -> FloatArray:
+    """(M,) share, 0..1, of an outlook's own error that the responses are uncertain by."""
+    responses = np.zeros(months)
+    for moved in outlook.responses.values():
+        responses = responses + np.asarray(moved)[:months] ** 2
+    if not outlook.has_levers:
+        return np.zeros(months)
+    own = (outlook.projected.revenue * outlook.projected.scale)[:months] ** 2
+    total = responses + own
+    return np.divide(responses, total, out=np.zeros(months), where=total > 0)
+
+
+def split_all(
+    scenarios: Sequence[SavedScenario],
+    splitter_of: Callable[[str], MissSplitter],
+    panel: StudioPanel,
+    known: pd.DataFrame,
+) -> pd.DataFrame:
+    """Misses of many scenarios; what is known already and has not changed is not reckoned again.
+
+    Args:
+        scenarios: those to look at.
+        splitter_of: a model version's splitter, or the current one's where that version is gone.
+        panel: the months that have arrived.
+        known: misses of earlier runs; those of scenarios that are not among `scenarios` stay.
+    """
+    tables = []
+    for scenario in scenarios:
+        before = known[known["scenario_id"] == scenario.scenario_id]
+        arrived = _arrived(scenario, panel)
+        if not arrived.size:
+            continue
+        same = len(before) == len(arrived) and np.allclose(np.sort(before["actual"]), np.sort(arrived))
+        tables.append(before if same else splitter_of(scenario.model_version).split(scenario))
+    seen = {scenario.scenario_id for scenario in scenarios}
+    tables.append(known[~known["scenario_id"].isin(seen)])
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else known
+
+
+def no_misses() -> pd.DataFrame:
+    """The table without a row."""
+    dates = ("base_month", "month_year")
+    texts = ("scenario_id", "name", "studio_id", "model_version")
+    kinds: dict[str, Any] = dict.fromkeys(dates, "datetime64[ns]") | dict.fromkeys(texts, "object")
+    return pd.DataFrame({name: pd.Series([], dtype=kinds.get(name, "float64")) for name in DESCRIPTIONS})
+
+
+def _arrived(scenario: SavedScenario, panel: StudioPanel) -> FloatArray:
+    """Revenue of the scenario's months that have arrived; none where its base month is not there."""
+    row, base = panel.rows.get(scenario.query.studio_id), panel.column_of(_base(scenario.query))
+    if row is None or not 0 <= base < panel.n_months or not panel.known[row, base]:
+        return np.array([])
+    then = panel.values["total_revenue"][row, base + 1 : base + 1 + len(scenario.predicted)]
+    return np.asarray(then[np.isfinite(then)])
+
+
+def _free_misses(forecaster: Forecaster, base: np.datetime64) -> tuple[list[int], FloatArray]:
+    """Studios with that base month, and (N, 12) relative misses of free forecasts; NaN where unknown."""
+    panel = forecaster.panel
+    column = panel.column_of(base)
+    rows = np.flatnonzero(panel.known[:, column])
+    rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _MOST_OTHERS)).astype(np.int64)]
+    queries = [
+        ForwardQuery(str(panel.studio_ids[row]), base_month=base, projection_months=12) for row in rows
+    ]
+    kept, misses = [], []
+    for row, answer in zip(rows.tolist(), forecaster.forecast(queries), strict=True):
+        if isinstance(answer, Forecast):
+            then = panel.values["total_revenue"][row, column + 1 : column + 13]
+            then = np.pad(then, (0, 12 - len(then)), constant_values=np.nan)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                misses.append(np.where(answer.revenue > 0, then / answer.revenue - 1, np.nan))
+            kept.append(row)
+    return kept, np.array(misses).reshape(len(kept), 12)
+
+
+def _median(misses: FloatArray, otherwise: FloatArray) -> FloatArray:
+    """(12,) median of (N, 12) over the known ones; `otherwise` where fewer than eight are."""
+    counts = np.isfinite(misses).sum(0)
+    answer = np.array(otherwise)
+    for place in np.flatnonzero(counts >= _FEWEST_OTHERS):
+        column = misses[:, place]
+        answer[place] = np.median(column[np.isfinite(column)])
+    return answer
+
+
+def _value(values: FloatArray, column: int, planned: float) -> float:
+    known = column < len(values) and np.isfinite(values[column])
+    return float(values[column]) if known else float(planned)
+
+
+def _base(query: ForwardQuery) -> np.datetime64:
+    """The base month, which a saved scenario always has."""
+    if query.base_month is None:
+        raise ValueError("a saved scenario has a base month")
+    base: np.datetime64 = query.base_month.astype("datetime64[M]")
+    return base
+
+
+def splitters(home: Path, current_version: str, panel: StudioPanel) -> Callable[[str], MissSplitter]:
+    """Gives the splitter of a model version: of the current one where its bundle is gone or corrupt.
+
+    Each bundle is loaded once, and only when a scenario asks for it.
+    """
+
+    @cache
+    def of_version(version: str) -> MissSplitter:
+        model = StudioModel.load(model_folder(home, version))
+        return MissSplitter(Forecaster(model, panel), version)
+
+    def splitter(version: str) -> MissSplitter:
+        return of_version(version if _is_whole(home, version) else current_version)
+
+    return splitter
+
+
+def _is_whole(home: Path, version: str) -> bool:
+    try:
+        verify_folder(model_folder(home, version))
+    except ReleaseError:
+        return False
+    return True

@@ -1,0 +1,187 @@
+"""Logged forecasts: rows from the service's log and from saved scenarios, each question once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import orjson
+import pandas as pd
+
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverStep
+from studio_pipeline.monitoring.accuracy.error_decomposition import SavedScenario
+from studio_pipeline.monitoring.accuracy.forecast_log import moment
+from studio_pipeline.monitoring.accuracy.forecast_rows import TYPES, bound_names, last_of_each, together
+from studio_pipeline.monitoring.accuracy.scored_forecasts import Arrivals
+from studio_pipeline.panel.arrays import FloatArray
+
+ROWS_AT_ONCE = 400_000
+"""Rows in hand before those of the same question are thrown out."""
+
+_MONTHS = tuple(f"month_{number}" for number in range(1, MAX_HORIZON_MONTHS + 1))
+
+
+@dataclass(frozen=True)
+class AskedForecasts:
+    """What a look at the log has brought.
+
+    Attributes:
+        rows: forecasts made before their month arrived, each question once.
+        n_answers: logged answers read.
+        n_unreadable: of them, those whose JSON was not that of a forward answer.
+        n_late: rows left out, as their month was known when they were made.
+        latest: when the last of the answers was made; None without any.
+    """
+
+    rows: pd.DataFrame
+    n_answers: int
+    n_unreadable: int
+    n_late: int
+    latest: datetime | None
+
+
+def asked_forecasts(batches: Iterable[Sequence[Any]], arrivals: Arrivals) -> AskedForecasts:
+    """Reads batches of logged answers; memory holds the distinct questions and `ROWS_AT_ONCE` more."""
+    kept, in_hand, waiting = [], 0, 0
+    n_answers = n_unreadable = n_late = 0
+    latest: datetime | None = None
+    for batch in batches:
+        rows, unreadable = _rows_of(batch)
+        n_answers, n_unreadable = n_answers + len(batch), n_unreadable + unreadable
+        newest = moment(max(row.made_at for row in batch))
+        latest = newest if latest is None else max(latest, newest)
+        foreseen = arrivals.foreseen(rows)
+        n_late += int((~foreseen).sum())
+        kept.append(rows[foreseen])
+        waiting += len(kept[-1])
+        if waiting > max(ROWS_AT_ONCE, in_hand):
+            kept = [last_of_each(together(kept))]
+            in_hand, waiting = len(kept[0]), 0
+    return AskedForecasts(last_of_each(together(kept)), n_answers, n_unreadable, n_late, latest)
+
+
+def given_levers(request: Mapping[str, Any]) -> str:
+    """The levers and the plan of a forward request as JSON, the same for the same; "" where all are free."""
+    if not request.get("levers") and not request.get("lever_plan"):
+        return ""
+    levers = {name: value for name, value in (request.get("levers") or {}).items() if value is not None}
+    steps = [
+        {**step, "levers": {name: value for name, value in step["levers"].items() if value is not None}}
+        for step in request.get("lever_plan") or []
+    ]
+    steps = [step for step in steps if step["levers"]]
+    if not levers and not steps:
+        return ""
+    return orjson.dumps({"levers": levers, "lever_plan": steps}, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _rows_of(batch: Sequence[Any]) -> tuple[pd.DataFrame, int]:
+    """Rows of a batch's answers, and how many of them could not be read."""
+    found, unreadable = _Months(), 0
+    levers = np.full(len(batch), "", object)
+    for place, row in enumerate(batch):
+        try:
+            given, months = given_levers(orjson.loads(row.inputs)), _months(orjson.loads(row.outputs))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            unreadable += 1
+            continue
+        levers[place] = given
+        found.add(place, months)
+    of = np.array(found.answer, np.int64)
+    names = dict(zip(batch[0]._fields, zip(*batch, strict=True), strict=True)) if len(batch) else {}
+    columns = {name: np.array(values, object)[of] for name, values in names.items() if name in TYPES}
+    made_at = np.array([moment(made) for made in names.get("made_at", ())], "datetime64[ns]")
+    frame = pd.DataFrame(
+        {
+            "source": "asked",
+            **columns,
+            "base_month": columns.get("base_month", of).astype("datetime64[ns]"),
+            "horizon": np.array(found.horizon, np.int64),
+            "made_at": made_at[of],
+            "levers": levers[of],
+            "revenue": np.array(found.revenue, np.float64),
+        }
+    )
+    return frame.assign(**found.bounds()), unreadable
+
+
+Months = list[tuple[int, float, Mapping[str, tuple[float, float]]]]
+"""Horizon, revenue, and intervals by level, of each projected month."""
+
+
+def _months(answer: Mapping[str, Any]) -> Months:
+    """What an answer projects; nothing for a studio without history, whose months nobody can know."""
+    if answer["history_months"] == 0:
+        return []
+    predicted = answer["predictions"]
+    return [
+        (horizon, float(predicted[name]["revenue"]), predicted[name]["intervals"])
+        for horizon, name in enumerate(_MONTHS[: len(predicted)], start=1)
+    ]
+
+
+class _Months:
+    """Columns that grow by an answer's months."""
+
+    def __init__(self) -> None:
+        self.answer: list[int] = []
+        self.horizon: list[int] = []
+        self.revenue: list[float] = []
+        self._bounds: dict[float, tuple[list[int], list[float], list[float]]] = {}
+
+    def add(self, place: int, months: Months) -> None:
+        """The months of the answer at a place of the batch; all of them have the same levels."""
+        start = len(self.answer)
+        for level in months[0][2] if months else ():
+            rows, lows, highs = self._bounds.setdefault(float(level), ([], [], []))
+            rows.extend(range(start, start + len(months)))
+            lows.extend([intervals[level][0] for _, _, intervals in months])
+            highs.extend([intervals[level][1] for _, _, intervals in months])
+        self.answer.extend([place] * len(months))
+        self.horizon.extend([horizon for horizon, _, _ in months])
+        self.revenue.extend([revenue for _, revenue, _ in months])
+
+    def bounds(self) -> dict[str, FloatArray]:
+        """The columns of all levels, NaN where a level was not asked for."""
+        columns = {}
+        for level, (rows, *ends) in self._bounds.items():
+            for name, values in zip(bound_names(level), ends, strict=True):
+                columns[name] = np.full(len(self.answer), np.nan)
+                columns[name][rows] = values
+        return columns
+
+
+def saved_scenarios(rows: Iterable[Any]) -> tuple[list[SavedScenario], int]:
+    """The scenarios of studios with history, and how many rows could not be read."""
+    found, unreadable = [], 0
+    for row in rows:
+        try:
+            scenario = _scenario(row)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            unreadable += 1
+            continue
+        if scenario is not None:
+            found.append(scenario)
+    return found, unreadable
+
+
+def _scenario(row: Any) -> SavedScenario | None:
+    request, answer = orjson.loads(row.request), orjson.loads(row.answer)
+    if answer["history_months"] == 0:
+        return None
+    months = answer["predictions"]
+    predicted = [float(months[f"month_{number}"]["revenue"]) for number in range(1, len(months) + 1)]
+    given = orjson.loads(given_levers(request) or "{}")
+    steps = tuple(LeverStep(step["from_month"], step["levers"]) for step in given.get("lever_plan", []))
+    query = ForwardQuery(
+        row.studio_id,
+        base_month=np.datetime64(row.base_month, "M"),
+        projection_months=len(predicted),
+        levers=given.get("levers", {}),
+        lever_plan=steps,
+    )
+    return SavedScenario(row.id, row.name, query, row.model_version, np.array(predicted))

@@ -1,0 +1,177 @@
+"""Tables and figures of live accuracy, with intervals clustered by month."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from studio_pipeline.evaluation.report.drawing import (
+    ACCENT,
+    MUTED,
+    WARM,
+    legend,
+    new_figure,
+    note,
+    percent,
+    thousands,
+    title,
+    to_png,
+)
+from studio_pipeline.monitoring.accuracy.error_decomposition import PARTS
+from studio_pipeline.panel.arrays import FloatArray
+
+WHO = ["source", "kind", "role", "model_version"]
+ERROR_COLUMNS = ["n", "months", "wape", "promised_wape", "bias", "mase", "low", "high"]
+
+
+def error_table(cells: pd.DataFrame, by: Sequence[str] = (*WHO, "horizon")) -> pd.DataFrame:
+    """WAPE with its interval, its promise, bias and MASE, a row a group.
+
+    Args:
+        cells: of `accuracy_sums.error_cells`.
+        by: columns that make a group.
+    """
+    lines = [
+        {**dict(zip(by, _parts(key), strict=True)), **_errors(group)}
+        for key, group in cells.groupby(list(by), sort=True)
+    ]
+    return pd.DataFrame(lines, columns=[*by, *ERROR_COLUMNS])
+
+
+def coverage_table(
+    cells: pd.DataFrame, by: Sequence[str] = ("source", "kind", "role", "level")
+) -> pd.DataFrame:
+    """Share of intervals that held, with its interval, a row a group.
+
+    Args:
+        cells: of `accuracy_sums.coverage_cells`.
+        by: columns that make a group.
+    """
+    lines = []
+    for key, group in cells.groupby(list(by), sort=True):
+        share, low, high, months = clustered_ratio(group["inside"], group["n"], group["month_year"])
+        figures = {"coverage": share, "low": max(low, 0.0), "high": min(high, 1.0)}
+        lines.append(
+            {**dict(zip(by, _parts(key), strict=True)), "n": group["n"].sum(), "months": months, **figures}
+        )
+    return pd.DataFrame(lines, columns=[*by, "n", "months", "coverage", "low", "high"])
+
+
+def clustered_ratio(above: pd.Series, below: pd.Series, month: pd.Series) -> tuple[float, float, float, int]:
+    """A ratio of sums, its 95 % interval with months as the independent draws, and their number.
+
+    The interval is NaN for a single month: it says nothing of others. Student's t for few months, with the
+    linearised variance of a ratio; source: Cochran, Sampling Techniques (1977), chapter 6.
+    """
+    sums = pd.DataFrame({"above": above, "below": below}).groupby(month.to_numpy()).sum().to_numpy(np.float64)
+    total, n = sums[:, 1].sum(), len(sums)
+    if not total > 0:
+        return float("nan"), float("nan"), float("nan"), n
+    ratio = float(sums[:, 0].sum() / total)
+    reach = _reach(sums[:, 0] - ratio * sums[:, 1], n) / total
+    return ratio, ratio - reach, ratio + reach, n
+
+
+def _parts(key: Hashable) -> tuple[Any, ...]:
+    return key if isinstance(key, tuple) else (key,)
+
+
+def _reach(parts: FloatArray, n: int) -> float:
+    if n < 2:
+        return float("nan")
+    return float(student.ppf(0.975, n - 1) * np.sqrt((parts**2).sum() * n / (n - 1)))
+
+
+def _errors(group: pd.DataFrame) -> dict[str, float]:
+    wape, low, high, months = clustered_ratio(group["absolute_error"], group["actual"], group["month_year"])
+    sums = group[["n", "actual", "error", "absolute_error", "promised_error", "naive_error"]].sum(
+        min_count=len(group)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {
+            "n": float(sums["n"]),
+            "months": months,
+            "wape": wape,
+            "promised_wape": float(np.divide(sums["promised_error"], sums["actual"])),
+            "bias": float(np.divide(sums["error"], sums["actual"])),
+            "mase": float(np.divide(sums["absolute_error"], sums["naive_error"])),
+            "low": max(low, 0.0),
+            "high": high,
+        }
+
+
+_COLOURS = dict(zip(PARTS, ("#e08a1e", "#0f9d8a", ACCENT, "#a24bb0", "#8c949e"), strict=True))
+
+
+def live_error(errors: pd.DataFrame) -> bytes:
+    """WAPE by months ahead, live and as the backtest promised.
+
+    Args:
+        errors: of `accuracy_tables.error_table`, grouped by source and horizon alone.
+    """
+    if errors.empty:
+        return note("No month that was forecast has arrived yet.")
+    figure, (ax,) = new_figure(3.2)
+    colours = {"published": ACCENT, "asked": WARM}
+    for source, rows in errors.groupby("source"):
+        colour = colours[str(source)]
+        low, high = rows["low"].fillna(rows["wape"]), rows["high"].fillna(rows["wape"])
+        ax.fill_between(rows["horizon"], low, high, color=colour, alpha=0.15, linewidth=0)
+        ax.plot(
+            rows["horizon"], rows["wape"], color=colour, marker="o", markersize=3.5, label=f"{source}, live"
+        )
+        ax.plot(
+            rows["horizon"], rows["promised_wape"], color=colour, linestyle=":", label=f"{source}, promised"
+        )
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("months ahead", fontsize=9)
+    ax.yaxis.set_major_formatter(percent)
+    title(ax, "Live error of the champion, with its 95 % interval")
+    legend(ax)
+    return to_png(figure)
+
+
+def watch_course(months: pd.DataFrame) -> bytes:
+    """The cumulative sums over their thresholds, month by month.
+
+    Args:
+        months: of `accuracy_watch.Watch`.
+    """
+    if months.empty:
+        return note("No month that was forecast has arrived yet.")
+    figure, (ax,) = new_figure(3.0)
+    for name, colour, label in (
+        ("error_sum", ACCENT, "error above the promise"),
+        ("coverage_sum", WARM, "intervals that hold too rarely"),
+    ):
+        ax.plot(months["month_year"], months[name], color=colour, marker="o", markersize=3.5, label=label)
+    ax.axhline(1.0, color=MUTED, linewidth=1, linestyle="--")
+    ax.set_ylim(0, max(1.2, float(months[["error_sum", "coverage_sum"]].max().max()) * 1.1))
+    title(ax, "What has added up against the model, of what makes an alarm")
+    legend(ax)
+    return to_png(figure)
+
+
+def miss_parts(misses: pd.DataFrame, most: int = 12) -> bytes:
+    """The misses of the latest scenarios, in parts."""
+    if misses.empty:
+        return note("No month of a saved scenario has arrived yet.")
+    totals = misses.groupby(["scenario_id", "name"], sort=False)[list(PARTS)].sum().head(most)
+    figure, (ax,) = new_figure(1.4 + 0.3 * len(totals))
+    places = np.arange(len(totals))
+    above, below = np.zeros(len(totals)), np.zeros(len(totals))
+    for part in PARTS:
+        values = totals[part].to_numpy(np.float64)
+        ax.barh(places, values, left=np.where(values >= 0, above, below), color=_COLOURS[part], label=part)
+        above, below = above + np.maximum(values, 0), below + np.minimum(values, 0)
+    ax.axvline(0, color=MUTED, linewidth=0.8)
+    ax.set_yticks(places, [str(name)[:30].replace("$", r"\$") for _, name in totals.index])
+    ax.invert_yaxis()
+    ax.xaxis.set_major_formatter(thousands)
+    title(ax, "Actual less predicted revenue of saved scenarios, by cause")
+    legend(ax)
+    return to_png(figure)

@@ -1,0 +1,196 @@
+"""Watch over live accuracy: cumulative sums with a set rate of false alarms.
+
+Each month that arrives gives one figure of the error (the log of live over promised WAPE) and one of the 90 %
+intervals (what their coverage lacks), both in standard deviations of what months scattered by in the
+backtest. Of every month the forecasts made the shortest time ahead count: their errors are nearly independent
+from month to month, those of longer ones overlap. What exceeds half of the change looked for adds up; where
+it passes a threshold, that is an alarm. The threshold follows from the rate of false alarms set; one month
+alone never passes it.
+Source: Page (1954), Biometrika 41; run lengths by Siegmund (1985), Sequential Analysis.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from studio_pipeline.monitoring.accuracy.expected_accuracy import (
+    PRIOR_COVERAGE_SCATTER,
+    PRIOR_ERROR_SCATTER,
+    scatter,
+)
+from studio_pipeline.monitoring.thresholds import AccuracyRules
+from studio_pipeline.panel.arrays import FloatArray
+
+ERROR_ALARM = "live errors exceed what the backtest promised"
+COVERAGE_ALARM = "90 % intervals hold less often than promised"
+LEAST_SHARE = 0.5
+"""Share of the studios of the backtest that a month's forecasts must have, to be comparable with it."""
+
+_LEVEL = 0.9
+_CUT = 0.75
+"""Share of the threshold that one month adds at most: no month is an alarm by itself."""
+_OVERSHOOT = 1.166
+_SMALLEST_ALLOWANCE, _LARGEST_ALLOWANCE = 0.25, 1.25
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One cumulative sum.
+
+    Attributes:
+        values: (M,) the sum after each month, >= 0.
+        threshold: above it is an alarm.
+        months_to_find: how long a change of the size looked for takes to be found, on average.
+    """
+
+    values: FloatArray
+    threshold: float
+    months_to_find: float
+
+    @property
+    def alarms(self) -> bool:
+        """Whether the last month is above the threshold."""
+        return bool(self.values.size and self.values[-1] > self.threshold)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What the watch says.
+
+    Attributes:
+        months: a row a month that counted; `month_year`, `horizon`, `n`, `ratio` (live over promised WAPE),
+            `coverage`, `error_sum`, `coverage_sum` (the cumulative sums over their thresholds).
+        alarm: names of the alarms, "" for none; the same as long as they last.
+        words: a sentence each on what was seen and what can't be seen.
+    """
+
+    months: pd.DataFrame
+    alarm: str
+    words: tuple[str, ...]
+
+
+def threshold(allowance: float, false_alarms_a_month: float) -> float:
+    """The threshold at which a sum of normal draws less `allowance` alarms so often, in deviations."""
+    low, high = 0.0, 50.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if _run_length(-allowance, middle) * false_alarms_a_month < 1:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def chart(draws: FloatArray, change: float, false_alarms_a_month: float) -> Chart:
+    """The cumulative sum of draws that are standard normal as long as all is as promised.
+
+    Args:
+        draws: (M,) one a month.
+        change: the mean of the draws after the change looked for, in deviations.
+        false_alarms_a_month: allowed, on average.
+    """
+    allowance = min(max(change / 2, _SMALLEST_ALLOWANCE), _LARGEST_ALLOWANCE)
+    limit = threshold(allowance, false_alarms_a_month)
+    values, total = np.empty(len(draws)), 0.0
+    for place, draw in enumerate(draws.tolist()):
+        total = max(total + min(draw - allowance, _CUT * limit), 0.0)
+        # Held a little above the threshold: a long alarm ends soon after its cause.
+        total = min(total, (1 + _CUT) * limit)
+        values[place] = total
+    return Chart(values, limit, max(_run_length(change - allowance, limit), 2.0))
+
+
+def watch(
+    errors: pd.DataFrame, coverage: pd.DataFrame, promises: pd.DataFrame, rules: AccuracyRules
+) -> Watch:
+    """Watches the champion's forecasts with all levers free.
+
+    Args:
+        errors: of `accuracy_sums.error_cells`.
+        coverage: of `accuracy_sums.coverage_cells`.
+        promises: of `accuracy_promises.promises_of`.
+        rules: thresholds.
+    """
+    months = _comparable(_months(errors, coverage), promises)
+    if months.empty:
+        return Watch(_with_sums(months, np.array([]), np.array([])), "", (_NOTHING,))
+    newest = promises[promises["model_version"] == months["model_version"].iloc[-1]].iloc[-1]
+    rate = rules.false_alarms_a_year / 12 / 2
+    deviation = scatter(newest["error_scatter"], newest["n_months"], PRIOR_ERROR_SCATTER)
+    logs = np.log(np.maximum(months["ratio"].to_numpy(np.float64), 1e-6))
+    by_error = chart((logs + deviation**2 / 2) / deviation, math.log1p(rules.error_excess) / deviation, rate)
+    spread = scatter(newest["coverage_scatter"], newest["n_months"], PRIOR_COVERAGE_SCATTER)
+    lack = (_LEVEL - months["coverage"].fillna(_LEVEL).to_numpy(np.float64)) / spread
+    by_coverage = chart(lack, rules.coverage_lack / spread, rate)
+    found = _with_sums(
+        months, by_error.values / by_error.threshold, by_coverage.values / by_coverage.threshold
+    )
+    alarms = [name for name, one in ((ERROR_ALARM, by_error), (COVERAGE_ALARM, by_coverage)) if one.alarms]
+    return Watch(found, "; ".join(alarms), _words(found, rules, by_error, by_coverage))
+
+
+_NOTHING = (
+    "No month has arrived yet that was forecast before for at least half of the studios: nothing can be said."
+)
+
+
+def _months(errors: pd.DataFrame, coverage: pd.DataFrame) -> pd.DataFrame:
+    """A row a month: of the forecasts made the shortest time ahead, published ones first."""
+    own = errors[
+        (errors["kind"] == "free") & (errors["role"] == "champion") & errors["promised_error"].notna()
+    ]
+    keys = ["month_year", "horizon", "source"]
+    names = ["n", "absolute_error", "promised_error", "model_version"]
+    sums = own.groupby(keys, as_index=False)[names].agg(
+        {"n": "max", "absolute_error": "sum", "promised_error": "sum", "model_version": "last"}
+    )
+    held = coverage[(coverage["kind"] == "free") & (coverage["role"] == "champion")]
+    held = held[np.isclose(held["level"].astype(np.float64), _LEVEL)]
+    shares = held.groupby(keys, as_index=False)[["inside", "n"]].sum().rename(columns={"n": "n_bounded"})
+    joined = sums.merge(shares, how="left", on=keys)
+    return joined.assign(
+        ratio=joined["absolute_error"] / joined["promised_error"].where(joined["promised_error"] > 0),
+        coverage=joined["inside"] / joined["n_bounded"].where(joined["n_bounded"] > 0),
+    ).dropna(subset="ratio")
+
+
+def _comparable(months: pd.DataFrame, promises: pd.DataFrame) -> pd.DataFrame:
+    """The months with enough studios, each once."""
+    studios = promises.groupby("model_version")["n_studios"].last()
+    expected = months["model_version"].map(studios).astype(np.float64)
+    enough = months[~(months["n"] < LEAST_SHARE * expected)]
+    ordered = enough.sort_values(["month_year", "horizon", "source"], ascending=[True, True, False])
+    return ordered.drop_duplicates("month_year").reset_index(drop=True)
+
+
+def _with_sums(months: pd.DataFrame, errors: FloatArray, coverage: FloatArray) -> pd.DataFrame:
+    names = ["month_year", "horizon", "n", "ratio", "coverage", "error_sum", "coverage_sum"]
+    return months.assign(error_sum=errors, coverage_sum=coverage)[names]
+
+
+def _words(
+    months: pd.DataFrame, rules: AccuracyRules, by_error: Chart, by_coverage: Chart
+) -> tuple[str, ...]:
+    last = months.iloc[-1]
+    return (
+        f"In {last['month_year']:%Y-%m} the live error was {last['ratio']:.2f} times the promised one"
+        f" ({len(months)} months judged).",
+        f"An error {100 * rules.error_excess:.0f} % above the promise takes about"
+        f" {by_error.months_to_find:.0f} months to be found, and intervals that hold"
+        f" {100 * rules.coverage_lack:.0f} points too rarely about {by_coverage.months_to_find:.0f};"
+        f" less than half of either may stay unseen. Of {12 / max(rules.false_alarms_a_year, 1e-9) / 12:.0f}"
+        " honest years about one brings a false alarm.",
+    )
+
+
+def _run_length(drift: float, limit: float) -> float:
+    """Mean number of months until a sum with such a drift passes the limit, by Siegmund's approximation."""
+    reach = limit + _OVERSHOOT
+    if abs(drift) < 1e-9:
+        return reach**2
+    exponent = min(-2 * drift * reach, 600.0)
+    return (math.exp(exponent) - exponent - 1) / (2 * drift**2)

@@ -1,0 +1,1 @@
+"""Drift of the studios' behaviour and of the forecasts' errors."""

@@ -1,0 +1,222 @@
+"""Control charts of the drift monitor: a statistic per month and its threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from studio_pipeline.monitoring.drift.levels import (
+    SLOW_SMOOTHING,
+    SMALLEST_GROUP,
+    Surprises,
+    error_series,
+    group_studios,
+    surprises,
+    watched_inputs,
+)
+from studio_pipeline.monitoring.drift.responses import RESPONSES, MonthlySlopes, monthly_slopes, slope_changes
+from studio_pipeline.monitoring.drift.scores import common_scores, in_studio_units, own_scores
+from studio_pipeline.monitoring.drift.statistics import (
+    SLOW_WINDOWS,
+    WINDOWS,
+    mixture,
+    mixture_threshold,
+    past_variance,
+    path_threshold,
+    tamed,
+    window_sums,
+)
+from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
+
+ALL, SOME, SCATTER, RESPONSE = "all", "some", "scatter", "response"
+"""Kinds: all studios or all of a type; some studios; the scatter of all; a response to a lever."""
+CAUTION = 0.5
+"""Part of the allowed chance that is dealt out: real scores are not quite normal, nor independent."""
+RESPONSE_SHARE = 0.25
+"""Part of the chance of a false alarm that responses get: they are few, and take years to show."""
+LARGE_GROUP = 20
+"""Studios from which a type's median is a series of its own; of fewer, single price rounds would move it."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A series with its surprises and scores; (S, T)."""
+
+    name: str
+    values: FloatArray
+    surprises: Surprises
+    scores: FloatArray
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One statistic over T months; a log likelihood ratio.
+
+    Attributes:
+        kind: see `ALL`, `SOME`, `SCATTER`, `RESPONSE`.
+        series: the series watched; of a response, the one that responds.
+        lever: of a response; else "".
+        statistic: (T,) NaN where the months before don't suffice.
+        threshold: (T,) what it exceeds in a year without drift with the chart's chance.
+        direction: (T,) 1 for a rise, -1 for a fall.
+        since: (T,) column in which the change most likely began.
+        where: (T,) index of the group hit, -1 for no single one.
+    """
+
+    kind: str
+    series: str
+    lever: str
+    statistic: FloatArray
+    threshold: FloatArray
+    direction: IntArray
+    since: IntArray
+    where: IntArray
+
+    @property
+    def name(self) -> str:
+        """Unique among a report's charts."""
+        subject = f"{self.lever} on {self.series}" if self.lever else self.series
+        return f"{subject}: {self.kind}"
+
+
+@dataclass(frozen=True)
+class Charts:
+    """All charts of a panel, and the series behind them."""
+
+    charts: tuple[Chart, ...]
+    watched: Mapping[str, Watched]
+    group_names: tuple[str, ...]
+
+
+def drift_charts(panel: StudioPanel, errors: Mapping[str, FloatArray], false_alarms: float) -> Charts:
+    """Every chart that this panel can carry; each of a kind gets the same part of the chance of a false
+    alarm.
+
+    Args:
+        panel: validated months.
+        errors: name to (S, T) log errors of forecasts, by the month that was forecast.
+        false_alarms: chance of any alarm in a year without drift, over all charts.
+    """
+    groups, names = group_studios(panel.studio_types)
+    inputs = {name: _watch(name, values, groups) for name, values in watched_inputs(panel).items()}
+    missed = {name: _watch(name, values, groups) for name, values in error_series(errors).items()}
+    pairs = [pair for pair in RESPONSES if set(pair) <= set(inputs) and panel.n_studios >= SMALLEST_GROUP]
+    allowed = CAUTION * false_alarms
+    for_responses = RESPONSE_SHARE * allowed if pairs else 0.0
+    chance = (allowed - for_responses) / max(2 * len(inputs) + 3 * len(missed), 1)
+    charts = [_all_chart(series, panel.calendar_months, chance) for series in inputs.values()]
+    charts += [_all_chart(series, None, chance) for series in missed.values()]
+    charts += [_some_chart(series, chance) for series in (*inputs.values(), *missed.values())]
+    charts += [_scatter_chart(series, chance) for series in missed.values()]
+    charts += [
+        _response_chart(inputs[lever], inputs[response], for_responses / len(pairs))
+        for lever, response in pairs
+    ]
+    return Charts(tuple(charts), {**inputs, **missed}, tuple(names))
+
+
+def _watch(name: str, values: FloatArray, groups: IntArray) -> Watched:
+    expected = surprises(values, groups)
+    return Watched(name, values, expected, own_scores(expected.own, expected.group_moves()))
+
+
+def _all_chart(series: Watched, calendar_months: IntArray | None, chance: float) -> Chart:
+    paths = group_month_paths(series.surprises)
+    scores = np.stack([common_scores(path, calendar_months) for path in paths])
+    return _path_chart((ALL, series.name, ""), scores, WINDOWS, chance)
+
+
+def group_month_paths(expected: Surprises) -> FloatArray:
+    """The month of all studios, and each large group's month less that; NaN for a group that is not large."""
+    counts = np.where(np.isfinite(expected.group_paths), expected.group_counts, 0.0)
+    total = counts.sum(0)
+    weighted = np.nansum(np.where(counts > 0, expected.group_paths, 0.0) * counts, axis=0)
+    everyone = np.divide(weighted, total, out=np.full(len(total), np.nan), where=total > 0)
+    if len(counts) == 1:
+        return np.asarray(everyone[None])
+    is_large = counts >= LARGE_GROUP
+    relative = np.where(is_large, expected.group_paths - everyone, np.nan)
+    paths: FloatArray = np.concatenate([everyone[None], relative])
+    return paths
+
+
+def _scatter_chart(series: Watched, chance: float) -> Chart:
+    known = np.isfinite(series.scores)
+    count = known.sum(0)
+    total = np.where(known, np.abs(series.scores), 0.0).sum(0)
+    enough = count >= SMALLEST_GROUP
+    mean = np.divide(total, count, out=np.full(len(count), np.nan), where=enough)
+    return _path_chart((SCATTER, series.name, ""), common_scores(np.log(mean), None)[None], WINDOWS, chance)
+
+
+def _response_chart(lever: Watched, response: Watched, chance: float) -> Chart:
+    changes = slope_changes(response_slopes(lever, response), SLOW_WINDOWS)
+    return _largest_sum((RESPONSE, response.name, lever.name), changes[:, None], SLOW_WINDOWS, chance)
+
+
+def response_slopes(lever: Watched, response: Watched) -> MonthlySlopes:
+    """The response on the lever, both as surprises under one slow smoothing."""
+    groups = response.surprises.groups
+    moved = [surprises(series.values, groups, SLOW_SMOOTHING).own for series in (lever, response)]
+    return monthly_slopes(in_studio_units(moved[1]), moved[0])
+
+
+def _path_chart(
+    subject: tuple[str, str, str], scores: FloatArray, windows: tuple[int, ...], chance: float
+) -> Chart:
+    return _largest_sum(subject, window_sums(scores, windows), windows, chance)
+
+
+def _largest_sum(
+    subject: tuple[str, str, str], sums: FloatArray, windows: tuple[int, ...], chance: float
+) -> Chart:
+    """The chart of the largest of (W, P, T) standardised sums of P paths."""
+    ratios = np.where(np.isfinite(sums), sums**2 / 2, -1.0)
+    window, path = _largest(np.moveaxis(ratios, 2, 0))
+    months = np.arange(sums.shape[2])
+    best = ratios[window, path, months]
+    n_paths = max(int(np.isfinite(sums).any(axis=(0, 2)).sum()), 1)
+    threshold = path_threshold(n_paths, windows, chance)
+    return Chart(
+        *subject,
+        statistic=np.where(best >= 0, best, np.nan),
+        threshold=np.full(len(months), threshold),
+        direction=np.where(sums[window, path, months] < 0, -1, 1),
+        since=np.maximum(months - np.asarray(windows)[window] + 1, 0),
+        where=path - 1,
+    )
+
+
+def _some_chart(series: Watched, chance: float) -> Chart:
+    sums = standardised_sums(series.scores)
+    count = np.isfinite(series.scores).sum(0)
+    ratios = tamed(mixture(sums), count)
+    side, window = _largest(np.moveaxis(ratios, 2, 0))
+    months = np.arange(series.scores.shape[1])
+    enough = count >= SMALLEST_GROUP
+    thresholds = {n: mixture_threshold(int(n), chance) for n in np.unique(count[enough])}
+    return Chart(
+        SOME,
+        series.name,
+        "",
+        statistic=np.where(enough, ratios[side, window, months], np.nan),
+        threshold=np.array([thresholds.get(n, np.nan) for n in count]),
+        direction=np.where(side == 0, 1, -1),
+        since=np.maximum(months - np.asarray(WINDOWS)[window] + 1, 0),
+        where=np.full(len(months), -1),
+    )
+
+
+def standardised_sums(scores: FloatArray) -> FloatArray:
+    """(W, S, T) window sums, no wider on average than the months before showed them."""
+    sums = window_sums(scores, WINDOWS)
+    return np.asarray(sums / np.sqrt(past_variance(sums))[:, None, :])
+
+
+def _largest(ratios: FloatArray) -> tuple[IntArray, IntArray]:
+    """Row and column of the largest entry of each (T, A, B) table."""
+    flat = ratios.reshape(len(ratios), -1).argmax(1)
+    row, column = np.divmod(flat, ratios.shape[2])
+    return row.astype(np.int64), column.astype(np.int64)

@@ -1,0 +1,186 @@
+"""Surprises as standard normal scores, by the months before."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import ndtri, stdtr
+
+from studio_pipeline.panel.arrays import BoolArray, FloatArray
+
+WARM_UP_MONTHS = 12
+"""Months of surprises before any is scored."""
+PRIOR_MONTHS = 12.0
+"""Months that the pool counts as, beside a studio's own, in its scale and its mean."""
+LARGEST = 200.0
+EDGES = np.sinh(np.linspace(-np.arcsinh(LARGEST), np.arcsinh(LARGEST), 2401))
+LARGEST_SCORE = 6.0
+LEAST_COMMON_MONTHS = 8
+CLIP = 3.0
+LARGEST_MOVE = 6.0
+MOST_DEGREES = 8
+"""Degrees of freedom at most: a common month has longer tails than a normal one, however many came before."""
+
+
+def own_scores(own: FloatArray, moves: FloatArray) -> FloatArray:
+    """(S, T) scores of studios' surprises: N(0, 1), independent over studios and months while nothing drifts.
+
+    From each surprise is taken what the pooled autocorrelation, the studio's own mean surprise and its share
+    in its group's moves foretold (a season or a shock hits some studios harder than others). The rest is
+    divided by the studio's scale, shrunk to the pool's, and put on the normal scale by its rank among all
+    studios' earlier months. All of that is from months before the scored one.
+
+    Args:
+        own: (S, T) surprises.
+        moves: (S, T) how far the studio's group moved from its past; 0 where not known.
+    """
+    scores = np.full(own.shape, np.nan)
+    past = _Past(len(own))
+    for month in range(own.shape[1]):
+        scores[:, month] = past.score(own[:, month], moves[:, month])
+    return scores
+
+
+class _Past:
+    """What the months so far showed of S studios' surprises; sums of them."""
+
+    def __init__(self, n_studios: int) -> None:
+        self.total, self.squares, self.count = (np.zeros(n_studios) for _ in range(3))
+        self.followed, self.moved = np.zeros(n_studios), np.zeros(n_studios)
+        self.cross, self.power, self.pooled, self.months = 0.0, 0.0, 0.0, 0
+        self.histogram = np.zeros(len(EDGES) - 1)
+        self.before = np.full(n_studios, np.nan)
+
+    def score(self, now: FloatArray, move: FloatArray) -> FloatArray:
+        """(S,) scores of a month, which then is one of the past."""
+        scores = np.full(len(now), np.nan)
+        rest = now - self._memory() * np.nan_to_num(self.before)
+        known = np.isfinite(rest)
+        if known.sum() >= 2:
+            if self.pooled > 0:
+                scores = self._score(np.where(known, rest, 0.0), known, move)
+            self.pooled += _spread(rest[known]) ** 2
+            self.months += 1
+            self._remember_pairs(now, known & np.isfinite(self.before))
+        self.before = now
+        return scores
+
+    def _score(self, rest: FloatArray, known: BoolArray, move: FloatArray) -> FloatArray:
+        unit = rest / np.sqrt(self.pooled / self.months)
+        typical = self.moved / np.maximum(self.count, 1)
+        share = self.followed / np.where(self.moved > 0, self.moved + PRIOR_MONTHS * typical, 1.0)
+        left = unit - share * move
+        mean = self.total / (self.count + PRIOR_MONTHS)
+        size = np.sqrt((PRIOR_MONTHS + self.squares) / (PRIOR_MONTHS + self.count))
+        standard = (left - mean) / size
+        is_warm = self.months >= WARM_UP_MONTHS and self.histogram.sum() > 0
+        scores = np.where(known, _normal_scores(standard, self.histogram), np.nan) if is_warm else np.nan
+        if self.months >= 2:
+            self.histogram += np.histogram(np.clip(standard[known], -LARGEST, LARGEST), EDGES)[0]
+        clipped = np.where(known, np.clip(left, -CLIP, CLIP), 0.0)
+        self.total += clipped
+        self.squares += clipped**2
+        self.count += known
+        self.followed += np.where(known, move * np.clip(unit, -LARGEST_MOVE, LARGEST_MOVE), 0.0)
+        self.moved += np.where(known, move**2, 0.0)
+        return scores + np.zeros(len(rest))
+
+    def _memory(self) -> float:
+        if self.power <= 0 or self.months < 3:
+            return 0.0
+        return float(np.clip(self.cross / self.power, -0.5, 0.9))
+
+    def _remember_pairs(self, now: FloatArray, both: BoolArray) -> None:
+        limit = CLIP * _spread(now[np.isfinite(now)])
+        a, b = np.clip(now[both], -limit, limit), np.clip(self.before[both], -limit, limit)
+        self.cross += float((a * b).sum())
+        self.power += float((b * b).sum())
+
+
+def in_studio_units(own: FloatArray) -> FloatArray:
+    """(S, T) surprises over each studio's scale until then, shrunk to the pool's; drawn in to `CLIP`."""
+    units = np.full(own.shape, np.nan)
+    squares, count = np.zeros(len(own)), np.zeros(len(own))
+    pooled, months = 0.0, 0
+    for month in range(own.shape[1]):
+        now = own[:, month]
+        known = np.isfinite(now)
+        if months:
+            scale = np.sqrt(pooled / months) or 1.0
+            size = np.sqrt((PRIOR_MONTHS + squares) / (PRIOR_MONTHS + count))
+            units[:, month] = np.clip(now / scale / size, -CLIP, CLIP)
+            squares += np.where(known, np.clip(now / scale, -CLIP, CLIP), 0.0) ** 2
+            count += known
+        if known.any():
+            pooled, months = pooled + _spread(now[known]) ** 2, months + 1
+    return units
+
+
+def common_scores(path: FloatArray, calendar_months: np.ndarray | None) -> FloatArray:
+    """(T,) scores of the months of one path: Student's t against its own past, put on the normal scale.
+
+    Args:
+        path: (T,) a group's month, or a month's statistic.
+        calendar_months: (T,) 0..11: changes from month to month are held against the same change in earlier
+            years. None: values are held against the mean and the autocorrelation of the past.
+    """
+    state = np.full(len(path), np.nan)
+    scores = np.full(len(path), np.nan)
+    tame: list[float] = []
+    for month in range(1, len(path)):
+        if calendar_months is None:
+            surprise = _level_surprise(path, state, month)
+        else:
+            surprise = _seasonal_surprise(path, state, month, calendar_months)
+        if not np.isfinite(surprise):
+            continue
+        scale = np.sqrt(np.mean(np.square(tame))) if tame else 0.0
+        if len(tame) >= LEAST_COMMON_MONTHS and scale > 0:
+            chance = stdtr(min(len(tame) - 1, MOST_DEGREES), surprise / scale)
+            scores[month] = np.clip(ndtri(chance), -LARGEST_SCORE, LARGEST_SCORE)
+            limit = CLIP * scale
+            if abs(surprise) > limit:
+                state[month] -= surprise - np.clip(surprise, -limit, limit)
+            surprise = float(np.clip(surprise, -limit, limit))
+        tame.append(surprise)
+    return scores
+
+
+def _seasonal_surprise(path: FloatArray, state: FloatArray, month: int, calendar_months: np.ndarray) -> float:
+    """Change less the mean change of the same month in earlier years, scaled for how few those are."""
+    state[month] = path[month] - path[month - 1]
+    earlier = state[:month][calendar_months[:month] == calendar_months[month]]
+    earlier = earlier[np.isfinite(earlier)]
+    if not len(earlier):
+        return np.nan
+    return float((state[month] - earlier.mean()) / np.sqrt(1 + 1 / len(earlier)))
+
+
+def _level_surprise(path: FloatArray, state: FloatArray, month: int) -> float:
+    """Distance from the past mean, less what the distance a month before foretold."""
+    state[month] = path[month]
+    past = state[:month][np.isfinite(state[:month])]
+    if len(past) < 3:
+        return np.nan
+    mean = past.mean()
+    centred = past - mean
+    power = float((centred[:-1] ** 2).sum())
+    memory = float((centred[1:] * centred[:-1]).sum()) / power if power > 0 else 0.0
+    # The estimate of an autocorrelation is too low by about (1 + 3 rho) / n (Kendall 1954).
+    memory = float(np.clip(memory + (1 + 3 * memory) / len(past), 0.0, 0.9))
+    last = path[month - 1] - mean if np.isfinite(path[month - 1]) else 0.0
+    noise = np.sqrt(1 + (1 - memory) ** 2 * (1 + memory) / (1 - memory) / len(past))
+    return float((path[month] - mean - memory * last) / noise)
+
+
+def _spread(values: FloatArray) -> float:
+    """A standard deviation that outliers don't move."""
+    if not len(values):
+        return 0.0
+    mad = 1.4826 * float(np.median(np.abs(values)))
+    return mad if mad > 0 else float(np.sqrt(np.mean(values**2)))
+
+
+def _normal_scores(values: FloatArray, histogram: FloatArray) -> FloatArray:
+    below = np.concatenate([[0.0], np.cumsum(histogram)])
+    shares = (np.interp(values, EDGES, below) + 0.5) / (below[-1] + 1)
+    return np.asarray(ndtri(shares))

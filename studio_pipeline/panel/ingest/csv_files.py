@@ -1,0 +1,223 @@
+"""CSV files as tables of text with the line of every row, and the raw table of all files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from studio_pipeline.errors import UnreadableFileError
+from studio_pipeline.panel.arrays import BoolArray, IntArray
+from studio_pipeline.panel.ingest.column_maps import OUR_COLUMNS
+from studio_pipeline.panel.ingest.parsing import MonthArray, arrow_text, parse_months
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A file as text.
+
+    Attributes:
+        table: every column as text, in the file's own names.
+        lines: (N,) the line each row starts in, the header's being 1 in most files; for Parquet the row,
+            from 1.
+        malformed: line and text of rows that don't have as many fields as the header.
+        typed: columns whose numbers or dates were typed in the file, so that no number form applies to them.
+    """
+
+    table: pa.Table
+    lines: IntArray
+    malformed: tuple[tuple[int, str], ...] = ()
+    typed: frozenset[str] = frozenset()
+
+
+_DELIMITERS = (",", ";", "\t", "|")
+_BLOCK_BYTES = 1 << 25
+_LINE_FEED, _CARRIAGE_RETURN, _QUOTE = 10, 13, 34
+
+
+def read_csv(file: str, data: bytes) -> TextTable:
+    """A CSV file without its byte-order mark as text; `file` is only its name in messages.
+
+    Raises:
+        UnreadableFileError: the file is not UTF-8, has no rows, or can't be told apart.
+    """
+    _check_text(file, data)
+    starts, ends, lines = record_bounds(data)
+    header = data[starts[0] : ends[0]].decode("utf-8")
+    delimiter = max(_DELIMITERS, key=header.count)
+    names = _header_names(file, int(lines[0]), header, delimiter)
+    if len(starts) == 1:
+        raise UnreadableFileError(f"{file}: has a header and no rows.", "Export it again with its rows.")
+    body = data[starts[1] :]
+    # An odd number of quotes is a stray one, or one that was never closed: the fast parser can't tell.
+    found = _parse_fast(names, delimiter, body, lines[1:]) if data.count(b'"') % 2 == 0 else None
+    return found or _parse_slow(file, names, delimiter, body.decode("utf-8"), int(lines[1]))
+
+
+def _check_text(file: str, data: bytes) -> None:
+    nul = data.find(b"\0")
+    if nul >= 0:
+        line = data.count(b"\n", 0, nul) + 1
+        what = f"{file}, line {line}: holds NUL bytes, so it is half-written or not a text file."
+        raise UnreadableFileError(what, "Export it again as CSV (UTF-8) or Parquet.")
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise UnreadableFileError(f"{file}, line {line}: is not UTF-8.", "Save it as CSV (UTF-8).") from error
+
+
+def record_bounds(data: bytes) -> tuple[IntArray, IntArray, IntArray]:
+    """Where the records of a CSV file start and end, and the line each starts in; blank lines are no records.
+
+    A line break inside quotes ends no record: an even number of quotes stands before one that does.
+    """
+    text = np.frombuffer(data, dtype=np.uint8)
+    breaks = _line_breaks(text)
+    quotes = np.flatnonzero(text == _QUOTE)
+    ends = breaks[np.searchsorted(quotes, breaks) % 2 == 0] if len(quotes) else breaks
+    if not len(ends) or ends[-1] != len(text) - 1:
+        ends = np.append(ends, len(text))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    lines = np.searchsorted(breaks, starts) + 1
+    blank = (ends == starts) | (
+        (ends == starts + 1) & (text[np.minimum(starts, len(text) - 1)] == _CARRIAGE_RETURN)
+    )
+    return starts[~blank], ends[~blank], lines[~blank]
+
+
+def _line_breaks(text: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> IntArray:
+    """Positions of the last byte of every line break: LF, CR LF, or a lone CR."""
+    returns = np.flatnonzero(text == _CARRIAGE_RETURN)
+    lone = returns[text[np.minimum(returns + 1, len(text) - 1)] != _LINE_FEED]
+    return np.union1d(np.flatnonzero(text == _LINE_FEED), lone)
+
+
+def _header_names(file: str, line: int, header: str, delimiter: str) -> list[str]:
+    names = [name.strip() for name in next(csv.reader(io.StringIO(header), delimiter=delimiter))]
+    twice = sorted({name for name in names if name and names.count(name) > 1})
+    if twice:
+        what = f"{file}, line {line}: the column {twice[0]!r} is there twice."
+        raise UnreadableFileError(what, "Rename or remove one of the two.")
+    return [name or f"column {position}" for position, name in enumerate(names, start=1)]
+
+
+def _parse_fast(names: list[str], delimiter: str, body: bytes, lines: IntArray) -> TextTable | None:
+    """The rows by Arrow's parser; None where it counts other records than we do (stray quotes)."""
+    invalid: list[tuple[int, str]] = []
+
+    def keep(row: pa.csv.InvalidRow) -> str:
+        invalid.append((row.number, row.text))
+        return "skip"
+
+    try:
+        table = pa.csv.read_csv(
+            io.BytesIO(body),
+            read_options=pa.csv.ReadOptions(use_threads=False, column_names=names, block_size=_BLOCK_BYTES),
+            parse_options=pa.csv.ParseOptions(
+                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=keep
+            ),
+            convert_options=pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    if table.num_rows + len(invalid) != len(lines):
+        return None
+    skipped = np.array([number - 1 for number, _ in invalid], dtype=np.int64)
+    malformed = tuple((int(lines[number - 1]), text) for number, text in invalid)
+    return _without_blank_rows(table, np.delete(lines, skipped), malformed)
+
+
+def _parse_slow(file: str, names: list[str], delimiter: str, body: str, first_line: int) -> TextTable:
+    """The rows by the standard library's parser: the fast one's plain twin, for files with stray quotes."""
+    reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter)
+    rows, lines, malformed, line = [], [], [], first_line
+    for fields in _records(file, reader, first_line):
+        if len(fields) == len(names):
+            rows.append(fields)
+            lines.append(line)
+        elif fields:
+            malformed.append((line, delimiter.join(fields)))
+        last, line = line, first_line + reader.line_num
+    if _ends_in_quotes(file, body, delimiter, last, first_line) and lines and lines[-1] == last:
+        lines.pop()
+        malformed.append((last, delimiter.join(rows.pop())))
+    columns = list(zip(*rows, strict=True)) or [()] * len(names)
+    table = pa.table([pa.array(column, pa.string()) for column in columns], names=names)
+    return _without_blank_rows(table, np.array(lines, dtype=np.int64), tuple(malformed))
+
+
+def _records(file: str, reader: Iterator[list[str]], first_line: int) -> Iterator[list[str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        line = first_line + getattr(reader, "line_num", 0)
+        what = f"{file}, near line {line}: can't be read as CSV ({error})."
+        raise UnreadableFileError(
+            what, "Look for a quote that is never closed, or export it again."
+        ) from error
+
+
+def _ends_in_quotes(file: str, body: str, delimiter: str, line: int, first_line: int) -> bool:
+    """Whether the last record, from `line` on, opens a quote and never closes it.
+
+    Raises:
+        UnreadableFileError: more than one line was swallowed by it.
+    """
+    record = list(io.StringIO(body, newline=""))[line - first_line :]
+    try:
+        list(csv.reader(record, delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        if "unexpected end of data" not in str(error):
+            return False
+        if len(record) > 1:
+            what = f"{file}, line {line}: a quote is opened and never closed."
+            raise UnreadableFileError(what, "Close the quote, or export the file again.") from error
+        return True
+    return False
+
+
+def _without_blank_rows(
+    table: pa.Table, lines: IntArray, malformed: tuple[tuple[int, str], ...]
+) -> TextTable:
+    """Spreadsheets end in rows of nothing but separators: blank lines, too."""
+    filled: BoolArray = np.zeros(table.num_rows, dtype=bool)
+    for column in table.columns:
+        if filled.all():
+            break
+        filled |= pc.not_equal(pc.utf8_trim_whitespace(column), "").to_numpy(zero_copy_only=False)
+    return TextTable(table.filter(pa.array(filled)), lines[filled], malformed)
+
+
+TEXT = pd.StringDtype("pyarrow")
+FORM_COLUMNS = ("month_format", "decimal", "thousands")
+RAW_TEXT_COLUMNS: tuple[str, ...] = (*OUR_COLUMNS, "malformed_row", "file", *FORM_COLUMNS)
+RAW_COLUMNS: tuple[str, ...] = (*RAW_TEXT_COLUMNS, "line", "file_order", "first_seen")
+
+
+def months_of(frame: pd.DataFrame) -> MonthArray:
+    """(N,) datetime64[M] of raw rows, each read in its own file's form; NaT where it is no month."""
+    months = np.full(len(frame), "NaT", dtype="datetime64[M]")
+    text = arrow_text(frame["month_year"])
+    codes, formats = pd.factorize(frame["month_format"], use_na_sentinel=False)
+    for code, month_format in enumerate(formats):
+        rows = codes == code
+        months[rows] = parse_months(
+            text.filter(pa.array(rows)), None if pd.isna(month_format) else str(month_format)
+        )
+    return months
+
+
+def naive_utc(moment: datetime) -> datetime:
+    """A moment in UTC, without its offset; a moment without offset is taken as UTC."""
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

@@ -1,0 +1,189 @@
+"""Snapshots of a landing folder, and the digest of what a run would read of it.
+
+A file is settled once it has stayed the same for `SETTLE_SECONDS`: by its modification time where it is new,
+else since the look that first saw it as it is. So a file that appears by rename is settled at once, and a
+slow copy is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from studio_pipeline.errors import StorageError
+from studio_pipeline.panel.ingest.landing import landing_sources, temporary_files
+
+DIGEST_LENGTH = 16
+UNREADABLE = "unreadable"
+"""Stands for the content of a file that can't be opened; mending its permissions makes it another content."""
+
+
+def landing_digest(folder: Path) -> str:
+    """The digest of what the folder holds now.
+
+    Equal digests mean equal names and contents of every data file, and of every map that applies to one;
+    times don't matter. A folder without files, or none at all, has a digest too.
+
+    Raises:
+        StorageError: the folder can't be listed.
+    """
+    return digest_of({name: content_sha(path) for name, path in landing_paths(folder).items()})
+
+
+def landing_paths(folder: Path) -> dict[str, Path]:
+    """Every data file, and every map that applies to one, by its name in the folder.
+
+    Raises:
+        StorageError: the folder can't be listed.
+    """
+    sources = landing_sources(folder)
+    maps = {source.map_path for source in sources if source.map_path is not None}
+    paths = sorted({source.path for source in sources} | maps)
+    return {path.relative_to(folder).as_posix(): path for path in paths}
+
+
+def digest_of(contents: Mapping[str, str]) -> str:
+    """The digest of names and the SHA-256 of each."""
+    return hashlib.sha256(json.dumps(sorted(contents.items())).encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+def content_sha(path: Path) -> str:
+    """SHA-256 of a file; "" where it is gone, `UNREADABLE` where it can't be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return ""
+    except OSError:
+        return UNREADABLE
+
+
+SETTLE_SECONDS = 3.0
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class FileState:
+    """One file as a look found it.
+
+    Attributes:
+        stamp: modification time, change time (both ns), size in bytes, inode: any write changes one of them.
+        since: when a look first found this stamp, seconds since 1970.
+        sha256: of the content; "" as long as the file is not settled.
+    """
+
+    stamp: tuple[int, ...]
+    since: float
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was in the folder.
+
+    Attributes:
+        files: data files and the maps that apply to them, by name.
+        gone: names of files that were listed and went away before they were looked at.
+        temporary: names of files that no run reads until they are renamed.
+    """
+
+    files: Mapping[str, FileState] = field(default_factory=dict)
+    gone: tuple[str, ...] = ()
+    temporary: tuple[str, ...] = ()
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """SHA-256 of every file, by name."""
+        return {name: state.sha256 for name, state in self.files.items()}
+
+    @property
+    def digest(self) -> str:
+        """The digest of what a run would read; it means something only where no file is unsettled."""
+        return digest_of(self.contents)
+
+    @property
+    def unsettled(self) -> tuple[str, ...]:
+        """Files under their final names that may still be being written, or replaced."""
+        return (*(name for name, state in self.files.items() if not state.sha256), *self.gone)
+
+
+def look_at(folder: Path, before: Look, now: float) -> Look:
+    """Look at the folder; files that are as they were are not read again.
+
+    Args:
+        folder: the landing folder; it may be absent.
+        before: the look before; `Look()` for none.
+        now: seconds since 1970.
+
+    Raises:
+        StorageError: the folder can't be listed.
+    """
+    found = {
+        name: _state(name, path, before.files.get(name), now) for name, path in landing_paths(folder).items()
+    }
+    files = {name: state for name, state in found.items() if state is not None}
+    gone = tuple(name for name, state in found.items() if state is None)
+    return Look(files, gone, tuple(temporary_files(folder)))
+
+
+def _state(name: str, path: Path, known: FileState | None, now: float) -> FileState | None:
+    """The state of one file; None where it went away between listing and looking."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StorageError(
+            f"{name}: can't be looked at ({error.strerror}).", "Fix its permissions."
+        ) from error
+    stamp = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
+    same = known is not None and known.stamp == stamp
+    if known is not None and same and known.sha256:
+        return known
+    since = known.since if known is not None and same else now
+    old = now - status.st_mtime >= SETTLE_SECONDS
+    changing = known is not None and not same
+    settled = now - since >= SETTLE_SECONDS or (old and not changing)
+    return FileState(stamp, since, content_sha(path) if settled else "")
+
+
+def changes_in_words(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """What is new, changed and gone between two contents (SHA-256 by name), as part of a sentence.
+
+    "" where they are the same.
+    """
+    kinds = {
+        "new": [name for name in after if name not in before],
+        "changed": [name for name in after if name in before and after[name] != before[name]],
+        "removed": [name for name in before if name not in after],
+    }
+    return ", ".join(f"{kind}: {names_in_words(names)}" for kind, names in kinds.items() if names)
+
+
+def names_in_words(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
+
+
+def look_to_json(look: Look) -> dict[str, Any]:
+    """The files of a look, as JSON values."""
+    return {name: asdict(state) for name, state in look.files.items()}
+
+
+def look_from_json(value: Mapping[str, Any]) -> Look:
+    """The inverse of `look_to_json`.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is none.
+    """
+    return Look(
+        {
+            str(name): FileState(tuple(state["stamp"]), float(state["since"]), str(state["sha256"]))
+            for name, state in value.items()
+        }
+    )

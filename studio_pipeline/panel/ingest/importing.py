@@ -1,0 +1,284 @@
+"""Import of files into the landing folder: checked, then copied with their map beside them.
+
+Nothing that is in the folder already is changed: a file of the same name and other content gets a name of
+its own.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from studio_pipeline.errors import InputError, StorageError, UnreadableFileError
+from studio_pipeline.panel.ingest.column_maps import MAP_SUFFIX, map_beside, read_column_map
+from studio_pipeline.panel.ingest.csv_files import naive_utc
+from studio_pipeline.panel.ingest.landing import combined, is_temporary, landing_sources, raw_months
+from studio_pipeline.panel.ingest.ledger import Ledger, read_ledger
+from studio_pipeline.panel.ingest.source_files import Source, SourceRows, read_source, read_sources
+from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.validation import (
+    ValidatedMonths,
+    over_limit,
+    rejected_share_by_month,
+    validate_months,
+)
+
+_SHOWN = 10
+_BEING_IMPORTED = "/"
+"""Stands for its file; no file in a folder has such a name."""
+_ANOTHER_DAY = datetime(9999, 1, 1)  # noqa: DTZ001
+
+
+@dataclass(frozen=True)
+class ImportedFile:
+    """What became of one file.
+
+    Attributes:
+        source: the file as it was named.
+        landed: its path in the landing folder; None where it was refused.
+        already_there: it was in the folder with this content and map before.
+        refusal: the file, why it was refused, and what to do; "" where it was not.
+        rows: rows that it holds, without those that its map leaves out.
+        left_out: rows that its map leaves out.
+        rejected: one row a fault: file, line, studio_id, month_year, column, value, reason.
+        warnings: the same, for cells that will be changed while their row is kept.
+        ignored_columns: columns that nothing is taken from.
+        named: our column to the file's, where that has another name.
+    """
+
+    source: Path
+    landed: Path | None
+    already_there: bool = False
+    refusal: str = ""
+    rows: int = 0
+    left_out: int = 0
+    rejected: pd.DataFrame | None = None
+    warnings: pd.DataFrame | None = None
+    ignored_columns: tuple[str, ...] = ()
+    named: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """A few lines for a person."""
+        if self.landed is None:
+            return f"Refused: {self.refusal}"
+        how = "is there already as" if self.already_there else "copied to"
+        lines = [f"{self.source.name}: {how} {self.landed}: {self.rows} rows."]
+        lines += self._beside()
+        lines += [f"  {self.left_out} more rows are left out by the map."] if self.left_out else []
+        lines += [f"  Not used: {', '.join(self.ignored_columns)}."] if self.ignored_columns else []
+        return "\n".join(
+            [
+                *lines,
+                *_told("row", self.rejected, "will be rejected", self.named),
+                *_told("cell", self.warnings, "change", self.named),
+            ]
+        )
+
+    def _beside(self) -> list[str]:
+        """What a file that got another name has to do with the one that has its own."""
+        if self.landed is None or self.landed.name == self.source.name:
+            return []
+        first = self.landed.with_name(self.source.name)
+        belongings = [path for path in (first, first.with_name(first.name + MAP_SUFFIX)) if path.exists()]
+        if first not in belongings:
+            return []
+        return [
+            f"  Another {first.name} is there and stays: where both have a row, the newer counts.",
+            f"  If this one corrects it, delete {' and '.join(map(str, belongings))}.",
+        ]
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What became of every file; as text, what a person wants to read.
+
+    Attributes:
+        files: in order.
+        stops_over: months of the folder of which so much is rejected now that a run stops, a sentence each.
+    """
+
+    files: tuple[ImportedFile, ...]
+    stops_over: tuple[str, ...] = ()
+
+    @property
+    def refused(self) -> tuple[ImportedFile, ...]:
+        """The files that were not copied."""
+        return tuple(file for file in self.files if file.landed is None)
+
+    def __str__(self) -> str:
+        """A few lines on each file."""
+        stops = [f"A run will stop over {sentence}" for sentence in self.stops_over]
+        return "\n".join([*map(str, self.files), *stops])
+
+
+def import_files(
+    files: Sequence[Path],
+    columns_map: Path | None,
+    landing_folder: Path,
+    limits: ValidationLimits | None = None,
+    ledger: Path | None = None,
+    now: datetime | None = None,
+) -> ImportReport:
+    """Check files of months against those that are in the landing folder, and copy them there unchanged.
+
+    Args:
+        files: CSV or Parquet files.
+        columns_map: the map for all of them; None to use the one beside each file, where there is one.
+        landing_folder: made if it isn't there.
+        limits: the thresholds of validation; the defaults if None.
+        ledger: what runs have seen so far, which is only read; nothing if None.
+        now: the moment that decides which month is over, UTC; the present if None.
+
+    Raises:
+        ColumnMapError: `columns_map` can't be used at all.
+        StorageError: the disk refused, or the ledger can't be read; nothing half-written stays in the folder.
+    """
+    limits = limits or ValidationLimits()
+    if columns_map is not None:
+        read_column_map(columns_map)
+    present = naive_utc(now or datetime.now(UTC))
+    seen = read_ledger(ledger) if ledger else Ledger()
+    there, _ = read_sources(landing_sources(landing_folder))
+    report: list[ImportedFile] = []
+    for file in files:
+        map_path = columns_map or map_beside(file, file.parent) or _map_there(file, landing_folder)
+        try:
+            rows = _read(file, map_path)
+        except InputError as error:
+            report.append(ImportedFile(file, None, refusal=str(error)))
+            continue
+        landed, already_there = _land(file, map_path, landing_folder)
+        name = landed.relative_to(landing_folder).as_posix()
+        others = [source for source in there if source.name != name]
+        checked = _checked(rows, others, limits, present)
+        report.append(_described(file, rows, checked, landed, already_there))
+        there = [*others, read_source(Source(name, landed, map_beside(landed, landing_folder)))]
+    months, _ = raw_months(there, (), seen, present)
+    together = validate_months(months.frame, limits, present.date())
+    return ImportReport(tuple(report), _stops_over(together, limits))
+
+
+def _read(file: Path, map_path: Path | None) -> SourceRows:
+    if is_temporary(Path(file.name)):
+        what = f"{file.name}: its name says that it is not complete, and no run would read it."
+        raise UnreadableFileError(what, "Rename it once it is complete.")
+    return read_source(Source(file.name, file, map_path))
+
+
+def _map_there(file: Path, landing_folder: Path) -> Path | None:
+    return map_beside(landing_folder / file.name, landing_folder)
+
+
+def _checked(
+    rows: SourceRows, others: Sequence[SourceRows], limits: ValidationLimits, now: datetime
+) -> ValidatedMonths:
+    """The validation as it will be once the file, as the latest one, stands beside the others."""
+    latest = replace(rows, file_hash="the file being imported")
+    seen = Ledger().with_files([(source.name, source.file_hash) for source in others], now)
+    seen = seen.with_files([(latest.name, latest.file_hash)], _ANOTHER_DAY)
+    raw, _ = combined([*others, latest], (), seen, now)
+    last = raw.frame["file_order"].max()
+    # Only its own rows are told of, and a name in the folder may be the same.
+    raw.frame["file"] = raw.frame["file"].where(raw.frame["file_order"] != last, _BEING_IMPORTED)
+    return validate_months(raw.frame, limits, now.date())
+
+
+def _described(
+    file: Path, rows: SourceRows, checked: ValidatedMonths, landed: Path, already_there: bool
+) -> ImportedFile:
+    def own(table: pd.DataFrame) -> pd.DataFrame:
+        return table[table["file"] == _BEING_IMPORTED].assign(file=rows.name).reset_index(drop=True)
+
+    return ImportedFile(
+        source=file,
+        landed=landed,
+        already_there=already_there,
+        rows=rows.table.num_rows,
+        left_out=rows.left_out,
+        rejected=own(checked.rejected),
+        warnings=own(checked.warnings),
+        ignored_columns=rows.ignored,
+        named=rows.named,
+    )
+
+
+def _stops_over(checked: ValidatedMonths, limits: ValidationLimits) -> tuple[str, ...]:
+    """Sentences on the months, with the files that their rejected rows stand in."""
+    shares = rejected_share_by_month(checked.frame, checked.rejected)
+    limit, rejected = limits.largest_rejected_share, checked.rejected
+    months = shares["month_year"][shares["share"] > limit]
+    files = [sorted(set(rejected["file"][rejected["month_year"].isin([month])])) for month in months]
+    told = zip(over_limit(shares, limit), files, strict=True)
+    return tuple(f"{sentence} They stand in {', '.join(names)}." for sentence, names in told)
+
+
+def _told(unit: str, findings: pd.DataFrame | None, fate: str, named: Mapping[str, str]) -> list[str]:
+    """A line for each of the first findings, and how many there are."""
+    if findings is None or findings.empty:
+        return []
+    count = findings["line"].nunique() if unit == "row" else len(findings)
+    lines = [f"  {count} {unit}{'s' if count > 1 else ''} {fate}:"]
+    for row in findings.head(_SHOWN).itertuples(index=False):
+        value = "" if row.value is None else f" {row.value!r}"
+        ours = str(row.column)
+        column = f"{ours} ({named[ours]})" if ours in named else ours
+        lines.append(f"    line {row.line}, {column}{value}: {row.reason}")
+    return [*lines, f"    ... and {len(findings) - _SHOWN} more"] if len(findings) > _SHOWN else lines
+
+
+def _land(file: Path, map_path: Path | None, folder: Path) -> tuple[Path, bool]:
+    """Copy a file and its map; where it is in the folder, and whether it was before."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for target in _possible_names(folder, file):
+            map_target = target.with_name(target.name + MAP_SUFFIX)
+            if target.exists():
+                if _same(file, target) and _same_map(map_path, map_beside(target, folder)):
+                    return target, True
+            elif not map_target.exists() or (map_path is not None and _same(map_path, map_target)):
+                # A map that lands first is never missing beside its file.
+                if map_path is not None and not _same_map(map_path, map_beside(target, folder)):
+                    _copy(map_path, map_target)
+                _copy(file, target)
+                return target, False
+    except OSError as error:
+        remedy = "Free disk space." if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Fix its permissions."
+        raise StorageError(
+            f"{folder}: {file.name} can't be copied there ({error.strerror}).", remedy
+        ) from error
+    raise AssertionError(file)
+
+
+def _possible_names(folder: Path, file: Path) -> list[Path]:
+    numbered = [folder / f"{file.stem}-{number}{file.suffix}" for number in range(2, 10_000)]
+    return [folder / file.name, *numbered]
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.stat().st_size == other.stat().st_size and one.read_bytes() == other.read_bytes()
+
+
+def _same_map(one: Path | None, other: Path | None) -> bool:
+    return one == other if one is None or other is None else _same(one, other)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy under a hidden name that no reader looks at, then rename; an existing file is never replaced."""
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with source.open("rb") as reading, unfinished.open("xb") as writing:
+            shutil.copyfileobj(reading, writing)
+            writing.flush()
+            os.fsync(writing.fileno())
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, "appeared meanwhile", str(target))
+        unfinished.rename(target)
+    finally:
+        unfinished.unlink(missing_ok=True)

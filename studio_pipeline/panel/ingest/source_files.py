@@ -1,0 +1,238 @@
+"""One file of the landing folder in our columns, every value still text."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet
+
+from studio_pipeline.errors import InputError, UnreadableFileError
+from studio_pipeline.panel.arrays import BoolArray
+from studio_pipeline.panel.columns import COLUMNS, Kind
+from studio_pipeline.panel.ingest.column_maps import (
+    NO_MAP,
+    OUR_COLUMNS,
+    ColumnMap,
+    check_against,
+    read_column_map,
+)
+from studio_pipeline.panel.ingest.csv_files import FORM_COLUMNS, TextTable, read_csv
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_FOREIGN = {
+    b"PK\x03\x04": "an Excel or ZIP file",
+    b"\xd0\xcf\x11\xe0": "an old Excel file",
+    b"\x1f\x8b": "a gzip file",
+    b"\xff\xfe": "a UTF-16 file",
+    b"\xfe\xff": "a UTF-16 file",
+    b"%PDF": "a PDF file",
+}
+
+
+def read_text_table(file: str, data: bytes) -> TextTable:
+    """The content of a file as text; `file` is only its name in messages.
+
+    Raises:
+        UnreadableFileError: the file is empty, not CSV or Parquet, cut off, or not UTF-8.
+    """
+    if not data.removeprefix(BYTE_ORDER_MARK).strip():
+        raise UnreadableFileError(f"{file}: is empty.", "Export it again, or take it out of the folder.")
+    if data.startswith(b"PAR1") or file.lower().endswith((".parquet", ".pq")):
+        return _read_parquet(file, data)
+    for magic, what in _FOREIGN.items():
+        if data.startswith(magic):
+            raise UnreadableFileError(f"{file}: is {what}.", "Save it as CSV (UTF-8) or Parquet.")
+    return read_csv(file, data.removeprefix(BYTE_ORDER_MARK))
+
+
+def _read_parquet(file: str, data: bytes) -> TextTable:
+    try:
+        table = pa.parquet.read_table(io.BytesIO(data))
+        texts = {name: _column_as_text(table[name]) for name in table.column_names}
+    except (pa.ArrowException, OSError) as error:
+        what = f"{file}: can't be read as Parquet ({str(error).splitlines()[0]})."
+        raise UnreadableFileError(what, "It may be half-written: export it again.") from error
+    if not table.num_rows:
+        raise UnreadableFileError(f"{file}: has no rows.", "Export it again with its rows.")
+    typed = frozenset(f.name for f in table.schema if not pa.types.is_string(_plain_type(f.type)))
+    lines = np.arange(1, table.num_rows + 1)
+    return TextTable(pa.table(texts), lines, typed=typed)
+
+
+def _plain_type(kind: pa.DataType) -> pa.DataType:
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.string() if pa.types.is_large_string(inner) or pa.types.is_string_view(inner) else inner
+
+
+def _column_as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.cast(kind.value_type)
+    if pa.types.is_timestamp(kind):
+        column = column.cast(pa.date32(), safe=False)
+    return pc.fill_null(column.cast(pa.string()), "")
+
+
+@dataclass(frozen=True)
+class UnreadableFile:
+    """A file none of whose rows could be taken: what happened and what to do about it."""
+
+    file: str
+    reason: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file to read: its name in messages, its place, and the map that applies to it."""
+
+    name: str
+    path: Path
+    map_path: Path | None
+
+
+@dataclass(frozen=True)
+class SourceRows:
+    """What one file holds, in our columns.
+
+    Attributes:
+        name: of the file.
+        file_hash: SHA-256 of its content.
+        modified: when it was, seconds since 1970.
+        table: its rows, as text.
+        left_out: rows that its map leaves out.
+        ignored: its columns that nothing is taken from.
+        named: our column to the file's, where that has another name.
+    """
+
+    name: str
+    file_hash: str
+    modified: float
+    table: pa.Table
+    left_out: int
+    ignored: tuple[str, ...]
+    named: Mapping[str, str]
+
+
+def read_sources(sources: Sequence[Source]) -> tuple[list[SourceRows], list[UnreadableFile]]:
+    """Every file that can be read, and a reason and a remedy for every other one."""
+    read: list[SourceRows] = []
+    unreadable: list[UnreadableFile] = []
+    for source in sources:
+        try:
+            read.append(read_source(source))
+        except InputError as error:
+            unreadable.append(UnreadableFile(source.name, error.what, error.remedy))
+    return read, unreadable
+
+
+def read_source(source: Source) -> SourceRows:
+    """One file in our columns.
+
+    Raises:
+        UnreadableFileError: the file can't be read.
+        ColumnMapError: its map is malformed or doesn't fit it.
+    """
+    try:
+        data, modified = source.path.read_bytes(), source.path.stat().st_mtime
+    except FileNotFoundError as error:
+        raise UnreadableFileError(f"{source.name}: is not there.", "Check its path.") from error
+    except OSError as error:
+        what = f"{source.name}: can't be opened ({error.strerror})."
+        raise UnreadableFileError(what, "Fix its permissions, or take it out of the folder.") from error
+    column_map = read_column_map(source.map_path) if source.map_path else NO_MAP
+    text = read_text_table(source.name, data)
+    check_against(column_map, source.name, text.table.column_names)
+    kept = kept_rows(text.table, column_map)
+    table = in_our_columns(source.name, text, column_map, kept)
+    theirs = {name: column_map.source_of(name, text.table.column_names) for name in OUR_COLUMNS}
+    return SourceRows(
+        name=source.name,
+        file_hash=hashlib.sha256(data).hexdigest(),
+        modified=modified,
+        table=table,
+        left_out=int((~kept).sum()),
+        ignored=_ignored_columns(text.table.column_names, column_map, theirs.values()),
+        named={ours: name for ours, name in theirs.items() if name is not None and name != ours},
+    )
+
+
+def _ignored_columns(
+    file_columns: list[str], column_map: ColumnMap, taken: Iterable[str | None]
+) -> tuple[str, ...]:
+    used = {*taken, *column_map.where}
+    return tuple(name for name in file_columns if name not in used)
+
+
+def kept_rows(table: pa.Table, column_map: ColumnMap) -> BoolArray:
+    """(N,) whether the map's `where` keeps a row; values are compared as numbers where both are numbers."""
+    kept: BoolArray = np.ones(table.num_rows, dtype=bool)
+    for theirs, wanted in column_map.where.items():
+        column = pc.utf8_trim_whitespace(table[theirs])
+        matching = [v for v in column.unique().to_pylist() if any(_same(v, text) for text in wanted)]
+        kept &= pc.is_in(column, pa.array(matching, pa.string())).to_numpy(zero_copy_only=False)
+    return kept
+
+
+def _same(value: str, wanted: str) -> bool:
+    try:
+        return float(value) == float(wanted)
+    except ValueError:
+        return value.casefold() == wanted.strip().casefold()
+
+
+def in_our_columns(name: str, text: TextTable, column_map: ColumnMap, kept: BoolArray) -> pa.Table:
+    """The kept rows under our names, and the malformed ones, each with file, line and number forms."""
+    rows = text.table.filter(pa.array(kept))
+    n_rows, n_malformed = rows.num_rows, len(text.malformed)
+    columns = {
+        column.name: _with_nulls(
+            _our_column(column.name, column.kind, rows, text.typed, column_map), n_malformed
+        )
+        for column in COLUMNS
+    }
+    malformed = [row for _, row in text.malformed]
+    columns["malformed_row"] = pa.array([None] * n_rows + malformed, pa.string())
+    forms = (column_map.month_format, column_map.decimal, column_map.thousands)
+    for column_name, value in zip(("file", *FORM_COLUMNS), (name, *forms), strict=True):
+        columns[column_name] = pa.repeat(pa.scalar(value, pa.string()), n_rows + n_malformed)
+    lines = np.concatenate([text.lines[kept], np.array([line for line, _ in text.malformed], dtype=np.int64)])
+    return pa.table({**columns, "line": lines})
+
+
+def _with_nulls(column: pa.ChunkedArray, count: int) -> pa.ChunkedArray:
+    return pa.chunked_array([*column.chunks, pa.nulls(count, pa.string())], type=pa.string())
+
+
+def _our_column(
+    name: str, kind: Kind, rows: pa.Table, typed: frozenset[str], column_map: ColumnMap
+) -> pa.ChunkedArray:
+    constant = column_map.constants.get(name)
+    if constant is not None:
+        value = constant if kind in (Kind.TEXT, Kind.MONTH) else constant.replace(".", column_map.decimal)
+        return pa.chunked_array([pa.repeat(pa.scalar(value, pa.string()), rows.num_rows)])
+    theirs = column_map.source_of(name, rows.column_names)
+    if theirs is None:
+        return pa.chunked_array([pa.nulls(rows.num_rows, pa.string())])
+    if theirs in typed:
+        return _in_map_form(rows[theirs], kind, column_map)
+    return rows[theirs]
+
+
+def _in_map_form(column: pa.ChunkedArray, kind: Kind, column_map: ColumnMap) -> pa.ChunkedArray:
+    """Typed numbers and dates of a Parquet file, written the way the map says texts are."""
+    if kind is Kind.TEXT:
+        return column
+    if kind is Kind.MONTH and column_map.month_format is not None:
+        dates = pc.strptime(pc.utf8_slice_codeunits(column, 0, 10), "%Y-%m-%d", "s", error_is_null=True)
+        return pc.fill_null(pc.strftime(dates, column_map.month_format), "")
+    if kind is not Kind.MONTH and column_map.decimal != ".":
+        return pc.replace_substring(column, ".", column_map.decimal)
+    return column

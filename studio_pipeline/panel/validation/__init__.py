@@ -1,0 +1,1 @@
+"""Validation of raw months: types, limits, outliers, duplicates and derived columns."""

@@ -1,0 +1,199 @@
+"""Derived columns (ticket, retention, attendance, seats, revenue split), and duplicate rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow.compute as pc
+
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
+from studio_pipeline.panel.columns import KEYS
+from studio_pipeline.panel.ingest.column_maps import OUR_COLUMNS
+from studio_pipeline.panel.ingest.parsing import arrow_text
+from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.typed_months import Findings
+
+REVENUE_PARTS = ("membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue")
+_CENT = 0.01
+_ROUNDING = 1e-9
+
+
+def complete_split(
+    frame: pd.DataFrame, limits: ValidationLimits, rejected: Findings, warnings: Findings
+) -> None:
+    """Complete a partial split of revenue in place, so that its parts add up to `total_revenue`.
+
+    What the parts that are given leave of the total is `other_revenue`; where `membership_revenue` itself is
+    missing it is that, as members' payments are what a studio lives on. A row without any part stays without
+    a split. Parts over the total are a fault.
+
+    Args:
+        frame: typed rows; `membership_revenue` and `other_revenue` are filled in.
+        limits: the tolerance of the split.
+        rejected: where rows with parts over the total are noted.
+        warnings: where remainders of rows that gave all four parts are noted.
+    """
+    parts = frame[list(REVENUE_PARTS)].to_numpy()
+    total, other = frame["total_revenue"].to_numpy(), frame["other_revenue"].to_numpy()
+    given = np.isfinite(parts)
+    split = given.any(1) | np.isfinite(other)
+    remainder = np.where(split, total - np.nansum(parts, axis=1) - np.nan_to_num(other), np.nan)
+    # A cent a part is rounding, whatever the share.
+    tolerance = np.maximum(limits.revenue_split_tolerance * total, len(REVENUE_PARTS) * _CENT)
+    share = f"{limits.revenue_split_tolerance:.0%}"
+    rejected.add(
+        remainder < -tolerance, "total_revenue", f"its parts add up to more than it, by over {share}"
+    )
+    complete, has_membership = given.all(1), given[:, 0]
+    over = remainder > tolerance
+    warnings.add(
+        over & complete,
+        "other_revenue",
+        f"the parts leave over {share} of total_revenue: the remainder was put here",
+    )
+    left = np.maximum(remainder, 0.0)
+    kept = np.nan_to_num(other)
+    # Of a complete split a remainder within the tolerance is rounding, and stays out of the parts.
+    filled = np.where(has_membership & (over | ~complete), kept + left, kept)
+    known = np.isfinite(remainder)
+    frame["other_revenue"] = np.where(known, filled, other)
+    membership = frame["membership_revenue"].to_numpy()
+    frame["membership_revenue"] = np.where(known & ~has_membership, left, membership)
+
+
+def empty_implausible_churn(frame: pd.DataFrame, warnings: Findings) -> None:
+    """Empty `churned_members` of more members than there were: those of the month before and the new ones.
+
+    Args:
+        frame: valid rows, sorted by studio and month, unique; their index tells their rows in `warnings`.
+        warnings: where the emptied cells are told.
+    """
+    before = members_of_month_before(frame)
+    could_leave = before + frame["new_members"].fillna(0.0).to_numpy()
+    churned = frame["churned_members"].to_numpy()
+    over = np.flatnonzero(churned > could_leave * (1 + _ROUNDING) + _ROUNDING)
+    told = [
+        f"emptied: more than the {before[row]:g} members of the month before and the month's new ones"
+        for row in over
+    ]
+    warnings.add_each(frame.index.to_numpy()[over], "churned_members", told)
+    frame["churned_members"] = np.where(np.isin(np.arange(len(frame)), over), np.nan, churned)
+
+
+def fill_derived(
+    frame: pd.DataFrame, emptied_rates: BoolArray, limits: ValidationLimits, warnings: Findings
+) -> pd.DataFrame:
+    """The frame with derived columns filled in where they are missing.
+
+    Args:
+        frame: valid rows, sorted by studio and month, unique; their index tells their rows in `warnings`.
+        emptied_rates: (N,) rows whose attendance rate was emptied, and so is not derived again.
+        limits: where the seats of a class come from, and how far above 1 attendance may go.
+        warnings: where derived attendance rates that are far above 1, and so stay empty, are told.
+    """
+    members = frame["total_members"].to_numpy()
+    sold = frame["membership_revenue"].fillna(frame["total_revenue"]).to_numpy()
+    ticket = np.maximum(_ratio(sold, members), 0.0)
+    retention = 1 - _ratio(frame["churned_members"].to_numpy(), members_of_month_before(frame))
+    retention = np.where(retention >= 0, retention, np.nan)
+    capacity = _class_capacity(frame, limits)
+    seats = frame["total_classes_held"].to_numpy() * capacity
+    attendance = _ratio(frame["total_class_attendance"].to_numpy(), seats)
+    underived = frame["class_attendance_rate"].isna().to_numpy() & ~emptied_rates
+    far = attendance > limits.largest_attendance_rate + _ROUNDING
+    reason = f"left empty: attendance over classes x seats is above {limits.largest_attendance_rate:g}"
+    warnings.add_at(frame.index.to_numpy()[far & underived], "class_attendance_rate", reason)
+    attendance = np.where(far | ~underived, np.nan, attendance)
+    rates = frame["class_attendance_rate"].fillna(pd.Series(attendance, index=frame.index))
+    return frame.assign(
+        avg_ticket_price=frame["avg_ticket_price"].fillna(pd.Series(ticket, index=frame.index)),
+        retention_rate=frame["retention_rate"].fillna(pd.Series(retention, index=frame.index)),
+        class_capacity=capacity,
+        class_attendance_rate=rates.clip(upper=1.0),
+    )
+
+
+def members_of_month_before(frame: pd.DataFrame) -> FloatArray:
+    """(N,) members of the same studio one calendar month before; NaN where that month is not there."""
+    months = frame["month_year"].to_numpy().astype("datetime64[M]").astype(np.int64)
+    studios = frame["studio_id"].to_numpy()
+    follows = np.zeros(len(frame), dtype=bool)
+    follows[1:] = (studios[1:] == studios[:-1]) & (np.diff(months) == 1)
+    before: FloatArray = np.where(follows, np.roll(frame["total_members"].to_numpy(), 1), np.nan)
+    return before
+
+
+def _class_capacity(frame: pd.DataFrame, limits: ValidationLimits) -> FloatArray:
+    """(N,) seats per class: given, else from the row's attendance, else usual for the studio, else 20."""
+    offered = frame["total_classes_held"].to_numpy() * frame["class_attendance_rate"].to_numpy()
+    own = frame["class_capacity"].where(frame["class_capacity"] > 0)
+    own = own.fillna(
+        pd.Series(_ratio(frame["total_class_attendance"].to_numpy(), offered), index=frame.index)
+    )
+    own = own.where(own > 0)
+    usual = own.groupby(frame["studio_id"].to_numpy(), sort=False).transform("median")
+    capacity: FloatArray = own.fillna(usual).fillna(limits.default_class_capacity).to_numpy()
+    return capacity
+
+
+def _ratio(over: FloatArray, under: FloatArray) -> FloatArray:
+    """over / under, NaN where `under` is not above 0."""
+    ratio: FloatArray = np.divide(over, under, out=np.full(len(over), np.nan), where=under > 0)
+    return ratio
+
+
+def check_duplicates(raw: pd.DataFrame, frame: pd.DataFrame, among: BoolArray, rejected: Findings) -> None:
+    """Reject what a file says twice.
+
+    Repeats of a row with the same values are rejected but for the first; where the values differ, none of
+    the rows can be trusted.
+    """
+    readable = among & frame["studio_id"].notna().to_numpy() & frame["month_year"].notna().to_numpy()
+    keys = frame[list(KEYS)].assign(file=raw["file_order"].to_numpy(), line=raw["line"].to_numpy())[readable]
+    twice = keys[keys.duplicated([*KEYS, "file"], keep=False)]
+    if not len(twice):
+        return
+    said = _said(raw, twice)
+    groups = twice.assign(said=said).groupby([*KEYS, "file"], sort=False)
+    first_line, alike = groups["line"].transform("min"), groups["said"].transform("nunique") == 1
+    lines = twice["line"].astype(str).groupby([twice[key] for key in (*KEYS, "file")]).transform(", ".join)
+    repeats = np.flatnonzero(alike & (twice["line"] != first_line))
+    told = [f"repeats line {line}, which counts" for line in first_line.to_numpy()[repeats]]
+    rejected.add_each(twice.index.to_numpy()[repeats], "month_year", told)
+    conflicts = np.flatnonzero(~alike)
+    told = [
+        f"the file has different rows for this month, in lines {at}: keep one"
+        for at in lines.to_numpy()[conflicts]
+    ]
+    rejected.add_each(twice.index.to_numpy()[conflicts], "month_year", told)
+
+
+def _said(raw: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
+    """What a row says about its studio's month, as one text."""
+    texts = [arrow_text(raw.loc[rows.index, name]) for name in OUR_COLUMNS if name not in KEYS]
+    joined = pc.binary_join_element_wise(*(pc.fill_null(text, "") for text in texts), "\x1f")
+    return pd.Series(joined.to_numpy(zero_copy_only=False), index=rows.index)
+
+
+def latest_rows(raw: pd.DataFrame, frame: pd.DataFrame, valid: BoolArray) -> BoolArray:
+    """(N,) the valid row of each studio and month that stands in the latest file."""
+    orders = frame.loc[valid, list(KEYS)].assign(file_order=raw["file_order"].to_numpy()[valid])
+    latest = orders.sort_values("file_order", kind="stable").drop_duplicates(list(KEYS), keep="last")
+    kept: BoolArray = np.zeros(len(raw), dtype=bool)
+    kept[latest.index] = True
+    return kept
+
+
+def earlier_rows(frame: pd.DataFrame, file_order: IntArray) -> IntArray:
+    """(N,) the place of the row of that studio and month in the latest file before; -1 where none is.
+
+    Args:
+        frame: rows with at most one a studio, month and file.
+        file_order: (N,) the place of each row's file.
+    """
+    earlier = np.full(len(frame), -1, dtype=np.int64)
+    keys = frame[list(KEYS)].assign(file=file_order, place=np.arange(len(frame)))
+    again = keys[keys.duplicated(list(KEYS), keep=False)].sort_values([*KEYS, "file"], kind="stable")
+    before = again.groupby(list(KEYS), sort=False)["place"].shift(fill_value=-1)
+    earlier[again["place"].to_numpy()] = before.to_numpy()
+    return earlier

@@ -1,0 +1,255 @@
+"""Outliers against a studio's own months: wrong units, slipped decimals, cents for dollars.
+
+Real months are volatile: businesses close and open again, grow and shrink, and some live from one season. So
+a value is only called wrong where no comparison with the studio's own months explains it: not the months
+before it, not those after it, not the same calendar month of other years, not the whole of them. Money has
+to stand out per member, too (a business that grows has more of both), and members per unit of money. A value
+that is far too *low* is wrong only where the studio was as active as usual: a studio that is closed earns
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
+from studio_pipeline.panel.ingest.parsing import MonthArray
+from studio_pipeline.panel.validation.limits import ValidationLimits
+
+_NEIGHBOURS = 6
+_RECORD = 3.0
+_USUAL_ACTIVITY = 1 / 3
+CHECKED: dict[str, str | None] = {
+    "total_revenue": "total_members",
+    "total_members": "total_revenue",
+    "avg_ticket_price": None,
+    "total_classes_held": None,
+}
+"""The columns checked, and the column that each has to be out of proportion to as well, where it is there."""
+
+
+@dataclass(frozen=True)
+class _Months:
+    """Months of one studio: month number, file order, value, value per unit of its companion, activity."""
+
+    month: IntArray
+    file: IntArray
+    value: FloatArray
+    per_unit: FloatArray
+    activity: FloatArray
+
+    def take(self, rows: IntArray | BoolArray) -> _Months:
+        measures = (array[rows] for array in (self.value, self.per_unit, self.activity))
+        return _Months(self.month[rows], self.file[rows], *measures)
+
+
+def out_of_proportion(
+    frame: pd.DataFrame, file_order: IntArray, column: str, limits: ValidationLimits
+) -> BoolArray:
+    """(N,) whether a value of `column` is out of all proportion to the same studio's months.
+
+    Months of earlier files are the measure for later ones, so that a whole file in wrong units is found;
+    where there are too few of them, the other months of the same file are. Money times 100 is the common
+    mistake, so a file that brings all months down together corrects them, and one that raises them doesn't.
+
+    Args:
+        frame: rows whose single cells are right, with at most one row a studio, month and file.
+        file_order: (N,) the place of each row's file.
+        column: one of `CHECKED`.
+        limits: the factor, and how many months it takes.
+    """
+    value = frame[column].to_numpy()
+    companion = CHECKED[column]
+    per_unit = np.full(len(frame), np.nan)
+    if companion is not None:
+        units = frame[companion].to_numpy()
+        np.divide(value, units, out=per_unit, where=(units > 0) & (value > 0))
+    month = frame["month_year"].to_numpy().astype("datetime64[M]").astype(np.int64)
+    months = _Months(
+        month, file_order, np.where(value > 0, value, np.nan), per_unit, _activity(frame, column)
+    )
+    found: BoolArray = np.zeros(len(frame), dtype=bool)
+    for rows in _suspicious_studios(frame["studio_id"], months, limits):
+        found[rows] = _of_one_studio(months.take(rows), limits)
+    return found
+
+
+def _activity(frame: pd.DataFrame, column: str) -> FloatArray:
+    """(N,) what tells a closed month from an open one: attendance, else classes; NaN where unknown."""
+    activity = frame["total_class_attendance"].fillna(frame["total_classes_held"]).to_numpy()
+    return activity if column in ("total_revenue", "avg_ticket_price") else np.full(len(frame), np.nan)
+
+
+def _suspicious_studios(
+    studio_ids: pd.Series, months: _Months, limits: ValidationLimits
+) -> Iterator[IntArray]:
+    """Rows of each studio whose values span more than the factor; no other can have any out of proportion."""
+    codes, names = pd.factorize(studio_ids)
+    suspicious = np.zeros(len(names), dtype=bool)
+    for measure in (months.value, months.per_unit):
+        by_studio = pd.Series(measure).groupby(codes)
+        span = (by_studio.max() / by_studio.min()).reindex(range(len(names))).to_numpy()
+        suspicious |= span > limits.out_of_proportion_factor
+    rows = np.flatnonzero(suspicious[codes])
+    rows = rows[np.argsort(codes[rows], kind="stable")]
+    yield from np.split(rows, np.flatnonzero(np.diff(codes[rows])) + 1) if len(rows) else ()
+
+
+def _of_one_studio(months: _Months, limits: ValidationLimits) -> BoolArray:
+    """(M,) whether each value is out of proportion; files are gone through in their order."""
+    found: BoolArray = np.zeros(len(months.month), dtype=bool)
+    accepted = np.array([], dtype=np.int64)
+    for file in np.unique(months.file):
+        rows = np.flatnonzero(months.file == file)
+        corrected = np.isin(months.month[accepted], months.month[rows])
+        reference = _reference(months, accepted, rows, limits)
+        beside = _reference(months, accepted[~corrected], rows, limits)
+        unusual = _unusual(months.value[rows], reference.value) | _unusual(
+            months.per_unit[rows], reference.per_unit
+        )
+        for row in rows[unusual]:
+            found[row] = _stands_out(months, row, reference, limits) and (
+                months.value[row] > np.nanmedian(reference.value) or _stands_out(months, row, beside, limits)
+            )
+        replaced = np.isin(months.month[accepted], months.month[rows[~found[rows]]])
+        accepted = np.concatenate([accepted[~replaced], rows[~found[rows]]])
+    return found
+
+
+def _reference(months: _Months, accepted: IntArray, rows: IntArray, limits: ValidationLimits) -> _Months:
+    """The months that a file's rows are compared with: accepted ones, and where they are few its own, too."""
+    usable = accepted[np.isfinite(months.value[accepted])]
+    others = usable if len(usable) >= limits.months_to_compare_with else np.union1d(accepted, rows)
+    return months.take(others)
+
+
+def _unusual(values: FloatArray, others: FloatArray) -> BoolArray:
+    """(M,) values under a third or over three times the middle of the others."""
+    middle = np.nanmedian(others) if np.isfinite(others).any() else np.nan
+    unusual: BoolArray = (values > _RECORD * middle) | (values < middle / _RECORD)
+    return unusual
+
+
+def _stands_out(months: _Months, row: int, others: _Months, limits: ValidationLimits) -> bool:
+    others = others.take((others.month != months.month[row]) & np.isfinite(others.value))
+    if len(others.month) < limits.months_to_compare_with or not np.isfinite(months.value[row]):
+        return False
+    others = others.take(np.argsort(others.month))
+    month, value, per_unit = int(months.month[row]), float(months.value[row]), float(months.per_unit[row])
+    measured = np.isfinite(others.per_unit)
+    if np.isfinite(per_unit) and measured.sum() >= limits.months_to_compare_with:
+        measure, usual = per_unit, _usual_per_unit(others.take(measured), month)
+    else:
+        measure, usual = value, _usual_values(others, month)
+    factor = limits.out_of_proportion_factor
+    near = _near(others, month)
+    if value > _RECORD * min(_quantile(near, 0.9), _quantile(others.value, 0.75)):
+        return bool(measure > factor * usual.max())
+    low = value * _RECORD < max(-_quantile(-near, 0.9), -_quantile(-others.value, 0.75))
+    active = _as_active_as_usual(float(months.activity[row]), others.activity)
+    return bool(low and active and measure * factor < usual.min())
+
+
+def _quantile(values: FloatArray, share: float) -> float:
+    """The largest value that at most `share` of the others lie below; NumPy's own takes 20 times as long."""
+    return float(np.sort(values)[int(share * (len(values) - 1))])
+
+
+def _middle(values: FloatArray) -> float:
+    ordered = np.sort(values)
+    return float(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+
+
+def _usual_values(others: _Months, month: int) -> FloatArray:
+    """Middle values of the months before, of those after, of the same calendar month, and of all."""
+    place = int(np.searchsorted(others.month, month))
+    groups = (
+        others.value[max(place - _NEIGHBOURS, 0) : place],
+        others.value[place : place + _NEIGHBOURS],
+        others.value[(others.month - month) % 12 == 0],
+        others.value,
+    )
+    return np.array([_middle(group) for group in groups if len(group)])
+
+
+def _usual_per_unit(others: _Months, month: int) -> FloatArray:
+    """Quartiles of all months and the middle of the same calendar month.
+
+    What a member pays moves far less than revenue does, so neighbours that are wrong in the same way need not
+    explain a value; the quartiles leave room for months in which the studio was closed.
+    """
+    quartiles = [-_quantile(-others.per_unit, 0.75), _quantile(others.per_unit, 0.75)]
+    same_month = others.per_unit[(others.month - month) % 12 == 0]
+    return np.array([*quartiles, _middle(same_month)] if len(same_month) else quartiles)
+
+
+def _as_active_as_usual(activity: float, others: FloatArray) -> bool:
+    usual = others[np.isfinite(others)]
+    return bool(len(usual)) and activity > _USUAL_ACTIVITY * _middle(usual)
+
+
+def _near(others: _Months, month: int) -> FloatArray:
+    """The nearest values before and after a month."""
+    place = int(np.searchsorted(others.month, month))
+    return others.value[max(place - _NEIGHBOURS, 0) : place + _NEIGHBOURS]
+
+
+def over_members_times_ticket(
+    frame: pd.DataFrame, file_order: IntArray, limits: ValidationLimits
+) -> BoolArray:
+    """(N,) whether a studio's revenue in a whole file is out of proportion to its members times their ticket.
+
+    This finds revenue in wrong units where every month is wrong in the same way. A single month says nothing
+    (a studio that closes has few members left at the end of a good month), so the middle over a studio's
+    months in a file counts.
+    """
+    usual = (frame["total_members"] * frame["avg_ticket_price"]).to_numpy()
+    ratio = np.full(len(frame), np.nan)
+    np.divide(frame["total_revenue"].to_numpy(), usual, out=ratio, where=usual > 0)
+    groups = pd.Series(ratio).groupby([pd.factorize(frame["studio_id"])[0], file_order])
+    enough = groups.transform("count").to_numpy() >= limits.months_to_compare_with
+    found: BoolArray = enough & (groups.transform("median").to_numpy() > limits.out_of_proportion_factor)
+    return found
+
+
+def over_few_months(frame: pd.DataFrame, limits: ValidationLimits) -> BoolArray:
+    """(N,) whether a month of a studio with too few months to compare with earns too much a member.
+
+    Revenue per member must be out of proportion to every other month of the studio, while its members stayed
+    about the same and, where that is known, it was not much more active.
+    """
+    months = frame["month_year"].to_numpy()
+    members, activity = frame["total_members"].to_numpy(), _activity(frame, "total_revenue")
+    per_member = np.full(len(frame), np.nan)
+    np.divide(frame["total_revenue"].to_numpy(), members, out=per_member, where=members > 0)
+    per_member[per_member <= 0] = np.nan
+    found: BoolArray = np.zeros(len(frame), dtype=bool)
+    for rows in _few_but_far_apart(frame["studio_id"], months, per_member, limits):
+        for row in rows:
+            others = rows[months[rows] != months[row]]
+            if (
+                len(others)
+                and per_member[row] > limits.out_of_proportion_factor * per_member[others].max()
+                and (np.abs(np.log(members[row] / members[others])) < np.log(_RECORD)).all()
+                and not activity[row] > _RECORD * activity[others].max()
+            ):
+                found[row] = True
+    return found
+
+
+def _few_but_far_apart(
+    studio_ids: pd.Series, months: MonthArray, per_member: FloatArray, limits: ValidationLimits
+) -> Iterator[IntArray]:
+    """Rows of each studio with too few months to compare with, whose revenue per member spans the factor."""
+    codes, names = pd.factorize(studio_ids)
+    by_studio = pd.Series(per_member).groupby(codes)
+    span = (by_studio.max() / by_studio.min()).reindex(range(len(names))).to_numpy()
+    rows = np.flatnonzero((span > limits.out_of_proportion_factor)[codes])
+    count = pd.Series(months[rows]).groupby(codes[rows]).transform("nunique").to_numpy()
+    rows = rows[(count <= limits.months_to_compare_with) & np.isfinite(per_member[rows])]
+    rows = rows[np.argsort(codes[rows], kind="stable")]
+    yield from np.split(rows, np.flatnonzero(np.diff(codes[rows])) + 1) if len(rows) else ()

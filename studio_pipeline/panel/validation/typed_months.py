@@ -1,0 +1,213 @@
+"""Typed columns from raw text, and the issues that validation finds in cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
+from studio_pipeline.panel.columns import COLUMNS, COUNT_COLUMNS, MAY_BE_NEGATIVE, MONEY_COLUMNS, Kind
+from studio_pipeline.panel.ingest.csv_files import months_of
+from studio_pipeline.panel.ingest.parsing import arrow_text, parse_numbers, parse_text
+from studio_pipeline.panel.validation.limits import ValidationLimits
+
+FINDING_COLUMNS: tuple[str, ...] = ("file", "line", "studio_id", "month_year", "column", "value", "reason")
+
+
+class Findings:
+    """Rows of a raw table with a column and a reason each; a row may have several."""
+
+    def __init__(self, n_rows: int) -> None:
+        self.rows: list[IntArray] = []
+        self.columns: list[str] = []
+        self.reasons: list[str] = []
+        self.marked: BoolArray = np.zeros(n_rows, dtype=bool)
+
+    def add(self, where: BoolArray, column: str, reason: str) -> None:
+        """Say of all rows of a mask (N,) what is wrong with a column."""
+        self.add_at(np.flatnonzero(where), column, reason)
+
+    def add_at(self, rows: IntArray, column: str, reason: str) -> None:
+        """Say of rows what is wrong with a column."""
+        if len(rows):
+            self.rows.append(rows)
+            self.columns.append(column)
+            self.reasons.append(reason)
+            self.marked[rows] = True
+
+    def add_each(self, rows: IntArray, column: str, reasons: list[str]) -> None:
+        """Say of single rows what is wrong with a column, each in its own words."""
+        for row, reason in zip(rows, reasons, strict=True):
+            self.rows.append(np.array([row]))
+            self.columns.append(column)
+            self.reasons.append(reason)
+            self.marked[row] = True
+
+    def marked_in(self, column: str) -> BoolArray:
+        """(N,) whether something was found in this column of a row."""
+        marked: BoolArray = np.zeros(len(self.marked), dtype=bool)
+        for rows, found_in in zip(self.rows, self.columns, strict=True):
+            if found_in == column:
+                marked[rows] = True
+        return marked
+
+    def table(self, raw: pd.DataFrame, keys: pd.DataFrame, among: BoolArray) -> pd.DataFrame:
+        """`FINDING_COLUMNS` of the findings in the rows of a mask (N,), by file, line and column.
+
+        Args:
+            raw: the raw table.
+            keys: (N,) studio_id and month_year as they were read.
+            among: (N,) rows to tell of.
+        """
+        lengths = [len(rows) for rows in self.rows]
+        rows = np.concatenate([*self.rows, np.array([], dtype=np.int64)]).astype(np.int64)
+        found = pd.DataFrame(
+            {"row": rows, "column": np.repeat(np.array(self.columns, dtype=object), lengths)}
+        )
+        found["reason"] = np.repeat(np.array(self.reasons, dtype=object), lengths)
+        found = found[among[rows]]
+        rows = found["row"].to_numpy()
+        found["file"] = raw["file"].astype(object).to_numpy()[rows]
+        found["line"] = raw["line"].to_numpy(dtype=np.int64)[rows]
+        found["studio_id"] = keys["studio_id"].to_numpy(dtype=object)[rows]
+        found["month_year"] = keys["month_year"].to_numpy()[rows]
+        found["value"] = _values_as_they_stood(raw, found)
+        found = found.sort_values(["file", "line", "column", "reason"], kind="stable", ignore_index=True)
+        return found[list(FINDING_COLUMNS)]
+
+
+def _values_as_they_stood(raw: pd.DataFrame, found: pd.DataFrame) -> pd.Series:
+    values = pd.Series(None, index=found.index, dtype=object)
+    for column, rows in found.groupby("column")["row"]:
+        texts = raw[column].take(rows.to_numpy())
+        values[rows.index] = [None if pd.isna(text) else str(text) for text in texts]
+    return values
+
+
+IN_THE_FUTURE, TOO_EARLY = "lies in the future", "lies before"
+_ROUNDING = 1e-9
+_A_PERCENTAGE_FROM = 1.5
+
+
+def typed_months(raw: pd.DataFrame, rejected: Findings) -> pd.DataFrame:
+    """`COLUMNS` with their types, one row a raw row; cells that can't be read are NaN, NaT or None."""
+    frame = pd.DataFrame(index=pd.RangeIndex(len(raw)))
+    whole = raw["malformed_row"].isna().to_numpy()
+    marks = _marks(raw)
+    rejected.add(
+        ~whole,
+        "malformed_row",
+        "the row doesn't have as many fields as the header: cut off, or an unquoted separator",
+    )
+    for column in COLUMNS:
+        if column.kind is Kind.TEXT:
+            frame[column.name] = parse_text(raw[column.name])
+        elif column.kind is Kind.MONTH:
+            frame[column.name] = months_of(raw).astype("datetime64[ns]")
+        else:
+            frame[column.name] = _numbers(raw[column.name], column.name, marks, rejected)
+    _check_required(raw, frame, whole, rejected)
+    return frame
+
+
+class _Marks(NamedTuple):
+    """How some of the rows write their numbers: the decimal mark, the separator, and (N,) which rows."""
+
+    decimal: str
+    thousands: str
+    rows: BoolArray
+
+
+def _marks(raw: pd.DataFrame) -> list[_Marks]:
+    """Every way in which numbers are written, once for all columns."""
+    decimal, decimals = pd.factorize(raw["decimal"].fillna("."))
+    separator, separators = pd.factorize(raw["thousands"].fillna(""))
+    pairs = product(enumerate(decimals), enumerate(separators))
+    found = [_Marks(mark, by, (decimal == d) & (separator == s)) for (d, mark), (s, by) in pairs]
+    return [marks for marks in found if marks.rows.any()]
+
+
+def _numbers(cells: pd.Series[str], column: str, marks: Sequence[_Marks], rejected: Findings) -> FloatArray:
+    text = arrow_text(cells)
+    values = np.full(len(cells), np.nan)
+    faulty: BoolArray = np.zeros(len(cells), dtype=bool)
+    if text.null_count == len(text):
+        return values
+    for decimal, thousands, rows in marks:
+        values[rows], faulty[rows] = parse_numbers(text.filter(pa.array(rows)), decimal, thousands)
+    rejected.add(
+        faulty, column, "is not a number in this file's form (decimal mark and thousands stand in the map)"
+    )
+    rejected.add(np.isinf(values), column, "is infinite")
+    if column not in MAY_BE_NEGATIVE:
+        rejected.add(np.isfinite(values) & (values < 0), column, "is negative")
+    return np.where(np.isinf(values), np.nan, values)
+
+
+def _check_required(raw: pd.DataFrame, frame: pd.DataFrame, whole: BoolArray, rejected: Findings) -> None:
+    rejected.add(
+        whole & frame["studio_id"].isna().to_numpy(), "studio_id", "is missing: every row needs its studio"
+    )
+    written = parse_text(raw["month_year"])
+    no_month = whole & frame["month_year"].isna().to_numpy()
+    empty = pd.isna(written)
+    rejected.add(no_month & empty, "month_year", "is missing: every row needs its month")
+    rejected.add(
+        no_month & ~empty,
+        "month_year",
+        "is not a month: YYYY-MM or YYYY-MM-DD, or name its month_format in the map",
+    )
+    no_revenue = whole & frame["total_revenue"].isna().to_numpy() & ~rejected.marked_in("total_revenue")
+    rejected.add(no_revenue, "total_revenue", "is missing: every row needs its revenue")
+
+
+def check_sizes(frame: pd.DataFrame, limits: ValidationLimits, rejected: Findings) -> None:
+    """Reject amounts and counts that no studio has."""
+    for columns, limit in ((MONEY_COLUMNS, limits.largest_money), (COUNT_COLUMNS, limits.largest_count)):
+        for column in columns:
+            beyond = np.abs(frame[column].to_numpy()) > limit
+            rejected.add(beyond, column, f"is beyond any studio's: above {limit:,.0f}")
+
+
+def check_months(frame: pd.DataFrame, limits: ValidationLimits, today: date, rejected: Findings) -> BoolArray:
+    """(N,) whether a row's month is not over yet; months to come and of long ago are rejected."""
+    months = frame["month_year"].to_numpy().astype("datetime64[M]")
+    this_month = np.datetime64(today, "M")
+    rejected.add(months > this_month, "month_year", f"{IN_THE_FUTURE}: today is {today.isoformat()}")
+    early = months < np.datetime64(str(limits.earliest_year), "M")
+    rejected.add(early, "month_year", f"{TOO_EARLY} {limits.earliest_year}")
+    unfinished: BoolArray = months == this_month
+    return unfinished
+
+
+def check_rates(
+    frame: pd.DataFrame, limits: ValidationLimits, rejected: Findings, warnings: Findings
+) -> BoolArray:
+    """Rates above 1 reject their row; attendance may be a little above, and is emptied where it is far above.
+
+    Returns:
+        (N,) whether a row's attendance rate was emptied.
+    """
+    for column in ("retention_rate", "staff_utilization_rate", "upsell_rate"):
+        values = frame[column].to_numpy()
+        percentage = (values >= _A_PERCENTAGE_FROM) & (values <= 100)
+        above = (values > 1 + _ROUNDING) & ~percentage
+        rejected.add(percentage, column, "looks like a percentage: write 0.93 for 93 %")
+        rejected.add(above, column, "is above 1: a rate lies between 0 and 1")
+        frame[column] = np.minimum(values, 1.0)
+    rates = frame["class_attendance_rate"].to_numpy()
+    far = rates > limits.largest_attendance_rate + _ROUNDING
+    percentage = far & (rates >= _A_PERCENTAGE_FROM) & (rates <= 100)
+    warnings.add(percentage, "class_attendance_rate", "emptied: looks like a percentage, write 0.93 for 93 %")
+    warnings.add(
+        far & ~percentage, "class_attendance_rate", f"emptied: above {limits.largest_attendance_rate:g}"
+    )
+    warnings.add((rates > 1 + _ROUNDING) & ~far, "class_attendance_rate", "kept as 1: standing room")
+    frame["class_attendance_rate"] = np.where(far, np.nan, rates)
+    return far

@@ -1,0 +1,250 @@
+"""Validation of raw rows: validated months, rejected rows, warnings, and the share rejected by month."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from studio_pipeline.panel.arrays import BoolArray, IntArray
+from studio_pipeline.panel.columns import COLUMNS, KEYS
+from studio_pipeline.panel.validation.derivation import (
+    check_duplicates,
+    complete_split,
+    earlier_rows,
+    empty_implausible_churn,
+    fill_derived,
+    latest_rows,
+)
+from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.outliers import (
+    CHECKED,
+    out_of_proportion,
+    over_few_months,
+    over_members_times_ticket,
+)
+from studio_pipeline.panel.validation.typed_months import (
+    IN_THE_FUTURE,
+    TOO_EARLY,
+    Findings,
+    check_months,
+    check_rates,
+    check_sizes,
+    typed_months,
+)
+
+VALIDATED_COLUMNS: tuple[str, ...] = (*(column.name for column in COLUMNS), "first_seen")
+
+
+@dataclass(frozen=True)
+class ValidatedMonths:
+    """What became of every raw row: rows = len(frame) + rejected_rows + replaced_rows + held_back_rows.
+
+    Attributes:
+        frame: `VALIDATED_COLUMNS`, sorted by studio and month, unique, derived columns filled in.
+        rejected: one row a fault: file, line, studio_id, month_year, column, value as it stood, reason.
+        warnings: the same columns, for cells that were changed, emptied or filled while their row was kept.
+        rejected_rows: raw rows with at least one fault.
+        replaced_rows: raw rows that a row of a later file replaced.
+        held_back_rows: raw rows of the month that is not over yet.
+    """
+
+    frame: pd.DataFrame
+    rejected: pd.DataFrame
+    warnings: pd.DataFrame
+    rejected_rows: int
+    replaced_rows: int
+    held_back_rows: int
+
+
+def validate_months(raw: pd.DataFrame, limits: ValidationLimits, today: date) -> ValidatedMonths:
+    """Check raw months and give them their types.
+
+    A row with a fault is rejected with all its faults, and the others go on. Of several valid rows for a
+    studio and month the one of the latest file counts; a faulty row that a valid one of a later file
+    replaces is not held against the data.
+
+    Args:
+        raw: `landing.RAW_COLUMNS`; it may be empty.
+        limits: the thresholds.
+        today: the day that decides which month is not over yet, UTC.
+    """
+    raw = raw.reset_index(drop=True)
+    rejected, warnings = Findings(len(raw)), Findings(len(raw))
+    frame = typed_months(raw, rejected)
+    held_back = check_months(frame, limits, today, rejected)
+    check_sizes(frame, limits, rejected)
+    emptied = check_rates(frame, limits, rejected, warnings)
+    complete_split(frame, limits, rejected, warnings)
+    check_duplicates(raw, frame, ~held_back, rejected)
+    _check_proportion(raw, frame, ~held_back & ~rejected.marked, limits, rejected, warnings)
+    valid = ~held_back & ~rejected.marked
+    kept = latest_rows(raw, frame, valid)
+    superseded = _superseded(raw, frame, kept, rejected.marked & ~held_back)
+    faulty = rejected.marked & ~held_back & ~superseded
+    validated = _validated(raw, frame, kept, emptied, limits, warnings)
+    return ValidatedMonths(
+        frame=validated,
+        rejected=rejected.table(raw, frame, faulty),
+        warnings=warnings.table(raw, frame, kept),
+        rejected_rows=int(faulty.sum()),
+        replaced_rows=int(superseded.sum() + valid.sum() - kept.sum()),
+        held_back_rows=int(held_back.sum()),
+    )
+
+
+def _check_proportion(
+    raw: pd.DataFrame,
+    frame: pd.DataFrame,
+    among: BoolArray,
+    limits: ValidationLimits,
+    rejected: Findings,
+    warnings: Findings,
+) -> None:
+    rows = np.flatnonzero(among)
+    if not len(rows):
+        return
+    months = frame.take(rows)
+    file_order = raw["file_order"].to_numpy(dtype=np.int64)[rows]
+    found: BoolArray = np.zeros(len(raw), dtype=bool)
+    earlier = earlier_rows(months, file_order)
+    names = raw["file"].to_numpy(dtype=object)[rows]
+    for column in CHECKED:
+        wrong = out_of_proportion(months, file_order, column, limits)
+        found[rows] = wrong & (earlier < 0)
+        reason = "is out of all proportion to this studio's own months: check its unit"
+        rejected.add(found, column, reason)
+        for name in np.unique(names[earlier[wrong & (earlier >= 0)]].astype(str)):
+            contradicting = wrong & (earlier >= 0) & (names[earlier] == name)
+            remedy = f", or if {name}, which has another value here, is the wrong one, correct or remove it"
+            rejected.add_at(rows[contradicting], column, reason + remedy)
+    _tell_great_corrections(months, earlier, rows, names, limits, warnings)
+    found[rows] = over_few_months(months, limits) & ~rejected.marked_in("total_revenue")[rows]
+    rejected.add(found, "total_revenue", "is out of all proportion to this studio's members: check its unit")
+    found[rows] = over_members_times_ticket(months, file_order, limits)
+    rejected.add(found, "total_revenue", "is out of all proportion to members x ticket: check its unit")
+
+
+def _tell_great_corrections(
+    months: pd.DataFrame,
+    earlier: IntArray,
+    rows: IntArray,
+    names: NDArray[np.object_],
+    limits: ValidationLimits,
+    warnings: Findings,
+) -> None:
+    """Warn of revenue that is out of all proportion to what an earlier file says of the same month."""
+    revenue = months["total_revenue"].to_numpy()
+    before = np.where(earlier >= 0, revenue[earlier], np.nan)
+    high, low = np.maximum(revenue, before), np.minimum(revenue, before)
+    great = (low > 0) & (high > limits.out_of_proportion_factor * low)
+    for name in np.unique(names[earlier[great]].astype(str)):
+        reason = (
+            f"replaces a value of {name} that is out of all proportion to it: remove the file that is wrong"
+        )
+        warnings.add_at(rows[great & (names[earlier] == name)], "total_revenue", reason)
+
+
+def _superseded(raw: pd.DataFrame, frame: pd.DataFrame, kept: BoolArray, faulty: BoolArray) -> BoolArray:
+    """(N,) faulty rows whose studio and month have a valid row in a later file."""
+    orders = frame.loc[kept, list(KEYS)].assign(later=raw["file_order"].to_numpy(dtype=np.int64)[kept])
+    rows = np.flatnonzero(faulty)
+    later = frame.loc[rows, list(KEYS)].merge(orders, on=list(KEYS), how="left")["later"].to_numpy()
+    superseded: BoolArray = np.zeros(len(raw), dtype=bool)
+    superseded[rows] = later > raw["file_order"].to_numpy(dtype=np.int64)[rows]
+    return superseded
+
+
+def _validated(
+    raw: pd.DataFrame,
+    frame: pd.DataFrame,
+    kept: BoolArray,
+    emptied: BoolArray,
+    limits: ValidationLimits,
+    warnings: Findings,
+) -> pd.DataFrame:
+    months = frame.assign(first_seen=raw["first_seen"].to_numpy().astype("datetime64[ns]"), emptied=emptied)
+    months = months[kept].sort_values(list(KEYS))
+    empty_implausible_churn(months, warnings)
+    months = fill_derived(months, months["emptied"].to_numpy(dtype=bool), limits, warnings)
+    return months[list(VALIDATED_COLUMNS)].reset_index(drop=True)
+
+
+def gaps_in(validated: pd.DataFrame) -> pd.DataFrame:
+    """Months a studio lacks between its first and last: studio_id, first_missing, last_missing, months."""
+    months = validated["month_year"].to_numpy().astype("datetime64[M]")
+    studios = validated["studio_id"].to_numpy()
+    step = np.diff(months.astype(np.int64))
+    at = np.flatnonzero((studios[1:] == studios[:-1]) & (step > 1))
+    return pd.DataFrame(
+        {
+            "studio_id": studios[at],
+            "first_missing": (months[at] + 1).astype("datetime64[ns]"),
+            "last_missing": (months[at + 1] - 1).astype("datetime64[ns]"),
+            "months": step[at] - 1,
+        }
+    )
+
+
+def rejected_share_by_month(validated: pd.DataFrame, rejected: pd.DataFrame) -> pd.DataFrame:
+    """The share of each month that was rejected; `ValidationLimits.largest_rejected_share` is the limit.
+
+    Args:
+        validated: at least month_year.
+        rejected: one row a fault, with file, line and month_year (NaT for a row whose month can't be read).
+
+    Returns:
+        month_year, rows, rejected, share (0..1), by month. Rows of months to come and of long ago belong to
+        no month that counts and are left out. Rows without a readable month stand in a row of their own
+        (NaT); its `rows` are all rows there are, since such a row may belong to any month. Months after the
+        last valid one are measured against its rows, too: a stray row is no month of its own, and a newest
+        month that was rejected as a whole still shows.
+    """
+    faulty = _of_months_that_count(rejected)
+    counts = pd.DataFrame(
+        {"valid": validated["month_year"].value_counts(), "rejected": faulty.value_counts()}
+    )
+    counts = counts.fillna(0).astype("int64").sort_index()
+    table = pd.DataFrame({"month_year": counts.index.astype("datetime64[ns]")})
+    table["rows"] = counts.sum(axis=1).to_numpy(dtype="int64")
+    table["rejected"] = counts["rejected"].to_numpy(dtype="int64")
+    last_valid = validated["month_year"].max()
+    beyond = (table["month_year"] > last_valid).to_numpy()
+    table.loc[beyond, "rows"] += int((validated["month_year"] == last_valid).sum())
+    if without_month := int(faulty.isna().sum()):
+        unknown = {
+            "month_year": [pd.NaT],
+            "rows": [len(validated) + len(faulty)],
+            "rejected": [without_month],
+        }
+        table = pd.concat([table, pd.DataFrame(unknown).astype(table.dtypes)], ignore_index=True)
+    return table.assign(share=table["rejected"] / table["rows"].clip(lower=1))
+
+
+def _of_months_that_count(rejected: pd.DataFrame) -> pd.Series:
+    """The month of every rejected row but those that are rejected for lying in no month that counts."""
+    reasons = rejected["reason"].astype(str)
+    nowhere = rejected["column"].eq("month_year") & (
+        reasons.str.startswith(IN_THE_FUTURE) | reasons.str.startswith(TOO_EARLY)
+    )
+    rows = [rejected["file"], rejected["line"]]
+    counting = rejected[~nowhere.groupby(rows).transform("any").astype(bool)] if len(rejected) else rejected
+    months: pd.Series = counting.drop_duplicates(["file", "line"])["month_year"]
+    return months
+
+
+def over_limit(shares: pd.DataFrame, limit: float) -> list[str]:
+    """A sentence for each month of `rejected_share_by_month` over a share, 0..1."""
+    return [
+        f"{_month(row.month_year)}: {row.rejected} of {row.rows} rows were rejected"
+        f" ({row.share:.0%}, at most {limit:.0%})."
+        for row in shares[shares["share"] > limit].itertuples()
+    ]
+
+
+def _month(month: Any) -> str:
+    return "no readable month" if pd.isna(month) else f"{month:%Y-%m}"

@@ -1,0 +1,230 @@
+"""Facts of a studio's next months, as computed figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+
+from studio_pipeline.errors import UnknownStudioError
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.core.core_view import CoreView
+from studio_pipeline.panel.arrays import StudioPanel
+from studio_pipeline.panel.columns import LEVER_COLUMNS
+from studio_pipeline.planning.insights.bridge import Bridge, Driver, KnownMonth, revenue_bridge
+from studio_pipeline.planning.insights.recommendations import Recommendation, recommend
+from studio_pipeline.planning.scenarios.differences import Interval, OutlookSource
+
+_CURRENT_MONTHS = 3
+_WHOLE = ("new_members_monthly", "total_classes_held")
+
+
+class FactSource(OutlookSource, Protocol):
+    """What facts need of a forecaster."""
+
+    @property
+    def panel(self) -> StudioPanel:
+        """The months it answers from."""
+
+    def core_view(self, query: ForwardQuery) -> CoreView:
+        """The base month of a query and the months after it as the core sees them."""
+
+
+@dataclass(frozen=True)
+class GivenLever:
+    """A lever that the scenario gives.
+
+    Attributes:
+        lever: of the eight.
+        from_month: 1 for the month after the base month.
+        current: mean of the last three months; None where unknown.
+        given: in the lever's own unit.
+        effect_source: what the members' response to it rests on; None where none is known.
+    """
+
+    lever: str
+    from_month: int
+    current: float | None
+    given: float
+    effect_source: str | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of one forecast of a studio with history; money in the data's currency.
+
+    Attributes:
+        base_month: the last known month, YYYY-MM.
+        month: the last projected month, YYYY-MM: that of `revenue`, `interval`, `members` and `drivers`.
+        projection_months: between the two.
+        history_months: months of the studio up to the base month.
+        revenue_then: of the base month.
+        revenue: mean of the predictive distribution.
+        interval: of the revenue.
+        interval_level: of all intervals, 0..1.
+        change: revenue less `revenue_then`.
+        growth: the change over `revenue_then`; None where that is 0.
+        total_revenue: over all projected months.
+        total_interval: of that.
+        members_then: at the base month's end; None where unknown.
+        members: at the month's end; None where unknown.
+        joined: members who join up to then, by the core; None where unknown.
+        left: members who leave up to then, by the core; None where unknown.
+        drivers: amounts that add up to the change.
+        usual_error: WAPE of the model in backtests over these months; None where there were none.
+        levers: that the scenario gives.
+        gain_of_levers: what they bring over all projected months beside none; None without levers.
+        gain_interval: of that.
+        recommendations: steps that gain, the largest gain first.
+    """
+
+    base_month: str
+    month: str
+    projection_months: int
+    history_months: int
+    revenue_then: float
+    revenue: float
+    interval: Interval
+    interval_level: float
+    change: float
+    growth: float | None
+    total_revenue: float
+    total_interval: Interval
+    members_then: float | None
+    members: float | None
+    joined: float | None
+    left: float | None
+    drivers: tuple[Driver, ...]
+    usual_error: float | None
+    levers: tuple[GivenLever, ...]
+    gain_of_levers: float | None
+    gain_interval: Interval | None
+    recommendations: tuple[Recommendation, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data: numbers, months and the names of levers and drivers, none of it anybody's own words."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Insight:
+    """Facts of a studio, and what to know before trusting them."""
+
+    facts: Facts
+    warnings: tuple[str, ...]
+
+
+def studio_facts(source: FactSource, query: ForwardQuery) -> Insight:
+    """The facts of a forward query.
+
+    Args:
+        source: a forecaster.
+        query: of a studio with history; its first interval level is that of all intervals.
+
+    Raises:
+        QueryError: the query can't be answered, or the studio has no history to start from.
+    """
+    panel = source.panel
+    if query.studio_id not in panel.rows:
+        raise UnknownStudioError(
+            f"There are no months of studio {query.studio_id!r} that a forecast could be explained from.",
+            "GET /api/v1/studios lists the studios that have some.",
+        )
+    (outlook,) = source.outlooks([replace(query, compare_to_status_quo=True)])
+    forecast = outlook.forecast
+    row, column = panel.rows[query.studio_id], panel.column_of(forecast.base_month)
+    current = current_levers(panel, row, column)
+    known = _known_month(panel, row, column)
+    revenue = float(forecast.revenue[-1])
+    bridge = revenue_bridge(known, source.core_view(query), revenue, query.projection_months)
+    steps = recommend(source, query, current)
+    facts = _facts(query, forecast, known, bridge, current, steps)
+    return Insight(facts, tuple(dict.fromkeys([*forecast.warnings, *_warnings_of(source, query, steps)])))
+
+
+def _warnings_of(source: FactSource, query: ForwardQuery, steps: Sequence[Recommendation]) -> list[str]:
+    """What a forward answer would say of each recommended step."""
+    asked = [replace(query, levers={**query.levers, step.lever: step.proposed}) for step in steps]
+    return [sentence for outlook in source.outlooks(asked) for sentence in outlook.forecast.warnings]
+
+
+def current_levers(panel: StudioPanel, row: int, column: int) -> dict[str, float]:
+    """Lever to its mean over the last three months, of new members and classes to whole ones, of the member
+    count to its last value; NaN where there is none.
+    """
+    months = slice(max(column + 1 - _CURRENT_MONTHS, 0), column + 1)
+    found = {}
+    for lever, name in LEVER_COLUMNS.items():
+        values = panel.values[name][row, months]
+        known = values[np.isfinite(values)]
+        mean = float(known.mean()) if known.size else math.nan
+        found[lever] = float(np.round(mean)) if lever in _WHOLE else mean
+    return found | {"current_member_count": float(panel.values["total_members"][row, column])}
+
+
+def _known_month(panel: StudioPanel, row: int, column: int) -> KnownMonth:
+    names = ("total_revenue", "total_members", "membership_revenue")
+    return KnownMonth(*(float(panel.values[name][row, column]) for name in names))
+
+
+def _facts(
+    query: ForwardQuery,
+    forecast: Forecast,
+    known: KnownMonth,
+    bridge: Bridge,
+    current: Mapping[str, float],
+    recommendations: tuple[Recommendation, ...],
+) -> Facts:
+    level = query.interval_levels[0]
+    low, high = forecast.intervals[level][-1].tolist()
+    levers = _given_levers(query, forecast, current)
+    status_quo = forecast.status_quo if levers else None
+    return Facts(
+        base_month=str(forecast.base_month),
+        month=str(forecast.base_month + query.projection_months),
+        projection_months=query.projection_months,
+        history_months=forecast.history_months,
+        revenue_then=known.revenue,
+        revenue=bridge.revenue,
+        interval=(low, high),
+        interval_level=level,
+        change=bridge.change,
+        growth=bridge.change / known.revenue if known.revenue > 0 else None,
+        total_revenue=forecast.total_revenue,
+        total_interval=forecast.total_intervals[level],
+        members_then=_known(known.members),
+        members=_known(float(forecast.member_count[-1])),
+        joined=bridge.joined,
+        left=bridge.left,
+        drivers=bridge.drivers,
+        usual_error=_known(1 - forecast.prediction_accuracy),
+        levers=levers,
+        gain_of_levers=None if status_quo is None else status_quo.difference,
+        gain_interval=None if status_quo is None else status_quo.difference_interval,
+        recommendations=recommendations,
+    )
+
+
+def _given_levers(
+    query: ForwardQuery, forecast: Forecast, current: Mapping[str, float]
+) -> tuple[GivenLever, ...]:
+    stages = [(1, query.levers), *((step.from_month, step.levers) for step in query.lever_plan)]
+    effects = forecast.lever_effects
+    return tuple(
+        GivenLever(
+            lever,
+            from_month,
+            _known(current[lever]),
+            value,
+            effects[lever].source if lever in effects else None,
+        )
+        for from_month, levers in stages
+        for lever, value in levers.items()
+    )
+
+
+def _known(value: float) -> float | None:
+    return value if math.isfinite(value) else None

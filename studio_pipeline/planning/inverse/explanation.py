@@ -1,0 +1,266 @@
+"""Explanation of a plan: changes of levers, actions in order, and the plan on the calendar."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
+from studio_pipeline.forecasting.base.queries import LeverStep
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.columns import LEVER_COLUMNS
+from studio_pipeline.planning.configuration import PlanningConfiguration
+from studio_pipeline.planning.inverse.queries import Action, CostWord, LeverChange
+from studio_pipeline.planning.inverse.setup import PRESENT_MONTHS, PlanSetup
+from studio_pipeline.planning.levers import CLASSES, NEW, RATES, RESPONDING, RETENTION, STAFF
+
+_NAMES: Mapping[str, str] = {
+    "retention_rate": "the share of members who stay each month",
+    "avg_ticket_price": "the monthly ticket",
+    "class_attendance_rate": "class attendance",
+    "new_members_monthly": "the members who join each month",
+    "staff_utilization_rate": "staff utilisation",
+    "upsell_rate": "the share of members who buy an extra",
+    "total_classes_held": "the classes held a month",
+}
+
+
+def actions(
+    plan: FloatArray,
+    present: FloatArray,
+    efforts: FloatArray,
+    impacts: Mapping[int, float],
+    weeks: Mapping[str, float],
+) -> tuple[Action, ...]:
+    """The action plan: what is done by what it brings, then what only responds.
+
+    Args:
+        plan: (7,) levers as planned.
+        present: (7,) levers as they are.
+        efforts: (7,) what is done about each.
+        impacts: place to share of the gain, of those that change; currency.
+        weeks: lever to its lead time.
+    """
+    places = [k for k in range(len(HELD_LEVERS)) if efforts[k] > 0 or plan[k] != present[k]]
+    places.sort(key=lambda k: (not efforts[k] > 0, -impacts.get(k, 0.0)))
+    slowest = max((weeks[HELD_LEVERS[k]] for k in places if efforts[k] > 0), default=0.0)
+    return tuple(
+        Action(
+            priority=priority,
+            lever=HELD_LEVERS[place],
+            action=_sentence(place, plan[place], present[place], efforts[place]),
+            expected_impact=impacts.get(place, 0.0),
+            timeline_weeks=weeks[HELD_LEVERS[place]] if efforts[place] > 0 else slowest,
+        )
+        for priority, place in enumerate(places, 1)
+    )
+
+
+def _sentence(place: int, planned: float, now: float, effort: float) -> str:
+    name = _NAMES[HELD_LEVERS[place]]
+    before, after = shown_pair(place, now, planned)
+    if not effort > 0:
+        way = "fall" if planned < now else "rise"
+        return f"Expect {name} to {way} from {before} to {after} in response to the other changes."
+    if place in RESPONDING and planned <= now:
+        without = shown(place, planned - effort)
+        start = "Hold" if planned == now else "Limit the fall of"
+        end = f"at {after}" if planned == now else f"from {before} to {after}"
+        return f"{start} {name} {end}: without effort the other changes would take it to {without}."
+    return f"{'Raise' if planned > now else 'Lower'} {name} from {before} to {after}."
+
+
+def shown(place: int, value: float, digits: int | None = None) -> str:
+    """A lever's value for people: rates in per cent, members and classes mostly whole, money to the cent."""
+    if place in RATES:
+        return f"{100 * value:.{2 if digits is None else digits}f}".rstrip("0").rstrip(".") + " %"
+    figures = f"{value:.{2 if digits is None else digits}f}"
+    return figures.rstrip("0").rstrip(".") if "." in figures else figures
+
+
+def shown_pair(place: int, now: float, planned: float) -> tuple[str, str]:
+    """Both values with as many digits as it takes to tell them apart."""
+    for digits in (2, 3, 4, 6, 9):
+        pair = shown(place, now, digits), shown(place, planned, digits)
+        if pair[0] != pair[1] or now == planned:
+            break
+    return pair
+
+
+WEEKS_PER_MONTH = 365.25 / 12 / 7
+_SAME = 1e-9
+
+
+@dataclass(frozen=True)
+class DatedPlan:
+    """When what changes.
+
+    Attributes:
+        steps: levers that change, by the month from which they hold.
+        too_late: lever to the month in which it would change, of those that only would after the target.
+    """
+
+    steps: tuple[LeverStep, ...]
+    too_late: Mapping[str, int]
+
+
+def first_month(weeks: float) -> int:
+    """The projected month from which a change holds: the one after its lead time, in whole months."""
+    return 1 + math.ceil(weeks / WEEKS_PER_MONTH - 1e-9)
+
+
+def dated_plan(setup: PlanSetup, plan: FloatArray, weeks: Mapping[str, float]) -> DatedPlan:
+    """The changes of a (7,) plan by their lead times, within the target's months."""
+    present, efforts = setup.problem.present, setup.problem.efforts(plan[:, None])[:, 0]
+    acted = {k: first_month(weeks[lever]) for k, lever in enumerate(HELD_LEVERS) if efforts[k] > 0}
+    if acted.keys() >= {STAFF, CLASSES}:
+        # No class without its staff.
+        acted[STAFF] = acted[CLASSES] = max(acted[STAFF], acted[CLASSES])
+    before, steps = present, []
+    for month in range(1, setup.query.target_months + 1):
+        now = _in_month(setup, plan, acted, month)
+        changed = [k for k, lever in enumerate(HELD_LEVERS) if lever in setup.present and now[k] != before[k]]
+        if changed:
+            steps.append(LeverStep(month, {HELD_LEVERS[k]: float(now[k]) for k in changed}))
+        before = now
+    late = {HELD_LEVERS[k]: month for k, month in acted.items() if month > setup.query.target_months}
+    return DatedPlan(tuple(steps), late)
+
+
+def _in_month(setup: PlanSetup, plan: FloatArray, acted: Mapping[int, int], month: int) -> FloatArray:
+    """(7,) levers as they are in a month."""
+    if all(first <= month for first in acted.values()):
+        return plan
+    problem, now = setup.problem, setup.problem.present.copy()
+    for place, first in acted.items():
+        if place not in RESPONDING and first <= month:
+            now[place] = plan[place]
+    both = np.stack([now, plan], 1)
+    kept, kept_at_last = problem.responses.retention_rate(both).tolist()
+    won, won_at_last = problem.responses.new_members(both).tolist()
+    if acted.get(RETENTION, month + 1) <= month:
+        kept += max(plan[RETENTION] - kept_at_last, 0.0)
+    now[RETENTION] = min(kept, max(plan[RETENTION], problem.present[RETENTION]))
+    if acted.get(NEW, month + 1) <= month:
+        won += max(plan[NEW] - won_at_last, 0.0)
+    elif NEW not in acted and abs(won - won_at_last) < _SAME:
+        won = float(plan[NEW])
+    now[NEW] = problem.present[NEW] if abs(won - problem.present[NEW]) < _SAME else max(np.rint(won), 0.0)
+    return _frozen(setup, now)
+
+
+def _frozen(setup: PlanSetup, now: FloatArray) -> FloatArray:
+    """Levers that stay where they are, effort for that being made from the start."""
+    for place, lever in enumerate(HELD_LEVERS):
+        if lever in setup.query.frozen_levers:
+            now[place] = setup.problem.present[place]
+    return now
+
+
+_MOST_STUDIOS = 500
+
+
+def past_changes(panel: StudioPanel, column: int, place: int, months: int) -> FloatArray:
+    """(K,) changes of one lever's three-month mean over spans of `months`, up to a base month: points of a
+    rate, else shares of the value before; of at most 500 studios, evenly spaced.
+    """
+    every = -(-panel.n_studios // _MOST_STUDIOS)
+    values = panel.values[LEVER_COLUMNS[HELD_LEVERS[place]]][::every, : column + 1]
+    count = values.shape[1] - PRESENT_MONTHS + 1
+    if count <= months:
+        return np.zeros(0)
+    mean = np.stack([values[:, k : k + count] for k in range(PRESENT_MONTHS)]).mean(0)
+    before, after = mean[:, :-months], mean[:, months:]
+    if place in RATES:
+        changes = after - before
+    else:
+        changes = np.divide(after, before, out=np.full_like(after, np.nan), where=before > 0) - 1
+    return np.asarray(changes[np.isfinite(changes)])
+
+
+def feasibility_score(changes: FloatArray, change: float, limit: float) -> float:
+    """How ordinary a change is: 1 for none, 0 at the limit.
+
+    Of all changes that studios have made in that direction, the share that went at least as far, with the
+    share that went beyond the limit taken off both; where nobody has moved the lever that way, or all went
+    beyond the limit, it falls evenly.
+
+    Args:
+        changes: (K,) of `past_changes`.
+        change: of the plan, in the same unit, other than 0.
+        limit: how far the plan could go, with the sign of the change.
+    """
+    size, most = abs(change), max(abs(limit), abs(change))
+    if size >= most:
+        return 0.0
+    same_way = np.abs(changes[np.sign(changes) == np.sign(change)])
+    beyond = float((same_way > most).mean()) if same_way.size else 1.0
+    if beyond >= 1:
+        return 1 - size / most
+    return (float((same_way >= size).mean()) - beyond) / (1 - beyond)
+
+
+def lever_changes(
+    setup: PlanSetup,
+    plan: FloatArray,
+    impacts: Mapping[int, float],
+    panel: StudioPanel,
+    configuration: PlanningConfiguration,
+) -> dict[str, LeverChange]:
+    """Lever to its change, of those that a (7,) plan moves or holds against a response.
+
+    Args:
+        setup: of the plan.
+        plan: (7,) levers.
+        impacts: place to share of the gain, currency.
+        panel: for what studios have done up to the base month.
+        configuration: for the words of costs.
+    """
+    present = setup.problem.present
+    efforts = setup.problem.efforts(plan[:, None])[:, 0]
+    months = setup.query.target_months
+    held = 1 if setup.query.target_kind == "total" else months
+    changes = {}
+    for place, lever in enumerate(HELD_LEVERS):
+        now, planned = float(present[place]), float(plan[place])
+        if planned == now and not efforts[place] > 0:
+            continue
+        cost, impact = float(setup.costs[place] * efforts[place]) * months, impacts.get(place, 0.0)
+        changes[lever] = LeverChange(
+            current=now,
+            recommended=planned,
+            change_pct=100 * (planned / now - 1) if now else None,
+            impact_on_revenue=impact,
+            feasibility_score=_feasibility(setup, plan, place, panel),
+            estimated_cost=cost_word(cost / held, impact, configuration),
+            cost=cost,
+        )
+    return changes
+
+
+def _feasibility(setup: PlanSetup, plan: FloatArray, place: int, panel: StudioPanel) -> float:
+    now, problem = float(setup.problem.present[place]), setup.problem
+    change = float(plan[place]) - now
+    if not change:
+        return 1.0
+    limit = float(problem.high[place] if change > 0 else problem.low[place]) - now
+    unit = 1.0 if place in RATES or not now else now
+    column = min(panel.column_of(setup.origin.base_month), panel.n_months - 1)
+    past = past_changes(panel, column, place, setup.query.target_months)
+    return feasibility_score(past, change / unit, limit / unit)
+
+
+def cost_word(cost: float, impact: float, configuration: PlanningConfiguration) -> CostWord:
+    """How much of what a change brings it costs, in a word.
+
+    Args:
+        cost: over the months that the impact counts, currency.
+        impact: on the revenue of those months, currency.
+        configuration: for the thresholds.
+    """
+    if cost <= configuration.low_cost_share * max(impact, 0.0):
+        return "low"
+    return "medium" if cost <= configuration.medium_cost_share * max(impact, 0.0) else "high"

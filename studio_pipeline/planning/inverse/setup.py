@@ -1,0 +1,186 @@
+"""Setup of the problem of a query: the studio's present levers, ranges, costs and closed form."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from studio_pipeline.errors import LeverError
+from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS, START_LEVER, check_levers
+from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
+from studio_pipeline.forecasting.forecaster.projection import StudioOrigin
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.columns import LEVER_COLUMNS
+from studio_pipeline.planning.configuration import PlanningConfiguration
+from studio_pipeline.planning.inverse.closed_form import plan_responses, plan_revenue, target_months
+from studio_pipeline.planning.inverse.limits import (
+    PlanRanges,
+    plan_capacity,
+    plan_ranges,
+    relative_weights,
+    unit_costs,
+)
+from studio_pipeline.planning.inverse.problem import PlanProblem
+from studio_pipeline.planning.inverse.queries import PlanQuery
+from studio_pipeline.planning.levers import NEW, RETENTION, TICKET, WHOLE
+
+PRESENT_MONTHS = 3
+_WHOLE_LEVERS = tuple(HELD_LEVERS[place] for place in WHOLE)
+
+
+def present_levers(
+    origin: StudioOrigin, panel: StudioPanel, studio_id: str, stated: Mapping[str, float]
+) -> dict[str, float]:
+    """Each lever that the studio's data carry, as it is.
+
+    A lever is the mean of its known values in the last three months, else its last known value; the member
+    count is that of the base month. Whole levers are rounded.
+
+    Args:
+        origin: the studio.
+        panel: the months.
+        studio_id: its name.
+        stated: levers whose present the request says; taken as they are.
+
+    Raises:
+        LeverError: one that is stated is out of bounds or not carried by the data, or the data carry nothing
+            that could be planned.
+    """
+    check_levers(stated, origin.shown, "current_state")
+    if not origin.history_months:
+        return {lever: stated[lever] for lever in LEVER_BOUNDS}
+    _check_carried(origin, studio_id, stated)
+    row, column = panel.rows[studio_id], panel.column_of(origin.base_month)
+    recent = {
+        lever: _recent(lever, panel.values[LEVER_COLUMNS[lever]][row, : column + 1])
+        for lever in origin.carried
+    }
+    return {lever: stated.get(lever, recent[lever]) for lever in LEVER_BOUNDS if lever in recent}
+
+
+def _check_carried(origin: StudioOrigin, studio_id: str, stated: Mapping[str, float]) -> None:
+    if START_LEVER not in origin.shown:
+        raise LeverError(
+            f"No plan can be made for studio {studio_id!r}: its data have no total_members, so that no lever "
+            "is known to change its revenue.",
+            "Import months that have members, and better also retention_rate and new_members.",
+        )
+    if not_carried := [lever for lever in stated if lever not in origin.carried]:
+        raise LeverError(
+            f"current_state: the data of studio {studio_id!r} can't carry {', '.join(not_carried)}.",
+            "Leave these out, or import months that have their columns.",
+        )
+
+
+def _recent(lever: str, values: FloatArray) -> float:
+    """Of all values up to the base month, of which at least one is known."""
+    known = values[np.isfinite(values)]
+    last = values[-1:] if lever == START_LEVER else values[-PRESENT_MONTHS:]
+    last = last[np.isfinite(last)]
+    value = float(last.mean()) if last.size else float(known[-1])
+    return float(math.floor(value + 0.5)) if lever in _WHOLE_LEVERS else value
+
+
+_STAFF_COLUMN = "staff_count"
+
+
+@dataclass(frozen=True)
+class PlanSetup:
+    """A question made ready.
+
+    Attributes:
+        query: as asked.
+        origin: the studio at its base month.
+        present: lever to its present value, of those that the data carry.
+        ranges: between what a plan may choose.
+        costs: (7,) of one unit of effort for a month, currency.
+        problem: to solve.
+    """
+
+    query: PlanQuery
+    origin: StudioOrigin
+    present: Mapping[str, float]
+    ranges: PlanRanges
+    costs: FloatArray
+    problem: PlanProblem
+
+    @property
+    def target(self) -> FloatArray:
+        """(h,) 1 for the months that the target counts."""
+        return target_months(self.query.target_months, self.query.target_kind)
+
+    def levers(self, plan: FloatArray) -> dict[str, float]:
+        """The levers of a (7,) plan that the data carry, with the member count that they start from."""
+        places = dict(zip(HELD_LEVERS, plan.tolist(), strict=True))
+        return {lever: places.get(lever, value) for lever, value in self.present.items()}
+
+    def revenue_by_month(self, x: FloatArray) -> FloatArray:
+        """(N, h) what the forecaster says that (7, N) plans earn."""
+        held = {lever: x[place] for place, lever in enumerate(HELD_LEVERS) if lever in self.present}
+        if START_LEVER in self.present:
+            held[START_LEVER] = np.full(x.shape[1], self.present[START_LEVER])
+        return self.origin.revenue_under(held, self.query.target_months)
+
+    def revenue(self, x: FloatArray) -> FloatArray:
+        """(N,) of the target's months."""
+        return np.asarray(self.revenue_by_month(x) @ self.target)
+
+    def measured_at(self, plan: FloatArray) -> PlanSetup:
+        """The same with the closed form as the forecaster sees it at a (7,) plan."""
+        x = plan[:, None]
+        revenue = self.problem.revenue.measured_at(x, self.revenue_by_month(x)[0], self.target)
+        return replace(self, problem=replace(self.problem, revenue=revenue))
+
+
+def plan_setup(
+    origin: StudioOrigin, panel: StudioPanel, query: PlanQuery, configuration: PlanningConfiguration
+) -> PlanSetup:
+    """The question made ready, the closed form measured at the present.
+
+    Raises:
+        LeverError: as of `present_levers`.
+    """
+    present = present_levers(origin, panel, query.studio_id, query.current_state)
+    ranges = plan_ranges(present, query, configuration, origin.shown, held_levers(origin, query))
+    costs = unit_costs(present, query, configuration)
+    now = np.array([present.get(lever, 0.0) for lever in HELD_LEVERS])
+    known = np.array([present.get(lever, np.nan) for lever in HELD_LEVERS])
+    members = present.get(START_LEVER, float(origin.usual("members")))
+    revenue = plan_revenue(origin, members, query.target_months, query.target_kind)
+    peak = float(revenue.members(now[:, None]).max())
+    capacity = plan_capacity(origin, known, members, peak, _knows_staff(origin, panel, query))
+    high = ranges.high.copy()
+    # Where retention may not fall, members bear no more than this.
+    most_ticket = capacity.most_ticket(float(ranges.low[RETENTION]), float(high[TICKET]))
+    high[TICKET] = max(most_ticket, now[TICKET])
+    problem = PlanProblem(
+        present=now,
+        low=ranges.low,
+        high=high,
+        weights=costs if query.is_least_cost else relative_weights(present),
+        revenue=revenue,
+        responses=plan_responses(origin.terms, now),
+        capacity=capacity,
+        target=round(query.target_revenue, 2),
+    )
+    return PlanSetup(query, origin, present, ranges, costs, problem).measured_at(now)
+
+
+def held_levers(origin: StudioOrigin, query: PlanQuery) -> frozenset[str]:
+    """The frozen levers, and the price where nobody can say what a higher one costs."""
+    return query.frozen_levers if follows_flows(origin) else query.frozen_levers | {"avg_ticket_price"}
+
+
+def follows_flows(origin: StudioOrigin) -> bool:
+    """Whether members follow from retention and new members, so that they respond."""
+    return {HELD_LEVERS[RETENTION], HELD_LEVERS[NEW]} <= set(origin.carried)
+
+
+def _knows_staff(origin: StudioOrigin, panel: StudioPanel, query: PlanQuery) -> bool:
+    if not origin.history_months:
+        return False
+    row, column = panel.rows[query.studio_id], panel.column_of(origin.base_month)
+    return bool(np.isfinite(panel.values[_STAFF_COLUMN][row, : column + 1]).any())

@@ -1,0 +1,150 @@
+"""Solution in round figures that reaches the target by the forecaster's own answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from studio_pipeline.panel.arrays import FloatArray
+from studio_pipeline.planning.inverse.problem import PlanProblem
+from studio_pipeline.planning.inverse.search import refine, search
+from studio_pipeline.planning.inverse.setup import PlanSetup
+from studio_pipeline.planning.levers import RATES, RETENTION, SMOOTH, TICKET
+
+RATE_DIGITS = 6
+MONEY_DIGITS = 6
+"""Digits of a rate after the point, and significant digits of a price, that plans are given in."""
+
+CENT = 0.01
+_MEASUREMENTS = 4
+_CLOSE = 1e-9
+_NEAR = 1e-4
+_REPAIRS = 12
+_OVERSHOOT = 1.5
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A plan and what it earns.
+
+    Attributes:
+        plan: (7,) levers.
+        revenue: of the target's months, currency.
+        reaches: whether that is the target, to the cent.
+    """
+
+    plan: FloatArray
+    revenue: float
+    reaches: bool
+
+
+def reaches(revenue: float, target: float) -> bool:
+    """Whether a revenue is a target, to the cent."""
+    return round(revenue, 2) >= round(target, 2)
+
+
+def solve(setup: PlanSetup, thorough: bool = True) -> Solution:
+    """The plan of least burden that reaches the target, else the one of most revenue.
+
+    The closed form is measured anew at each plan found, until it says of the plan what the forecaster says.
+
+    Args:
+        setup: the question.
+        thorough: of `search`.
+    """
+    present = setup.problem.present
+    # The closed form was measured at the present: there it is the forecaster's answer.
+    if reaches(revenue := float(setup.problem.revenue.revenue(present[:, None])[0]), setup.problem.target):
+        return Solution(present, revenue, True)
+    plan = search(setup.problem, thorough)
+    for _ in range(_MEASUREMENTS):
+        says = float(setup.problem.revenue.revenue(plan[:, None])[0])
+        if abs(float(setup.revenue(plan[:, None])[0]) - says) <= _CLOSE * says:
+            break
+        setup = setup.measured_at(plan)
+        plan = refine(setup.problem, plan)
+    return _finished(setup, plan)
+
+
+def _finished(setup: PlanSetup, plan: FloatArray) -> Solution:
+    """The plan in round figures where these reach what it reaches, else as it was found."""
+    target = setup.problem.target
+    raw, figures = plan, rounded(setup.problem, plan)
+    earned = setup.revenue(np.stack([figures, raw], 1))
+    if not reaches(float(earned[1]), target) and float(earned[1]) < target * (1 - _NEAR):
+        return Solution(raw, float(earned[1]), False)
+    repaired = _repaired(setup, figures, float(earned[0]))
+    if repaired.reaches or earned[1] < repaired.revenue:
+        return repaired
+    return Solution(raw, float(earned[1]), reaches(float(earned[1]), target))
+
+
+def rounded(problem: PlanProblem, plan: FloatArray) -> FloatArray:
+    """(7,) the plan in round figures; what stays at its present or stands at a limit is left as it is."""
+    figures = plan.copy()
+    for place in RATES:
+        figures[place] = np.round(plan[place], RATE_DIGITS)
+    # Below its response nobody plans.
+    figures[RETENTION] = _up(plan[RETENTION], 10.0**-RATE_DIGITS)
+    figures[TICKET] = _significant(plan[TICKET])
+    fixed = np.isin(np.arange(len(plan)), [*RATES, TICKET], invert=True)
+    for end in (problem.present, problem.low, problem.high):
+        fixed |= np.abs(plan - end) <= 1e-12 * np.maximum(np.abs(end), 1.0)
+    kept = np.minimum(np.maximum(np.where(fixed, plan, figures), problem.low), problem.high)
+    settled, possible = problem.settled(kept[:, None])
+    return np.asarray(settled[:, 0] if possible[0] else plan)
+
+
+def _repaired(setup: PlanSetup, plan: FloatArray, revenue: float) -> Solution:
+    """A plan, with what rounding and the learners' steps have left missing made up by the lever of least
+    burden.
+    """
+    target = setup.problem.target
+    says = float(setup.problem.revenue.revenue(plan[:, None])[0])
+    best, missing = Solution(plan, revenue, reaches(revenue, target)), target - revenue
+    for _ in range(_REPAIRS):
+        if best.reaches:
+            break
+        candidates = _made_up(setup.problem, plan, says + missing)
+        earned = setup.revenue(candidates)
+        enough = np.round(earned, 2) >= round(target, 2)
+        rank = np.where(enough, setup.problem.burden(candidates), np.inf)
+        chosen = int(np.argmin(rank) if enough.any() else np.argmax(earned))
+        if earned[chosen] > best.revenue:
+            best = Solution(candidates[:, chosen], float(earned[chosen]), bool(enough[chosen]))
+        missing = missing * _OVERSHOOT + 0.1 * CENT
+    return best
+
+
+def _made_up(problem: PlanProblem, plan: FloatArray, revenue: float) -> FloatArray:
+    """(7, N) the plan with one lever after the other raised to where the closed form says `revenue`."""
+    raised = np.repeat(plan[:, None], len(SMOOTH) + 1, 1)
+    for _ in range(3):
+        slopes = problem.revenue.slopes(raised)
+        for order, place in enumerate(SMOOTH):
+            slope = float(slopes.by_lever[place][order])
+            if slope > 0 and problem.high[place] > problem.low[place]:
+                raised[place, order] += (revenue - float(slopes.revenue[order])) / slope
+    for order, place in enumerate(SMOOTH):
+        unit = 10.0**-RATE_DIGITS if place in RATES else _unit(raised[place, order])
+        raised[place, order] = min(_up(raised[place, order], unit), problem.high[place])
+    settled, possible = problem.settled(raised)
+    nearby = refine(replace(problem, target=revenue), plan)
+    return np.concatenate([settled[:, possible], nearby[:, None]], 1)
+
+
+def _up(value: float, unit: float) -> float:
+    """The next round figure from a value on."""
+    places = round(-np.log10(unit))
+    return float(np.round(np.ceil(value / unit - 1e-9) * unit, places))
+
+
+def _unit(amount: float) -> float:
+    """The unit of the last significant digit of an amount above 0."""
+    return float(10.0 ** (np.floor(np.log10(amount)) + 1 - MONEY_DIGITS)) if amount > 0 else 1.0
+
+
+def _significant(amount: float) -> float:
+    unit = _unit(amount)
+    return float(np.round(np.round(amount / unit) * unit, max(round(-np.log10(unit)), 0)))

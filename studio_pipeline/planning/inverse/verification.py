@@ -1,0 +1,206 @@
+"""Verification of a plan by a forward answer, of its limits, and the chance of its target.
+
+A plan's retention and new members include their response to its other changes. What the posterior of the
+responses leaves in doubt moves the revenue that the plan reaches, and with it the chance of its target.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+
+from studio_pipeline.errors import PlanError, QueryError
+from studio_pipeline.forecasting.base.bounds import START_LEVER
+from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, LeverStep
+from studio_pipeline.forecasting.forecaster.forecast_uncertainty import response_deviation
+from studio_pipeline.forecasting.forecaster.projection import StudioOrigin
+from studio_pipeline.forecasting.forecaster.warnings import conflicts
+from studio_pipeline.forecasting.intervals.joint_simulation import normal_quantiles
+from studio_pipeline.forecasting.responses.regressors import crowding, overwork
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.planning.inverse.queries import PlanQuery, TargetKind
+from studio_pipeline.planning.inverse.setup import PlanSetup, follows_flows
+from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, STAFF, TICKET, WHOLE
+
+CHANCE_LEVELS = (0.9, *(round(0.04 * k, 2) for k in range(1, 25)), 0.98, 0.99, 0.998)
+"""Levels of the intervals that a chance is read from; the first is the main one."""
+
+_ROUNDING = 1e-6
+_NORMAL = normal_quantiles(201)
+
+
+class PlanningForecaster(Protocol):
+    """What the planner needs of a forecaster."""
+
+    @property
+    def panel(self) -> StudioPanel:
+        """The months it answers from."""
+
+    def forecast(self, queries: Sequence[ForwardQuery]) -> Sequence[Forecast | QueryError]:
+        """One answer or error a query, in order."""
+
+    def origin(self, query: ForwardQuery) -> StudioOrigin:
+        """The studio of a query at its base month."""
+
+
+def forward_query(
+    query: PlanQuery, levers: Mapping[str, float], steps: tuple[LeverStep, ...] = ()
+) -> ForwardQuery:
+    """The forward question that a plan answers to."""
+    return ForwardQuery(
+        query.studio_id,
+        query.base_month,
+        query.target_months,
+        levers,
+        steps,
+        CHANCE_LEVELS,
+        studio_type=query.studio_type,
+        class_capacity=query.class_capacity,
+    )
+
+
+def certified(forecaster: PlanningForecaster, asked: Sequence[ForwardQuery]) -> list[Forecast]:
+    """The forecaster's answers.
+
+    Raises:
+        QueryError: it refuses one.
+    """
+    answers = forecaster.forecast(asked)
+    for answer in answers:
+        if isinstance(answer, QueryError):
+            raise answer
+    return [answer for answer in answers if isinstance(answer, Forecast)]
+
+
+def counted_revenue(forecast: Forecast, kind: TargetKind) -> float:
+    """Revenue of the target's months, to the cent."""
+    return round(float(forecast.revenue[-1] if kind == "month" else forecast.revenue.sum()), 2)
+
+
+def chance_of(forecast: Forecast, target: float, kind: TargetKind, deviation: float = 0.0) -> float:
+    """The chance that an answer at `CHANCE_LEVELS` reaches a target, read off its intervals; 0..1.
+
+    Args:
+        forecast: of the plan.
+        target: currency.
+        kind: whether the target is that of the last month or of the sum.
+        deviation: of the revenue counted, currency, apart from what the intervals hold: normal.
+    """
+    ends = [
+        forecast.intervals[level][-1] if kind == "month" else forecast.total_intervals[level]
+        for level in CHANCE_LEVELS
+    ]
+    levels = np.array(CHANCE_LEVELS)
+    chances = np.concatenate([(1 - levels) / 2, (1 + levels) / 2])
+    values = np.array(ends, dtype=np.float64).T.ravel()
+    order = np.argsort(chances, kind="stable")
+    targets = target - deviation * _NORMAL
+    below = np.interp(targets, np.maximum.accumulate(values[order]), chances[order])
+    return float(1 - below.mean())
+
+
+def check_limits(setup: PlanSetup, levers: Mapping[str, float]) -> None:
+    """Make sure that a plan keeps every limit, whole numbers, what is frozen, and capacity.
+
+    Raises:
+        PlanError: it doesn't, which is a bug.
+    """
+    broken = [
+        *_out_of_range(setup, levers),
+        *_beyond_capacity(setup, levers),
+        *_contradictions(setup, levers),
+    ]
+    if levers.get(START_LEVER) != setup.present.get(START_LEVER):
+        broken.append(f"{START_LEVER} changes")
+    if broken:
+        raise PlanError(
+            f"The plan for studio {setup.query.studio_id!r} breaks its limits: {'; '.join(broken)}.",
+            "This is a bug: please report it with the request.",
+        )
+
+
+def _out_of_range(setup: PlanSetup, levers: Mapping[str, float]) -> list[str]:
+    found = []
+    for place, lever in enumerate(HELD_LEVERS):
+        if lever not in levers:
+            continue
+        value, now = levers[lever], setup.present[lever]
+        low, high = setup.ranges.low[place], setup.ranges.high[place]
+        if not low - _ROUNDING * abs(low) <= value <= high + _ROUNDING * abs(high):
+            found.append(f"{lever} {value:.9g} is not from {low:.9g} to {high:.9g}")
+        if place in WHOLE and value not in (now, math.floor(value)):
+            found.append(f"{lever} {value:.9g} is not whole")
+        if lever in setup.query.frozen_levers and value != now:
+            found.append(f"{lever} is frozen at {now:.9g} and becomes {value:.9g}")
+    return found
+
+
+def _beyond_capacity(setup: PlanSetup, levers: Mapping[str, float]) -> list[str]:
+    """In plain numbers: seats, visits, paid hours."""
+    capacity = setup.problem.capacity
+    classes = levers.get(HELD_LEVERS[CLASSES], math.nan)
+    attended = levers.get(HELD_LEVERS[ATTENDANCE], math.nan) * classes
+    work = classes / levers.get(HELD_LEVERS[STAFF], math.nan)
+    members, peak = levers.get(START_LEVER, math.nan), math.nan
+    for _ in range(setup.query.target_months if START_LEVER in levers else 0):
+        members = members * levers["retention_rate"] + levers["new_members_monthly"]
+        peak = members if math.isnan(peak) else max(peak, members)
+    found = []
+    if attended > capacity.most_attended * (1 + _ROUNDING):
+        found.append("attendance takes more visits than members make")
+    if peak > capacity.most_members * classes * (1 + _ROUNDING):
+        found.append("members find no seats")
+    if work > capacity.most_work * (1 + _ROUNDING) or work < capacity.least_work * (1 - _ROUNDING):
+        found.append("classes don't fit the paid hours")
+    return found
+
+
+def _contradictions(setup: PlanSetup, levers: Mapping[str, float]) -> list[str]:
+    """What a forward answer calls contradictions, where there are more than in the present."""
+    origin = setup.origin
+    before, after = (
+        conflicts(held, origin.shown, origin.usual, origin.effects) for held in (setup.present, levers)
+    )
+    return after if len(after) > len(before) else []
+
+
+def plan_deviation(setup: PlanSetup, plan: FloatArray, forecast: Forecast) -> float:
+    """Standard deviation of the target's revenue through the responses, currency.
+
+    Args:
+        setup: the question; its present is what the responses start from.
+        plan: (7,) levers.
+        forecast: of the plan, over the target's months.
+    """
+    if not follows_flows(setup.origin):
+        return 0.0
+    months = setup.query.target_months
+    changes = {name: np.full(months, change) for name, change in _changes(setup, plan).items()}
+    by_month = response_deviation(
+        setup.origin.effects, forecast.revenue, forecast.retention_rate, changes, levers={}
+    )
+    # A response that is off is off alike in all months.
+    return float(by_month @ setup.target)
+
+
+def _changes(setup: PlanSetup, plan: FloatArray) -> dict[str, float]:
+    """Regressor of the responses to how far a plan moves it from the present, of the carried levers."""
+    now, comfort = setup.problem.present, setup.problem.responses
+    carried = {place for place in (TICKET, ATTENDANCE, STAFF) if HELD_LEVERS[place] in setup.present}
+    found: dict[str, float] = {}
+    if TICKET in carried and now[TICKET] > 0 < plan[TICKET]:
+        found["price"] = float(np.log(plan[TICKET] / now[TICKET]))
+    if ATTENDANCE in carried:
+        after, before = crowding(
+            np.array([plan[ATTENDANCE], now[ATTENDANCE]]), comfort.comfortable_attendance
+        )
+        found["fullness"] = float(plan[ATTENDANCE] - now[ATTENDANCE])
+        found["crowding"] = float(after - before)
+    if STAFF in carried:
+        after, before = overwork(np.array([plan[STAFF], now[STAFF]]), comfort.comfortable_utilization)
+        found["overwork"] = float(after - before)
+    return found

@@ -1,0 +1,161 @@
+"""Results of assets: content versions, row counts, column schemas, numbers and pictures."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import math
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel
+
+OWNERS = ["team:forecasting"]
+PICTURE_LIMIT_BYTES = 100_000
+TABLE_LIMIT_ROWS = 50
+
+
+def table_result(
+    frame: pd.DataFrame,
+    descriptions: Mapping[str, str],
+    metadata: Mapping[str, Any] | None = None,
+    *,
+    asset_key: str | None = None,
+) -> dg.MaterializeResult[pd.DataFrame]:
+    """A stored table: its content is its data version, and its columns are described."""
+    return dg.MaterializeResult(
+        asset_key=asset_key,
+        value=frame,
+        data_version=dg.DataVersion(content_sha(frame)),
+        metadata={**table_metadata(frame, descriptions), **(metadata or {})},
+    )
+
+
+def object_result(value: Any, metadata: Mapping[str, Any] | None = None) -> dg.MaterializeResult[Any]:
+    """A stored object that writes itself: its content is its data version."""
+    return dg.MaterializeResult(
+        value=value, data_version=dg.DataVersion(content_sha(value)), metadata=dict(metadata or {})
+    )
+
+
+def table_metadata(frame: pd.DataFrame, descriptions: Mapping[str, str]) -> dict[str, Any]:
+    """`dagster/row_count` and `dagster/column_schema` of a table."""
+    columns = [
+        dg.TableColumn(str(name), str(dtype), description=descriptions.get(str(name)))
+        for name, dtype in frame.dtypes.items()
+    ]
+    return {
+        "dagster/row_count": len(frame),
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+    }
+
+
+def rows_metadata(
+    frame: pd.DataFrame, descriptions: Mapping[str, str] | None = None, *, limit: int = TABLE_LIMIT_ROWS
+) -> dg.TableMetadataValue:
+    """The first rows of a table, in plain Python values, its columns described where they are given words."""
+    head = frame.head(limit)
+    records = [
+        dg.TableRecord({str(name): _plain(value) for name, value in row.items()})
+        for row in head.to_dict(orient="records")
+    ]
+    words = descriptions or {}
+    columns = [
+        dg.TableColumn(str(name), _type_name(head[name]), description=words.get(str(name))) for name in head
+    ]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns=columns))
+
+
+def numbers(values: Mapping[str, float]) -> dict[str, float]:
+    """The finite ones, as plain floats: Dagster plots them over time."""
+    return {name: float(value) for name, value in values.items() if math.isfinite(value)}
+
+
+def picture(name: str, png: bytes) -> dict[str, dg.MarkdownMetadataValue]:
+    """A PNG that the web UI shows; nothing where it is too large to be stored in an event."""
+    if len(png) >= PICTURE_LIMIT_BYTES:
+        return {}
+    encoded = base64.b64encode(png).decode()
+    return {name: dg.MetadataValue.md(f"![{name}](data:image/png;base64,{encoded})")}
+
+
+def sentences(words: Sequence[str]) -> dg.MarkdownMetadataValue:
+    """Findings in words, a line each."""
+    return dg.MetadataValue.md("\n".join(f"- {sentence}" for sentence in words))
+
+
+def content_sha(value: Any) -> str:
+    """SHA-256 of tables, arrays, dataclasses of them, or whatever writes itself, by content."""
+    digest = hashlib.sha256()
+    for chunk in _chunks(value):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _chunks(value: Any) -> Iterable[bytes]:
+    yield type(value).__name__.encode()
+    parts = _parts(value)
+    if parts is None:
+        yield _bytes(value)
+    else:
+        for part in parts:
+            yield from _chunks(part)
+
+
+def _parts(value: Any) -> list[Any] | None:
+    """What a container holds, the same for equal containers; None for what holds nothing."""
+    if isinstance(value, pd.DataFrame):
+        dtypes = [(str(name), str(dtype)) for name, dtype in value.dtypes.items()]
+        return [repr(dtypes), pd.util.hash_pandas_object(value, index=False).to_numpy()]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
+    if isinstance(value, Mapping):
+        return [(repr(key), item) for key, item in value.items()]
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    return _written(value) if hasattr(value, "write") else None
+
+
+def _bytes(value: Any) -> bytes:
+    if isinstance(value, np.ndarray):
+        return repr((value.shape, str(value.dtype))).encode() + np.ascontiguousarray(value).tobytes()
+    if isinstance(value, BaseModel):
+        return value.model_dump_json().encode()
+    if isinstance(value, bytes):
+        return value
+    if value is None or isinstance(value, (str, int, float, date, Enum, np.generic)):
+        return repr(value).encode()
+    raise TypeError(f"{type(value).__name__} has no content that can be hashed")
+
+
+def _written(value: Any) -> list[Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        value.write(Path(folder))
+        files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+        return [(path.name, path.read_bytes()) for path in files]
+
+
+def _plain(value: Any) -> str | int | float | bool | None:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)) or value is pd.NaT:
+        return None
+    if isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    return str(value)
+
+
+def _type_name(column: pd.Series[Any]) -> str:
+    if pd.api.types.is_bool_dtype(column):
+        return "bool"
+    if pd.api.types.is_integer_dtype(column):
+        return "int"
+    return "float" if pd.api.types.is_float_dtype(column) else "string"
