@@ -16,7 +16,7 @@ from serving.memory import give_back_unused_memory
 from studio_pipeline.errors import NoReleaseError, QueryError, ReleaseError, StudioError
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.core.core_view import CoreView
-from studio_pipeline.forecasting.forecaster.forecast_uncertainty import ForecastSum, Outlook
+from studio_pipeline.forecasting.forecaster.forecast_uncertainty import ForecastSum, UncertainForecast
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.forecaster.projection import StudioOrigin
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
@@ -72,7 +72,7 @@ class Forecasting(Protocol):
     def summed(self, forecasts: Sequence[Forecast], level: float) -> ForecastSum:
         """The sum over some of its answers."""
 
-    def outlooks(self, queries: Sequence[ForwardQuery]) -> Sequence[Outlook]:
+    def outlooks(self, queries: Sequence[ForwardQuery]) -> Sequence[UncertainForecast]:
         """One answer a query, in order, with what its uncertainty is made of."""
 
     def core_view(self, query: ForwardQuery) -> CoreView:

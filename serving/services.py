@@ -30,7 +30,7 @@ from serving.records.studio_records import StudioRecords
 from serving.release_metrics import ReleaseCollector
 from serving.request_log import RequestLog
 from studio_pipeline.configuration import read_configuration
-from studio_pipeline.planning.configuration import PlanningConfiguration
+from studio_pipeline.planning.configuration import PlanningConfig
 from studio_pipeline.settings import Settings
 
 
@@ -74,7 +74,7 @@ class Services:
     scenarios: ScenarioStore
     records: StudioRecords
     narrator: Narrator | None
-    planning: PlanningConfiguration
+    planning: PlanningConfig
     planner: PlannerPool
     turns: ForecastTurns
 

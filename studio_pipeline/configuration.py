@@ -12,16 +12,16 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
-from studio_pipeline.alerting.configuration import AlertRules
+from studio_pipeline.alerting.configuration import AlertConfig
 from studio_pipeline.errors import SettingsError
-from studio_pipeline.evaluation.promotion.guard_rails import PromotionRules
-from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
-from studio_pipeline.monitoring.thresholds import AccuracyRules, DriftOptions
-from studio_pipeline.panel.generator.options import GeneratorOptions
-from studio_pipeline.panel.validation.limits import ValidationLimits
-from studio_pipeline.planning.configuration import PlanningConfiguration
-from studio_pipeline.publishing.retention import RetentionRules
-from studio_pipeline.tuning.options import TuningOptions
+from studio_pipeline.evaluation.promotion.guard_rails import PromotionConfig
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
+from studio_pipeline.monitoring.thresholds import AccuracyConfig, DriftConfig
+from studio_pipeline.panel.generator.options import GeneratorConfig
+from studio_pipeline.panel.validation.limits import ValidationConfig
+from studio_pipeline.planning.configuration import PlanningConfig
+from studio_pipeline.publishing.retention import RetentionConfig
+from studio_pipeline.tuning.options import TuningConfig
 from studio_pipeline.tuning.values import read_tuned_values
 
 
@@ -43,24 +43,24 @@ class Configuration(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    validation: ValidationLimits = ValidationLimits()
-    generator: GeneratorOptions = GeneratorOptions()
-    forecasting: ForecastingConfiguration = ForecastingConfiguration()
-    promotion: PromotionRules = PromotionRules()
-    planning: PlanningConfiguration = PlanningConfiguration()
-    tuning: TuningOptions = TuningOptions()
-    retention: RetentionRules = RetentionRules()
-    accuracy: AccuracyRules = AccuracyRules()
-    alerts: AlertRules = AlertRules()
+    validation: ValidationConfig = ValidationConfig()
+    generator: GeneratorConfig = GeneratorConfig()
+    forecasting: ForecastingConfig = ForecastingConfig()
+    promotion: PromotionConfig = PromotionConfig()
+    planning: PlanningConfig = PlanningConfig()
+    tuning: TuningConfig = TuningConfig()
+    retention: RetentionConfig = RetentionConfig()
+    accuracy: AccuracyConfig = AccuracyConfig()
+    alerts: AlertConfig = AlertConfig()
 
-    _untuned: ForecastingConfiguration | None = PrivateAttr(None)
+    _untuned: ForecastingConfig | None = PrivateAttr(None)
 
     @property
-    def untuned(self) -> ForecastingConfiguration:
+    def untuned(self) -> ForecastingConfig:
         """`forecasting` as it would be without tuned hyperparameters."""
         return self._untuned or self.forecasting
 
-    drift: DriftOptions = DriftOptions()
+    drift: DriftConfig = DriftConfig()
 
 
 def read_configuration(

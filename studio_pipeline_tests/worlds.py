@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import HELD_BOUNDS, GeneratorOptions
+from studio_pipeline.panel.generator.options import HELD_BOUNDS, GeneratorConfig
 from studio_pipeline.panel.generator.planted_responses import planted_responses
 from studio_pipeline.panel.generator.truth import (
     Levers,
@@ -33,7 +33,7 @@ HISTORY_COLUMNS = (
 )  # fmt: skip
 
 
-def write_world(folder: Path, options: GeneratorOptions, months_ahead: int = 12, draws: int = 200) -> None:
+def write_world(folder: Path, options: GeneratorConfig, months_ahead: int = 12, draws: int = 200) -> None:
     """Write the four files of one world.
 
     Args:
@@ -98,20 +98,20 @@ def main(arguments: list[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seed", type=int, default=GeneratorOptions().seed)
+    parser.add_argument("--seed", type=int, default=GeneratorConfig().seed)
     parser.add_argument("--studios", type=int, default=60)
     parser.add_argument("--months", type=int, default=60, help="months of history")
     parser.add_argument(
-        "--last-month", default=GeneratorOptions().last_month, help="last month of history, YYYY-MM"
+        "--last-month", default=GeneratorConfig().last_month, help="last month of history, YYYY-MM"
     )
-    parser.add_argument("--types", default=",".join(GeneratorOptions().types), help="comma-separated")
+    parser.add_argument("--types", default=",".join(GeneratorConfig().types), help="comma-separated")
     parser.add_argument("--no-shock", action="store_true", help="leave the common shock out")
     parser.add_argument(
         "--vary", action="store_true", help="draw the strengths of effects, seasons and shock from the seed"
     )
     parser.add_argument("--draws", type=int, default=200, help="possible futures behind every mean")
     asked = parser.parse_args(arguments)
-    options = GeneratorOptions(
+    options = GeneratorConfig(
         studios=asked.studios,
         months=asked.months,
         types=tuple(asked.types.split(",")),

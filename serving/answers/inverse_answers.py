@@ -11,7 +11,7 @@ from serving.answers.replies import Reply, noted, replied
 from serving.model_store import HeldRelease
 from serving.schemas.inverse import InverseRequest
 from serving.services import Services
-from studio_pipeline.planning.configuration import PlanningConfiguration
+from studio_pipeline.planning.configuration import PlanningConfig
 from studio_pipeline.planning.inverse.planner import make_plan
 from studio_pipeline.planning.inverse.queries import Plan
 from studio_pipeline.publishing.releases import Release
@@ -33,13 +33,13 @@ async def answer_inverse(services: Services, held: HeldRelease, body: InverseReq
     return reply
 
 
-def _reply(held: HeldRelease, body: InverseRequest, configuration: PlanningConfiguration) -> Reply:
+def _reply(held: HeldRelease, body: InverseRequest, configuration: PlanningConfig) -> Reply:
     answer = inverse_answer(held, body, configuration)
     return Reply(answer["optimization_id"], orjson.dumps(answer), held)
 
 
 def inverse_answer(
-    held: HeldRelease, request: InverseRequest, configuration: PlanningConfiguration
+    held: HeldRelease, request: InverseRequest, configuration: PlanningConfig
 ) -> dict[str, Any]:
     """The JSON of `schemas.inverse.InverseAnswer`; it takes a tenth of a second.
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
-from studio_pipeline.alerting.configuration import AlertRules
+from studio_pipeline.alerting.configuration import AlertConfig
 from studio_pipeline.alerting.messages import Message
 
 
@@ -135,7 +135,7 @@ def expected_month(today: date, late_after_days: int) -> date:
     return (newest_end.replace(day=1) - timedelta(days=1)).replace(day=1)
 
 
-def observe_lateness(state: PublishedState, today: date, rules: AlertRules) -> Observation:
+def observe_lateness(state: PublishedState, today: date, rules: AlertConfig) -> Observation:
     """Whether the newest published month is older than it should be by `today`."""
     expected = expected_month(today, rules.late_after_days)
     failing = state.last_month < expected

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class AlertRules(BaseModel):
+class AlertConfig(BaseModel):
     """When alerts are sent that hang on the calendar."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -20,13 +20,13 @@ from studio_pipeline.errors import CorruptReleaseError
 from studio_pipeline.evaluation.levers.lever_text import sign_findings
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline.evaluation.metrics.paired_errors import compare_errors
-from studio_pipeline.evaluation.promotion.guard_rails import PromotionRules
+from studio_pipeline.evaluation.promotion.guard_rails import PromotionConfig
 from studio_pipeline.evaluation.promotion.refitting import ChampionRefit, Refitted
 from studio_pipeline.evaluation.promotion.release_decision import (
     Champion,
-    Decision,
     Differences,
     Fitted,
+    ReleaseDecision,
     decide,
 )
 from studio_pipeline.evaluation.report.response_tables import lever_responses
@@ -60,7 +60,7 @@ class Evidence:
 
 def decision_on(
     evidence: Evidence, instance: dg.DagsterInstance, settings: Settings, configuration: Configuration
-) -> Decision:
+) -> ReleaseDecision:
     """Gather what is known of the published release, and decide."""
     rules = configuration.promotion
     responses = lever_responses(evidence.core.parameters.responses, evidence.panel)
@@ -74,7 +74,7 @@ def decision_on(
 
 
 def _differences(
-    evidence: Evidence, champion: Champion, settings: Settings, rules: PromotionRules
+    evidence: Evidence, champion: Champion, settings: Settings, rules: PromotionConfig
 ) -> Differences:
     """The new model's errors beside the refit's; without one, beside what the champion's bundle keeps."""
     if evidence.refit.refitted is not None:
@@ -96,7 +96,7 @@ def _kept(settings: Settings, model_version: str) -> pd.DataFrame | None:
         return None
 
 
-def decision_metadata(decision: Decision) -> dict[str, Any]:
+def decision_metadata(decision: ReleaseDecision) -> dict[str, Any]:
     """The decision and the figures it rests on."""
     figures: dict[str, float] = {}
     for span, difference in decision.differences.items():

@@ -12,7 +12,7 @@ from studio_pipeline.configuration import Configuration
 from studio_pipeline.errors import CorruptReleaseError, StorageError
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline.monitoring.accuracy.error_decomposition import splitters
-from studio_pipeline.monitoring.accuracy.forecast_log import PredictionLog
+from studio_pipeline.monitoring.accuracy.forecast_log import ForecastLog
 from studio_pipeline.monitoring.accuracy.record import AccuracyRecord
 from studio_pipeline.monitoring.accuracy.update import Sources, updated
 from studio_pipeline.monitoring.accuracy.watch import watch
@@ -76,7 +76,7 @@ def last_record(versions: Path) -> tuple[AccuracyRecord, tuple[str, ...]]:
 def _sources(settings: Settings) -> Sources:
     current = current_release(settings.home)
     return Sources(
-        log=PredictionLog(settings.database_url),
+        log=ForecastLog(settings.database_url),
         forecasts_folder=settings.home / "assets" / "studio_forecasts",
         releases=release_history(settings.home),
         make_splitter=lambda panel: splitters(settings.home, current.model_version, panel),

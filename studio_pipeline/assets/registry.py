@@ -18,7 +18,7 @@ from studio_pipeline.configuration import Configuration
 from studio_pipeline.errors import ReleaseError
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline.evaluation.promotion.refitting import ChampionRefit
-from studio_pipeline.evaluation.promotion.release_decision import Decision
+from studio_pipeline.evaluation.promotion.release_decision import ReleaseDecision
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
 from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
@@ -131,7 +131,7 @@ def registered_model(
 
 def with_models(
     release: Release,
-    decision: Decision,
+    decision: ReleaseDecision,
     new: Trained,
     champion: Release | None,
     refit: ChampionRefit,
@@ -175,7 +175,7 @@ def _parts(release: Release) -> tuple[str, str, str | None]:
     return release.model_version, release.data_version, release.challenger_model_version
 
 
-def _result(release: Release, decision: Decision, *, is_new: bool) -> Any:
+def _result(release: Release, decision: ReleaseDecision, *, is_new: bool) -> Any:
     return dg.MaterializeResult(
         data_version=dg.DataVersion("/".join(filter(None, _parts(release)))),
         metadata=release_metadata(release) | decision_metadata(decision) | {"published": is_new},

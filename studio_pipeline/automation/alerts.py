@@ -19,7 +19,7 @@ from studio_pipeline.alerting.conditions import (
     is_heartbeat_due,
     observe_lateness,
 )
-from studio_pipeline.alerting.configuration import AlertRules
+from studio_pipeline.alerting.configuration import AlertConfig
 from studio_pipeline.alerting.delivery import Notifier, deliver
 from studio_pipeline.alerting.outbox import Outbox, Report
 from studio_pipeline.alerting.run_observations import (
@@ -141,7 +141,7 @@ def _now() -> datetime:
 
 
 def watch_runs(
-    instance: dg.DagsterInstance, settings: Settings, channels: list[str], now: datetime, rules: AlertRules
+    instance: dg.DagsterInstance, settings: Settings, channels: list[str], now: datetime, rules: AlertConfig
 ) -> int:
     """Take every run that ended and was not taken, in the order of their ends; how many they were."""
     outbox = Outbox(settings.home)
@@ -186,7 +186,7 @@ def published_state(settings: Settings) -> tuple[PublishedState | None, bool]:
 
 
 def watch_calendar(
-    instance: dg.DagsterInstance, settings: Settings, channels: list[str], now: datetime, rules: AlertRules
+    instance: dg.DagsterInstance, settings: Settings, channels: list[str], now: datetime, rules: AlertConfig
 ) -> None:
     """Take late data, and the day's heartbeat where it is due. Generated months are never late."""
     outbox = Outbox(settings.home)

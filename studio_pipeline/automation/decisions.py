@@ -18,7 +18,7 @@ from studio_pipeline.panel.ingest.folder_scan import names_in_words
 
 
 @dataclass(frozen=True)
-class Decision:
+class RunDecision:
     """Ask for a job, or for nothing.
 
     Attributes:
@@ -128,7 +128,7 @@ class LandingFacts:
     fault: str = ""
 
 
-def decide_landing(facts: LandingFacts, job: str) -> Decision:
+def decide_landing(facts: LandingFacts, job: str) -> RunDecision:
     """Ask for `job` where the folder has settled on a content that no run has read, and no run is going on.
 
     Args:
@@ -136,16 +136,18 @@ def decide_landing(facts: LandingFacts, job: str) -> Decision:
         job: the one that reads the folder.
     """
     if facts.fault:
-        return Decision(None, facts.fault)
+        return RunDecision(None, facts.fault)
     if facts.unsettled:
-        return Decision(None, f"Still being written: {names_in_words(facts.unsettled)}.")
+        return RunDecision(None, f"Still being written: {names_in_words(facts.unsettled)}.")
     if not facts.files:
-        return Decision(None, f"The landing folder is empty.{_temporary(facts)}")
+        return RunDecision(None, f"The landing folder is empty.{_temporary(facts)}")
     if running := unfinished(facts.attempts):
-        return Decision(None, f"Run {running.name} is queued or going on; what it leaves unread comes next.")
+        return RunDecision(
+            None, f"Run {running.name} is queued or going on; what it leaves unread comes next."
+        )
     verdict = last_verdict(facts.attempts)
     if verdict is not None and verdict.digest == facts.digest:
-        return Decision(None, _known(verdict) + _temporary(facts))
+        return RunDecision(None, _known(verdict) + _temporary(facts))
     return _ask(facts, job, [*tries_since(facts.attempts, verdict, facts.digest)])
 
 
@@ -157,21 +159,21 @@ def _known(verdict: Attempt) -> str:
     return f"Run {verdict.name} failed over these files; correct them, or launch one by hand."
 
 
-def _ask(facts: LandingFacts, job: str, tries: Sequence[Attempt]) -> Decision:
+def _ask(facts: LandingFacts, job: str, tries: Sequence[Attempt]) -> RunDecision:
     """Ask for what no run has read yet; `tries` came to nothing."""
     what = facts.changes or "content that no run has read"
     if not tries:
-        return Decision(job, f"The landing folder changed: {what}.")
+        return RunDecision(job, f"The landing folder changed: {what}.")
     last = tries[0]
     killed = [attempt for attempt in tries if attempt.end is RunEnd.INTERRUPTED]
     if len(killed) >= MOST_TRIES:
-        return Decision(
+        return RunDecision(
             None, f"{len(killed)} runs over these files were killed; find out why, then launch one by hand."
         )
     wait = RETRY_SECONDS - (facts.now - (last.ended_at or last.started_at))
     if wait > 0:
-        return Decision(None, f"Run {last.name} was {last.end.value}; the next try comes in {wait:.0f} s.")
-    return Decision(job, f"Run {last.name} was {last.end.value}, and these are unread: {what}.")
+        return RunDecision(None, f"Run {last.name} was {last.end.value}; the next try comes in {wait:.0f} s.")
+    return RunDecision(job, f"Run {last.name} was {last.end.value}, and these are unread: {what}.")
 
 
 def _temporary(facts: LandingFacts) -> str:
@@ -179,7 +181,7 @@ def _temporary(facts: LandingFacts) -> str:
     return f" Not read until renamed: {names_in_words(names)}." if names else ""
 
 
-def decide_monthly(now: datetime, digest: str, attempts: Sequence[Attempt], job: str) -> Decision:
+def decide_monthly(now: datetime, digest: str, attempts: Sequence[Attempt], job: str) -> RunDecision:
     """Ask for `job` unless a run has done so already since the month began, or is about to.
 
     A run of this month that read what the folder holds has seen the whole month before: it would be repeated.
@@ -193,12 +195,14 @@ def decide_monthly(now: datetime, digest: str, attempts: Sequence[Attempt], job:
     """
     begun = datetime(now.year, now.month, 1, tzinfo=UTC)
     if running := unfinished(attempts):
-        return Decision(None, f"Run {running.name} is queued or going on, and reads the month that is over.")
+        return RunDecision(
+            None, f"Run {running.name} is queued or going on, and reads the month that is over."
+        )
     done = [a for a in attempts if a.end is RunEnd.SUCCEEDED and a.started_at >= begun.timestamp()]
     newest = next((a for a in done if a.digest), None)
     if newest is not None and newest.digest == digest:
-        return Decision(None, f"Run {newest.name} has read the same files since {begun:%B} began.")
-    return Decision(job, f"Monthly refresh: no run has read these files since {begun:%B} began.")
+        return RunDecision(None, f"Run {newest.name} has read the same files since {begun:%B} began.")
+    return RunDecision(job, f"Monthly refresh: no run has read these files since {begun:%B} began.")
 
 
 @dataclass(frozen=True)
@@ -237,21 +241,21 @@ class AlarmFacts:
     tuning: bool = False
 
 
-def decide_alarm(facts: AlarmFacts, jobs: Jobs) -> Decision:
+def decide_alarm(facts: AlarmFacts, jobs: Jobs) -> RunDecision:
     """Ask for the job that can change what a new alarm complains of."""
     new = {check: text for check, text in facts.alarms.items() if text not in facts.acted_on}
     if not facts.alarms:
-        return Decision(None, "No alarm stands.")
+        return RunDecision(None, "No alarm stands.")
     if facts.tuning:
-        return Decision(None, "A search for better hyperparameters is queued or going on.")
+        return RunDecision(None, "A search for better hyperparameters is queued or going on.")
     if running := unfinished(facts.attempts):
-        return Decision(
+        return RunDecision(
             None, f"Run {running.name} is queued or going on; its checks are judged when it ends."
         )
     if _awaits_challenge(facts):
-        return Decision(jobs.refresh, f"{_told(facts.alarms)}: the tuned recipe is to challenge the old.")
+        return RunDecision(jobs.refresh, f"{_told(facts.alarms)}: the tuned recipe is to challenge the old.")
     if not new:
-        return Decision(None, f"A run was asked for already over: {_told(facts.alarms)}.")
+        return RunDecision(None, f"A run was asked for already over: {_told(facts.alarms)}.")
     return _on_new(facts, new, jobs)
 
 
@@ -262,18 +266,24 @@ def _awaits_challenge(facts: AlarmFacts) -> bool:
     return stands and facts.tuned_at is not None and facts.tuned_at > newest
 
 
-def _on_new(facts: AlarmFacts, new: Mapping[str, str], jobs: Jobs) -> Decision:
+def _on_new(facts: AlarmFacts, new: Mapping[str, str], jobs: Jobs) -> RunDecision:
     verdict = last_verdict(facts.attempts)
     same = verdict is not None and verdict.digest == facts.digest
     if verdict is not None and same and verdict.end is not RunEnd.SUCCEEDED:
-        return Decision(
+        return RunDecision(
             None, f"Run {verdict.name} over the present files {verdict.end.value}; first correct them."
         )
     if verdict is None or not same or verdict.started_at < facts.month:
-        return Decision(jobs.refresh, f"{_told(new)}: there are months that the model has not learned from.")
+        return RunDecision(
+            jobs.refresh, f"{_told(new)}: there are months that the model has not learned from."
+        )
     if jobs.tune is None:
-        return Decision(None, f"{_told(new)}: a refit gives the same model, and no job tunes the learners.")
-    return Decision(jobs.tune, f"{_told(new)}: a refit gives the same model, so its recipe is searched anew.")
+        return RunDecision(
+            None, f"{_told(new)}: a refit gives the same model, and no job tunes the learners."
+        )
+    return RunDecision(
+        jobs.tune, f"{_told(new)}: a refit gives the same model, so its recipe is searched anew."
+    )
 
 
 def _told(alarms: Mapping[str, str]) -> str:

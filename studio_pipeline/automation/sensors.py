@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from studio_pipeline.automation.decisions import Decision, LandingFacts, decide_landing, decide_monthly
+from studio_pipeline.automation.decisions import LandingFacts, RunDecision, decide_landing, decide_monthly
 from studio_pipeline.automation.jobs import (
     REFRESH_RELEASE,
     monitor_release,
@@ -21,7 +21,7 @@ from studio_pipeline.automation.jobs import (
 from studio_pipeline.automation.run_history import attempts_of
 from studio_pipeline.errors import StudioError
 from studio_pipeline.panel.ingest.folder_scan import (
-    Look,
+    FolderSnapshot,
     changes_in_words,
     landing_digest,
     look_at,
@@ -42,7 +42,7 @@ class Memory:
         accepted: SHA-256 by name of the last content that was read or asked for.
     """
 
-    look: Look = field(default_factory=Look)
+    look: FolderSnapshot = field(default_factory=FolderSnapshot)
     accepted: dict[str, str] = field(default_factory=dict)
 
     def to_cursor(self) -> str:
@@ -79,7 +79,7 @@ def landing_folder(context: dg.SensorEvaluationContext, settings: dg.ResourcePar
 
 def take_look(
     instance: dg.DagsterInstance, settings: Settings, memory: Memory, now: float
-) -> tuple[LandingFacts, Look]:
+) -> tuple[LandingFacts, FolderSnapshot]:
     """What the decision rests on, and the look to remember."""
     attempts = attempts_of(instance)
     try:
@@ -99,7 +99,7 @@ def take_look(
     return facts, look
 
 
-def next_memory(memory: Memory, look: Look, facts: LandingFacts, decision: Decision) -> Memory:
+def next_memory(memory: Memory, look: FolderSnapshot, facts: LandingFacts, decision: RunDecision) -> Memory:
     """The look, and its content where it was asked for or is what the newest run read."""
     known = any(attempt.digest == facts.digest for attempt in facts.attempts[:1])
     accepted = decision.job is not None or (known and not facts.fault and not facts.unsettled)

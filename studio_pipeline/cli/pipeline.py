@@ -20,7 +20,7 @@ from studio_pipeline.cli.messages import check_free_space, disk_refusal
 from studio_pipeline.cli.outcome import FAILED, PUBLISHED, REFUSED, Outcome, print_outcome
 from studio_pipeline.configuration import read_configuration
 from studio_pipeline.errors import ReleaseError, SettingsError, StudioError
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.panel.ingest.landing import landing_sources
 from studio_pipeline.publishing.layout import sweep_home
 from studio_pipeline.publishing.locks import lock_of_run
@@ -80,10 +80,10 @@ def _check_inputs(settings: Settings, options: Mapping[str, Any]) -> None:
         click.echo(f"{given}: not used, as they are the generator's; empty the landing folder to use them.")
 
 
-def _check_options(generator: GeneratorOptions, options: Mapping[str, Any]) -> None:
+def _check_options(generator: GeneratorConfig, options: Mapping[str, Any]) -> None:
     """Refuse options that the generator can't take, under the names that a person typed."""
     try:
-        GeneratorOptions.model_validate(generator.model_dump() | dict(options))
+        GeneratorConfig.model_validate(generator.model_dump() | dict(options))
     except ValidationError as error:
         lines = [
             f"{_option(item['loc'])}: {item['msg'].removeprefix('Value error, ')}."

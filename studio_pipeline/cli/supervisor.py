@@ -106,7 +106,7 @@ STOPPED, GIVEN_UP = 0, 1
 
 
 @dataclass(frozen=True)
-class RestartRules:
+class RestartConfig:
     """When a child that ended by itself is started again.
 
     Attributes:
@@ -175,7 +175,7 @@ class Supervisor:
 
     environment: Mapping[str, str]
     logs: Path
-    rules: RestartRules
+    rules: RestartConfig
     running: list[Supervised] = field(default_factory=list)
 
     def start(self, child: Child) -> None:
@@ -224,14 +224,14 @@ def run_together(
     environment: Mapping[str, str],
     logs: Path,
     ready_message: str,
-    rules: RestartRules | None = None,
+    rules: RestartConfig | None = None,
 ) -> int:
     """Start all, say when they are ready, and keep them running until a signal; then stop all.
 
     Answers the exit status: 0 after SIGINT, SIGTERM or SIGHUP, 1 where a child had to be given up.
     """
     logs.mkdir(parents=True, exist_ok=True)
-    stop, supervisor = Stop(), Supervisor(environment, logs, rules or RestartRules())
+    stop, supervisor = Stop(), Supervisor(environment, logs, rules or RestartConfig())
     previous = {
         number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class AccuracyRules(BaseModel):
+class AccuracyConfig(BaseModel):
     """What counts as a lever carried out, as an error above the promise, and as long ago."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,7 +51,7 @@ class AccuracyRules(BaseModel):
     )
 
 
-class DriftOptions(BaseModel):
+class DriftConfig(BaseModel):
     """How often the drift monitor may be wrong, and what it looks for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

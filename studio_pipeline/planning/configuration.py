@@ -102,7 +102,7 @@ class MovementLimits(PlanningTable):
     )
 
 
-class PlanningConfiguration(PlanningTable):
+class PlanningConfig(PlanningTable):
     """How plans are made where a request doesn't say otherwise."""
 
     cost_shares: CostShares = CostShares()

@@ -16,7 +16,7 @@ from studio_pipeline.publishing.retention import (
     Inventory,
     Kind,
     Removal,
-    RetentionRules,
+    RetentionConfig,
     Stored,
     plan_removals,
 )
@@ -26,7 +26,7 @@ ASSETS = "assets"
 POINTER = "current"
 
 
-def planned_removals(home: Path, rules: RetentionRules, pinned_model: str | None) -> list[Removal]:
+def planned_removals(home: Path, rules: RetentionConfig, pinned_model: str | None) -> list[Removal]:
     """What would be removed now.
 
     Raises:
@@ -36,7 +36,7 @@ def planned_removals(home: Path, rules: RetentionRules, pinned_model: str | None
     return plan_removals(take_inventory(home, pinned_model), rules, datetime.now(UTC))
 
 
-def prune(home: Path, rules: RetentionRules, pinned_model: str | None) -> list[Removal]:
+def prune(home: Path, rules: RetentionConfig, pinned_model: str | None) -> list[Removal]:
     """Remove what the rules let go of, and what killed runs left half-written; no run goes on meanwhile.
 
     A kill leaves each thing whole, or out of sight under a name that the next sweep removes.

@@ -18,7 +18,7 @@ from studio_pipeline.publishing.releases import Release
 Kind = Literal["asset version", "model", "data", "release"]
 
 
-class RetentionRules(BaseModel):
+class RetentionConfig(BaseModel):
     """How much of the past is kept."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -91,7 +91,7 @@ class _Kept:
     runs: set[str] = field(default_factory=set)
 
 
-def plan_removals(inventory: Inventory, rules: RetentionRules, now: datetime) -> list[Removal]:
+def plan_removals(inventory: Inventory, rules: RetentionConfig, now: datetime) -> list[Removal]:
     """What the rules let go of, asset versions first, then models, data and entries of the history.
 
     Where no release can be read, nothing is removed: what it would need is not known.
@@ -109,7 +109,7 @@ def plan_removals(inventory: Inventory, rules: RetentionRules, now: datetime) ->
     return [removal for removal in candidates if removal.stored.written_at < youngest]
 
 
-def _needed(inventory: Inventory, rules: RetentionRules) -> _Kept:
+def _needed(inventory: Inventory, rules: RetentionConfig) -> _Kept:
     kept = _Kept()
     for release in inventory.releases[-rules.releases :]:
         named = (release.model_version, release.challenger_model_version)
@@ -128,7 +128,7 @@ def _needed(inventory: Inventory, rules: RetentionRules) -> _Kept:
     return kept
 
 
-def _old_asset_versions(inventory: Inventory, rules: RetentionRules, kept: _Kept) -> Iterable[Removal]:
+def _old_asset_versions(inventory: Inventory, rules: RetentionConfig, kept: _Kept) -> Iterable[Removal]:
     for versions in _by_asset(inventory.asset_versions).values():
         newest_first = sorted(versions, key=lambda version: (version.written_at, version.name), reverse=True)
         for version in newest_first[rules.asset_versions :]:
@@ -148,7 +148,7 @@ def _unneeded(stored: Sequence[Stored], needed: set[str], reason: str) -> list[R
     return [Removal(one, reason) for one in stored if one.name not in needed]
 
 
-def _old_history(inventory: Inventory, rules: RetentionRules) -> list[Removal]:
+def _old_history(inventory: Inventory, rules: RetentionConfig) -> list[Removal]:
     kept = {
         f"{release.version}.json" for release in inventory.releases[-max(rules.history, rules.releases) :]
     }

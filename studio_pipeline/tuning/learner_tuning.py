@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.learners.learner import LEARNERS, LearnerName
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.publishing.snapshots import data_version_of
-from studio_pipeline.tuning.options import TuningOptions
+from studio_pipeline.tuning.options import TuningConfig
 from studio_pipeline.tuning.result import TunedHyperparameters, importances_of, trials_table
 from studio_pipeline.tuning.search import (
-    Conditions,
     Objective,
     PreparedFolds,
+    SearchConditions,
     best_trial,
     ended,
     prepare,
@@ -54,7 +54,7 @@ class _Task:
 
     learner: LearnerName
     folds: PreparedFolds
-    configuration: ForecastingConfiguration
+    configuration: ForecastingConfig
     space: Space
 
     @property
@@ -71,8 +71,8 @@ class _Task:
 
 def tune_learners(
     panel: StudioPanel,
-    configuration: ForecastingConfiguration,
-    options: TuningOptions,
+    configuration: ForecastingConfig,
+    options: TuningConfig,
     home: Path,
     life: str,
     earlier: Mapping[str, Values] | None = None,
@@ -110,8 +110,8 @@ class Place:
 def tune_prepared(
     folds: PreparedFolds,
     data_version: str,
-    configuration: ForecastingConfiguration,
-    options: TuningOptions,
+    configuration: ForecastingConfig,
+    options: TuningConfig,
     place: Place,
     earlier: Mapping[str, Values] | None = None,
 ) -> TunedHyperparameters:
@@ -123,7 +123,7 @@ def tune_prepared(
     verdicts, left = [], options.budget_seconds
     for number, task in enumerate(tasks):
         study, share = studies[task.learner], left / (len(tasks) - number)
-        conditions = Conditions(share, options.max_trials, configuration.seed, place.life)
+        conditions = SearchConditions(share, options.max_trials, configuration.seed, place.life)
         verdicts.append(_tuned(task, study, conditions, options, (earlier or {}).get(task.learner)))
         left = max(left - spent_seconds(study), 0.0)
     prune_studies(storage, options.kept_studies)
@@ -135,8 +135,8 @@ def tune_prepared(
 def _tuned(
     task: _Task,
     study: optuna.Study,
-    conditions: Conditions,
-    options: TuningOptions,
+    conditions: SearchConditions,
+    options: TuningConfig,
     earlier: Values | None,
 ) -> LearnerVerdict:
     if not task.space:

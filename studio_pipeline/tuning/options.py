@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class TuningOptions(BaseModel):
+class TuningConfig(BaseModel):
     """Limits of the search, and what its result must be worth."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -33,7 +33,7 @@ from studio_pipeline.forecasting.backtest.learner_backtest import (
     rows_to_learn,
 )
 from studio_pipeline.forecasting.base.flows import corrected
-from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfig
 from studio_pipeline.forecasting.base.origins import Origins, evenly_spaced_origins, origins_between
 from studio_pipeline.forecasting.ensemble.candidates import stacked
 from studio_pipeline.forecasting.ensemble.weights import error_sizes
@@ -60,7 +60,7 @@ FoldLoss = Callable[[Values, int], float]
 
 
 @dataclass(frozen=True)
-class Conditions:
+class SearchConditions:
     """Under which a search goes on.
 
     Attributes:
@@ -89,7 +89,7 @@ def search(
     objective: Objective,
     space: Space,
     starts: Sequence[Values],
-    conditions: Conditions,
+    conditions: SearchConditions,
 ) -> str:
     """Run trials until a limit is reached, and return which, in words.
 
@@ -129,7 +129,7 @@ def best_trial(study: optuna.Study) -> optuna.trial.FrozenTrial | None:
     return min(complete, key=lambda trial: (trial.value, trial.number), default=None)
 
 
-def _stop(study: optuna.Study, conditions: Conditions, seconds: float) -> str:
+def _stop(study: optuna.Study, conditions: SearchConditions, seconds: float) -> str:
     count = len(ended(study))
     if count >= conditions.max_trials:
         return f"all {conditions.max_trials} trials are done"
@@ -226,7 +226,7 @@ class PreparedFold:
     share: FloatArray
     months: IntArray
 
-    def losses(self, learner: LearnerName, configuration: ForecastingConfiguration) -> FloatArray:
+    def losses(self, learner: LearnerName, configuration: ForecastingConfig) -> FloatArray:
         """(N, H) weighted absolute errors of the core as a learner corrects it; NaN where not known."""
         model = fit_target(learner, self.x, self.y, monotone_signs(ROW_FEATURES, TARGET), configuration)
         found = corrections_of({TARGET: model}, {TARGET: self.sizes}, self.asked, {})[TARGET]
@@ -245,7 +245,7 @@ class PreparedFolds:
     decision: PreparedFold
 
 
-def prepare(panel: StudioPanel, configuration: ForecastingConfiguration) -> PreparedFolds | None:
+def prepare(panel: StudioPanel, configuration: ForecastingConfig) -> PreparedFolds | None:
     """Fits the core at every fold and lays out the rows; None where there is too little to learn from."""
     core = fit_core(panel, configuration)
     if len(core.folds) < FEWEST_FOLDS:
@@ -261,7 +261,7 @@ def _prepared(
     features: FloatArray,
     core: CoreFit,
     number: int,
-    configuration: ForecastingConfiguration,
+    configuration: ForecastingConfig,
 ) -> PreparedFold | None:
     fold, last = core.folds[number], number == len(core.folds) - 1
     states = fold_states(panel, fold, core.fold_parameters[number])

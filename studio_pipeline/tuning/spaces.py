@@ -9,7 +9,7 @@ import pandas as pd
 
 from studio_pipeline.forecasting.base.hyperparameters import (
     BoostingHyperparameters,
-    ForecastingConfiguration,
+    ForecastingConfig,
     ForestHyperparameters,
     Hyperparameters,
 )
@@ -61,13 +61,13 @@ SPACES: dict[str, Space] = {
 }
 
 
-def set_by_name(configuration: ForecastingConfiguration, learner: str) -> frozenset[str]:
+def set_by_name(configuration: ForecastingConfig, learner: str) -> frozenset[str]:
     """Hyperparameters of a learner that were given a value, be it the default's."""
     given: Hyperparameters = getattr(configuration, learner)
     return frozenset(given.model_fields_set if learner in configuration.model_fields_set else ())
 
 
-def space_of(learner: str, configuration: ForecastingConfiguration) -> Space:
+def space_of(learner: str, configuration: ForecastingConfig) -> Space:
     """What of a learner is searched: fields that the configuration sets by name stay as they are set.
 
     A range is widened to hold the default.
@@ -92,9 +92,7 @@ def values_in(space: Space, values: Values) -> dict[str, float]:
     }
 
 
-def with_values(
-    configuration: ForecastingConfiguration, learner: str, values: Values
-) -> ForecastingConfiguration:
+def with_values(configuration: ForecastingConfig, learner: str, values: Values) -> ForecastingConfig:
     """A configuration with some hyperparameters of one learner replaced, their ranges checked."""
     before: BoostingHyperparameters | ForestHyperparameters = getattr(configuration, learner)
     after = type(before).model_validate(before.model_dump() | dict(values))
@@ -109,9 +107,7 @@ ORIGIN_COLUMNS = {
 }
 
 
-def origin_table(
-    used: ForecastingConfiguration, untuned: ForecastingConfiguration, learner: str
-) -> pd.DataFrame:
+def origin_table(used: ForecastingConfig, untuned: ForecastingConfig, learner: str) -> pd.DataFrame:
     """The columns of `ORIGIN_COLUMNS`: every hyperparameter of a learner, and where it comes from."""
     is_set = set_by_name(untuned, learner)
     rows = []

@@ -11,7 +11,7 @@ from studio_pipeline.alerting.conditions import (
     is_heartbeat_due,
     observe_lateness,
 )
-from studio_pipeline.alerting.configuration import AlertRules
+from studio_pipeline.alerting.configuration import AlertConfig
 
 STATE = PublishedState(7, "3", date(2026, 1, 1), datetime(2026, 2, 3, 6, tzinfo=UTC))
 
@@ -32,7 +32,7 @@ def test_a_month_is_expected_so_many_days_after_its_end(today: date, days: int, 
 
 @pytest.mark.parametrize(("today", "is_late"), [(date(2026, 3, 10), False), (date(2026, 3, 11), True)])
 def test_data_are_late_from_the_day_after(today: date, is_late: bool) -> None:
-    seen = observe_lateness(STATE, today, AlertRules())
+    seen = observe_lateness(STATE, today, AlertConfig())
     assert seen.failing is is_late
     assert ("2026-02" in seen.message.title) is is_late
 

@@ -18,14 +18,14 @@ from studio_pipeline.assets import evaluation
 from studio_pipeline.automation.upkeep_jobs import ROLLBACK_OP
 from studio_pipeline.definitions import build_definitions
 from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.publishing.model_records import backtest_of, recipe_of
 from studio_pipeline.publishing.releases import Release, current_release, verify_release
 from studio_pipeline.resources.mlflow_tracking import MODEL_NAME, registry_number
 from studio_pipeline.settings import read_settings
 from studio_pipeline_tests.cli.conftest import QUICK
 
-MONTHS = generate_months(GeneratorOptions(studios=8, months=32))
+MONTHS = generate_months(GeneratorConfig(studios=8, months=32))
 LAST = MONTHS["month_year"].max()
 
 

@@ -20,7 +20,7 @@ from studio_pipeline.automation.decisions import (
     RunEnd,
     decide_landing,
 )
-from studio_pipeline.panel.ingest.folder_scan import Look, landing_digest, look_at
+from studio_pipeline.panel.ingest.folder_scan import FolderSnapshot, landing_digest, look_at
 
 NAMES = st.sampled_from(["a.csv", "b.csv", "a.columns.yaml", "c.csv.part"])
 CONTENTS = st.sampled_from(["one", "two", "three"])
@@ -36,7 +36,7 @@ class LandingMachine(RuleBasedStateMachine):
         self.place = tempfile.TemporaryDirectory()
         self.folder = Path(self.place.name)
         self.now = 1_700_000_000.0
-        self.look_before = Look()
+        self.look_before = FolderSnapshot()
         self.attempts: list[Attempt] = []
         self.begun = False
         self.asked: list[str] = []
@@ -95,7 +95,7 @@ class LandingMachine(RuleBasedStateMachine):
     @rule()
     def forget(self) -> None:
         """The cursor is lost."""
-        self.look_before = Look()
+        self.look_before = FolderSnapshot()
 
     @invariant()
     def never_two_at_once(self) -> None:
@@ -111,7 +111,7 @@ class LandingMachine(RuleBasedStateMachine):
             self.look(LOOK_SECONDS if self.newest_end() is not RunEnd.CROWDED_OUT else RETRY_SECONDS)
         verdicts = [a for a in self.attempts if a.end not in RETRIED and a.digest]
         killed = sum(a.end is RunEnd.INTERRUPTED and a.digest == wanted for a in self.attempts)
-        files = look_at(self.folder, Look(), self.now).files
+        files = look_at(self.folder, FolderSnapshot(), self.now).files
         if files and killed < MOST_TRIES:
             assert verdicts, "some run has judged what is there"
             assert verdicts[0].digest == wanted, "and it was the content that stayed"

@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 
 from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline_tests.automation.fake_webhook import FakeWebhook, fake_webhook
 from studio_pipeline_tests.serving.processes import free_port
 from studio_pipeline_tests.worlds import HISTORY_COLUMNS
@@ -35,7 +35,7 @@ def months() -> pd.DataFrame:
     """Five years of 300 studios."""
     if ALPHA.exists():
         return pd.read_csv(ALPHA)
-    generated = generate_months(GeneratorOptions(studios=STUDIOS))[list(HISTORY_COLUMNS)]
+    generated = generate_months(GeneratorConfig(studios=STUDIOS))[list(HISTORY_COLUMNS)]
     return generated.assign(month_year=generated["month_year"].dt.strftime("%Y-%m-%d"))
 
 

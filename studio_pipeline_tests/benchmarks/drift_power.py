@@ -16,10 +16,10 @@ import pandas as pd
 
 from studio_pipeline.monitoring.drift.alarms import Alarm, alarms_of
 from studio_pipeline.monitoring.drift.charts import RESPONSE, drift_charts
-from studio_pipeline.monitoring.thresholds import DriftOptions
+from studio_pipeline.monitoring.thresholds import DriftConfig
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.frames import panel_from_frame
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline_tests.monitoring.drifting_fleets import (
     fleet_panel,
     retention_drop,
@@ -28,7 +28,7 @@ from studio_pipeline_tests.monitoring.drifting_fleets import (
     with_retention_drop,
 )
 
-OPTIONS = DriftOptions()
+OPTIONS = DriftConfig()
 FIRST_JUDGED = 12
 QUIET_FLEETS = ((60, 44), (150, 42), (300, 26))
 """Studios, and fleets of ten years, nine of them judged."""
@@ -55,7 +55,7 @@ def false_alarms(first: int = 0, step: int = 1) -> None:
 
 
 def _alarmed_years(studios: int, seed: int, shock: bool, kinds: Counter[str]) -> int:
-    options = GeneratorOptions(
+    options = GeneratorConfig(
         studios=studios,
         months=120,
         shock=shock,
@@ -88,7 +88,7 @@ def dropped(studios: int, cases: int) -> Iterator[tuple[StudioPanel, int]]:
     for seed in range(cases):
         generator = np.random.default_rng(seed)
         since = int(generator.integers(24, 54))
-        options = GeneratorOptions(
+        options = GeneratorConfig(
             studios=studios, months=since + 12, shock=False, vary=True, seed=50_000 + seed
         )
         yield fleet_panel(options, retention_drop(_affected(studios, generator), 0.05), since), since
@@ -107,7 +107,7 @@ def response(cases: int = 12, years: int = 8) -> None:
     for studios in (300, 60):
         found: dict[str, list[int]] = {}
         for seed in range(cases):
-            options = GeneratorOptions(
+            options = GeneratorConfig(
                 studios=studios, months=48 + 12 * years, shock=False, seed=60_000 + seed, last_month="2033-12"
             )
             told = [

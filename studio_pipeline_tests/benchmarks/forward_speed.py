@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES
@@ -25,13 +25,13 @@ from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.forecaster.projection import project_many
 from studio_pipeline.forecasting.forecaster.requests import lever_paths, locate
-from studio_pipeline.forecasting.forecaster.state_builder import Preparation
-from studio_pipeline.forecasting.learners.onnx_ensemble import LearnerGraphs
+from studio_pipeline.forecasting.forecaster.state_builder import StateBuilder
+from studio_pipeline.forecasting.learners.onnx_ensemble import OnnxSessions
 from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline_tests.forecasting.fleets import LEARNERS, fit_all, generated_panel
 
-QUICK = ForecastingConfiguration.model_validate(
+QUICK = ForecastingConfig.model_validate(
     {
         "core": {"tuning_rounds": 1, "tuning_studios": 40},
         "backtest": {"folds": 1, "max_studios": 60, "max_training_rows": 6_000},
@@ -122,7 +122,7 @@ def lines_of(name: str, model: StudioModel, panel: StudioPanel, calls: int) -> l
 
 def from_scratch(name: str, model: StudioModel, panel: StudioPanel, asked: list[ForwardQuery]) -> Line:
     """The projections alone, everything made anew for each query."""
-    preparation = Preparation(model, panel)
+    preparation = StateBuilder(model, panel)
 
     def project(query: ForwardQuery) -> object:
         row, column = locate(query, panel)
@@ -134,7 +134,7 @@ def from_scratch(name: str, model: StudioModel, panel: StudioPanel, asked: list[
 
 def empty_call(model: StudioModel, calls: int) -> Line:
     """The learners' graph on twelve rows of zeros, and nothing around it."""
-    graphs = LearnerGraphs(model.graphs)
+    graphs = OnnxSessions(model.graphs)
     rows = np.zeros((1, 12, len(ROW_FEATURES)), dtype=np.float32)
     return measured(
         "reference: the learners' graph alone", (lambda: graphs.corrections(rows) for _ in range(calls))

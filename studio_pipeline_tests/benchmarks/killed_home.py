@@ -22,7 +22,7 @@ import pandas as pd
 import yaml
 
 from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.publishing.folders import verify_folder
 from studio_pipeline.publishing.locks import RUN_ID, lock_holder
 from studio_pipeline.publishing.releases import current_release, release_history, verify_release
@@ -228,7 +228,7 @@ class KilledHome:
 def make_home(folder: Path, ports: tuple[int, int], new_months: int) -> KilledHome:
     """A home with one release from files, before `studio up` is started on it."""
     (folder / "quick.yaml").write_text(yaml.safe_dump(QUICK), "utf-8")
-    months = generate_months(GeneratorOptions(studios=STUDIOS, months=FIRST_MONTHS + new_months))
+    months = generate_months(GeneratorConfig(studios=STUDIOS, months=FIRST_MONTHS + new_months))
     made = KilledHome(folder / "home", ports, months)
     first = sorted(months["month_year"].unique())[:FIRST_MONTHS]
     made._land("history.csv", months[months["month_year"].isin(first)])

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 
 STUDIOS_A_FILE = 2_500
 GIB = 1 << 30
@@ -47,7 +47,7 @@ class Cost:
 
 def write_months(folder: Path, studios: int, months: int) -> None:
     """Some CSV files of generated months; all of a studio's stand in one of them."""
-    frame = generate_months(GeneratorOptions(studios=studios, months=months))
+    frame = generate_months(GeneratorConfig(studios=studios, months=months))
     folder.mkdir(parents=True)
     number = frame["studio_id"].factorize()[0]
     for part, rows in frame.groupby(number // STUDIOS_A_FILE):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from studio_pipeline.cli.supervisor import Child, RestartRules, run_together
+from studio_pipeline.cli.supervisor import Child, RestartConfig, run_together
 
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
 PARENT_OF_ONE = f"""
@@ -75,8 +75,8 @@ def test_a_signal_ends_all_and_leaves_nobody(
     assert all(is_gone(pid) for pid in found)
 
 
-NO_SECOND_TRY = RestartRules(most_quick=1)
-IMPATIENT = RestartRules(most_quick=3, first_wait_seconds=0.01)
+NO_SECOND_TRY = RestartConfig(most_quick=1)
+IMPATIENT = RestartConfig(most_quick=3, first_wait_seconds=0.01)
 
 
 def test_one_that_ends_again_and_again_ends_the_others_and_is_told(
@@ -157,13 +157,13 @@ def test_what_outlives_its_killed_parent_goes_on_and_ends_with_the_rest(
 def test_when_a_child_is_started_again(
     before: int, lived_seconds: float, quick_ends: int, wait_seconds: float | None
 ) -> None:
-    rules = RestartRules()
+    rules = RestartConfig()
     assert rules.quick_ends(before, lived_seconds) == quick_ends
     assert rules.wait_seconds(quick_ends) == wait_seconds
 
 
 def test_no_wait_is_longer_than_the_longest() -> None:
-    assert RestartRules(most_quick=99).wait_seconds(90) == 30.0
+    assert RestartConfig(most_quick=99).wait_seconds(90) == 30.0
 
 
 def test_ready_is_said_once_the_address_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.publishing.model_records import recipe_of
 from studio_pipeline.publishing.releases import current_release, verify_release
@@ -57,7 +57,7 @@ class Studio:
 
 @pytest.fixture(scope="module")
 def months() -> pd.DataFrame:
-    return generate_months(GeneratorOptions(studios=STUDIOS, months=MONTHS))
+    return generate_months(GeneratorConfig(studios=STUDIOS, months=MONTHS))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from studio_pipeline.evaluation.metrics.prediction_table import CANDIDATES, TARG
 from studio_pipeline.evaluation.report.model_tables import ModelFrames
 from studio_pipeline.evaluation.report.response_tables import RESPONSE_COLUMNS, SEASON_COLUMNS
 from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 
 ERRORS = {
     "ensemble": 0.03,
@@ -80,7 +80,7 @@ def report(predictions: pd.DataFrame) -> EvaluationReport:
 @pytest.fixture(scope="session")
 def panel_frame() -> pd.DataFrame:
     """Months of a generated fleet, in the form of validated months."""
-    return generate_months(GeneratorOptions(studios=10, months=40))
+    return generate_months(GeneratorConfig(studios=10, months=40))
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,13 @@ from dataclasses import replace
 import pytest
 
 from studio_pipeline.evaluation.metrics.paired_errors import ErrorDifference
-from studio_pipeline.evaluation.promotion.guard_rails import PromotionRules
+from studio_pipeline.evaluation.promotion.guard_rails import PromotionConfig
 from studio_pipeline.evaluation.promotion.release_decision import (
     Answering,
     Champion,
-    Decision,
     Fitted,
     Kind,
+    ReleaseDecision,
     decide,
 )
 from studio_pipeline_tests.evaluation.test_promotion import summary_of
@@ -400,11 +400,11 @@ def test_table(case: Case) -> None:
 
 
 def test_rules_set_what_counts() -> None:
-    strict = PromotionRules(refresh_tolerance=0.0)
+    strict = PromotionConfig(refresh_tolerance=0.0)
     surely = {"1-12": difference(0.015, 0.001)}
     assert decide(SAME, STALE, surely).kind == "refresh_published"
     assert decide(SAME, STALE, surely, strict).kind == "refresh_refused"
-    near = PromotionRules(spans=("1-3",))
+    near = PromotionConfig(spans=("1-3",))
     assert decide(OTHER, REFIT, differences(0.0, -0.1), near).kind == "challenge_promoted"
 
 
@@ -412,6 +412,6 @@ def test_an_unfit_model_never_replaces_a_sound_champion() -> None:
     for over_year in (-0.9, -0.1, 0.0, 0.1):
         for recipe in ("same", "other"):
             for champion in (STALE, REFIT, GONE_STALE):
-                decision: Decision = decide(Fitted(recipe, BAD), champion, differences(over_year))
+                decision: ReleaseDecision = decide(Fitted(recipe, BAD), champion, differences(over_year))
                 assert not decision.promoted
                 assert not decision.keeps_challenger

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
-from studio_pipeline.evaluation.promotion.guard_rails import PromotionRules, guard_rails, merits
+from studio_pipeline.evaluation.promotion.guard_rails import PromotionConfig, guard_rails, merits
 
 MakePredictions = Callable[..., pd.DataFrame]
 NAN = math.nan
@@ -30,7 +30,7 @@ def summary_of(
     return {name: float(value) for name, value in numbers.items()}
 
 
-RULES = PromotionRules()
+RULES = PromotionConfig()
 TRUTH = [
     # candidate, words of the only finding; none where the rails hold
     (summary_of(), ""),
@@ -76,7 +76,7 @@ def test_one_bad_span_is_enough() -> None:
     candidate = summary_of() | {"revenue_versus_persistence_1-3": 0.3}
     (finding,) = guard_rails(candidate)
     assert "over months 1-3 its error exceeds that of persistence by 30.0 %" in finding
-    assert not guard_rails(candidate, PromotionRules(spans=("1-12",)))
+    assert not guard_rails(candidate, PromotionConfig(spans=("1-12",)))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_one_bad_span_is_enough() -> None:
 )
 def test_rules_out_of_range_are_refused(field: str, value: object) -> None:
     with pytest.raises(ValidationError, match=field):
-        PromotionRules.model_validate({field: value})
+        PromotionConfig.model_validate({field: value})
 
 
 def test_a_real_backtest_is_judged(make_predictions: MakePredictions) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit, fit_core
 from studio_pipeline.forecasting.backtest.learner_backtest import fit_learner
 from studio_pipeline.forecasting.base.flows import TARGETS
-from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfig
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES
 from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights, fit_weights
@@ -24,11 +24,11 @@ from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.columns import MONEY_COLUMNS
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 
 LEARNERS: tuple[LearnerName, ...] = ("xgboost", "lightgbm", "random_forest")
 _BOOSTING = {"n_trees": 8, "min_rows_per_leaf": 30, "l2": 1.0}
-CONFIGURATION = ForecastingConfiguration.model_validate(
+CONFIGURATION = ForecastingConfig.model_validate(
     {
         "xgboost": _BOOSTING,
         "lightgbm": _BOOSTING,
@@ -59,7 +59,7 @@ class Fitted:
 
 def fit_all(
     panel: StudioPanel,
-    configuration: ForecastingConfiguration = CONFIGURATION,
+    configuration: ForecastingConfig = CONFIGURATION,
     learners: Iterable[LearnerName] = LEARNERS,
 ) -> Fitted:
     core = fit_core(panel, configuration)
@@ -71,7 +71,7 @@ def fit_all(
 
 @cache
 def generated_panel(studios: int = 24, months: int = 40, seed: int = 7) -> StudioPanel:
-    return panel_from_frame(generate_months(GeneratorOptions(studios=studios, months=months, seed=seed)))
+    return panel_from_frame(generate_months(GeneratorConfig(studios=studios, months=months, seed=seed)))
 
 
 @cache

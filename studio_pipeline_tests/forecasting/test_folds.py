@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from studio_pipeline.forecasting.backtest.core_backtest import backtest_studios
 from studio_pipeline.forecasting.backtest.folds import plan_folds
-from studio_pipeline.forecasting.base.hyperparameters import BacktestHyperparameters, ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import BacktestHyperparameters, ForecastingConfig
 from studio_pipeline.forecasting.base.origins import origins_between
 from studio_pipeline_tests.forecasting.fleets import generated_panel, ragged
 
@@ -59,9 +59,9 @@ def test_origins_are_known_months_and_nothing_else() -> None:
 
 def test_a_large_panel_is_backtested_on_evenly_spaced_studios() -> None:
     panel = generated_panel()
-    few = ForecastingConfiguration.model_validate({"backtest": {"max_studios": 10}})
+    few = ForecastingConfig.model_validate({"backtest": {"max_studios": 10}})
     rows = backtest_studios(panel, few)
     assert len(np.unique(rows)) == 10
     first_revenue = panel.values["total_revenue"][:, 0]
     assert {int(first_revenue.argmin()), int(first_revenue.argmax())} <= set(rows)
-    assert len(backtest_studios(panel, ForecastingConfiguration())) == panel.n_studios
+    assert len(backtest_studios(panel, ForecastingConfig())) == panel.n_studios

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio_pipeline.forecasting.base.flows import FlowSeries
-from studio_pipeline.forecasting.core.filter_states import FilterSettings, LevelStates, project
+from studio_pipeline.forecasting.core.filter_states import FilterSettings, FilterStates, project
 from studio_pipeline.forecasting.core.kalman_filter import run_filters
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
@@ -152,7 +152,7 @@ def random_flow(seed: int, n_studios: int = 12, n_months: int = 30) -> tuple[Flo
     return values, counting, rng.normal(2, 0.2, n_studios), rng.normal(0, 0.2, (n_studios, 12))
 
 
-def same(states: LevelStates, layer: int, slow: dict[str, FloatArray]) -> None:
+def same(states: FilterStates, layer: int, slow: dict[str, FloatArray]) -> None:
     for name in SAME:
         np.testing.assert_allclose(getattr(states, name)[layer], slow[name], atol=1e-9, err_msg=name)
     np.testing.assert_allclose(states.common[layer], slow["common"][0], atol=1e-9)

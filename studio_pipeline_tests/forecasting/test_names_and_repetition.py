@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 from studio_pipeline.forecasting.backtest.core_backtest import fit_core
-from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline_tests.forecasting.fleets import (
     CONFIGURATION,
     Fitted,
@@ -43,7 +43,7 @@ def fleet() -> Fitted:
 
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
-    return generate_months(GeneratorOptions(studios=20, months=30))
+    return generate_months(GeneratorConfig(studios=20, months=30))
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_new_names_in_the_same_order_change_not_a_byte(
 
 @pytest.mark.parametrize("configuration", [CONFIGURATION, SAMPLING], ids=["all rows", "samples"])
 def test_in_another_order_of_studios_the_same_is_fitted(
-    frame: pd.DataFrame, configuration: ForecastingConfiguration
+    frame: pd.DataFrame, configuration: ForecastingConfig
 ) -> None:
     usual = fit_all(panel_from_frame(frame), configuration)
     turned = fit_all(panel_from_frame(renamed_backwards(frame)), configuration)

@@ -14,9 +14,9 @@ from studio_pipeline.forecasting.base.flows import FLOW_LINKS, flow_series, sigm
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.panel.validation.derivation import complete_split, fill_derived
-from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.limits import ValidationConfig
 from studio_pipeline.panel.validation.typed_months import Findings
 from studio_pipeline_tests.forecasting.fleets import CONFIGURATION
 
@@ -27,11 +27,11 @@ EVERY_SUBSET = [gone for n in range(len(OPTIONAL) + 1) for gone in combinations(
 
 def panel_without(gone: Iterable[str], studios: int = 6, months: int = 30) -> StudioPanel:
     """A generated fleet that earns some other revenue, as validation leaves it without some columns."""
-    frame = generate_months(GeneratorOptions(studios=studios, months=months, seed=3))
+    frame = generate_months(GeneratorConfig(studios=studios, months=months, seed=3))
     other = 0.05 * frame["total_revenue"]
     frame = frame.assign(other_revenue=other, total_revenue=frame["total_revenue"] + other)
     frame = frame.assign(**dict.fromkeys(gone, np.nan))
-    rejected, warnings, limits = Findings(len(frame)), Findings(len(frame)), ValidationLimits()
+    rejected, warnings, limits = Findings(len(frame)), Findings(len(frame)), ValidationConfig()
     complete_split(frame, limits, rejected, warnings)
     assert not rejected.marked.any()
     return panel_from_frame(fill_derived(frame, np.zeros(len(frame), dtype=bool), limits, warnings))

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline_tests.forecasting.fleets import answered, fit_all, year_ahead
 from studio_pipeline_tests.forecasting.test_real_panels import (
     BROADWAY_MAP,
@@ -71,7 +71,7 @@ def peers_ahead(given: pd.DataFrame, months: int) -> dict[str, Mapping[str, Floa
 def ours_ahead(given: pd.DataFrame) -> Mapping[str, FloatArray]:
     """Studio to the ensemble's next twelve months."""
     panel = panel_from_frame(given)
-    fitted = fit_all(panel, configuration=ForecastingConfiguration())
+    fitted = fit_all(panel, configuration=ForecastingConfig())
     answers = answered(Forecaster(fitted.model, panel), year_ahead(panel))
     return {answer.studio_id: answer.revenue for answer in answers}
 
@@ -133,7 +133,7 @@ def test_on_the_generator_s_fleets_no_peer_is_better() -> None:
     held: dict[str, FloatArray] = {}
     forecasts: dict[str, dict[str, FloatArray]] = {name: {} for name in ("ensemble", *PEERS)}
     for seed in FLEET_SEEDS:
-        options = GeneratorOptions(studios=60, months=FLEET_MONTHS + FLEET_HELD_OUT, seed=seed, vary=True)
+        options = GeneratorConfig(studios=60, months=FLEET_MONTHS + FLEET_HELD_OUT, seed=seed, vary=True)
         frame = generate_months(options)
         frame["studio_id"] = f"{seed}-" + frame["studio_id"]
         is_held = frame.groupby("studio_id").cumcount(ascending=False) < FLEET_HELD_OUT

@@ -10,16 +10,16 @@ import pytest
 from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.core.flow_terms import PATHS
 from studio_pipeline.forecasting.forecaster import origin_state as module
-from studio_pipeline.forecasting.forecaster.origin_state import PreparedOrigins, plain_origin
-from studio_pipeline.forecasting.forecaster.state_builder import Preparation
+from studio_pipeline.forecasting.forecaster.origin_state import OriginStates, plain_origin
+from studio_pipeline.forecasting.forecaster.state_builder import StateBuilder
 from studio_pipeline_tests.forecasting.fleets import small_fleet
 
 
 @cache
-def prepared() -> PreparedOrigins:
+def prepared() -> OriginStates:
     panel = small_fleet().panel
     rows = np.arange(6)
-    return Preparation(small_fleet().model, panel).prepare(Origins(rows, panel.last_months[rows]))
+    return StateBuilder(small_fleet().model, panel).prepare(Origins(rows, panel.last_months[rows]))
 
 
 def test_an_origin_is_that_of_its_place_and_made_once() -> None:

@@ -15,13 +15,13 @@ import pandas as pd
 import pytest
 
 from studio_pipeline.forecasting.backtest.baselines import BASELINES, baseline_forecasts
-from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.ingest.landing import read_landing
-from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.limits import ValidationConfig
 from studio_pipeline.panel.validation.validation import validate_months
 from studio_pipeline_tests.forecasting.fleets import answered, fit_all
 
@@ -44,7 +44,7 @@ def months_of(file: Path, tmp_path: Path, column_map: Path | None = None) -> pd.
     if column_map is not None:
         shutil.copy(column_map, landing / f"{file.name}.columns.yaml")
     raw = read_landing(landing, tmp_path / "first_seen.parquet", NOW)
-    return validate_months(raw.frame, ValidationLimits(), NOW.date()).frame
+    return validate_months(raw.frame, ValidationConfig(), NOW.date()).frame
 
 
 def wape(errors: list[FloatArray], actual: list[FloatArray]) -> float:
@@ -59,7 +59,7 @@ def test_broadway_is_forecast_no_worse_than_by_the_best_simple_baseline(tmp_path
     held = frame[is_held]
     assert held["studio_id"].nunique() == 49
     panel = panel_from_frame(frame[~is_held])
-    fitted = fit_all(panel, configuration=ForecastingConfiguration())
+    fitted = fit_all(panel, configuration=ForecastingConfig())
     runs = sorted(held["studio_id"].unique())
     answers = answered(Forecaster(fitted.model, panel), [ForwardQuery(r, projection_months=12) for r in runs])
     rows = np.array([panel.rows[run] for run in runs])
@@ -87,7 +87,7 @@ def test_alpha_is_forecast_well_and_within_its_intervals(tmp_path: Path) -> None
     frame = months_of(world / "history.csv", tmp_path)
     assert len(frame) == 18_000
     panel = panel_from_frame(frame)
-    fitted = fit_all(panel, configuration=ForecastingConfiguration())
+    fitted = fit_all(panel, configuration=ForecastingConfig())
     queries = [ForwardQuery(str(name), projection_months=12) for name in panel.studio_ids]
     answers = answered(Forecaster(fitted.model, panel), queries)
     future = pd.read_csv(world / "future.csv").sort_values(["studio_id", "month_year"])

@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from studio_pipeline.errors import CorruptReleaseError
-from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.model.studio_model import FITTING_CODE, VERSION_LENGTH, Recipe
 
-RECIPE = Recipe(ForecastingConfiguration())
+RECIPE = Recipe(ForecastingConfig())
 
 
 def test_equal_recipes_have_equal_versions() -> None:
@@ -22,9 +22,9 @@ def test_equal_recipes_have_equal_versions() -> None:
 
 def test_every_part_shows_in_the_version() -> None:
     others = [
-        Recipe(ForecastingConfiguration(seed=8)),
-        Recipe(ForecastingConfiguration.model_validate({"xgboost": {"n_trees": 61}})),
-        Recipe(ForecastingConfiguration.model_validate({"backtest": {"folds": 4}})),
+        Recipe(ForecastingConfig(seed=8)),
+        Recipe(ForecastingConfig.model_validate({"xgboost": {"n_trees": 61}})),
+        Recipe(ForecastingConfig.model_validate({"backtest": {"folds": 4}})),
         replace(RECIPE, features=RECIPE.features[1:]),
         replace(RECIPE, features=RECIPE.features[::-1]),
         replace(RECIPE, fitting_code=FITTING_CODE + 1),

@@ -17,7 +17,7 @@ from studio_pipeline.forecasting.responses.responses import Responses
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator import months
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.panel.generator.planted_responses import PlantedResponses, planted_responses
 from studio_pipeline_tests.forecasting.fleets import with_values
 
@@ -31,8 +31,8 @@ NOTHING = PlantedResponses(
 )
 
 
-def options(seed: int) -> GeneratorOptions:
-    return GeneratorOptions(studios=100, months=60, seed=seed, vary=True)
+def options(seed: int) -> GeneratorConfig:
+    return GeneratorConfig(studios=100, months=60, seed=seed, vary=True)
 
 
 def estimated(panel: StudioPanel) -> Responses:
@@ -93,7 +93,7 @@ def test_visits_respond_to_classes_as_much_as_rooms_that_turn_members_away_let_t
     even where members choose none because of them.
     """
     for seed in VISITS_SEEDS:
-        small = GeneratorOptions(studios=60, months=48, seed=seed, vary=True)
+        small = GeneratorConfig(studios=60, months=48, seed=seed, vary=True)
         panel = panel_from_frame(months.generate_months(small))
         share = np.clip((panel.values["class_attendance_rate"] - 0.4) / 0.6, 1e-3, 1 - 1e-3)
         wished = 0.7 + 0.15 * np.log(share / (1 - share))
@@ -107,7 +107,7 @@ def test_visits_respond_to_classes_as_much_as_rooms_that_turn_members_away_let_t
 def test_visits_that_know_nothing_of_classes_do_not_respond_to_them() -> None:
     rng = np.random.default_rng(3)
     for seed in VISITS_SEEDS:
-        panel = panel_from_frame(months.generate_months(GeneratorOptions(studios=40, months=36, seed=seed)))
+        panel = panel_from_frame(months.generate_months(GeneratorConfig(studios=40, months=36, seed=seed)))
         mood = np.exp(rng.normal(0, 0.05, (40, 1)) + rng.normal(0, 0.02, (40, 36)).cumsum(1))
         before = starting_members(panel)
         blind = with_values(panel, {"total_class_attendance": 6 * mood * before})
@@ -117,7 +117,7 @@ def test_visits_that_know_nothing_of_classes_do_not_respond_to_them() -> None:
 def test_a_small_fleet_claims_no_response_that_is_not_planted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(months, "planted_responses", lambda _: NOTHING)
     for seed in range(4):
-        small = GeneratorOptions(studios=25, months=36, seed=seed)
+        small = GeneratorConfig(studios=25, months=36, seed=seed)
         effects = estimated(panel_from_frame(months.generate_months(small))).effects
         for flow in ("retention", "acquisition"):
             for name, effect in effects[flow].items():
@@ -129,7 +129,7 @@ def test_a_small_fleet_claims_no_response_that_is_not_planted(monkeypatch: pytes
 
 def test_levers_that_never_moved_are_prior_not_data() -> None:
     held = {"avg_ticket_price": 120.0, "staff_utilization_rate": 0.9}
-    options = GeneratorOptions(studios=30, months=36, seed=3, held=held)
+    options = GeneratorConfig(studios=30, months=36, seed=3, held=held)
     effects = estimated(panel_from_frame(months.generate_months(options))).effects
     for flow in ("retention", "acquisition"):
         for name in ("price", "overwork"):

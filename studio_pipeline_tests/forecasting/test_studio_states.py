@@ -21,8 +21,8 @@ from studio_pipeline.forecasting.core.states import (
 from studio_pipeline.forecasting.features.feature_function import features_at
 from studio_pipeline.forecasting.features.feature_matrix import Typical, typical_of_month
 from studio_pipeline.forecasting.forecaster import state_builder as typical_months
-from studio_pipeline.forecasting.forecaster.origin_state import PreparedOrigins
-from studio_pipeline.forecasting.forecaster.state_builder import Preparation, TypicalMonths
+from studio_pipeline.forecasting.forecaster.origin_state import OriginStates
+from studio_pipeline.forecasting.forecaster.state_builder import StateBuilder, TypicalMonths
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline_tests.forecasting.fleets import small_fleet
 
@@ -76,7 +76,7 @@ def test_what_all_share_shows_in_the_states_of_one() -> None:
     assert (smoothing_at(alone, *last)["revenue"] != smoothing_at(beside, *last)["revenue"]).any()
 
 
-def arrays_of(prepared: PreparedOrigins) -> dict[str, FloatArray]:
+def arrays_of(prepared: OriginStates) -> dict[str, FloatArray]:
     of_terms = {name: getattr(prepared.terms, name) for name in ("stacked", "start", "slopes")}
     names = [f.name for f in fields(prepared) if f.name != "terms"]
     return of_terms | {name: getattr(prepared, name) for name in names}
@@ -87,10 +87,10 @@ def test_origins_are_prepared_alike_however_many_studios_at_once(monkeypatch: py
     rows, columns = np.nonzero(panel.known[:, 5:])
     order = np.random.default_rng(3).permutation(len(rows))[:150]
     origins = Origins(rows[order], columns[order] + 5)
-    at_once = Preparation(small_fleet().model_of_all, panel).prepare(origins)
+    at_once = StateBuilder(small_fleet().model_of_all, panel).prepare(origins)
     monkeypatch.setattr(studio_states, "_STUDIOS_AT_ONCE", 5)
     monkeypatch.setattr(typical_months, "_MONTHS_AT_ONCE", 3)
-    few = Preparation(small_fleet().model_of_all, panel).prepare(origins)
+    few = StateBuilder(small_fleet().model_of_all, panel).prepare(origins)
     for name, array in arrays_of(few).items():
         np.testing.assert_allclose(array, arrays_of(at_once)[name], rtol=1e-12, err_msg=name)
     np.testing.assert_array_equal(few.rows, origins.rows)

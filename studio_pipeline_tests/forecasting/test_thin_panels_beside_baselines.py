@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from studio_pipeline.forecasting.backtest.baselines import BASELINES, baseline_forecasts
-from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline_tests.forecasting.fleets import (
@@ -84,7 +84,7 @@ def test_a_thin_panel_is_forecast_no_worse_than_by_a_spreadsheet(name: str) -> N
     for seed in range(1, shape.seeds + 1):
         world = generated_panel(shape.studios, shape.months + 12, seed)
         panel = shape.thinned(world.until(shape.months - 1))
-        fitted = fit_all(panel, ForecastingConfiguration(), learners=("lightgbm",))
+        fitted = fit_all(panel, ForecastingConfig(), learners=("lightgbm",))
         answers = answered(Forecaster(fitted.model, panel), year_ahead(panel))
         revenue, rows = panel.values["total_revenue"], np.arange(panel.n_studios)
         forecasts = baseline_forecasts(revenue, rows, panel.last_months, 12)

@@ -14,10 +14,10 @@ from studio_pipeline.monitoring.accuracy.logged_forecasts import AskedForecasts,
 from studio_pipeline.monitoring.accuracy.record import coverage_cells, error_cells
 from studio_pipeline.monitoring.accuracy.scored_forecasts import arrivals_of, judged
 from studio_pipeline.monitoring.accuracy.tables import coverage_table, error_table
-from studio_pipeline.monitoring.thresholds import AccuracyRules
+from studio_pipeline.monitoring.thresholds import AccuracyConfig
 from studio_pipeline_tests.monitoring.accuracy_worlds import ASKED, Logged, logged, months_of
 
-RULES = AccuracyRules()
+RULES = AccuracyConfig()
 LATER = ASKED + timedelta(days=180)
 ARRIVED = months_of({"a": [100.0] * 12 + [110.0, 125.0], "b": [50.0] * 13}, avg_ticket_price=80.0)
 

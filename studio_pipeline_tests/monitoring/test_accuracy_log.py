@@ -13,7 +13,7 @@ from serving.database.prediction_table import PredictionTable
 from serving.records.logged_prediction import LoggedPrediction
 from serving.records.scenario_store import ScenarioStore
 from studio_pipeline.monitoring.accuracy import forecast_log as accuracy_log
-from studio_pipeline.monitoring.accuracy.forecast_log import PredictionLog, Reading
+from studio_pipeline.monitoring.accuracy.forecast_log import ForecastLog, Reading
 from studio_pipeline.monitoring.accuracy.logged_forecasts import saved_scenarios
 from studio_pipeline.settings import read_settings
 from studio_pipeline_tests.monitoring.accuracy_worlds import logged
@@ -68,7 +68,7 @@ def test_answers_are_read_in_batches(url: str, database: Database, monkeypatch: 
     written = [entry(number) for number in range(5)]
     PredictionTable(database).write([*written, entry(9, kind="inverse")])
     reading = Reading()
-    batches = list(PredictionLog(url).answers(reading))
+    batches = list(ForecastLog(url).answers(reading))
     assert [len(batch) for batch in batches] == [2, 2, 1]
     assert reading.problem == ""
     rows = sorted((row for batch in batches for row in batch), key=lambda row: row.made_at)
@@ -76,7 +76,7 @@ def test_answers_are_read_in_batches(url: str, database: Database, monkeypatch: 
     assert (first.studio_id, first.base_month, first.role) == ("a", date(2023, 12, 1), "challenger")
     assert orjson.loads(first.outputs) == orjson.loads(written[0].outputs)
     assert accuracy_log.moment(first.made_at) == NOW.replace(tzinfo=None)
-    later = PredictionLog(url).answers(reading, (NOW + timedelta(seconds=3)).replace(tzinfo=None))
+    later = ForecastLog(url).answers(reading, (NOW + timedelta(seconds=3)).replace(tzinfo=None))
     assert sum(map(len, later)) == 2
 
 
@@ -89,7 +89,7 @@ def test_scenarios_and_deletions_are_read(url: str, database: Database) -> None:
     }
     request = {"studio_id": "a", "projection_months": 3, "levers": {"avg_ticket_price": 90.0}}
     ScenarioStore(database).save("Dearer", request, answer, 3)
-    log, reading = PredictionLog(url), Reading()
+    log, reading = ForecastLog(url), Reading()
     (scenario,), unreadable = saved_scenarios(log.saved(reading, 10))
     assert (scenario.name, scenario.query.studio_id, unreadable) == ("Dearer", "a", 0)
     assert scenario.query.levers == {"avg_ticket_price": 90.0}
@@ -118,6 +118,6 @@ def test_a_log_that_is_not_there_is_told(tmp_path: Path) -> None:
         ("postgresql://postgres@127.0.0.1:1/none", "could not be read"),
     ):
         reading = Reading()
-        assert list(PredictionLog(url).answers(reading)) == []
+        assert list(ForecastLog(url).answers(reading)) == []
         assert said in reading.problem
     assert not (tmp_path / "none.db").exists()

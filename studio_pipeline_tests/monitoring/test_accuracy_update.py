@@ -11,12 +11,12 @@ import pytest
 from studio_pipeline.monitoring.accuracy.forecast_log import Reading
 from studio_pipeline.monitoring.accuracy.record import AccuracyRecord, without_deleted
 from studio_pipeline.monitoring.accuracy.update import Sources, Update, updated
-from studio_pipeline.monitoring.thresholds import AccuracyRules
+from studio_pipeline.monitoring.thresholds import AccuracyConfig
 from studio_pipeline.publishing.folders import write_once
 from studio_pipeline.publishing.releases import Release
 from studio_pipeline_tests.monitoring.accuracy_worlds import ASKED, Logged, logged, metrics_of, months_of
 
-RULES = AccuracyRules()
+RULES = AccuracyConfig()
 REVENUE = {"a": [100.0] * 14, "b": [50.0] * 14}
 
 

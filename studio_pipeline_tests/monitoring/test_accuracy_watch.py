@@ -14,11 +14,11 @@ from studio_pipeline.monitoring.accuracy.watch import (
     threshold,
     watch,
 )
-from studio_pipeline.monitoring.thresholds import AccuracyRules
+from studio_pipeline.monitoring.thresholds import AccuracyConfig
 from studio_pipeline_tests.monitoring.accuracy_worlds import metrics_of
 
 WAPE, SCATTER, N_BACKTEST = 0.03, 0.15, 24
-RULES = AccuracyRules()
+RULES = AccuracyConfig()
 
 
 def cells(shares: np.ndarray, coverage: np.ndarray, n: float = 50.0) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -5,13 +5,13 @@ import pytest
 
 from studio_pipeline.monitoring.drift.alarms import Alarm, alarms_of
 from studio_pipeline.monitoring.drift.charts import drift_charts
-from studio_pipeline.monitoring.thresholds import DriftOptions
+from studio_pipeline.monitoring.thresholds import DriftConfig
 from studio_pipeline.panel.arrays import StudioPanel
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline_tests.monitoring.drifting_fleets import fleet_panel, retention_drop, stand_in_errors
 
 pytestmark = pytest.mark.slow
-RATE = DriftOptions().false_alarms_per_year
+RATE = DriftConfig().false_alarms_per_year
 
 
 def _alarms(panel: StudioPanel) -> list[Alarm]:
@@ -23,7 +23,7 @@ def test_false_alarms_are_as_rare_as_set() -> None:
     fleets, years = 12, 12 * 9
     bad = 0
     for seed in range(fleets):
-        options = GeneratorOptions(
+        options = GeneratorConfig(
             studios=60, months=120, shock=False, vary=True, seed=900 + seed, last_month="2027-12"
         )
         bad += len({alarm.told // 12 for alarm in _alarms(fleet_panel(options)) if alarm.told >= 12})
@@ -41,7 +41,7 @@ def test_a_drop_of_retention_in_a_tenth_of_the_studios_is_found_within_six_month
         since = int(generator.integers(26, 40))
         hit = np.zeros(studios, dtype=bool)
         hit[generator.permutation(studios)[: studios // 10]] = True
-        options = GeneratorOptions(studios=studios, months=since + 6, shock=False, vary=True, seed=800 + seed)
+        options = GeneratorConfig(studios=studios, months=since + 6, shock=False, vary=True, seed=800 + seed)
         told = [
             alarm.told
             for alarm in _alarms(fleet_panel(options, retention_drop(hit, 0.05), since))

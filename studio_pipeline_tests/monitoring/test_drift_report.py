@@ -10,24 +10,24 @@ import pytest
 
 from studio_pipeline.errors import CorruptReleaseError
 from studio_pipeline.monitoring.drift.alarms import alarms_of
-from studio_pipeline.monitoring.drift.charts import SOME, Chart
+from studio_pipeline.monitoring.drift.charts import SOME, DriftChart
 from studio_pipeline.monitoring.drift.errors import backtest_errors
 from studio_pipeline.monitoring.drift.figures import charts_over_time
 from studio_pipeline.monitoring.drift.report import DriftReport, alarm_sentences, report_drift
-from studio_pipeline.monitoring.thresholds import DriftOptions
+from studio_pipeline.monitoring.thresholds import DriftConfig
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import MONEY_COLUMNS
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline_tests.monitoring.drifting_fleets import fleet_panel, retention_drop
 
-OPTIONS = DriftOptions()
+OPTIONS = DriftConfig()
 SINCE, STUDIOS = 30, 40
 HIT = np.arange(STUDIOS) % 8 == 0
 
 
 @cache
 def dropped() -> StudioPanel:
-    options = GeneratorOptions(studios=STUDIOS, months=SINCE + 8, shock=False, seed=5)
+    options = GeneratorConfig(studios=STUDIOS, months=SINCE + 8, shock=False, seed=5)
     return fleet_panel(options, retention_drop(HIT, 0.08), SINCE)
 
 
@@ -80,10 +80,12 @@ def test_an_alarm_stands_until_a_published_model_knows_the_months_since() -> Non
         assert bool(report_drift(dropped(), {}, OPTIONS, known).alarm) is stands
 
 
-def _chart(ratios: list[float]) -> Chart:
+def _chart(ratios: list[float]) -> DriftChart:
     n = len(ratios)
     flat = np.zeros(n, dtype=np.int64)
-    return Chart(SOME, "retention_rate", "", np.array(ratios), np.ones(n), flat + 1, np.arange(n), flat - 1)
+    return DriftChart(
+        SOME, "retention_rate", "", np.array(ratios), np.ones(n), flat + 1, np.arange(n), flat - 1
+    )
 
 
 @pytest.mark.parametrize(

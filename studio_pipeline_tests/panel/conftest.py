@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from studio_pipeline.panel.ingest.landing import read_landing
-from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.limits import ValidationConfig
 from studio_pipeline.panel.validation.validation import validate_months
 
 NOW = datetime(2024, 6, 15, 12, tzinfo=UTC)
@@ -34,7 +34,7 @@ class Landing:
         return read_landing(self.folder, self.ledger, now)
 
     def validate(self, now=NOW, limits=None):
-        return validate_months(self.read(now).frame, limits or ValidationLimits(), now.date())
+        return validate_months(self.read(now).frame, limits or ValidationConfig(), now.date())
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from studio_pipeline.panel.columns import COLUMNS
 from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import HELD_BOUNDS, STUDIO_TYPES, GeneratorOptions
+from studio_pipeline.panel.generator.options import HELD_BOUNDS, STUDIO_TYPES, GeneratorConfig
 
 SOURCES = ["membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue"]
 LEVER_COLUMNS = {
@@ -25,7 +25,7 @@ some_types = st.lists(
     st.sampled_from([*STUDIO_TYPES, "Theatre", "Boxing"]), min_size=1, max_size=5, unique=True
 )
 some_options = st.builds(
-    GeneratorOptions,
+    GeneratorConfig,
     studios=st.integers(1, 12),
     months=st.integers(1, 80),
     types=some_types.map(tuple),
@@ -38,17 +38,17 @@ some_options = st.builds(
 
 @pytest.fixture(scope="module")
 def fleet() -> pd.DataFrame:
-    return generate_months(GeneratorOptions())
+    return generate_months(GeneratorConfig())
 
 
 @pytest.fixture(scope="module")
 def long_calm_fleet() -> pd.DataFrame:
-    return generate_months(GeneratorOptions(studios=300, months=72, shock=False))
+    return generate_months(GeneratorConfig(studios=300, months=72, shock=False))
 
 
 @settings(max_examples=60, deadline=None)
 @given(options=some_options)
-def test_every_month_is_there_and_adds_up(options: GeneratorOptions) -> None:
+def test_every_month_is_there_and_adds_up(options: GeneratorConfig) -> None:
     months = generate_months(options)
     assert len(months) == options.studios * options.months
     assert not months.isna().any().any()
@@ -65,7 +65,7 @@ def test_every_month_is_there_and_adds_up(options: GeneratorOptions) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(options=some_options)
-def test_stock_and_flow_hold_to_the_head(options: GeneratorOptions) -> None:
+def test_stock_and_flow_hold_to_the_head(options: GeneratorConfig) -> None:
     months = generate_months(options)
     before = months["total_members"] + months["churned_members"] - months["new_members"]
     previous = months.groupby("studio_id")["total_members"].shift()
@@ -77,7 +77,7 @@ def test_stock_and_flow_hold_to_the_head(options: GeneratorOptions) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(options=some_options)
-def test_levers_stay_inside_their_bounds(options: GeneratorOptions) -> None:
+def test_levers_stay_inside_their_bounds(options: GeneratorConfig) -> None:
     months = generate_months(options)
     for lever, (low, high) in HELD_BOUNDS.items():
         assert months[LEVER_COLUMNS[lever]].between(low, high).all(), lever
@@ -86,7 +86,7 @@ def test_levers_stay_inside_their_bounds(options: GeneratorOptions) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(options=some_options, more=st.integers(1, 9))
-def test_a_studio_does_not_depend_on_those_after_it(options: GeneratorOptions, more: int) -> None:
+def test_a_studio_does_not_depend_on_those_after_it(options: GeneratorConfig, more: int) -> None:
     larger = generate_months(options.model_copy(update={"studios": options.studios + more}))
     pd.testing.assert_frame_equal(
         generate_months(options), larger.iloc[: options.studios * options.months], check_exact=True
@@ -95,7 +95,7 @@ def test_a_studio_does_not_depend_on_those_after_it(options: GeneratorOptions, m
 
 @settings(max_examples=25, deadline=None)
 @given(options=some_options, more=st.integers(1, 24))
-def test_later_months_leave_earlier_ones_alone(options: GeneratorOptions, more: int) -> None:
+def test_later_months_leave_earlier_ones_alone(options: GeneratorConfig, more: int) -> None:
     last = str(np.datetime64(options.last_month, "M") + more)
     longer = generate_months(options.model_copy(update={"months": options.months + more, "last_month": last}))
     earlier = longer[longer["month_year"] <= options.last_month].reset_index(drop=True)
@@ -104,13 +104,13 @@ def test_later_months_leave_earlier_ones_alone(options: GeneratorOptions, more: 
 
 def test_the_same_options_give_the_same_frame_and_no_global_seed_matters(fleet: pd.DataFrame) -> None:
     np.random.seed(1)  # noqa: NPY002 - shown not to matter
-    again = generate_months(GeneratorOptions())
+    again = generate_months(GeneratorConfig())
     pd.testing.assert_frame_equal(fleet, again, check_exact=True)
-    assert not fleet.equals(generate_months(GeneratorOptions(seed=8)))
+    assert not fleet.equals(generate_months(GeneratorConfig(seed=8)))
 
 
 def test_one_yoga_studio_alone(fleet: pd.DataFrame) -> None:
-    alone = generate_months(GeneratorOptions(studios=1, types=("Yoga",)))
+    alone = generate_months(GeneratorConfig(studios=1, types=("Yoga",)))
     assert set(alone["studio_type"]) == {"Yoga"}
     pd.testing.assert_frame_equal(alone, fleet.iloc[:60], check_exact=True)
 
@@ -166,7 +166,7 @@ def test_levers_move_within_studios_at_different_dates(fleet: pd.DataFrame) -> N
 
 
 def test_the_shock_hits_all_and_passes() -> None:
-    calm = GeneratorOptions(studios=100, months=72, shock=False)
+    calm = GeneratorConfig(studios=100, months=72, shock=False)
     without = generate_months(calm).groupby("month_year")["total_members"].sum()
     shocked = (
         generate_months(calm.model_copy(update={"shock": True})).groupby("month_year")["total_members"].sum()
@@ -199,7 +199,7 @@ def test_held_levers_are_constant(data: st.DataObject) -> None:
         )
     )
     held = {lever: round(data.draw(st.floats(*HELD_BOUNDS[lever])), 2) for lever in levers}
-    months = generate_months(GeneratorOptions(studios=4, months=24, held=held))
+    months = generate_months(GeneratorConfig(studios=4, months=24, held=held))
     before = months["total_members"] + months["churned_members"] - months["new_members"]
     slack = {
         "avg_ticket_price": 0.0,
@@ -216,7 +216,7 @@ def test_held_levers_are_constant(data: st.DataObject) -> None:
 
 
 def test_the_opening_stock_can_be_given() -> None:
-    months = generate_months(GeneratorOptions(studios=3, months=1, held={"current_member_count": 321}))
+    months = generate_months(GeneratorConfig(studios=3, months=1, held={"current_member_count": 321}))
     assert (months["total_members"] + months["churned_members"] - months["new_members"] == 321).all()
 
 
@@ -238,20 +238,20 @@ def test_the_opening_stock_can_be_given() -> None:
 )
 def test_wrong_options_are_refused(wrong: dict[str, object], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
-        GeneratorOptions.model_validate(wrong)
+        GeneratorConfig.model_validate(wrong)
 
 
 def test_a_month_may_be_written_as_its_first_day() -> None:
-    assert GeneratorOptions(last_month="2023-05-01").last_month == "2023-05"
+    assert GeneratorConfig(last_month="2023-05-01").last_month == "2023-05"
 
 
 def test_long_histories_stay_plausible() -> None:
-    months = generate_months(GeneratorOptions(studios=60, months=240))
+    months = generate_months(GeneratorConfig(studios=60, months=240))
     assert months["total_members"].between(50, 1400).all()
     assert months["avg_ticket_price"].between(50, 500).all()
 
 
 def test_the_default_fleet_takes_less_than_half_a_second() -> None:
     start = time.process_time()
-    generate_months(GeneratorOptions())
+    generate_months(GeneratorConfig())
     assert time.process_time() - start < 0.5

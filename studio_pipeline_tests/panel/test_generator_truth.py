@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from studio_pipeline.errors import InputError
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.panel.generator.planted_responses import (
     VARIED_RANGES,
     PlantedResponses,
@@ -26,18 +26,16 @@ from studio_pipeline.panel.generator.truth import Intervention, expected_interve
 REPOSITORY = Path(__file__).parents[2]
 WORLD_FILES = ("history.csv", "future.csv", "oracle.csv", "interventions.csv")
 BASE = "2023-12"
-OPTIONS = GeneratorOptions(studios=40, months=72)
+OPTIONS = GeneratorConfig(studios=40, months=72)
 
 
-def means(
-    held: Intervention, column: str = "revenue_mean", options: GeneratorOptions = OPTIONS
-) -> FloatArray:
+def means(held: Intervention, column: str = "revenue_mean", options: GeneratorConfig = OPTIONS) -> FloatArray:
     """(12, S) expected months of the fleet when levers are held."""
     table = expected_months(options, BASE, 12, held, draws=100)
     return table[column].to_numpy().reshape(12, options.studios)
 
 
-def within_estimates(options: GeneratorOptions) -> dict[str, float]:
+def within_estimates(options: GeneratorConfig) -> dict[str, float]:
     """Fixed-effects least squares of flows on levers: studio, and month of each type, taken out."""
     months = generate_months(options)
     months = months[months["month_year"] >= "2021-09-01"].copy()
@@ -68,9 +66,9 @@ def _within(months: pd.DataFrame, target: str, levers: list[str]) -> FloatArray:
 
 @pytest.mark.parametrize(
     "options",
-    [GeneratorOptions(studios=2500, months=84), GeneratorOptions(studios=2500, months=84, vary=True, seed=5)],
+    [GeneratorConfig(studios=2500, months=84), GeneratorConfig(studios=2500, months=84, vary=True, seed=5)],
 )
-def test_a_simple_regression_finds_the_planted_effects(options: GeneratorOptions) -> None:
+def test_a_simple_regression_finds_the_planted_effects(options: GeneratorConfig) -> None:
     planted = planted_responses(options)
     for name, found in within_estimates(options).items():
         truth = getattr(planted, name)
@@ -78,15 +76,15 @@ def test_a_simple_regression_finds_the_planted_effects(options: GeneratorOptions
 
 
 def test_strengths_vary_with_the_seed_only_when_asked() -> None:
-    assert planted_responses(GeneratorOptions(seed=1)) == PlantedResponses()
-    worlds = [planted_responses(GeneratorOptions(seed=seed, vary=True)) for seed in range(40)]
+    assert planted_responses(GeneratorConfig(seed=1)) == PlantedResponses()
+    worlds = [planted_responses(GeneratorConfig(seed=seed, vary=True)) for seed in range(40)]
     for name, (low, high) in VARIED_RANGES.items():
         drawn = np.array([getattr(world, name) for world in worlds])
         assert ((drawn >= low) & (drawn <= high)).all()
         assert np.ptp(drawn) > 0.7 * (high - low)
         assert low <= getattr(PlantedResponses(), name) <= high
-    shorter = generate_months(GeneratorOptions(studios=2, months=6, seed=3, vary=True))
-    assert not shorter.equals(generate_months(GeneratorOptions(studios=2, months=6, seed=3)))
+    shorter = generate_months(GeneratorConfig(studios=2, months=6, seed=3, vary=True))
+    assert not shorter.equals(generate_months(GeneratorConfig(studios=2, months=6, seed=3)))
 
 
 def test_nothing_held_twice_is_the_same_and_differs_from_something_held() -> None:
@@ -126,7 +124,7 @@ def test_with_all_flows_held_a_simulation_is_arithmetic(
 ) -> None:
     held = {"retention_rate": retention, "new_members_monthly": new, "current_member_count": stock}
     held["avg_ticket_price"] = ticket
-    got = means(held, "members_mean", GeneratorOptions(studios=30, months=72)).mean(axis=1)
+    got = means(held, "members_mean", GeneratorConfig(studios=30, months=72)).mean(axis=1)
     expected = [float(stock)]
     for _ in range(12):
         expected.append(expected[-1] * retention + new)
@@ -157,7 +155,7 @@ def test_what_is_asked_must_exist() -> None:
 
 
 def test_the_oracle_is_unbiased_sharp_and_calibrated() -> None:
-    options = GeneratorOptions(studios=150, months=84, last_month="2025-12")
+    options = GeneratorConfig(studios=150, months=84, last_month="2025-12")
     months = generate_months(options)
     naive_errors, oracle_errors, inside, bias = [], [], [], []
     for base in ("2022-12", "2023-06", "2023-12", "2024-06", "2024-12"):

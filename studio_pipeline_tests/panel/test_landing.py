@@ -12,7 +12,7 @@ import pytest
 
 from studio_pipeline.errors import StorageError
 from studio_pipeline.panel.ingest.landing import raw_from_numbers
-from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.limits import ValidationConfig
 from studio_pipeline.panel.validation.validation import validate_months
 
 ROW = "studio_id,month_year,total_revenue,total_members\n"
@@ -67,7 +67,7 @@ def test_an_empty_or_missing_folder_gives_an_empty_table(landing, today):
     raw = landing.read()
     assert raw.frame.empty
     assert raw.unreadable == ()
-    validated = validate_months(raw.frame, ValidationLimits(), today)
+    validated = validate_months(raw.frame, ValidationConfig(), today)
     assert validated.frame.empty
     assert validated.rejected.empty
     landing.folder.rmdir()
@@ -217,7 +217,7 @@ def test_months_that_are_numbers_already_come_out_as_they_went_in(make_months, n
     months = make_months()
     months["month_year"] = pd.to_datetime(months["month_year"])
     raw = raw_from_numbers(months.set_index(np.arange(len(months)) + 5), "generator", now)
-    validated = validate_months(raw, ValidationLimits(), today)
+    validated = validate_months(raw, ValidationConfig(), today)
     assert validated.rejected.empty
     numbers = [name for name in months if name not in ("studio_id", "studio_type", "month_year")]
     pd.testing.assert_frame_equal(validated.frame[numbers], months[numbers].astype(float))

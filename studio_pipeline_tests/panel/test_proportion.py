@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.limits import ValidationConfig
 from studio_pipeline.panel.validation.outliers import (
     out_of_proportion,
     over_few_months,
@@ -28,7 +28,7 @@ def _frame(revenue, members=None, **columns):
 
 def _found(frame, files=None, column="total_revenue"):
     order = np.zeros(len(frame), dtype=int) if files is None else np.asarray(files)
-    return np.flatnonzero(out_of_proportion(frame, order, column, ValidationLimits())).tolist()
+    return np.flatnonzero(out_of_proportion(frame, order, column, ValidationConfig())).tolist()
 
 
 def _season(n, factor):
@@ -144,7 +144,7 @@ def test_a_ticket_in_cents_in_one_month_is_found():
 def test_a_new_studio_is_judged_by_what_its_members_pay_and_only_where_they_stayed():
     def found(revenue, members, **columns):
         return np.flatnonzero(
-            over_few_months(_frame(revenue, members, **columns), ValidationLimits())
+            over_few_months(_frame(revenue, members, **columns), ValidationConfig())
         ).tolist()
 
     assert found([20_000, 2_000_000], [200, 210]) == [1]
@@ -162,11 +162,11 @@ def test_a_new_studio_is_judged_by_what_its_members_pay_and_only_where_they_stay
 def test_revenue_times_100_in_every_month_is_found_by_members_times_ticket():
     right = _frame(STEADY, STEADY / 100, avg_ticket_price=np.full(36, 100.0))
     one_file = np.zeros(36, int)
-    assert not over_members_times_ticket(right, one_file, ValidationLimits()).any()
+    assert not over_members_times_ticket(right, one_file, ValidationConfig()).any()
     wrong = right.assign(total_revenue=right["total_revenue"] * 100)
-    assert over_members_times_ticket(wrong, one_file, ValidationLimits()).all()
+    assert over_members_times_ticket(wrong, one_file, ValidationConfig()).all()
     closing = right.assign(total_members=np.r_[np.full(35, 90.0), 0.5])
-    assert not over_members_times_ticket(closing, one_file, ValidationLimits()).any()
+    assert not over_members_times_ticket(closing, one_file, ValidationConfig()).any()
 
 
 @settings(max_examples=50, deadline=None)

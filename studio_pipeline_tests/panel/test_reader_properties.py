@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio_pipeline.panel.ingest.landing import read_landing
-from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.limits import ValidationConfig
 from studio_pipeline.panel.validation.validation import validate_months
 
 NOW = datetime(2024, 6, 15, tzinfo=UTC)
@@ -100,7 +100,7 @@ def _validated(write):
         write(folder)
         raw = read_landing(folder, Path(home) / "ledger", NOW)
     assert raw.unreadable == ()
-    return raw, validate_months(raw.frame, ValidationLimits(), NOW.date())
+    return raw, validate_months(raw.frame, ValidationConfig(), NOW.date())
 
 
 @CHEAP

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.limits import ValidationConfig
 from studio_pipeline.panel.validation.validation import gaps_in, rejected_share_by_month
 
 PARTS = ("membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue", "other_revenue")
@@ -320,7 +320,7 @@ def test_the_rejected_share_counts_rows_by_month(landing):
     assert share["month_year"].isna().tolist() == [False, False, True]
     assert share[["rows", "rejected"]].to_numpy().tolist() == [[19, 1], [2, 1], [22, 1]]
     np.testing.assert_allclose(share["share"], [1 / 19, 1 / 2, 1 / 22])
-    assert (share["share"] > ValidationLimits().largest_rejected_share).tolist() == [True, True, False]
+    assert (share["share"] > ValidationConfig().largest_rejected_share).tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize("month", ["2027-01", "1907-01", "2024-06", "2024-05"])
@@ -330,7 +330,7 @@ def test_a_row_of_no_month_that_counts_is_no_month_of_its_own(landing, month):
     validated = landing.validate()
     assert validated.rejected_rows == (month != "2024-06")
     share = rejected_share_by_month(validated.frame, validated.rejected)
-    assert (share["share"] <= ValidationLimits().largest_rejected_share).all()
+    assert (share["share"] <= ValidationConfig().largest_rejected_share).all()
 
 
 def test_a_newest_month_that_is_rejected_as_a_whole_still_shows(landing):
@@ -344,8 +344,8 @@ def test_a_newest_month_that_is_rejected_as_a_whole_still_shows(landing):
 def test_the_largest_numbers_are_limits(landing):
     landing.put("months.csv", HEAD + "a,2024-01,1e12,1e9,,\n")
     assert landing.validate().rejected.empty
-    assert len(landing.validate(limits=ValidationLimits(largest_money=1e11)).rejected) == 1
-    assert len(landing.validate(limits=ValidationLimits(largest_count=1e8)).rejected) == 1
+    assert len(landing.validate(limits=ValidationConfig(largest_money=1e11)).rejected) == 1
+    assert len(landing.validate(limits=ValidationConfig(largest_count=1e8)).rejected) == 1
 
 
 def test_the_rejected_share_of_nothing(landing):
@@ -356,4 +356,4 @@ def test_the_rejected_share_of_nothing(landing):
 @pytest.mark.parametrize("wrong", [{"earliest_year": 1}, {"largest_rejected_share": 2}, {"unknown": 1}])
 def test_limits_have_ranges(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        ValidationLimits(**wrong)
+        ValidationConfig(**wrong)

@@ -11,14 +11,14 @@ from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
 from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverEffect
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import StudioPanel
-from studio_pipeline.planning.configuration import PlanningConfiguration
+from studio_pipeline.planning.configuration import PlanningConfig
 from studio_pipeline.planning.inverse.planner import make_plan
 from studio_pipeline.planning.inverse.queries import Plan, PlanQuery
 from studio_pipeline.planning.inverse.setup import PlanSetup, plan_setup
 from studio_pipeline_tests.forecasting.fleets import small_fleet
 
-DEFAULTS = PlanningConfiguration()
-ONLY_THE_BEST = PlanningConfiguration(most_alternatives=0)
+DEFAULTS = PlanningConfig()
+ONLY_THE_BEST = PlanningConfig(most_alternatives=0)
 
 
 PLANTED = {

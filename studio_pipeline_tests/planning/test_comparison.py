@@ -15,7 +15,7 @@ from studio_pipeline.errors import LeverError, QueryError
 from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverStep
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.planning.scenarios.comparison import compare_forecasts
-from studio_pipeline.planning.scenarios.differences import AlignedOutlooks
+from studio_pipeline.planning.scenarios.differences import AlignedForecasts
 from studio_pipeline_tests.forecasting.fleets import answered, small_fleet
 
 
@@ -111,7 +111,7 @@ def test_what_rounding_leaves_is_no_difference(forecaster: Forecaster) -> None:
     a_bit_wider = replace(projected, scale=np.nextafter(projected.scale, 1.0))
     months = outlook.forecast.base_month + np.arange(1, 4)
     outlooks = (replace(outlook, projected=a_bit_wider), outlook)
-    difference = AlignedOutlooks(forecaster.interval_tables, outlooks, months).difference(0, 1)
+    difference = AlignedForecasts(forecaster.interval_tables, outlooks, months).difference(0, 1)
     np.testing.assert_array_equal(difference.draws, 0)
     assert difference.total_interval(0.9) == (0.0, 0.0)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studio_pipeline.planning.configuration import PlanningConfiguration
+from studio_pipeline.planning.configuration import PlanningConfig
 from studio_pipeline.planning.inverse.explanation import dated_plan, first_month
 from studio_pipeline.planning.inverse.queries import PlanQuery
 from studio_pipeline.planning.levers import NEW, RETENTION, TICKET
@@ -80,7 +80,7 @@ def test_at_once_it_is_the_plan_itself() -> None:
     (step,) = dated_plan(setup, goal, WEEKS).steps
     assert step.from_month == 1
     assert step.levers["retention_rate"] == goal[RETENTION]
-    at_once = PlanningConfiguration.model_validate({"lead_time_weeks": WEEKS, "most_alternatives": 0})
+    at_once = PlanningConfig.model_validate({"lead_time_weeks": WEEKS, "most_alternatives": 0})
     query = lifted(PlanQuery(studio(0), 1.0, target_months=3), 1.04)
     answer = plan(query, configuration=at_once)
     assert answer.dated_revenue == answer.achievable_revenue
@@ -88,7 +88,7 @@ def test_at_once_it_is_the_plan_itself() -> None:
 
 def test_a_dated_plan_that_misses_says_so() -> None:
     query = lifted(PlanQuery(studio(0), 1.0, target_months=2), 1.04)
-    late = PlanningConfiguration.model_validate(
+    late = PlanningConfig.model_validate(
         {"lead_time_weeks": dict.fromkeys(WEEKS, 20.0), "most_alternatives": 0}
     )
     answer = plan(replace(query), configuration=late)

@@ -16,7 +16,7 @@ from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
 from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.columns import MONEY_COLUMNS
-from studio_pipeline.planning.configuration import PlanningConfiguration
+from studio_pipeline.planning.configuration import PlanningConfig
 from studio_pipeline.planning.inverse.queries import Plan, PlanQuery
 from studio_pipeline.planning.levers import DECREASE_LIMITS, INCREASE_LIMITS
 from studio_pipeline_tests.forecasting.fleets import answered
@@ -249,7 +249,7 @@ def twice_the_prices(core):
 
 def test_costs_come_from_the_request_then_the_configuration_then_the_shares() -> None:
     query = lifted(PlanQuery(studio(0), 1.0), 1.02)
-    absolute = PlanningConfiguration.model_validate({"lever_costs": {"avg_ticket_price": 7.0}})
+    absolute = PlanningConfig.model_validate({"lever_costs": {"avg_ticket_price": 7.0}})
     by_share, by_file = setup_of(query).costs, setup_of(query, configuration=absolute).costs
     by_request = setup_of(replace(query, lever_costs={"avg_ticket_price": 0.0}), configuration=absolute).costs
     members = setup_of(query).present["current_member_count"]

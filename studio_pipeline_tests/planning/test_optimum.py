@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
-from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline_tests.forecasting.fleets import fit_all, generated_panel
 from studio_pipeline_tests.planning.brute_force import brute_force
 from studio_pipeline_tests.planning.fixtures import drawn_question, forecaster, plan, setup_of
 
-QUICK = ForecastingConfiguration.model_validate(
+QUICK = ForecastingConfig.model_validate(
     {"core": {"tuning_rounds": 1, "tuning_studios": 40}, "backtest": {"folds": 1, "max_studios": 60}}
 )
 WHOLE_STUDIOS = (0, 1, 2, 3, 5, 7, 8, 9, 10, 11)

@@ -14,7 +14,7 @@ from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, Lev
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.planning.insights.facts import studio_facts
 from studio_pipeline.planning.inverse import planner as inverse
 from studio_pipeline.planning.inverse.planner import make_plan
@@ -30,7 +30,7 @@ SEEDS = (42, 7, 11)
 @cache
 def forecaster_of(seed: int) -> Forecaster:
     panel = panel_from_frame(
-        generate_months(GeneratorOptions(studios=1, months=60, seed=seed, types=("Yoga",)))
+        generate_months(GeneratorConfig(studios=1, months=60, seed=seed, types=("Yoga",)))
     )
     return Forecaster(fit_all(panel, learners=("lightgbm",)).model, panel)
 

@@ -7,7 +7,7 @@ import pytest
 
 from studio_pipeline.errors import CorruptReleaseError
 from studio_pipeline.evaluation.metrics.paired_errors import kept_rows
-from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.model.studio_model import Recipe
 from studio_pipeline.publishing.bundles import write_bundle
 from studio_pipeline.publishing.folders import verify_folder
@@ -18,7 +18,7 @@ KEPT = kept_rows(predictions_of(studios=3, origins=2), "revenue")
 
 
 def test_records_come_back(tmp_path: Path) -> None:
-    recipe = Recipe(ForecastingConfiguration(seed=3))
+    recipe = Recipe(ForecastingConfig(seed=3))
     folder = write_bundle(tmp_path, "1", lambda place: write_records(place, recipe, KEPT), {})
     assert set(verify_folder(folder).files) == {RECIPE, BACKTEST}
     assert recipe_of(tmp_path, "1") == recipe
@@ -34,7 +34,7 @@ def test_a_bundle_of_before_has_none(tmp_path: Path) -> None:
 
 
 def test_damage_is_told(tmp_path: Path) -> None:
-    recipe = Recipe(ForecastingConfiguration())
+    recipe = Recipe(ForecastingConfig())
     folder = write_bundle(tmp_path, "1", lambda place: write_records(place, recipe, KEPT), {})
     for name, read in ((RECIPE, recipe_of), (BACKTEST, backtest_of)):
         (folder / name).write_bytes(b"no")

@@ -20,11 +20,11 @@ from studio_pipeline.publishing.releases import (
     release_history,
     verify_release,
 )
-from studio_pipeline.publishing.retention import RetentionRules
+from studio_pipeline.publishing.retention import RetentionConfig
 from studio_pipeline.publishing.storage import replace_file
 from studio_pipeline_tests.publishing.conftest import MakeRelease
 
-STRICT = RetentionRules(releases=1, asset_versions=1, days=0, history=1)
+STRICT = RetentionConfig(releases=1, asset_versions=1, days=0, history=1)
 PRUNE = """
 import os, signal, sys
 from pathlib import Path
@@ -90,7 +90,7 @@ def test_a_pinned_model_stays(home: Path) -> None:
 
 
 def test_the_defaults_remove_nothing_young(home: Path) -> None:
-    assert prune(home, RetentionRules(), None) == []
+    assert prune(home, RetentionConfig(), None) == []
 
 
 def test_nothing_is_removed_beside_a_run_or_without_a_release(home: Path, tmp_path: Path) -> None:

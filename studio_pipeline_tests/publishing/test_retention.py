@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio_pipeline.publishing.releases import Release
-from studio_pipeline.publishing.retention import Inventory, RetentionRules, Stored, plan_removals
+from studio_pipeline.publishing.retention import Inventory, RetentionConfig, Stored, plan_removals
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -48,7 +48,7 @@ def inventories(draw: st.DrawFn) -> Inventory:
 
 
 rules = st.builds(
-    RetentionRules,
+    RetentionConfig,
     releases=st.integers(1, 10),
     asset_versions=st.integers(1, 5),
     days=st.integers(0, 500),
@@ -57,7 +57,7 @@ rules = st.builds(
 
 
 @given(inventories(), rules)
-def test_nothing_reachable_is_removed(inventory: Inventory, given_rules: RetentionRules) -> None:
+def test_nothing_reachable_is_removed(inventory: Inventory, given_rules: RetentionConfig) -> None:
     removed = {
         (removal.stored.kind, removal.stored.name) for removal in plan_removals(inventory, given_rules, NOW)
     }
@@ -81,7 +81,7 @@ def test_nothing_reachable_is_removed(inventory: Inventory, given_rules: Retenti
 
 @given(inventories(), rules)
 def test_nothing_young_is_removed_and_nothing_at_all_without_a_release(
-    inventory: Inventory, given_rules: RetentionRules
+    inventory: Inventory, given_rules: RetentionConfig
 ) -> None:
     removals = plan_removals(inventory, given_rules, NOW)
     assert all(removal.stored.written_at < NOW - timedelta(days=given_rules.days) for removal in removals)
@@ -100,7 +100,7 @@ def test_what_no_kept_release_needs_goes() -> None:
         [old("release", f"{number}.json") for number in range(1, 6)],
         pinned_model="pinned",
     )
-    kept = RetentionRules(releases=2, asset_versions=1, days=30, history=3)
+    kept = RetentionConfig(releases=2, asset_versions=1, days=30, history=3)
     removed = [removal.stored.name for removal in plan_removals(inventory, kept, NOW)]
     assert removed == [
         *("raw/v-r4", "raw/v-r3", "raw/v-r2", "raw/v-r1"),
@@ -121,5 +121,5 @@ def test_a_refresh_keeps_what_its_model_came_from() -> None:
         [old("model", "m1", 90, "trained", "d1")],
         [old("data", "d1"), old("data", "d2"), old("data", "d0")],
     )
-    removed = plan_removals(inventory, RetentionRules(releases=1, asset_versions=1), NOW)
+    removed = plan_removals(inventory, RetentionConfig(releases=1, asset_versions=1), NOW)
     assert [removal.stored.name for removal in removed] == ["d0"]

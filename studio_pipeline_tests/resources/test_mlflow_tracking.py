@@ -8,7 +8,7 @@ import dagster as dg
 import pytest
 from mlflow import MlflowClient
 
-from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.resources.mlflow_tracking import (
     CHALLENGER,
     CHAMPION,
@@ -101,9 +101,9 @@ def test_a_failed_run_is_marked_and_keeps_what_was_logged(home: Path) -> None:
 
 
 def test_hyperparameters_are_flat_names() -> None:
-    flat = flat_parameters(ForecastingConfiguration(), "model")
-    assert flat["model.xgboost.n_trees"] == ForecastingConfiguration().xgboost.n_trees
-    assert flat["model.seed"] == ForecastingConfiguration().seed
+    flat = flat_parameters(ForecastingConfig(), "model")
+    assert flat["model.xgboost.n_trees"] == ForecastingConfig().xgboost.n_trees
+    assert flat["model.seed"] == ForecastingConfig().seed
 
 
 def test_runs_that_a_crash_left_going_on_are_ended_by_the_next(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from studio_pipeline.forecasting.base.hyperparameters import (
     BacktestHyperparameters,
     BoostingHyperparameters,
     CoreHyperparameters,
-    ForecastingConfiguration,
+    ForecastingConfig,
     ForestHyperparameters,
 )
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
@@ -26,7 +26,7 @@ from studio_pipeline.forecasting.model.assembly import assemble_model
 from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.publishing.bundles import write_bundle
 from studio_pipeline.publishing.layout import model_folder, snapshot_folder
 from studio_pipeline.publishing.releases import Release, publish_release
@@ -34,7 +34,7 @@ from studio_pipeline.publishing.snapshots import read_panel, write_panel
 
 FORWARD = "/api/v1/predict/forward"
 
-QUICK = ForecastingConfiguration(
+QUICK = ForecastingConfig(
     xgboost=BoostingHyperparameters(n_trees=5),
     lightgbm=BoostingHyperparameters(n_trees=5),
     random_forest=ForestHyperparameters(n_trees=3),
@@ -47,7 +47,7 @@ QUICK = ForecastingConfiguration(
 def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Release]:
     """A home with a release of a model of a few generated studios."""
     home = tmp_path_factory.mktemp("home")
-    panel = panel_from_frame(generate_months(GeneratorOptions(studios=8, months=36)))
+    panel = panel_from_frame(generate_months(GeneratorConfig(studios=8, months=36)))
     core, features = fit_core(panel, QUICK), feature_frame(panel)
     fits = [
         fit_learner(name, panel, features, core, QUICK) for name in ("xgboost", "lightgbm", "random_forest")

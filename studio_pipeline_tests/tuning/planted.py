@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
-from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfig
 from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES
 from studio_pipeline.forecasting.learners.onnx_ensemble import CorrectionSizes
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.tuning.search import PreparedFold, PreparedFolds
 
 SIZE = 0.1
-BAD_DEFAULTS = ForecastingConfiguration.model_validate(
+BAD_DEFAULTS = ForecastingConfig.model_validate(
     {
         "xgboost": {"learning_rate": 0.001},
         "lightgbm": {"learning_rate": 0.001},
@@ -22,7 +22,7 @@ BAD_DEFAULTS = ForecastingConfiguration.model_validate(
 """So timid that they learn next to nothing."""
 
 
-def without_names(configuration: ForecastingConfiguration) -> ForecastingConfiguration:
+def without_names(configuration: ForecastingConfig) -> ForecastingConfig:
     """The same values as if they were the defaults, so that the search may change them."""
     learners = ("xgboost", "lightgbm", "random_forest")
     made = {

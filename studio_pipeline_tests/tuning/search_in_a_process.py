@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from studio_pipeline.tuning.search import Conditions, Objective, search
+from studio_pipeline.tuning.search import Objective, SearchConditions, search
 from studio_pipeline.tuning.spaces import Values
 from studio_pipeline.tuning.studies import open_storage, open_study
 from studio_pipeline_tests.tuning.test_search import KEY, SPACE, START, bowl
@@ -24,4 +24,4 @@ def loss(values: Values, fold: int) -> float:
 
 home, life, trials = sys.argv[1:]
 study = open_study(open_storage(Path(home)), KEY)
-search(study, Objective(loss, 2), SPACE, [START], Conditions(600.0, int(trials), 7, life))
+search(study, Objective(loss, 2), SPACE, [START], SearchConditions(600.0, int(trials), 7, life))

@@ -7,7 +7,14 @@ import optuna
 import pytest
 
 from studio_pipeline.tuning.result import IMPORTANCE_COLUMNS, TRIAL_COLUMNS, importances_of, trials_table
-from studio_pipeline.tuning.search import Conditions, Objective, best_trial, ended, search, spent_seconds
+from studio_pipeline.tuning.search import (
+    Objective,
+    SearchConditions,
+    best_trial,
+    ended,
+    search,
+    spent_seconds,
+)
 from studio_pipeline.tuning.spaces import Range, Space, Values
 from studio_pipeline.tuning.studies import StudyKey, open_storage, open_study, prune_studies
 
@@ -21,8 +28,8 @@ def bowl(values: Values, fold: int) -> float:
     return (values["rate"] - 0.2) ** 2 + 0.01 * (values["depth"] - 3) ** 2 + 0.001 * fold
 
 
-def conditions(trials: int, life: str = "first", budget_seconds: float = 60.0) -> Conditions:
-    return Conditions(budget_seconds, trials, 7, life)
+def conditions(trials: int, life: str = "first", budget_seconds: float = 60.0) -> SearchConditions:
+    return SearchConditions(budget_seconds, trials, 7, life)
 
 
 def tried(study: optuna.Study) -> list[tuple[dict[str, float], str]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.learners.learner import LEARNERS
 from studio_pipeline.tuning.spaces import (
     SPACES,
@@ -13,7 +13,7 @@ from studio_pipeline.tuning.spaces import (
     with_values,
 )
 
-DEFAULTS = ForecastingConfiguration()
+DEFAULTS = ForecastingConfig()
 
 
 @pytest.mark.parametrize("learner", LEARNERS)
@@ -30,7 +30,7 @@ def test_every_range_is_allowed_and_holds_the_default(learner: str, end: str) ->
 
 
 def test_what_is_set_by_name_is_not_searched() -> None:
-    given = ForecastingConfiguration.model_validate({"xgboost": {"max_depth": 3, "n_trees": 10}})
+    given = ForecastingConfig.model_validate({"xgboost": {"max_depth": 3, "n_trees": 10}})
     assert set(SPACES["xgboost"]) - set(space_of("xgboost", given)) == {"max_depth", "n_trees"}
     assert space_of("lightgbm", given) == SPACES["lightgbm"]
 
@@ -49,7 +49,7 @@ def test_values_out_of_range_are_moved_to_its_ends() -> None:
 
 
 def test_where_each_value_comes_from() -> None:
-    untuned = ForecastingConfiguration.model_validate({"xgboost": {"max_depth": 5}})
+    untuned = ForecastingConfig.model_validate({"xgboost": {"max_depth": 5}})
     used = with_values(untuned, "xgboost", {"l2": 3.0})
     table = origin_table(used, untuned, "xgboost").set_index("hyperparameter")
     assert table["comes_from"].drop(["max_depth", "l2"]).eq("default").all()

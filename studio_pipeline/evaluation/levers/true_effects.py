@@ -12,7 +12,7 @@ from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.panel.generator.truth import (
     CHANGED_LEVERS,
     Levers,
@@ -49,7 +49,7 @@ _SAME = 1e-6
 
 
 def true_effects(
-    forecaster: Forecaster, options: GeneratorOptions, studios: int = SAMPLED_STUDIOS, futures: int = FUTURES
+    forecaster: Forecaster, options: GeneratorConfig, studios: int = SAMPLED_STUDIOS, futures: int = FUTURES
 ) -> pd.DataFrame:
     """Predicted and true effect of each partial intervention on revenue, twelve months ahead.
 
@@ -79,7 +79,7 @@ def true_effects(
     return pd.concat(parts, ignore_index=True).dropna(ignore_index=True)
 
 
-def sampled_panel(panel: StudioPanel, sample: GeneratorOptions) -> StudioPanel | None:
+def sampled_panel(panel: StudioPanel, sample: GeneratorConfig) -> StudioPanel | None:
     """The panel's part that the options make; None where its months are not theirs."""
     made = panel_from_frame(generate_months(sample)).until(panel.n_months - 1)
     if panel.first_month != made.first_month or made.n_months != panel.n_months:

@@ -18,7 +18,7 @@ from studio_pipeline.evaluation.metrics.prediction_table import (
 )
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
 from studio_pipeline.forecasting.base.flows import TARGET_COLUMNS, TARGETS
-from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfig
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES
 from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights, candidate_stack
 from studio_pipeline.forecasting.features.feature_function import cut_windows
@@ -40,7 +40,7 @@ def revenue_bounds(
     core: CoreFit,
     fits: Sequence[LearnerFit],
     weights: EnsembleWeights,
-    configuration: ForecastingConfiguration,
+    configuration: ForecastingConfig,
 ) -> dict[str, FloatArray]:
     """Each of `BOUNDS` as an (N, H) array over the out-of-fold origins."""
     oof = core.out_of_fold
@@ -75,7 +75,7 @@ def backtest(
     core: CoreFit,
     fits: Sequence[LearnerFit],
     weights: EnsembleWeights,
-    configuration: ForecastingConfiguration,
+    configuration: ForecastingConfig,
 ) -> pd.DataFrame:
     """One row a studio, origin, horizon and target whose month is known.
 

@@ -15,7 +15,7 @@ from studio_pipeline.evaluation.metrics.prediction_table import LABELS, Summary,
 from studio_pipeline.panel.arrays import StudioPanel
 
 
-class PromotionRules(BaseModel):
+class PromotionConfig(BaseModel):
     """Thresholds of guard rails and of what takes the place of the published model.
 
     A margin is `tolerance`, widened to `standard_errors` times the noise of the figure where that is more,
@@ -76,7 +76,7 @@ class PromotionRules(BaseModel):
 
 
 def guard_rails(
-    candidate: Summary, rules: PromotionRules | None = None, lever_findings: tuple[str, ...] = ()
+    candidate: Summary, rules: PromotionConfig | None = None, lever_findings: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
     """What speaks against a model, a clause each; nothing where the rails hold.
 
@@ -90,7 +90,7 @@ def guard_rails(
         rules: thresholds; the defaults where None.
         lever_findings: as `lever_signs.sign_findings` gives them.
     """
-    rules = rules or PromotionRules()
+    rules = rules or PromotionConfig()
     return (
         *_missing(candidate, rules),
         *_worse(candidate, rules),
@@ -99,7 +99,7 @@ def guard_rails(
     )
 
 
-def merits(candidate: Summary, rules: PromotionRules) -> str:
+def merits(candidate: Summary, rules: PromotionConfig) -> str:
     """How good a model is that no guard rail speaks against, a clause."""
     span = rules.spans[-1]
     baseline = best_baseline(candidate, rules.target, span)
@@ -112,12 +112,12 @@ def merits(candidate: Summary, rules: PromotionRules) -> str:
     )
 
 
-def wape_of(summary: Summary, rules: PromotionRules) -> float:
+def wape_of(summary: Summary, rules: PromotionConfig) -> float:
     """The error that decides: WAPE over the last of the rules' spans; NaN where there is none."""
     return summary.get(f"{rules.target}_wape_{rules.spans[-1]}_ensemble", math.nan)
 
 
-def _missing(candidate: Summary, rules: PromotionRules) -> tuple[str, ...]:
+def _missing(candidate: Summary, rules: PromotionConfig) -> tuple[str, ...]:
     if candidate.get("n_missing", 0) > 0:
         return (
             f"{candidate['n_missing']:.0f} of {candidate['n_forecasts']:.0f} backtest forecasts are missing",
@@ -131,7 +131,7 @@ def _missing(candidate: Summary, rules: PromotionRules) -> tuple[str, ...]:
     return (f"no simple baseline can be compared over months {', '.join(without)}",) if without else ()
 
 
-def _worse(candidate: Summary, rules: PromotionRules) -> tuple[str, ...]:
+def _worse(candidate: Summary, rules: PromotionConfig) -> tuple[str, ...]:
     findings = []
     for span in rules.spans:
         baseline = best_baseline(candidate, rules.target, span)
@@ -152,7 +152,7 @@ def _worse(candidate: Summary, rules: PromotionRules) -> tuple[str, ...]:
     return tuple(findings)
 
 
-def _promising_too_much(candidate: Summary, rules: PromotionRules) -> tuple[str, ...]:
+def _promising_too_much(candidate: Summary, rules: PromotionConfig) -> tuple[str, ...]:
     findings = []
     for span in rules.spans:
         name = f"{rules.target}_coverage_90_{span}"

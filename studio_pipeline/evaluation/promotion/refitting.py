@@ -17,7 +17,7 @@ from studio_pipeline.evaluation.metrics.summary import learner_weight, with_leve
 from studio_pipeline.evaluation.report.response_tables import lever_responses
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit, fit_core
 from studio_pipeline.forecasting.backtest.learner_backtest import fit_learner
-from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights, fit_weights
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.learners.learner import LearnerFit, LearnerName
@@ -124,7 +124,7 @@ def backtest_predictions(
     core: CoreFit,
     fits: Sequence[LearnerFit],
     weights: EnsembleWeights,
-    configuration: ForecastingConfiguration,
+    configuration: ForecastingConfig,
 ) -> pd.DataFrame:
     """The backtest of fits, levers free and known: rows as `schemas.PREDICTIONS` describes them."""
     free = backtest(panel, core, fits, weights, configuration)

@@ -29,7 +29,7 @@ from typing import Literal
 from studio_pipeline.evaluation.formatting import per_cent
 from studio_pipeline.evaluation.metrics.paired_errors import ErrorDifference
 from studio_pipeline.evaluation.metrics.prediction_table import Summary
-from studio_pipeline.evaluation.promotion.guard_rails import PromotionRules, guard_rails, merits
+from studio_pipeline.evaluation.promotion.guard_rails import PromotionConfig, guard_rails, merits
 
 
 def told(findings: Sequence[str]) -> str:
@@ -37,7 +37,7 @@ def told(findings: Sequence[str]) -> str:
     return "; ".join(findings)
 
 
-def beside(differences: Mapping[str, ErrorDifference], rules: PromotionRules, opponent: str) -> str:
+def beside(differences: Mapping[str, ErrorDifference], rules: PromotionConfig, opponent: str) -> str:
     """The deciding difference, its interval, and what could have been told: a clause."""
     span = rules.spans[-1]
     difference = differences.get(span)
@@ -121,7 +121,7 @@ class Champion:
 
 
 @dataclass(frozen=True)
-class Decision:
+class ReleaseDecision:
     """What the rules say.
 
     Attributes:
@@ -151,8 +151,8 @@ def decide(
     new: Fitted,
     champion: Champion | None,
     differences: Differences | None = None,
-    rules: PromotionRules | None = None,
-) -> Decision:
+    rules: PromotionConfig | None = None,
+) -> ReleaseDecision:
     """Say what becomes of a new model; the table of the module's docstring.
 
     Args:
@@ -162,7 +162,7 @@ def decide(
             the kept backtest of the champion's bundle where there is no refit; empty where nothing is kept.
         rules: thresholds; the defaults where None.
     """
-    rules = rules or PromotionRules()
+    rules = rules or PromotionConfig()
     findings = guard_rails(new.summary, rules, new.lever_findings)
     if champion is None:
         return _first("as the first model", new, findings, rules)
@@ -178,12 +178,12 @@ def decide(
     return _challenge(new, champion, findings, differences or {}, rules)
 
 
-def _first(how: str, new: Fitted, findings: tuple[str, ...], rules: PromotionRules) -> Decision:
+def _first(how: str, new: Fitted, findings: tuple[str, ...], rules: PromotionConfig) -> ReleaseDecision:
     said = f"although {told(findings)}" if findings else merits(new.summary, rules)
-    return Decision("first", "new", f"Published {how}{',' if findings else ':'} {said}.", findings)
+    return ReleaseDecision("first", "new", f"Published {how}{',' if findings else ':'} {said}.", findings)
 
 
-def _nothing_new(new: Fitted, champion: Champion) -> Decision | None:
+def _nothing_new(new: Fitted, champion: Champion) -> ReleaseDecision | None:
     if champion.is_rolled_back and champion.release_is_todays:
         why = "it was made current by a rollback, which holds until there are new months"
     elif new.recipe == champion.recipe and champion.is_todays:
@@ -192,7 +192,9 @@ def _nothing_new(new: Fitted, champion: Champion) -> Decision | None:
         why = "these months have judged this challenger already"
     else:
         return None
-    return Decision("nothing_new", "champion", f"Nothing new: model {champion.model_version} goes on; {why}.")
+    return ReleaseDecision(
+        "nothing_new", "champion", f"Nothing new: model {champion.model_version} goes on; {why}."
+    )
 
 
 def _refresh(
@@ -200,18 +202,18 @@ def _refresh(
     champion: Champion,
     findings: tuple[str, ...],
     differences: Differences,
-    rules: PromotionRules,
-) -> Decision:
+    rules: PromotionConfig,
+) -> ReleaseDecision:
     findings = (*findings, *_worse_than_before(differences, rules))
     if findings:
         reason = f"Refused: {told(findings)}. Model {champion.model_version} goes on."
-        return Decision("refresh_refused", "champion", reason, findings, differences=differences)
+        return ReleaseDecision("refresh_refused", "champion", reason, findings, differences=differences)
     compared = beside(differences, rules, f"model {champion.model_version}")
     reason = f"Published: {merits(new.summary, rules)}; {compared}."
-    return Decision("refresh_published", "new", reason, differences=differences)
+    return ReleaseDecision("refresh_published", "new", reason, differences=differences)
 
 
-def _worse_than_before(differences: Differences, rules: PromotionRules) -> list[str]:
+def _worse_than_before(differences: Differences, rules: PromotionConfig) -> list[str]:
     return [
         f"over months {span} it errs {told_difference(difference)} than the model before,"
         " on the same forecasts"
@@ -225,20 +227,20 @@ def _challenge(
     champion: Champion,
     findings: tuple[str, ...],
     differences: Differences,
-    rules: PromotionRules,
-) -> Decision:
+    rules: PromotionConfig,
+) -> ReleaseDecision:
     lost = findings or _not_good_enough(champion, differences, rules)
     compared = beside(differences, rules, _opponent(champion))
     if not lost:
         reason = f"Promoted, a changed recipe: {merits(new.summary, rules)}; {compared}."
-        return Decision("challenge_promoted", "new", reason, differences=differences)
+        return ReleaseDecision("challenge_promoted", "new", reason, differences=differences)
     answers, goes_on = _who_goes_on(champion, rules)
     shown = f"{told(lost)}; {compared}" if findings else told(lost)
     reason = f"Refused, a changed recipe: {shown}. {goes_on}"
-    return Decision("challenge_refused", answers, reason, tuple(lost), not findings, differences)
+    return ReleaseDecision("challenge_refused", answers, reason, tuple(lost), not findings, differences)
 
 
-def _not_good_enough(champion: Champion, differences: Differences, rules: PromotionRules) -> list[str]:
+def _not_good_enough(champion: Champion, differences: Differences, rules: PromotionConfig) -> list[str]:
     if champion.refit is None:
         return _worse_than_before(differences, rules)
     decisive = differences.get(rules.spans[-1])
@@ -253,7 +255,7 @@ def _opponent(champion: Champion) -> str:
     return f"model {champion.model_version}, whose recipe can't be fitted again ({champion.refit_obstacle})"
 
 
-def _who_goes_on(champion: Champion, rules: PromotionRules) -> tuple[Answering, str]:
+def _who_goes_on(champion: Champion, rules: PromotionConfig) -> tuple[Answering, str]:
     model = f"Model {champion.model_version}"
     if champion.is_todays:
         return "champion", f"{model} goes on."

@@ -17,7 +17,7 @@ from studio_pipeline.forecasting.backtest.out_of_fold import (
     young_forecasts,
 )
 from studio_pipeline.forecasting.base.flows import TARGET_COLUMNS, TARGETS, actual_months
-from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfig
 from studio_pipeline.forecasting.base.origins import evenly_spaced_studios, origins_between
 from studio_pipeline.forecasting.core.fitting import fit_core_parameters
 from studio_pipeline.forecasting.core.parameters import CoreParameters
@@ -65,7 +65,7 @@ class CoreFit:
         )
 
 
-def fit_core(panel: StudioPanel, configuration: ForecastingConfiguration) -> CoreFit:
+def fit_core(panel: StudioPanel, configuration: ForecastingConfig) -> CoreFit:
     """Fits the core at every fold's cutoff, then on all months, and forecasts each fold's origins."""
     folds = plan_folds(panel.n_months, configuration.backtest)
     studios = backtest_studios(panel, configuration)
@@ -79,7 +79,7 @@ def fit_core(panel: StudioPanel, configuration: ForecastingConfiguration) -> Cor
     return CoreFit(folds, tuple(fitted), parameters, joined(parts))
 
 
-def backtest_studios(panel: StudioPanel, configuration: ForecastingConfiguration) -> IntArray:
+def backtest_studios(panel: StudioPanel, configuration: ForecastingConfig) -> IntArray:
     """Rows of the studios that take part in the backtest: all, or a sample of a very large panel."""
     return evenly_spaced_studios(panel, configuration.backtest.max_studios)
 

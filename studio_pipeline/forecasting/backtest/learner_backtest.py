@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit, backtest_studios, fold_states
 from studio_pipeline.forecasting.base.flows import TARGETS
 from studio_pipeline.forecasting.base.given_levers import known_levers
-from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfig
 from studio_pipeline.forecasting.base.origins import Origins, origins_between
 from studio_pipeline.forecasting.core.states import CoreStates, core_states, project_core
 from studio_pipeline.forecasting.features.feature_matrix import (
@@ -39,7 +39,7 @@ def fit_learner(
     panel: StudioPanel,
     features: pd.DataFrame,
     core: CoreFit,
-    configuration: ForecastingConfiguration,
+    configuration: ForecastingConfig,
 ) -> LearnerFit:
     """Fits a learner at every fold's cutoff for its out-of-fold corrections, then on all months.
 
@@ -120,7 +120,7 @@ def rows_to_learn(
     features: FloatArray,
     states: CoreStates,
     origins: Origins,
-    configuration: ForecastingConfiguration,
+    configuration: ForecastingConfig,
 ) -> LearningRows:
     """The rows that a fit may learn from: at most `max_training_rows` of the origins, drawn by the seed."""
     rng = np.random.default_rng(configuration.seed)
@@ -128,7 +128,7 @@ def rows_to_learn(
 
 
 def _fit_targets(
-    learner: LearnerName, rows: LearningRows, configuration: ForecastingConfiguration
+    learner: LearnerName, rows: LearningRows, configuration: ForecastingConfig
 ) -> dict[str, FittedLearner]:
     """Target to fitted model; a target with too few rows, or that never misses, is left out."""
     asked = {target: learnt for target in TARGETS if (learnt := rows_of_target(rows, target))}
@@ -153,7 +153,7 @@ def fit_target(
     x: RowArray,
     y: RowArray,
     signs: tuple[int, ...],
-    configuration: ForecastingConfiguration,
+    configuration: ForecastingConfig,
 ) -> FittedLearner:
     """Fits one learner of one target to (R,) corrections of (R, F) rows, monotone by `signs`."""
     # Each library takes seconds to import: only the one asked for is.

@@ -144,7 +144,7 @@ class BacktestHyperparameters(Hyperparameters):
     )
 
 
-class ForecastingConfiguration(Hyperparameters):
+class ForecastingConfig(Hyperparameters):
     """All of the studio model's knobs: together they are the recipe of a model version."""
 
     seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of every draw.")

@@ -9,7 +9,7 @@ import numpy as np
 
 from studio_pipeline.forecasting.base.flows import FlowSeries, one_flow, previous_month
 from studio_pipeline.forecasting.core.exponential_smoothing import typical_losses
-from studio_pipeline.forecasting.core.filter_states import LevelStates, Market
+from studio_pipeline.forecasting.core.filter_states import FilterStates, Market
 from studio_pipeline.forecasting.core.kalman_filter import run_filters
 from studio_pipeline.forecasting.core.parameters import ClassPlanning, CoreParameters, FlowParameters
 from studio_pipeline.forecasting.responses.regressors import RESPONDING, starting_members
@@ -50,7 +50,7 @@ def last_known(values: FloatArray) -> FloatArray:
 
 def filtered(
     flow: FlowSeries, fitted: FlowParameters, types: IntArray, calendar_months: IntArray
-) -> LevelStates:
+) -> FilterStates:
     """One flow's states under its fitted parameters, responses already taken out; (S,) types, (T,) months."""
     return run_filters(
         flow,
@@ -67,7 +67,7 @@ def filtered_flows(
     types: IntArray,
     responses: RowResponses,
     markets: Mapping[str, Market] | None = None,
-) -> Iterator[tuple[str, LevelStates]]:
+) -> Iterator[tuple[str, FilterStates]]:
     """Every flow's states, some flows at a time: for a few studios side by side, for many one after another.
 
     Args:

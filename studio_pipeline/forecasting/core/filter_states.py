@@ -88,7 +88,7 @@ class Market:
 
 
 @dataclass(frozen=True)
-class LevelStates:
+class FilterStates:
     """What is known of a flow at each month's end: (P, S, T) arrays, one layer a setting; the
     market's are (P, T).
 
@@ -115,11 +115,11 @@ class LevelStates:
     surprise: FloatArray
     market: Market
 
-    def layer(self, place: int) -> LevelStates:
+    def layer(self, place: int) -> FilterStates:
         """One of the P layers, by itself."""
         one = slice(place, place + 1)
         arrays = {f.name: getattr(self, f.name)[one] for f in fields(self) if f.name != "market"}
-        return LevelStates(**arrays, market=Market(self.market.moves[one], self.market.drift[one]))
+        return FilterStates(**arrays, market=Market(self.market.moves[one], self.market.drift[one]))
 
 
 def own_drift(level: FloatArray) -> FloatArray:
@@ -154,7 +154,7 @@ def common_drift(common: FloatArray) -> FloatArray:
 
 
 def project(
-    states: LevelStates,
+    states: FilterStates,
     layer: int,
     rows: IntArray,
     columns: IntArray,
@@ -188,7 +188,7 @@ def project(
 
 
 def own_season_ahead(
-    states: LevelStates, layer: int, rows: IntArray, columns: IntArray, months_ahead: IntArray
+    states: FilterStates, layer: int, rows: IntArray, columns: IntArray, months_ahead: IntArray
 ) -> FloatArray:
     """(N, H) what N origins know of the studios' own season in the months that lie H numbers of months ahead,
     1..12: it was last learned twelve months before them; 0 where it never was.

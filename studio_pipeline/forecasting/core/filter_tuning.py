@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from studio_pipeline.forecasting.base.flows import FlowSeries
-from studio_pipeline.forecasting.core.filter_states import FilterSettings, LevelStates
+from studio_pipeline.forecasting.core.filter_states import FilterSettings, FilterStates
 from studio_pipeline.forecasting.core.kalman_filter import run_filters
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
@@ -82,7 +82,7 @@ def rolling_error(sample: FlowSample, settings: list[FilterSettings], judged: Ju
 
 def _error_at(
     sample: FlowSample,
-    states: LevelStates,
+    states: FilterStates,
     settings: list[FilterSettings],
     weight: FloatArray,
     h: int,
@@ -110,7 +110,7 @@ def _error_at(
 
 
 def _forecast(
-    sample: FlowSample, states: LevelStates, settings: list[FilterSettings], origins: IntArray, h: int
+    sample: FlowSample, states: FilterStates, settings: list[FilterSettings], origins: IntArray, h: int
 ) -> FloatArray:
     """(P, S, N) forecasts h months ahead from N origin months."""
     phi = np.array([[[s.deviation_persistence**h]] for s in settings])

@@ -18,7 +18,7 @@ import numpy as np
 from studio_pipeline.forecasting.base.flows import FlowSeries
 from studio_pipeline.forecasting.core.filter_states import (
     FilterSettings,
-    LevelStates,
+    FilterStates,
     Market,
     common_drift,
     mean_drift,
@@ -40,7 +40,7 @@ def run_filters(
     calendar_months: IntArray,
     settings: Sequence[FilterSettings],
     market: Market | None = None,
-) -> LevelStates:
+) -> FilterStates:
     """Filters S studios over T months: one flow under P settings, or P flows, each under its own.
 
     Args:
@@ -74,7 +74,7 @@ def run_filters(
         common[:, t], moves[:, t] = recursion.common[:, 0], moved[:, 0]
     drift = own_drift(level)
     shared = Market(moves, mean_drift(drift) if market is None else market.drift)
-    return LevelStates(
+    return FilterStates(
         level,
         deviation,
         mixed_drift(drift, shared.drift, stacked),

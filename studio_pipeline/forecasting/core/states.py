@@ -14,7 +14,7 @@ from studio_pipeline.forecasting.core.adjusted_flows import (
     filtered_flows,
     last_known,
 )
-from studio_pipeline.forecasting.core.filter_states import LevelStates, project
+from studio_pipeline.forecasting.core.filter_states import FilterStates, project
 from studio_pipeline.forecasting.core.flow_terms import FlowTerms, OriginStock, flow_terms
 from studio_pipeline.forecasting.core.parameters import CoreParameters
 from studio_pipeline.forecasting.core.simulation import CorePaths, simulate_terms
@@ -41,7 +41,7 @@ class CoreStates:
     panel: StudioPanel
     types: IntArray
     class_capacity: FloatArray
-    flows: Mapping[str, LevelStates]
+    flows: Mapping[str, FilterStates]
     planned_classes: FloatArray
     responses: RowResponses
     market: CoreMarket | None = None
@@ -72,7 +72,7 @@ def core_states(
     return CoreStates(parameters, panel, types, capacity, flows, planned, responses, market)
 
 
-def _with_typical(states: LevelStates, type_mean: FloatArray) -> LevelStates:
+def _with_typical(states: FilterStates, type_mean: FloatArray) -> FilterStates:
     """States with (S,) means in the place of levels that are not known."""
     return replace(states, level=np.where(np.isnan(states.level), type_mean[:, None], states.level))
 

@@ -24,7 +24,7 @@ from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
 from studio_pipeline.forecasting.base.flows import TARGETS
 from studio_pipeline.forecasting.base.hyperparameters import (
     MAX_HORIZON_MONTHS,
-    ForecastingConfiguration,
+    ForecastingConfig,
     WeightHyperparameters,
 )
 from studio_pipeline.forecasting.base.origins import evenly_spaced_origins
@@ -184,7 +184,7 @@ class EnsembleWeights:
 
 
 def fit_weights(
-    core: CoreFit, fits: Sequence[LearnerFit], configuration: ForecastingConfiguration
+    core: CoreFit, fits: Sequence[LearnerFit], configuration: ForecastingConfig
 ) -> EnsembleWeights:
     """Fits the weights for serving, and for each fold those that were known at its cutoff.
 

@@ -11,7 +11,7 @@ import numpy as np
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
 from studio_pipeline.forecasting.base.queries import Deviations, Forecast, LeverEffect, StatusQuo
 from studio_pipeline.forecasting.forecaster.forecast_uncertainty import (
-    Outlook,
+    UncertainForecast,
     regressor_changes,
     response_deviation,
     response_shifts,
@@ -73,14 +73,14 @@ class Answers:
         bands = self._bands.of(asked, spreads, asked[0].query.interval_levels)
         return list(map(self._forecast, asked, spreads, bands))
 
-    def outlook(self, parts: AnswerParts) -> Outlook:
+    def outlook(self, parts: AnswerParts) -> UncertainForecast:
         """The answer with what its uncertainty is made of."""
         months, query = parts.query.projection_months, parts.query
         (forecast,), spread = self.answer([parts]), self._spreads.of(parts)
         shifts = _through_responses(parts, response_shifts)
         names = [name for name in HELD_LEVERS if name in parts.levers]
         executed = np.zeros((len(names), months)) if parts.execution is None else parts.execution
-        return Outlook(
+        return UncertainForecast(
             forecast,
             Projected(forecast.revenue, np.array(spread.exact), np.array(spread.common)),
             np.array(spread.month),

@@ -27,7 +27,7 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class Outlook:
+class UncertainForecast:
     """A forecast over h months, and how it is uncertain.
 
     Attributes:

@@ -19,8 +19,12 @@ from studio_pipeline.forecasting.core.flow_terms import FlowTerms
 from studio_pipeline.forecasting.core.simulation import core_targets, execution_effects, simulate_terms
 from studio_pipeline.forecasting.core.states import core_states, origin_terms, project_flows
 from studio_pipeline.forecasting.forecaster.answers import Answers
-from studio_pipeline.forecasting.forecaster.forecast_uncertainty import ForecastSum, Outlook, sum_forecasts
-from studio_pipeline.forecasting.forecaster.origin_state import PlainOrigin, PreparedOrigins, plain_origin
+from studio_pipeline.forecasting.forecaster.forecast_uncertainty import (
+    ForecastSum,
+    UncertainForecast,
+    sum_forecasts,
+)
+from studio_pipeline.forecasting.forecaster.origin_state import OriginState, OriginStates, plain_origin
 from studio_pipeline.forecasting.forecaster.prediction_intervals import AnswerParts
 from studio_pipeline.forecasting.forecaster.projection import (
     StudioOrigin,
@@ -39,7 +43,7 @@ from studio_pipeline.forecasting.forecaster.requests import (
     shown_ranges,
     stacked_paths,
 )
-from studio_pipeline.forecasting.forecaster.state_builder import OriginStore, Place, Preparation, gathered
+from studio_pipeline.forecasting.forecaster.state_builder import Place, StateBuilder, StateCache, gathered
 from studio_pipeline.forecasting.forecaster.warnings import KnownOfStudio
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.model.studio_model import StudioModel
@@ -64,10 +68,10 @@ class Forecaster:
 
     def __init__(self, model: StudioModel, panel: StudioPanel) -> None:
         self.model, self.panel = model, panel
-        preparation = Preparation(model, panel)
+        preparation = StateBuilder(model, panel)
         self._graphs = preparation.graphs
         self._states = preparation.states
-        self._store = OriginStore(preparation)
+        self._store = StateCache(preparation)
         self._effects = model.core.responses.effects
         self._answers = Answers(model)
         self._closed = closed_months(panel)
@@ -114,7 +118,7 @@ class Forecaster:
         """Of the model."""
         return self.model.intervals
 
-    def outlooks(self, queries: Sequence[ForwardQuery]) -> list[Outlook]:
+    def outlooks(self, queries: Sequence[ForwardQuery]) -> list[UncertainForecast]:
         """Answers each query, in order, with what its uncertainty is made of.
 
         Raises:
@@ -224,7 +228,7 @@ class Forecaster:
         since = self._closed_since(block, row)
         return parts if since is None else parts.closed(since)
 
-    def _closed_since(self, block: PreparedOrigins, row: int) -> np.datetime64 | None:
+    def _closed_since(self, block: OriginStates, row: int) -> np.datetime64 | None:
         studio, column = int(block.rows[row]), int(block.columns[row])
         return closed_since(self.panel, studio, column) if self._closed[studio, column] else None
 
@@ -313,7 +317,7 @@ class _Asked(NamedTuple):
 
     query: ForwardQuery
     place: Place
-    origin: PlainOrigin
+    origin: OriginState
     levers: dict[str, list[float]]
     first: FirstMonths
 

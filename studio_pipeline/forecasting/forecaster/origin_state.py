@@ -25,7 +25,7 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
-class PreparedOrigins:
+class OriginStates:
     """N origins, ready to be asked about; about 8 kB each.
 
     Attributes:
@@ -66,23 +66,23 @@ class PreparedOrigins:
         return len(self.rows)
 
     @cached_property
-    def plain(self) -> dict[int, PlainOrigin]:
+    def plain(self) -> dict[int, OriginState]:
         """Of some places, what `plain_origin` keeps at hand."""
         return {}
 
-    def take(self, places: IntArray) -> PreparedOrigins:
+    def take(self, places: IntArray) -> OriginStates:
         """Some of the origins, copied."""
         parts = {f.name: getattr(self, f.name) for f in fields(self)}
-        return PreparedOrigins(
+        return OriginStates(
             **{n: part.take(places) if n == "terms" else part[places] for n, part in parts.items()}
         )
 
 
-def joined(parts: list[PreparedOrigins]) -> PreparedOrigins:
+def joined(parts: list[OriginStates]) -> OriginStates:
     """Several one behind the other."""
-    names = [f.name for f in fields(PreparedOrigins) if f.name != "terms"]
+    names = [f.name for f in fields(OriginStates) if f.name != "terms"]
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return PreparedOrigins(**arrays, terms=FlowTerms.joined([part.terms for part in parts]))
+    return OriginStates(**arrays, terms=FlowTerms.joined([part.terms for part in parts]))
 
 
 MOST_ORIGINS = 1024
@@ -98,7 +98,7 @@ or was before it.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PlainOrigin:
+class OriginState:
     """An origin as plain numbers.
 
     Attributes:
@@ -130,7 +130,7 @@ class PlainOrigin:
         return found
 
 
-def plain_origin(prepared: PreparedOrigins, place: int) -> PlainOrigin:
+def plain_origin(prepared: OriginStates, place: int) -> OriginState:
     """The origin at a place, kept at hand."""
     kept = prepared.plain
     if (found := kept.get(place)) is None:
@@ -140,9 +140,9 @@ def plain_origin(prepared: PreparedOrigins, place: int) -> PlainOrigin:
     return found
 
 
-def _plain(prepared: PreparedOrigins, place: int) -> PlainOrigin:
+def _plain(prepared: OriginStates, place: int) -> OriginState:
     free, shown = prepared.free[place], shown_ranges(prepared.shown[place])
-    return PlainOrigin(
+    return OriginState(
         terms=plain_terms(*prepared.terms.plain(place)),
         history_months=int(prepared.history_months[place]),
         shown=shown,
@@ -161,7 +161,7 @@ def _plain_factors(ensemble: FreeEnsemble, first: FirstMonths) -> PlainFactors:
 
 
 def corrected(
-    origin: PlainOrigin, core: PlainTargets, first: FirstMonths, given_retention: Sequence[float] | None
+    origin: OriginState, core: PlainTargets, first: FirstMonths, given_retention: Sequence[float] | None
 ) -> list[tuple[float, float, float]]:
     """Revenue, members and retention in each month: `lever_ensemble.under_levers` without learners.
 

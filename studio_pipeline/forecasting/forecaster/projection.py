@@ -18,10 +18,10 @@ from studio_pipeline.forecasting.core.scalar_simulation import run_one
 from studio_pipeline.forecasting.core.simulation import simulate_terms
 from studio_pipeline.forecasting.ensemble.lever_correction import FreeEnsemble, learned_parts, under_levers
 from studio_pipeline.forecasting.features.feature_matrix import with_given, with_given_of_one
-from studio_pipeline.forecasting.forecaster.origin_state import PreparedOrigins, corrected, plain_origin
-from studio_pipeline.forecasting.forecaster.state_builder import Preparation
+from studio_pipeline.forecasting.forecaster.origin_state import OriginStates, corrected, plain_origin
+from studio_pipeline.forecasting.forecaster.state_builder import StateBuilder
 from studio_pipeline.forecasting.forecaster.warnings import Effects
-from studio_pipeline.forecasting.learners.onnx_ensemble import LearnerGraphs
+from studio_pipeline.forecasting.learners.onnx_ensemble import OnnxSessions
 from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
@@ -46,7 +46,7 @@ class Projector:
     """A model and a panel, ready to project from any origin in it."""
 
     def __init__(self, model: StudioModel, panel: StudioPanel) -> None:
-        self.preparation = Preparation(model, panel)
+        self.preparation = StateBuilder(model, panel)
 
     def project(self, origins: Origins, levers: Mapping[str, FloatArray]) -> tuple[Projection, Projection]:
         """Projects N origins with levers given, and with every lever free.
@@ -67,7 +67,7 @@ class Projector:
 
 
 def project_many(
-    prepared: PreparedOrigins, graphs: LearnerGraphs, levers: Mapping[str, FloatArray]
+    prepared: OriginStates, graphs: OnnxSessions, levers: Mapping[str, FloatArray]
 ) -> FloatArray:
     """(N, 3, H) revenue, members and retention of N prepared origins under levers.
 
@@ -88,7 +88,7 @@ def project_many(
 
 
 def project_one(
-    prepared: PreparedOrigins, place: int, graphs: LearnerGraphs, levers: LeverLists, first: FirstMonths
+    prepared: OriginStates, place: int, graphs: OnnxSessions, levers: LeverLists, first: FirstMonths
 ) -> PlainMonths:
     """Revenue, members and retention of one prepared origin under levers, month by month: what `project_many`
     gives, in a tenth of its time.
@@ -165,7 +165,7 @@ class StudioOrigin:
 
 
 def known_revenue(
-    prepared: PreparedOrigins, place: int, graphs: LearnerGraphs, levers: Mapping[str, FloatArray]
+    prepared: OriginStates, place: int, graphs: OnnxSessions, levers: Mapping[str, FloatArray]
 ) -> FloatArray:
     """(N, 12) revenue of one prepared origin under N lever paths."""
     n = len(next(iter(levers.values())))

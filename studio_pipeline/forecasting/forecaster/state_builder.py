@@ -40,8 +40,8 @@ from studio_pipeline.forecasting.features.feature_matrix import (
 )
 from studio_pipeline.forecasting.features.formulas import Windows
 from studio_pipeline.forecasting.features.lever_features import trailing_levels
-from studio_pipeline.forecasting.forecaster.origin_state import PreparedOrigins, joined
-from studio_pipeline.forecasting.learners.onnx_ensemble import LearnerGraphs
+from studio_pipeline.forecasting.forecaster.origin_state import OriginStates, joined
+from studio_pipeline.forecasting.learners.onnx_ensemble import OnnxSessions
 from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
@@ -88,7 +88,7 @@ def _rows_of(states: CoreStates, column: int) -> tuple[FloatArray, FloatArray]:
     return features, month_features(paths, states.panel, origins)
 
 
-class Preparation:
+class StateBuilder:
     """Prepares origins of one panel under one model.
 
     Args:
@@ -101,11 +101,11 @@ class Preparation:
 
     def __init__(self, model: StudioModel, panel: StudioPanel) -> None:
         self.model, self.panel = model, panel
-        self.graphs = LearnerGraphs(model.graphs)
+        self.graphs = OnnxSessions(model.graphs)
         self.states = StudioStates(model.core, panel)
         self._typical = TypicalMonths(self.states)
 
-    def prepare(self, origins: Origins) -> PreparedOrigins:
+    def prepare(self, origins: Origins) -> OriginStates:
         """All of the origins, some studios at a time; base months that the studios have."""
         typical = self._typical.of(origins.columns) if self.graphs.learners else {}
         parts, orders = [], []
@@ -117,7 +117,7 @@ class Preparation:
         in_order = bool((order[1:] > order[:-1]).all())
         return prepared if in_order else prepared.take(np.argsort(order))
 
-    def _of_studios(self, rows: IntArray, asked: Origins, typical: Mapping[int, Typical]) -> PreparedOrigins:
+    def _of_studios(self, rows: IntArray, asked: Origins, typical: Mapping[int, Typical]) -> OriginStates:
         """Origins of the studios in some rows, in one pass."""
         states = self.states.of(rows, int(asked.columns.max(initial=0)))
         panel, origins = states.panel, Origins(np.searchsorted(rows, asked.rows), asked.columns)
@@ -130,7 +130,7 @@ class Preparation:
         core = np.stack([core_targets(paths)[target] for target in TARGETS], 1)
         corrections = self.graphs.corrections(learner_rows)
         free, shares = self._ensemble(candidates, core, corrections)
-        return PreparedOrigins(
+        return OriginStates(
             rows=asked.rows,
             columns=asked.columns,
             history_months=_history_months(panel, origins),
@@ -199,25 +199,25 @@ def shown_values(panel: StudioPanel, origins: Origins) -> FloatArray:
 
 _MOST_KEPT = 500
 
-Place = tuple[PreparedOrigins, int]
+Place = tuple[OriginStates, int]
 """One prepared origin: where it lies and its place there."""
 
 
-class OriginStore:
+class StateCache:
     """Finds prepared origins, and prepares those that it lacks.
 
     Args:
         preparation: of the model and the panel that are asked.
     """
 
-    def __init__(self, preparation: Preparation) -> None:
+    def __init__(self, preparation: StateBuilder) -> None:
         self._preparation = preparation
         last = preparation.panel.last_months
         rows = np.flatnonzero(last >= 0)
         self._last = last.tolist()
         self._latest = preparation.prepare(Origins(rows, last[rows]))
         self._places = dict(zip(rows.tolist(), range(len(rows)), strict=True))
-        self._others: OrderedDict[tuple[int, int], PreparedOrigins] = OrderedDict()
+        self._others: OrderedDict[tuple[int, int], OriginStates] = OrderedDict()
         self._lock = Lock()
 
     def find(self, wanted: Sequence[tuple[int, int]]) -> list[Place]:
@@ -247,16 +247,16 @@ class OriginStore:
             self._others.move_to_end(key)
             return prepared, 0
 
-    def _keep(self, key: tuple[int, int], prepared: PreparedOrigins) -> None:
+    def _keep(self, key: tuple[int, int], prepared: OriginStates) -> None:
         with self._lock:
             self._others[key] = prepared
             while len(self._others) > _MOST_KEPT:
                 self._others.popitem(last=False)
 
 
-def gathered(places: Sequence[Place]) -> PreparedOrigins:
+def gathered(places: Sequence[Place]) -> OriginStates:
     """The origins at N places side by side, in their order."""
-    blocks: dict[int, tuple[PreparedOrigins, list[int], list[int]]] = {}
+    blocks: dict[int, tuple[OriginStates, list[int], list[int]]] = {}
     for order, (block, place) in enumerate(places):
         _, orders, inside = blocks.setdefault(id(block), (block, [], []))
         orders.append(order)

@@ -93,7 +93,7 @@ _FILE = "corrections.onnx"
 
 
 @dataclass(frozen=True)
-class CorrectionGraph:
+class OnnxEnsemble:
     """One graph from learners' rows to K answers.
 
     Attributes:
@@ -112,7 +112,7 @@ class CorrectionGraph:
         return {"outputs": [list(o) for o in self.outputs], "sizes": [asdict(s) for s in self.sizes]}
 
     @classmethod
-    def load(cls, folder: Path, stored: Mapping[str, Any]) -> CorrectionGraph:
+    def load(cls, folder: Path, stored: Mapping[str, Any]) -> OnnxEnsemble:
         """Inverse of `save`."""
         return cls(
             (folder / _FILE).read_bytes(),
@@ -140,7 +140,7 @@ def session_of(graph: bytes) -> ort.InferenceSession:
     return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-class LearnerGraphs:
+class OnnxSessions:
     """The learners of one model, ready to run.
 
     Args:
@@ -150,7 +150,7 @@ class LearnerGraphs:
         learners: the L learners that have weight, sorted.
     """
 
-    def __init__(self, graph: CorrectionGraph | None) -> None:
+    def __init__(self, graph: OnnxEnsemble | None) -> None:
         outputs = () if graph is None else graph.outputs
         self.learners = tuple(sorted({learner for learner, _ in outputs}))
         self._targets = np.array([TARGETS.index(target) for _, target in outputs], dtype=np.int64)

@@ -9,7 +9,7 @@ import numpy as np
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
 from studio_pipeline.forecasting.base.flows import TARGETS
 from studio_pipeline.forecasting.base.given_levers import known_levers
-from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfig
 from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES, combine
 from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights, candidate_stack
@@ -19,7 +19,7 @@ from studio_pipeline.forecasting.intervals.calibration import fit_intervals, wit
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.intervals.lever_share_fitting import measured_shares, young_widening
 from studio_pipeline.forecasting.learners.learner import LearnerFit
-from studio_pipeline.forecasting.learners.onnx_ensemble import CorrectionGraph
+from studio_pipeline.forecasting.learners.onnx_ensemble import OnnxEnsemble
 from studio_pipeline.forecasting.learners.onnx_export import joined_graph
 from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, StudioPanel
@@ -49,7 +49,7 @@ def interval_tables(
     forecast: FloatArray,
     actual: FloatArray,
     used: BoolArray,
-    configuration: ForecastingConfiguration,
+    configuration: ForecastingConfig,
 ) -> IntervalTables:
     """Tables from the chosen out-of-fold forecasts of revenue.
 
@@ -96,7 +96,7 @@ def assemble_model(
     core: CoreFit,
     fits: Sequence[LearnerFit],
     weights: EnsembleWeights,
-    configuration: ForecastingConfiguration,
+    configuration: ForecastingConfig,
 ) -> StudioModel:
     """The model version that all months give.
 
@@ -126,7 +126,7 @@ def _accuracy(forecast: FloatArray, actual: FloatArray) -> FloatArray:
         return np.where(size > 0, 1 - missed / size, np.nan)
 
 
-def correction_graph(fits: Sequence[LearnerFit], weights: Mapping[str, FloatArray]) -> CorrectionGraph | None:
+def correction_graph(fits: Sequence[LearnerFit], weights: Mapping[str, FloatArray]) -> OnnxEnsemble | None:
     """One graph of the learners that have weight for a target at some horizon; None where none has."""
     weighing = [
         (fit, target)
@@ -136,7 +136,7 @@ def correction_graph(fits: Sequence[LearnerFit], weights: Mapping[str, FloatArra
     ]
     if not weighing:
         return None
-    return CorrectionGraph(
+    return OnnxEnsemble(
         joined_graph([fit.onnx_models[target] for fit, target in weighing], len(ROW_FEATURES)),
         tuple((fit.learner, target) for fit, target in weighing),
         tuple(fit.sizes[target] for fit, target in weighing),

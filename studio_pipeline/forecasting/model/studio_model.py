@@ -13,11 +13,11 @@ import numpy as np
 from pydantic import ValidationError
 
 from studio_pipeline.errors import CorruptReleaseError, ModelFormatError
-from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfiguration
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.core.parameters import CoreParameters
 from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
-from studio_pipeline.forecasting.learners.onnx_ensemble import CorrectionGraph
+from studio_pipeline.forecasting.learners.onnx_ensemble import OnnxEnsemble
 from studio_pipeline.panel.arrays import FloatArray
 
 _FORMAT = 3
@@ -39,7 +39,7 @@ class StudioModel:
     weights: Mapping[str, FloatArray]
     intervals: IntervalTables
     accuracy: FloatArray
-    graphs: CorrectionGraph | None
+    graphs: OnnxEnsemble | None
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -77,7 +77,7 @@ class StudioModel:
             {target: np.array(w) for target, w in stored["weights"].items()},
             IntervalTables.from_json(stored["intervals"]),
             np.array([np.nan if a is None else a for a in stored["accuracy"]]),
-            None if stored["graphs"] is None else CorrectionGraph.load(folder, stored["graphs"]),
+            None if stored["graphs"] is None else OnnxEnsemble.load(folder, stored["graphs"]),
         )
 
 
@@ -97,7 +97,7 @@ class Recipe:
         fitting_code: the `FITTING_CODE` that it was fitted by.
     """
 
-    forecasting: ForecastingConfiguration
+    forecasting: ForecastingConfig
     features: tuple[str, ...] = ROW_FEATURES
     fitting_code: int = FITTING_CODE
 
@@ -132,7 +132,7 @@ class Recipe:
             CorruptReleaseError: it is no recipe, or has hyperparameters that this program doesn't know.
         """
         try:
-            forecasting = ForecastingConfiguration.model_validate(content["forecasting"])
+            forecasting = ForecastingConfig.model_validate(content["forecasting"])
             return cls(forecasting, tuple(map(str, content["features"])), int(content["fitting_code"]))
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise CorruptReleaseError(

@@ -32,7 +32,7 @@ import pandas as pd
 from studio_pipeline.errors import QueryError, ReleaseError
 from studio_pipeline.forecasting.base.bounds import START_LEVER
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, LeverStep
-from studio_pipeline.forecasting.forecaster.forecast_uncertainty import Outlook
+from studio_pipeline.forecasting.forecaster.forecast_uncertainty import UncertainForecast
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.forecaster.requests import lever_lists
 from studio_pipeline.forecasting.model.studio_model import StudioModel
@@ -183,7 +183,7 @@ def as_carried_out(query: ForwardQuery, panel: StudioPanel) -> ForwardQuery:
     return replace(query, levers=kept, lever_plan=tuple(steps))
 
 
-def response_share(outlook: Outlook, months: int) -> FloatArray:
+def response_share(outlook: UncertainForecast, months: int) -> FloatArray:
     """(M,) share, 0..1, of an outlook's own error that the responses are uncertain by."""
     responses = np.zeros(months)
     for moved in outlook.responses.values():

@@ -77,7 +77,7 @@ class Reading:
     problem: str = field(default="")
 
 
-class PredictionLog:
+class ForecastLog:
     """The service's own tables, read only.
 
     Args:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS, START_LEVER
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.monitoring.thresholds import AccuracyRules
+from studio_pipeline.monitoring.thresholds import AccuracyConfig
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 from studio_pipeline.panel.frames import panel_from_frame
@@ -73,7 +73,7 @@ _ROWS_AT_ONCE = 200_000
 _PLACES = {name: place for place, name in enumerate(LEVER_COLUMNS)}
 
 
-def judged(rows: pd.DataFrame, arrivals: Arrivals, rules: AccuracyRules) -> pd.DataFrame:
+def judged(rows: pd.DataFrame, arrivals: Arrivals, rules: AccuracyConfig) -> pd.DataFrame:
     """The forecasts whose month has arrived, with what happened.
 
     Returns:
@@ -106,7 +106,7 @@ def _usual_moves(found: pd.DataFrame, arrivals: Arrivals) -> np.ndarray:
     return np.asarray(np.divide(sums[studios, columns], count, out=unknown, where=count > 0))
 
 
-def _carried_out(found: pd.DataFrame, arrivals: Arrivals, rules: AccuracyRules) -> BoolArray:
+def _carried_out(found: pd.DataFrame, arrivals: Arrivals, rules: AccuracyConfig) -> BoolArray:
     """(N,) whether the given levers were those of the months up to the forecast one."""
     code, texts = pd.factorize(found["levers"])
     paths = np.array([_paths(text) for text in texts]).reshape(
@@ -122,7 +122,7 @@ def _carried_out(found: pd.DataFrame, arrivals: Arrivals, rules: AccuracyRules) 
 
 
 def _chunk_carried_out(
-    found: pd.DataFrame, paths: FloatArray, arrivals: Arrivals, rules: AccuracyRules
+    found: pd.DataFrame, paths: FloatArray, arrivals: Arrivals, rules: AccuracyConfig
 ) -> BoolArray:
     """The same of some rows with their (N, 8, 12) paths in the order of `LEVER_COLUMNS`."""
     panel, horizon = arrivals.panel, found["horizon"].to_numpy(np.int64)[:, None]

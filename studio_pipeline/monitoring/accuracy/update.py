@@ -12,7 +12,7 @@ import pandas as pd
 from studio_pipeline.monitoring.accuracy.champion_challenger import role_differences
 from studio_pipeline.monitoring.accuracy.error_decomposition import MissSplitter, split_all
 from studio_pipeline.monitoring.accuracy.expected_accuracy import promises_of
-from studio_pipeline.monitoring.accuracy.forecast_log import PredictionLog, Reading
+from studio_pipeline.monitoring.accuracy.forecast_log import ForecastLog, Reading
 from studio_pipeline.monitoring.accuracy.forecast_rows import (
     KEY,
     PublishedForecasts,
@@ -33,7 +33,7 @@ from studio_pipeline.monitoring.accuracy.record import (
     without_deleted,
 )
 from studio_pipeline.monitoring.accuracy.scored_forecasts import Arrivals, arrivals_of, judged
-from studio_pipeline.monitoring.thresholds import AccuracyRules
+from studio_pipeline.monitoring.thresholds import AccuracyConfig
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.releases import Release
 
@@ -54,7 +54,7 @@ class Sources:
         make_splitter: gives the splitter of a model version on a panel.
     """
 
-    log: PredictionLog
+    log: ForecastLog
     forecasts_folder: Path
     releases: Sequence[Release]
     make_splitter: MakeSplitter
@@ -77,7 +77,7 @@ class Update:
     n_late: int
 
 
-def updated(record: AccuracyRecord, months: pd.DataFrame, sources: Sources, rules: AccuracyRules) -> Update:
+def updated(record: AccuracyRecord, months: pd.DataFrame, sources: Sources, rules: AccuracyConfig) -> Update:
     """The record after one more run.
 
     Args:
@@ -117,7 +117,7 @@ def updated(record: AccuracyRecord, months: pd.DataFrame, sources: Sources, rule
     return Update(updated_record, warnings, asked.n_answers, asked.n_late)
 
 
-def _kept(rows: pd.DataFrame, found: pd.DataFrame, arrivals: Arrivals, rules: AccuracyRules) -> pd.DataFrame:
+def _kept(rows: pd.DataFrame, found: pd.DataFrame, arrivals: Arrivals, rules: AccuracyConfig) -> pd.DataFrame:
     """Rows to keep: all with free levers; under given ones those open or carried out, the latest of them."""
     free = rows["levers"] == ""
     asked = rows[~free]
@@ -128,7 +128,7 @@ def _kept(rows: pd.DataFrame, found: pd.DataFrame, arrivals: Arrivals, rules: Ac
 
 
 def _misses(
-    record: AccuracyRecord, arrivals: Arrivals, sources: Sources, rules: AccuracyRules, reading: Reading
+    record: AccuracyRecord, arrivals: Arrivals, sources: Sources, rules: AccuracyConfig, reading: Reading
 ) -> tuple[pd.DataFrame, int]:
     scenarios, unreadable = saved_scenarios(sources.log.saved(reading, rules.most_scenarios))
     known = record.misses

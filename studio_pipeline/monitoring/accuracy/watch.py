@@ -22,7 +22,7 @@ from studio_pipeline.monitoring.accuracy.expected_accuracy import (
     PRIOR_ERROR_SCATTER,
     scatter,
 )
-from studio_pipeline.monitoring.thresholds import AccuracyRules
+from studio_pipeline.monitoring.thresholds import AccuracyConfig
 from studio_pipeline.panel.arrays import FloatArray
 
 ERROR_ALARM = "live errors exceed what the backtest promised"
@@ -38,7 +38,7 @@ _SMALLEST_ALLOWANCE, _LARGEST_ALLOWANCE = 0.25, 1.25
 
 
 @dataclass(frozen=True)
-class Chart:
+class AccuracyChart:
     """One cumulative sum.
 
     Attributes:
@@ -85,7 +85,7 @@ def threshold(allowance: float, false_alarms_a_month: float) -> float:
     return high
 
 
-def chart(draws: FloatArray, change: float, false_alarms_a_month: float) -> Chart:
+def chart(draws: FloatArray, change: float, false_alarms_a_month: float) -> AccuracyChart:
     """The cumulative sum of draws that are standard normal as long as all is as promised.
 
     Args:
@@ -101,11 +101,11 @@ def chart(draws: FloatArray, change: float, false_alarms_a_month: float) -> Char
         # Held a little above the threshold: a long alarm ends soon after its cause.
         total = min(total, (1 + _CUT) * limit)
         values[place] = total
-    return Chart(values, limit, max(_run_length(change - allowance, limit), 2.0))
+    return AccuracyChart(values, limit, max(_run_length(change - allowance, limit), 2.0))
 
 
 def watch(
-    errors: pd.DataFrame, coverage: pd.DataFrame, promises: pd.DataFrame, rules: AccuracyRules
+    errors: pd.DataFrame, coverage: pd.DataFrame, promises: pd.DataFrame, rules: AccuracyConfig
 ) -> Watch:
     """Watches the champion's forecasts with all levers free.
 
@@ -173,7 +173,7 @@ def _with_sums(months: pd.DataFrame, errors: FloatArray, coverage: FloatArray) -
 
 
 def _words(
-    months: pd.DataFrame, rules: AccuracyRules, by_error: Chart, by_coverage: Chart
+    months: pd.DataFrame, rules: AccuracyConfig, by_error: AccuracyChart, by_coverage: AccuracyChart
 ) -> tuple[str, ...]:
     last = months.iloc[-1]
     return (

@@ -16,8 +16,8 @@ from studio_pipeline.monitoring.drift.charts import (
     RESPONSE,
     SCATTER,
     SOME,
-    Chart,
     Charts,
+    DriftChart,
     Watched,
     group_month_paths,
     response_slopes,
@@ -40,7 +40,7 @@ class Alarm:
         ended: the month in which it ended, -1 while it stands.
     """
 
-    chart: Chart
+    chart: DriftChart
     told: int
     since: int
     direction: int
@@ -48,7 +48,7 @@ class Alarm:
     ended: int
 
 
-def alarms_of(chart: Chart, recovery_months: int) -> list[Alarm]:
+def alarms_of(chart: DriftChart, recovery_months: int) -> list[Alarm]:
     """The alarms of a chart, in order; at most the last of them stands."""
     exceeds = np.nan_to_num(chart.statistic) > np.nan_to_num(chart.threshold, nan=np.inf)
     alarms: list[Alarm] = []
@@ -64,7 +64,7 @@ def alarms_of(chart: Chart, recovery_months: int) -> list[Alarm]:
     return [*alarms, _alarm(chart, told, -1)] if told >= 0 else alarms
 
 
-def _alarm(chart: Chart, told: int, ended: int) -> Alarm:
+def _alarm(chart: DriftChart, told: int, ended: int) -> Alarm:
     return Alarm(
         chart,
         told,

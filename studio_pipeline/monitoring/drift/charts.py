@@ -51,7 +51,7 @@ class Watched:
 
 
 @dataclass(frozen=True)
-class Chart:
+class DriftChart:
     """One statistic over T months; a log likelihood ratio.
 
     Attributes:
@@ -85,7 +85,7 @@ class Chart:
 class Charts:
     """All charts of a panel, and the series behind them."""
 
-    charts: tuple[Chart, ...]
+    charts: tuple[DriftChart, ...]
     watched: Mapping[str, Watched]
     group_names: tuple[str, ...]
 
@@ -122,7 +122,7 @@ def _watch(name: str, values: FloatArray, groups: IntArray) -> Watched:
     return Watched(name, values, expected, own_scores(expected.own, expected.group_moves()))
 
 
-def _all_chart(series: Watched, calendar_months: IntArray | None, chance: float) -> Chart:
+def _all_chart(series: Watched, calendar_months: IntArray | None, chance: float) -> DriftChart:
     paths = group_month_paths(series.surprises)
     scores = np.stack([common_scores(path, calendar_months) for path in paths])
     return _path_chart((ALL, series.name, ""), scores, WINDOWS, chance)
@@ -142,7 +142,7 @@ def group_month_paths(expected: Surprises) -> FloatArray:
     return paths
 
 
-def _scatter_chart(series: Watched, chance: float) -> Chart:
+def _scatter_chart(series: Watched, chance: float) -> DriftChart:
     known = np.isfinite(series.scores)
     count = known.sum(0)
     total = np.where(known, np.abs(series.scores), 0.0).sum(0)
@@ -151,7 +151,7 @@ def _scatter_chart(series: Watched, chance: float) -> Chart:
     return _path_chart((SCATTER, series.name, ""), common_scores(np.log(mean), None)[None], WINDOWS, chance)
 
 
-def _response_chart(lever: Watched, response: Watched, chance: float) -> Chart:
+def _response_chart(lever: Watched, response: Watched, chance: float) -> DriftChart:
     changes = slope_changes(response_slopes(lever, response), SLOW_WINDOWS)
     return _largest_sum((RESPONSE, response.name, lever.name), changes[:, None], SLOW_WINDOWS, chance)
 
@@ -165,13 +165,13 @@ def response_slopes(lever: Watched, response: Watched) -> MonthlySlopes:
 
 def _path_chart(
     subject: tuple[str, str, str], scores: FloatArray, windows: tuple[int, ...], chance: float
-) -> Chart:
+) -> DriftChart:
     return _largest_sum(subject, window_sums(scores, windows), windows, chance)
 
 
 def _largest_sum(
     subject: tuple[str, str, str], sums: FloatArray, windows: tuple[int, ...], chance: float
-) -> Chart:
+) -> DriftChart:
     """The chart of the largest of (W, P, T) standardised sums of P paths."""
     ratios = np.where(np.isfinite(sums), sums**2 / 2, -1.0)
     window, path = _largest(np.moveaxis(ratios, 2, 0))
@@ -179,7 +179,7 @@ def _largest_sum(
     best = ratios[window, path, months]
     n_paths = max(int(np.isfinite(sums).any(axis=(0, 2)).sum()), 1)
     threshold = path_threshold(n_paths, windows, chance)
-    return Chart(
+    return DriftChart(
         *subject,
         statistic=np.where(best >= 0, best, np.nan),
         threshold=np.full(len(months), threshold),
@@ -189,7 +189,7 @@ def _largest_sum(
     )
 
 
-def _some_chart(series: Watched, chance: float) -> Chart:
+def _some_chart(series: Watched, chance: float) -> DriftChart:
     sums = standardised_sums(series.scores)
     count = np.isfinite(series.scores).sum(0)
     ratios = tamed(mixture(sums), count)
@@ -197,7 +197,7 @@ def _some_chart(series: Watched, chance: float) -> Chart:
     months = np.arange(series.scores.shape[1])
     enough = count >= SMALLEST_GROUP
     thresholds = {n: mixture_threshold(int(n), chance) for n in np.unique(count[enough])}
-    return Chart(
+    return DriftChart(
         SOME,
         series.name,
         "",

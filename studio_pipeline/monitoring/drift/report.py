@@ -25,9 +25,9 @@ from studio_pipeline.monitoring.drift.alarms import (
     studios_hit,
     unit_of,
 )
-from studio_pipeline.monitoring.drift.charts import Chart, Charts, drift_charts
+from studio_pipeline.monitoring.drift.charts import Charts, DriftChart, drift_charts
 from studio_pipeline.monitoring.drift.levels import INPUTS, SMALLEST_GROUP
-from studio_pipeline.monitoring.thresholds import DriftOptions
+from studio_pipeline.monitoring.thresholds import DriftConfig
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
 
@@ -139,7 +139,7 @@ class DriftReport:
 def report_drift(
     panel: StudioPanel,
     errors: Mapping[str, FloatArray],
-    options: DriftOptions,
+    options: DriftConfig,
     fitted_until: np.datetime64 | None = None,
 ) -> DriftReport:
     """Judge every month of a panel by the months before it.
@@ -187,7 +187,7 @@ def _statistics(charts: Charts, panel: StudioPanel) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else empty
 
 
-def _chart_rows(chart: Chart, months: np.ndarray) -> pd.DataFrame:
+def _chart_rows(chart: DriftChart, months: np.ndarray) -> pd.DataFrame:
     known = np.isfinite(chart.statistic)
     return pd.DataFrame(
         {

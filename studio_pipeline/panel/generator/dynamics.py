@@ -15,7 +15,7 @@ from studio_pipeline.panel.generator.state import HeldLevers, Month, State, Worl
 
 
 @dataclass(frozen=True)
-class Conditions:
+class MonthConditions:
     """Conditions of one month; (..., S).
 
     Attributes:
@@ -38,7 +38,7 @@ class Conditions:
 
 def month_conditions(
     world: World, state: State, month: int, noise: StudioNoise, held: HeldLevers
-) -> Conditions:
+) -> MonthConditions:
     """The conditions of a month, free or as held."""
     fleet = world.fleet
     shut = np.minimum(world.closure[month] * fleet.exposure * world.responses.shock_strength, 1.0)
@@ -52,7 +52,7 @@ def month_conditions(
     rate = held_or(held, "class_attendance_rate", _attendance_rate(world, state, month, classes, shut))
     attendance = np.rint(rate * classes * fleet.seats)
     utilization = held_or(held, "staff_utilization_rate", _utilization(world, state, noise, classes, shut))
-    return Conditions(
+    return MonthConditions(
         shut=shut,
         promoted=np.where(happens(noise.promotion, 0.06), promotion, 0.0) * (shut < 0.3),
         ticket=ticket,
@@ -104,7 +104,7 @@ SMALLEST_STOCK, MOST_NEW_MEMBERS = 50.0, 100.0
 
 
 def new_members(
-    world: World, state: State, month: int, noise: StudioNoise, conditions: Conditions, held: HeldLevers
+    world: World, state: State, month: int, noise: StudioNoise, conditions: MonthConditions, held: HeldLevers
 ) -> FloatArray:
     """Members who join this month, whole."""
     fleet = world.fleet
@@ -127,7 +127,7 @@ def new_members(
     return _whole(held_or(held, "new_members_monthly", free), noise.joins)
 
 
-def free_retention(world: World, state: State, month: int, conditions: Conditions) -> FloatArray:
+def free_retention(world: World, state: State, month: int, conditions: MonthConditions) -> FloatArray:
     """The retention rate that the month's conditions lead to, 0..1."""
     fleet, planted = world.fleet, world.responses
     crowded = np.maximum(conditions.attendance_rate - planted.comfortable_attendance_rate, 0.0)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtr
 
 from studio_pipeline.panel.arrays import FloatArray, IntArray
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.panel.generator.planted_responses import PlantedResponses
 
 Season = tuple[int, int, int, int, int, int, int, int, int, int, int, int]
@@ -167,7 +167,7 @@ class Fleet:
     retention_season: FloatArray
 
 
-def build_fleet(options: GeneratorOptions, responses: PlantedResponses, noise: FloatArray) -> Fleet:
+def build_fleet(options: GeneratorConfig, responses: PlantedResponses, noise: FloatArray) -> Fleet:
     """Draw the studios of these options from (N_TRAITS, S) standard normals."""
     z = np.clip(noise, -2.0, 2.0)
     codes = np.arange(options.studios) % len(options.types)

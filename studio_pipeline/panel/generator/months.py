@@ -12,7 +12,7 @@ from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.panel.columns import COLUMNS, COUNT_COLUMNS, RATE_COLUMNS
 from studio_pipeline.panel.generator.dynamics import advance
 from studio_pipeline.panel.generator.fleet import N_TRAITS, build_fleet
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.panel.generator.planted_responses import planted_responses
 from studio_pipeline.panel.generator.randomness import MarketNoise, StudioNoise, market_noise, studio_noise
 from studio_pipeline.panel.generator.state import (
@@ -42,7 +42,7 @@ class Simulation:
     state: State
 
 
-def generate_months(options: GeneratorOptions) -> pd.DataFrame:
+def generate_months(options: GeneratorConfig) -> pd.DataFrame:
     """Make the months of a synthetic fleet.
 
     Returns:
@@ -67,7 +67,7 @@ def generate_months(options: GeneratorOptions) -> pd.DataFrame:
     return pd.DataFrame({column.name: columns[column.name] for column in COLUMNS if column.name in columns})
 
 
-def simulate(options: GeneratorOptions, n_months: int, n_ahead: int = 0) -> Simulation:
+def simulate(options: GeneratorConfig, n_months: int, n_ahead: int = 0) -> Simulation:
     """Live through the first `n_months` months, on a calendar that goes `n_ahead` months further."""
     traits, noise = studio_noise(options.seed, options.studios, N_TRAITS, n_months)
     market = market_noise(options.seed, n_months)

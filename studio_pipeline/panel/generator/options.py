@@ -51,7 +51,7 @@ def _type_names(types: tuple[str, ...]) -> tuple[str, ...]:
 MonthText = Annotated[str, BeforeValidator(_month_text)]
 
 
-class GeneratorOptions(BaseModel):
+class GeneratorConfig(BaseModel):
     """A synthetic fleet; the same options always make the same months, bit for bit.
 
     Studio number i has type i modulo the number of types, and its months don't depend on how many studios
@@ -86,7 +86,7 @@ class GeneratorOptions(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _starts_in_the_calendar(self) -> GeneratorOptions:
+    def _starts_in_the_calendar(self) -> GeneratorConfig:
         if self.first_month_number < 0:
             raise ValueError(f"{self.months} months up to {self.last_month} would begin before 1970")
         return self

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from studio_pipeline.panel.generator.options import GeneratorOptions
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.panel.generator.randomness import responses_generator
 
 
@@ -69,7 +69,7 @@ VARIED_RANGES: dict[str, tuple[float, float]] = {
 """The range that each strength is drawn from, evenly, where worlds are to vary."""
 
 
-def planted_responses(options: GeneratorOptions) -> PlantedResponses:
+def planted_responses(options: GeneratorConfig) -> PlantedResponses:
     """The coefficients behind these options: the defaults or, with `vary`, drawn from the seed."""
     planted = PlantedResponses()
     if not options.vary:

@@ -9,7 +9,7 @@ import numpy as np
 
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 from studio_pipeline.panel.generator.fleet import Fleet
-from studio_pipeline.panel.generator.options import GeneratorOptions, month_number
+from studio_pipeline.panel.generator.options import GeneratorConfig, month_number
 from studio_pipeline.panel.generator.planted_responses import PlantedResponses
 
 CLOSURE: tuple[float, ...] = (
@@ -27,18 +27,18 @@ REBOUND: tuple[float, ...] = (
 REBOUND_DELAY = 12
 
 
-def closure(options: GeneratorOptions, month_numbers: IntArray) -> FloatArray:
+def closure(options: GeneratorConfig, month_numbers: IntArray) -> FloatArray:
     """(T,) depth of the common shock in each month, 0 (none) to 1; all 0 where the options have no shock."""
     return _course(options, month_numbers, CLOSURE, delay=0)
 
 
-def rebound(options: GeneratorOptions, month_numbers: IntArray) -> FloatArray:
+def rebound(options: GeneratorConfig, month_numbers: IntArray) -> FloatArray:
     """(T,) what the recovery adds to the log of new members in each month."""
     return _course(options, month_numbers, REBOUND, delay=REBOUND_DELAY)
 
 
 def _course(
-    options: GeneratorOptions, month_numbers: IntArray, table: tuple[float, ...], delay: int
+    options: GeneratorConfig, month_numbers: IntArray, table: tuple[float, ...], delay: int
 ) -> FloatArray:
     since = month_numbers - month_number(options.shock_month) - delay
     inside = (since >= 0) & (since < len(table)) & options.shock
@@ -129,7 +129,7 @@ class Month:
 MONTH_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Month))
 
 
-def build_world(options: GeneratorOptions, fleet: Fleet, responses: PlantedResponses, n_months: int) -> World:
+def build_world(options: GeneratorConfig, fleet: Fleet, responses: PlantedResponses, n_months: int) -> World:
     """The calendar of `n_months` months from the options' first, around a fleet."""
     numbers = options.first_month_number + np.arange(n_months)
     return World(fleet, responses, numbers % 12, closure(options, numbers), rebound(options, numbers))

@@ -12,7 +12,7 @@ from studio_pipeline.errors import InputError
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.panel.generator.dynamics import advance
 from studio_pipeline.panel.generator.months import Simulation, hold_stock, simulate
-from studio_pipeline.panel.generator.options import HELD_BOUNDS, GeneratorOptions, month_number
+from studio_pipeline.panel.generator.options import HELD_BOUNDS, GeneratorConfig, month_number
 from studio_pipeline.panel.generator.randomness import future_noise
 from studio_pipeline.panel.generator.state import HeldLevers
 
@@ -21,7 +21,7 @@ Intervention = Mapping[str, ArrayLike]
 
 
 def expected_months(
-    options: GeneratorOptions, base_month: str, months_ahead: int, held: Intervention, draws: int = 200
+    options: GeneratorConfig, base_month: str, months_ahead: int, held: Intervention, draws: int = 200
 ) -> pd.DataFrame:
     """The mean and the range of what follows `base_month` over many possible futures.
 
@@ -47,7 +47,7 @@ def expected_months(
 
 
 def expected_interventions(
-    options: GeneratorOptions,
+    options: GeneratorConfig,
     base_month: str,
     months_ahead: int,
     interventions: Sequence[Intervention],
@@ -70,7 +70,7 @@ def expected_interventions(
 
 
 def _expected(
-    simulation: Simulation, options: GeneratorOptions, held: HeldLevers, shape: tuple[int, int]
+    simulation: Simulation, options: GeneratorConfig, held: HeldLevers, shape: tuple[int, int]
 ) -> pd.DataFrame:
     months_ahead, draws = shape
     n_months = len(simulation.months)

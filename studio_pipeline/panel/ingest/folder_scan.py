@@ -82,7 +82,7 @@ class FileState:
 
 
 @dataclass(frozen=True)
-class Look:
+class FolderSnapshot:
     """What was in the folder.
 
     Attributes:
@@ -111,12 +111,12 @@ class Look:
         return (*(name for name, state in self.files.items() if not state.sha256), *self.gone)
 
 
-def look_at(folder: Path, before: Look, now: float) -> Look:
+def look_at(folder: Path, before: FolderSnapshot, now: float) -> FolderSnapshot:
     """Look at the folder; files that are as they were are not read again.
 
     Args:
         folder: the landing folder; it may be absent.
-        before: the look before; `Look()` for none.
+        before: the look before; `FolderSnapshot()` for none.
         now: seconds since 1970.
 
     Raises:
@@ -127,7 +127,7 @@ def look_at(folder: Path, before: Look, now: float) -> Look:
     }
     files = {name: state for name, state in found.items() if state is not None}
     gone = tuple(name for name, state in found.items() if state is None)
-    return Look(files, gone, tuple(temporary_files(folder)))
+    return FolderSnapshot(files, gone, tuple(temporary_files(folder)))
 
 
 def _state(name: str, path: Path, known: FileState | None, now: float) -> FileState | None:
@@ -170,18 +170,18 @@ def names_in_words(names: Sequence[str]) -> str:
     return f"{', '.join(names[:_NAMED])}{more}"
 
 
-def look_to_json(look: Look) -> dict[str, Any]:
+def look_to_json(look: FolderSnapshot) -> dict[str, Any]:
     """The files of a look, as JSON values."""
     return {name: asdict(state) for name, state in look.files.items()}
 
 
-def look_from_json(value: Mapping[str, Any]) -> Look:
+def look_from_json(value: Mapping[str, Any]) -> FolderSnapshot:
     """The inverse of `look_to_json`.
 
     Raises:
         KeyError, TypeError, ValueError: it is none.
     """
-    return Look(
+    return FolderSnapshot(
         {
             str(name): FileState(tuple(state["stamp"]), float(state["since"]), str(state["sha256"]))
             for name, state in value.items()

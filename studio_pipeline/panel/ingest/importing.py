@@ -22,7 +22,7 @@ from studio_pipeline.panel.ingest.csv_files import naive_utc
 from studio_pipeline.panel.ingest.landing import combined, is_temporary, landing_sources, raw_months
 from studio_pipeline.panel.ingest.ledger import Ledger, read_ledger
 from studio_pipeline.panel.ingest.source_files import Source, SourceRows, read_source, read_sources
-from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.limits import ValidationConfig
 from studio_pipeline.panel.validation.validation import (
     ValidatedMonths,
     over_limit,
@@ -122,7 +122,7 @@ def import_files(
     files: Sequence[Path],
     columns_map: Path | None,
     landing_folder: Path,
-    limits: ValidationLimits | None = None,
+    limits: ValidationConfig | None = None,
     ledger: Path | None = None,
     now: datetime | None = None,
 ) -> ImportReport:
@@ -140,7 +140,7 @@ def import_files(
         ColumnMapError: `columns_map` can't be used at all.
         StorageError: the disk refused, or the ledger can't be read; nothing half-written stays in the folder.
     """
-    limits = limits or ValidationLimits()
+    limits = limits or ValidationConfig()
     if columns_map is not None:
         read_column_map(columns_map)
     present = naive_utc(now or datetime.now(UTC))
@@ -177,7 +177,7 @@ def _map_there(file: Path, landing_folder: Path) -> Path | None:
 
 
 def _checked(
-    rows: SourceRows, others: Sequence[SourceRows], limits: ValidationLimits, now: datetime
+    rows: SourceRows, others: Sequence[SourceRows], limits: ValidationConfig, now: datetime
 ) -> ValidatedMonths:
     """The validation as it will be once the file, as the latest one, stands beside the others."""
     latest = replace(rows, file_hash="the file being imported")
@@ -209,7 +209,7 @@ def _described(
     )
 
 
-def _stops_over(checked: ValidatedMonths, limits: ValidationLimits) -> tuple[str, ...]:
+def _stops_over(checked: ValidatedMonths, limits: ValidationConfig) -> tuple[str, ...]:
     """Sentences on the months, with the files that their rejected rows stand in."""
     shares = rejected_share_by_month(checked.frame, checked.rejected)
     limit, rejected = limits.largest_rejected_share, checked.rejected

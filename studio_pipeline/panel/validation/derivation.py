@@ -10,7 +10,7 @@ from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
 from studio_pipeline.panel.columns import KEYS
 from studio_pipeline.panel.ingest.column_maps import OUR_COLUMNS
 from studio_pipeline.panel.ingest.parsing import arrow_text
-from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.limits import ValidationConfig
 from studio_pipeline.panel.validation.typed_months import Findings
 
 REVENUE_PARTS = ("membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue")
@@ -19,7 +19,7 @@ _ROUNDING = 1e-9
 
 
 def complete_split(
-    frame: pd.DataFrame, limits: ValidationLimits, rejected: Findings, warnings: Findings
+    frame: pd.DataFrame, limits: ValidationConfig, rejected: Findings, warnings: Findings
 ) -> None:
     """Complete a partial split of revenue in place, so that its parts add up to `total_revenue`.
 
@@ -81,7 +81,7 @@ def empty_implausible_churn(frame: pd.DataFrame, warnings: Findings) -> None:
 
 
 def fill_derived(
-    frame: pd.DataFrame, emptied_rates: BoolArray, limits: ValidationLimits, warnings: Findings
+    frame: pd.DataFrame, emptied_rates: BoolArray, limits: ValidationConfig, warnings: Findings
 ) -> pd.DataFrame:
     """The frame with derived columns filled in where they are missing.
 
@@ -123,7 +123,7 @@ def members_of_month_before(frame: pd.DataFrame) -> FloatArray:
     return before
 
 
-def _class_capacity(frame: pd.DataFrame, limits: ValidationLimits) -> FloatArray:
+def _class_capacity(frame: pd.DataFrame, limits: ValidationConfig) -> FloatArray:
     """(N,) seats per class: given, else from the row's attendance, else usual for the studio, else 20."""
     offered = frame["total_classes_held"].to_numpy() * frame["class_attendance_rate"].to_numpy()
     own = frame["class_capacity"].where(frame["class_capacity"] > 0)

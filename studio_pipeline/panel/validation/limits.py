@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class ValidationLimits(BaseModel):
+class ValidationConfig(BaseModel):
     """What is accepted, what is rejected, and when a run has to stop."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -18,7 +18,7 @@ import pandas as pd
 
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
 from studio_pipeline.panel.ingest.parsing import MonthArray
-from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.limits import ValidationConfig
 
 _NEIGHBOURS = 6
 _RECORD = 3.0
@@ -48,7 +48,7 @@ class _Months:
 
 
 def out_of_proportion(
-    frame: pd.DataFrame, file_order: IntArray, column: str, limits: ValidationLimits
+    frame: pd.DataFrame, file_order: IntArray, column: str, limits: ValidationConfig
 ) -> BoolArray:
     """(N,) whether a value of `column` is out of all proportion to the same studio's months.
 
@@ -85,7 +85,7 @@ def _activity(frame: pd.DataFrame, column: str) -> FloatArray:
 
 
 def _suspicious_studios(
-    studio_ids: pd.Series, months: _Months, limits: ValidationLimits
+    studio_ids: pd.Series, months: _Months, limits: ValidationConfig
 ) -> Iterator[IntArray]:
     """Rows of each studio whose values span more than the factor; no other can have any out of proportion."""
     codes, names = pd.factorize(studio_ids)
@@ -99,7 +99,7 @@ def _suspicious_studios(
     yield from np.split(rows, np.flatnonzero(np.diff(codes[rows])) + 1) if len(rows) else ()
 
 
-def _of_one_studio(months: _Months, limits: ValidationLimits) -> BoolArray:
+def _of_one_studio(months: _Months, limits: ValidationConfig) -> BoolArray:
     """(M,) whether each value is out of proportion; files are gone through in their order."""
     found: BoolArray = np.zeros(len(months.month), dtype=bool)
     accepted = np.array([], dtype=np.int64)
@@ -120,7 +120,7 @@ def _of_one_studio(months: _Months, limits: ValidationLimits) -> BoolArray:
     return found
 
 
-def _reference(months: _Months, accepted: IntArray, rows: IntArray, limits: ValidationLimits) -> _Months:
+def _reference(months: _Months, accepted: IntArray, rows: IntArray, limits: ValidationConfig) -> _Months:
     """The months that a file's rows are compared with: accepted ones, and where they are few its own, too."""
     usable = accepted[np.isfinite(months.value[accepted])]
     others = usable if len(usable) >= limits.months_to_compare_with else np.union1d(accepted, rows)
@@ -134,7 +134,7 @@ def _unusual(values: FloatArray, others: FloatArray) -> BoolArray:
     return unusual
 
 
-def _stands_out(months: _Months, row: int, others: _Months, limits: ValidationLimits) -> bool:
+def _stands_out(months: _Months, row: int, others: _Months, limits: ValidationConfig) -> bool:
     others = others.take((others.month != months.month[row]) & np.isfinite(others.value))
     if len(others.month) < limits.months_to_compare_with or not np.isfinite(months.value[row]):
         return False
@@ -199,7 +199,7 @@ def _near(others: _Months, month: int) -> FloatArray:
 
 
 def over_members_times_ticket(
-    frame: pd.DataFrame, file_order: IntArray, limits: ValidationLimits
+    frame: pd.DataFrame, file_order: IntArray, limits: ValidationConfig
 ) -> BoolArray:
     """(N,) whether a studio's revenue in a whole file is out of proportion to its members times their ticket.
 
@@ -216,7 +216,7 @@ def over_members_times_ticket(
     return found
 
 
-def over_few_months(frame: pd.DataFrame, limits: ValidationLimits) -> BoolArray:
+def over_few_months(frame: pd.DataFrame, limits: ValidationConfig) -> BoolArray:
     """(N,) whether a month of a studio with too few months to compare with earns too much a member.
 
     Revenue per member must be out of proportion to every other month of the studio, while its members stayed
@@ -242,7 +242,7 @@ def over_few_months(frame: pd.DataFrame, limits: ValidationLimits) -> BoolArray:
 
 
 def _few_but_far_apart(
-    studio_ids: pd.Series, months: MonthArray, per_member: FloatArray, limits: ValidationLimits
+    studio_ids: pd.Series, months: MonthArray, per_member: FloatArray, limits: ValidationConfig
 ) -> Iterator[IntArray]:
     """Rows of each studio with too few months to compare with, whose revenue per member spans the factor."""
     codes, names = pd.factorize(studio_ids)

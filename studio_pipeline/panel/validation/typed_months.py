@@ -15,7 +15,7 @@ from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
 from studio_pipeline.panel.columns import COLUMNS, COUNT_COLUMNS, MAY_BE_NEGATIVE, MONEY_COLUMNS, Kind
 from studio_pipeline.panel.ingest.csv_files import months_of
 from studio_pipeline.panel.ingest.parsing import arrow_text, parse_numbers, parse_text
-from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.limits import ValidationConfig
 
 FINDING_COLUMNS: tuple[str, ...] = ("file", "line", "studio_id", "month_year", "column", "value", "reason")
 
@@ -167,7 +167,7 @@ def _check_required(raw: pd.DataFrame, frame: pd.DataFrame, whole: BoolArray, re
     rejected.add(no_revenue, "total_revenue", "is missing: every row needs its revenue")
 
 
-def check_sizes(frame: pd.DataFrame, limits: ValidationLimits, rejected: Findings) -> None:
+def check_sizes(frame: pd.DataFrame, limits: ValidationConfig, rejected: Findings) -> None:
     """Reject amounts and counts that no studio has."""
     for columns, limit in ((MONEY_COLUMNS, limits.largest_money), (COUNT_COLUMNS, limits.largest_count)):
         for column in columns:
@@ -175,7 +175,7 @@ def check_sizes(frame: pd.DataFrame, limits: ValidationLimits, rejected: Finding
             rejected.add(beyond, column, f"is beyond any studio's: above {limit:,.0f}")
 
 
-def check_months(frame: pd.DataFrame, limits: ValidationLimits, today: date, rejected: Findings) -> BoolArray:
+def check_months(frame: pd.DataFrame, limits: ValidationConfig, today: date, rejected: Findings) -> BoolArray:
     """(N,) whether a row's month is not over yet; months to come and of long ago are rejected."""
     months = frame["month_year"].to_numpy().astype("datetime64[M]")
     this_month = np.datetime64(today, "M")
@@ -187,7 +187,7 @@ def check_months(frame: pd.DataFrame, limits: ValidationLimits, today: date, rej
 
 
 def check_rates(
-    frame: pd.DataFrame, limits: ValidationLimits, rejected: Findings, warnings: Findings
+    frame: pd.DataFrame, limits: ValidationConfig, rejected: Findings, warnings: Findings
 ) -> BoolArray:
     """Rates above 1 reject their row; attendance may be a little above, and is emptied where it is far above.
 

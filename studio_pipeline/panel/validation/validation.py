@@ -20,7 +20,7 @@ from studio_pipeline.panel.validation.derivation import (
     fill_derived,
     latest_rows,
 )
-from studio_pipeline.panel.validation.limits import ValidationLimits
+from studio_pipeline.panel.validation.limits import ValidationConfig
 from studio_pipeline.panel.validation.outliers import (
     CHECKED,
     out_of_proportion,
@@ -61,7 +61,7 @@ class ValidatedMonths:
     held_back_rows: int
 
 
-def validate_months(raw: pd.DataFrame, limits: ValidationLimits, today: date) -> ValidatedMonths:
+def validate_months(raw: pd.DataFrame, limits: ValidationConfig, today: date) -> ValidatedMonths:
     """Check raw months and give them their types.
 
     A row with a fault is rejected with all its faults, and the others go on. Of several valid rows for a
@@ -101,7 +101,7 @@ def _check_proportion(
     raw: pd.DataFrame,
     frame: pd.DataFrame,
     among: BoolArray,
-    limits: ValidationLimits,
+    limits: ValidationConfig,
     rejected: Findings,
     warnings: Findings,
 ) -> None:
@@ -134,7 +134,7 @@ def _tell_great_corrections(
     earlier: IntArray,
     rows: IntArray,
     names: NDArray[np.object_],
-    limits: ValidationLimits,
+    limits: ValidationConfig,
     warnings: Findings,
 ) -> None:
     """Warn of revenue that is out of all proportion to what an earlier file says of the same month."""
@@ -164,7 +164,7 @@ def _validated(
     frame: pd.DataFrame,
     kept: BoolArray,
     emptied: BoolArray,
-    limits: ValidationLimits,
+    limits: ValidationConfig,
     warnings: Findings,
 ) -> pd.DataFrame:
     months = frame.assign(first_seen=raw["first_seen"].to_numpy().astype("datetime64[ns]"), emptied=emptied)
@@ -191,7 +191,7 @@ def gaps_in(validated: pd.DataFrame) -> pd.DataFrame:
 
 
 def rejected_share_by_month(validated: pd.DataFrame, rejected: pd.DataFrame) -> pd.DataFrame:
-    """The share of each month that was rejected; `ValidationLimits.largest_rejected_share` is the limit.
+    """The share of each month that was rejected; `ValidationConfig.largest_rejected_share` is the limit.
 
     Args:
         validated: at least month_year.

@@ -16,13 +16,13 @@ from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 from studio_pipeline.planning.insights.bridge import Bridge, Driver, KnownMonth, revenue_bridge
 from studio_pipeline.planning.insights.recommendations import Recommendation, recommend
-from studio_pipeline.planning.scenarios.differences import Interval, OutlookSource
+from studio_pipeline.planning.scenarios.differences import Interval, UncertainForecastSource
 
 _CURRENT_MONTHS = 3
 _WHOLE = ("new_members_monthly", "total_classes_held")
 
 
-class FactSource(OutlookSource, Protocol):
+class FactSource(UncertainForecastSource, Protocol):
     """What facts need of a forecaster."""
 
     @property

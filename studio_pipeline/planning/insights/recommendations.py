@@ -12,10 +12,10 @@ import numpy as np
 
 from studio_pipeline.errors import LeverError
 from studio_pipeline.forecasting.base.queries import ForwardQuery
-from studio_pipeline.forecasting.forecaster.forecast_uncertainty import Outlook
+from studio_pipeline.forecasting.forecaster.forecast_uncertainty import UncertainForecast
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.intervals.joint_simulation import chance_of_more
-from studio_pipeline.planning.scenarios.differences import AlignedOutlooks, Interval, OutlookSource
+from studio_pipeline.planning.scenarios.differences import AlignedForecasts, Interval, UncertainForecastSource
 
 Step = Callable[[float], float]
 
@@ -60,7 +60,7 @@ class Recommendation:
 
 
 def recommend(
-    source: OutlookSource, query: ForwardQuery, current: Mapping[str, float]
+    source: UncertainForecastSource, query: ForwardQuery, current: Mapping[str, float]
 ) -> tuple[Recommendation, ...]:
     """The steps whose gain is clear of 0, the largest first; levers that the data don't carry are left out.
 
@@ -77,7 +77,7 @@ def recommend(
 
 
 def _best_step(
-    source: OutlookSource, query: ForwardQuery, lever: str, current: float
+    source: UncertainForecastSource, query: ForwardQuery, lever: str, current: float
 ) -> Recommendation | None:
     held = _held(source, query, lever, current)
     if held is None:
@@ -91,7 +91,9 @@ def _best_step(
     return max((step for step in steps if step.clears_zero), key=lambda step: step.gain, default=None)
 
 
-def _held(source: OutlookSource, query: ForwardQuery, lever: str, value: float) -> Outlook | None:
+def _held(
+    source: UncertainForecastSource, query: ForwardQuery, lever: str, value: float
+) -> UncertainForecast | None:
     """The outlook with a lever held; None where it can't be."""
     try:
         (outlook,) = source.outlooks([replace(query, levers={**query.levers, lever: value})])
@@ -104,12 +106,12 @@ def _recommendation(
     tables: IntervalTables,
     lever: str,
     values: tuple[float, float],
-    held: Outlook,
-    stepped: Outlook,
+    held: UncertainForecast,
+    stepped: UncertainForecast,
     query: ForwardQuery,
 ) -> Recommendation:
     months = held.forecast.base_month + np.arange(1, query.projection_months + 1)
-    difference = AlignedOutlooks(tables, (held, stepped), months).difference(1, 0)
+    difference = AlignedForecasts(tables, (held, stepped), months).difference(1, 0)
     low, high = difference.total_interval(query.interval_levels[0])
     effect = held.forecast.lever_effects.get(lever)
     return Recommendation(

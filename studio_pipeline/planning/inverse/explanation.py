@@ -12,7 +12,7 @@ from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
 from studio_pipeline.forecasting.base.queries import LeverStep
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
-from studio_pipeline.planning.configuration import PlanningConfiguration
+from studio_pipeline.planning.configuration import PlanningConfig
 from studio_pipeline.planning.inverse.queries import Action, CostWord, LeverChange
 from studio_pipeline.planning.inverse.setup import PRESENT_MONTHS, PlanSetup
 from studio_pipeline.planning.levers import CLASSES, NEW, RATES, RESPONDING, RETENTION, STAFF
@@ -208,7 +208,7 @@ def lever_changes(
     plan: FloatArray,
     impacts: Mapping[int, float],
     panel: StudioPanel,
-    configuration: PlanningConfiguration,
+    configuration: PlanningConfig,
 ) -> dict[str, LeverChange]:
     """Lever to its change, of those that a (7,) plan moves or holds against a response.
 
@@ -253,7 +253,7 @@ def _feasibility(setup: PlanSetup, plan: FloatArray, place: int, panel: StudioPa
     return feasibility_score(past, change / unit, limit / unit)
 
 
-def cost_word(cost: float, impact: float, configuration: PlanningConfiguration) -> CostWord:
+def cost_word(cost: float, impact: float, configuration: PlanningConfig) -> CostWord:
     """How much of what a change brings it costs, in a word.
 
     Args:

@@ -21,7 +21,7 @@ from studio_pipeline.forecasting.forecaster.warnings import (
     STANDARD_ERRORS,
 )
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline.planning.configuration import PlanningConfiguration
+from studio_pipeline.planning.configuration import PlanningConfig
 from studio_pipeline.planning.inverse.queries import PlanQuery
 from studio_pipeline.planning.levers import (
     ATTENDANCE,
@@ -85,7 +85,7 @@ def check_plan_query(query: PlanQuery) -> None:
 def plan_ranges(
     present: Mapping[str, float],
     query: PlanQuery,
-    configuration: PlanningConfiguration,
+    configuration: PlanningConfig,
     shown: Mapping[str, Range],
     held: frozenset[str],
 ) -> PlanRanges:
@@ -117,9 +117,7 @@ def plan_ranges(
     return PlanRanges(low, high, tuple(low_names), tuple(high_names))
 
 
-def _stated(
-    name: str, place: int, now: float, query: PlanQuery, configuration: PlanningConfiguration
-) -> float:
+def _stated(name: str, place: int, now: float, query: PlanQuery, configuration: PlanningConfig) -> float:
     """How far a lever may move one way; infinite where nothing but its bounds says."""
     if name in query.limits:
         amount = query.limits[name]
@@ -130,9 +128,7 @@ def _stated(
     return math.inf if amount is None else float(amount)
 
 
-def unit_costs(
-    present: Mapping[str, float], query: PlanQuery, configuration: PlanningConfiguration
-) -> FloatArray:
+def unit_costs(present: Mapping[str, float], query: PlanQuery, configuration: PlanningConfig) -> FloatArray:
     """(7,) cost of one more unit of each lever for a month, currency."""
     ticket = present.get("avg_ticket_price", 0.0)
     members = present.get(START_LEVER, 0.0)

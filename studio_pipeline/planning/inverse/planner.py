@@ -11,7 +11,7 @@ from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline.planning.configuration import PlanningConfiguration
+from studio_pipeline.planning.configuration import PlanningConfig
 from studio_pipeline.planning.inverse.attribution import binding_limits, shapley_split
 from studio_pipeline.planning.inverse.explanation import DatedPlan, actions, dated_plan, lever_changes
 from studio_pipeline.planning.inverse.limits import check_plan_query
@@ -41,7 +41,7 @@ class _Proved:
     others: tuple[tuple[Solution, Forecast], ...]
 
 
-def make_plan(forecaster: PlanningForecaster, query: PlanQuery, configuration: PlanningConfiguration) -> Plan:
+def make_plan(forecaster: PlanningForecaster, query: PlanQuery, configuration: PlanningConfig) -> Plan:
     """The plan of least cost (or of least relative change) that reaches a target, else the nearest one.
 
     Raises:
@@ -108,7 +108,7 @@ def _proved(
     setup: PlanSetup,
     solution: Solution,
     others: list[Solution],
-    configuration: PlanningConfiguration,
+    configuration: PlanningConfig,
 ) -> _Proved:
     query = setup.query
     for one in (solution, *others):
@@ -132,7 +132,7 @@ def _told(
     setup: PlanSetup,
     proved: _Proved,
     impacts: Mapping[int, float],
-    configuration: PlanningConfiguration,
+    configuration: PlanningConfig,
 ) -> Plan:
     query, plan = setup.query, proved.solution.plan
     present = setup.problem.present

@@ -14,7 +14,7 @@ from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
 from studio_pipeline.forecasting.forecaster.projection import StudioOrigin
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
-from studio_pipeline.planning.configuration import PlanningConfiguration
+from studio_pipeline.planning.configuration import PlanningConfig
 from studio_pipeline.planning.inverse.closed_form import plan_responses, plan_revenue, target_months
 from studio_pipeline.planning.inverse.limits import (
     PlanRanges,
@@ -136,7 +136,7 @@ class PlanSetup:
 
 
 def plan_setup(
-    origin: StudioOrigin, panel: StudioPanel, query: PlanQuery, configuration: PlanningConfiguration
+    origin: StudioOrigin, panel: StudioPanel, query: PlanQuery, configuration: PlanningConfig
 ) -> PlanSetup:
     """The question made ready, the closed form measured at the present.
 

@@ -13,7 +13,7 @@ from studio_pipeline.errors import QueryError
 from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.forecasting.intervals.joint_simulation import chance_of_more, chances_of_more
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline.planning.scenarios.differences import AlignedOutlooks, Interval, OutlookSource
+from studio_pipeline.planning.scenarios.differences import AlignedForecasts, Interval, UncertainForecastSource
 
 FEWEST_SCENARIOS, MOST_SCENARIOS = 2, 10
 
@@ -72,7 +72,7 @@ class Comparison:
 
 
 def compare_forecasts(
-    forecaster: OutlookSource, queries: Sequence[ForwardQuery], level: float = 0.9
+    forecaster: UncertainForecastSource, queries: Sequence[ForwardQuery], level: float = 0.9
 ) -> Comparison:
     """Compares 2 to 10 forward queries, of the same or of different studios and base months.
 
@@ -93,7 +93,7 @@ def compare_forecasts(
             for query, base in zip(asked, bases, strict=True)
         ]
     )
-    aligned = AlignedOutlooks(forecaster.interval_tables, outlooks, months)
+    aligned = AlignedForecasts(forecaster.interval_tables, outlooks, months)
     return Comparison(
         months,
         level,
@@ -125,7 +125,7 @@ def _until(query: ForwardQuery, projection_months: int) -> ForwardQuery:
     return replace(query, projection_months=projection_months, lever_plan=steps)
 
 
-def _outcome(aligned: AlignedOutlooks, place: int, level: float) -> ScenarioOutcome:
+def _outcome(aligned: AlignedForecasts, place: int, level: float) -> ScenarioOutcome:
     forecast, inside = aligned.outlooks[place].forecast, aligned.inside(place)
     difference = aligned.difference(place, 0)
     revenue = forecast.revenue[inside]
@@ -145,7 +145,7 @@ def _outcome(aligned: AlignedOutlooks, place: int, level: float) -> ScenarioOutc
     )
 
 
-def _chances(aligned: AlignedOutlooks) -> tuple[FloatArray, FloatArray]:
+def _chances(aligned: AlignedForecasts) -> tuple[FloatArray, FloatArray]:
     """(N, N) of the total and (M, N, N) of each month."""
     n = len(aligned.outlooks)
     total, by_month = np.full((n, n), 0.5), np.full((len(aligned.months), n, n), 0.5)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio_pipeline.forecasting.base.queries import ForwardQuery
-from studio_pipeline.forecasting.forecaster.forecast_uncertainty import Outlook
+from studio_pipeline.forecasting.forecaster.forecast_uncertainty import UncertainForecast
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.intervals.joint_simulation import aligned_paths, difference_paths, outer_ends
 from studio_pipeline.panel.arrays import FloatArray
@@ -28,14 +28,14 @@ Key = TypeVar("Key", bound=Hashable)
 Interval = tuple[float, float]
 
 
-class OutlookSource(Protocol):
+class UncertainForecastSource(Protocol):
     """What comparisons need of a forecaster."""
 
     @property
     def interval_tables(self) -> IntervalTables:
         """Of the model it answers from."""
 
-    def outlooks(self, queries: Sequence[ForwardQuery]) -> Sequence[Outlook]:
+    def outlooks(self, queries: Sequence[ForwardQuery]) -> Sequence[UncertainForecast]:
         """One outlook a query, in order."""
 
 
@@ -73,7 +73,7 @@ class Difference:
         return Difference(-self.mean, -self.draws, -self.total_draws)
 
 
-class AlignedOutlooks:
+class AlignedForecasts:
     """N outlooks over the same M calendar months.
 
     Args:
@@ -83,7 +83,7 @@ class AlignedOutlooks:
     """
 
     def __init__(
-        self, tables: IntervalTables, outlooks: Sequence[Outlook], months: NDArray[np.datetime64]
+        self, tables: IntervalTables, outlooks: Sequence[UncertainForecast], months: NDArray[np.datetime64]
     ) -> None:
         self.outlooks, self.months = outlooks, months
         self._tables = tables
@@ -132,7 +132,7 @@ class AlignedOutlooks:
 
 
 def _same_origin_draws(
-    tables: IntervalTables, one: Outlook, other: Outlook, inside: slice
+    tables: IntervalTables, one: UncertainForecast, other: UncertainForecast, inside: slice
 ) -> tuple[FloatArray, FloatArray]:
     """(K, M) of each month and (K,) of the total over the months `inside`."""
     responses = _apart(one.responses, other.responses, len(one.forecast.revenue))
@@ -148,7 +148,9 @@ def _same_origin_draws(
     )
 
 
-def _draws(tables: IntervalTables, one: Outlook, other: Outlook, deviation: FloatArray) -> FloatArray:
+def _draws(
+    tables: IntervalTables, one: UncertainForecast, other: UncertainForecast, deviation: FloatArray
+) -> FloatArray:
     return difference_paths(tables, one.projected, other.projected, deviation)
 
 
