@@ -1,6 +1,7 @@
-"""The blocks of the README that the product itself writes: a run, an answer, the configuration's fields.
+"""Blocks of the documentation that the product itself writes: runs, answers, the configuration's fields.
 
-After a change that is meant, write them anew, and read the difference before committing it:
+The pages are `README.md` and `docs/*.md`; a block stands after a line `<!-- name -->` in one of them. After a
+change that is meant, renew them, and read the difference before committing it:
 
     .venv/bin/python -m studio_pipeline_tests.readme_blocks          all of them: a whole run, about a minute
     .venv/bin/python -m studio_pipeline_tests.readme_blocks tables   the configuration's fields alone
@@ -27,6 +28,7 @@ from studio_pipeline_tests.serving.processes import service
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+PAGES = (README, *sorted((ROOT / "docs").glob("*.md")))
 LEFT_OUT = "…"
 """Stands for the folder of the clone, and for what an answer holds beyond what is shown."""
 
@@ -36,8 +38,15 @@ HEADER = ("| field | default | range | meaning |", "|---|---|---|---|")
 
 
 def block(name: str) -> str:
-    """The code after the line `<!-- name -->`."""
-    return _fenced(name).search(README.read_text("utf-8"))[2]  # type: ignore[index]
+    """The code after the line `<!-- name -->` of one of the pages."""
+    return _found(_fenced(name))[1][2]
+
+
+def _found(pattern: re.Pattern[str]) -> tuple[Path, re.Match[str]]:
+    """The one place of all pages where a pattern stands."""
+    found = [(page, match) for page in PAGES for match in pattern.finditer(page.read_text("utf-8"))]
+    assert len(found) == 1, (pattern.pattern, [page for page, _ in found])
+    return found[0]
 
 
 def run_in(folder: Path, *arguments: str, **environment: str) -> str:
@@ -64,29 +73,46 @@ def without_settings() -> dict[str, str]:
 
 
 class Call(NamedTuple):
-    """A worked call of the README.
+    """A worked call of the documentation.
 
     Attributes:
-        name: of its blocks, `question NAME` and `answer NAME`.
-        kept: key of the answer, or of the items of its lists after a dot, to what is shown of it; all else is
-            shown in full.
-        is_shown: whether there is a block for the answer.
+        name: of its question's block, `question NAME`.
+        shown: block of the answer to what is shown of it: key of the answer ("" for the answer itself), or of
+            the items of its lists after a dot, to what is kept; all else is shown in full.
     """
 
     name: str
-    kept: Mapping[str, Kept] = {}
-    is_shown: bool = True
+    shown: Mapping[str, Mapping[str, Kept]] = {}
 
 
 Kept = int | frozenset[str]
 """How many of a list's items are shown, or which of an object's."""
 
+_FORWARD: Mapping[str, Kept] = {
+    "predictions": frozenset({"month_1"}),
+    "lever_effects": frozenset({SHOWN_EFFECT}),
+}
+_SHORT_FORWARD = frozenset(
+    {"base_month", "predictions", "total_projected_revenue", "lever_effects", "status_quo"}
+)
 CALLS: tuple[Call, ...] = (
-    Call("forward", {"predictions": frozenset({"month_1"}), "lever_effects": frozenset({SHOWN_EFFECT})}),
-    Call("inverse", {"lever_changes": 1, "action_plan": 1, "alternatives": 0, "binding_limits": 1}),
-    Call("save", is_shown=False),
-    Call("compare", {"scenarios.months": 1, "months": 1}),
-    Call("insights", {"drivers": 2, "recommendations": 1, "facts": frozenset({"revenue_then", "revenue"})}),
+    Call("forward", {"answer forward": {**_FORWARD, "": _SHORT_FORWARD}, "answer forward in full": _FORWARD}),
+    Call(
+        "inverse",
+        {"answer inverse": {"lever_changes": 1, "action_plan": 1, "alternatives": 0, "binding_limits": 1}},
+    ),
+    Call("save"),
+    Call("compare", {"answer compare": {"scenarios.months": 1, "months": 1, "scenarios": 1, "chances": 1}}),
+    Call(
+        "insights",
+        {
+            "answer insights": {
+                "drivers": 2,
+                "recommendations": 1,
+                "facts": frozenset({"revenue_then", "revenue"}),
+            }
+        },
+    ),
 )
 
 
@@ -129,14 +155,15 @@ def _as_id(name: str) -> str:
     return re.sub(r"\W+", "-", name).upper()
 
 
-def shortened(answer: Mapping[str, Any], call: Call) -> str:
-    """An answer as the README shows it: rounded, and what is alike shown once."""
+def shortened(answer: Mapping[str, Any], kept: Mapping[str, Kept]) -> str:
+    """An answer as a block shows it: rounded, and what is alike shown once."""
     shown = _rounded(dict(answer))
-    for path, kept in call.kept.items():
+    for path, some in kept.items():
         *outer, key = path.split(".")
         for part in shown[outer[0]] if outer else [shown]:
-            part[key] = _some(part[key], kept)
-    return _compact(json.dumps(shown, indent=2, ensure_ascii=False)) + "\n"
+            if key:
+                part[key] = _some(part[key], some)
+    return _compact(json.dumps(_some(shown, kept.get("", len(shown))), indent=2, ensure_ascii=False)) + "\n"
 
 
 def _some(value: Any, kept: Kept) -> Any:
@@ -144,7 +171,8 @@ def _some(value: Any, kept: Kept) -> Any:
         return value[:kept] + ([LEFT_OUT] if len(value) > kept else [])
     if isinstance(kept, int):
         kept = frozenset(list(value)[:kept])
-    return {name: item if name in kept else LEFT_OUT for name, item in value.items()}
+    shown = {name: item for name, item in value.items() if name in kept}
+    return shown if len(shown) == len(value) else {**shown, LEFT_OUT: LEFT_OUT}
 
 
 def _compact(text: str) -> str:
@@ -178,14 +206,22 @@ def masked(text: str) -> str:
 
 
 def field_table() -> str:
-    """The README's table of configuration fields, with defaults, ranges and meanings from the classes."""
-    names = re.findall(r"^\| `([\w.]+)` \|", _fields().search(README.read_text("utf-8"))[2], re.MULTILINE)  # type: ignore[index]
-    return "\n".join([*HEADER, *map(_field_row, names)]) + "\n"
+    """The table of all configuration fields, with defaults, ranges and meanings from the classes."""
+    return "\n".join([*HEADER, *map(_field_row, _field_names(Configuration, ""))]) + "\n"
+
+
+def _field_names(owner: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in owner.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from _field_names(inner, f"{prefix}{name}.")
+        else:
+            yield prefix + name
 
 
 def written_field_table() -> str:
-    """The same as it stands in the README."""
-    return _fields().search(README.read_text("utf-8"))[2]  # type: ignore[index]
+    """The same as it stands in the documentation."""
+    return _found(_fields())[1][2]
 
 
 def _field_row(name: str) -> str:
@@ -220,9 +256,15 @@ def _fields() -> re.Pattern[str]:
 
 
 def _put(pattern: re.Pattern[str], content: str) -> None:
-    text, count = pattern.subn(lambda match: match[1] + content, README.read_text("utf-8"))
-    assert count == 1, pattern.pattern
-    README.write_text(text, "utf-8")
+    page, match = _found(pattern)
+    text = page.read_text("utf-8")
+    page.write_text(text[: match.end(1)] + content + text[match.end() :], "utf-8")
+
+
+def last_part(printed: str) -> str:
+    """What the README shows of a run's output: the table, the sample and what follows."""
+    table, rest = printed.split("Revenue in the backtest", 1)[1].split("\n\n", 1)
+    return f"Revenue in the backtest{table}\n{LEFT_OUT}\nSample forecast{rest.split('Sample forecast', 1)[1]}"
 
 
 def renew(parts: str) -> None:
@@ -234,9 +276,10 @@ def renew(parts: str) -> None:
         printed = run_in(Path(folder), "run")
         answers = ask(Path(folder, ".studio"))
     _put(_fenced("studio run prints"), printed)
+    _put(_fenced("studio run ends with"), last_part(printed))
     for call in CALLS:
-        if call.is_shown:
-            _put(_fenced(f"answer {call.name}"), shortened(answers[call.name], call))
+        for name, kept in call.shown.items():
+            _put(_fenced(name), shortened(answers[call.name], kept))
 
 
 if __name__ == "__main__":

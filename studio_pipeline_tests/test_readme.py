@@ -1,4 +1,4 @@
-"""The README against the product: what it shows is run, and what it names exists, in both directions.
+"""The documentation against the product: what it shows is run, and what it names exists, in both directions.
 
 `studio_pipeline_tests/readme_blocks.py` says how to write its blocks anew.
 """
@@ -33,11 +33,13 @@ from studio_pipeline.settings import Settings, read_settings, setting_names
 from studio_pipeline_tests.readme_blocks import (
     CALLS,
     LEFT_OUT,
+    PAGES,
     README,
     ROOT,
     ask,
     block,
     field_table,
+    last_part,
     masked,
     run_in,
     shortened,
@@ -45,18 +47,24 @@ from studio_pipeline_tests.readme_blocks import (
     written_field_table,
 )
 
-TEXT = README.read_text("utf-8")
-SHOWN_CALLS = [call for call in CALLS if call.is_shown]
+TEXTS = {page: page.read_text("utf-8") for page in PAGES}
+TEXT = "\n".join(TEXTS.values())
+ANSWERS = [(call.name, name, kept) for call in CALLS for name, kept in call.shown.items()]
 RENEW = "write the blocks anew: python -m studio_pipeline_tests.readme_blocks"
 SYSTEM_PROGRAMS = ("python3", "curl", "export")
 NOT_USED = "not used yet"
 
 
 def section(title: str) -> str:
-    """The text below a heading, up to the next one of its level."""
-    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", TEXT, re.DOTALL | re.MULTILINE)
-    assert found, title
-    return found[1]
+    """The text below a heading of one of the pages, up to the next one of its level."""
+    found = re.findall(rf"^#+ {re.escape(title)}\n(.*?)(?=^## |\Z)", TEXT, re.DOTALL | re.MULTILINE)
+    assert len(found) == 1, (title, len(found))
+    return str(found[0])
+
+
+def page(name: str) -> str:
+    """The text of `docs/NAME.md`."""
+    return TEXTS[ROOT / "docs" / f"{name}.md"]
 
 
 def rows(text: str) -> list[list[str]]:
@@ -76,7 +84,7 @@ def codes(text: str) -> list[str]:
 
 
 def described_commands() -> dict[str, str]:
-    usages = [codes(row[0])[0] for row in rows(section("Operations")) if row[0].startswith("`studio ")]
+    usages = [codes(row[0])[0] for row in rows(section("Commands")) if row[0].startswith("`studio ")]
     return {usage.split()[1]: usage for usage in usages}
 
 
@@ -191,7 +199,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_every_setting_is_described_with_its_default() -> None:
     described = {
         name: default
-        for names, default_cell, _ in rows(section("Settings"))
+        for names, default_cell, _ in rows(page("settings"))
         for name, default in zip(codes(names), default_cell.split(", "), strict=True)
     }
     assert described == {name: f"`{value}`" if value else "none" for name, value in defaults().items()}
@@ -206,7 +214,7 @@ def test_every_setting_is_in_the_example_with_its_default() -> None:
 
 
 def test_what_is_said_not_to_be_used_is_not_used() -> None:
-    unused = {name for row in rows(section("Settings")) if NOT_USED in row[2] for name in codes(row[0])}
+    unused = {name for row in rows(page("settings")) if NOT_USED in row[2] for name in codes(row[0])}
     sources = [path for package in ("studio_pipeline", "serving") for path in (ROOT / package).rglob("*.py")]
     attributes = {
         node.attr
@@ -261,7 +269,7 @@ def ancestors(name: str) -> set[str]:
 
 def test_every_asset_is_in_the_table_under_its_group() -> None:
     resolved = defs.resolve_asset_graph()
-    described = [(codes(row[0])[0], name) for row in rows(section("The stages")) for name in codes(row[1])]
+    described = [(codes(row[0])[0], name) for row in rows(section("Assets")) for name in codes(row[1])]
     there = [(resolved.get(key).group_name, key.to_user_string()) for key in resolved.get_all_asset_keys()]
     assert sorted(described) == sorted(there)
 
@@ -329,18 +337,29 @@ def test_every_route_is_described() -> None:
 
 
 def test_every_lever_is_named() -> None:
-    assert set(LEVER_BOUNDS) <= set(codes(section("One call")))
+    assert set(LEVER_BOUNDS) <= set(codes(section("Forward prediction")))
 
 
 # The page itself
 
 
 def test_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", TEXT)
-    assert links
-    assert all((ROOT / link).exists() for link in links)
+    links = [(at, link) for at, text in TEXTS.items() for link in re.findall(r"\]\(([^)#]+)\)", text)]
+    assert len(links) > 10
+    assert [link for at, link in links if not (at.parent / link).exists()] == []
+    assert {at.name for at in PAGES[1:]} <= {link.removeprefix("docs/") for at, link in links if at == README}
     modules = [code for code in codes(TEXT) if code.endswith(".py") and "/" in code]
-    assert all((ROOT / module).is_file() for module in modules)
+    tops = (ROOT, ROOT / "studio_pipeline")
+    assert [module for module in modules if not any((top / module).is_file() for top in tops)] == []
+
+
+def test_the_pages_are_short_and_their_lines_too() -> None:
+    assert len(TEXTS[README].splitlines()) <= 200
+    for at, text in TEXTS.items():
+        prose = re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+        long = [line for line in prose.splitlines() if len(line) > 112 and not line.startswith("|")]
+        assert long == [], at.name
+        assert len(text.splitlines()) < 300, at.name
 
 
 def test_no_path_of_one_machine() -> None:
@@ -382,6 +401,10 @@ def test_a_run_prints_what_is_shown_but_for_figures(small_run: SmallRun) -> None
     assert words_of(small_run.printed) == words_of(block("studio run prints")), RENEW
 
 
+def test_the_readme_shows_the_end_of_that_run() -> None:
+    assert last_part(block("studio run prints")) == block("studio run ends with"), RENEW
+
+
 def fits(answer: Any, shown: Any) -> bool:
     """Whether an answer has the names and types of another one. Lists may hold any number of things, objects
     that are named by levers any levers, and what one does not know may be null or left out.
@@ -406,9 +429,8 @@ def test_what_does_not_fit_is_seen() -> None:
 
 def test_answers_have_the_form_that_is_shown(small_run: SmallRun) -> None:
     answers = ask(small_run.folder / ".studio")
-    for call in SHOWN_CALLS:
-        shown = json.loads(block(f"answer {call.name}"))
-        assert fits(json.loads(shortened(answers[call.name], call)), shown), RENEW
+    for call, name, kept in ANSWERS:
+        assert fits(json.loads(shortened(answers[call], kept)), json.loads(block(name))), (name, RENEW)
 
 
 def test_what_a_run_leaves_is_described(small_run: SmallRun) -> None:
@@ -424,5 +446,5 @@ def test_the_first_command_prints_and_answers_what_is_shown(tmp_path: Path) -> N
     assert not set(without_settings()) & set(setting_names().values())
     assert masked(run_in(tmp_path, "run")) == masked(block("studio run prints")), RENEW
     answers = ask(tmp_path / ".studio")
-    for call in SHOWN_CALLS:
-        assert masked(shortened(answers[call.name], call)) == masked(block(f"answer {call.name}")), RENEW
+    for call, name, kept in ANSWERS:
+        assert masked(shortened(answers[call], kept)) == masked(block(name)), (name, RENEW)
