@@ -1,1 +1,1 @@
-"""What every part of the model shares: queries, bounds, hyperparameters, flows and origins."""
+"""Definitions that every part of the model shares: queries, bounds, hyperparameters, flows and origins."""
