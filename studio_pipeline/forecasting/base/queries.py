@@ -80,7 +80,7 @@ class LeverEffect:
 
 @dataclass(frozen=True)
 class StatusQuo:
-    """The same studio with every lever free.
+    """Forecast of the same studio with every lever free, for comparison.
 
     Attributes:
         total_projected_revenue: currency, over the projected months.

@@ -167,7 +167,7 @@ def flow_terms(
     for place, (flow, regressor) in enumerate((f, r) for f in RESPONDING for r in REGRESSORS):
         slopes[:, place] = responses.slope(flow, regressor)
         if regressor == "price":
-            # No price is typical in every currency, so the flow is unknown if the price is and has a slope.
+            # No price is typical in every currency, so a flow that responds to an unknown price is unknown.
             unknown = ~known_price & (slopes[:, place, None] != 0)
             paths[flow] = np.where(unknown, np.nan, paths[flow])
     slopes[:, SLOPES.index("classes_fullness")] = planning.speed

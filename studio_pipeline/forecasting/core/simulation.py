@@ -256,8 +256,8 @@ def execution_effects(
     The deviation of an amount is `uncertainty` times the amount, that of a rate r is `uncertainty` times
     r (1 - r), the same share of its odds, so that a rate stays within 0..1. A lever's deviation is the same
     in all months, and deviations of different levers are independent. The starting count of members is known
-    and has none. The effect is the root mean square of those of one deviation more and one less, because near the
-    best price both lower revenue; its sign is that of their difference.
+    and has none. The effect is the root mean square of those of one deviation more and one less, because near
+    the best price both lower revenue; its sign is that of their difference.
 
     Args:
         terms: of N projections over H months.
