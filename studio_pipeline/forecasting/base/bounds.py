@@ -1,7 +1,7 @@
-"""Bounds of the levers: the static table, its widening by what a studio has shown, and the checks.
+"""Bounds of the levers: static table, widening by a studio's observed values, and checks of given levers.
 
-Pure: whoever holds the panel says what has been shown. Whether a studio's data can carry a lever at all is
-not decided here.
+Pure functions: the caller passes the observed range, taken from the panel. Whether a studio's columns allow a
+lever to be given at all is checked in `forecaster.requests`.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from studio_pipeline.errors import LeverError
 from studio_pipeline.forecasting.base.queries import LeverStep
 
 Range = tuple[float, float]
-"""Lowest and highest value, both allowed."""
+"""Lowest and highest value, both inclusive."""
 
 
 @dataclass(frozen=True)
 class StaticBounds:
-    """Bounds of a lever before any studio is looked at.
+    """Bounds of a lever that apply to every studio.
 
     Attributes:
         low: lowest value, in the lever's unit.
         high: highest value.
-        is_rate: the lever is a rate, so that widening never leaves 0..1.
+        is_rate: the lever is a rate; widened bounds stay within 0..1.
     """
 
     low: float
@@ -45,16 +45,16 @@ LEVER_BOUNDS: dict[str, StaticBounds] = {
 """The eight levers. Money is in the data's currency, counts are per month."""
 
 START_LEVER = "current_member_count"
-"""The lever that is a starting point and not held, so that it has no place in a lever plan."""
+"""The lever that sets the starting point; it is not held over months and can't be part of a lever plan."""
 
 
 def lever_bounds(lever: str, shown_min: float = math.nan, shown_max: float = math.nan) -> Range:
-    """Lowest and highest value that `lever` may be given.
+    """Lowest and highest value allowed for `lever`.
 
     Args:
         lever: one of `LEVER_BOUNDS`.
-        shown_min: smallest value that the studio (for a new one: the panel) has shown; NaN where none.
-        shown_max: largest value shown; NaN where none.
+        shown_min: smallest observed value of the studio (for a new one: of the panel); NaN if none.
+        shown_max: largest observed value; NaN if none.
 
     Returns:
         The static bounds, widened to half of `shown_min` and twice `shown_max`; a rate stays in 0..1.
@@ -77,7 +77,7 @@ def check_levers(
 
     Args:
         levers: lever to the value given.
-        shown: lever to the smallest and largest value shown; a lever that is not there has shown none.
+        shown: lever to its smallest and largest observed value; a missing lever has no observed values.
         where: the field of the request, for the message.
 
     Raises:
@@ -97,7 +97,7 @@ def check_lever_plan(
     bounds.
 
     Raises:
-        LeverError: naming the step by its place in the plan.
+        LeverError: naming the step by its index in the plan.
     """
     first_places: dict[int, int] = {}
     for place, step in enumerate(steps):
@@ -121,7 +121,7 @@ def check_lever_plan(
 
 
 def _problem(lever: str, value: float, shown: Mapping[str, Range]) -> str | None:
-    """What is wrong with one lever; None where nothing is."""
+    """Description of what is wrong with one lever; None if it is valid."""
     low, high = lever_bounds(lever, *shown.get(lever, (math.nan, math.nan)))
     if not math.isfinite(value):
         return f"{lever} is {value}, which is not a finite number"

@@ -1,8 +1,9 @@
-"""Flows of a studio on the scale on which they are forecast, and the three targets.
+"""Flows of a studio on their link scale with counting variances, and corrections of the three targets.
 
-A flow is one thing that the stock-and-flow core forecasts by itself. Each comes with the variance that mere
-counting gives it (few members, noisy rates), so that a level can weigh a large studio's month above a small
-one's.
+A flow is a series that the stock-and-flow core forecasts separately, on a log or logit scale. Its counting
+variance (binomial for retention, Poisson for new members) lets the Kalman filter weigh a large studio's month
+above a small one's. A correction is the core's error on the target's scale, on which the learners are fitted.
+The filter itself is in `core`.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ class FlowSeries:
 
     Attributes:
         values: (S, T) the flow on its link's scale; NaN where unknown.
-        counting_variance: (S, T) variance that counting alone gives a value, same scale squared; 0 where
-            none.
+        counting_variance: (S, T) sampling variance of a value from counting alone, same scale squared; 0
+            where there is none.
     """
 
     values: FloatArray
@@ -60,7 +61,7 @@ class FlowSeries:
 
 def logit(rate: FloatArray) -> FloatArray:
     """Log odds of a rate, kept `RATE_MARGIN` away from 0 and 1."""
-    # For the dozen numbers of one answer, clip takes three times as long.
+    # np.clip takes three times as long on the dozen numbers of one answer.
     inside = np.minimum(np.maximum(rate, RATE_MARGIN), 1 - RATE_MARGIN)
     return np.asarray(np.log(inside / (1 - inside)))
 
@@ -78,7 +79,7 @@ def previous_month(values: FloatArray) -> FloatArray:
 
 
 def flow_series(panel: StudioPanel) -> Mapping[str, FlowSeries]:
-    """All flows of a panel; a flow that the panel's columns don't carry is NaN throughout."""
+    """All flows of a panel; a flow whose columns the panel lacks is NaN throughout."""
     return {name: one_flow(panel, name) for name in (*_AMOUNT_OF, *_RATE_OF, "retention", "acquisition")}
 
 
@@ -114,7 +115,7 @@ def _other_revenue(v: Values) -> FloatArray:
 
 _AMOUNT_OF: Mapping[str, Callable[[Values], FloatArray]] = {
     "members": lambda v: v["total_members"],
-    # A price of nothing is a closed month's, and no price.
+    # A price of zero marks a closed month and is treated as unknown.
     "ticket": lambda v: np.where(v["avg_ticket_price"] > 0, v["avg_ticket_price"], np.nan),
     "realisation": lambda v: _ratio(_paid_by_members(v), v["total_members"] * v["avg_ticket_price"]),
     "visits": lambda v: _ratio(v["total_class_attendance"], v["total_members"]),
@@ -136,8 +137,8 @@ def _ratio(amount: FloatArray, base: FloatArray) -> FloatArray:
 def _log_amount(amount: FloatArray) -> FloatArray:
     """Logarithm of an amount, kept above a tenth of the mean of the last twelve months.
 
-    A month at zero (a closure) is then a low value and not minus infinity, and doesn't wreck a season. The
-    mean runs over past and present months alone, so that a later month changes nothing. After a year of zeros
+    A month at zero (a closure) is then a low value instead of minus infinity and doesn't distort the season.
+    The mean uses past and present months only, so that later months change nothing. After a year of zeros
     the amount is unknown.
     """
     seen = np.isfinite(amount)
@@ -196,7 +197,7 @@ _LARGEST_CORRECTION = 1.0
 def actual_months(
     panel: StudioPanel, target: str, rows: IntArray, columns: IntArray, horizon_months: int
 ) -> FloatArray:
-    """(N, H) what happened after N origins; NaN where it is not known (yet)."""
+    """(N, H) actual values of a target after N origins; NaN where they are not known (yet)."""
     values = panel.values[TARGET_COLUMNS[target]]
     steps = columns[:, None] + np.arange(1, horizon_months + 1)
     inside = steps < panel.n_months
@@ -204,8 +205,8 @@ def actual_months(
 
 
 def correction_of(actual: FloatArray, core: FloatArray, target: str) -> FloatArray:
-    """What would have made the core right: a log ratio, for retention a difference of log odds;
-    within +-1.
+    """Correction that makes the core's projection equal the actual: a log ratio, for retention a difference
+    of log odds; clipped to +-1.
     """
     if target == "retention":
         missed = logit(actual) - logit(core)
@@ -216,7 +217,7 @@ def correction_of(actual: FloatArray, core: FloatArray, target: str) -> FloatArr
 
 
 def corrected(core: FloatArray, correction: FloatArray, target: str) -> FloatArray:
-    """The core with a correction applied."""
+    """Core projection with a correction applied; inverse of `correction_of`."""
     return (
         sigmoid(logit(core) + correction) if target == "retention" else np.asarray(core * np.exp(correction))
     )

@@ -1,4 +1,7 @@
-"""Given levers: the months in which they are given, and the values that they took after an origin."""
+"""Given levers: actual values after an origin, random masks for training, and the months of a query's levers.
+
+Bounds of the values are in `bounds`, features made of them in `features.lever_features`.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ HELD_LEVERS: tuple[str, ...] = tuple(name for name in LEVER_COLUMNS if name != "
 
 
 def known_levers(panel: StudioPanel, origins: Origins, horizon_months: int) -> dict[str, FloatArray]:
-    """Lever to its (N, H) values after N origins; NaN where the month or its value is not known (yet)."""
+    """Lever to its (N, H) actual values after N origins; NaN where they are not known (yet)."""
     steps = origins.columns[:, None] + np.arange(1, horizon_months + 1)
     inside = steps < panel.n_months
     steps = np.minimum(steps, panel.n_months - 1)
@@ -31,23 +34,25 @@ def known_levers(panel: StudioPanel, origins: Origins, horizon_months: int) -> d
 
 
 def drawn_masks(n_origins: int, rng: np.random.Generator) -> BoolArray:
-    """(N, L) which of `HELD_LEVERS` are given: none in a quarter of the rows, all in another, else any."""
+    """(N, L) random masks of given `HELD_LEVERS`: none in a quarter of the rows, all in a quarter, else each
+    with probability 0.5.
+    """
     kind = rng.integers(0, 4, n_origins)[:, None]
     some = rng.random((n_origins, len(HELD_LEVERS))) < 0.5
     return np.where(kind == 0, False, np.where(kind == 1, True, some))
 
 
 def given_levers(levers: Mapping[str, FloatArray], given: BoolArray) -> dict[str, FloatArray]:
-    """The paths of the levers that (N, L) `given` marks, NaN elsewhere."""
+    """Lever to its (N, H) path where the (N, L) mask `given` is set, NaN elsewhere."""
     return {lever: np.where(given[:, k, None], levers[lever], np.nan) for k, lever in enumerate(HELD_LEVERS)}
 
 
 MOST_SETS = 1024
-"""Sets of given levers that are kept at hand; the 128 sets of held levers, and plans as they are asked."""
+"""Size of the caches by set of given levers: the 128 sets of held levers, and recently used plans."""
 
 FirstMonths = tuple[tuple[str, int], ...]
-"""Given levers in the order of their names, each with the place of the month from which it is given, 0 for
-the first projected month.
+"""Given levers sorted by name, each with the index of the month from which it is given; 0 is the first
+projected month.
 """
 
 
@@ -56,8 +61,8 @@ class GivenMonths:
     """The months in which levers are given.
 
     Attributes:
-        given: lever to (..., H) whether it is given in a month; at least one lever.
-        begun: (..., H) whether any lever is given in a month or was before it.
+        given: lever to (..., H) flags of the months in which it is given; at least one lever.
+        begun: (..., H) flags of the months in or before which any lever is given.
         always: the levers that are given in every month.
     """
 
@@ -67,7 +72,7 @@ class GivenMonths:
 
 
 def given_months(levers: Mapping[str, FloatArray]) -> GivenMonths:
-    """Of (..., H) paths of at least one lever, NaN where free."""
+    """Months of (..., H) paths of at least one lever, NaN where free."""
     given = {name: np.isfinite(path) for name, path in levers.items()}
     first, *others = given.values()
     any_given = first
@@ -78,7 +83,7 @@ def given_months(levers: Mapping[str, FloatArray]) -> GivenMonths:
 
 
 def first_months(query: ForwardQuery) -> FirstMonths:
-    """Since when a query's levers are given; a lever of a plan stays given to the end."""
+    """First month of each of a query's levers; a lever of a plan stays given to the end."""
     first = dict.fromkeys(query.levers, 0)
     for step in query.lever_plan:
         for name in step.levers:
@@ -88,7 +93,7 @@ def first_months(query: ForwardQuery) -> FirstMonths:
 
 @lru_cache(MOST_SETS)
 def months_from(first: FirstMonths) -> GivenMonths:
-    """The (12,) months of one query."""
+    """`GivenMonths` of one query, (12,) each; cached."""
     return given_months(marked_paths(first))
 
 

@@ -1,4 +1,8 @@
-"""Hyperparameters of the studio model, as typed classes with described ranges."""
+"""Hyperparameters of the studio model, as typed classes with described ranges and defaults.
+
+They make up the training configuration of a model version; `tuning` searches over some of them. Settings of
+the service and of the pipeline don't belong here.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ MAX_HORIZON_MONTHS = 12
 
 
 class Hyperparameters(BaseModel):
-    """Base of all knobs: frozen, and an unknown name is an error."""
+    """Base of all hyperparameter classes: frozen, and an unknown name is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -145,7 +149,7 @@ class BacktestHyperparameters(Hyperparameters):
 
 
 class ForecastingConfig(Hyperparameters):
-    """All of the studio model's knobs: together they are the recipe of a model version."""
+    """All hyperparameters of the studio model: the training configuration of a model version."""
 
     seed: int = Field(7, ge=0, le=2**31 - 1, description="Seed of every draw.")
     xgboost: BoostingHyperparameters = BoostingHyperparameters()

@@ -1,4 +1,8 @@
-"""Origins of forecasts, and samples of studios."""
+"""Forecast origins (studio, base month), and reproducible samples of studios and origins.
+
+Samples depend only on the studios' revenue, not on their names or row order. Splits of origins into backtest
+folds are in `backtest.folds`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from studio_pipeline.panel.closures import closed_months
 
 @dataclass(frozen=True)
 class Origins:
-    """N origins of forecasts.
+    """N forecast origins.
 
     Attributes:
         rows: (N,) studio rows.
@@ -24,16 +28,16 @@ class Origins:
     columns: IntArray
 
     def __len__(self) -> int:
-        """N."""
+        """Number of origins, N."""
         return len(self.rows)
 
     def take(self, places: IntArray) -> Origins:
-        """Some of them."""
+        """Subset of the origins by index."""
         return Origins(self.rows[places], self.columns[places])
 
 
 def origins_between(panel: StudioPanel, first: int, last: int, studios: IntArray | None = None) -> Origins:
-    """All (studio, month) with revenue known, the studio not closed and the month in first..last, ordered by
+    """All (studio, month) with known revenue, the studio not closed and the month in first..last, ordered by
     month, then studio.
     """
     rows = np.arange(panel.n_studios) if studios is None else studios
@@ -44,11 +48,9 @@ def origins_between(panel: StudioPanel, first: int, last: int, studios: IntArray
 
 
 def canonical_order(panel: StudioPanel) -> IntArray:
-    """(S,) rows of the studios by their revenue, the first month first; a month that isn't there comes before
-    any.
+    """(S,) rows of the studios sorted by revenue, first month first; an unknown month sorts before any known.
 
-    The order is the same under other names, in any order of rows and in any currency, and later months only
-    break the ties of earlier ones.
+    The order doesn't depend on names, row order or currency; later months only break ties of earlier ones.
     """
     revenue = np.where(panel.known, panel.values["total_revenue"], -1.0)
     return np.asarray(np.lexsort(revenue.T[::-1]), dtype=np.int64)
@@ -59,8 +61,8 @@ def evenly_spaced_studios(panel: StudioPanel, most: int, eligible: BoolArray | N
 
     Args:
         panel: the months.
-        most: number of studios taken, at least 1.
-        eligible: (S,) the studios to choose from; all of them if not given.
+        most: largest number of studios taken, at least 1.
+        eligible: (S,) mask of the studios to choose from; all of them if not given.
     """
     order = canonical_order(panel)
     if eligible is not None:
@@ -71,18 +73,18 @@ def evenly_spaced_studios(panel: StudioPanel, most: int, eligible: BoolArray | N
 
 
 def evenly_spaced_origins(columns: IntArray, sizes: Sequence[FloatArray], most: int) -> BoolArray:
-    """(N,) whether an origin is taken: of each month at most `most`, evenly spaced by size.
+    """(N,) mask of a sample of origins: of each month at most `most`, evenly spaced by size.
 
     Args:
         columns: (N,) month columns of the origins.
-        sizes: what origins of one month are ordered by, (N,) each; the later ones break ties of the earlier.
-        most: number of origins taken of a month, at least 1.
+        sizes: sort keys of the origins of one month, (N,) each; later ones break ties of earlier ones.
+        most: largest number of origins taken of a month, at least 1.
     """
     order = np.lexsort([*reversed(sizes), columns])
     _, month, count = np.unique(columns[order], return_inverse=True, return_counts=True)
     place = np.arange(len(order)) - (np.cumsum(count) - count)[month]
     share = np.minimum(most / count, 1.0)[month]
     taken = np.zeros(len(order), dtype=bool)
-    # Half a place in: as far from the smallest as from the largest.
+    # Offset by half a step, so that the sample is as far from the smallest as from the largest.
     taken[order] = np.floor((place + 1) * share + 0.5) > np.floor(place * share + 0.5)
     return taken

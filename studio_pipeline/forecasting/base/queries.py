@@ -1,4 +1,7 @@
-"""Forward queries and forecasts as plain data, shared by the service, the planner and the backtests."""
+"""Forward queries and forecasts as plain data, shared by the service, the planner and the backtests.
+
+Only data classes belong here; bounds of levers are checked in `bounds`, queries are answered by `forecaster`.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,12 @@ import numpy as np
 from studio_pipeline.panel.arrays import FloatArray
 
 PlainMonths = Sequence[Sequence[float]]
-"""Revenue, members and retention of one month after the other; the last two are NaN where the data carry
-none.
-"""
+"""Revenue, members and retention of each month; the last two are NaN where the data lack them."""
 
 
 @dataclass(frozen=True)
 class LeverStep:
-    """Levers that hold from a projected month on.
+    """Levers set from a projected month on.
 
     Attributes:
         from_month: 1 for the month after the base month, up to the horizon.
@@ -37,14 +38,14 @@ class ForwardQuery:
         studio_id: the studio; it may be unknown if all eight levers are given.
         base_month: the last known month; None for the studio's latest.
         projection_months: 1..12.
-        levers: the given levers, held over the projected months; a lever that is not there stays free.
+        levers: the given levers, held over the projected months; a missing lever stays free.
         lever_plan: later changes of levers.
-        interval_levels: coverage of each interval asked for, 0 < level < 1; the first is the main one.
+        interval_levels: coverage of each requested interval, 0 < level < 1; the first is the main one.
         studio_type: used for a studio without history.
         class_capacity: seats per class, used for a studio without history.
-        compare_to_status_quo: also answer the difference to the forecast with every lever free.
+        compare_to_status_quo: also compute the difference to the forecast with every lever free.
         execution_uncertainty: 0..0.5, relative standard deviation with which each given lever is carried out,
-            of a rate's odds; it widens what the answer says of revenue. 0: exactly as given.
+            of a rate's odds; it widens the revenue intervals. 0: exactly as given.
     """
 
     studio_id: str
@@ -61,13 +62,14 @@ class ForwardQuery:
 
 @dataclass(frozen=True)
 class LeverEffect:
-    """How one lever acts on members' behaviour, and what that figure rests on.
+    """Estimated effect of one lever on members' behaviour, with its error and evidence.
 
     Attributes:
-        source: "data" (this studio's and the panel's own months), "pooled" (other studios') or "prior".
+        source: evidence of the effect: "data" (this studio's and the panel's own months), "pooled" (other
+            studios') or "prior".
         effect: elasticity or slope, as documented with the responses.
         standard_error: of the effect, same unit.
-        estimate: what the months alone say, whether or not it is used; None where they say nothing.
+        estimate: estimate from the months alone, used or not; None where they allow none.
     """
 
     source: str
@@ -78,12 +80,12 @@ class LeverEffect:
 
 @dataclass(frozen=True)
 class StatusQuo:
-    """The same studio with every lever free.
+    """Forecast of the same studio with every lever free, for comparison.
 
     Attributes:
         total_projected_revenue: currency, over the projected months.
-        difference: what the given levers add to it, currency.
-        difference_interval: of the difference, at the main level, currency.
+        difference: revenue with the given levers minus this total, currency.
+        difference_interval: interval of the difference at the main level, currency.
     """
 
     total_projected_revenue: float
@@ -93,12 +95,13 @@ class StatusQuo:
 
 @dataclass(frozen=True)
 class Deviations:
-    """How uncertain the revenue of an answer over h months is, for sums with other answers.
+    """Error components of an answer's revenue over h months, for intervals of sums with other answers.
 
     Attributes:
-        scale: (h,) deviation of the log error, given levers carried out exactly.
-        common: (h,) of the part of it that hits all studios alike.
-        execution: of each of J levers, (h,) what carrying it out one deviation off moves, currency.
+        scale: (h,) standard deviation of the log error, given levers carried out exactly.
+        common: (h,) standard deviation of its part that is common to all studios.
+        execution: of each of J levers, (h,) change of revenue if it is carried out one deviation off,
+            currency.
     """
 
     scale: Sequence[float]
@@ -110,21 +113,21 @@ class Deviations:
 class Forecast:
     """The answer to a `ForwardQuery`; H is its `projection_months`.
 
-    It is kept as plain numbers, which is how it is made and written; arrays are made as they are asked for.
+    Stored as plain numbers, the form in which it is computed and serialised; arrays are created on first use.
 
     Attributes:
-        studio_id: the studio asked for.
+        studio_id: the requested studio.
         base_month: the last known month, datetime64[M].
         history_months: months of the studio up to the base month.
-        months: of each of H months the revenue, members and retention of the arrays below.
+        months: revenue, members and retention of each of H months.
         bounds: level to (lower, upper) revenue of each of H months.
-        chances: of each of H months, that it lands within 10 % of its revenue.
-        total_intervals: level to the (lower, upper) of the sum over the projected months.
+        chances: of each of H months, the probability that actual revenue is within 10 % of the forecast.
+        total_intervals: level to (lower, upper) of the sum over the projected months.
         prediction_accuracy: 1 - WAPE of this model version in backtests over these horizons.
-        lever_effects: lever to the response it rests on.
-        status_quo: only where it was asked for.
+        lever_effects: lever to the response that its projection uses.
+        status_quo: only if requested.
         warnings: sentences for people.
-        deviations: what intervals of sums with other answers are made of.
+        deviations: error components for intervals of sums with other answers.
     """
 
     studio_id: str
@@ -158,12 +161,12 @@ class Forecast:
 
     @cached_property
     def member_count(self) -> FloatArray:
-        """(H,) members at each month's end; NaN for a studio whose data carry no members."""
+        """(H,) members at each month's end; NaN for a studio whose data lack members."""
         return np.array([month[1] for month in self.months])
 
     @cached_property
     def retention_rate(self) -> FloatArray:
-        """(H,) 0..1; NaN for a studio whose data carry none."""
+        """(H,) 0..1; NaN for a studio whose data lack it."""
         return np.array([month[2] for month in self.months])
 
     @cached_property
@@ -173,5 +176,5 @@ class Forecast:
 
     @cached_property
     def confidence_score(self) -> FloatArray:
-        """(H,) chance that the month lands within 10 % of `revenue`."""
+        """(H,) probability, 0..1, that a month's actual revenue is within 10 % of `revenue`."""
         return np.array(self.chances)

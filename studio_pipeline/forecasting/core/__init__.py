@@ -1,1 +1,4 @@
-"""The stock-and-flow core: filters of the flows, their seasons, and the simulation that adds up."""
+"""The stock-and-flow core: Kalman filters of the flows, seasonality, simulation of members and revenue.
+
+Responses to levers are estimated in `responses`; corrections of the core's errors are fitted in `learners`.
+"""

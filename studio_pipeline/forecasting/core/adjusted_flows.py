@@ -1,4 +1,7 @@
-"""Flows with their responses taken out, their filter states, and the market that studios share."""
+"""Flows adjusted for lever responses, their filter states, and the market component that studios share.
+
+The filter's recursions are in `kalman_filter`; projections from its states are in `states`.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ _ROWS_AT_ONCE = 4096
 def without_responses(
     name: str, flow: FlowSeries, panel: StudioPanel, responses: RowResponses, planning: ClassPlanning
 ) -> FlowSeries:
-    """A flow with what its responses explain taken out; the flow itself where nothing does."""
+    """Flow minus the contribution of its responses; unchanged if it has none."""
     if name == "classes":
         planned = planning.planned(panel.values["class_attendance_rate"])
         return FlowSeries(flow.values - planned, flow.counting_variance)
@@ -42,7 +45,7 @@ def without_responses(
 
 
 def last_known(values: FloatArray) -> FloatArray:
-    """(S, T) the last finite value up to each month."""
+    """(S, T) last finite value up to each month; NaN before any."""
     index = np.where(np.isfinite(values), np.arange(values.shape[1]), -1)
     last = np.maximum.accumulate(index, axis=1)
     return np.where(last >= 0, values[np.arange(len(values))[:, None], np.maximum(last, 0)], np.nan)
@@ -51,7 +54,7 @@ def last_known(values: FloatArray) -> FloatArray:
 def filtered(
     flow: FlowSeries, fitted: FlowParameters, types: IntArray, calendar_months: IntArray
 ) -> FilterStates:
-    """One flow's states under its fitted parameters, responses already taken out; (S,) types, (T,) months."""
+    """Filter states of one adjusted flow under its fitted parameters, for (S,) types and (T,) months."""
     return run_filters(
         flow,
         fitted.type_mean[types],
@@ -68,14 +71,14 @@ def filtered_flows(
     responses: RowResponses,
     markets: Mapping[str, Market] | None = None,
 ) -> Iterator[tuple[str, FilterStates]]:
-    """Every flow's states, some flows at a time: for a few studios side by side, for many one after another.
+    """Yield every flow with its filter states; flows are filtered in batches of at most `_ROWS_AT_ONCE` rows.
 
     Args:
-        panel: of S studios.
-        parameters: of the flows.
+        panel: months of S studios.
+        parameters: fitted parameters of the flows.
         types: (S,) rows of the studios' types in the parameters' tables.
         responses: of the studios.
-        markets: of each flow, where these are some of a panel's studios.
+        markets: market of each flow, if the studios are part of a larger panel.
     """
     names = list(parameters.flows)
     at_once = max(_ROWS_AT_ONCE // max(panel.n_studios, 1), 1)
@@ -106,7 +109,7 @@ SMOOTHED_FLOWS: tuple[str, ...] = ("revenue", "members")
 
 @dataclass(frozen=True)
 class CoreMarket:
-    """What the studios of one panel share in each of T months.
+    """Market components of one panel's studios in each of T months.
 
     Attributes:
         flows: flow to its filter's market.
@@ -117,7 +120,7 @@ class CoreMarket:
     smoothing: Mapping[str, FloatArray]
 
     def until(self, n_months: int) -> CoreMarket:
-        """The first months alone."""
+        """Market of the first `n_months` months."""
         return CoreMarket(
             {name: market.until(n_months) for name, market in self.flows.items()},
             {name: losses[:n_months] for name, losses in self.smoothing.items()},
@@ -125,10 +128,10 @@ class CoreMarket:
 
 
 def core_market(panel: StudioPanel, parameters: CoreParameters) -> CoreMarket:
-    """The market of a panel under fitted parameters."""
+    """Compute the market of a panel under fitted parameters."""
     types = parameters.types_of(panel.studio_types)
     responses = parameters.responses.rows(panel.studio_ids.tolist())
-    # One flow after the other: of all studios, only what they share is kept.
+    # The states of all studios are large, so only the market of each flow is kept.
     flows = {name: states.market for name, states in filtered_flows(panel, parameters, types, responses)}
     smoothing = {
         name: typical_losses(

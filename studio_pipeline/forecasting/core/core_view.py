@@ -1,4 +1,7 @@
-"""One origin as the core sees it, with and without seasons: the input of a bridge of revenue."""
+"""Core projection of one origin with and without seasons: the input of a revenue bridge.
+
+The bridge itself is in `planning`; projections of many origins are in `states`.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ _HELD_STOCK = {"retention_rate": np.ones((1, 1)), "new_members_monthly": np.zero
 
 @dataclass(frozen=True)
 class MemberMonths:
-    """Months of one studio by members and by what one of them brings; (H,) each, NaN where unknown.
+    """Months of one studio as members and revenue per member; (H,) each, NaN where unknown.
 
     Attributes:
         revenue: currency.
@@ -28,8 +31,8 @@ class MemberMonths:
         retention_rate: 0..1.
         new_members: in each month.
         churned_members: in each month.
-        price: membership revenue a member, currency.
-        mix: all other revenue a member, currency.
+        price: membership revenue per member, currency.
+        mix: all other revenue per member, currency.
     """
 
     revenue: FloatArray
@@ -43,13 +46,13 @@ class MemberMonths:
 
 @dataclass(frozen=True)
 class CoreView:
-    """A base month and the months after it in the core, with and without seasons.
+    """Base month and projected months of the core, with and without seasons.
 
     Attributes:
-        ahead: the months after it, under the levers.
-        ahead_without_season: the same if no flow had a season.
-        now: the base month's usual figures, members as they are.
-        now_without_season: the same if no flow had a season.
+        ahead: the months after the base month, under the levers.
+        ahead_without_season: `ahead` with every flow's season set to 0.
+        now: the base month's filtered values, with its actual members.
+        now_without_season: `now` with every flow's season set to 0.
     """
 
     ahead: MemberMonths
@@ -59,12 +62,12 @@ class CoreView:
 
 
 def core_view(states: CoreStates, row: int, column: int, levers: Mapping[str, FloatArray]) -> CoreView:
-    """The view from one origin.
+    """Compute the view of one origin.
 
     Args:
-        states: of the panel that the origin lies in.
-        row: of the studio.
-        column: of the base month.
+        states: states of the panel that contains the origin.
+        row: row of the studio.
+        column: column of the base month.
         levers: lever to (1, 12) given values, NaN where free.
     """
     origin = np.array([row]), np.array([column])
@@ -83,7 +86,7 @@ def core_view(states: CoreStates, row: int, column: int, levers: Mapping[str, Fl
 
 
 def member_months(terms: FlowTerms, levers: Mapping[str, FloatArray]) -> MemberMonths:
-    """The months of one prepared origin under levers."""
+    """Simulate the months of one origin's terms under levers."""
     paths = simulate_terms(terms, levers)
     revenue, members, retention = paths.revenue[0], paths.members[0], paths.retention_rate[0]
     start = levers[START_LEVER][0, 0] if START_LEVER in levers else terms.start[0, START.index("members")]
@@ -102,7 +105,7 @@ def member_months(terms: FlowTerms, levers: Mapping[str, FloatArray]) -> MemberM
 
 
 def _usual_flows(states: CoreStates, rows: IntArray, columns: IntArray) -> dict[str, FloatArray]:
-    """Flow name to its (N, 1) usual value in N base months, seasons and responses not added."""
+    """Flow name to its (N, 1) filtered value in N base months, without seasons and responses."""
     unknown = np.full((len(rows), 1), np.nan)
     found = dict.fromkeys(FLOW_LINKS, unknown)
     for name, flow in states.flows.items():

@@ -1,11 +1,11 @@
-"""Exponential smoothing of each studio by itself: level, damped trend and season, under several settings.
+"""Exponential smoothing of each studio separately: level, damped trend and season, averaged over settings.
 
-The level filter has one setting for all studios of a panel, which suits studios of one trade. Where every
-studio has its own rhythm, each does better with settings of its own: here a small grid of them runs side by
-side, and a studio's forecast is their mean, weighted by how each did in its own months so far, shrunk towards
-how it did for the panel. Gains start as those of a plain mean, so that short histories are averaged. Nothing
-after a month enters its forecast.
-Source: Gardner (2006), Exponential Smoothing: The State of the Art, part II (damped trend, additive season);
+The Kalman filter of `kalman_filter` has one setting for all studios of a panel. Studios that differ in how
+fast they change are forecast better with settings of their own: a small grid of settings is run in parallel,
+and a studio's forecast is their weighted mean. Weights depend on each setting's past errors for the studio,
+shrunk towards those for the panel. Gains start as those of a plain mean, so that short histories are
+averaged. A forecast uses no month after its origin.
+Sources: Gardner (2006), Exponential Smoothing: The State of the Art, part II (damped trend, additive season);
 Vovk (1990) for the exponential weights.
 """
 
@@ -24,11 +24,11 @@ _SEASON_GAINS = (0.05, 0.3)
 _TREND_SHARES = (0.0, 0.15)
 _TREND_DAMPING = 0.9
 _FIRST_SEASONS = 3.0
-"""Years that the type's season counts as, against a studio's own."""
+"""Weight of the type's season against the studio's own, in years of data."""
 
 _JUDGED_HORIZONS = (1, 3, 6)
 _AHEAD = np.array([np.sum(_TREND_DAMPING ** np.arange(1, h + 1)) for h in _JUDGED_HORIZONS])
-"""How many of a month's trends that of h months is."""
+"""Factor of the monthly trend in a forecast h months ahead, for each judged horizon."""
 
 _MEMORY = 0.97
 _OWN_SHARE = 0.7
@@ -45,15 +45,15 @@ def own_smoothing(
     columns: IntArray,
     typical: FloatArray | None = None,
 ) -> FloatArray:
-    """Forecasts of every studio from some months.
+    """Forecast every studio from the given months.
 
     Args:
         values: (S, T) on a logarithmic scale; NaN where unknown.
         season: (S, 12) seasonal factors that a studio starts from, on the same scale.
         calendar_months: (T,) 0..11.
         columns: (C,) columns of the months to forecast from, increasing.
-        typical: of `typical_losses` of the panel, where these are some of its studios, (T, P), or (T, P, S)
-            of the panel of each.
+        typical: (T, P) `typical_losses` of the panel, if the studios are part of a larger one; (T, P, S) if
+            they belong to different panels.
 
     Returns:
         (S, C, 12) forecasts on the same scale; NaN before a studio's first month.
@@ -69,17 +69,17 @@ def own_smoothing(
 
 
 def typical_losses(values: FloatArray, season: FloatArray, calendar_months: IntArray) -> FloatArray:
-    """(T, P) how each setting did for the panel of these studios; arguments as of `own_smoothing`."""
+    """(T, P) median relative log loss of each setting over the studios; arguments as in `own_smoothing`."""
     return np.stack([record.typical()[:, 0] for _, record in _smoothed(values, season, calendar_months)])
 
 
 def _smoothed(
     values: FloatArray, season: FloatArray, calendar_months: IntArray
 ) -> Iterator[tuple[_Smoother, _Record]]:
-    """After each month, the running states and how the settings did so far."""
+    """Yield the running states and the record of past losses after each month."""
     smoother = _Smoother(season)
     record = _Record(smoother.n_settings, len(values))
-    # Forecasts of the months to come, a place each for this month and as many as are judged ahead.
+    # Ring buffer of the forecasts made for this month and each month up to the longest judged horizon.
     span = max(_JUDGED_HORIZONS) + 1
     made = np.full((span, smoother.n_settings, len(_JUDGED_HORIZONS), len(values)), np.nan)
     for t in range(values.shape[1]):
@@ -94,7 +94,7 @@ def _smoothed(
 
 
 class _Smoother:
-    """The running states of P settings for S studios."""
+    """Running states of P settings for S studios."""
 
     def __init__(self, season: FloatArray) -> None:
         grid = np.array(list(product(_LEVEL_GAINS, _SEASON_GAINS, _TREND_SHARES)))
@@ -107,7 +107,7 @@ class _Smoother:
         self.typical_error = np.full(n_studios, np.nan)
 
     def step(self, value: FloatArray, month: int) -> None:
-        """Takes one month of (S,) values in."""
+        """Update the states by one month of (S,) values."""
         here = np.isfinite(value)
         first = here & (self.months == 0)
         self.level = np.where(first, value - self.season[:, month], self.level)
@@ -123,7 +123,7 @@ class _Smoother:
         self.years[month] += here
 
     def _cut(self, error: FloatArray, judged: BoolArray) -> FloatArray:
-        """Errors within a multiple of what is usual for the studio."""
+        """Errors clipped to a multiple of the studio's typical error."""
         usual = self.typical_error
         begun = np.isfinite(usual)
         limit = _OUTLIER_ERRORS * np.where(begun, usual, np.inf)
@@ -148,26 +148,24 @@ class _Smoother:
 
 
 def _median(values: FloatArray) -> FloatArray:
-    """(S,) medians over (P, S) finite values; np.median looks for more than these can hold."""
+    """(S,) medians over (P, S) finite values, without np.median's checks for NaN."""
     ordered = np.sort(values, axis=0)
     return np.asarray((ordered[(len(values) - 1) // 2] + ordered[len(values) // 2]) / 2)
 
 
 class _Record:
-    """How each setting did so far, older months counting less."""
+    """Exponentially weighted past losses of each setting."""
 
     def __init__(self, n_settings: int, n_studios: int) -> None:
         self.loss, self.count = np.zeros((n_settings, n_studios)), np.zeros(n_studios)
 
     def age(self) -> None:
-        """A month has passed."""
+        """Discount past losses by one month."""
         self.loss *= _MEMORY
         self.count *= _MEMORY
 
     def add(self, missed: FloatArray) -> None:
-        """Takes (P, K, S) absolute errors over `_JUDGED_HORIZONS` in; NaN where nothing was forecast or
-        happened.
-        """
+        """Add (P, K, S) absolute errors over `_JUDGED_HORIZONS`; NaN without forecast or actual value."""
         known = np.asarray(np.isfinite(missed).all(0))
         counted = np.where(known, missed, 0.0)
         for k in range(len(_JUDGED_HORIZONS)):
@@ -175,7 +173,7 @@ class _Record:
             self.count += known[k]
 
     def typical(self) -> FloatArray:
-        """(P, 1) median over the studios of each setting's log loss beside the mean one; NaN before any."""
+        """(P, 1) median over the studios of each setting's log loss relative to the mean; NaN before any."""
         own, judged = self._own()
         if not judged.any():
             return np.full((len(own), 1), np.nan)
@@ -185,7 +183,7 @@ class _Record:
         """(P, S) weights that sum to one over the settings.
 
         Args:
-            typical: (P, 1) or (P, S) of the panel; NaN where nothing has been judged.
+            typical: (P, 1) or (P, S) losses of the panel; NaN where none are known.
         """
         own, _ = self._own()
         score = -_SHARPNESS * (_OWN_SHARE * own + (1 - _OWN_SHARE) * typical)
@@ -193,7 +191,9 @@ class _Record:
         return np.asarray(raised / raised.sum(0))
 
     def _own(self) -> tuple[FloatArray, BoolArray]:
-        """(P, S) log loss of each setting beside the studio's mean one, 0 where (S,) not judged."""
+        """(P, S) log loss of each setting relative to the studio's mean loss, 0 where the (S,) mask of judged
+        studios is False; and that mask.
+        """
         judged = (self.count > 0) & (self.loss.min(0) > 0)
         own = np.zeros_like(self.loss)
         own[:, judged] = np.log(self.loss[:, judged] / self.loss[:, judged].mean(0))

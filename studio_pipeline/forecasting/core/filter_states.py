@@ -1,4 +1,7 @@
-"""Filtered state per month and its h-step-ahead forecasts, with the settings of the filter."""
+"""Filtered state of a flow per month, its h-step-ahead forecasts, and the settings of the Kalman filter.
+
+The recursions are in `kalman_filter`, the choice of settings in `filter_tuning`.
+"""
 
 from __future__ import annotations
 
@@ -12,23 +15,24 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class FilterSettings:
-    """What one flow's filter is tuned by; variances are on the flow's scale squared.
+    """Settings of one flow's filter; variances are on the flow's scale squared.
 
     Attributes:
         level_variance: monthly variance of the slow level's steps.
         deviation_variance: monthly variance of the fast deviation's steps.
-        deviation_persistence: monthly survival of the fast deviation, 0..1.
-        noise_variance: of a single month beyond counting noise.
-        between_variance: of studios around their type's mean.
+        deviation_persistence: monthly autocorrelation of the fast deviation, 0..1.
+        noise_variance: variance of a single month beyond counting noise.
+        between_variance: variance of studios around their type's mean.
         own_season_months: observations of a calendar month at which the studio's own season counts half.
-        common_gain: share of the studios' mean surprise that is taken as a move of the market, 0..1.
-        common_persistence: monthly survival of the market's move in a forecast, 0..1.
-        jump_threshold: surprises beyond so many standard deviations are followed at once (a posted price).
-        clip_threshold: surprises beyond so many standard deviations are cut (a flood).
-        drift_damping: monthly damping of the drift in a forecast; 0 for no drift.
-        own_drift_share: share of a studio's own drift, the rest is the panel's, 0..1.
-        common_drift_damping: monthly damping of the market's own drift in a forecast; 0 for none.
-        amplitude_variance: of how strongly studios follow their type's season, around 1; 0 where alike.
+        common_gain: share of the studios' mean innovation that is taken as a move of the market, 0..1.
+        common_persistence: monthly autocorrelation of the market's deviation, 0..1.
+        jump_threshold: innovations beyond so many standard deviations are followed at once (a posted price).
+        clip_threshold: innovations beyond so many standard deviations are clipped (a flood).
+        drift_damping: monthly damping of the drift in a forecast, 0..1; 0 for no drift.
+        own_drift_share: weight of a studio's own drift against the panel's, 0..1.
+        common_drift_damping: monthly damping of the market's own drift in a forecast, 0..1; 0 for none.
+        amplitude_variance: variance between studios of the factor, around 1, on their type's season; 0 if all
+            follow it alike.
     """
 
     level_variance: float
@@ -47,7 +51,7 @@ class FilterSettings:
     amplitude_variance: float = 0.0
 
     def as_dict(self) -> dict[str, float]:
-        """Plain numbers for JSON."""
+        """Convert to plain numbers for JSON."""
         return asdict(self)
 
 
@@ -64,11 +68,12 @@ _DRIFT_SPANS = (12, 24)
 
 @dataclass(frozen=True)
 class Market:
-    """What all studios of a panel share in each month, (P, T) each: with it, what is known of some studios
-    can be reckoned again without the others.
+    """Market component of a panel in each month, (P, T) each.
+
+    With it, the states of some studios can be recomputed without the others.
 
     Attributes:
-        moves: by how much a month's surprises moved the market's deviation.
+        moves: change of the market's deviation by a month's innovations.
         drift: mean monthly drift of the studios' slow levels.
     """
 
@@ -76,12 +81,12 @@ class Market:
     drift: FloatArray
 
     def until(self, n_months: int) -> Market:
-        """The first months alone."""
+        """Market of the first `n_months` months."""
         return Market(self.moves[:, :n_months], self.drift[:, :n_months])
 
     @classmethod
     def joined(cls, parts: Sequence[Market]) -> Market:
-        """Those of several flows, one layer behind the other."""
+        """Concatenate the markets of several flows along the layer axis."""
         return cls(
             np.concatenate([part.moves for part in parts]), np.concatenate([part.drift for part in parts])
         )
@@ -89,20 +94,21 @@ class Market:
 
 @dataclass(frozen=True)
 class FilterStates:
-    """What is known of a flow at each month's end: (P, S, T) arrays, one layer a setting; the
-    market's are (P, T).
+    """Filtered states of a flow at each month's end: (P, S, T) arrays, one layer per setting or flow.
+
+    Those of the market are (P, T).
 
     Attributes:
         level: slow level, NaN before the studio's first value.
         deviation: fast deviation from it.
-        drift: monthly drift of the slow level, already mixed of own and panel.
+        drift: monthly drift of the slow level, the studio's own and the panel's already combined.
         common: the market's deviation.
         common_drift: monthly drift of the market over up to two years; 0 while under a year is known.
-        own_season: the studio's own departure from its type's season in that month of the year, as known
-            after it.
-        amplitude: how strongly the studio follows its type's season, 1 before anything is known.
-        surprise: one-month-ahead error at each month, NaN where there was none.
-        market: what the studios share.
+        own_season: the studio's own departure from its type's season in that month of the year, updated by
+            it.
+        amplitude: factor of the studio on its type's season, 1 before its first update.
+        surprise: innovation (one-month-ahead error) of each month, NaN where the value is unknown.
+        market: component shared by the studios.
     """
 
     level: FloatArray
@@ -116,7 +122,7 @@ class FilterStates:
     market: Market
 
     def layer(self, place: int) -> FilterStates:
-        """One of the P layers, by itself."""
+        """One of the P layers, as states with P = 1."""
         one = slice(place, place + 1)
         arrays = {f.name: getattr(self, f.name)[one] for f in fields(self) if f.name != "market"}
         return FilterStates(**arrays, market=Market(self.market.moves[one], self.market.drift[one]))
@@ -133,19 +139,19 @@ def own_drift(level: FloatArray) -> FloatArray:
 
 
 def mean_drift(own: FloatArray) -> FloatArray:
-    """(P, T) mean over the studios that have a drift; 0 where none has."""
+    """(P, T) mean over the studios with a drift; 0 where none has one."""
     return np.asarray(own.sum(1) / np.maximum((own != 0).sum(1), 1))
 
 
 def mixed_drift(own: FloatArray, mean: FloatArray, stacked: dict[str, FloatArray]) -> FloatArray:
-    """(P, S, T) drift to forecast with, of the studio's own and (P, T) that of all."""
+    """(P, S, T) drift for forecasts: weighted mean of the studio's own and the (P, T) mean drift."""
     share = stacked["own_drift_share"][:, :, None]
     mixed = share * own + (1 - share) * mean[:, None]
     return np.asarray(np.where(stacked["drift_damping"][:, :, None] > 0, mixed, 0.0))
 
 
 def common_drift(common: FloatArray) -> FloatArray:
-    """(P, T) mean monthly change of the market since two years before, or one where no more is known."""
+    """(P, T) mean monthly change of the market over two years, or one year where no more is known."""
     drift = np.zeros_like(common)
     for months in _DRIFT_SPANS:
         if common.shape[1] > months:
@@ -161,18 +167,18 @@ def project(
     season_path: FloatArray,
     settings: FilterSettings,
 ) -> FloatArray:
-    """Forecasts a flow from N origins.
+    """Forecast a flow from N origins.
 
     Args:
-        states: of the flow's filter.
-        layer: which of the P settings.
+        states: states of the flow's filter.
+        layer: index of one of the P settings.
         rows: (N,) studio rows in the states.
         columns: (N,) month columns of the origins.
         season_path: (N, H) the type's season in each projected month, on the flow's scale.
-        settings: those of the layer.
+        settings: settings of the layer.
 
     Returns:
-        (N, H) on the flow's scale; NaN where the flow has no level at the origin.
+        (N, H) forecasts on the flow's scale; NaN where the flow has no level at the origin.
     """
     horizon = np.arange(1, season_path.shape[1] + 1)
     own = own_season_ahead(states, layer, rows, columns, horizon)
@@ -190,8 +196,9 @@ def project(
 def own_season_ahead(
     states: FilterStates, layer: int, rows: IntArray, columns: IntArray, months_ahead: IntArray
 ) -> FloatArray:
-    """(N, H) what N origins know of the studios' own season in the months that lie H numbers of months ahead,
-    1..12: it was last learned twelve months before them; 0 where it never was.
+    """(N, H) own season of N origins' studios in the months `months_ahead`, (H,) of 1..12, after them.
+
+    It was last updated twelve months before each of these; 0 where that is before the panel's first month.
     """
     learned = columns[:, None] + months_ahead - 12
     return np.where(learned >= 0, states.own_season[layer, rows[:, None], np.maximum(learned, 0)], 0.0)

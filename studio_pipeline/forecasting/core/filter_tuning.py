@@ -1,15 +1,14 @@
-"""Tuning of a flow's filter: coordinate search on rolling forecasts of the panel.
+"""Tuning of a flow's Kalman filter: coordinate search on rolling forecasts of the panel.
 
-Single errors are cut at ten times the typical one.
+The objective is the mean over horizons of the squared forecast error relative to that of "no change", single
+errors clipped at ten times the typical one. Relative errors give every horizon the same weight; squared
+errors keep the mean right where changes are rare and one-sided (posted prices). All neighbours of a setting
+are filtered in one call.
 
-The error that is made small is the mean squared error of forecasts some months ahead, each relative to that
-of "no change", so that the choice serves every horizon and means are right where changes are rare and
-one-sided (posted prices). All neighbours of a setting are filtered side by side.
-
-What is each studio's own is chosen on errors 1 to 12 months ahead with what all studios share in a month
-taken out: many studios make up for few months. How fast the market is followed is chosen on the whole errors
-of the next three months alone, because a panel has seen only one market, and a year of it is one observation.
-Drifts come last, on the whole errors of every horizon.
+Settings of single studios are chosen on errors 1 to 12 months ahead with the common error of a month removed,
+so that many studios make up for few months. The market's gain is chosen on the full errors of the next three
+months only, because a panel contains only one market and a year of it is one observation. Drifts are chosen
+last, on the full errors of every horizon. The filter itself is in `kalman_filter`.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ _FEWEST_SHARING = 8
 
 @dataclass(frozen=True)
 class FlowSample:
-    """The part of a flow that its settings are chosen on; what `run_filters` takes, without the settings.
+    """Part of a flow that its settings are chosen on: arguments of `run_filters` without the settings.
 
     Attributes:
-        values: (S, T) on the flow's scale.
-        counting_variance: (S, T).
-        type_mean: (S,).
-        season: (S, 12).
-        calendar_months: (T,).
+        values: (S, T) on the flow's scale, NaN where unknown.
+        counting_variance: (S, T) on the flow's scale squared.
+        type_mean: (S,) mean of each studio's type.
+        season: (S, 12) seasonal factors of each studio's type.
+        calendar_months: (T,) 0..11.
     """
 
     values: FloatArray
@@ -50,11 +49,11 @@ class FlowSample:
 
 @dataclass(frozen=True)
 class Judged:
-    """Which errors count.
+    """Selection of the errors that enter the objective.
 
     Attributes:
         horizons: months ahead.
-        own: whether what studios share in a month is taken out of their errors.
+        own: remove the common error of a month's studios.
     """
 
     horizons: tuple[int, ...]
@@ -62,8 +61,8 @@ class Judged:
 
 
 def rolling_error(sample: FlowSample, settings: list[FilterSettings], judged: Judged) -> FloatArray:
-    """(P,) mean over horizons of the forecast error relative to that of no change; infinite where nothing can
-    be judged.
+    """(P,) mean over horizons of the squared forecast error relative to that of no change; infinite if too
+    few errors are known.
     """
     states = run_filters(
         FlowSeries(sample.values, sample.counting_variance),
@@ -76,7 +75,7 @@ def rolling_error(sample: FlowSample, settings: list[FilterSettings], judged: Ju
     weight = 1 / (sample.counting_variance + typical)
     found = (_error_at(sample, states, settings, weight, h, judged.own) for h in judged.horizons)
     ratios = [ratio for ratio in found if ratio is not None]
-    # A setting without effect must tie: the last bits, which depend on the order of a sum, choose nothing.
+    # Rounded, so that settings without effect tie: the last bits depend on the order of summation.
     return np.asarray(np.mean(ratios, axis=0)).round(9) if ratios else np.full(len(settings), np.inf)
 
 
@@ -88,9 +87,7 @@ def _error_at(
     h: int,
     own: bool,
 ) -> FloatArray | None:
-    """(P,) weighted squared errors h months ahead, relative to those of no change; None where too few are
-    known.
-    """
+    """(P,) weighted squared errors h months ahead relative to no change; None if too few are known."""
     origins = np.arange(_WARM_UP_MONTHS, sample.values.shape[1] - h)
     if not len(origins):
         return None
@@ -129,7 +126,7 @@ def _forecast(
 
 
 def _without_shared(errors: FloatArray, weight: FloatArray) -> FloatArray:
-    """(P, S, N) errors less their weighted mean over studios, in months that enough studios share."""
+    """(P, S, N) errors less their weighted mean over studios, in months with enough studios."""
     total = weight.sum(0)
     mean = (errors * weight).sum(1) / np.maximum(total, 1e-12)
     shared = (weight > 0).sum(0) >= _FEWEST_SHARING
@@ -159,10 +156,10 @@ _OWN_DRIFT_SHARES = (0.0, 0.3, 0.7)
 
 
 def starting_settings(sample: FlowSample) -> FilterSettings:
-    """A sensible first guess from the size of month-to-month changes.
+    """Initial settings from the size of month-to-month changes.
 
-    The market comes back slowly and has a damped two-year drift. Neither is tuned: a panel has only one
-    market, a few dozen months long.
+    The market's persistence and the damping of its drift are fixed, because a panel has only one market, a
+    few dozen months long, to tune them on.
     """
     deseasonalised = sample.values - sample.season[:, sample.calendar_months]
     steps = np.diff(deseasonalised, axis=1)
@@ -193,13 +190,13 @@ def starting_settings(sample: FlowSample) -> FilterSettings:
 
 
 def tune(sample: FlowSample, start: FilterSettings, max_rounds: int) -> FilterSettings:
-    """Chooses the studios' own settings, then the market's gain, then the drifts; `start` for no rounds.
+    """Choose the studios' own settings, then the market's gain, then the drifts; `start` for no rounds.
 
     Args:
-        sample: what the settings are chosen on.
-        start: where the search begins.
-        max_rounds: of the search for the studios' own settings; it ends sooner where no neighbour is better
-            by 0.1 %.
+        sample: part of the flow that the settings are chosen on.
+        start: first settings of the search.
+        max_rounds: rounds of the search for the studios' own settings; it ends sooner if no neighbour is
+            better by 0.1 %.
     """
     if not max_rounds:
         return start
@@ -216,7 +213,7 @@ def tune(sample: FlowSample, start: FilterSettings, max_rounds: int) -> FilterSe
 
 
 def _search(sample: FlowSample, start: FilterSettings, max_rounds: int) -> FilterSettings:
-    """Moves from `start` to better neighbours until none is better or the rounds are used up."""
+    """Move from `start` to better neighbours until none is better or the rounds are used up."""
     judged = Judged(_HORIZONS, True)
     best, best_error = start, float(rolling_error(sample, [start], judged)[0])
     for _ in range(max_rounds):
@@ -232,7 +229,7 @@ def _search(sample: FlowSample, start: FilterSettings, max_rounds: int) -> Filte
 
 
 def _best(sample: FlowSample, options: list[FilterSettings], judged: Judged) -> FilterSettings:
-    """The first of the options with the smallest error."""
+    """First of the options with the smallest error."""
     return options[int(np.argmin(rolling_error(sample, options, judged)))]
 
 
@@ -248,7 +245,7 @@ def _neighbours(settings: FilterSettings) -> list[FilterSettings]:
 def _combined(
     best: FilterSettings, neighbours: list[FilterSettings], errors: FloatArray, best_error: float
 ) -> FilterSettings:
-    """All single moves that helped, the best of each setting, at once."""
+    """Combine all single moves that reduced the error, the best one of each setting."""
     moved = best
     for k in np.argsort(-errors):
         if errors[k] < best_error:

@@ -1,11 +1,10 @@
-"""Fitting of the core: responses, each flow's filter, bias correction, and the share of the feedback.
+"""Fitting of the core: responses, filter of each flow, bias correction, and the share of the feedback.
 
-Full classes and loyal members have causes in common that no column shows, so a regression takes too much of
-what they share for a response. That share would feed back month after month, where it does harm.
-
-Full classes and loyal members have common causes that no column shows, so a regression takes too much of what
-they share for a response. That share would feed back month after month; how much of it is kept is chosen by
-rolling forecasts of members, where a feedback that isn't there does harm.
+High attendance and high retention have unobserved common causes, so the regression overestimates the
+response of retention to attendance. In the simulation that response feeds back month after month; the share
+of it that is kept minimises the error of rolling forecasts of members. The bias correction (Jensen's gap)
+makes forecasts of retention and new members right on average instead of in the median. The regressions are in
+`responses`, the tuning of a filter in `filter_tuning`, the classes of the parameters in `parameters`.
 """
 
 from __future__ import annotations
@@ -47,11 +46,12 @@ _JUDGED_MONTHS = 120
 
 
 def best_share(panel: StudioPanel, tempered: Callable[[float], CoreParameters]) -> float:
-    """The share, 0..1, with the smallest error, by the parabola through the best of five and its neighbours.
+    """Share of the feedback, 0..1, with the smallest error: minimum of the parabola through the best of five
+    shares and its neighbours.
 
     Args:
-        panel: the months it is judged on.
-        tempered: the core with a share of the feedback.
+        panel: the months that errors are computed on.
+        tempered: returns the core with a share of the feedback.
     """
     errors = [own_members_error(panel, tempered(share)) for share in _SHARES]
     best = int(np.argmin(errors))
@@ -64,8 +64,9 @@ def best_share(panel: StudioPanel, tempered: Callable[[float], CoreParameters]) 
 
 
 def own_members_error(panel: StudioPanel, parameters: CoreParameters) -> float:
-    """Mean over horizons of the error in members from every origin, relative to that of no change; what all
-    studios of an origin share is taken out of both.
+    """Mean over horizons of the member-weighted absolute log error of members, relative to that of no change.
+
+    The median over the studios of an origin month is subtracted from both.
     """
     members = panel.values["total_members"]
     first = max(_WARM_UP_MONTHS, panel.n_months - _JUDGED_MONTHS)
@@ -107,11 +108,9 @@ def mean_shift(
     types: IntArray,
     panel: StudioPanel,
 ) -> float:
-    """The shift under which one-month-ahead forecasts of the last three years are right on average, not in
-    the median.
+    """Shift on the flow's scale that makes one-month-ahead forecasts of the last three years unbiased.
 
-    It is taken on the flow itself: with its responses taken out it would stand at a level that depends on the
-    currency.
+    It is computed on the flow itself, because the level of the adjusted flow depends on the currency.
     """
     states = filtered(adjusted, fitted, types, panel.calendar_months)
     observed, weights = _observed(name, panel)
@@ -121,7 +120,7 @@ def mean_shift(
     used &= np.isfinite(observed) & (weights > 0)
     if used.sum() < _FEWEST_FOR_SHIFT or np.ptp(observed[used]) == 0:
         return 0.0
-    # Common surprises are the market's, not Jensen's: only their spread around the mean counts.
+    # The mean innovation is the market's; only the spread around it causes Jensen's gap.
     expected = (flow.values - states.surprise[0])[used] + states.surprise[0][used].mean()
     actual = np.average(observed[used], weights=weights[used])
     if name == "retention":
@@ -132,7 +131,7 @@ def mean_shift(
 
 
 def _observed(name: str, panel: StudioPanel) -> tuple[FloatArray, FloatArray]:
-    """(S, T) a responding flow on its natural scale, and the weight of each month in what it adds up to."""
+    """(S, T) values of a responding flow on its natural scale, and their (S, T) weights in the average."""
     if name == "retention":
         before = np.nan_to_num(previous_month(panel.values["total_members"]))
         return panel.values["retention_rate"], before
@@ -147,7 +146,7 @@ _LATER_ROUNDS = 3
 def fit_core_parameters(
     panel: StudioPanel, hyperparameters: CoreHyperparameters, previous: CoreParameters | None = None
 ) -> CoreParameters:
-    """Fits the core on all months of a panel.
+    """Fit the core on all months of a panel.
 
     Args:
         panel: the months that may be used.
@@ -175,7 +174,7 @@ def fit_core_parameters(
 
 
 class _Fitting:
-    """What fitting the flows of one panel shares."""
+    """Fit of the flows of one panel, with the inputs that all flows share."""
 
     def __init__(
         self, panel: StudioPanel, hyperparameters: CoreHyperparameters, previous: CoreParameters | None
@@ -187,7 +186,7 @@ class _Fitting:
         self.planning = estimate_class_planning(panel)
 
     def flows(self, names: Iterable[str], responses: Responses) -> dict[str, FlowParameters]:
-        """Each flow that has data, its filter tuned."""
+        """Fit each flow that has data: adjust, tune the filter, correct the bias."""
         fitted = {}
         for name in names:
             adjusted = self._adjusted(name, responses)
@@ -199,7 +198,7 @@ class _Fitting:
         return fitted
 
     def tempered(self, full: CoreParameters, share: float) -> CoreParameters:
-        """The same with a share of the response to full classes; filters keep their settings."""
+        """Core with a share of the response to full classes; filters keep their settings."""
         responses = full.responses.with_share("fullness", share)
         changed = {}
         for name in RESPONDING:
@@ -212,7 +211,7 @@ class _Fitting:
         return without_responses(name, self.series[name], self.panel, rows, self.planning)
 
     def _fit(self, flow: FlowSeries, start: FilterSettings | None, rounds: int) -> FlowParameters:
-        """Seasons, means and a filter that is tuned from `start` (None: a guess) for so many rounds."""
+        """Fit seasons, type means and a filter tuned from `start`, `starting_settings` if None."""
         types, n_types, shrinkage = self.types, len(self.names), self.hyperparameters.season_shrinkage_years
         calendar_months = self.panel.calendar_months
         seen = np.isfinite(flow.values)
@@ -245,9 +244,10 @@ class _Fitting:
 
 
 def _type_means(values: FloatArray, weights: FloatArray, types: IntArray, n_types: int) -> FloatArray:
-    """(K+1,) medians of the studios' means by type, shrunk by one studio to the panel's, the last entry.
+    """(K+1,) medians of the studios' means by type, shrunk with the weight of one studio towards the panel's
+    median, which is the last entry.
 
-    Medians, because one absurd studio must not move where the others start.
+    Medians are robust against single studios with absurd values.
     """
     total = weights.sum(1)
     seen = total > 0

@@ -1,4 +1,7 @@
-"""Terms of a projection: flows on natural scales, starting stocks and slopes of responses, as arrays."""
+"""Terms of a projection as arrays: paths of the flows, starting stocks and slopes of responses.
+
+They are the input of `simulation` and `scalar_simulation`; projecting the flows belongs to `states`.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ PUT_IN_PLACE: dict[str, str] = {
     "staff_utilization_rate": "staff",
     "upsell_rate": "upsell_rate",
 }
-"""Levers that take the place of a path before the first month is run."""
+"""Lever to the path that it replaces before the simulation starts."""
 
 _PATH_OF = {**PUT_IN_PLACE, "total_classes_held": "classes"}
 
@@ -35,8 +38,9 @@ PATHS: tuple[str, ...] = (
     "price_log",
     "least_price",
 )
-"""Retention and acquisition are on their flows' scale, responses not yet added; all others on natural
-scales."""
+"""Names of the paths. Retention and acquisition are on their flows' scale without responses; all others are
+on natural scales.
+"""
 
 START: tuple[str, ...] = (
     "members",
@@ -54,19 +58,19 @@ SLOPES: tuple[str, ...] = (
     "classes_fullness",
     *COMFORT,
 )
-"""Slopes of responses, and from where on the burdens among them count (`crowds_same_month` is 0 or 1)."""
+"""Names of the slopes of responses and of the burdens' thresholds; `crowds_same_month` is 0 or 1."""
 
 _LEAST_PRICE_SHARE = 0.01
 
 
 @dataclass(frozen=True)
 class OriginStock:
-    """Where N projections start.
+    """Starting stocks of N projections.
 
     Attributes:
         members: (N,) members at the base month's end; NaN where unknown.
         class_capacity: (N,) seats per class; NaN where unknown.
-        attendance_rate: (N,) of the base month; NaN where unknown.
+        attendance_rate: (N,) rate of the base month, 0..1; NaN where unknown.
     """
 
     members: FloatArray
@@ -76,12 +80,12 @@ class OriginStock:
 
 @dataclass(frozen=True)
 class FlowTerms:
-    """What N projections over H months run on.
+    """Terms of N projections over H months.
 
     Attributes:
         stacked: (N, P, H) paths in the order of `PATHS`.
-        start: (N, 4) in the order of `START`.
-        slopes: (N, 9) in the order of `SLOPES`.
+        start: (N, 5) in the order of `START`.
+        slopes: (N, 13) in the order of `SLOPES`.
     """
 
     stacked: FloatArray
@@ -89,12 +93,12 @@ class FlowTerms:
     slopes: FloatArray
 
     def take(self, places: IntArray | slice) -> FlowTerms:
-        """Some of the projections; by a slice, not copied."""
+        """Subset of the projections; with a slice, a view."""
         return FlowTerms(self.stacked[places], self.start[places], self.slopes[places])
 
     @classmethod
     def joined(cls, parts: list[FlowTerms]) -> FlowTerms:
-        """Several one behind the other."""
+        """Concatenate the projections of several terms."""
         return cls(
             np.concatenate([part.stacked for part in parts]),
             np.concatenate([part.start for part in parts]),
@@ -107,7 +111,7 @@ class FlowTerms:
         return dict(zip(PATHS, self.stacked.swapaxes(0, 1), strict=True))
 
     def by_month(self) -> tuple[dict[str, list[FloatArray]], dict[str, FloatArray], dict[str, FloatArray]]:
-        """Path to its (N,) values in each of H months, start to its (N,), slope to its (N,)."""
+        """Dictionaries of paths (H arrays of (N,) each), starting stocks (N,) and slopes (N,) by name."""
         turned = np.ascontiguousarray(np.transpose(self.stacked, (1, 2, 0)))
         return (
             {name: list(path) for name, path in zip(PATHS, turned, strict=True)},
@@ -116,15 +120,16 @@ class FlowTerms:
         )
 
     def level(self, place: int, name: str) -> float:
-        """Of one projection, a lever's level in its first month, or `visits` a member, or `class_capacity`,
-        without any lever given; NaN where unknown.
+        """Value of a lever in one projection's first month with every lever free; NaN where unknown.
+
+        `name` may also be `visits` (per member) or `class_capacity`.
         """
         if name in _START_OF:
             return float(self.start[place, START.index(_START_OF[name])])
         return float(self.stacked[place, PATHS.index(_PATH_OF.get(name, name)), 0])
 
     def plain(self, place: int) -> tuple[dict[str, list[float]], dict[str, float], dict[str, float]]:
-        """The same of one projection, as plain numbers."""
+        """Paths, starting stocks and slopes of one projection as in `by_month`, as plain numbers."""
         return (
             dict(zip(PATHS, self.stacked[place].tolist(), strict=True)),
             dict(zip(START, self.start[place].tolist(), strict=True)),
@@ -138,38 +143,38 @@ def flow_terms(
     responses: Responses | RowResponses,
     planning: ClassPlanning,
 ) -> FlowTerms:
-    """The terms of N projections over H months.
+    """Build the terms of N projections over H months.
 
     Args:
-        flows: flow name to its (N, H) projection on the flow's scale, responses not yet added.
+        flows: flow name to its (N, H) projection on the flow's scale, without responses.
         origin: the starting stocks.
-        responses: of the panel, or of the N origins' studios.
-        planning: of classes; what it adds up to the origin is in their flow.
+        responses: responses of the panel, or of the N origins' studios.
+        planning: class planning; its contribution up to the origin is already in the flow of classes.
     """
     paths = {name: flows[name] for name in _FLOW_SCALE}
     paths |= {name: np.exp(flows[name]) for name in _AMOUNTS}
-    # A part of revenue that the data don't carry adds nothing.
+    # A part of revenue that the data lack contributes 0.
     paths |= {name: np.nan_to_num(np.exp(flows[name])) for name in _PARTS}
     paths["upsell_rate"] = np.nan_to_num(sigmoid(flows["upsell_rate"]))
-    # A rate that is unknown adds what a comfortable one would.
+    # An unknown rate contributes as the comfortable one: no overwork.
     paths["staff"] = np.nan_to_num(sigmoid(flows["staff_utilization"]), nan=responses.comfort.utilization)
     known_price = np.isfinite(flows["ticket"])
     paths["price_log"] = np.where(known_price, flows["ticket"], 0.0)
-    # Of a price near nothing, members would be infinitely many.
+    # The price has a floor, because responses to its log grow without limit as it approaches zero.
     floor = _LEAST_PRICE_SHARE * paths["ticket"]
     paths["least_price"] = np.where(known_price, floor, np.finfo(float).tiny)
     slopes = np.empty((len(origin.members), len(SLOPES)))
     for place, (flow, regressor) in enumerate((f, r) for f in RESPONDING for r in REGRESSORS):
         slopes[:, place] = responses.slope(flow, regressor)
         if regressor == "price":
-            # No price is typical in every currency: where it is unknown and counts, so is the flow.
+            # No price is typical in every currency, so a flow that responds to an unknown price is unknown.
             unknown = ~known_price & (slopes[:, place, None] != 0)
             paths[flow] = np.where(unknown, np.nan, paths[flow])
     slopes[:, SLOPES.index("classes_fullness")] = planning.speed
     slopes[:, SLOPES.index("visits_classes")] = responses.slope("visits", "classes")
     comfort = responses.comfort
     slopes[:, -len(COMFORT) :] = comfort.attendance_rate, comfort.utilization, comfort.same_month
-    # Visits a member are those at the classes a member of the first month: what differs later is added.
+    # Visits per member refer to the first month's classes per member; the simulation adds the difference.
     density = classes_per_member(paths["classes"][:, 0], origin.members, responses.typical_classes)
     paths["visits"] = paths["visits"] * np.exp(slopes[:, SLOPES.index("visits_classes")] * density)[:, None]
     usual = np.full_like(origin.members, planning.usual_attendance)

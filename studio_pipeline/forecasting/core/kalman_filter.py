@@ -1,10 +1,11 @@
 """Kalman filter of a flow's level over all studios at once, causal by construction.
 
 A flow is `slow level + fast deviation + common market + season + counting noise`. The slow level is a random
-walk that starts at the type's mean, the fast deviation returns to zero, the common market is what all studios
-share in a month, and the season is the type's, stronger or weaker in each studio, plus the studio's own; both
-are learned as its months pass. Nothing after a month enters its state. Several settings can be filtered side
-by side (axis P), which is how they are tuned.
+walk that starts at the type's mean, the fast deviation is an AR(1) process around zero, the common market is
+the component that all studios share in a month, and the season is the type's times the studio's amplitude
+plus the studio's own; amplitude and own season are updated recursively. A month's state depends on no later
+month. Several settings can be filtered in parallel (axis P), which `filter_tuning` uses. Forecasts from the
+states are in `filter_states`.
 Source of the recursions: Durbin & Koopman, Time Series Analysis by State Space Methods, 2nd ed., chapters 3
 and 4.
 """
@@ -41,18 +42,18 @@ def run_filters(
     settings: Sequence[FilterSettings],
     market: Market | None = None,
 ) -> FilterStates:
-    """Filters S studios over T months: one flow under P settings, or P flows, each under its own.
+    """Filter S studios over T months: one flow under P settings, or P flows, each under its own.
 
     Args:
-        flow: (S, T), or (P, S, T) of P flows, responses to levers already taken out.
-        type_mean: (S,) or (P, S) where a studio's level starts.
+        flow: (S, T), or (P, S, T) of P flows, responses to levers already removed.
+        type_mean: (S,) or (P, S) starting value of a studio's level.
         season: (S, 12) or (P, S, 12) the type's seasonal factors on the flow's scale.
         calendar_months: (T,) 0..11.
         settings: P tuned or candidate settings.
-        market: of the panel, where these are some of its studios; what the studios share by default.
+        market: market of the panel, if the studios are part of a larger one; estimated from them by default.
 
     Returns:
-        The states after each month.
+        States after each month, (P, S, T).
     """
     values, counting_variance = flow.values, flow.counting_variance
     n_studios, n_months = values.shape[-2:]
@@ -88,7 +89,7 @@ def run_filters(
 
 
 class _Recursion:
-    """The filter's running state over P settings and S studios."""
+    """Running state of the filter over P settings and S studios."""
 
     def __init__(self, n_settings: int, type_mean: FloatArray, stacked: dict[str, FloatArray]) -> None:
         shape = (n_settings, type_mean.shape[-1])
@@ -115,8 +116,10 @@ class _Recursion:
         month: int,
         moved: FloatArray | None,
     ) -> tuple[FloatArray, FloatArray]:
-        """Takes one month of (S,) or (P, S) values in and returns the (P, S) surprise, and by how much the
-        market moved, (P, 1): as given, or as the studios show.
+        """Update the state by one month of (S,) or (P, S) values.
+
+        Returns:
+            (P, S) innovations and the (P, 1) move of the market: `moved` if given, else estimated.
         """
         self._predict()
         here = np.isfinite(value)
@@ -148,8 +151,8 @@ class _Recursion:
         self.common = self.common * self.s["common_persistence"]
 
     def _market_move(self, cut: FloatArray, settled: BoolArray, total: FloatArray) -> FloatArray:
-        """(P, 1) of the market by the weighted mean surprise, outliers cut; zero where too few studios share
-        the month.
+        """(P, 1) move of the market: weighted mean of the clipped innovations times the gain; 0 if too few
+        studios have the month.
         """
         enough = settled.sum(-1, keepdims=True) >= _COMMON_NEEDS_STUDIOS
         if not enough.any():
@@ -179,15 +182,15 @@ class _Recursion:
     def _learn_amplitude(
         self, cut: FloatArray, settled: BoolArray, total: FloatArray, season: FloatArray
     ) -> None:
-        """Recursive least squares of surprises, outliers cut, on the type's season."""
+        """Update the amplitude: recursive least squares of the clipped innovations on the type's season."""
         scale = total + season**2 * self.p_amplitude
         gain = np.where(settled, self.p_amplitude * season / scale, 0.0)
         self.amplitude = self.amplitude + gain * cut
         self.p_amplitude = self.p_amplitude * (1 - gain * season)
 
     def _learn_season(self, cut: FloatArray, settled: BoolArray, noise: FloatArray, month: int) -> None:
-        """A surprise, outliers cut, teaches the studio's own season of that month with a gain that falls as
-        years pass.
+        """Update the studio's own season of the month by the clipped innovation, with a gain that falls with
+        the number of years.
         """
         weight = np.where(settled, self.s["noise_variance"] / np.maximum(noise, 1e-12), 0.0)
         self.own_weight[:, :, month] += weight
@@ -196,5 +199,5 @@ class _Recursion:
 
 
 def _within(values: FloatArray, limit: FloatArray) -> FloatArray:
-    """Values cut to +-limit; of the dozen numbers of one studio, clip takes twice as long."""
+    """Values clipped to +-limit; np.clip takes twice as long on the dozen numbers of one studio."""
     return np.asarray(np.minimum(np.maximum(values, -limit), limit))

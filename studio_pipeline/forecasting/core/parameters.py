@@ -1,9 +1,10 @@
-"""Fitted parameters of the stock-and-flow core, among them how studios adapt their timetable.
+"""Fitted parameters of the stock-and-flow core with their JSON form, and the estimate of class planning.
 
-The monthly change of the log of classes is regressed on how full classes were the month before, with effects
-for each studio and each month. What is planned adds up over the months, so a studio that grows gets its
-classes some months later, and its attendance comes back to what is usual: a correction of errors.
-Source: Engle & Granger (1987) for the correction of errors; errors clustered by studio.
+Class planning is an error correction model: the monthly change of the log of classes is regressed on the
+attendance rate of the month before, with fixed effects for each studio and month and errors clustered by
+studio. Planned changes accumulate, so a growing studio adds classes some months later and its attendance
+returns to the usual rate. All other parameters are fitted in `fitting` and `responses`.
+Sources: Engle & Granger (1987) for the error correction; Nickell (1981) for the bias of fixed effects.
 """
 
 from __future__ import annotations
@@ -28,13 +29,12 @@ _PROJECTIONS = 10
 
 @dataclass(frozen=True)
 class ClassPlanning:
-    """How fast classes follow attendance.
+    """Error correction of the number of classes towards the usual attendance rate.
 
     Attributes:
-        speed: monthly change of the log of classes per point of attendance rate, 0..0.5; 0 where the data
-            show none.
+        speed: monthly change of the log of classes per unit of attendance rate, 0..0.5; 0 if not significant.
         standard_error: of the speed.
-        usual_attendance: the rate at which studios leave their classes as they are, 0..1.
+        usual_attendance: the rate at which studios keep their number of classes, 0..1.
     """
 
     speed: float = 0.0
@@ -42,8 +42,8 @@ class ClassPlanning:
     usual_attendance: float = 0.0
 
     def planned(self, attendance_rate: FloatArray) -> FloatArray:
-        """(S, T) what planning has added to the log of classes since a panel's first month, known one month
-        before.
+        """(S, T) change of the log of classes by planning since the panel's first month, known one month
+        ahead.
         """
         before = previous_month(attendance_rate)
         steps = np.where(np.isfinite(before), self.speed * (before - self.usual_attendance), 0.0)
@@ -54,9 +54,9 @@ NO_PLANNING = ClassPlanning()
 
 
 def estimate_class_planning(panel: StudioPanel) -> ClassPlanning:
-    """The planning that a panel's months show; none where it is not clearly there."""
+    """Estimate the planning from a panel's months; `speed` is 0 if it is not significant."""
     held = panel.values["total_classes_held"]
-    # A month without a class is a closure and plans nothing.
+    # A month without classes is a closure and no planning decision.
     classes = np.log(np.where(held > 0, held, np.nan))
     change = classes - previous_month(classes)
     attendance = previous_month(panel.values["class_attendance_rate"])
@@ -70,8 +70,8 @@ def estimate_class_planning(panel: StudioPanel) -> ClassPlanning:
         return NO_PLANNING
     speed = float((x * y).sum()) / variation
     error = float(np.sqrt(((x * (y - speed * x)).sum(1) ** 2).sum())) / variation
-    # A studio's mean knows its own future, which alone makes classes that wander seem to come back (Nickell,
-    # 1981): by about one over the months.
+    # A studio's mean includes its future, which biases the speed upwards by about 1 / months even if classes
+    # are a random walk (Nickell, 1981).
     if not _SIGNIFICANT * error + 1 / known.sum(1).max() < speed:
         return ClassPlanning(0.0, error, 0.0)
     speed = min(speed, _FASTEST)
@@ -79,7 +79,7 @@ def estimate_class_planning(panel: StudioPanel) -> ClassPlanning:
 
 
 def _within(values: FloatArray, known: BoolArray) -> FloatArray:
-    """(S, T) values less the effects of their studio and month; 0 where not known."""
+    """(S, T) values less fixed effects of studio and month; 0 where not known."""
     values = np.where(known, values, 0.0)
     for _ in range(_PROJECTIONS):
         for axis in (1, 0):
@@ -90,13 +90,14 @@ def _within(values: FloatArray, known: BoolArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class FlowParameters:
-    """What is fitted of one flow.
+    """Fitted parameters of one flow.
 
     Attributes:
-        settings: of its level filter.
-        type_mean: (K+1,) where a studio's level starts, by type; the last entry serves unknown types.
-        season: (K+1, 12) seasonal factors by type on the flow's scale; the last row serves unknown types.
-        mean_shift: what takes a forecast from the flow's scale to a mean on the natural scale (Jensen's gap).
+        settings: settings of its Kalman filter.
+        type_mean: (K+1,) starting value of a studio's level by type; the last entry is for unknown types.
+        season: (K+1, 12) seasonal factors by type on the flow's scale; the last row is for unknown types.
+        mean_shift: bias correction, added to a forecast on the flow's scale so that it gives a mean on the
+            natural scale (Jensen's gap).
     """
 
     settings: FilterSettings
@@ -107,13 +108,13 @@ class FlowParameters:
 
 @dataclass(frozen=True)
 class CoreParameters:
-    """What is fitted of the core on the months of a panel.
+    """Parameters of the core, fitted on the months of a panel.
 
     Attributes:
         studio_types: (K,) the types that have their own row in every flow's tables.
-        flows: parameters by flow; a flow without data is not there.
-        responses: of retention, acquisition and visits to levers.
-        planning: of classes by how full they are.
+        flows: parameters by flow; flows without data are missing.
+        responses: responses of retention, acquisition and visits to levers.
+        planning: response of classes to attendance.
     """
 
     studio_types: tuple[str, ...]
@@ -127,7 +128,7 @@ class CoreParameters:
         return np.array([rows.get(str(name), len(rows)) for name in names], dtype=np.int64)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain lists and numbers; floats keep every bit."""
+        """Convert to plain lists and numbers for JSON; floats round-trip exactly."""
         return {
             "studio_types": list(self.studio_types),
             "flows": {

@@ -1,8 +1,8 @@
 """Simulation of a single studio on plain numbers: the scalar twin of `simulation`, for speed.
 
-It is `stock_and_flow.simulate_terms` of one projection written out in one loop: a month is some fifty
-operations, which as calls take twice as long and as arrays of one entry twenty times. Much of the time of an
-answer goes into them. A test holds the two together.
+`run_one` is `simulation.simulate_terms` for one projection, written out in one loop. A month takes some fifty
+operations; as function calls they take twice as long, as arrays of length one twenty times. They are a large
+part of the time of an answer. A test compares the two; change both together.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from studio_pipeline.forecasting.responses.regressors import RESPONDING, TYPICAL
 Paths = Mapping[str, Sequence[float]]
 Numbers = Mapping[str, float]
 PlainTargets = tuple[Sequence[float], Sequence[float], Sequence[float]]
-"""Revenue, members and retention, month by month."""
+"""Revenue, members and retention, one value per month each."""
 
 _HELD = ("total_classes_held", "class_attendance_rate", "retention_rate", "new_members_monthly")
 _STEADY = (
     *("members", "visits", "classes", "retention", "acquisition"),
     *("realisation", "retail_yield", "upsell_yield", "other_yield", "pack_yield", "revenue"),
 )
-"""Paths that no lever takes the place of, in the order in which a month is told them."""
+"""Paths that no lever replaces, in the order of the values of a month in `PlainTerms.steady`."""
 
 _PLACED = ("ticket", "staff", "upsell_rate", "price_log")
 _REST = ("classes_fullness", "visits_classes", *COMFORT)
 
 
 class PlainTerms(NamedTuple):
-    """What the months of one studio run on, put in order once for all questions about it.
+    """Terms of one studio, arranged for `run_one` once and used for all queries about the studio.
 
     Attributes:
         paths: path to its value in each month, by the names of `flow_terms.PATHS`.
-        steady: of each month the values of the paths that no lever takes the place of.
+        steady: for each month, the values of the paths that no lever replaces.
         start: values in the order of `flow_terms.START`.
-        slopes: those of retention, of acquisition, and the rest.
-        free: a lever's path that is free in all months.
+        slopes: slopes of retention, of acquisition, and the rest.
+        free: path of a lever that is free in all months, NaN.
     """
 
     paths: Paths
@@ -51,7 +51,7 @@ class PlainTerms(NamedTuple):
 
 
 def plain_terms(paths: Paths, start: Numbers, slopes: Numbers) -> PlainTerms:
-    """Terms put in order.
+    """Arrange terms for `run_one`.
 
     Args:
         paths: path to its value in each month, by the names of `flow_terms.PATHS`.
@@ -71,12 +71,12 @@ def plain_terms(paths: Paths, start: Numbers, slopes: Numbers) -> PlainTerms:
 
 
 def run_one(terms: PlainTerms, levers: Paths) -> PlainTargets:
-    """Revenue, members and retention in each of H months; the last two are NaN where the data carry none.
+    """Simulate H months; members and retention are NaN where the data lack them.
 
     Args:
-        terms: of the studio.
-        levers: lever to its value in each month, NaN where free; one that is given stays given to the end,
-            and one that is not there is free.
+        terms: terms of the studio.
+        levers: lever to its value in each month, NaN where free; a given lever stays given to the end, and a
+            missing one is free.
     """
     free, paths = terms.free, terms.paths
     members = levers.get(START_LEVER, free)[0]
@@ -136,7 +136,7 @@ def run_one(terms: PlainTerms, levers: Paths) -> PlainTargets:
         members = members * retention + new if has_stock else level
         revenue = members * (ticket * realisation + retail + upsell * upsell_rate + other)
         revenue += packs * (attendance if isfinite(attendance) else members)
-        # Where there are no members, the level of revenue itself.
+        # Without members, revenue is projected by its own level.
         found.append(
             (revenue if isfinite(revenue) else amount, members, retention if has_stock else math.nan)
         )
@@ -145,7 +145,7 @@ def run_one(terms: PlainTerms, levers: Paths) -> PlainTargets:
 
 
 def _placed(paths: Paths, levers: Paths) -> list[Sequence[float]]:
-    """The paths of `_PLACED`, with levers put in their place to which nothing has to respond first."""
+    """Paths of `_PLACED`, replaced by the given levers of `PUT_IN_PLACE`."""
     found = {name: paths[name] for name in _PLACED}
     for name, path in PUT_IN_PLACE.items():
         if (given := levers.get(name)) is not None:
@@ -157,5 +157,5 @@ def _placed(paths: Paths, levers: Paths) -> list[Sequence[float]]:
 
 
 def _where_free(given: Sequence[float], free: Sequence[float]) -> list[float]:
-    """A lever's path, and another one where it is free."""
+    """Path of a lever, filled from another path where it is free."""
     return [lever if isfinite(lever) else usual for lever, usual in zip(given, free, strict=True)]

@@ -1,7 +1,7 @@
-"""Seasonal factors of a flow by studio type: ratios to a centred year, shrunk towards the whole panel's.
+"""Seasonal factors of a flow by studio type: departures from a centred year, shrunk towards the panel's.
 
-What hit all studios in one year (a shock in March, say) is the market's and not the season's: it is told
-apart by the median over years, and taken out first.
+A shock that all studios have in a single year belongs to the market, not to the season: it is identified by
+the median over years and removed first. Own seasons of single studios are estimated in `kalman_filter`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def type_seasons(
     calendar_months: IntArray,
     shrinkage_years: float,
 ) -> FloatArray:
-    """Seasonal factors on the flow's scale.
+    """Estimate seasonal factors on the flow's scale.
 
     Args:
         values: (S, T), NaN where unknown.
@@ -33,10 +33,10 @@ def type_seasons(
         types: (S,) type of each studio, 0..n_types-1.
         n_types: number of types.
         calendar_months: (T,) 0..11.
-        shrinkage_years: studio-years at which a type's own factor counts half, the panel's the other half.
+        shrinkage_years: studio-years at which a type's own factor and the panel's have equal weight.
 
     Returns:
-        (n_types, 12) factors with mean 0 in each row; zeros where less than a year and a half is known.
+        (n_types, 12) factors with mean 0 in each row; zeros if less than a year and a half is known.
     """
     departures = values - centred_year(values)
     weights = np.where(np.isfinite(departures), weights, 0.0)
@@ -56,7 +56,7 @@ def type_seasons(
 
 
 def _extraordinary(departures: FloatArray, weights: FloatArray) -> BoolArray:
-    """(S, T) departures many times the typical one: a closure is no season."""
+    """(S, T) mask of departures many times the typical one, such as closures, which are not seasonal."""
     counted = weights > 0
     if not counted.any():
         return np.zeros(departures.shape, dtype=bool)
@@ -65,8 +65,8 @@ def _extraordinary(departures: FloatArray, weights: FloatArray) -> BoolArray:
 
 
 def _market(departures: FloatArray, weights: FloatArray, calendar_months: IntArray) -> FloatArray:
-    """(T,) by how much all studios departed from what is usual for the month of the year, the median over
-    years; 0 where too few studios share the month, or too few years have it.
+    """(T,) mean departure of all studios less its median over the years of that calendar month; 0 where too
+    few studios have the month or too few years are known.
     """
     mean = (weights * departures).sum(0) / np.maximum(weights.sum(0), 1e-12)
     shared = (weights > 0).sum(0) >= _FEWEST_SHARING

@@ -1,10 +1,12 @@
-"""Simulation of members and money month by month, with the responses inside, and its sensitivity to levers.
+"""Stock-and-flow simulation of members and revenue month by month, and its sensitivity to levers.
 
-members' = members x retention + new members
+    members' = members x retention + new members
     revenue  = members x ticket x realisation + class packs + retail + upsell + other
 
-A given lever takes the place of its flow; the others respond to it. A studio without members' flows falls
-back to its level of members, one without members to its level of revenue.
+A given lever replaces its flow; the other flows respond to it within the simulation. A studio without
+members' flows uses its projected level of members, one without members its projected level of revenue. The
+inputs are built in `flow_terms`; `scalar_simulation` is the twin for a single studio, and a test compares the
+two.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.panel.columns import LEVER_COLUMNS, RATE_COLUMNS
 
 LARGEST_EXPONENT = 700.0
-"""Beyond it `exp` is infinite, and an error on plain numbers: formulas keep below it."""
+"""Largest exponent: beyond it `exp` is infinite in NumPy and raises OverflowError on plain numbers."""
 
 LARGEST_LOG_ODDS = 30.0
 LEAST_DENSITY = 1e-9
@@ -37,7 +39,7 @@ LEAST_DENSITY = 1e-9
 
 @dataclass(frozen=True)
 class CorePaths:
-    """What the core projects: (N, H) each; members and retention are NaN where the data carry none."""
+    """Projections of the core, (N, H) each; members and retention are NaN where the data lack them."""
 
     revenue: FloatArray
     members: FloatArray
@@ -49,7 +51,7 @@ class CorePaths:
 
 @dataclass(frozen=True)
 class Months:
-    """The months of N projections: one (N,) entry a month."""
+    """Months of N projections: lists with one (N,) array per month."""
 
     revenue: list[FloatArray]
     members: list[FloatArray]
@@ -65,20 +67,20 @@ def simulate(
     levers: Mapping[str, FloatArray],
     planning: ClassPlanning,
 ) -> CorePaths:
-    """Runs N projections over H months.
+    """Simulate N projections over H months.
 
     Args:
-        flows: flow name to its (N, H) projection on the flow's scale, responses not yet added.
+        flows: flow name to its (N, H) projection on the flow's scale, without responses.
         origin: the starting stocks.
-        responses: of the panel, or of the N origins' studios.
-        levers: lever name to (N, H) given values, NaN where free; a lever that is not there is free.
-        planning: of classes.
+        responses: responses of the panel, or of the N origins' studios.
+        levers: lever name to (N, H) given values, NaN where free; a missing lever is free.
+        planning: class planning.
     """
     return simulate_terms(flow_terms(flows, origin, responses, planning), levers)
 
 
 def simulate_terms(terms: FlowTerms, levers: Mapping[str, FloatArray]) -> CorePaths:
-    """Runs the N projections of prepared terms over their H months, with levers as for `simulate`."""
+    """Simulate the N projections of `terms` over their H months, with levers as in `simulate`."""
     by_month = {name: list(path.T) for name, path in levers.items()}
     paths, start, slopes = terms.by_month()
     months = _run_months(paths, start, slopes, by_month)
@@ -101,13 +103,13 @@ def _run_months(
     slopes: Mapping[str, FloatArray],
     levers: Mapping[str, Sequence[FloatArray]],
 ) -> Months:
-    """Runs N projections month after month, on arrays of (N,).
+    """Simulate N projections month by month, on arrays of (N,).
 
     Args:
         terms: path to its value in each month, by the names of `flow_terms.PATHS`.
         start: value by the names of `flow_terms.START`.
         slopes: value by the names of `flow_terms.SLOPES`.
-        levers: lever to its value in each month, NaN where free; a lever that is not there is free.
+        levers: lever to its value in each month, NaN where free; a missing lever is free.
     """
     held_classes = levers.get("total_classes_held")
     terms = _with_levers(terms, levers)
@@ -147,7 +149,7 @@ def _run_months(
         rate = rate_now
         packs = terms["pack_yield"][h] * np.where(np.isfinite(attendance), attendance, members)
         built = members * per_member[h] + packs
-        # Where there are no members, the level of revenue itself.
+        # Without members, revenue is projected by its own level.
         months.revenue.append(np.where(np.isfinite(built), built, terms["revenue"][h]))
         months.members.append(members)
         months.retention_rate.append(np.where(has_stock, retention, np.nan))
@@ -161,14 +163,14 @@ def _given(lever: FloatArray, free: FloatArray) -> FloatArray:
 
 
 def _ratio(a: FloatArray, b: FloatArray) -> FloatArray:
-    """The first over the second; NaN where the second is not positive."""
+    """Ratio a / b; NaN where b is not positive."""
     return np.asarray(np.divide(a, b, out=np.full(np.broadcast(a, b).shape, np.nan), where=b > 0))
 
 
 def _with_levers(
     terms: Mapping[str, Sequence[FloatArray]], levers: Mapping[str, Sequence[FloatArray]]
 ) -> Mapping[str, Sequence[FloatArray]]:
-    """The terms with those levers put in their place to which nothing has to respond first."""
+    """Terms with the paths of `PUT_IN_PLACE` replaced by given levers."""
     placed = {
         path: [_given(lever, free) for lever, free in zip(levers[name], terms[path], strict=True)]
         for name, path in PUT_IN_PLACE.items()
@@ -187,8 +189,9 @@ def _with_levers(
 def _steady_behaviour(
     terms: Mapping[str, Sequence[FloatArray]], slopes: Mapping[str, FloatArray]
 ) -> list[tuple[FloatArray, FloatArray]]:
-    """Of each month, log odds of retention and log of new members as far as they don't hang on attendance:
-    their own level, and how they respond to the price and to overwork.
+    """Log odds of retention and log of new members in each month, without terms that depend on attendance.
+
+    The sum of the level and the responses to the price and to overwork.
     """
     comfortable = slopes["comfortable_utilization"]
     overwork = [np.maximum(rate - comfortable, 0.0) for rate in terms["staff"]]
@@ -205,8 +208,9 @@ def _behaviour(
     rates: tuple[FloatArray, FloatArray],
     slopes: Mapping[str, FloatArray],
 ) -> tuple[FloatArray, FloatArray]:
-    """Retention and new members of one month, of `_steady_behaviour`, as they respond to full and crowded
-    classes; `rates` are the attendance of the month before and of the month itself.
+    """Retention and new members of a month: `_steady_behaviour` plus responses to fullness and crowding.
+
+    `rates` are the attendance rates of the month before and of the month itself.
     """
     before, same = rates
     busy = np.where(np.isfinite(before), before, TYPICAL_ATTENDANCE)
@@ -220,7 +224,7 @@ def _behaviour(
 
 
 def _per_member(terms: Mapping[str, Sequence[FloatArray]]) -> list[FloatArray]:
-    """What one member pays in each month, class packs aside."""
+    """Revenue per member in each month, without class packs."""
     months = zip(
         terms["ticket"],
         terms["realisation"],
@@ -237,7 +241,7 @@ def _per_member(terms: Mapping[str, Sequence[FloatArray]]) -> list[FloatArray]:
 
 
 def core_targets(paths: CorePaths) -> dict[str, FloatArray]:
-    """Target to the core's (N, H) projection of it."""
+    """Target to its (N, H) projection by the core."""
     return {"revenue": paths.revenue, "members": paths.members, "retention": paths.retention_rate}
 
 
@@ -247,13 +251,13 @@ LARGEST_UNCERTAINTY = 0.5
 def execution_effects(
     terms: FlowTerms, levers: Mapping[str, FloatArray], uncertainty: FloatArray
 ) -> FloatArray:
-    """(J, N, H) effect of carrying out each of J given levers one deviation off, as a share of revenue.
+    """(J, N, H) effect on revenue of carrying out each of J given levers one deviation off, as a share of it.
 
-    A deviation is `uncertainty` times an amount, and of a rate r `uncertainty` times r (1 - r), the same
-    share of its odds: a rate stays a rate, and of a retention of 93 % the 7 % that leave are uncertain. A
-    lever is off in the same way in all months, and levers are off independently of one another. The starting
-    count of members is known and not carried out.
-    The effect is the quadratic mean of those of a deviation more and one less: near the best price both lose.
+    The deviation of an amount is `uncertainty` times the amount, that of a rate r is `uncertainty` times
+    r (1 - r), the same share of its odds, so that a rate stays within 0..1. A lever's deviation is the same
+    in all months, and deviations of different levers are independent. The starting count of members is known
+    and has none. The effect is the root mean square of those of one deviation more and one less, because near
+    the best price both lower revenue; its sign is that of their difference.
 
     Args:
         terms: of N projections over H months.

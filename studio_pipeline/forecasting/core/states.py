@@ -1,4 +1,7 @@
-"""States of the core for every flow of a panel, and projections from any origin."""
+"""States of the core for every flow of a panel, and projections from any origin.
+
+Filtering is done in `adjusted_flows`, the simulation of projected flows in `simulation`.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 
 @dataclass(frozen=True)
 class CoreStates:
-    """What the core knows of every studio at every month of a panel, each month by itself.
+    """Filter states of every studio and month of a panel; a month's state uses no later month.
 
     Attributes:
         parameters: the fitted parameters that were used.
@@ -32,9 +35,9 @@ class CoreStates:
         types: (S,) rows of the studios' types in the parameters' tables.
         class_capacity: (S, T) seats per class as last known; NaN before any.
         flows: filter states by flow.
-        planned_classes: (S, T) what planning has added to the log of classes.
-        responses: of the panel's studios.
-        market: of the larger panel that the studios belong to; None where they are all of it.
+        planned_classes: (S, T) accumulated change of the log of classes by planning.
+        responses: responses of the panel's studios.
+        market: market of the larger panel that the studios belong to; None if they are the whole panel.
     """
 
     parameters: CoreParameters
@@ -53,13 +56,14 @@ def core_states(
     assume_typical: bool = False,
     market: CoreMarket | None = None,
 ) -> CoreStates:
-    """Filters every flow of a panel under fitted parameters.
+    """Filter every flow of a panel under fitted parameters.
 
     Args:
         panel: the months.
-        parameters: as fitted on these or other months.
-        assume_typical: give a studio that hasn't shown a flow its type's level; else it has none.
-        market: of a larger panel's first months, where these are some of its studios; else what these share.
+        parameters: fitted on these or other months.
+        assume_typical: use the type's level for a flow that a studio lacks; else the level is NaN.
+        market: market of the larger panel that the studios belong to, up to the same month; estimated from
+            the studios if not given.
     """
     types = parameters.types_of(panel.studio_types)
     responses = parameters.responses.rows(panel.studio_ids.tolist())
@@ -73,16 +77,14 @@ def core_states(
 
 
 def _with_typical(states: FilterStates, type_mean: FloatArray) -> FilterStates:
-    """States with (S,) means in the place of levels that are not known."""
+    """States with unknown levels replaced by (S,) type means."""
     return replace(states, level=np.where(np.isnan(states.level), type_mean[:, None], states.level))
 
 
 def project_flows(
     states: CoreStates, rows: IntArray, columns: IntArray, horizon_months: int
 ) -> dict[str, FloatArray]:
-    """Flow name to its (N, H) projection from N origins, responses not yet added; NaN for a flow without
-    data.
-    """
+    """Flow name to its (N, H) projection from N origins, without responses; NaN for a flow without data."""
     first = states.panel.calendar_months[0]
     target = (first + columns[:, None] + np.arange(1, horizon_months + 1)) % 12
     unknown = np.full(target.shape, np.nan)
@@ -103,10 +105,10 @@ def project_core(
     horizon_months: int,
     levers: Mapping[str, FloatArray] | None = None,
 ) -> CorePaths:
-    """Projects N studios from N origins with some levers given.
+    """Project N studios from N origins with some levers given.
 
     Args:
-        states: of the panel that the origins lie in.
+        states: states of the panel that contains the origins.
         rows: (N,) studio rows.
         columns: (N,) month columns of the origins.
         horizon_months: H, 1..12.
@@ -123,14 +125,14 @@ def simulate_flows(
     columns: IntArray,
     levers: Mapping[str, FloatArray],
 ) -> CorePaths:
-    """Runs projected flows through the stock-and-flow arithmetic from N origins, with some levers given."""
+    """Simulate members and revenue from projected flows of N origins, with some levers given."""
     return simulate_terms(origin_terms(states, flows, rows, columns), levers)
 
 
 def origin_terms(
     states: CoreStates, flows: Mapping[str, FloatArray], rows: IntArray, columns: IntArray
 ) -> FlowTerms:
-    """What projections from N origins run on."""
+    """Build the terms of projections from N origins."""
     origin = OriginStock(
         states.panel.values["total_members"][rows, columns],
         states.class_capacity[rows, columns],
@@ -143,10 +145,10 @@ _STUDIOS_AT_ONCE = 256
 
 
 class StudioStates:
-    """Reckons the core's states of a panel's studios; what these share is reckoned once and kept.
+    """Core states of some studios of a panel; the market of the whole panel is computed once.
 
     Args:
-        parameters: of the core.
+        parameters: parameters of the core.
         panel: the months of all studios.
     """
 
@@ -155,13 +157,13 @@ class StudioStates:
         self._market = core_market(panel, parameters)
 
     def of(self, rows: IntArray, last_column: int) -> CoreStates:
-        """The states of the studios in some rows, in their order, at the months up to a column."""
+        """Compute the states of the studios in `rows`, in that order, for the months up to a column."""
         some = self.panel.until(last_column).select(rows)
         return core_states(some, self.parameters, market=self._market.until(some.n_months))
 
 
 def some_studios_at_a_time(rows: IntArray) -> Iterator[IntArray]:
-    """Rows without repetition and in order, so many at once as memory bears; once where there are none."""
+    """Yield the sorted unique rows in batches of `_STUDIOS_AT_ONCE`; one empty batch if there are none."""
     single = np.unique(rows)
     for first in range(0, max(len(single), 1), _STUDIOS_AT_ONCE):
         yield single[first : first + _STUDIOS_AT_ONCE]

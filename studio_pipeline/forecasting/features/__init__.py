@@ -1,1 +1,4 @@
-"""Features of a studio at a base month, the same for training and serving."""
+"""Features of a studio at a base month and rows of the learners' feature matrix, for training and serving.
+
+Targets of the rows belong to `learners.training_set`.
+"""

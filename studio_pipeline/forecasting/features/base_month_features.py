@@ -1,4 +1,7 @@
-"""Base-month features: levers, derived metrics, the calendar, and what is known."""
+"""Base-month features: levers, derived metrics, the calendar, and flags of known columns.
+
+Features that compare months are in `lag_features`, the formulas in `formulas`.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ from studio_pipeline.forecasting.features.formulas import (
 
 
 def lever_features() -> list[Entry]:
-    """Direct levers, as the base month shows them."""
+    """Direct levers, as observed in the base month."""
     direct = [
         entry(f"{short}_rate_now", "rate", f"{column} of the base month.", now(column))
         for column, short in RATES.items()
@@ -56,7 +59,7 @@ def lever_features() -> list[Entry]:
 
 
 def derived_features() -> list[Entry]:
-    """Metrics derived from them."""
+    """Metrics derived from levers and revenue."""
     mix = [
         entry(
             f"{part}_share",
@@ -111,7 +114,7 @@ def derived_features() -> list[Entry]:
 
 
 def calendar_features() -> list[Entry]:
-    """Where in the year the base month lies."""
+    """Position of the base month in the year."""
     return [
         entry("month_sin", "cycle", "Sine of the base month in the year.", cycle(np.sin)),
         entry("month_cos", "cycle", "Cosine of the base month in the year.", cycle(np.cos)),
@@ -122,7 +125,7 @@ def calendar_features() -> list[Entry]:
 
 
 def presence_features() -> list[Entry]:
-    """What of the studio is known at all."""
+    """Flags of known columns, and the share of known months."""
     flags = [
         entry(f"has_{name}", "flag", f"The base month has {column}.", has(column))
         for name, column in (

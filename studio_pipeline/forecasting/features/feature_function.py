@@ -1,9 +1,10 @@
-"""Feature function: from windows of months to feature rows, for training and serving alike.
+"""Feature function: maps windows of months to feature rows, for training and serving alike.
 
-A window holds the last `WINDOW_MONTHS` months of each studio up to and including the base month, so nothing
-later can enter. Every money feature is a ratio or a difference of logarithms: in another currency it is the
-same number. Missing values are filled with 0 and marked by the `has_*` features, so that every learner sees
-the same row.
+A window contains the last `WINDOW_MONTHS` months of a studio up to and including the base month, so no later
+month can enter. Every money feature is a ratio or a difference of logarithms and doesn't depend on the
+currency. Missing values are filled with 0 and marked by the `has_*` features, so that every learner gets the
+same row. The features are defined in `base_month_features` and `lag_features`; tables of them are in
+`feature_store`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 
 
 def feature_table() -> tuple[Entry, ...]:
-    """Every feature with its description and formula, in the order of the columns."""
+    """All features with description and formula, in the order of the columns."""
     return (
         *lever_features(),
         *derived_features(),
@@ -50,7 +51,7 @@ def origin_features(windows: Windows) -> FloatArray:
 
 
 def cut_windows(panel: StudioPanel, rows: IntArray, columns: IntArray) -> Windows:
-    """Windows of N origins; months before the panel's first are unknown."""
+    """Cut the windows of N origins; months before the panel's first are NaN."""
     steps = columns[:, None] + np.arange(1 - WINDOW_MONTHS, 1)
     inside = steps >= 0
     taken = np.maximum(steps, 0)
@@ -66,7 +67,7 @@ def features_at(panel: StudioPanel, rows: IntArray, columns: IntArray) -> FloatA
 
 
 def all_features(panel: StudioPanel) -> FloatArray:
-    """(S, T, F) features of every month, studio by studio at once, month after month."""
+    """(S, T, F) features of every studio and month."""
     features = np.zeros((panel.n_studios, panel.n_months, len(FEATURE_NAMES)))
     rows = np.arange(panel.n_studios)
     for column in range(panel.n_months):

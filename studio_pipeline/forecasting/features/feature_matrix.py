@@ -1,4 +1,9 @@
-"""Feature matrix of the learners: one row per origin and horizon."""
+"""Feature matrix of the learners: one row per origin and horizon.
+
+A row has the features of the origin, of the projected month and of the given levers. Origin and month
+features are centred by their medians over all studios of the base month. The targets of a row are computed in
+`learners.training_set`.
+"""
 
 from __future__ import annotations
 
@@ -47,14 +52,14 @@ IS_GIVEN = slice(_GIVEN.stop - len(IS_GIVEN_FEATURES), _GIVEN.stop)
 
 @dataclass(frozen=True)
 class Typical:
-    """What is typical of all studios in one base month: medians that rows are centred by.
+    """Medians of features over all studios in one base month, by which rows are centred.
 
-    What moves all studios together is then gone from the rows, so that a learner can't take a good year for a
-    good studio. Zeros where fewer than `FEWEST_SHARING_A_MONTH` studios have the month.
+    Centring removes what is common to all studios, so that a learner can't confuse a good year with a good
+    studio. Zeros if fewer than `FEWEST_SHARING_A_MONTH` studios have the month.
 
     Attributes:
-        origin: (F0,) of `FEATURE_NAMES`.
-        month: (H, M) of the features of the projected months.
+        origin: (F0,) medians of `FEATURE_NAMES`.
+        month: (H, M) medians of `MONTH_FEATURES`.
     """
 
     origin: FloatArray
@@ -62,12 +67,12 @@ class Typical:
 
 
 def typical_of_month(origin_features: FloatArray, states: CoreStates, column: int) -> Typical:
-    """Medians over the studios that have the month.
+    """Compute the medians over the studios that have the month.
 
     Args:
-        origin_features: (S, F0) of all studios in that month.
-        states: of the core.
-        column: the base month.
+        origin_features: (S, F0) features of all studios in that month.
+        states: states of the core.
+        column: column of the base month.
     """
     rows = np.flatnonzero(states.panel.known[:, column])
     origins = Origins(rows, np.full(len(rows), column))
@@ -76,7 +81,7 @@ def typical_of_month(origin_features: FloatArray, states: CoreStates, column: in
 
 
 def typical_of_rows(origin_features: FloatArray, month_features: FloatArray) -> Typical:
-    """Medians over (M, F0) and (M, H, F1) features of the studios that have the month."""
+    """Compute the medians of (M, F0) and (M, H, F1) features of the M studios that have the month."""
     month = np.zeros(month_features.shape[1:])
     if len(origin_features) < FEWEST_SHARING_A_MONTH:
         return Typical(np.zeros(origin_features.shape[1]), month)
@@ -92,18 +97,19 @@ def row_features(
     typical: Mapping[int, Typical],
     levers: Mapping[str, FloatArray],
 ) -> RowArray:
-    """(N * H, F) rows, horizon fastest.
+    """(N * H, F) rows of `ROW_FEATURES`, horizon fastest.
 
-    The core's projection enters with every lever free, and given levers through their own features alone: so
-    a constraint on these bounds all that a lever can do to a correction.
+    The core's projection enters with every lever free, and given levers enter through their own features
+    only, so that monotonicity constraints on these features apply to the whole effect of a lever on a
+    correction.
 
     Args:
         origin_features: (N, F0) of `FEATURE_NAMES`.
         free_paths: the core's projection from the N origins with every lever free.
         panel: the months; only those up to each origin are read.
         origins: the origins.
-        typical: month column to what is typical of it, for every column of the origins.
-        levers: lever to (N, H) given values, NaN where free; a lever that is not there is free.
+        typical: month column to its medians, for every column of the origins.
+        levers: lever to (N, H) given values, NaN where free; a missing lever is free.
     """
     n, horizon_months = free_paths.revenue.shape
     rows = np.zeros((n, horizon_months, len(ROW_FEATURES)), dtype=np.float32)
@@ -120,11 +126,11 @@ def row_features(
 
 
 def with_given(rows: RowArray, trailing_levels: FloatArray, levers: Mapping[str, FloatArray]) -> RowArray:
-    """(N, H, F) rows of `row_features` with free levers, with given levers put in.
+    """(N, H, F) rows: those of `row_features` with free levers, with the features of given levers filled in.
 
     Args:
         rows: (N, H, F), every lever free.
-        trailing_levels: (N, L) of `given_features.trailing_levels`.
+        trailing_levels: (N, L) of `lever_features.trailing_levels`.
         levers: lever to (N, H) given values, NaN where free.
     """
     filled = rows.copy()
@@ -135,11 +141,11 @@ def with_given(rows: RowArray, trailing_levels: FloatArray, levers: Mapping[str,
 def with_given_of_one(
     rows: RowArray, trailing_levels: FloatArray, levers: Mapping[str, list[float]]
 ) -> RowArray:
-    """(H, F): `with_given` of one origin from plain numbers.
+    """(H, F) rows: `with_given` for one origin, from plain numbers.
 
     Args:
         rows: (H, F), every lever free.
-        trailing_levels: (L,) of `given_features.trailing_levels`.
+        trailing_levels: (L,) of `lever_features.trailing_levels`.
         levers: lever to its value in each month, NaN where free.
     """
     filled = rows.copy()
@@ -148,7 +154,7 @@ def with_given_of_one(
 
 
 def month_features(paths: CorePaths, panel: StudioPanel, origins: Origins) -> FloatArray:
-    """(N, H, M) features of the projected months."""
+    """(N, H, M) `MONTH_FEATURES` of the projected months, not centred."""
     n, horizon_months = paths.revenue.shape
     h = np.broadcast_to(np.arange(1, horizon_months + 1), (n, horizon_months))
     angle = 2 * np.pi * ((panel.calendar_months[origins.columns][:, None] + h) % 12) / 12

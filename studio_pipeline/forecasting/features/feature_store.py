@@ -1,4 +1,7 @@
-"""Feature store: the feature function over every month of a panel, and its tables."""
+"""Feature store: tables of the feature function over every month of a panel.
+
+Only the conversion between arrays and tables belongs here; values come from `feature_function`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ __all__ = ["FEATURES", "FeatureDescription", "feature_array", "feature_frame"]
 
 
 def feature_frame(panel: StudioPanel) -> pd.DataFrame:
-    """One row a known studio month: studio_id, month_year and every feature."""
+    """Table with one row per known studio month: studio_id, month_year and every feature."""
     features = all_features(panel)
     rows, columns = np.nonzero(panel.known)
     keys = pd.DataFrame(
@@ -26,7 +29,7 @@ def feature_frame(panel: StudioPanel) -> pd.DataFrame:
 
 
 def feature_array(frame: pd.DataFrame, panel: StudioPanel) -> FloatArray:
-    """(S, T, F) the frame laid out on a panel's calendar; 0 where the studio lacks the month."""
+    """(S, T, F) features of the frame on a panel's calendar; 0 where the studio lacks the month."""
     laid_out = np.zeros((panel.n_studios, panel.n_months, len(FEATURE_NAMES)))
     rows = np.searchsorted(panel.studio_ids, frame["studio_id"].to_numpy().astype(panel.studio_ids.dtype))
     months = frame["month_year"].to_numpy().astype("datetime64[M]")

@@ -1,4 +1,8 @@
-"""Formulas of the features over windows of months, free of any currency."""
+"""Formulas of the features over windows of months; results don't depend on the currency.
+
+A formula maps `Windows` of N base months to (N,) values, NaN where unknown. The list of features made of them
+is in `base_month_features` and `lag_features`.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +21,9 @@ class FeatureDescription:
     """One column of the feature store.
 
     Attributes:
-        name: the column.
+        name: name of the column.
         unit: "log ratio", "share", "rate", "count", "flag", ...
-        description: what a value means.
+        description: meaning of a value.
     """
 
     name: str
@@ -41,11 +45,11 @@ class Windows:
     calendar_month: IntArray
 
     def at(self, column: str, months_ago: int = 0) -> FloatArray:
-        """(N,) a column so many months before the base month."""
+        """(N,) values of a column `months_ago` months before the base month."""
         return self.values[column][:, WINDOW_MONTHS - 1 - months_ago]
 
     def mean(self, column: str, months: int, months_ago: int = 0) -> FloatArray:
-        """(N,) mean over `months` months that end `months_ago` before the base month; NaN where none is
+        """(N,) mean over the `months` months that end `months_ago` before the base month; NaN if none is
         known.
         """
         end = WINDOW_MONTHS - months_ago
@@ -58,49 +62,49 @@ Formula = Callable[[Windows], FloatArray]
 
 
 def ratio(a: FloatArray, b: FloatArray) -> FloatArray:
-    """a over b; NaN where b is not positive."""
+    """Ratio a / b; NaN where b is not positive."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(b > 0, a / b, np.nan)
 
 
 def log_ratio(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Log of a over b, kept within a factor of e**3; NaN where either is not positive."""
+    """Log of a / b, clipped to +-3; NaN where either is not positive."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where((a > 0) & (b > 0), np.clip(np.log(a / b), -3, 3), np.nan)
 
 
 def now(column: str) -> Formula:
-    """A column in the base month."""
+    """Value of a column in the base month."""
     return lambda w: w.at(column)
 
 
 def change(column: str, months: int) -> Formula:
-    """Log of a column against so many months before."""
+    """Log ratio of a column to its value `months` before."""
     return lambda w: log_ratio(w.at(column), w.at(column, months))
 
 
 def difference(column: str, months: int) -> Formula:
-    """A column less that of so many months before."""
+    """Difference of a column to its value `months` before."""
     return lambda w: w.at(column) - w.at(column, months)
 
 
 def against_mean(column: str, months: int) -> Formula:
-    """Log of a column against its mean of so many months."""
+    """Log ratio of a column to its mean over the last `months`."""
     return lambda w: log_ratio(w.at(column), w.mean(column, months))
 
 
 def deviation(column: str, months: int) -> Formula:
-    """A column less its mean of so many months."""
+    """Difference of a column to its mean over the last `months`."""
     return lambda w: w.at(column) - w.mean(column, months)
 
 
 def momentum(column: str, short: int, long: int) -> Formula:
-    """Log of a short mean of a column against a long one."""
+    """Log ratio of a column's mean over `short` months to that over `long` months."""
     return lambda w: log_ratio(w.mean(column, short), w.mean(column, long))
 
 
 def volatility(column: str, months: int) -> Formula:
-    """Standard deviation of the monthly log changes of a column."""
+    """Standard deviation of a column's monthly log changes over the last `months`."""
 
     def formula(w: Windows) -> FloatArray:
         values = w.values[column][:, WINDOW_MONTHS - 1 - months :]
@@ -116,33 +120,33 @@ def volatility(column: str, months: int) -> Formula:
 
 
 def share(part: str, months: int = 1) -> Formula:
-    """A part of revenue over all of it, summed over so many months."""
+    """Ratio of a revenue part to total revenue, as means over the last `months`."""
     return lambda w: ratio(w.mean(part, months), w.mean("total_revenue", months))
 
 
 def revenue_per_member(w: Windows) -> FloatArray:
-    """Log of revenue per member against the year's."""
+    """Log ratio of revenue per member to its value over the last 12 months."""
     here = ratio(w.at("total_revenue"), w.at("total_members"))
     return log_ratio(here, ratio(w.mean("total_revenue", 12), w.mean("total_members", 12)))
 
 
 def lifetime_months(w: Windows) -> FloatArray:
-    """Log of the months that a member is expected to stay."""
+    """Log of a member's expected lifetime in months, at the retention of the last 6 months."""
     return np.asarray(np.log(1 / np.maximum(1 - w.mean("retention_rate", 6), 0.005)))
 
 
 def lifetime_value(w: Windows) -> FloatArray:
-    """Tickets that a member pays in a lifetime at today's retention, times today's ticket over the year's."""
+    """Log of a member's expected lifetime times the ticket relative to its 12-month mean."""
     return lifetime_months(w) + log_ratio(w.at("avg_ticket_price"), w.mean("avg_ticket_price", 12))
 
 
 def history_months(w: Windows) -> FloatArray:
-    """Share of the window that is known."""
+    """Share of known months in the window."""
     return np.asarray(np.isfinite(w.values["total_revenue"]).sum(1) / WINDOW_MONTHS)
 
 
 def has(column: str) -> Formula:
-    """1 where the base month has a column, else 0."""
+    """1 if a column is known in the base month, else 0."""
     return lambda w: np.isfinite(w.at(column)).astype(float)
 
 
@@ -152,17 +156,17 @@ def log_members(w: Windows) -> FloatArray:
 
 
 def product(a: Formula, b: Formula) -> Formula:
-    """Two formulas multiplied."""
+    """Product of two formulas."""
     return lambda w: a(w) * b(w)
 
 
 def cycle(wave: Callable[[FloatArray], FloatArray]) -> Formula:
-    """A wave of the month in the year."""
+    """Sine or cosine of the month in the year."""
     return lambda w: wave(2 * np.pi * w.calendar_month / 12)
 
 
 def in_months(*months: int) -> Formula:
-    """1 where the base month is one of these calendar months, else 0."""
+    """1 if the base month is one of these calendar months (1..12), else 0."""
     return lambda w: np.isin(w.calendar_month + 1, months).astype(float)
 
 
@@ -170,7 +174,7 @@ Entry = tuple[FeatureDescription, Formula]
 
 
 def entry(name: str, unit: str, description: str, formula: Formula) -> Entry:
-    """A feature with its description and formula."""
+    """Build a feature's description and formula."""
     return FeatureDescription(name, unit, description), formula
 
 

@@ -1,4 +1,7 @@
-"""Lag features: lags, rolling means, momentum and interactions of the months before the base month."""
+"""Lag features: changes against earlier months, rolling means, momentum, volatility and interactions.
+
+Features of the base month alone are in `base_month_features`, the formulas in `formulas`.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,7 @@ def lag_features() -> list[Entry]:
 
 
 def rolling_features() -> list[Entry]:
-    """The base month against means, and how restless the last months were."""
+    """Comparisons with rolling means, momentum and volatility."""
     against = [
         entry(
             f"{AMOUNTS[column]}_against_mean_{k}",
@@ -106,7 +109,7 @@ def rolling_features() -> list[Entry]:
 
 
 def interaction_features() -> list[Entry]:
-    """Products of two of the others."""
+    """Products of two other features."""
     ticket = against_mean("avg_ticket_price", 12)
     return [
         entry(

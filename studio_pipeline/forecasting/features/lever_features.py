@@ -1,4 +1,8 @@
-"""Lever features: given levers as changes from the studio's trailing level, marked where they are given."""
+"""Lever features: given levers as changes from the studio's trailing level, with flags of given levers.
+
+Also the signs of levers' effects, which give the learners' monotonicity constraints. Values of levers come
+from `base.given_levers`.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +27,8 @@ LEVER_SIGNS: Mapping[str, Mapping[str, int]] = {
     "members": {"retention_rate": 1, "new_members_monthly": 1, "avg_ticket_price": -1},
     "retention": {"avg_ticket_price": -1},
 }
-"""Target to lever to the known sign of the lever's effect. Of the price's effect on revenue, and of what
-classes and attendance do beyond the core's arithmetic (crowding costs members), no sign is known.
+"""Target to lever to the known sign of the lever's effect. No sign is known for the effect of the price on
+revenue, nor for effects of classes and attendance beyond the core's arithmetic (crowding costs members).
 """
 
 _TRAILING_MONTHS = 3
@@ -38,25 +42,24 @@ _LARGEST_CHANGE = 3.0
 def given_features(
     panel: StudioPanel, origins: Origins, levers: Mapping[str, FloatArray], horizon_months: int
 ) -> FloatArray:
-    """(N, H, 2 L) of `GIVEN_FEATURES`: log change of amounts and logit change of rates against the mean of
-    the three months up to the origin, within +-3, and flags.
+    """Compute `GIVEN_FEATURES`: log change of amounts and logit change of rates against the mean of the three
+    months up to the origin, clipped to +-3, and flags.
 
     Args:
         panel: the months; only those up to each origin are read.
         origins: the N origins.
-        levers: lever to (N, 12) given values, NaN where free; a lever that is not there is free.
+        levers: lever to (N, 12) given values, NaN where free; a missing lever is free.
         horizon_months: H, 1..12.
 
     Returns:
-        0 and 0 where a lever is free; 0 and 1 where it is given and the studio shows no level of it.
+        (N, H, 2 L) changes, then flags: 0 and 0 where a lever is free, 0 and 1 where it is given and the
+        studio has no trailing level.
     """
     return given_from_levels(trailing_levels(panel, origins), levers, horizon_months)
 
 
 def trailing_levels(panel: StudioPanel, origins: Origins) -> FloatArray:
-    """(N, L) of `HELD_LEVERS`: the trailing level on the scale on which changes are measured; NaN where the
-    studio shows none.
-    """
+    """(N, L) trailing levels of `HELD_LEVERS`: logs of amounts, log odds of rates; NaN where unknown."""
     levels = [_trailing_level(panel.values[LEVER_COLUMNS[lever]], origins) for lever in HELD_LEVERS]
     return _scaled(np.stack(levels, 1), _IS_RATE, _OFFSETS)
 
@@ -78,10 +81,10 @@ def given_from_levels(
 
 
 def put_given(block: NDArray[np.float32], levels: FloatArray, levers: Mapping[str, list[float]]) -> None:
-    """Writes what `given_from_levels` gives into the rows of one origin with every lever free.
+    """Write `given_from_levels` of one origin into `block`: its twin on plain numbers, for speed.
 
     Args:
-        block: (H, 2 L) of `GIVEN_FEATURES`, zeros.
+        block: (H, 2 L) of `GIVEN_FEATURES`, zeros; changed in place.
         levels: (L,) `trailing_levels`.
         levers: lever to its value in each month, NaN where free.
     """
@@ -97,7 +100,7 @@ def put_given(block: NDArray[np.float32], levels: FloatArray, levers: Mapping[st
 
 
 def _change(value: float, level: float, k: int) -> float:
-    """Of one value of the lever at place k; 0 where there is none to tell."""
+    """Change of one value of the k-th lever from its trailing level; 0 where either is unknown."""
     is_rate, offset = _PLAIN[k]
     if is_rate:
         inside = min(max(value, RATE_MARGIN), 1 - RATE_MARGIN)
@@ -109,16 +112,16 @@ def _change(value: float, level: float, k: int) -> float:
 
 
 def monotone_signs(feature_names: tuple[str, ...], target: str) -> tuple[int, ...]:
-    """(F,) of -1, 0 and 1: in which direction a learner's correction of a target may follow each feature."""
+    """(F,) monotonicity constraints of a target's correction by feature: -1, 0 (none) or 1."""
     signs = {f"given_{lever}_change": sign for lever, sign in LEVER_SIGNS[target].items()}
     return tuple(signs.get(name, 0) for name in feature_names)
 
 
 def determined(levers: Mapping[str, FloatArray]) -> dict[str, BoolArray]:
-    """Target to the (N, H) months in which given levers leave nothing of it to correct.
+    """Target to the (N, H) mask of months in which given levers determine it, so that no correction applies.
 
-    A given retention is the retention. Members follow from retention and new members wherever both were given
-    in every month so far.
+    A given retention is the target itself. Members are determined if retention and new members were given in
+    every month so far.
     """
     is_given = {lever: np.isfinite(path) for lever, path in levers.items()}
     nothing = np.zeros((), dtype=bool)
@@ -129,7 +132,7 @@ def determined(levers: Mapping[str, FloatArray]) -> dict[str, BoolArray]:
 
 
 def _trailing_level(values: FloatArray, origins: Origins) -> FloatArray:
-    """(N,) mean of the known among the months up to each origin; NaN where none is."""
+    """(N,) mean of the known values in the last `_TRAILING_MONTHS` months of each origin; NaN if none is."""
     steps = origins.columns[:, None] - np.arange(_TRAILING_MONTHS)
     months = np.where(steps >= 0, values[origins.rows[:, None], np.maximum(steps, 0)], np.nan)
     seen = np.isfinite(months)
@@ -138,7 +141,7 @@ def _trailing_level(values: FloatArray, origins: Origins) -> FloatArray:
 
 
 def _scaled(values: FloatArray, is_rate: BoolArray, offset: FloatArray) -> FloatArray:
-    """Log odds of rates and logs of amounts, levers last."""
+    """Log odds of rates and logs of amounts; levers on the last axis."""
     inside = np.minimum(np.maximum(values, RATE_MARGIN), 1 - RATE_MARGIN)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(np.log(np.where(is_rate, inside / (1 - inside), values + offset)))

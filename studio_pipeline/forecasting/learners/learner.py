@@ -1,4 +1,8 @@
-"""The learners' common interface, and what is kept of a fit."""
+"""Common interface of the learners, and the stored result of a fit.
+
+Implementations are in `xgboost_learner`, `lightgbm_learner` and `random_forest_learner`; the fit over the
+backtest folds is in `backtest.learner_backtest`.
+"""
 
 from __future__ import annotations
 
@@ -20,38 +24,38 @@ LEARNERS: tuple[LearnerName, ...] = ("xgboost", "lightgbm", "random_forest")
 
 
 class FittedLearner(Protocol):
-    """One fitted model of one target."""
+    """Fitted model of one target."""
 
     def predict(self, features: RowArray) -> FloatArray:
-        """(R,) corrections of (R, F) rows, in usual sizes."""
+        """Predict (R,) corrections of (R, F) rows, in usual sizes."""
         ...
 
     def importances(self) -> FloatArray:
-        """(F,) share of each feature in the model's gain; sums to 1, or is 0 where nothing was split."""
+        """(F,) share of each feature in the model's gain; sums to 1, or all 0 without any split."""
         ...
 
     def native(self) -> bytes:
-        """The model in its library's own format; never a pickle."""
+        """Serialise the model in its library's own format; never a pickle."""
         ...
 
     def onnx(self) -> bytes:
-        """The model as an ONNX graph with one float input `features` (R, F)."""
+        """Convert the model to an ONNX graph with one float input `features` (R, F)."""
         ...
 
 
 @dataclass(frozen=True)
 class LearnerFit:
-    """One learner on all three targets.
+    """Fit of one learner on all three targets.
 
     Attributes:
-        learner: its name.
+        learner: name of the learner.
         out_of_fold: target to (N, 12) corrections of the origins in `CoreFit.out_of_fold`, every lever free;
-            0 where there was nothing to learn from.
-        out_of_fold_known: the same with every lever given as it in fact was, where that is known.
+            0 where there were no training rows.
+        out_of_fold_known: as `out_of_fold`, with every lever given at its actual value where that is known.
         importances: columns learner, target, feature, importance.
         native_models: file name to the model in its library's own format.
-        onnx_models: target to ONNX graph; a target that could not be learned is not there.
-        sizes: target to the usual sizes that models answer in.
+        onnx_models: target to ONNX graph; a target without training rows is missing.
+        sizes: target to the usual sizes by which predictions are scaled.
     """
 
     learner: LearnerName
@@ -63,7 +67,7 @@ class LearnerFit:
     sizes: dict[str, CorrectionSizes]
 
     def write(self, folder: Path) -> None:
-        """Stores arrays, a table, and the models' own bytes."""
+        """Write arrays, importances and models into a folder."""
         np.savez(folder / "out_of_fold.npz", allow_pickle=False, **self.out_of_fold)
         np.savez(folder / "out_of_fold_known.npz", allow_pickle=False, **self.out_of_fold_known)
         self.importances.to_parquet(folder / "importances.parquet", index=False)

@@ -1,4 +1,4 @@
-"""LightGBM behind the learners' interface."""
+"""LightGBM behind the learners' interface: fit, prediction, importances and export."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from studio_pipeline.panel.arrays import FloatArray
 
 @dataclass(frozen=True)
 class LightGBMLearner:
-    """One fitted booster."""
+    """Fitted LightGBM booster."""
 
     booster: lgb.Booster
     n_features: int
 
     def predict(self, features: RowArray) -> FloatArray:
-        """(R,) corrections."""
+        """Predict (R,) corrections."""
         return np.asarray(self.booster.predict(features), dtype=np.float64)
 
     def importances(self) -> FloatArray:
@@ -30,11 +30,11 @@ class LightGBMLearner:
         return np.asarray(gains / max(gains.sum(), 1e-300))
 
     def native(self) -> bytes:
-        """LightGBM's text format."""
+        """Serialise in LightGBM's text format."""
         return str(self.booster.model_to_string()).encode()
 
     def onnx(self) -> bytes:
-        """An ONNX graph."""
+        """Convert to an ONNX graph."""
         from onnxmltools.convert import convert_lightgbm
 
         return bytes(
@@ -51,14 +51,14 @@ def fit_lightgbm(
     hyperparameters: BoostingHyperparameters,
     seed: int,
 ) -> LightGBMLearner:
-    """Fits boosted trees, the same hyperparameters as XGBoost's.
+    """Fit boosted trees, with the same hyperparameters as XGBoost.
 
     Args:
         x: (R, F) rows.
         y: (R,) corrections.
-        signs: (F,) of -1, 0 and 1, the direction in which corrections may follow each feature.
-        hyperparameters: of the booster.
-        seed: of row and column samples.
+        signs: (F,) monotonicity constraints: -1, 0 (none) or 1.
+        hyperparameters: hyperparameters of the booster.
+        seed: seed of row and column samples.
     """
     parameters = {
         "objective": "regression",
@@ -83,11 +83,11 @@ def fit_lightgbm(
 
 
 def _float_thresholds(model: str) -> str:
-    """The same trees with each threshold at the largest float32 up to it.
+    """Round each threshold down to float32, which splits float32 rows identically.
 
-    Rows of float32 are split the same, and a graph, whose numbers are float32, can hold it.
+    ONNX graphs store thresholds as float32.
     """
-    # With the sizes of the trees' texts, which no longer hold, left out, the text is read from front to back.
+    # `tree_sizes` would be wrong after the change; without it LightGBM reads the text sequentially.
     lines = [line for line in model.split("\n") if not line.startswith("tree_sizes=")]
     for place, line in enumerate(lines):
         if line.startswith("threshold="):

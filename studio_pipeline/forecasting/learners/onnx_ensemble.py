@@ -1,8 +1,9 @@
-"""ONNX ensemble of the learners that have weight: joined graph, scale of corrections, sessions.
+"""ONNX ensemble of the learners with non-zero weight: joined graph, sizes of corrections, and sessions.
 
-What the core misses a year ahead is many times what it misses next month, and with every lever known it
-misses next to nothing. Learners are fitted on misses in units of their usual size, so that the far and free
-ones do not drown the near and known ones, and what they answer is taken back by the same sizes.
+The core's error a year ahead is many times that of the next month, and it is close to zero with every lever
+given. Learners are therefore fitted on errors divided by their usual size, so that far horizons and free
+levers don't dominate the loss, and their predictions are multiplied by the same sizes. Conversion of single
+models is in `onnx_export`, the weights in `ensemble.weights`.
 """
 
 from __future__ import annotations
@@ -34,19 +35,19 @@ _SMALLEST_SQUARE = 1e-4
 
 @dataclass(frozen=True)
 class CorrectionSizes:
-    """Usual sizes of one target's corrections: a size by months ahead, times the root of a sum of variances.
+    """Usual sizes of one target's corrections: a size by horizon times the root of a sum of variances.
 
     Attributes:
-        by_horizon: (12,) size where every lever is free, apart from `variances`; 0 where too little is known.
-        variances: (1 + L,) share of the variance that stays with all of `HELD_LEVERS` given, and those that
-            each of them adds where it is free.
+        by_horizon: (12,) root mean square by months ahead; 0 where too few corrections are known.
+        variances: (1 + L,) relative variance with all of `HELD_LEVERS` given, then the variance that each of
+            them adds if it is free.
     """
 
     by_horizon: tuple[float, ...]
     variances: tuple[float, ...]
 
     def of(self, given: FloatArray | RowArray | BoolArray) -> FloatArray:
-        """(N, H) sizes for (N, H, L) flags of given levers, months ahead from 1 on."""
+        """(N, H) sizes for (N, H, L) flags of given levers, 1..H months ahead."""
         return np.asarray(usual_sizes(np.array([self.by_horizon]), np.array([self.variances]), given)[:, 0])
 
 
@@ -58,7 +59,7 @@ def usual_sizes(
     Args:
         by_horizon: (K, 12) as in `CorrectionSizes`.
         variances: (K, 1 + L) as in `CorrectionSizes`.
-        given: months ahead from 1 on.
+        given: flags of given levers, 1..H months ahead.
     """
     square = variances.sum(1) - np.asarray(given, dtype=np.float64) @ variances[:, 1:].T
     root = np.sqrt(np.maximum(square, _SMALLEST_SQUARE))
@@ -66,12 +67,11 @@ def usual_sizes(
 
 
 def correction_sizes(corrections: FloatArray, given: BoolArray) -> CorrectionSizes:
-    """Sizes of (N, 12) corrections, NaN where unknown, under (N, L) masks of given levers.
+    """Estimate the sizes of (N, 12) corrections, NaN where unknown, under (N, L) masks of given levers.
 
-    Variances are fitted by non-negative least squares on the squares, of which none counts more than three
-    usual sizes.
+    Variances are fitted by non-negative least squares on squared corrections, clipped at three usual sizes.
     """
-    # The service reads sizes and fits none: it does without SciPy.
+    # Imported here, because the service only reads sizes and doesn't need SciPy.
     from scipy.optimize import nnls
 
     known = np.isfinite(corrections)
@@ -94,12 +94,12 @@ _FILE = "corrections.onnx"
 
 @dataclass(frozen=True)
 class OnnxEnsemble:
-    """One graph from learners' rows to K answers.
+    """Joined ONNX graph of K models (learner, target).
 
     Attributes:
         content: ONNX with an input `features` (R, F) and an output `corrections` (R, K), in usual sizes.
-        outputs: learner and target of each answer.
-        sizes: usual sizes of each answer's corrections.
+        outputs: learner and target of each of the K outputs.
+        sizes: usual sizes of each output's corrections.
     """
 
     content: bytes
@@ -107,7 +107,7 @@ class OnnxEnsemble:
     sizes: tuple[CorrectionSizes, ...]
 
     def save(self, folder: Path) -> dict[str, Any]:
-        """Writes the graph into a folder; returns the rest as JSON."""
+        """Write the graph into a folder and return the other attributes for JSON."""
         (folder / _FILE).write_bytes(self.content)
         return {"outputs": [list(o) for o in self.outputs], "sizes": [asdict(s) for s in self.sizes]}
 
@@ -122,32 +122,32 @@ class OnnxEnsemble:
 
 
 def sizes_from_json(stored: Mapping[str, Any]) -> CorrectionSizes:
-    """Sizes as `dataclasses.asdict` and JSON left them."""
+    """Build sizes from the JSON form of `dataclasses.asdict`."""
     return CorrectionSizes(tuple(stored["by_horizon"]), tuple(stored["variances"]))
 
 
 def session_of(graph: bytes) -> ort.InferenceSession:
-    """A session on one thread that runs an ONNX graph."""
-    # Its telemetry keeps files in the user's home, and looks at this only while it is imported.
+    """Create a single-threaded session for an ONNX graph."""
+    # onnxruntime's telemetry writes files to the user's home and reads this variable only at import.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime as ort
 
     ort.disable_telemetry_events()
     options = ort.SessionOptions()
-    # One thread a worker: the rows of one answer are too few to share, and workers share the cores.
+    # One thread per worker: the rows of one answer are too few to split, and workers share the cores.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     return ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 class OnnxSessions:
-    """The learners of one model, ready to run.
+    """Inference session of one model's learners.
 
     Args:
-        graph: of those that have weight; None where none has.
+        graph: graph of the learners with non-zero weight; None if there are none.
 
     Attributes:
-        learners: the L learners that have weight, sorted.
+        learners: the L learners with non-zero weight, sorted.
     """
 
     def __init__(self, graph: OnnxEnsemble | None) -> None:
@@ -160,8 +160,8 @@ class OnnxSessions:
         self._session = None if graph is None else session_of(graph.content)
 
     def corrections(self, rows: RowArray) -> FloatArray:
-        """(N, 3, L, H) corrections of `TARGETS` by each learner, from (N, H, F) rows; 0 where one has no
-        weight.
+        """Compute (N, 3, L, H) corrections of `TARGETS` by each learner from (N, H, F) rows; 0 for a learner
+        without weight for the target.
         """
         n, horizon_months, _ = rows.shape
         found = np.zeros((n, len(TARGETS), len(self.learners), horizon_months))
@@ -175,8 +175,8 @@ class OnnxSessions:
         return found
 
     def corrections_of_one(self, rows: RowArray, first: FirstMonths) -> FloatArray:
-        """(3, L, H) corrections of one origin: `corrections` of its (H, F) rows, for levers given since
-        `first`.
+        """(3, L, H) corrections of one origin: twin of `corrections` for its (H, F) rows, with sizes cached
+        by `first`.
         """
         found = np.zeros((len(TARGETS), len(self.learners), len(rows)))
         if self._session is not None:
@@ -186,7 +186,7 @@ class OnnxSessions:
 
     @cached_property
     def _sizes_from(self) -> Callable[[FirstMonths], FloatArray]:
-        """(K, 12) usual sizes of the outputs where levers are given since some months, cached."""
+        """Function from first months of levers to (K, 12) usual sizes of the outputs, cached."""
         return lru_cache(MOST_SETS)(self._sizes)
 
     def _sizes(self, first: FirstMonths) -> FloatArray:

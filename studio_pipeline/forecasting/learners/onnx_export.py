@@ -1,4 +1,7 @@
-"""Conversion of learners to ONNX: what the converters share, and the join of many models into one graph."""
+"""Conversion of learners to ONNX: shared input and names, and the join of many models into one graph.
+
+Each learner calls its library's converter itself; running the joined graph belongs to `onnx_ensemble`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 
 INPUT_NAME = "features"
 GRAPH_NAME = "correction"
-"""The converters' own default is a new random name for every graph, which would make equal models differ."""
+"""Fixed name, because the converters' default is a random one, which would make equal models differ."""
 
 _OUTPUT_NAME = "corrections"
 _TREES = "TreeEnsembleRegressor"
@@ -18,21 +21,21 @@ _FORMAT = 8
 
 
 def input_type(n_features: int) -> list[tuple[str, Any]]:
-    """The graphs' one input: any number of float rows."""
+    """Input type of the graphs: any number of float rows of `n_features`."""
     from skl2onnx.common.data_types import FloatTensorType
 
     return [(INPUT_NAME, FloatTensorType([None, n_features]))]
 
 
 def joined_graph(graphs: Sequence[bytes], n_features: int) -> bytes:
-    """One graph whose output `corrections` (R, K) holds the answers of K converted models side by side.
+    """Join K converted models into one graph with an output `corrections` (R, K).
 
-    A request then costs one run, however many models have weight. Each model keeps a node of its own, because
-    onnxruntime runs nodes of one target in half the time of one node with many.
+    A request then takes one run, independent of the number of models. Each model keeps its own node, because
+    onnxruntime runs nodes with one target in half the time of one node with many.
 
     Args:
-        graphs: each with one tree ensemble of one target, as the learners' converters write them.
-        n_features: F of the one input `features` (R, F).
+        graphs: output of the learners' converters, each with one tree ensemble of one target.
+        n_features: F of the input `features` (R, F).
     """
     from onnx import TensorProto, helper
 
@@ -50,7 +53,7 @@ def joined_graph(graphs: Sequence[bytes], n_features: int) -> bytes:
 
 
 def _tree_node(graph: bytes, output: str) -> Any:
-    """The tree ensemble of a converted model, from the joined graph's input to an output of its own.
+    """Node of a converted model's tree ensemble, from the joined graph's input to its own `output`.
 
     Raises:
         ValueError: the graph has no or more than one tree ensemble.

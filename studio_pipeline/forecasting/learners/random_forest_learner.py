@@ -1,4 +1,4 @@
-"""scikit-learn's random forest behind the learners' interface."""
+"""scikit-learn's random forest behind the learners' interface: fit, prediction, importances and export."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from studio_pipeline.panel.arrays import FloatArray
 
 @dataclass(frozen=True)
 class ForestLearner:
-    """One fitted forest."""
+    """Fitted random forest."""
 
     forest: RandomForestRegressor
     n_features: int
 
     def predict(self, features: RowArray) -> FloatArray:
-        """(R,) corrections."""
+        """Predict (R,) corrections."""
         return np.asarray(self.forest.predict(features), dtype=np.float64)
 
     def importances(self) -> FloatArray:
@@ -30,15 +30,15 @@ class ForestLearner:
         return np.asarray(self.forest.feature_importances_, dtype=np.float64)
 
     def native(self) -> bytes:
-        """Skops, which holds no code."""
+        """Serialise with skops, whose format contains no code."""
         return bytes(skops.io.dumps(self.forest))
 
     def onnx(self) -> bytes:
-        """An ONNX graph."""
+        """Convert to an ONNX graph."""
         from skl2onnx import to_onnx
 
         model = to_onnx(self.forest, None, GRAPH_NAME, input_type(self.n_features), target_opset=15)
-        # The converter sends every missing value to the right; the forest, to the child that had more rows.
+        # The converter sends missing values to the right child, the forest to the one with more rows.
         left = np.concatenate([tree.tree_.missing_go_to_left for tree in self.forest.estimators_])
         (nodes,) = (a for a in model.graph.node[0].attribute if a.name == "nodes_missing_value_tracks_true")
         nodes.ints[:] = left.astype(np.int64)
@@ -52,14 +52,14 @@ def fit_forest(
     hyperparameters: ForestHyperparameters,
     seed: int,
 ) -> ForestLearner:
-    """Fits a forest on samples of the rows, because its time grows with every one of them.
+    """Fit a forest, each tree on a sample of the rows to limit the time of the fit.
 
     Args:
         x: (R, F) rows without missing values.
         y: (R,) corrections.
-        signs: (F,) of -1, 0 and 1, the direction in which corrections may follow each feature.
-        hyperparameters: of the forest.
-        seed: of row and column samples.
+        signs: (F,) monotonicity constraints: -1, 0 (none) or 1.
+        hyperparameters: hyperparameters of the forest.
+        seed: seed of row and column samples.
     """
     forest = RandomForestRegressor(
         n_estimators=hyperparameters.n_trees,

@@ -1,4 +1,7 @@
-"""Training set of a learner: sampled origins, masks of given levers, and the core's errors as targets."""
+"""Training set of a learner: sampled origins, masks of given levers, and the core's errors as targets.
+
+Features of the rows are computed in `features.feature_matrix`, sizes of corrections in `onnx_ensemble`.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,11 @@ _MOST_SHARING_A_MONTH = 60
 
 @dataclass(frozen=True)
 class LearningRows:
-    """Rows to fit a learner on.
+    """Rows that a learner is fitted on.
 
     Attributes:
         features: (R, F) rows.
-        corrections: (R, 3) what would have made the core right, by target and in usual sizes; NaN where not
-            known.
+        corrections: (R, 3) corrections of the core by target, in usual sizes; NaN where unknown.
         sizes: target to the usual sizes.
     """
 
@@ -45,7 +47,7 @@ class LearningRows:
 
 @dataclass(frozen=True)
 class _Masked:
-    """N origins, each with a mask of given levers; origins with equal keys share month and mask."""
+    """N origins, each with a mask of given levers; origins with equal keys have the same month and mask."""
 
     origins: Origins
     given: BoolArray
@@ -60,23 +62,22 @@ def learning_rows(
     most: int,
     rng: np.random.Generator,
 ) -> LearningRows:
-    """Rows of the origins whose projected months are known, at most `most`, drawn evenly.
+    """Build the rows of a uniform sample of origins whose projected months are known.
 
-    Each origin is projected with a random subset of levers given: those of one of a few masks of its month,
-    held at what in fact happened. What is drawn depends on the months themselves, and neither on the names of
-    the studios nor on their order.
+    Each origin is projected with a random subset of levers given, one of a few masks of its month, at their
+    actual values. The sample depends on the studios' months, not on their names or order.
 
     Args:
         panel: months up to the fit's cutoff; a month after it is unknown and gives no row.
         features: (S, T, F0) the feature store on the panel's calendar.
-        states: of the core at the fit's parameters.
+        states: states of the core at the fit's parameters.
         origins: candidates for rows.
-        most: number of rows drawn.
-        rng: source of the draw.
+        most: largest number of rows, rounded up to whole origins of 12 rows.
+        rng: random generator of the sample.
     """
     rank = np.argsort(canonical_order(panel))
     masks = drawn_masks(panel.n_months * _MASKS_A_MONTH, rng)
-    # Most questions give no lever: each month has a mask of that kind.
+    # Most queries give no lever, so each month has one mask without any.
     masks[::_MASKS_A_MONTH] = False
     kept = _drawn(origins, rank, most // MAX_HORIZON_MONTHS + 1, masks, rng)
     levers = given_levers(known_levers(panel, kept.origins, MAX_HORIZON_MONTHS), kept.given)
@@ -96,7 +97,7 @@ def learning_rows(
 def _drawn(
     origins: Origins, rank: IntArray, most: int, masks: BoolArray, rng: np.random.Generator
 ) -> _Masked:
-    """At most so many whole origins in canonical order, each under one of the masks of its month."""
+    """Draw at most `most` origins in canonical order, each with one of the masks of its month."""
     order = np.lexsort([rank[origins.rows], origins.columns])
     if len(order) > most:
         order = order[np.sort(rng.choice(len(order), most, replace=False))]
@@ -106,9 +107,7 @@ def _drawn(
 
 
 def _sharing(origins: Origins, rank: IntArray, kept: _Masked, masks: BoolArray) -> _Masked:
-    """Of each month that rows were drawn from, evenly spaced studios under each of the month's masks: those
-    that tell what all studios share.
-    """
+    """Evenly spaced studios of each sampled month under each of its masks, for the common correction."""
     parts = []
     for column in np.unique(kept.origins.columns):
         rows = origins.rows[origins.columns == column]
@@ -141,10 +140,10 @@ def _missed(panel: StudioPanel, states: CoreStates, masked: _Masked) -> dict[str
 def _shared_by_key(
     panel: StudioPanel, states: CoreStates, sharing: _Masked
 ) -> tuple[IntArray, dict[str, FloatArray]]:
-    """(K,) keys and target to (K, H) medians over the studios of one month under one mask.
+    """(K,) keys, and target to (K, H) median corrections over the studios of one month under one mask.
 
-    A few dozen calendar months are the real sample of everything that hits all studios at once; a learner
-    would only memorise them. What all share depends on what is given, so each mask has medians of its own.
+    The sample of common errors is only a few dozen calendar months, which a learner would memorise. The
+    common error depends on the given levers, so each mask has its own medians.
     """
     keys, group, size = np.unique(sharing.key, return_inverse=True, return_counts=True)
     place = np.arange(len(group)) - (np.cumsum(size) - size)[group]
@@ -157,7 +156,7 @@ def _shared_by_key(
 
 
 def _own(missed: FloatArray, key: IntArray, shared_keys: IntArray, medians: FloatArray) -> FloatArray:
-    """(N, H) corrections with what all studios of the month share taken out, where enough of them do."""
+    """(N, H) corrections less the median of their month and mask, where one is known."""
     place = np.minimum(np.searchsorted(shared_keys, key), max(len(shared_keys) - 1, 0))
     if not len(shared_keys):
         return missed
@@ -166,11 +165,10 @@ def _own(missed: FloatArray, key: IntArray, shared_keys: IntArray, medians: Floa
 
 
 def _in_sizes(own: FloatArray, sizes: CorrectionSizes, given: BoolArray) -> FloatArray:
-    """(N, H) corrections in usual sizes, those beyond the largest that counts pulled in, and none on average
-    at any horizon; NaN where unknown.
+    """(N, H) corrections in usual sizes, clipped and with mean 0 at every horizon; NaN where unknown.
 
-    What studios miss is skewed, so that around the month's median its mean is not zero; left in, every studio
-    would be corrected by it, also in months whose common error goes the other way.
+    Corrections are skewed, so their mean around the month's median is not 0; if it were kept, every studio
+    would be corrected by it, also in months whose common error has the opposite sign.
     """
     size = sizes.of(np.repeat(given[:, None, :], own.shape[1], 1))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -181,7 +179,7 @@ def _in_sizes(own: FloatArray, sizes: CorrectionSizes, given: BoolArray) -> Floa
 
 
 def _medians(values: FloatArray) -> FloatArray:
-    """(K, H) medians of the known among (K, M, H); 0 where fewer than `FEWEST_SHARING_A_MONTH` are known."""
+    """(K, H) medians of the known values of (K, M, H); 0 with fewer than `FEWEST_SHARING_A_MONTH` of them."""
     ordered = np.sort(values, axis=1)
     known = np.isfinite(values).sum(1)
     middle = np.stack([np.maximum(known - 1, 0) // 2, known // 2], 1)

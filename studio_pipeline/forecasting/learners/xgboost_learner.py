@@ -1,4 +1,4 @@
-"""XGBoost behind the learners' interface."""
+"""XGBoost behind the learners' interface: fit, prediction, importances and export."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from studio_pipeline.panel.arrays import FloatArray
 
 @dataclass(frozen=True)
 class XGBoostLearner:
-    """One fitted booster."""
+    """Fitted XGBoost booster."""
 
     booster: xgb.Booster
     n_features: int
 
     def predict(self, features: RowArray) -> FloatArray:
-        """(R,) corrections."""
+        """Predict (R,) corrections."""
         return np.asarray(self.booster.inplace_predict(features), dtype=np.float64)
 
     def importances(self) -> FloatArray:
@@ -32,11 +32,11 @@ class XGBoostLearner:
         return np.asarray(gains / max(gains.sum(), 1e-300))
 
     def native(self) -> bytes:
-        """UBJSON."""
+        """Serialise as UBJSON."""
         return bytes(self.booster.save_raw("ubj"))
 
     def onnx(self) -> bytes:
-        """An ONNX graph."""
+        """Convert to an ONNX graph."""
         from onnxmltools.convert import convert_xgboost
 
         return bytes(
@@ -53,14 +53,14 @@ def fit_xgboost(
     hyperparameters: BoostingHyperparameters,
     seed: int,
 ) -> XGBoostLearner:
-    """Fits boosted trees with histogram splits.
+    """Fit boosted trees with histogram splits.
 
     Args:
         x: (R, F) rows.
         y: (R,) corrections.
-        signs: (F,) of -1, 0 and 1, the direction in which corrections may follow each feature.
-        hyperparameters: of the booster.
-        seed: of row and column samples.
+        signs: (F,) monotonicity constraints: -1, 0 (none) or 1.
+        hyperparameters: hyperparameters of the booster.
+        seed: seed of row and column samples.
     """
     parameters = {
         "objective": "reg:squarederror",

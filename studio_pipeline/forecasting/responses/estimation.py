@@ -1,14 +1,11 @@
 """Estimation of the lever responses on the months of a panel.
 
-Every flow is regressed by generalised least squares with an effect for each studio and for each type's
-calendar month.
-
-Every flow is regressed on its regressors by generalised least squares with an effect for each studio and for
-each type's calendar month. From where on classes are crowded and staff overworked is chosen where the burden
-shows most. The response to the price is the posterior of its estimate under a prior of plausible sign and
-size, or that prior where the months allow no estimate. Any other response is used only where it is
-significant at a level that counts how many are looked at, and where its sign is one that economics allows;
-else it is zero and said to rest on the prior.
+Each flow is regressed on its regressors by generalised least squares (`gls`) with an effect for each studio
+and for each type's calendar month. `selection` chooses the thresholds of crowding and overwork by fit and
+tests each slope. The response to the price is the posterior of its estimate under a prior of plausible sign
+and size, or that prior where the months allow no estimate. Any other response is used only if it is
+significant at a level corrected for the number of tests and has the economically plausible sign; otherwise it
+is 0 with source "prior". `partial_pooling` adds the studios' own slopes.
 Sources: Davies (1987), Biometrika 74(1), on thresholds that are chosen by the data; Cameron & Miller (2015),
 Journal of Human Resources 50(2), on standard errors clustered by studio.
 """
@@ -68,9 +65,9 @@ class ResponseFit:
 
     Attributes:
         rows: the studio-months of all studios, all candidates.
-        sampled: (M,) studios that speak for the panel.
-        components: of the errors.
-        info: of the sampled studios.
+        sampled: (M,) rows of the studios that the panel's slopes are estimated on.
+        components: error components.
+        info: information of the sampled studios.
         selection: the regressors that are used.
     """
 
@@ -90,7 +87,7 @@ class ResponseFit:
         months: slice,
         sampled: IntArray,
     ) -> ResponseFit | None:
-        """None where too few months show the flow and what it may respond to."""
+        """Fit one flow; None if too few months have both the flow and its regressors."""
         seen = np.isfinite(flow.values[:, months])
         shown = [
             c for c in candidates if (seen & np.isfinite(c.values[:, months])).sum() > 0.5 * seen.sum() > 0
@@ -115,7 +112,7 @@ class ResponseFit:
         return cls(rows, sampled, components, info, select(info, shown))
 
     def own(self, panel: StudioPanel, priors: ResponsePriors) -> dict[str, OwnResponses]:
-        """What single studios' months say of the responses that rest on data."""
+        """Own slopes of single studios, for the responses that rest on data."""
         return own_responses(self.rows, self.components, self.info, self.selection, panel.studio_ids, priors)
 
 
@@ -125,8 +122,8 @@ def _first_of_each(candidates: list[Candidate]) -> list[int]:
 
 
 def _weighed(rows: PanelRows, first: list[int]) -> tuple[ErrorComponents, BoolArray]:
-    """The errors' components, and the months left after those no course of events foretells are cut, with the
-    months that they linger in.
+    """Error components, and (S, T) the months left after outliers and the `_MONTHS_AFTER_CUT` months after
+    each of them are removed.
     """
     few = replace(rows, regressors=rows.regressors[first])
     every, known = list(range(len(first))), rows.known
@@ -149,14 +146,17 @@ def _weighed(rows: PanelRows, first: list[int]) -> tuple[ErrorComponents, BoolAr
 
 
 def _counting(variance: FloatArray, known: BoolArray) -> FloatArray:
-    """(S,) harmonic mean: a month's own count would weigh it by its luck, and lucky ones would seem exact."""
+    """(S,) harmonic mean of the counting variance over a studio's months.
+
+    A month's own variance depends on its random count, so months with lucky counts would get too much weight.
+    """
     inverse = np.where(known & (variance > 0), 1 / np.where(variance > 0, variance, 1.0), 0.0)
     counted = inverse > 0
     return np.where(counted.any(1), counted.sum(1) / np.maximum(inverse.sum(1), 1e-12), 0.0)
 
 
 def _groups(types: IntArray, sampled: IntArray) -> IntArray:
-    """(S,) types, those of few studios together."""
+    """(S,) group of each studio: its type, types with few studios merged into one group."""
     counts = np.bincount(types[sampled], minlength=int(types.max()) + 1)
     numbers = np.where(counts >= _FEWEST_OF_TYPE, np.cumsum(counts >= _FEWEST_OF_TYPE), 0)
     return np.asarray(np.unique(numbers[types], return_inverse=True)[1].reshape(-1), dtype=np.int64)
@@ -169,7 +169,7 @@ _COLUMN_OF = {
     "crowding": "class_attendance_rate",
     "overwork": "staff_utilization_rate",
 }
-"""Regressor to the column of the panel that it is made of."""
+"""Regressor to the panel's column that it is computed from."""
 
 
 def estimate_responses(
@@ -179,14 +179,15 @@ def estimate_responses(
     priors: ResponsePriors,
     most_studios: int = 400,
 ) -> Responses:
-    """Estimates all responses on the months of a panel.
+    """Estimate all lever responses on the months of a panel.
 
     Args:
         panel: the months that may be used.
-        series: its flows.
+        series: the panel's flows.
         types: (S,) type of each studio.
-        priors: of the effects before any data are seen.
-        most_studios: so many studios at most speak for the panel; the latest ten years of each.
+        priors: priors of the effects.
+        most_studios: largest number of studios that the panel's slopes are estimated on, the latest ten years
+            of each.
     """
     has_flows = all(np.isfinite(series[flow].values).any() for flow in RESPONDING)
     months = slice(max(panel.n_months - _LATEST_MONTHS, 0), None)
@@ -219,25 +220,22 @@ def estimate_responses(
 
 
 def _per_starting_member(visits: FlowSeries, panel: StudioPanel) -> FlowSeries:
-    """Visits over the members of the month before: those at the month's end are partly its consequence."""
+    """Visits per member of the month before, because members at the month's end partly result from visits."""
     with np.errstate(divide="ignore", invalid="ignore"):
         grown = np.log(panel.values["total_members"]) - np.log(previous_month(panel.values["total_members"]))
     return FlowSeries(np.where(np.isfinite(grown), visits.values + grown, np.nan), visits.counting_variance)
 
 
 def _assumed(flow: str, panel: StudioPanel, priors: ResponsePriors, responds: bool) -> dict[str, LeverEffect]:
-    """The effects of a flow before any data are seen, of the regressors that the panel's columns carry.
-
-    Where the panel lacks the flow nothing responds, and they are 0.
-    """
+    """Prior effects of a flow, for the regressors whose columns the panel has; 0 where it lacks the flow."""
     carried = [n for n in REGRESSORS_OF[flow] if np.isfinite(panel.values[_COLUMN_OF[n]]).any()]
     return {name: priors.prior(name).effect(responds) for name in carried}
 
 
 def _with_prior(name: str, found: Found, priors: ResponsePriors) -> LeverEffect:
-    """The effect that is used: the posterior mean, of a burden at most 0.
+    """Effect that is used: the posterior mean, at most 0 for a burden.
 
-    Without an informed prior an effect that is not credible is zero, its estimate kept.
+    Without an informed prior, an effect that is not credible is set to 0 and its estimate is kept.
     """
     prior, error = priors.prior(name), found.standard_error
     if not np.isfinite(error) or error <= 0:

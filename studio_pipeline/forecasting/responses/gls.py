@@ -1,18 +1,17 @@
 """Generalised least squares for a panel: slopes, standard errors and error components.
 
-Source: Cressie, Statistics for Spatial Data, section 2.4 (the variogram's estimate and its fit).
+A studio's error is `studio effect + random walk + AR(1) deviation + own season + noise + counting`.
+`error_components` estimates the variances by fitting the residuals' variogram; weighting months by the
+inverse of their covariance then keeps a studio's slow drifts and persistent deviations from counting as a
+response. Effects of studios and of each group's calendar months are projected out exactly. The computation is
+linear algebra over (studio x month x month) arrays, without a loop over studios.
 
-A studio's error is `effect of the studio + slow walk + fading deviation + own season + noise + counting`. How
-much of each there is, `error_components` tells; weighing months by the inverse of their covariance then keeps
-slow drifts and lasting moods of a studio from counting as a response. Effects of studios and of each
-group's calendar months are taken out exactly. All of it is linear algebra over (studio x month x month)
-arrays, without a loop over studios.
-
-Standard errors are those of the delete-one-studio jackknife (CV3), or the model's where those are larger:
-fitted residuals are too small, and most so where a few studios moved a lever most. A studio is left out
-together with what it told about its market.
-Sources: Baltagi, Econometric Analysis of Panel Data, chapters 2 and 5; Bell & McCaffrey (2002), Survey
-Methodology 28(2); MacKinnon, Nielsen & Webb (2023), Journal of Applied Econometrics 38(5).
+Standard errors are the larger of the model's and those of the delete-one-studio jackknife (CV3), because
+fitted residuals are too small, most of all where few studios moved a lever. A studio is left out together
+with its contribution to its market's effects. Which regressors enter is decided in `selection`.
+Sources: Baltagi, Econometric Analysis of Panel Data, chapters 2 and 5; Cressie, Statistics for Spatial Data,
+section 2.4 (the variogram's estimate and its fit); Bell & McCaffrey (2002), Survey Methodology 28(2);
+MacKinnon, Nielsen & Webb (2023), Journal of Applied Econometrics 38(5).
 """
 
 from __future__ import annotations
@@ -31,10 +30,10 @@ class PanelRows:
     """The studio-months of one regression.
 
     Attributes:
-        outcome: (S, T).
+        outcome: (S, T) dependent variable.
         regressors: (K, S, T).
-        known: (S, T) the months that take part.
-        counting: (S,) variance that counting gives a month of each studio.
+        known: (S, T) mask of the months that take part.
+        counting: (S,) counting variance of a month of each studio.
         groups: (S,) studios of one group share a market, 0..G-1.
         calendar_months: (T,) 0..11.
     """
@@ -58,7 +57,7 @@ class PanelRows:
         return np.asarray((self.groups[:, None] == np.arange(self.groups.max() + 1)).astype(float))
 
     def select(self, studios: IntArray | slice) -> PanelRows:
-        """Some of the studios."""
+        """Subset of the studios."""
         return replace(
             self,
             outcome=self.outcome[studios],
@@ -70,7 +69,7 @@ class PanelRows:
 
 
 def without_effects(rows: PanelRows) -> FloatArray:
-    """(K + 1, S, T) regressors and, last, the outcome, unweighted effects of studio and group-by-month out.
+    """(K + 1, S, T) regressors and, last, the outcome, less unweighted effects of studio and group-by-month.
 
     Source: alternating projections, Guimaraes & Portugal (2010), The Stata Journal 10(4).
     """
@@ -91,14 +90,14 @@ _CUT_SPREADS = 4.0
 
 @dataclass(frozen=True)
 class ErrorComponents:
-    """Where a studio's errors come from; variances on the outcome's scale squared.
+    """Variance components of a studio's errors, on the outcome's scale squared.
 
     Attributes:
-        noise: of a single month beyond counting.
-        deviation: of a mood that fades.
-        persistence: monthly survival of that mood, 0..1.
-        walk: monthly variance of the steps of a slow walk.
-        season: of a studio's own departure in each month of the year.
+        noise: variance of a single month beyond counting.
+        deviation: stationary variance of the AR(1) deviation.
+        persistence: monthly autocorrelation of that deviation, 0..1.
+        walk: variance of the monthly steps of the random walk.
+        season: variance of a studio's own departure in each month of the year.
     """
 
     noise: float
@@ -108,7 +107,7 @@ class ErrorComponents:
     season: float
 
     def covariance(self, calendar_months: IntArray) -> FloatArray:
-        """(T, T) of one studio's months, noise left out."""
+        """(T, T) covariance of one studio's months, without noise and counting."""
         month = np.arange(len(calendar_months))
         return np.asarray(
             self.deviation * self.persistence ** np.abs(month[:, None] - month)
@@ -118,11 +117,11 @@ class ErrorComponents:
 
 
 def error_components(rows: PanelRows, residual: FloatArray) -> ErrorComponents:
-    """The components whose variogram is nearest that of the residuals.
+    """Components whose variogram fits that of the residuals best.
 
     Args:
         rows: the studio-months.
-        residual: (S, T) with effects of studio and market out.
+        residual: (S, T) less effects of studio and market.
     """
     from scipy.optimize import nnls
 
@@ -146,7 +145,7 @@ def error_components(rows: PanelRows, residual: FloatArray) -> ErrorComponents:
 
 
 def _variogram(rows: PanelRows, residual: FloatArray, lag: int) -> tuple[float, float]:
-    """Half the mean squared difference of months `lag` apart beyond counting, and the number of pairs."""
+    """Half the mean squared difference of months `lag` apart, less counting variance, and the pair count."""
     pairs = rows.known[:, lag:] & rows.known[:, :-lag]
     half = (residual[:, lag:] - residual[:, :-lag]) ** 2 / 2 - rows.counting[:, None]
     return (float(half[pairs].mean()) if pairs.any() else 0.0), float(pairs.sum())
@@ -158,17 +157,17 @@ _SINGULAR = 1e-9
 
 @dataclass(frozen=True)
 class Information:
-    """What each studio's months say about the slopes, effects of studio and market taken out.
+    """Weighted cross products per studio, from which slopes are solved; effects of studio and market removed.
 
     Attributes:
         gram: (S, K, K) weighted cross products of the regressors.
-        score: (S, K) of the regressors with the outcome.
-        total: (S,) of the outcome with itself.
-        market: (G, T, K + 1) what each group's month adds to the regressors and, last, to the outcome.
-        weighed: (S, T, K + 1) regressors and outcome, effects taken out, times the precision.
+        score: (S, K) weighted cross products of the regressors with the outcome.
+        total: (S,) weighted square of the outcome.
+        market: (G, T, K + 1) effect of each group's month on the regressors and, last, on the outcome.
+        weighed: (S, T, K + 1) regressors and outcome, effects removed, times the precision matrix.
         precision: (S, T) of each month given the studio's others.
         of_others: (S, K + 1, K + 1) cross products of regressors and, last, outcome of all studios but one,
-            with the market's effects as those studios alone tell them.
+            with the market's effects estimated on those studios alone.
         rows: number of studio-months.
     """
 
@@ -182,7 +181,7 @@ class Information:
     rows: int
 
     def slopes(self, chosen: list[int]) -> Slopes:
-        """The estimate from some of the regressors."""
+        """Estimate with the given columns of the regressors."""
         gram, score = self.gram[:, chosen][:, :, chosen], self.score[:, chosen]
         inverse = np.linalg.pinv(gram.sum(0), hermitian=True)
         slope = inverse @ score.sum(0)
@@ -191,22 +190,22 @@ class Information:
         gain = float(score.sum(0) @ slope)
         scale = max(1.0, (float(self.total.sum()) - gain) / max(self.rows, 1))
         by_model = np.sqrt(np.maximum(np.diag(inverse) * scale, 0.0))
-        # Few studios say too little about their own variance; the smaller of two such answers is luck.
+        # With few studios both estimates are noisy, and the smaller one may be small by chance.
         error = np.maximum(by_model, self._jackknifed(chosen, slope))
         return Slopes(slope, error, gain, scale, clusters)
 
     def _jackknifed(self, chosen: list[int], slope: FloatArray) -> FloatArray:
-        """(K,) standard errors from the estimates that leave out one studio each."""
+        """(K,) delete-one-studio jackknife standard errors."""
         studios = len(self.of_others)
         gram, score = self.of_others[:, chosen][:, :, chosen], self.of_others[:, chosen, -1]
-        # Where one studio alone moved a lever, the others say zero: the error is then as large as the slope.
+        # If only one studio moved a lever, the others' slope is 0 and the error as large as the slope.
         size = np.diag(self.gram.sum(0))[chosen]
         ridge = np.diag(_SINGULAR * size + np.finfo(float).tiny ** 0.5)
         without = np.linalg.solve(gram + ridge, score[:, :, None])[:, :, 0]
         return np.asarray(np.sqrt((studios - 1) / studios * ((without - slope) ** 2).sum(0)))
 
     def surprises(self, chosen: list[int], slope: FloatArray) -> FloatArray:
-        """(S, T) standardised distance of each month from what the studio's other months foretell."""
+        """(S, T) standardised residual of each month given the studio's other months."""
         weighed = self.weighed[:, :, -1] - self.weighed[:, :, chosen] @ slope
         return np.asarray(weighed / np.sqrt(np.maximum(self.precision, 1e-12)))
 
@@ -216,11 +215,11 @@ class Slopes:
     """One regression's result.
 
     Attributes:
-        slope: (K,).
+        slope: (K,) estimates.
         standard_error: (K,) the larger of the model's and the jackknife's over studios.
-        gain: fall of the weighted sum of squares that the regressors bring.
+        gain: reduction of the weighted sum of squares by the regressors.
         scale: variance of the weighted residuals, at least 1.
-        clusters: studios that take part.
+        clusters: number of studios that contribute.
     """
 
     slope: FloatArray
@@ -233,12 +232,12 @@ class Slopes:
 def information(
     rows: PanelRows, components: ErrorComponents, market: FloatArray | None = None
 ) -> Information:
-    """Weighs the months by the inverse of their covariance, and takes effects of studio and market out.
+    """Weight the months by the inverse of their covariance and remove effects of studio and market.
 
     Args:
         rows: the studio-months; memory grows with studios x months squared.
-        components: of the errors.
-        market: of an earlier call with the same regressors and groups; estimated here if not given.
+        components: error components.
+        market: effects from an earlier call with the same regressors and groups; estimated if not given.
     """
     precision = _precision(rows, components)
     stacked = rows.stacked
@@ -279,7 +278,7 @@ def _market(rows: PanelRows, precision: FloatArray, stacked: FloatArray) -> tupl
 def _projected(
     weight: FloatArray, weighed: FloatArray, products: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """(N, T, K) effects of the months, and the (N, K, K) cross products without them."""
+    """(N, T, K) effects of the months, and the (N, K, K) cross products with them removed."""
     effects = np.linalg.pinv(weight, rcond=1e-9, hermitian=True) @ weighed
     return effects, products - np.swapaxes(weighed, 1, 2) @ effects
 

@@ -1,6 +1,7 @@
-"""Partial pooling: each studio's own slope, shrunk towards the panel's.
+"""Partial pooling: each studio's own slope by empirical Bayes, shrunk towards the panel's.
 
-Source: Efron & Morris (1975), JASA 70; DerSimonian & Laird (1986), Controlled Clinical Trials 7(3), for the
+The panel's slopes are estimated in `gls` and selected in `selection`.
+Sources: Efron & Morris (1975), JASA 70; DerSimonian & Laird (1986), Controlled Clinical Trials 7(3), for the
 variance between studios by the method of moments.
 """
 
@@ -31,18 +32,18 @@ def own_responses(
     studio_ids: NDArray[np.str_],
     priors: ResponsePriors,
 ) -> dict[str, OwnResponses]:
-    """The studios whose own months speak for each response that rests on data, with their slopes.
+    """Studios with an own estimate of each response that rests on data, with their slopes.
 
-    A studio takes part where it moved the lever, and its months determine the slope more exactly than a prior
-    without a sign does.
+    A studio takes part if it moved the lever and its months determine the slope more precisely than the prior
+    of the uninformed responses does.
 
     Args:
         rows: the studio-months of all S studios.
-        components: of the errors.
-        info: of the studios that speak for the panel.
+        components: error components.
+        info: information of the studios that the panel's slopes are estimated on.
         selection: the regressors that are used.
         studio_ids: (S,) names.
-        priors: of the effects before any data are seen.
+        priors: priors of the effects.
     """
     used = list(selection.used.values())
     if not used:
@@ -55,16 +56,16 @@ def own_responses(
         if name in CONTROLS or not (found.credible or _outweighs(found, prior, name)):
             continue
         precision = gram[:, place, place] / selection.slopes.scale
-        heard = (precision > priors.others.standard_deviation**-2) & _moved(rows, selection.used[name])
-        studios = tuple(studio_ids[heard].tolist())
+        informative = (precision > priors.others.standard_deviation**-2) & _moved(rows, selection.used[name])
+        studios = tuple(studio_ids[informative].tolist())
         if spread[place] == 0:
             own[name] = OwnResponses(studios)
             continue
         of_studio = score[:, place] - gram[:, place] @ selection.slopes.slope
         pool, pool_error = prior.posterior(found.estimate, found.standard_error)
-        estimates = found.estimate + of_studio[heard] / gram[heard, place, place]
+        estimates = found.estimate + of_studio[informative] / gram[informative, place, place]
         slopes, errors = shrunk(
-            pool, pool_error, estimates - pool, 1 / precision[heard], float(spread[place])
+            pool, pool_error, estimates - pool, 1 / precision[informative], float(spread[place])
         )
         slopes = np.minimum(slopes, 0.0) if name in BURDENS else np.maximum(slopes, 0.0)
         own[name] = OwnResponses(studios, _rounded(slopes), _rounded(errors))
@@ -72,7 +73,7 @@ def own_responses(
 
 
 def _outweighs(found: Found, prior: ResponsePrior, name: str) -> bool:
-    """Whether the data say more of a response with an informed prior than the prior does."""
+    """True if a response has an informed prior and the data estimate it more precisely than that prior."""
     return name in INFORMED and found.standard_error < prior.standard_deviation
 
 
@@ -82,7 +83,7 @@ def shrunk(
     """Empirical Bayes slopes and their standard errors.
 
     Args:
-        pool: the panel's slope, the prior taken into account.
+        pool: the panel's slope, posterior of its prior.
         pool_error: its standard error.
         departure: (M,) each studio's own estimate minus the pool.
         variance: (M,) sampling variance of that estimate.
@@ -93,8 +94,9 @@ def shrunk(
 
 
 def _moved(rows: PanelRows, column: int) -> BoolArray:
-    """(S,) whether the regressor changes over the studio's months: one that stands still while others move
-    their own only serves them for comparison.
+    """(S,) mask of the studios in whose months the regressor changes.
+
+    A studio that keeps it constant serves as a control for the others but has no slope of its own.
     """
     lowest = np.where(rows.known, rows.regressors[column], np.inf).min(1)
     highest = np.where(rows.known, rows.regressors[column], -np.inf).max(1)
@@ -102,7 +104,7 @@ def _moved(rows: PanelRows, column: int) -> BoolArray:
 
 
 def _between_variance(gram: FloatArray, score: FloatArray, selection: Selection) -> FloatArray:
-    """(K,) variance of each slope between studios; 0 where the months don't show that there is any."""
+    """(K,) variance of each slope between studios by the method of moments; 0 where it is not detectable."""
     weight = np.diagonal(gram, axis1=1, axis2=2)
     of_studio = score - gram @ selection.slopes.slope
     scale, squares = selection.slopes.scale, np.maximum((weight**2).sum(0), 1e-300)
@@ -114,16 +116,16 @@ def _between_variance(gram: FloatArray, score: FloatArray, selection: Selection)
 def _every_studio(
     rows: PanelRows, components: ErrorComponents, market: FloatArray, used: list[int]
 ) -> tuple[FloatArray, FloatArray]:
-    """(S, K, K) and (S, K) of all studios, given the market's effects, so many at once as memory bears."""
+    """(S, K, K) gram and (S, K) score of all studios given the market's effects, in batches for memory."""
     few = replace(rows, regressors=rows.regressors[used])
     market = market[:, :, [*used, -1]]
     grams, scores = [], []
     for first in range(0, len(rows.known), _STUDIOS_AT_ONCE):
         some = slice(first, first + _STUDIOS_AT_ONCE)
         part = few.select(some)
-        told = information(part, components, market)
-        grams.append(told.gram)
-        scores.append(told.score)
+        part_info = information(part, components, market)
+        grams.append(part_info.gram)
+        scores.append(part_info.score)
     return np.concatenate(grams), np.concatenate(scores)
 
 

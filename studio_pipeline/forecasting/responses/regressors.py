@@ -1,7 +1,8 @@
 """Regressors of the lever responses with their comfort thresholds, and the priors of their slopes.
 
-Posterior and prior are combined by precision, the conjugate normal update (Gelman et al., Bayesian Data
-Analysis, 3rd edition, section 2.5). Which responses are estimated stands in `response_estimation`.
+Also the sum of slopes times regressors that is added to a flow. Prior and estimate are combined by precision,
+the conjugate normal update. The slopes are estimated in `estimation` and stored in `responses`.
+Source: Gelman et al., Bayesian Data Analysis, 3rd edition, section 2.5.
 """
 
 from __future__ import annotations
@@ -25,17 +26,19 @@ REGRESSORS_OF: dict[str, tuple[str, ...]] = {
     "acquisition": ("price", "crowding", "overwork"),
     "visits": ("classes",),
 }
-"""What each flow may respond to. Joiners don't know how full classes were, and their own visits fill them."""
+"""Flow to the regressors that it may respond to. Acquisition has no fullness: new members don't know how full
+classes were before they joined, and their own visits add to it.
+"""
 
 
 @dataclass(frozen=True)
 class Comfort:
-    """From where on more is a burden.
+    """Thresholds above which attendance and staff utilisation are burdens.
 
     Attributes:
-        attendance_rate: above it classes are crowded, 0..1.
-        utilization: above it staff are overworked, 0..1.
-        same_month: whether crowding is felt in its own month; else in the month after.
+        attendance_rate: rate above which classes are crowded, 0..1.
+        utilization: rate above which staff are overworked, 0..1.
+        same_month: crowding acts in its own month; else in the month after.
     """
 
     attendance_rate: float = 0.8
@@ -50,16 +53,16 @@ def contribution(
     attendance: tuple[FloatArray, FloatArray],
     utilization: FloatArray,
 ) -> FloatArray:
-    """What the regressors add to retention or acquisition, on the flow's scale.
+    """Sum of slopes times regressors for retention or acquisition, on the flow's scale.
 
-    An unknown rate adds what its typical value would.
+    An unknown rate contributes as its typical value.
 
     Args:
-        slopes: regressor to its slope, of a shape that goes with the other arrays'.
-        comfort: from where on attendance and utilisation are burdens.
-        price_log: log of the price; counts only where its slope isn't 0.
-        attendance: rates of the month before and of the month itself.
-        utilization: of staff, of the month.
+        slopes: regressor to its slope, broadcastable to the other arrays.
+        comfort: thresholds of the burdens.
+        price_log: log of the price; used only where its slope isn't 0.
+        attendance: rates of the month before and of the month itself, 0..1.
+        utilization: staff utilisation of the month, 0..1.
     """
     before, now = (np.where(np.isfinite(rate), rate, TYPICAL_ATTENDANCE) for rate in attendance)
     crowded = crowding(now if comfort.same_month else before, comfort.attendance_rate)
@@ -82,7 +85,7 @@ def overwork(utilization: FloatArray, comfortable: float = Comfort.utilization) 
 
 
 def starting_members(panel: StudioPanel) -> FloatArray:
-    """(S, T) members at each month's start; where they are unknown, those at its end."""
+    """(S, T) members at each month's start; where unknown, those at its end."""
     members = panel.values["total_members"]
     before = previous_month(members)
     return np.where(np.isfinite(before), before, members)
@@ -91,22 +94,22 @@ def starting_members(panel: StudioPanel) -> FloatArray:
 def classes_per_member(
     classes: FloatArray, members: FloatArray, unknown: float | FloatArray = np.nan
 ) -> FloatArray:
-    """Log of classes a member; `unknown` where there are none."""
+    """Log of classes per member; `unknown` where it is not finite."""
     with np.errstate(divide="ignore", invalid="ignore"):
         density = np.log(classes / members)
     return np.where(np.isfinite(density), density, unknown)
 
 
 INFORMED = ("price",)
-"""Regressors whose prior states a sign and a size: it stands in wherever the data say little."""
+"""Regressors whose prior has a sign and a size, so that it is used where the data are weak."""
 
 
 @dataclass(frozen=True)
 class ResponsePrior:
-    """A normal prior of one response.
+    """Normal prior of one response.
 
     Attributes:
-        mean: on the flow's scale, per unit of the regressor; 0 where only a size is assumed.
+        mean: on the flow's scale, per unit of the regressor; 0 if only a size is assumed.
         standard_deviation: same unit, above 0.
     """
 
@@ -114,7 +117,9 @@ class ResponsePrior:
     standard_deviation: float
 
     def effect(self, responds: bool = True) -> LeverEffect:
-        """The response where the data allow no estimate; where it is taken as 0, its error holds the mean."""
+        """Effect used if the data allow no estimate; without a response it is 0 and its error includes the
+        mean.
+        """
         if responds:
             return LeverEffect("prior", self.mean, self.standard_deviation)
         return LeverEffect("prior", 0.0, math.hypot(self.mean, self.standard_deviation))
@@ -131,8 +136,8 @@ class ResponsePriors:
     """The priors of all responses.
 
     Attributes:
-        price: of retention's log odds and of the log of new members, on the log of the price.
-        others: of every other response.
+        price: prior of the response of retention's log odds and of log new members to the log of the price.
+        others: prior of every other response.
     """
 
     price: ResponsePrior
@@ -140,12 +145,12 @@ class ResponsePriors:
 
     @classmethod
     def of(cls, hyperparameters: CoreHyperparameters) -> ResponsePriors:
-        """As configured."""
+        """Priors as configured."""
         return cls(
             ResponsePrior(hyperparameters.price_response_mean, hyperparameters.price_response_scale),
             ResponsePrior(0.0, hyperparameters.response_prior_scale),
         )
 
     def prior(self, regressor: str) -> ResponsePrior:
-        """The prior of one regressor's response."""
+        """Prior of one regressor's response."""
         return self.price if regressor in INFORMED else self.others

@@ -1,8 +1,8 @@
-"""Lever responses of a panel and of its studios, what they add to a flow, and their stored form.
+"""Lever responses of a panel and of its studios, their contributions to flows, and their JSON form.
 
-Retention (log odds) and acquisition (log) respond to the log of the price, to how full classes were the month
-before, to classes that are fuller than comfortable and to staff that work more than comfortable; visits a
-member (log) respond to the log of classes a member. `response_estimation` finds the slopes.
+Retention (log odds) and acquisition (log) respond to the log of the price, to classes that are fuller than
+comfortable and to staff utilisation above comfortable; retention also to attendance of the month before.
+Visits per member (log) respond to the log of classes per member. The slopes are estimated in `estimation`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class OwnResponses:
-    """The studios whose own months moved a lever; every other studio's response is other studios'.
+    """Studios with an own estimate of a response; all other studios use the pooled one.
 
     Attributes:
         studios: (M,) names.
@@ -40,7 +40,7 @@ class OwnResponses:
 
     @cached_property
     def places(self) -> dict[str, int]:
-        """Place of each studio."""
+        """Index of each studio."""
         return {name: place for place, name in enumerate(self.studios)}
 
 
@@ -50,10 +50,10 @@ class Responses:
 
     Attributes:
         effects: flow to regressor to the panel's effect on the flow's scale per unit of the regressor (log
-            price, rate points, log classes a member).
-        comfort: from where on attendance and staff utilisation are burdens.
-        own: flow to regressor to what single studios' months say; only for effects that rest on data.
-        typical_classes: log of classes a member, taken where classes are unknown.
+            price, rate points, log classes per member).
+        comfort: thresholds above which attendance and staff utilisation are burdens.
+        own: flow to regressor to the own estimates of single studios; only for effects that rest on data.
+        typical_classes: log of classes per member, used where classes are unknown.
     """
 
     effects: Mapping[str, Mapping[str, LeverEffect]]
@@ -62,12 +62,12 @@ class Responses:
     typical_classes: float = 0.0
 
     def slope(self, flow: str, regressor: str) -> float:
-        """The panel's effect to use; 0 where there is none."""
+        """Panel's slope; 0 if there is none."""
         effect = self.effects.get(flow, {}).get(regressor)
         return 0.0 if effect is None else effect.effect
 
     def effect(self, flow: str, regressor: str, studio_id: str) -> LeverEffect | None:
-        """One studio's effect and what it rests on; None where the flow's regressor is not in the data."""
+        """One studio's effect with its source; None if the flow's regressor is not in the data."""
         pooled = self.effects.get(flow, {}).get(regressor)
         own = self.own.get(flow, {}).get(regressor)
         if pooled is None or own is None or pooled.source == "prior":
@@ -80,7 +80,7 @@ class Responses:
         return replace(pooled, effect=own.slopes[place], standard_error=own.errors[place])
 
     def rows(self, studio_ids: Sequence[str]) -> RowResponses:
-        """The responses of N studios; one that was not there when they were estimated gets the pool's."""
+        """Responses of N studios; a studio that was not in the estimation gets the pooled slopes."""
         slopes = {}
         for flow, effects in self.effects.items():
             for regressor in effects:
@@ -93,7 +93,7 @@ class Responses:
         return RowResponses(self, tuple(str(name) for name in studio_ids), slopes)
 
     def with_share(self, regressor: str, share: float) -> Responses:
-        """The same with a share of one regressor's effects."""
+        """Responses with one regressor's effects multiplied by `share`."""
         effects = {
             flow: {n: replace(e, effect=share * e.effect) if n == regressor else e for n, e in found.items()}
             for flow, found in self.effects.items()
@@ -115,24 +115,24 @@ class Responses:
         utilization: FloatArray,
         attendance: FloatArray | None = None,
     ) -> FloatArray:
-        """What the regressors add to retention or acquisition, on the flow's scale.
+        """Sum of slopes times regressors for retention or acquisition, on the flow's scale.
 
-        An unknown rate adds what its typical value would. A price has no value that is typical in every
-        currency: where it is unknown and counts, so is the sum.
+        An unknown rate contributes as its typical value. No price is typical in every currency, so the sum is
+        NaN where the price is unknown and its slope isn't 0.
 
         Args:
             flow: "retention" or "acquisition".
-            price_log: log of the price, of any shape; the others have it too.
-            attendance_before: rate of the month before.
-            utilization: of staff, of the month.
-            attendance: rate of the month itself; the month before's if not given.
+            price_log: log of the price, of any shape; the other arrays have the same shape.
+            attendance_before: attendance rate of the month before, 0..1.
+            utilization: staff utilisation of the month, 0..1.
+            attendance: attendance rate of the month itself; that of the month before if not given.
         """
         slopes = {name: np.array(self.slope(flow, name)) for name in REGRESSORS_OF[flow]}
         now = attendance_before if attendance is None else attendance
         return contribution(slopes, self.comfort, price_log, (attendance_before, now), utilization)
 
     def visits_contribution(self, classes: FloatArray, members: FloatArray) -> FloatArray:
-        """What classes a member add to the log of visits a member."""
+        """Contribution of classes per member to the log of visits per member."""
         slope = self.slope("visits", "classes")
         return slope * classes_per_member(classes, members, self.typical_classes)
 
@@ -142,7 +142,7 @@ class RowResponses:
     """The responses of N studios.
 
     Attributes:
-        pool: of the panel.
+        pool: responses of the panel.
         studio_ids: (N,) names.
         slopes: (flow, regressor) to the (N,) slopes.
     """
@@ -152,26 +152,26 @@ class RowResponses:
     slopes: Mapping[tuple[str, str], FloatArray]
 
     def slope(self, flow: str, regressor: str) -> FloatArray:
-        """(N,) slopes to use; 0 where there is none."""
+        """(N,) slopes; 0 if there is none."""
         return self.slopes.get((flow, regressor), np.zeros(len(self.studio_ids)))
 
     def effect(self, flow: str, regressor: str, row: int) -> LeverEffect | None:
-        """One row's effect and what it rests on; None where the flow's regressor is not in the data."""
+        """One row's effect with its source; None if the flow's regressor is not in the data."""
         return self.pool.effect(flow, regressor, self.studio_ids[row])
 
     def take(self, rows: IntArray) -> RowResponses:
-        """Some of the rows, in the order given."""
+        """Subset of the rows, in the order given."""
         names = tuple(self.studio_ids[row] for row in rows.tolist())
         return RowResponses(self.pool, names, {key: slope[rows] for key, slope in self.slopes.items()})
 
     @property
     def comfort(self) -> Comfort:
-        """From where on attendance and staff utilisation are burdens."""
+        """Thresholds above which attendance and staff utilisation are burdens."""
         return self.pool.comfort
 
     @property
     def typical_classes(self) -> float:
-        """Log of classes a member, taken where classes are unknown."""
+        """Log of classes per member, used where classes are unknown."""
         return self.pool.typical_classes
 
     def contribution(
@@ -198,7 +198,7 @@ def _along(slope: FloatArray, values: FloatArray) -> FloatArray:
 
 
 def responses_to_json(responses: Responses) -> dict[str, Any]:
-    """Plain lists and numbers; floats keep every bit."""
+    """Convert to plain lists and numbers for JSON; floats round-trip exactly."""
     names = {name for own in responses.own.values() for one in own.values() for name in one.studios}
     studios = sorted(names)
     number = {name: k for k, name in enumerate(studios)}

@@ -1,4 +1,10 @@
-"""Selection of the regressors of a flow: thresholds by fit, then a test of each slope."""
+"""Selection of the regressors of a flow: candidates, thresholds by fit, then backward elimination by t-tests.
+
+The test level is corrected for the number of regressors and thresholds that are tried (Bonferroni). Slopes
+and their standard errors are computed in `gls`.
+Source: Hoeting et al. (1999), Statistical Science 14(4), for the error of a slope whose threshold is
+estimated.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +25,10 @@ from studio_pipeline.forecasting.responses.regressors import (
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
 BURDENS = ("price", "crowding", "overwork")
-"""More of them can't win members."""
+"""Regressors whose slope can't be positive: more of them doesn't win members."""
 
 CONTROLS = ("members", "timetable", "visits")
-"""They stand beside regressors and are no levers."""
+"""Control variables: in the regression beside the regressors, but no levers."""
 _LARGEST = {"classes": 1.0}
 _FALSE_IN_A_PANEL = 0.002
 _LOOKS = 16
@@ -32,13 +38,13 @@ _LEAST_SHARE_MOVED = 1e-6
 
 @dataclass(frozen=True)
 class Candidate:
-    """A regressor that a flow may respond to.
+    """Regressor that a flow may respond to.
 
     Attributes:
         name: of the regressor; candidates of one name differ in their threshold, and one of them is used.
         values: (S, T), NaN where unknown.
-        threshold: from which rate on it counts; 0 where it has none.
-        same_month: whether it is the month's own rate rather than the month before's.
+        threshold: rate above which it counts, 0..1; 0 if it has none.
+        same_month: True for the month's own rate, False for that of the month before.
     """
 
     name: str
@@ -49,12 +55,12 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Found:
-    """What the data say of one regressor.
+    """Estimate of one regressor's slope.
 
     Attributes:
-        estimate: the slope, whether or not it is used.
-        standard_error: of it; infinite where the regressor did not move.
-        credible: whether it is significant and of a sign that may be.
+        estimate: the slope, used or not.
+        standard_error: of the slope; infinite if the regressor did not move.
+        credible: True if the slope is significant and has an allowed sign.
     """
 
     estimate: float
@@ -67,9 +73,9 @@ class Selection:
     """The regressors of one flow.
 
     Attributes:
-        found: regressor to what the data say.
-        chosen: regressor to the candidate that stands for it.
-        used: column of each credible regressor and control in the information.
+        found: regressor to its estimate.
+        chosen: regressor to its chosen candidate.
+        used: column in the information of each credible regressor and control.
         slopes: the final estimate, in the order of `used`.
     """
 
@@ -80,8 +86,8 @@ class Selection:
 
 
 def select(info: Information, candidates: list[Candidate]) -> Selection:
-    """Chooses thresholds, then drops regressors one by one, the least credible first, until all that are left
-    are significant and of a sign that may be. Controls stay, and so do regressors with an informed prior.
+    """Choose thresholds, then drop regressors one by one, the least credible first, until all remaining ones
+    are significant and have an allowed sign. Controls and regressors with an informed prior stay.
     """
     options = _options(candidates)
     columns = _thresholds(info, options)
@@ -107,10 +113,10 @@ def select(info: Information, candidates: list[Candidate]) -> Selection:
 
 
 def credible(name: str, estimate: float, error: float, clusters: int) -> bool:
-    """Whether a slope is of a sign that may be, and so far from zero that even among all regressors and
-    thresholds of a panel hardly any would be by chance.
+    """True if a slope has an allowed sign and is significant.
 
-    Burdens must be negative, all else positive; visits a member can't grow by more than classes do.
+    The level is corrected for the regressors and thresholds tried on a panel. Slopes of burdens must be
+    negative, all others positive; visits per member can't grow by more than classes do.
     """
     from scipy.special import stdtrit
 
@@ -138,7 +144,7 @@ def _options(candidates: list[Candidate]) -> dict[str, list[int]]:
 
 
 def _thresholds(info: Information, options: Mapping[str, list[int]]) -> dict[str, int]:
-    """Column of each regressor: of several candidates the burden that explains most, given the others."""
+    """Column of each regressor: of several candidates the one with the largest gain given the others."""
     columns = {name: found[0] for name, found in options.items()}
     for _ in range(_SEARCH_ROUNDS):
         for name, found in options.items():
@@ -152,7 +158,7 @@ def _thresholds(info: Information, options: Mapping[str, list[int]]) -> dict[str
 
 
 def _in_turn(info: Information, columns: Mapping[str, int], name: str, options: list[int]) -> list[Slopes]:
-    """The estimates with each of a regressor's candidates in its place, its slope the last."""
+    """Estimates with each of a regressor's candidates in turn, its slope last."""
     others = [column for other, column in columns.items() if other != name and _moved(info, column)]
     return [info.slopes([*others, option]) for option in options]
 
@@ -165,10 +171,10 @@ def _tested(
     slopes: Slopes,
     place: int,
 ) -> Found:
-    """What the data say of one of the regressors estimated together.
+    """Estimate and test of one of the regressors estimated together.
 
-    Its error knows that its threshold was not known: it holds the spread of the slopes over all thresholds,
-    each as likely as the months make it (Hoeting et al., 1999, Statistical Science 14(4)).
+    Its error includes the uncertainty of its threshold: the variance of the slopes over all thresholds,
+    weighted by likelihood (Bayesian model averaging; Hoeting et al., 1999).
     """
     estimate, error = float(slopes.slope[place]), float(slopes.standard_error[place])
     if len(options) > 1:
@@ -185,7 +191,7 @@ _UTILIZATION_GRID = tuple(round(0.78 + 0.01 * k, 2) for k in range(15))
 
 
 def chosen_comfort(selection: Selection) -> Comfort:
-    """The thresholds of the burdens that are used; the usual ones of the others."""
+    """Thresholds of the burdens that are used; the defaults for the others."""
     usual = Comfort()
     shown = {name: selection.chosen[name] for name in selection.used}
     crowded, worked = shown.get("crowding"), shown.get("overwork")
@@ -197,22 +203,22 @@ def chosen_comfort(selection: Selection) -> Comfort:
 
 
 def candidates_of(flow: str, panel: StudioPanel, comfort: Comfort | None) -> list[Candidate]:
-    """What a flow may respond to; thresholds are looked for where `comfort` is not known yet."""
+    """Candidate regressors and controls of a flow; one per threshold of the grids if `comfort` is None."""
     v = panel.values
     prices = v["avg_ticket_price"]
-    # Over the typical price slopes are the same to the last bit in a currency of twice the unit.
+    # Dividing by the typical price makes slopes bit-identical in a currency of twice the unit.
     typical = float(np.median(prices[np.isfinite(prices)])) if np.isfinite(prices).any() else 1.0
     with np.errstate(divide="ignore", invalid="ignore"):
         price, classes, members = (
             np.log(x) for x in (prices / (typical or 1.0), v["total_classes_held"], v["total_members"])
         )
     if flow == "visits":
-        # Members are there as a control: they and their visits have common causes, classes have fewer.
+        # Members are a control, because they and their visits have common causes; classes have fewer.
         return [Candidate("classes", classes), Candidate("members", previous_month(members))]
     now, before = v["class_attendance_rate"], previous_month(v["class_attendance_rate"])
     staff, usual = v["staff_utilization_rate"], Comfort()
     if comfort is None:
-        # Where no threshold shows a burden the first stands: the usual one.
+        # The default comes first, because the first threshold is kept if none shows a burden.
         rates = sorted(_ATTENDANCE_GRID, key=lambda rate: rate != usual.attendance_rate)
         crowds = [(rate, same) for same in (False, True) for rate in rates]
         works = sorted(_UTILIZATION_GRID, key=lambda rate: rate != usual.utilization)
@@ -220,7 +226,8 @@ def candidates_of(flow: str, panel: StudioPanel, comfort: Comfort | None) -> lis
         crowds, works = [(comfort.attendance_rate, comfort.same_month)], [comfort.utilization]
     found = [Candidate("price", price)]
     if flow == "retention":
-        # Floods and moods empty classes and lose members: at given visits a crowd is the timetable's.
+        # Controls: a flood empties classes and loses members, and at given visits crowding comes from the
+        # timetable.
         with np.errstate(divide="ignore", invalid="ignore"):
             visits = np.log(v["total_class_attendance"] / starting_members(panel))
         visits = np.where(np.isfinite(visits), visits, np.nan)
