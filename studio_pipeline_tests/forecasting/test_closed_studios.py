@@ -12,6 +12,7 @@ from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.planning.insights.facts import studio_facts
+from studio_pipeline.planning.insights.narrative import template_summary
 from studio_pipeline_tests.forecasting.fleets import (
     answered,
     fit_all,
@@ -125,3 +126,4 @@ def test_insights_about_a_closed_studio_say_so_and_recommend_nothing() -> None:
     assert insight.facts.drivers == ()
     assert insight.facts.recommendations == ()
     assert any("taken as closed" in warning for warning in insight.warnings)
+    assert "is taken as closed" in template_summary(insight.facts, closed_name())

@@ -215,6 +215,18 @@ def test_every_partial_split_is_completed(landing, given):
     assert validated.warnings["column"].tolist() == ["other_revenue"] * (given == PARTS[:4])
 
 
+@pytest.mark.parametrize("packs", [9999.5, 10000, 10001])
+def test_where_other_parts_are_all_of_it_there_is_no_price(landing, packs):
+    landing.put(
+        "months.csv",
+        "studio_id,month_year,total_members,class_pack_revenue,total_revenue\n"
+        + "".join(f"a,2024-0{month},100,{packs},10000\n" for month in (1, 2)),
+    )
+    frame = landing.validate().frame
+    assert frame["membership_revenue"].tolist() == [0.0, 0.0]
+    assert frame["avg_ticket_price"].isna().all()
+
+
 def test_partial_parts_over_the_total_are_a_fault(landing):
     landing.put("months.csv", "studio_id,month_year,retail_revenue,total_revenue\na,2024-01,1100,1000\n")
     assert landing.validate().rejected["column"].tolist() == ["total_revenue"]

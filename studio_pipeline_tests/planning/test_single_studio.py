@@ -21,7 +21,7 @@ from studio_pipeline.planning.inverse.planner import make_plan
 from studio_pipeline.planning.inverse.queries import PlanQuery
 from studio_pipeline.planning.inverse.setup import present_levers
 from studio_pipeline.planning.inverse.verification import CHANCE_LEVELS, chance_of, plan_deviation
-from studio_pipeline_tests.forecasting.fleets import answered, fit_all
+from studio_pipeline_tests.forecasting.fleets import answered, fit_all, without_columns
 from studio_pipeline_tests.planning.fixtures import DEFAULTS, setup_of
 
 SEEDS = (42, 7, 11)
@@ -112,3 +112,32 @@ def test_a_plan_that_raises_the_price_is_less_sure_than_its_forecast(monkeypatch
     assert made.recommended_levers["avg_ticket_price"] > setup.present["avg_ticket_price"]
     monkeypatch.setattr(inverse, "plan_deviation", lambda *_: 0.0)
     assert make_plan(forecaster, lifted, DEFAULTS).confidence_score > made.confidence_score
+
+
+@cache
+def without_churn() -> Forecaster:
+    """A fleet in which the last studio reports members and revenue alone."""
+    panel = panel_from_frame(generate_months(GeneratorConfig(studios=8, months=36, seed=5)))
+    kept = ("total_revenue", "total_members", "avg_ticket_price")
+    panel = without_columns(panel, [name for name in panel.values if name not in kept], 7)
+    return Forecaster(fit_all(panel, learners=("lightgbm",)).model, panel)
+
+
+def test_a_studio_without_flows_claims_no_response_and_is_as_unsure() -> None:
+    forecaster = without_churn()
+    price = float(forecaster.panel.values["avg_ticket_price"][7, -1])
+    query = ForwardQuery(
+        str(forecaster.panel.studio_ids[7]),
+        projection_months=12,
+        levers={"avg_ticket_price": 2 * price},
+        compare_to_status_quo=True,
+    )
+    (answer,) = answered(forecaster, [query])
+    effect = answer.lever_effects["avg_ticket_price"]
+    pool = forecaster.model.core.responses.effects["retention"]["price"]
+    assert (effect.source, effect.effect) == ("prior", 0.0)
+    assert effect.standard_error == pytest.approx(np.hypot(pool.effect, pool.standard_error), rel=1e-3)
+    assert any("taken as not to change their number" in warning for warning in answer.warnings)
+    assert answer.status_quo is not None
+    low, high = answer.status_quo.difference_interval
+    assert low < 0 < high

@@ -10,6 +10,7 @@ from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
+from studio_pipeline.panel.closures import closed_months
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 
 RECENT_MONTHS = 3
@@ -54,7 +55,8 @@ def typical_studio(panel: StudioPanel) -> int:
     revenue = _positive(recent_mean(panel.values["total_revenue"], panel.last_months, YEAR_MONTHS))
     members = _positive(recent_mean(panel.values["total_members"], panel.last_months, 1))
     among = panel.last_months == panel.last_months.max()
-    for known in (np.isfinite(revenue), np.isfinite(members)):
+    trading = ~closed_months(panel)[np.arange(panel.n_studios), panel.last_months]
+    for known in (np.isfinite(revenue), trading, np.isfinite(members)):
         among = among & known if (among & known).any() else among
     distance = _distance(revenue, among) + _distance(members, among)
     return int(np.lexsort((members, revenue, np.where(among, distance, np.inf)))[0])

@@ -139,7 +139,7 @@ def _falling(sweep: pd.DataFrame, tolerance: float) -> list[str]:
     findings = []
     for lever in WINNING_LEVERS:
         rows = shown[shown["lever"] == lever].sort_values("value")
-        if len(rows) < 2:
+        if len(rows) < 2 or not rows["free_revenue"].iloc[0] > 0:
             continue
         first, last = rows.iloc[0], rows.iloc[-1]
         lost = float((first["revenue"] - last["revenue"]) / first["free_revenue"])

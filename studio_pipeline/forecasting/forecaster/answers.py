@@ -26,6 +26,7 @@ from studio_pipeline.forecasting.forecaster.prediction_intervals import (
 from studio_pipeline.forecasting.forecaster.warnings import warnings_of
 from studio_pipeline.forecasting.intervals.joint_simulation import Projected, difference_interval
 from studio_pipeline.forecasting.model.studio_model import StudioModel
+from studio_pipeline.forecasting.responses.responses import taken_as_none
 from studio_pipeline.panel.arrays import FloatArray
 
 _EFFECT_OF: Mapping[str, tuple[str, ...]] = {
@@ -50,8 +51,8 @@ class Answers:
         self._model = model
         self._spreads, self._bands = Spreads(model.intervals), Bands(model.intervals)
         self._accuracy = [_accuracy(model.accuracy, months) for months in range(len(model.accuracy) + 1)]
-        self._effects: Callable[[str], dict[str, LeverEffect]] = lru_cache(_MOST_STUDIOS)(
-            lambda studio_id: lever_effects(model, studio_id)
+        self._effects: Callable[[str, bool], dict[str, LeverEffect]] = lru_cache(_MOST_STUDIOS)(
+            lambda studio_id, responds: lever_effects(model, studio_id, responds)
         )
 
     def answer(self, asked: Sequence[AnswerParts]) -> list[Forecast]:
@@ -103,7 +104,7 @@ class Answers:
                 level: (low, high) for level, (low, high) in zip(levels, band.total, strict=True)
             },
             prediction_accuracy=self._accuracy[months],
-            lever_effects=self._effects(query.studio_id),
+            lever_effects=self._effects(query.studio_id, parts.known.responds),
             warnings=warnings_of(query, parts.known),
             status_quo=self._status_quo(parts, spread)
             if query.compare_to_status_quo and parts.known.history_months
@@ -154,14 +155,20 @@ def _accuracy(accuracy: FloatArray, months: int) -> float:
     return float(measured[-1]) if measured.size else float("nan")
 
 
-def lever_effects(model: StudioModel, studio_id: str) -> dict[str, LeverEffect]:
-    """How a studio's retention (log odds) responds to price (per log unit), attendance and staff utilisation
+def lever_effects(model: StudioModel, studio_id: str, responds: bool) -> dict[str, LeverEffect]:
+    """Response of a studio's retention (log odds) to price (per log unit), attendance and staff utilisation
     (per rate point).
+
+    Args:
+        model: the model version.
+        studio_id: the studio.
+        responds: whether its members follow from retention and new members; else every effect is taken as 0.
     """
     found = {}
     for lever, names in _EFFECT_OF.items():
         effects = [model.core.responses.effect("retention", name, studio_id) for name in names]
         known = [effect for effect in effects if effect is not None]
         if known:
-            found[lever] = next((effect for effect in known if effect.source != "prior"), known[0])
+            shown = next((effect for effect in known if effect.source != "prior"), known[0])
+            found[lever] = shown if responds else taken_as_none(shown)
     return found

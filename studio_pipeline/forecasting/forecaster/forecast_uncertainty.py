@@ -52,6 +52,8 @@ class UncertainForecast:
 
 
 _SMALLEST_PRICE = 1e-9
+_USUAL_RETENTION = 0.93
+"""Share of members who stay a month, where a studio's data don't show it: usual for fitness studios."""
 _HELD_BY = {"retention": "retention_rate", "acquisition": "new_members_monthly"}
 
 
@@ -118,9 +120,10 @@ def response_shifts(
     """
     months = len(revenue)
     found: dict[tuple[str, str], FloatArray] = {}
-    if not changes or not np.isfinite(retention).all():
+    if not changes:
         return found
-    stays = float(np.clip(retention.mean(), 0.0, 1.0))
+    known = retention[np.isfinite(retention)]
+    stays = float(np.clip(known.mean(), 0.0, 1.0)) if known.size else _USUAL_RETENTION
     lag = np.subtract.outer(np.arange(months), np.arange(months))
     kept = np.where(lag >= 0, stays ** np.maximum(lag, 0), 0.0)
     for flow, share in (("retention", stays * (1 - stays)), ("acquisition", 1 - stays)):

@@ -16,7 +16,7 @@ from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, PlainMonths
 from studio_pipeline.forecasting.core.core_view import CoreView, core_view
 from studio_pipeline.forecasting.core.flow_terms import FlowTerms
-from studio_pipeline.forecasting.core.simulation import core_targets, execution_effects, simulate_terms
+from studio_pipeline.forecasting.core.simulation import core_targets, simulate_terms
 from studio_pipeline.forecasting.core.states import core_states, origin_terms, project_flows
 from studio_pipeline.forecasting.forecaster.answers import Answers
 from studio_pipeline.forecasting.forecaster.forecast_uncertainty import (
@@ -36,6 +36,7 @@ from studio_pipeline.forecasting.forecaster.projection import (
 from studio_pipeline.forecasting.forecaster.requests import (
     carried_levers,
     check_query,
+    execution_of,
     lever_lists,
     lever_paths,
     locate,
@@ -47,11 +48,13 @@ from studio_pipeline.forecasting.forecaster.state_builder import Place, StateBui
 from studio_pipeline.forecasting.forecaster.warnings import KnownOfStudio
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.model.studio_model import StudioModel
+from studio_pipeline.forecasting.responses.responses import taken_as_none
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.closures import closed_months, closed_since
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 
 _RETENTION = TARGETS.index("retention")
+_FOLLOWED = frozenset({"retention_rate", "new_members_monthly"})
 _FEW = 16
 """From more queries on arrays take less time than plain numbers."""
 
@@ -73,6 +76,10 @@ class Forecaster:
         self._states = preparation.states
         self._store = StateCache(preparation)
         self._effects = model.core.responses.effects
+        self._no_effects = {
+            flow: {name: taken_as_none(effect) for name, effect in effects.items()}
+            for flow, effects in self._effects.items()
+        }
         self._answers = Answers(model)
         self._closed = closed_months(panel)
 
@@ -213,7 +220,9 @@ class Forecaster:
         block, row = asked.place
         free, origin = block.free[row], asked.origin
         usual = _usual(block.terms, row, free)
-        known = KnownOfStudio(origin.history_months, origin.shown, self._effects, usual)
+        responds = origin.carried >= _FOLLOWED
+        effects = self._effects if responds else self._no_effects
+        known = KnownOfStudio(origin.history_months, origin.shown, effects, usual, responds=responds)
         parts = AnswerParts(
             query=asked.query,
             levers=asked.levers,
@@ -223,7 +232,7 @@ class Forecaster:
             scale=origin.scale,
             base_month=self.panel.months[block.columns[row]],
             known=known,
-            execution=_execution(asked.query, block.terms, row),
+            execution=execution_of(asked.query, block.terms, row),
         )
         since = self._closed_since(block, row)
         return parts if since is None else parts.closed(since)
@@ -281,7 +290,7 @@ class Forecaster:
                 _usual(terms, 0, given),
                 has_type=query.studio_type in self.model.core.studio_types,
             ),
-            execution=_execution(query, terms, 0),
+            execution=execution_of(query, terms, 0),
         )
 
     def _new_terms(self, query: ForwardQuery) -> tuple[StudioPanel, FlowTerms]:
@@ -331,15 +340,6 @@ def _asked(query: ForwardQuery, place: Place) -> _Asked:
     origin = plain_origin(*place)
     check_query(query, origin.shown, origin.carried)
     return _Asked(query, place, origin, lever_lists(query), first_months(query))
-
-
-def _execution(query: ForwardQuery, terms: FlowTerms, place: int) -> FloatArray | None:
-    """(J, 12) effects of carrying levers out inexactly; None where they are carried out exactly."""
-    if not query.execution_uncertainty:
-        return None
-    one = terms.take(slice(place, place + 1))
-    effects = execution_effects(one, lever_paths([query]), np.array([query.execution_uncertainty]))
-    return np.asarray(effects[:, 0])
 
 
 def _usual(terms: FlowTerms, place: int, free: FloatArray) -> Callable[[str], float]:

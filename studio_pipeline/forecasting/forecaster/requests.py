@@ -11,7 +11,8 @@ from studio_pipeline.errors import BaseMonthError, LeverError, UnknownStudioErro
 from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS, Range, check_lever_plan, check_levers
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.queries import ForwardQuery
-from studio_pipeline.forecasting.core.simulation import LARGEST_UNCERTAINTY
+from studio_pipeline.forecasting.core.flow_terms import FlowTerms
+from studio_pipeline.forecasting.core.simulation import LARGEST_UNCERTAINTY, execution_effects
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 
@@ -214,3 +215,12 @@ def _typical_capacity(panel: StudioPanel, studio_type: str | None) -> float:
         if np.isfinite(part).any():
             return float(np.nanmedian(part))
     return 20.0
+
+
+def execution_of(query: ForwardQuery, terms: FlowTerms, place: int) -> FloatArray | None:
+    """(J, 12) effects of carrying levers out inexactly; None where they are carried out exactly."""
+    if not query.execution_uncertainty:
+        return None
+    one = terms.take(slice(place, place + 1))
+    effects = execution_effects(one, lever_paths([query]), np.array([query.execution_uncertainty]))
+    return np.asarray(effects[:, 0])

@@ -136,6 +136,7 @@ class KnownOfStudio(NamedTuple):
             `class_capacity`; NaN where unknown.
         has_type: whether the data know studios of its type.
         closed_since: first month without revenue and members of a studio that counts as closed.
+        responds: whether its members follow from retention and new members, and so respond to levers.
     """
 
     history_months: int
@@ -144,6 +145,7 @@ class KnownOfStudio(NamedTuple):
     usual: Callable[[str], float]
     has_type: bool = True
     closed_since: np.datetime64 | None = None
+    responds: bool = True
 
 
 def warnings_of(query: ForwardQuery, known: KnownOfStudio) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ Visits per member (log) respond to the log of classes per member. The slopes are
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from functools import cached_property
@@ -135,6 +136,11 @@ class Responses:
         """Contribution of classes per member to the log of visits per member."""
         slope = self.slope("visits", "classes")
         return slope * classes_per_member(classes, members, self.typical_classes)
+
+
+def taken_as_none(effect: LeverEffect) -> LeverEffect:
+    """The effect where members don't follow from retention and new members: 0, its error no smaller."""
+    return LeverEffect("prior", 0.0, math.hypot(effect.effect, effect.standard_error))
 
 
 @dataclass(frozen=True)

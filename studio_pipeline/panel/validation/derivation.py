@@ -51,10 +51,11 @@ def complete_split(
         "other_revenue",
         f"the parts leave over {share} of total_revenue: the remainder was put here",
     )
-    left = np.maximum(remainder, 0.0)
+    # A remainder within the tolerance is rounding and stays out of the parts, but for what a split that lacks
+    # parts other than the membership leaves.
+    left = np.where(over, remainder, 0.0)
     kept = np.nan_to_num(other)
-    # Of a complete split a remainder within the tolerance is rounding, and stays out of the parts.
-    filled = np.where(has_membership & (over | ~complete), kept + left, kept)
+    filled = np.where(has_membership, kept + np.where(complete, left, np.maximum(remainder, 0.0)), kept)
     known = np.isfinite(remainder)
     frame["other_revenue"] = np.where(known, filled, other)
     membership = frame["membership_revenue"].to_numpy()
@@ -94,6 +95,8 @@ def fill_derived(
     members = frame["total_members"].to_numpy()
     sold = frame["membership_revenue"].fillna(frame["total_revenue"]).to_numpy()
     ticket = np.maximum(_ratio(sold, members), 0.0)
+    # Where all revenue comes from other parts there is no price of a membership.
+    ticket = np.where((sold > 0) | ~(frame["total_revenue"].to_numpy() > 0), ticket, np.nan)
     retention = 1 - _ratio(frame["churned_members"].to_numpy(), members_of_month_before(frame))
     retention = np.where(retention >= 0, retention, np.nan)
     capacity = _class_capacity(frame, limits)

@@ -90,6 +90,11 @@ def _is_near(number: WrittenNumber, value: float, fact: float) -> bool:
 
 def template_summary(facts: Facts, studio_id: str) -> str:
     """What the facts say, in a few sentences."""
+    if not facts.revenue and not facts.revenue_then:
+        return (
+            f"Studio {studio_id} has taken nothing in {month_name(facts.base_month)} and is taken as closed: "
+            f"its forecast for {month_name(facts.month)} is {amount(facts.revenue)}."
+        )
     sentences = [
         _forecast(facts, studio_id),
         _drivers(facts),

@@ -156,7 +156,9 @@ def _draws(
 
 def _settled(draws: FloatArray, of_other: FloatArray) -> FloatArray:
     """Draws without what rounding leaves; nobody loses more than there is."""
-    return np.maximum(np.where(np.abs(draws) <= _ROUNDING * np.abs(of_other), 0.0, draws), -of_other)
+    settled = np.where(np.abs(draws) <= _ROUNDING * np.abs(of_other), 0.0, draws)
+    # Adding 0 turns the negative zero of a closed studio into 0.
+    return np.maximum(settled, -of_other) + 0.0
 
 
 def _apart(one: Mapping[Key, FloatArray], other: Mapping[Key, FloatArray], months: int) -> FloatArray:
