@@ -1,6 +1,6 @@
-"""Asset of the stage `features`: the feature matrix, one row a studio and month, free of any currency.
+"""Asset of the stage `features`: the feature store, one row a studio and month, free of any currency.
 
-The features are defined in `forecasting.features`.
+The features are defined in `forecasting.features`; the feature matrix for training is assembled there too.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def forecast_accuracy(
 
 
 def last_record(versions: Path) -> tuple[AccuracyRecord, tuple[str, ...]]:
-    """Read the newest intact record, else an empty one; also answers a sentence for each damaged one."""
+    """Read the newest intact record, else an empty one; also returns a sentence for each damaged one."""
     try:
         newest = read_pointer(versions)
     except StorageError:

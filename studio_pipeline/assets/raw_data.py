@@ -33,7 +33,7 @@ PROVENANCE = {
     "first_seen": "When a row of this studio and month was first seen, UTC.",
     "file_order": "A row of a higher order replaces those of a lower one.",
     "malformed_row": "The text of a row that does not fit its header.",
-    "month_format": "How the file's map says that months are written.",
+    "month_format": "Format of months, as given by the file's map.",
     "decimal": "The file's decimal mark.",
     "thousands": "The file's thousands separator.",
 }

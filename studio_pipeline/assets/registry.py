@@ -159,7 +159,7 @@ def with_models(
 
 
 def publish(settings: Settings, release: Release, champion: Release | None) -> Release:
-    """Publish the release; answers the current one if neither models nor data are new."""
+    """Publish the release; returns the current one if neither models nor data are new."""
     if champion is not None and _parts(champion) == _parts(release):
         return champion
     return publish_release(settings.home, release)

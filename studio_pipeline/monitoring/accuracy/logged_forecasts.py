@@ -161,7 +161,7 @@ class _Months:
 
 
 def saved_scenarios(rows: Iterable[Any]) -> tuple[list[SavedScenario], int]:
-    """Parse scenarios of studios with history; answers them and the number of unreadable rows."""
+    """Parse scenarios of studios with history; returns them and the number of unreadable rows."""
     found, unreadable = [], 0
     for row in rows:
         try:
