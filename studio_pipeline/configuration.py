@@ -1,6 +1,7 @@
-"""Configuration of the model and its checks as one typed object: defaults, tuned values, YAML.
+"""Configuration of the model and its checks as one typed object: defaults, tuned values, YAML, run config.
 
-Dagster's run config overrides all (`resources/run_configuration.py`).
+Each section is defined beside its code. Dagster's run config, which overrides the others, is converted in
+`resources.run_configuration`. Paths, addresses and secrets are settings (`settings`), not configuration.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ class Configuration(BaseModel):
     """Every hyperparameter and threshold.
 
     Attributes:
-        validation: what makes a row of a file of months acceptable.
-        generator: the built-in fleet, used where the landing folder is empty.
+        validation: limits on the rows of landed files.
+        generator: the built-in fleet, used if the landing folder is empty.
         forecasting: the core, the learners, the weights and the intervals.
-        promotion: when a new model takes the place of the published one.
-        planning: what plans cost, how long changes take and how far levers may move.
-        tuning: how hyperparameters of the learners are searched, and whether what was found is used.
+        promotion: conditions under which a new model replaces the published one.
+        planning: costs of plans, duration of changes and bounds of levers.
+        tuning: search of the learners' hyperparameters, and whether its result is used.
         retention: which old versions are removed, and when.
-        accuracy: how live forecasts are watched.
+        accuracy: monitoring of live forecasts.
         alerts: when data count as late, and when the daily heartbeat is sent.
-        drift: how often the drift monitor may be wrong, and when its alarms end.
+        drift: false-alarm rate of the drift monitor, and the end of its alarms.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,7 +58,7 @@ class Configuration(BaseModel):
 
     @property
     def untuned(self) -> ForecastingConfig:
-        """`forecasting` as it would be without tuned hyperparameters."""
+        """`forecasting` without tuned hyperparameters."""
         return self._untuned or self.forecasting
 
     drift: DriftConfig = DriftConfig()
@@ -66,13 +67,13 @@ class Configuration(BaseModel):
 def read_configuration(
     path: Path | None, overrides: Mapping[str, Any] | None = None, home: Path | None = None
 ) -> Configuration:
-    """The typed defaults, under the tuned values of `home`, under the YAML of `path`, under `overrides`.
+    """Read `overrides` over the YAML of `path` over the tuned values of `home` over the typed defaults.
 
     Args:
         path: a YAML file, or None for the defaults.
-        overrides: nested fields; a None in it overrides nothing.
-        home: STUDIO_HOME, whose tuned hyperparameters are used unless `tuning.use_tuned` is false; None for
-            none of them.
+        overrides: nested fields; a None among them overrides nothing.
+        home: STUDIO_HOME, whose tuned hyperparameters are used unless `tuning.use_tuned` is false; None to
+            use none.
 
     Raises:
         SettingsError: the file can't be read, a field is unknown or out of its range, or the tuned

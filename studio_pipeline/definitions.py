@@ -1,4 +1,7 @@
-"""Composition root of the pipeline: wiring only."""
+"""Composition root of the pipeline: Dagster definitions from assets, checks, jobs, sensors and resources.
+
+Wiring only; `build_definitions` takes overrides for tests and for the command line.
+"""
 
 from __future__ import annotations
 
@@ -64,12 +67,12 @@ def build_definitions(
     resources: Mapping[str, Any] | None = None,
     run_lock: RunLock = lock_of_run,
 ) -> dg.Definitions:
-    """Wire everything together.
+    """Build the Dagster definitions.
 
     Args:
         settings: used instead of the environment's.
         resources: used instead of those of the same names: settings, configuration, mlflow, io_manager.
-        run_lock: keeps two runs from using one STUDIO_HOME.
+        run_lock: lock that prevents two runs from using one STUDIO_HOME.
     """
     read = settings_resource(settings, run_lock)
     defaults = {
@@ -93,7 +96,7 @@ def build_definitions(
             *alert_sensors(lambda: settings or read_settings()),
         ],
         resources={**defaults, **(resources or {})},
-        # Another process a step would import everything again: ten times the time, nothing gained.
+        # One process per step would import everything again, at ten times the run time.
         executor=dg.in_process_executor,
     )
 

@@ -1,4 +1,4 @@
-"""Errors raised on purpose, in one tree.
+"""Exceptions of the product, in one tree; each carries what happened and a remedy.
 
 StudioError                    base: what happened, where, and what to do about it
 ├── SettingsError              a setting or a configuration value is wrong
@@ -6,22 +6,22 @@ StudioError                    base: what happened, where, and what to do about 
 │   ├── UnreadableFileError    a file can't be read at all
 │   ├── ColumnMapError         a column map names what isn't there, or is malformed
 │   └── NoUsableDataError      nothing is left to work with
-├── QueryError                 a question to a model that can't be answered as put
-│   ├── UnknownStudioError     no months of this studio, and not enough levers to do without
+├── QueryError                 a query that the model can't answer
+│   ├── UnknownStudioError     no months of this studio, and too few levers given to do without
 │   ├── BaseMonthError         the studio has no such month
 │   ├── LeverError             a lever is out of bounds, not carried by the data, or misplaced
 │   └── ClosedStudioError      the studio has closed, so that there is nothing to plan
-├── ReleaseError               what is published can't be used, or can't be replaced
+├── ReleaseError               the release can't be used, or can't be replaced
 │   ├── NoReleaseError         nothing is published yet
 │   ├── CorruptReleaseError    hashes don't match, or a file is missing
 │   ├── ModelFormatError       another version of this program wrote the model
 │   └── SyntheticReleaseError  a release made from real files would be replaced by a synthetic one
 ├── BackupError                a backup can't be taken or restored
 ├── PlanError                  a plan breaks the limits it was made under: a bug
-├── BusyError                  more is asked at once than can wait in line
-├── StorageError               the disk refused: full, read-only, no permission
+├── BusyError                  the queue of requests is full
+├── StorageError               the disk is full, read-only or not permitted
 ├── DatabaseError              the service's own tables can't be used now
-├── ChannelError               a channel of alerts did not take a message
+├── ChannelError               an alert channel could not deliver a message
 ├── UnknownScenarioError       nothing is saved under this id
 └── RunInProgressError         another run, or `studio up`, holds the lock of this STUDIO_HOME
 """
@@ -30,11 +30,11 @@ from __future__ import annotations
 
 
 class StudioError(Exception):
-    """Base of every error raised on purpose.
+    """Base of every exception of the product.
 
     Args:
-        what: one sentence that says what happened, naming file, line and field where there are any.
-        remedy: one sentence that says what to do about it.
+        what: one sentence on what happened, with file, line and field where there are any.
+        remedy: one sentence on what to do about it.
     """
 
     def __init__(self, what: str, remedy: str = "") -> None:
@@ -64,11 +64,11 @@ class NoUsableDataError(InputError):
 
 
 class QueryError(StudioError):
-    """A question to a model that can't be answered as put."""
+    """A query that the model can't answer."""
 
 
 class UnknownStudioError(QueryError):
-    """There are no months of this studio, and not enough levers to do without."""
+    """There are no months of this studio, and too few levers were given to do without."""
 
 
 class BaseMonthError(QueryError):
@@ -84,7 +84,7 @@ class ClosedStudioError(QueryError):
 
 
 class ReleaseError(StudioError):
-    """What is published can't be used, or can't be replaced."""
+    """The release can't be used, or can't be replaced."""
 
 
 class NoReleaseError(ReleaseError):
@@ -112,11 +112,11 @@ class PlanError(StudioError):
 
 
 class BusyError(StudioError):
-    """More is asked at once than can wait in line."""
+    """The queue of requests is full."""
 
 
 class StorageError(StudioError):
-    """The disk refused: full, read-only, or no permission."""
+    """The disk is full or read-only, or permission is missing."""
 
 
 class DatabaseError(StudioError):
@@ -124,7 +124,7 @@ class DatabaseError(StudioError):
 
 
 class ChannelError(StudioError):
-    """A channel of alerts did not take a message; its text holds no secret."""
+    """An alert channel could not deliver a message; the text contains no secret."""
 
 
 class UnknownScenarioError(StudioError):

@@ -1,6 +1,6 @@
-"""Settings: paths and processes, one frozen object read from environment and `.env`.
+"""Settings of paths, processes, addresses and secrets: one frozen object read from environment and `.env`.
 
-What the model and its checks do is configuration (`configuration.py`), not a setting.
+Hyperparameters and thresholds of the model and its checks are in `configuration`, not here.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _parse_key(value: object) -> object:
         raise ValueError("a key is empty; write KEY or KEY:STUDIO_PATTERN, separated by commas")
     if not colon:
         return {"key": key}
-    # What was meant to narrow a key must not open every studio.
+    # A pattern lost to a typing error must not give the key access to every studio.
     if not pattern.strip():
         raise ValueError("a studio pattern is empty; write KEY:STUDIO_PATTERN, or KEY alone for all studios")
     return {"key": key, "studio_pattern": pattern}
@@ -106,7 +106,7 @@ def _redis_url(value: str) -> str:
 
 
 def _can_be_redis(url: str) -> bool:
-    """Whether it says where a Redis is. What it says wrongly is not told: it may be part of a password."""
+    """True for a valid Redis URL. The faulty part is not reported, as it may belong to a password."""
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018
@@ -169,9 +169,11 @@ def _email_address(value: str) -> str:
 
 
 def _in_any_case(allowed: object) -> BeforeValidator:
-    """Take a word of a `Literal` in any case; what is none of them stays as it was typed, for the message."""
-    words = {str(word).lower(): word for word in get_args(allowed)}
-    return BeforeValidator(lambda value: words.get(value.lower(), value) if isinstance(value, str) else value)
+    """Accept the values of a `Literal` in any case; other values are kept as typed, for the error message."""
+    values = {str(name).lower(): name for name in get_args(allowed)}
+    return BeforeValidator(
+        lambda value: values.get(value.lower(), value) if isinstance(value, str) else value
+    )
 
 
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
@@ -193,19 +195,20 @@ class Settings(BaseSettings):
     """Every setting of the product; paths are absolute.
 
     Attributes:
-        home: all that the product writes.
+        home: folder of everything that the product writes.
         landing_dir: CSV or Parquet files of months.
         config: the YAML file over the typed defaults, or None.
         database_url: SQLAlchemy URL of the service's own tables.
         log_retention_days: how long logged predictions are kept; 0 for ever.
-        api_keys: without any, the service answers only a loopback peer.
+        api_keys: keys of the service's clients; without any, it answers only a loopback peer.
         dagster_database_url: PostgreSQL for Dagster's records; None for SQLite in DAGSTER_HOME.
         model_version: pins the model version that the service answers from; None for the release's.
-        ab_mode: what a release's challenger does: nothing, answer some studios, or score all unseen.
-        challenger_share: of the studios that the challenger answers in a split.
-        dagster_url: of Dagster's web UI, as browsers reach it.
-        alert_webhook_url: takes each alert as `{"text": ...}`.
-        alert_smtp_url: of the mail server that alerts go through; it needs a sender and recipients.
+        ab_mode: use of a release's challenger: none, answer a share of the studios (`split`), or score all
+            requests without being shown (`shadow`).
+        challenger_share: share of the studios that the challenger answers in a split, 0..1.
+        dagster_url: URL of Dagster's web UI, as browsers reach it.
+        alert_webhook_url: URL that each alert is posted to as `{"text": ...}`.
+        alert_smtp_url: URL of the mail server for alerts; it needs a sender and recipients.
     """
 
     model_config = SettingsConfigDict(
@@ -257,7 +260,7 @@ class Settings(BaseSettings):
 
 
 def setting_names() -> dict[str, str]:
-    """Field of `Settings` to the name of its environment variable."""
+    """Map each field of `Settings` to the name of its environment variable."""
     return {
         name: str(field.validation_alias or f"STUDIO_{name.upper()}")
         for name, field in Settings.model_fields.items()
@@ -265,10 +268,10 @@ def setting_names() -> dict[str, str]:
 
 
 def check_landing_dir(settings: Settings) -> None:
-    """Refuse a landing folder that was named and isn't there: a slip must not publish synthetic months.
+    """Refuse a configured landing folder that doesn't exist, so that a typo can't publish synthetic months.
 
     Raises:
-        SettingsError: naming the folder.
+        SettingsError: names the folder.
     """
     if settings.landing_dir != settings.home / "landing" and not settings.landing_dir.is_dir():
         raise SettingsError(
@@ -282,7 +285,7 @@ def read_settings(env_file: Path | None = Path(".env"), **overrides: Any) -> Set
 
     Args:
         env_file: a file of NAME=value lines; it may be absent.
-        overrides: fields that win over both.
+        overrides: fields that override both.
 
     Raises:
         SettingsError: one line for each wrong value.
@@ -299,7 +302,7 @@ _SECRET_ENDINGS = ("_KEY", "_KEYS", "_URL", "_URI")
 
 
 def _explain(error: ValidationError) -> str:
-    """One line a wrong value; the value of a secret, or of a URL that may carry one, is never shown."""
+    """One line per invalid value; secrets, and URLs that may contain one, are never shown."""
     names = setting_names()
     lines = []
     for item in error.errors(include_url=False):

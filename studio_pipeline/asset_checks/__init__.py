@@ -1,6 +1,6 @@
-"""What is checked of each asset: module = stage, the same names as in `assets`.
+"""Asset checks, in the order of the stages in `assets`.
 
-A check blocks where bad data must not go on, and warns elsewhere.
+A check blocks where bad data must not reach downstream assets, and warns elsewhere.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ STAGES = (
 
 
 def all_checks() -> list[dg.AssetChecksDefinition]:
-    """Every check, in the order of the data."""
+    """Every check, in the order of the stages."""
     return [check for stage in STAGES for check in stage.CHECKS]
 
 

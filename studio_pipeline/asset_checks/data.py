@@ -1,4 +1,7 @@
-"""Checks of raw and validated months."""
+"""Checks of raw and validated months: rows present, share of rejected rows, gaps, closed studios, schemas.
+
+The schemas are in `panel.validation.schemas`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from studio_pipeline.resources.asset_results import rows_metadata
     asset="raw_studio_months", blocking=True, description="There is at least one row of a studio's month."
 )
 def has_rows(raw_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
-    """Without a row nothing can be learned, and nothing published may be replaced."""
+    """Block a run without rows: nothing can be fitted, and the release must not be replaced."""
     rows = len(raw_studio_months)
     return dg.AssetCheckResult(
         passed=rows > 0,
@@ -37,12 +40,12 @@ _RAW_DATA_CHECKS = [has_rows, schema_check("raw_studio_months", raw_schema())]
     description="At least one month of one studio can be used.",
 )
 def has_usable_months(validated_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
-    """Without a usable month nothing can be learned."""
+    """Block a run without usable months: nothing can be fitted."""
     rows = len(validated_studio_months)
     return dg.AssetCheckResult(
         passed=rows > 0,
         severity=dg.AssetCheckSeverity.ERROR,
-        description="" if rows else "No row could be used; `rejected_rows` says why.",
+        description="" if rows else "No row could be used; see the reasons in `rejected_rows`.",
         metadata={"rows": rows},
     )
 
@@ -58,7 +61,7 @@ def few_rows_rejected(
     rejected_rows: pd.DataFrame,
     configuration: dg.ResourceParam[Configuration],
 ) -> dg.AssetCheckResult:
-    """Too many rejected rows mean a broken export, which would be learned as a slump."""
+    """Block on too many rejected rows: a broken export would be fitted as a slump."""
     limit = configuration.validation.largest_rejected_share
     shares = rejected_share_by_month(validated_studio_months, rejected_rows)
     too_many = shares[shares["share"] > limit]
@@ -77,7 +80,7 @@ def few_rows_rejected(
     asset="validated_studio_months", description="No studio lacks a month between its first and its last."
 )
 def no_gaps(validated_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
-    """A gap is kept as unknown; people may want to know."""
+    """Warn about gaps, which are kept as unknown months."""
     gaps = gaps_in(validated_studio_months)
     return dg.AssetCheckResult(
         passed=gaps.empty,
@@ -92,7 +95,7 @@ def no_gaps(validated_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
     description="No studio ends in months without revenue and members: it would be taken as closed.",
 )
 def no_closed_studios(validated_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
-    """A closed studio is forecast at 0; one that trades lacks its latest figures."""
+    """Warn about studios taken as closed: they are forecast at 0, wrongly if they only lack figures."""
     months = validated_studio_months
     closed = closed_studios(panel_from_frame(months)) if len(months) else []
     table = pd.DataFrame(closed, columns=["studio_id", "since"])

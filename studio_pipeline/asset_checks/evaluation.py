@@ -1,4 +1,7 @@
-"""Checks of the evaluation's tables, and the guard rails' findings."""
+"""Checks of the evaluation: guard rails, refit of the champion, lever effects and schemas.
+
+The guard-rail check only reports: the release decision is made in `assets.decisions`.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +20,12 @@ from studio_pipeline.evaluation.promotion.refitting import ChampionRefit
 
 @dg.asset_check(
     asset="evaluation_report",
-    description="No guard rail, by which `registered_model` decides, speaks against the model.",
+    description="The model passes every guard rail by which `registered_model` decides.",
 )
 def fit_to_publish(
     evaluation_report: EvaluationReport, configuration: dg.ResourceParam[Configuration]
 ) -> dg.AssetCheckResult:
-    """Show the findings; the decision itself is made where the release is."""
+    """Report the findings of the guard rails; the decision is made in `registered_model`."""
     summary, rules = evaluation_report.summary, configuration.promotion
     findings = guard_rails(summary, rules)
     return dg.AssetCheckResult(
@@ -38,7 +41,7 @@ def fit_to_publish(
     description="The published recipe can be fitted again, where a changed one has to beat it.",
 )
 def champion_can_be_refitted(champion_refit: ChampionRefit) -> dg.AssetCheckResult:
-    """Say what is in the way: the comparison then rests on less."""
+    """Report the obstacle to a refit, without which the comparison has less data."""
     return dg.AssetCheckResult(
         passed=not champion_refit.obstacle,
         severity=dg.AssetCheckSeverity.WARN,
@@ -51,7 +54,7 @@ def champion_can_be_refitted(champion_refit: ChampionRefit) -> dg.AssetCheckResu
     description="No intervention's predicted effect is worse than predicting none, where the truth is known.",
 )
 def effects_beat_none(lever_effects_against_truth: pd.DataFrame) -> dg.AssetCheckResult:
-    """Name the interventions about which nobody should ask this model."""
+    """Report interventions for which the model should not be used."""
     worse = worse_than_none_in_words(lever_effects_against_truth)
     is_known = len(lever_effects_against_truth) > 0
     return dg.AssetCheckResult(

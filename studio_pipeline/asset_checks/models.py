@@ -1,4 +1,7 @@
-"""Checks of features, fits, ensemble weights and tuning trials."""
+"""Schema checks of features, fits, ensemble weights and tuning trials.
+
+The schemas are in `schema_checks`.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ _FEATURES_CHECKS = [schema_check("studio_features", FEATURE_STORE, blocking=True
 
 
 def core_errors(fit: CoreFit) -> pd.DataFrame:
-    """The core's out-of-fold forecasts beside what happened: a row an origin, target and known month."""
+    """Out-of-fold forecasts of the core with actual values, a row an origin, target and known month."""
     forecasts = fit.out_of_fold
     tables = [
         pd.DataFrame(

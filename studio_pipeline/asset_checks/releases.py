@@ -1,4 +1,7 @@
-"""Checks of what is published and of its accuracy."""
+"""Checks of the release: integrity, verdict on the new model, live accuracy and drift.
+
+The statistics are in the package `monitoring`.
+"""
 
 import dagster as dg
 
@@ -33,15 +36,15 @@ def release_is_whole(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResul
     description="The new model was not refused: by guard rails, by the model before it, or by its recipe.",
 )
 def new_model_published(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
-    """Show the verdict of the rules, which were applied where the release was made."""
+    """Report the decision of the promotion rules, read from the metadata of `registered_model`."""
     stored = context.instance.get_latest_materialization_event(dg.AssetKey("registered_model"))
-    told = stored.asset_materialization.metadata if stored and stored.asset_materialization else {}
-    kind = str(told["decision_kind"].value)
-    figures = {name: value for name, value in told.items() if name.startswith("difference_")}
+    metadata = stored.asset_materialization.metadata if stored and stored.asset_materialization else {}
+    kind = str(metadata["decision_kind"].value)
+    figures = {name: value for name, value in metadata.items() if name.startswith("difference_")}
     return dg.AssetCheckResult(
         passed=not kind.endswith("_refused"),
         severity=dg.AssetCheckSeverity.WARN,
-        description=str(told["decision"].value),
+        description=str(metadata["decision"].value),
         metadata={"decision_kind": kind, **figures},
     )
 
@@ -56,7 +59,7 @@ _REGISTRY_CHECKS = [release_is_whole, new_model_published, schema_check("studio_
 def errors_as_promised(
     forecast_accuracy: AccuracyRecord, configuration: dg.ResourceParam[Configuration]
 ) -> dg.AssetCheckResult:
-    """Name the alarm, and say what can't be seen yet."""
+    """Report the alarm, and the changes that can't be detected yet."""
     record = forecast_accuracy
     verdict = watch(record.errors, record.coverage, record.promises, configuration.accuracy)
     last = verdict.months.iloc[-1] if len(verdict.months) else None
@@ -74,7 +77,7 @@ def errors_as_promised(
     description="No alarm of drift stands, at the false-alarm rate of `drift.false_alarms_per_year`.",
 )
 def no_drift(drift_report: DriftReport) -> dg.AssetCheckResult:
-    """Name the alarms that stand, and the studios that they point to."""
+    """Report the standing alarms, and the studios affected."""
     return no_drift_result(drift_report)
 
 

@@ -1,4 +1,8 @@
-"""Checks of stored tables against Pandera schemas."""
+"""Checks of stored tables against Pandera schemas, and the schemas of derived tables.
+
+Schemas of raw and validated months are in `panel.validation.schemas`, those of the evaluation in
+`evaluation.metrics.schemas`.
+"""
 
 from __future__ import annotations
 
@@ -25,15 +29,15 @@ def schema_check(
     value_type: type = pd.DataFrame,
     table_of: Callable[[Any], pd.DataFrame] = lambda value: value,
 ) -> dg.AssetChecksDefinition:
-    """Check what is stored of an asset.
+    """Build a check of an asset's stored table against a schema.
 
     Args:
         asset: the asset's name.
-        schema: what its table must look like.
-        blocking: whether nothing downstream may go on in this run; a warning otherwise.
+        schema: schema of its table.
+        blocking: whether a failure stops downstream assets in this run; otherwise it is a warning.
         name: the check's name, for an asset that has several.
-        value_type: what is stored.
-        table_of: the table to check in it.
+        value_type: type of the stored value.
+        table_of: returns the table to check from the stored value.
     """
 
     def check(value: Any) -> dg.AssetCheckResult:
@@ -48,7 +52,7 @@ def schema_check(
 def schema_result(
     table: pd.DataFrame, schema: pa.DataFrameSchema, severity: dg.AssetCheckSeverity
 ) -> dg.AssetCheckResult:
-    """Validate lazily; what the schema does not say, such as a bug in a check, is not caught."""
+    """Validate lazily and report all violations; other exceptions, such as a bug in a check, propagate."""
     cases = failure_cases(schema, table)
     return dg.AssetCheckResult(
         passed=cases.empty,

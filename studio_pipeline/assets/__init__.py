@@ -1,1 +1,4 @@
-"""The asset graph: module = stage = group in the web UI, in the order of the data."""
+"""Dagster assets: one module per stage, which is also the group in the web UI.
+
+Asset bodies are short and call the library packages; checks are in `asset_checks`, wiring in `definitions`.
+"""

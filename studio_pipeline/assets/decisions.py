@@ -1,4 +1,8 @@
-"""Release decision on a new model, and the refit of the champion's recipe."""
+"""Inputs of the release decision on a new model, and the plan to refit the champion's recipe.
+
+Collects what `evaluation.promotion.release_decision` needs, from the evaluation and the published release,
+and describes the decision as metadata. Facts on stored model versions are read in `model_versions`.
+"""
 
 from __future__ import annotations
 
@@ -41,14 +45,14 @@ from studio_pipeline.settings import Settings
 
 @dataclass(frozen=True)
 class Evidence:
-    """What speaks for and against the new model.
+    """Evidence that the release decision is based on.
 
     Attributes:
         panel: today's months.
         core: fitted on them.
         report: the new model's backtest.
-        sweep: what its levers do.
-        refit: the champion's recipe on the same months, where the recipes differ.
+        sweep: its lever sweep.
+        refit: the champion's recipe on the same months, if the recipes differ.
     """
 
     panel: StudioPanel
@@ -61,7 +65,7 @@ class Evidence:
 def decision_on(
     evidence: Evidence, instance: dg.DagsterInstance, settings: Settings, configuration: Configuration
 ) -> ReleaseDecision:
-    """Gather what is known of the published release, and decide."""
+    """Collect the facts on the published release, and decide between it and the new model."""
     rules = configuration.promotion
     responses = lever_responses(evidence.core.parameters.responses, evidence.panel)
     findings = sign_findings(responses, evidence.sweep, rules.sign_tolerance)
@@ -76,7 +80,7 @@ def decision_on(
 def _differences(
     evidence: Evidence, champion: Champion, settings: Settings, rules: PromotionConfig
 ) -> Differences:
-    """The new model's errors beside the refit's; without one, beside what the champion's bundle keeps."""
+    """The new model's errors against the refit's; without one, against those in the champion's bundle."""
     if evidence.refit.refitted is not None:
         other: pd.DataFrame | None = evidence.refit.refitted.report.predictions
     elif champion.fault:
@@ -89,7 +93,7 @@ def _differences(
 
 
 def _kept(settings: Settings, model_version: str) -> pd.DataFrame | None:
-    """None for a bundle of before there were any kept rows, and for rows that this program can't read."""
+    """Backtest rows stored in a bundle; None if it has none, or they can't be read."""
     try:
         return backtest_of(settings.home, model_version)
     except CorruptReleaseError:
@@ -97,7 +101,7 @@ def _kept(settings: Settings, model_version: str) -> pd.DataFrame | None:
 
 
 def decision_metadata(decision: ReleaseDecision) -> dict[str, Any]:
-    """The decision and the figures it rests on."""
+    """Metadata: the decision and the differences it is based on."""
     figures: dict[str, float] = {}
     for span, difference in decision.differences.items():
         figures |= {
@@ -119,21 +123,21 @@ def decision_metadata(decision: ReleaseDecision) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class RefitPlan:
-    """What to fit.
+    """Recipe to refit, if any.
 
     Attributes:
-        told: one sentence on why.
-        recipe: None where nothing is to be fitted.
-        obstacle: why it can't be, a clause; empty where nothing is in the way.
+        message: one sentence with the reason.
+        recipe: None if nothing is to be fitted.
+        obstacle: reason why it can't be fitted, a clause; empty if it can.
     """
 
-    told: str
+    message: str
     recipe: Recipe | None = None
     obstacle: str = ""
 
 
 def refit_plan(settings: Settings, champion: Release | None, configured: Recipe) -> RefitPlan:
-    """Fit the champion's recipe again where it is known, differs from the configured one, and can be."""
+    """Plan a refit of the champion's recipe if it can be fitted and differs from the configured one."""
     if champion is None:
         return RefitPlan("Nothing is published from such months yet, so there is no recipe to beat.")
     name = f"model {champion.model_version}"
@@ -143,13 +147,13 @@ def refit_plan(settings: Settings, champion: Release | None, configured: Recipe)
     if known.version == configured.version:
         return RefitPlan(f"The recipe is that of {name}, so there is none to beat.")
     if known.recipe is None or known.obstacle:
-        told = f"The recipe of {name} can't be fitted again: {known.obstacle}."
-        return RefitPlan(told, obstacle=known.obstacle)
-    told = f"The recipe {known.version} of {name} is fitted again, as {configured.version} has to beat it."
-    return RefitPlan(told, known.recipe)
+        message = f"The recipe of {name} can't be fitted again: {known.obstacle}."
+        return RefitPlan(message, obstacle=known.obstacle)
+    message = f"The recipe {known.version} of {name} is fitted again, as {configured.version} has to beat it."
+    return RefitPlan(message, known.recipe)
 
 
-def refit_metadata(told: str, refitted: Refitted | None) -> dict[str, Any]:
-    """The sentence, and how good the refit is where there is one."""
+def refit_metadata(message: str, refitted: Refitted | None) -> dict[str, Any]:
+    """Metadata: the message, and the refit's metrics if there is one."""
     summary = {} if refitted is None else refitted.report.summary
-    return {"in_words": told, "refitted": refitted is not None, **numbers(summary)}
+    return {"in_words": message, "refitted": refitted is not None, **numbers(summary)}

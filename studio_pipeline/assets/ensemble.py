@@ -1,4 +1,7 @@
-"""Ensemble weights of each candidate per target and horizon."""
+"""Asset of the stage `ensemble`: weights of the candidates per target and horizon.
+
+The weights are estimated in `forecasting.ensemble.weights` from out-of-fold predictions.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,7 @@ def ensemble_weights(
     configuration: dg.ResourceParam[Configuration],
     mlflow: MlflowTracking,
 ) -> Any:
-    """Weigh the core, the learners and the baselines against each other."""
+    """Estimate the weights of the core, the learners and the baselines."""
     parameters = configuration.forecasting
     weights = fit_weights(stock_and_flow_fit, [xgboost_fit, lightgbm_fit, random_forest_fit], parameters)
     mlflow.log(Entry(parameters=flat_parameters(parameters.weights, "weights")))

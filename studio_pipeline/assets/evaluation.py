@@ -1,4 +1,8 @@
-"""Evaluation of the ensemble in the backtest, and of the levers' effects."""
+"""Assets of the stage `evaluation`: lever effects, refit of the champion's recipe, backtest and report.
+
+Their metadata is built in `evaluation_metadata`, the release decision in `decisions`; metrics, figures and
+the HTML report are in the package `evaluation`.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -72,7 +76,7 @@ def lever_answers(
     ensemble_weights: EnsembleWeights,
     configuration: dg.ResourceParam[Configuration],
 ) -> Iterator[Any]:
-    """Ask the model that these fits make what levers do."""
+    """Assemble the model from the fits, and compute its lever effects."""
     panel, fits = panel_from_frame(validated_studio_months), [xgboost_fit, lightgbm_fit, random_forest_fit]
     model = assemble_model(panel, stock_and_flow_fit, fits, ensemble_weights, configuration.forecasting)
     forecaster = Forecaster(model, panel)
@@ -99,14 +103,14 @@ def champion_refit(
     settings: dg.ResourceParam[Settings],
     configuration: dg.ResourceParam[Configuration],
 ) -> Any:
-    """Fit the champion's recipe again, where it is not the configured one."""
+    """Refit the champion's recipe if it differs from the configured one."""
     champion = champion_of(settings, source_of(context.instance))
     plan = refit_plan(settings, champion, Recipe(configuration.forecasting))
     if plan.recipe is not None:
         panel = panel_from_frame(validated_studio_months)
         refitted = refit(plan.recipe, panel, studio_features, configuration.promotion.sign_tolerance)
-        return object_result(ChampionRefit(plan.told, refitted), refit_metadata(plan.told, refitted))
-    return object_result(ChampionRefit(plan.told, None, plan.obstacle), refit_metadata(plan.told, None))
+        return object_result(ChampionRefit(plan.message, refitted), refit_metadata(plan.message, refitted))
+    return object_result(ChampionRefit(plan.message, None, plan.obstacle), refit_metadata(plan.message, None))
 
 
 @dg.asset(
@@ -134,7 +138,7 @@ def evaluation_report(
     configuration: dg.ResourceParam[Configuration],
     mlflow: MlflowTracking,
 ) -> Any:
-    """Backtest the ensemble, judge it, and write the report."""
+    """Backtest the ensemble, evaluate it, and write the report."""
     fits = [xgboost_fit, lightgbm_fit, random_forest_fit]
     panel = panel_from_frame(validated_studio_months)
     predictions = backtest_predictions(

@@ -1,4 +1,7 @@
-"""Metadata of the evaluation's assets in the web UI and in MLflow."""
+"""Metadata of the evaluation's assets for the web UI, and the evaluation's entry in MLflow.
+
+Tables, figures and sentences are computed in the package `evaluation`; the assets are in `assets.evaluation`.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ DESCRIPTIONS = {name: column.description or "" for name, column in METRICS.colum
 
 
 def sweep_metadata(sweep: pd.DataFrame) -> dict[str, Any]:
-    """The sweep in words, as a picture and in rows."""
+    """The lever sweep as sentences, a figure and rows."""
     return {
         "in_words": sentences(sweep_in_words(sweep)),
         **picture("revenue_by_lever", revenue_by_lever(sweep)),
@@ -47,7 +50,7 @@ def sweep_metadata(sweep: pd.DataFrame) -> dict[str, Any]:
 
 
 def effects_metadata(effects: pd.DataFrame) -> dict[str, Any]:
-    """Predicted beside true effects in words, figures, a picture and rows."""
+    """Predicted against true effects as sentences, numbers, a figure and rows."""
     return {
         "in_words": sentences([*effects_in_words(effects), *worse_than_none_in_words(effects)]),
         "how_to_read": EFFECTS_CAPTION,
@@ -58,7 +61,7 @@ def effects_metadata(effects: pd.DataFrame) -> dict[str, Any]:
 
 
 def figures_of(report: EvaluationReport) -> dict[str, bytes]:
-    """The pictures that a person looks at first, as PNG by name."""
+    """The main figures of the evaluation, PNG by name."""
     return {
         "error_by_horizon": error_by_horizon(report.metrics),
         "actual_against_predicted": actual_against_predicted(report.predictions),
@@ -68,7 +71,7 @@ def figures_of(report: EvaluationReport) -> dict[str, bytes]:
 
 
 def report_entry(report: EvaluationReport, figures: dict[str, bytes], configuration: Configuration) -> Entry:
-    """What MLflow keeps of an evaluation."""
+    """MLflow entry of an evaluation: parameters, metrics and figures."""
     forecasting = configuration.forecasting
     return Entry(
         parameters=flat_parameters(forecasting.backtest, "backtest")
@@ -79,7 +82,7 @@ def report_entry(report: EvaluationReport, figures: dict[str, bytes], configurat
 
 
 def report_metadata(report: EvaluationReport, figures: dict[str, bytes]) -> dict[str, Any]:
-    """Pictures, metrics in rows and the summary\'s figures."""
+    """Figures, metrics in rows, and the numbers of the summary."""
     pictures: dict[str, Any] = {}
     for name, png in figures.items():
         pictures |= picture(name, png)

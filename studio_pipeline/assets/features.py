@@ -1,4 +1,7 @@
-"""The feature store: a studio's features at a month's end, free of any currency."""
+"""Asset of the stage `features`: the feature store, one row a studio and month, free of any currency.
+
+The features are defined in `forecasting.features`; the feature matrix for training is assembled there too.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ DESCRIPTIONS = {
     code_version="1",
 )
 def studio_features(validated_studio_months: pd.DataFrame) -> Any:
-    """Compute the features that training and serving share."""
+    """Compute the features with the code that training and serving share."""
     frame = feature_frame(panel_from_frame(validated_studio_months))
     filled = (
         1 - frame.drop(columns=["studio_id", "month_year"]).isna().to_numpy().mean() if len(frame) else 0.0

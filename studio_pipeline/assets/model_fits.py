@@ -1,4 +1,7 @@
-"""Fits of the stock-and-flow core and of three learners."""
+"""Assets of the stage `model_fits`: the stock-and-flow core and the three learners.
+
+Each is fitted at every backtest fold and on all months. The search for hyperparameters is in `tuning`.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ def stock_and_flow_fit(
     configuration: dg.ResourceParam[Configuration],
     mlflow: MlflowTracking,
 ) -> Any:
-    """Fit the core."""
+    """Fit the core and log its parameters."""
     parameters, panel = configuration.forecasting, panel_from_frame(validated_studio_months)
     core = fit_core(panel, parameters)
     mlflow.log(Entry(parameters=flat_parameters(parameters.core, "core") | {"seed": parameters.seed}))
@@ -75,7 +78,7 @@ def _core_metadata(core: CoreFit, panel: StudioPanel) -> dict[str, Any]:
 
 
 def learner_asset(learner: LearnerName) -> dg.AssetsDefinition:
-    """The fit of one learner, through the interface that all three share."""
+    """Build the asset `<learner>_fit`; all three learners share one interface."""
 
     @dg.asset(
         name=f"{learner}_fit",
@@ -85,7 +88,7 @@ def learner_asset(learner: LearnerName) -> dg.AssetsDefinition:
         owners=OWNERS,
         tags={"stage": GROUP},
         code_version="2",
-        # They come in through the configuration; the fits do not wait for a search that never was.
+        # No data input: tuned values arrive through the configuration, and need not exist.
         deps=[TUNED],
     )
     def learner_fit(
@@ -111,7 +114,7 @@ def _entry(fit: LearnerFit, learner: LearnerName, configuration: Configuration) 
 
 
 def native_files(fits: Sequence[LearnerFit]) -> dict[str, bytes]:
-    """The learners in their libraries' own formats, by path below an MLflow run's artifacts."""
+    """Models in their libraries' own formats, by path below an MLflow run's artifacts."""
     return {f"models/{name}": content for fit in fits for name, content in fit.native_models.items()}
 
 
@@ -130,7 +133,7 @@ def _metadata(fit: LearnerFit) -> dict[str, Any]:
 
 
 def origin_metadata(configuration: Configuration, learner: LearnerName) -> dict[str, Any]:
-    """Where the hyperparameters of a fit come from."""
+    """Metadata on the source of a fit's hyperparameters: default, configured or tuned."""
     table = origin_table(configuration.forecasting, configuration.untuned, learner)
     return {
         "hyperparameters_from": origin_in_words(table),

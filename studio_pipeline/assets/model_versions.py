@@ -1,4 +1,7 @@
-"""Model versions: the champion to compare with, and new bundles registered in MLflow."""
+"""Model versions: facts on the published champion, and new bundles registered in MLflow.
+
+The decision between champion and new model is made in `decisions`; the release is published in `registry`.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +34,11 @@ NO_RECIPE = "its bundle was written before bundles kept their recipe"
 
 @dataclass(frozen=True)
 class KnownRecipe:
-    """What a bundle says of its recipe.
+    """Recipe stored in a bundle, as far as it can be read.
 
     Attributes:
-        recipe: None where it can't be told.
-        obstacle: why it can't be fitted again, a clause; empty where it can.
+        recipe: None if the bundle has none or it is unreadable.
+        obstacle: reason why it can't be fitted again, a clause; empty if it can.
     """
 
     recipe: Recipe | None
@@ -43,12 +46,12 @@ class KnownRecipe:
 
     @property
     def version(self) -> str | None:
-        """Of the recipe, if it is known."""
+        """Version of the recipe; None if it is unknown."""
         return None if self.recipe is None else self.recipe.version
 
 
 def source_of(instance: dg.DagsterInstance) -> Source:
-    """Where the latest raw months came from."""
+    """Source of the latest raw months: landing folder or generator."""
     event = instance.get_latest_materialization_event(dg.AssetKey("raw_studio_months"))
     stored = (
         event.asset_materialization.metadata["source"].value
@@ -59,13 +62,13 @@ def source_of(instance: dg.DagsterInstance) -> Source:
 
 
 def champion_of(settings: Settings, source: Source) -> Release | None:
-    """The published release, if it is from the same kind of months: synthetic ones judge no real ones."""
+    """The published release if its months have this source; synthetic and real ones are not compared."""
     release = newest_release(settings.home)
     return release if release is not None and release.source == source else None
 
 
 def known_recipe(settings: Settings, model_version: str) -> KnownRecipe:
-    """The recipe of a bundle, as far as this program can tell."""
+    """Read the recipe of a bundle."""
     try:
         recipe = recipe_of(settings.home, model_version)
     except CorruptReleaseError as error:
@@ -74,7 +77,7 @@ def known_recipe(settings: Settings, model_version: str) -> KnownRecipe:
 
 
 def fault_of(settings: Settings, model_version: str) -> str:
-    """Why a bundle can't be used, a clause; empty where it is whole."""
+    """Reason why a bundle can't be used, a clause; empty if it is intact."""
     try:
         verify_folder(model_folder(settings.home, model_version))
     except CorruptReleaseError as error:
@@ -85,14 +88,14 @@ def fault_of(settings: Settings, model_version: str) -> str:
 def champion_facts(
     settings: Settings, release: Release, panel: StudioPanel, refit: ChampionRefit, shrink_tolerance: float
 ) -> Champion:
-    """What the decision has to know of the published release.
+    """Facts on the published release that the decision needs.
 
     Args:
-        settings: where it is.
+        settings: with the STUDIO_HOME that holds it.
         release: the published one.
         panel: today's months.
-        refit: its recipe on them, if that was asked for.
-        shrink_tolerance: see `data_change.shrinkage`.
+        refit: its recipe fitted on them, if there is one.
+        shrink_tolerance: see `guard_rails.shrinkage`.
     """
     fault = fault_of(settings, release.model_version)
     if fault:
@@ -114,7 +117,7 @@ def champion_facts(
 
 
 def _shrunk(settings: Settings, release: Release, panel: StudioPanel, tolerance: float) -> str:
-    """What today's data lack of the release's; nothing where these can't be read any more."""
+    """Description of data in the release that are missing today; empty if its snapshot can't be read."""
     try:
         return shrinkage(panel, read_panel(snapshot_folder(settings.home, release.data_version)), tolerance)
     except CorruptReleaseError:
@@ -123,14 +126,14 @@ def _shrunk(settings: Settings, release: Release, panel: StudioPanel, tolerance:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a model version is written from.
+    """A trained model with everything its bundle stores.
 
     Attributes:
         model: the model.
-        recipe: what it was fitted by.
+        recipe: its training configuration.
         report: its backtest.
         native_models: the learners in their libraries' own formats, by file name.
-        target: whose backtest rows are kept, to be paired with later ones.
+        target: target whose backtest rows are kept, for paired comparison with later models.
     """
 
     model: StudioModel
@@ -141,17 +144,17 @@ class Trained:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Figures of its backtest."""
+        """Summary metrics of its backtest."""
         return numbers(self.report.summary)
 
     def write(self, folder: Path) -> None:
-        """Fill the folder of a bundle."""
+        """Write model, recipe and backtest rows into a bundle's folder."""
         self.model.save(folder)
         write_records(folder, self.recipe, kept_rows(self.report.predictions, self.target))
 
 
 def write_version(trained: Trained, release: Release, settings: Settings, mlflow: MlflowTracking) -> str:
-    """Register a model fitted on a release's data, write its bundle, and answer its version."""
+    """Register a model fitted on a release's data, write its bundle, and return its version."""
     artifacts = f"models/{trained.recipe.version}"
     mlflow.log(
         Entry(files={f"{artifacts}/{name}": content for name, content in trained.native_models.items()})

@@ -1,4 +1,7 @@
-"""Monitoring of a release: accuracy of its forecasts and drift of the studios."""
+"""Assets of the stage `monitoring`: live accuracy of a release's forecasts, and drift of the data.
+
+The statistics are in the package `monitoring`, the metadata in `resources.monitoring_metadata`.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -46,7 +49,7 @@ def forecast_accuracy(
     settings: dg.ResourceParam[Settings],
     configuration: dg.ResourceParam[Configuration],
 ) -> Any:
-    """Carry the record of the last run on by what was forecast, and by what has arrived."""
+    """Update the record of the last run with new forecasts and newly arrived months."""
     before, lost = last_record(settings.home / "assets" / "forecast_accuracy")
     update = updated(before, validated_studio_months, _sources(settings), configuration.accuracy)
     record = update.record
@@ -55,7 +58,7 @@ def forecast_accuracy(
 
 
 def last_record(versions: Path) -> tuple[AccuracyRecord, tuple[str, ...]]:
-    """The newest record that is whole, else an empty one; and what was wrong, a sentence each."""
+    """Read the newest intact record, else an empty one; also returns a sentence for each damaged one."""
     try:
         newest = read_pointer(versions)
     except StorageError:
@@ -99,7 +102,7 @@ def drift_report(
     settings: dg.ResourceParam[Settings],
     configuration: dg.ResourceParam[Configuration],
 ) -> Any:
-    """Judge every month by the months before it."""
+    """Test every month for drift against the months before it."""
     panel = panel_from_frame(validated_studio_months)
     errors = backtest_errors(evaluation_report.predictions, panel)
     champion = champion_of(settings, source_of(context.instance))
@@ -109,7 +112,7 @@ def drift_report(
 
 
 def fitted_until(home: Path, release: Release) -> np.datetime64 | None:
-    """Last month that the release's model was fitted on; None where bundle or panel are lost or pruned."""
+    """Last month that the release's model was fitted on; None if its bundle or panel is lost or pruned."""
     try:
         details = read_manifest(model_folder(home, release.model_version)).details
         panel = read_panel(snapshot_folder(home, str(details["data_version"])))

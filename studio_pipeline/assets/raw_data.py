@@ -1,4 +1,8 @@
-"""Raw months: text, each value with its file and line."""
+"""Asset of the stage `raw_data`: rows of the landing folder as text, with file and line.
+
+If the folder is empty, the months come from the built-in generator (`panel.generator`). Files are read in
+`panel.ingest`; values are parsed in the next stage, `validated_data`.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +26,14 @@ from studio_pipeline.settings import Settings, check_landing_dir
 GROUP = "raw_data"
 FILES_READABLE = "files_readable"
 LANDING_DIGEST = "landing_digest"
-"""Metadata: which content of the landing folder was read; "" where it changed meanwhile."""
+"""Metadata: digest of the landing folder's content that was read; "" if it changed meanwhile."""
 PROVENANCE = {
     "file": "The file, or `generator`.",
     "line": "The line in that file.",
     "first_seen": "When a row of this studio and month was first seen, UTC.",
     "file_order": "A row of a higher order replaces those of a lower one.",
     "malformed_row": "The text of a row that does not fit its header.",
-    "month_format": "How the file's map says that months are written.",
+    "month_format": "Format of months, as given by the file's map.",
     "decimal": "The file's decimal mark.",
     "thousands": "The file's thousands separator.",
 }
@@ -54,10 +58,10 @@ DESCRIPTIONS = {column.name: column.description for column in COLUMNS}
 def raw_studio_months(
     settings: dg.ResourceParam[Settings], configuration: dg.ResourceParam[Configuration]
 ) -> Iterator[Any]:
-    """Read the landing folder, or make a synthetic fleet."""
+    """Read the landing folder, or generate a synthetic fleet."""
     source, before = choose_source(settings), landing_digest(settings.landing_dir)
     raw = read_months(settings, configuration, source)
-    # A file that changed while it was read leaves no digest, so that the landing sensor asks for it again.
+    # If a file changed while it was read, no digest is stored, and the landing sensor requests another run.
     digest = before if landing_digest(settings.landing_dir) == before else ""
     metadata = _metadata(raw, source) | {LANDING_DIGEST: digest}
     result = table_result(raw.frame, DESCRIPTIONS | PROVENANCE, metadata)
@@ -65,7 +69,7 @@ def raw_studio_months(
 
 
 def choose_source(settings: Settings) -> Source:
-    """Real files where there are any; synthetic months never take the place of real ones."""
+    """`landing` if it has files, else `generator`; synthetic months never replace a release of real ones."""
     check_landing_dir(settings)
     source: Source = "landing" if landing_sources(settings.landing_dir) else "generator"
     check_replaceable(settings.home, source)
@@ -73,7 +77,7 @@ def choose_source(settings: Settings) -> Source:
 
 
 def read_months(settings: Settings, configuration: Configuration, source: Source) -> RawMonths:
-    """The rows of a source, as text."""
+    """Read the rows of a source, as text."""
     if source == "landing":
         return read_landing(settings.landing_dir, settings.home / LEDGER_FILE, datetime.now(UTC))
     months = generate_months(configuration.generator)

@@ -1,6 +1,8 @@
-"""Registered model, release and published forecasts, behind the blocking checks.
+"""Assets of the stage `registry`: the published release with its registered model, and its forecasts.
 
-A run that materialises one asset alone does not meet the checks of earlier runs, so who publishes asks again.
+A run that materialises `registered_model` alone is not stopped by blocking checks of earlier runs, so their
+latest results are verified here before anything is published. The decision which model is published is made
+in `decisions`, bundles are written in `model_versions`.
 """
 
 from collections.abc import Sequence
@@ -41,10 +43,10 @@ from studio_pipeline.settings import Settings
 
 
 def refuse_unverified(instance: dg.DagsterInstance, check_keys: Sequence[dg.AssetCheckKey]) -> None:
-    """Make sure that each check passed on the latest materialisation of its asset.
+    """Verify that each check passed on the latest materialisation of its asset.
 
     Raises:
-        ReleaseError: naming every check that failed, or never ran on what is stored now.
+        ReleaseError: names every check that failed, or did not run on the latest materialisation.
     """
     faults = [fault for key in check_keys if (fault := _fault(instance, key))]
     if faults:
@@ -99,7 +101,7 @@ def registered_model(
     configuration: dg.ResourceParam[Configuration],
     mlflow: MlflowTracking,
 ) -> Any:
-    """Publish the new months, with the model that the rules let answer; nothing where nothing is new."""
+    """Publish the new months with the model that the promotion rules select; nothing if nothing is new."""
     refuse_unverified(context.instance, blocking_check_keys(before="registered_model"))
     panel, source = panel_from_frame(validated_studio_months), source_of(context.instance)
     evidence = Evidence(panel, stock_and_flow_fit, evaluation_report, lever_sweep, champion_refit)
@@ -138,7 +140,7 @@ def with_models(
     settings: Settings,
     mlflow: MlflowTracking,
 ) -> Release:
-    """Write the versions that the decision asks for, and name them in the release."""
+    """Write the model versions that the decision requires, and enter them in the release."""
     if decision.kind == "nothing_new" and champion is not None:
         return replace(release, **_models_of(champion))
     if decision.answers == "new" or champion is None:
@@ -157,7 +159,7 @@ def with_models(
 
 
 def publish(settings: Settings, release: Release, champion: Release | None) -> Release:
-    """Replace the pointer, unless neither the models nor the data are new."""
+    """Publish the release; returns the current one if neither models nor data are new."""
     if champion is not None and _parts(champion) == _parts(release):
         return champion
     return publish_release(settings.home, release)
@@ -183,7 +185,7 @@ def _result(release: Release, decision: ReleaseDecision, *, is_new: bool) -> Any
 
 
 def release_metadata(release: Release) -> dict[str, Any]:
-    """What a release is, for the web UI and for whoever follows it."""
+    """Metadata of a release, for the web UI and for downstream readers of the materialisation."""
     return {
         "release": release.version,
         "model_version": release.model_version,
@@ -204,7 +206,7 @@ def release_metadata(release: Release) -> dict[str, Any]:
     code_version="1",
 )
 def studio_forecasts(settings: dg.ResourceParam[Settings]) -> Any:
-    """Ask the published release, as the service would."""
+    """Forecast with the published release, loaded as the service loads it."""
     release = current_release(settings.home)
     model = StudioModel.load(model_folder(settings.home, release.model_version))
     panel = read_panel(snapshot_folder(settings.home, release.data_version))

@@ -1,4 +1,7 @@
-"""Tuned hyperparameters, searched within a budget and used by the next refresh."""
+"""Asset `tuned_hyperparameters`: values found by a search within a budget, used by the next refresh.
+
+It is materialised by the job `tune_learners` only. The search and its verdicts are in the package `tuning`.
+"""
 
 from typing import Any
 
@@ -43,12 +46,12 @@ def tuned_hyperparameters(
     settings: dg.ResourceParam[Settings],
     configuration: dg.ResourceParam[Configuration],
 ) -> Any:
-    """Search, and put what was found to the test."""
+    """Search hyperparameters, and compare the best ones with the defaults."""
     panel = panel_from_frame(validated_studio_months)
     earlier = _earlier(settings, context)
     recipe, options = configuration.untuned, configuration.tuning
     tuned = tune_learners(panel, recipe, options, settings.home, context.run.run_id, earlier)
-    # The same values are the same recipe, however long it took to find them.
+    # Only the values count: the same values make the same recipe, whatever the trials were.
     version = dg.DataVersion(content_sha(tuned.values))
     return dg.MaterializeResult(value=tuned, data_version=version, metadata=tuning_metadata(tuned))
 
@@ -62,7 +65,7 @@ def _earlier(settings: Settings, context: dg.AssetExecutionContext) -> dict[str,
 
 
 def tuning_metadata(tuned: TunedHyperparameters) -> dict[str, Any]:
-    """What the web UI shows of a search."""
+    """Metadata of a search: verdicts, importances, trials and a figure."""
     shown = tuned.trials.tail(MOST_TRIALS_SHOWN)
     gains = {f"{v.learner}_gain": v.gain.share for v in tuned.verdicts if v.gain is not None}
     trials = {f"{v.learner}_trials": v.search.trials for v in tuned.verdicts}

@@ -1,4 +1,7 @@
-"""Validated months, and rejected rows with their reasons."""
+"""Assets of the stage `validated_data`: validated months, and rejected rows with their reasons.
+
+The validation itself is in `panel.validation`; the limit on rejected rows is a check in `asset_checks.data`.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ def _out(description: str) -> dg.AssetOut:
 def validated_data(
     raw_studio_months: pd.DataFrame, configuration: dg.ResourceParam[Configuration]
 ) -> Iterator[Any]:
-    """Parse, correct, derive and check the raw rows."""
+    """Parse and correct the raw rows, derive columns, and check plausibility."""
     months = validate_months(raw_studio_months, configuration.validation, datetime.now(UTC).date())
     yield table_result(
         months.frame, DESCRIPTIONS, _validated_metadata(months), asset_key="validated_studio_months"

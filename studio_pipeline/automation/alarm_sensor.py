@@ -1,4 +1,8 @@
-"""Sensor on drift and errors: a new alarm asks for a refit or for a changed recipe."""
+"""Sensor on drift and live errors: requests a refit or tuning for each new alarm.
+
+Alarms are read from the results of asset checks; which job is requested is decided in `decisions`.
+Notifications about alarms are sent by `alerts`.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +26,10 @@ WATCHED = (
     dg.AssetCheckKey(dg.AssetKey("forecast_accuracy"), "errors_as_promised"),
 )
 ALARM = "alarm"
-"""Metadata of these checks: a text that stays the same as long as the alarm is the same; "" for none."""
+"""Metadata of these checks: a text that is unchanged while the same alarm stands; "" for none."""
 
 EVALUATIONS = 5
-"""How far back the last evaluation is looked for behind those that were planned and never came."""
+"""Check records read to find the last evaluation behind planned ones that never ran."""
 
 
 def standing_alarms(instance: dg.DagsterInstance) -> dict[str, str]:
@@ -45,11 +49,11 @@ def _latest_alarm(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> str:
 
 
 def begun(alarms: Iterable[str], cursor: str | None, now: float) -> dict[str, float]:
-    """When each standing alarm was first seen, seconds since 1970; one that ceased is forgotten.
+    """Time at which each standing alarm was first seen, seconds since 1970; ended alarms are dropped.
 
     Args:
-        alarms: the texts of those that stand.
-        cursor: what an earlier call answered, as JSON; anything else counts as nothing.
+        alarms: the texts of the standing ones.
+        cursor: result of an earlier call as JSON; anything else counts as empty.
         now: seconds since 1970.
     """
     try:
@@ -60,9 +64,13 @@ def begun(alarms: Iterable[str], cursor: str | None, now: float) -> dict[str, fl
 
 
 def acted_on(instance: dg.DagsterInstance, since: Mapping[str, float]) -> frozenset[str]:
-    """Alarms that a run was asked for since they began, and that did not come to nothing.
+    """Alarms that a run was already requested for since they began.
 
-    A run that met another one, or was killed, is none; after a few of these no more are asked for.
+    Runs that were crowded out or killed do not count until there are `MOST_TRIES` for the alarm.
+
+    Args:
+        instance: of the DAGSTER_HOME.
+        since: text of each standing alarm to the time at which it was first seen, seconds since 1970.
     """
     records = instance.get_run_records(dg.RunsFilter(tags={TRIGGER_TAG: "drift"}), limit=LOOKED_AT)
     ends: dict[str, list[RunEnd]] = {text: [] for text in since}
@@ -71,15 +79,15 @@ def acted_on(instance: dg.DagsterInstance, since: Mapping[str, float]) -> frozen
         for text in json.loads(record.dagster_run.tags.get(ALARMS_TAG, "[]")):
             if text in since and record.create_timestamp.timestamp() >= since[text]:
                 ends[text].append(end)
-    return frozenset(text for text, found in ends.items() if _came_to_something(found))
+    return frozenset(text for text, found in ends.items() if _is_handled(found))
 
 
-def _came_to_something(ends: Sequence[RunEnd]) -> bool:
+def _is_handled(ends: Sequence[RunEnd]) -> bool:
     return len(ends) >= MOST_TRIES or any(end not in RETRIED for end in ends)
 
 
 def tuned_at(instance: dg.DagsterInstance) -> float | None:
-    """When the newest tuning run that an alarm asked for ended well, seconds since 1970."""
+    """End of the newest successful tuning run requested by an alarm, seconds since 1970; None without one."""
     wanted = dg.RunsFilter(
         job_name=TUNE_LEARNERS, tags={TRIGGER_TAG: "drift"}, statuses=[dg.DagsterRunStatus.SUCCESS]
     )
@@ -88,7 +96,7 @@ def tuned_at(instance: dg.DagsterInstance) -> float | None:
 
 
 def is_tuning(instance: dg.DagsterInstance) -> bool:
-    """Whether a tuning run is queued or going on."""
+    """True if a tuning run is queued or in progress."""
     runs = instance.get_runs(dg.RunsFilter(job_name=TUNE_LEARNERS), limit=LOOKED_AT)
     return any(not run.is_finished for run in runs)
 
@@ -97,10 +105,10 @@ LOOK_SECONDS = 60
 
 
 def drift_sensor(jobs: Sequence[Any]) -> dg.SensorDefinition:
-    """The sensor `drift_or_error`.
+    """Build the sensor `drift_or_error`.
 
     Args:
-        jobs: all there are; where none is `tune_learners`, no changed recipe is asked for.
+        jobs: all that are defined; without `tune_learners` among them, no tuning is requested.
     """
     asked_for = [job for job in jobs if job.name in (REFRESH_RELEASE, TUNE_LEARNERS)]
     tune = next((job.name for job in asked_for if job.name == TUNE_LEARNERS), None)
@@ -134,7 +142,7 @@ def alarm_facts(
     acted: frozenset[str],
     now: float,
 ) -> AlarmFacts:
-    """What the decision rests on; the rest is not asked for where no alarm stands."""
+    """Facts for the decision; without a standing alarm the run history is not queried."""
     if not alarms:
         return AlarmFacts({}, acted, "", 0.0, ())
     today = datetime.fromtimestamp(now, UTC)
@@ -150,7 +158,7 @@ def alarm_facts(
 
 
 def _digest(settings: Settings) -> str:
-    """Of the landing folder; "" where it can't be looked at, which the landing sensor says."""
+    """Digest of the landing folder; "" if it can't be read, which the landing sensor reports."""
     try:
         return landing_digest(settings.landing_dir)
     except StudioError:

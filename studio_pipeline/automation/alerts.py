@@ -1,7 +1,8 @@
-"""Alerts: a sensor that observes runs and writes them down, and one that delivers.
+"""Sensors for alerts: one writes observations of runs and of the calendar to the outbox, one delivers them.
 
-Runs are read from the run storage rather than by run-status sensors: these overlook runs that a process made
-by itself (`studio run`), and one for each status would tell a recovery before its failure.
+Runs are read from the run storage instead of by run-status sensors: these miss runs executed in another
+process (`studio run`), and one sensor per status could report a recovery before its failure. Conditions,
+messages and the outbox are in the package `alerting`, the channels in `resources.notifiers`.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ MOST_ROWS = 5
 
 
 def observe_run(instance: dg.DagsterInstance, run: dg.DagsterRun, link: str) -> list[Observation]:
-    """Everything a run that ended says, in order: its checks, its decision on the release, its own end."""
+    """Observations of a finished run, in order: its checks, its release decision, its own end."""
     failing = run.status is not dg.DagsterRunStatus.SUCCESS
-    # A whole run makes what a person made by hand, so it ends what failed there too.
+    # A whole run covers the assets of runs launched by hand, so its success also ends their failures.
     jobs = [run.job_name] if failing or run.job_name != REFRESH_RELEASE else [run.job_name, BY_HAND]
     return [
         *_observe_checks(instance, run, link),
@@ -109,7 +110,7 @@ def _observe_decisions(instance: dg.DagsterInstance, run: dg.DagsterRun, link: s
 
 
 def _failure_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
-    """Where and why a run failed, in the words of its innermost error; empty where it did not."""
+    """Step and innermost error message of a failed run; empty if it did not fail."""
     if run.status is not dg.DagsterRunStatus.FAILURE:
         return ""
     for event in _events(instance, run, dg.DagsterEventType.STEP_FAILURE):
@@ -124,10 +125,10 @@ def _failure_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
 
 INTERVAL_SECONDS = 5
 FIRST_LOOK_BACK = timedelta(days=1)
-"""Runs that ended so long before the first tick are told of."""
+"""Runs that ended within this time before the first tick are reported."""
 
 OVERLAP = timedelta(minutes=15)
-"""Runs are looked for from so long before the last one seen: processes commit out of order."""
+"""Runs are read again from this long before the last one seen, as processes commit out of order."""
 
 MOST_RUNS_PER_TICK = 50
 SEEN_UNTIL, HEARTBEAT_ON = "runs_seen_until", "heartbeat_on"
@@ -143,7 +144,7 @@ def _now() -> datetime:
 def watch_runs(
     instance: dg.DagsterInstance, settings: Settings, channels: list[str], now: datetime, rules: AlertConfig
 ) -> int:
-    """Take every run that ended and was not taken, in the order of their ends; how many they were."""
+    """Write every finished run not yet in the outbox, in the order of their ends; returns their number."""
     outbox = Outbox(settings.home)
     mark = outbox.mark(SEEN_UNTIL)
     seen_until = datetime.fromisoformat(mark) if mark else now - FIRST_LOOK_BACK + OVERLAP
@@ -176,7 +177,7 @@ def _aware(moment: datetime) -> datetime:
 
 
 def published_state(settings: Settings) -> tuple[PublishedState | None, bool]:
-    """What is published, and whether it is made from real files."""
+    """State of the release, if there is one, and whether it was made from real files."""
     try:
         release = current_release(settings.home)
     except NoReleaseError:
@@ -188,7 +189,7 @@ def published_state(settings: Settings) -> tuple[PublishedState | None, bool]:
 def watch_calendar(
     instance: dg.DagsterInstance, settings: Settings, channels: list[str], now: datetime, rules: AlertConfig
 ) -> None:
-    """Take late data, and the day's heartbeat where it is due. Generated months are never late."""
+    """Write late data, and the day's heartbeat if due, to the outbox; generated months are never late."""
     outbox = Outbox(settings.home)
     state, is_real = published_state(settings)
     if state is not None and is_real:
@@ -217,12 +218,12 @@ def alert_sensors(
     channels_of: Callable[[Settings], list[Notifier]] = notifiers_of,
     clock: Clock = _now,
 ) -> list[dg.SensorDefinition]:
-    """The two sensors, on from the start.
+    """Build the two sensors, running by default.
 
     Args:
-        read: answers the settings at each tick.
-        channels_of: the channels that they name.
-        clock: answers the time, aware, in UTC.
+        read: returns the settings; called at each tick.
+        channels_of: returns the channels configured in the settings.
+        clock: returns the time, aware, in UTC.
     """
 
     @dg.sensor(

@@ -1,10 +1,11 @@
-"""Decisions of the automation, free of Dagster: which job to ask for, or none, and the reason.
+"""Decisions of the automation: which job to request, if any, and the reason. Pure functions without Dagster.
 
-Nothing remembers what was asked for but the runs themselves, so neither a lost cursor nor a killed daemon
-loses a file or asks twice, and an earlier content that is restored is a new one.
+Past requests are known from the run history alone, so neither a lost cursor nor a killed daemon loses a file
+or requests a run twice, and restored earlier content counts as new.
 
-The same recipe on the same months gives the same model, so a refit is asked for only where there is something
-that no run has learned from; else the recipe must change, and the new one challenges the old.
+The same recipe on the same months gives the same model, so an alarm leads to a refit only if there are data
+that no run has used; otherwise the hyperparameters are tuned, and the new recipe challenges the old one. The
+facts are collected in `sensors`, `alarm_sensor` and `run_history`.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from studio_pipeline.panel.ingest.folder_scan import names_in_words
 
 @dataclass(frozen=True)
 class RunDecision:
-    """Ask for a job, or for nothing.
+    """Request of a job, or of none.
 
     Attributes:
-        job: its name; None to ask for nothing.
-        reason: one sentence; it stands on the run, or beside the tick that asked for none.
+        job: its name; None to request nothing.
+        reason: one sentence, stored in the run's tags or as the tick's skip reason.
     """
 
     job: str | None
@@ -31,30 +32,30 @@ class RunDecision:
 
 
 class RunEnd(Enum):
-    """How a run stands, as far as it matters to whoever may ask for the next."""
+    """State of a run, as far as it matters for requesting the next one."""
 
     UNFINISHED = "unfinished"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    """By itself: an error, or a check that stopped it. The same content would fail again."""
+    """An error, or a blocking check, stopped it. The same content would fail again."""
     CANCELED = "canceled"
     CROWDED_OUT = "crowded out"
     """Another run held the lock of STUDIO_HOME; nothing was read."""
     INTERRUPTED = "interrupted"
-    """Its process was killed, or never began."""
+    """Its process was killed, or never started."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A run of the whole graph, or one that was asked for.
+    """A run of the whole graph, started or requested.
 
     Attributes:
         run_id: the Dagster run.
-        end: how it stands.
-        digest: the content of the landing folder that it read; where it did not get so far, the one that it
-            was asked for; "" where nothing tells.
-        started_at: seconds since 1970; when it was asked for, where it has not begun.
-        ended_at: seconds since 1970; None as long as it has not ended.
+        end: its state.
+        digest: the content of the landing folder that it read; if it did not get so far, the content that it
+            was requested for; "" if unknown.
+        started_at: seconds since 1970; time of the request if it has not started.
+        ended_at: seconds since 1970; None until it has ended.
     """
 
     run_id: str
@@ -65,21 +66,21 @@ class Attempt:
 
     @property
     def name(self) -> str:
-        """As the web UI shortens a run's id."""
+        """The run's id as shortened in the web UI."""
         return self.run_id[:8]
 
 
 def unfinished(attempts: Sequence[Attempt]) -> Attempt | None:
-    """One that is queued or going on, if any."""
+    """The first attempt that is queued or in progress, if any."""
     return next((attempt for attempt in attempts if attempt.end is RunEnd.UNFINISHED), None)
 
 
 RETRIED = (RunEnd.CROWDED_OUT, RunEnd.INTERRUPTED)
-"""Ends that say nothing about the content: the run is asked for again."""
+"""Ends that are unrelated to the content: the run is requested again."""
 
 
 def last_verdict(attempts: Sequence[Attempt]) -> Attempt | None:
-    """The newest run that says something about a content of the landing folder: it read it, or failed on it.
+    """The newest run with a conclusive end for a content of the folder: succeeded, failed or canceled.
 
     Args:
         attempts: newest first.
@@ -88,7 +89,7 @@ def last_verdict(attempts: Sequence[Attempt]) -> Attempt | None:
 
 
 def tries_since(attempts: Sequence[Attempt], verdict: Attempt | None, digest: str) -> Iterator[Attempt]:
-    """Runs for a content that came to nothing since `verdict`, newest first."""
+    """Inconclusive runs for a content since `verdict`, newest first."""
     for attempt in attempts:
         if attempt is verdict:
             return
@@ -97,23 +98,23 @@ def tries_since(attempts: Sequence[Attempt], verdict: Attempt | None, digest: st
 
 
 RETRY_SECONDS = 30.0
-"""How long after a run that came to nothing the next try waits."""
+"""Wait after an inconclusive run before the next try."""
 
 MOST_TRIES = 3
-"""Runs that are killed over the same content before it is left to a person: it may be what kills them."""
+"""Killed runs over the same content before it is left to a person: the content may be the cause."""
 
 
 @dataclass(frozen=True)
 class LandingFacts:
-    """What is known at one look.
+    """Facts on the landing folder at one tick.
 
     Attributes:
-        digest: of what the folder holds; it means nothing where files are unsettled.
-        files: how many data files and maps it holds.
-        changes: what is new, changed or removed since the last content that a run read, in words; may be "".
+        digest: of the folder's content; meaningless while files are unsettled.
+        files: number of data files and maps.
+        changes: text on files new, changed or removed since the last content that a run read; may be "".
         unsettled: files that may still be being written.
         temporary: files that no run reads until they are renamed.
-        fault: why the folder can't be looked at; "" where it can.
+        fault: reason why the folder can't be read; "" if it can.
         attempts: runs of the whole graph, newest first.
         now: seconds since 1970.
     """
@@ -129,11 +130,11 @@ class LandingFacts:
 
 
 def decide_landing(facts: LandingFacts, job: str) -> RunDecision:
-    """Ask for `job` where the folder has settled on a content that no run has read, and no run is going on.
+    """Request `job` if the folder has settled on a content that no run has read, and no run is in progress.
 
     Args:
-        facts: what is known.
-        job: the one that reads the folder.
+        facts: on the folder and the runs.
+        job: name of the job that reads the folder.
     """
     if facts.fault:
         return RunDecision(None, facts.fault)
@@ -160,7 +161,7 @@ def _known(verdict: Attempt) -> str:
 
 
 def _ask(facts: LandingFacts, job: str, tries: Sequence[Attempt]) -> RunDecision:
-    """Ask for what no run has read yet; `tries` came to nothing."""
+    """Request a run for unread content; `tries` are the inconclusive runs for it."""
     what = facts.changes or "content that no run has read"
     if not tries:
         return RunDecision(job, f"The landing folder changed: {what}.")
@@ -182,16 +183,16 @@ def _temporary(facts: LandingFacts) -> str:
 
 
 def decide_monthly(now: datetime, digest: str, attempts: Sequence[Attempt], job: str) -> RunDecision:
-    """Ask for `job` unless a run has done so already since the month began, or is about to.
+    """Request `job` unless a run has read the same files since the month began, or is queued or in progress.
 
-    A run of this month that read what the folder holds has seen the whole month before: it would be repeated.
-    One that failed is tried again: once a month is seldom enough, and the cause may be gone.
+    A successful run of this month on the folder's present content would only be repeated. A failed one is
+    tried again: once a month is cheap, and the cause may be gone.
 
     Args:
         now: with a time zone.
-        digest: of what the landing folder holds; "" where it can't be looked at.
+        digest: of the landing folder's content; "" if it can't be read.
         attempts: runs of the whole graph, newest first.
-        job: the one that reads the folder.
+        job: name of the job that reads the folder.
     """
     begun = datetime(now.year, now.month, 1, tzinfo=UTC)
     if running := unfinished(attempts):
@@ -207,11 +208,11 @@ def decide_monthly(now: datetime, digest: str, attempts: Sequence[Attempt], job:
 
 @dataclass(frozen=True)
 class Jobs:
-    """Names of the jobs that a decision may ask for.
+    """Names of the jobs that a decision may request.
 
     Attributes:
-        refresh: fits the recipe again on what is there.
-        tune: searches better hyperparameters; None where there is no such job.
+        refresh: fits the recipe again on the present months.
+        tune: searches better hyperparameters; None if there is no such job.
     """
 
     refresh: str
@@ -220,16 +221,17 @@ class Jobs:
 
 @dataclass(frozen=True)
 class AlarmFacts:
-    """What is known at one look.
+    """Facts on the standing alarms at one tick.
 
     Attributes:
         alarms: the text of each standing alarm by the name of its check.
-        acted_on: texts of alarms that a run was asked for already.
-        digest: of what the landing folder holds now.
-        month: the calendar month that it is, as its first moment, seconds since 1970.
+        acted_on: texts of alarms that a run was already requested for.
+        digest: of the landing folder's present content.
+        month: start of the current calendar month, seconds since 1970.
         attempts: runs of the whole graph, newest first.
-        tuned_at: when the newest tuning run that an alarm asked for ended well; None for never.
-        tuning: whether a tuning run is queued or going on.
+        tuned_at: end of the newest successful tuning run requested by an alarm, seconds since 1970; None if
+            there is none.
+        tuning: whether a tuning run is queued or in progress.
     """
 
     alarms: Mapping[str, str]
@@ -242,7 +244,12 @@ class AlarmFacts:
 
 
 def decide_alarm(facts: AlarmFacts, jobs: Jobs) -> RunDecision:
-    """Ask for the job that can change what a new alarm complains of."""
+    """Request the job that can remove the cause of a new alarm: a refit, or else tuning.
+
+    Args:
+        facts: on alarms, runs and the landing folder.
+        jobs: names of the jobs.
+    """
     new = {check: text for check, text in facts.alarms.items() if text not in facts.acted_on}
     if not facts.alarms:
         return RunDecision(None, "No alarm stands.")
@@ -253,14 +260,14 @@ def decide_alarm(facts: AlarmFacts, jobs: Jobs) -> RunDecision:
             None, f"Run {running.name} is queued or going on; its checks are judged when it ends."
         )
     if _awaits_challenge(facts):
-        return RunDecision(jobs.refresh, f"{_told(facts.alarms)}: the tuned recipe is to challenge the old.")
+        return RunDecision(jobs.refresh, f"{_text(facts.alarms)}: the tuned recipe is to challenge the old.")
     if not new:
-        return RunDecision(None, f"A run was asked for already over: {_told(facts.alarms)}.")
+        return RunDecision(None, f"A run was asked for already over: {_text(facts.alarms)}.")
     return _on_new(facts, new, jobs)
 
 
 def _awaits_challenge(facts: AlarmFacts) -> bool:
-    """Whether hyperparameters were tuned over an alarm that stands, and no run has used them since."""
+    """True if hyperparameters were tuned for a standing alarm and no run has used them since."""
     newest = max((attempt.started_at for attempt in facts.attempts), default=0.0)
     stands = any(text in facts.acted_on for text in facts.alarms.values())
     return stands and facts.tuned_at is not None and facts.tuned_at > newest
@@ -275,16 +282,16 @@ def _on_new(facts: AlarmFacts, new: Mapping[str, str], jobs: Jobs) -> RunDecisio
         )
     if verdict is None or not same or verdict.started_at < facts.month:
         return RunDecision(
-            jobs.refresh, f"{_told(new)}: there are months that the model has not learned from."
+            jobs.refresh, f"{_text(new)}: there are months that the model has not learned from."
         )
     if jobs.tune is None:
         return RunDecision(
-            None, f"{_told(new)}: a refit gives the same model, and no job tunes the learners."
+            None, f"{_text(new)}: a refit gives the same model, and no job tunes the learners."
         )
     return RunDecision(
-        jobs.tune, f"{_told(new)}: a refit gives the same model, so its recipe is searched anew."
+        jobs.tune, f"{_text(new)}: a refit gives the same model, so its recipe is searched anew."
     )
 
 
-def _told(alarms: Mapping[str, str]) -> str:
+def _text(alarms: Mapping[str, str]) -> str:
     return "; ".join(f"{check}: {text.rstrip('.')}" for check, text in sorted(alarms.items()))

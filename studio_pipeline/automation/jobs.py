@@ -1,8 +1,9 @@
-"""Jobs that the automation asks for, their tags, and freshness policies.
+"""Jobs that the automation requests, tags of their runs, and freshness policies of the assets.
 
-What a release is made of must be renewed between the turn of a month and noon of its third day, six hours
-after the schedule `monthly_refresh` asks for it; what watches the release, within 26 hours, as it runs daily.
-Dagster's daemon judges this and asks for no run. Assets that the refresh doesn't make have no such date.
+Assets of a release must be renewed between the start of a month and noon of its third day, six hours after
+the schedule `monthly_refresh`; monitoring assets within 26 hours, as they run daily. Dagster's daemon
+evaluates the policies but starts no run. Assets that the refresh does not materialise have no policy.
+Schedules are in `sensors`; pruning and rollback are in `upkeep_jobs`.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ tune_learners = dg.define_asset_job(
     TUNE_LEARNERS,
     selection=dg.AssetSelection.assets(TUNED),
     description="Search the learners' hyperparameters within a budget; the next refresh uses what it found.",
-    # It must begin from the defaults, and also where what an earlier search stored is corrupt.
+    # The search starts from the defaults, and must work even if the stored tuned values are corrupt.
     config={"resources": {"configuration": {"config": {"tuning": {"use_tuned": False}}}}},
-    # It takes long, and writes nothing that a refresh reads before it is whole.
+    # It takes long, and a refresh reads its result only once it is complete, so no lock is needed.
     tags={LOCK_TAG: "none", "dagster/max_runtime": "86400"},
 )
 
@@ -53,10 +54,10 @@ Trigger = Literal["landing", "schedule", "drift", "manual"]
 
 
 def run_tags(trigger: Trigger, reason: str, **more: str) -> dict[str, str]:
-    """The tags of a run.
+    """Tags of a run.
 
     Args:
-        trigger: what asked for it.
+        trigger: origin of the request.
         reason: one sentence.
         more: value by name, without the leading `studio/`.
     """
@@ -70,18 +71,18 @@ daily = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_win
 
 
 def with_freshness(assets: Iterable[Any], *, without: frozenset[str] = frozenset()) -> list[Any]:
-    """The same assets, each with the policy of its group.
+    """Attach to each asset the freshness policy of its group.
 
     Args:
         assets: asset definitions without policies.
-        without: names of assets that no date is set for.
+        without: names of assets that get no policy.
     """
 
-    def judged(spec: dg.AssetSpec) -> dg.AssetSpec:
+    def with_policy(spec: dg.AssetSpec) -> dg.AssetSpec:
         if spec.key.to_user_string() in without:
             return spec
         policy = daily if spec.group_name == MONITORING else monthly
         dated: dg.AssetSpec = dg.apply_freshness_policy(spec, policy)
         return dated
 
-    return list(dg.map_asset_specs(judged, assets))
+    return list(dg.map_asset_specs(with_policy, assets))

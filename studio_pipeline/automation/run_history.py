@@ -1,7 +1,8 @@
-"""Run history in Dagster: content that each run read, how it ended, and runs whose process is gone.
+"""Run history in Dagster: landing content and end of each run, and the sensor that ends orphaned runs.
 
-Dagster's own monitor finds a dead run while the process that launched it lives. Where both went (a crash, a
-power cut, an out-of-memory kill of the lot), the run would stay STARTED, and those in line behind it wait.
+Dagster's run monitoring detects a dead run only while the process that launched it is alive. If both are gone
+(a crash, a power cut, an out-of-memory kill), the run would stay STARTED and block the queue; `leftover_runs`
+ends it. What to run next is decided in `decisions`.
 """
 
 import os
@@ -21,7 +22,7 @@ from studio_pipeline.publishing.locks import RUN_ID, lock_holder
 from studio_pipeline.settings import Settings
 
 LOOKED_AT = 20
-"""Runs and materialisations that are looked at, newest first."""
+"""Number of runs and materialisations read, newest first."""
 
 FIRST, LAST = dg.AssetKey("raw_studio_months"), dg.AssetKey("registered_model")
 _ENDS = {
@@ -31,7 +32,7 @@ _ENDS = {
 
 
 def attempts_of(instance: dg.DagsterInstance) -> list[Attempt]:
-    """Runs that went from the landing folder to a release, or were to; newest first."""
+    """Runs from the landing folder to a release, finished or not; newest first."""
     read = {
         record.run_id: str(record.asset_materialization.metadata[LANDING_DIGEST].value)
         for record in instance.fetch_materializations(FIRST, limit=LOOKED_AT).records
@@ -51,7 +52,7 @@ def _records(instance: dg.DagsterInstance, run_ids: list[str]) -> Iterator[RunRe
 
 
 def is_whole(run: dg.DagsterRun) -> bool:
-    """Whether a run goes from the landing folder to a release; one that only reads files makes none."""
+    """True if a run covers the graph from the landing folder to the release."""
     selected = run.asset_selection
     return (run.job_name == REFRESH_RELEASE and not selected) or bool(selected and {FIRST, LAST} <= selected)
 
@@ -68,7 +69,7 @@ def _attempt(instance: dg.DagsterInstance, record: RunRecord, read: dict[str, st
 
 
 def end_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> RunEnd:
-    """How a run stands."""
+    """Classify the state of a run."""
     if not run.is_finished:
         return RunEnd.UNFINISHED
     if run.status in _ENDS:
@@ -83,7 +84,7 @@ def end_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> RunEnd:
 
 
 def _errors(event: dg.DagsterEvent | None) -> list[str]:
-    """Class names of an event's error and its causes; none where a run was only declared dead."""
+    """Class names of an event's error and its causes; none if a run was only declared dead."""
     error = getattr(event.event_specific_data, "error", None) if event else None
     names = []
     while error is not None:
@@ -96,19 +97,18 @@ Verdict = Literal["lives", "gone"]
 
 UNDER_WAY = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
 LAUNCH_SECONDS = 60.0
-"""A run that was handed to a process that has not spoken yet is given this long."""
+"""Time a run may take to launch before its process has written its first event."""
 
 GONE = "The process of this run is gone: it was killed, or the machine went down."
 
 
 def end_leftover_runs(instance: dg.DagsterInstance, home: Path) -> list[str]:
-    """End every run under way whose process is gone, and answer their ids.
+    """End every run in progress whose process is gone, and return their ids.
 
-    A run that is in line stays there: what it was asked for still holds. A run that lives, in whichever
-    process, is not touched.
+    Queued runs stay queued, as their request is still valid. Runs with a live process are not changed.
 
     Args:
-        instance: of the DAGSTER_HOME; this machine's alone.
+        instance: of the DAGSTER_HOME, which must be local to this machine.
         home: the STUDIO_HOME, whose lock names the run that holds it.
 
     Raises:
@@ -128,11 +128,11 @@ def end_leftover_runs(instance: dg.DagsterInstance, home: Path) -> list[str]:
 
 
 def verdict_of(processes_live: Sequence[bool], quiet_seconds: float) -> Verdict:
-    """Whether a run lives.
+    """Decide whether a run is alive.
 
     Args:
-        processes_live: of each process that spoke for the run.
-        quiet_seconds: since the run last changed.
+        processes_live: for each process that wrote events of the run, whether it is running.
+        quiet_seconds: time since the run last changed.
     """
     if any(processes_live) or (not processes_live and quiet_seconds < LAUNCH_SECONDS):
         return "lives"
@@ -140,21 +140,20 @@ def verdict_of(processes_live: Sequence[bool], quiet_seconds: float) -> Verdict:
 
 
 def run_processes(instance: dg.DagsterInstance, run_id: str) -> list[bool]:
-    """Of each process that spoke for a run, whether it still lives."""
-    spoken: dict[int, float] = {}
+    """For each process that wrote engine events of a run, whether it is still running."""
+    first_seen: dict[int, float] = {}
     for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
         event = entry.dagster_event
         pid = event.engine_event_data.metadata.get("pid") if event else None
         if pid is not None and str(pid.value).isdecimal():
-            spoken.setdefault(int(str(pid.value)), entry.timestamp)
-    return [process_lives(pid, seen_at) for pid, seen_at in spoken.items()]
+            first_seen.setdefault(int(str(pid.value)), entry.timestamp)
+    return [process_lives(pid, seen_at) for pid, seen_at in first_seen.items()]
 
 
 def process_lives(pid: int, seen_at: float) -> bool:
-    """Whether the process that had this id at a time (seconds since 1970) still runs.
+    """True if the process that had this id at a time (seconds since 1970) is still running.
 
-    Where /proc tells, a process that has ended but was not waited for, and a younger one that was given the
-    same id, are not it.
+    Where /proc exists, a zombie, and a younger process with the same id, count as not running.
     """
     try:
         os.kill(pid, 0)
@@ -184,6 +183,6 @@ def _end(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
     description="Ends runs whose process is gone, so that those in line behind them start.",
 )
 def leftover_runs(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> dg.SkipReason:
-    """Look at every run under way."""
+    """Check every run in progress."""
     ended = end_leftover_runs(context.instance, settings.home)
     return dg.SkipReason(f"Ended {', '.join(ended)}: {GONE}" if ended else "Every run under way lives.")

@@ -1,4 +1,8 @@
-"""The landing sensor and the schedules; times are UTC."""
+"""Sensor on the landing folder, and schedules of refresh, monitoring and tuning; times are UTC.
+
+The folder's files are scanned in `panel.ingest.folder_scan`; whether a run is requested is decided in
+`decisions`. The sensors on drift and on alerts are in `alarm_sensor` and `alerts`.
+"""
 
 from __future__ import annotations
 
@@ -35,23 +39,23 @@ LOOK_SECONDS = 5
 
 @dataclass(frozen=True)
 class Memory:
-    """What one look hands to the next: only what saves work and words, nothing that a decision rests on.
+    """Cursor of the landing sensor: saves rehashing and describes changes; decisions don't depend on it.
 
     Attributes:
-        look: the look.
-        accepted: SHA-256 by name of the last content that was read or asked for.
+        look: the last snapshot of the folder.
+        accepted: SHA-256 by name of the last content that was read, or that a run was requested for.
     """
 
     look: FolderSnapshot = field(default_factory=FolderSnapshot)
     accepted: dict[str, str] = field(default_factory=dict)
 
     def to_cursor(self) -> str:
-        """As text."""
+        """Serialise as JSON."""
         return json.dumps({"files": look_to_json(self.look), "accepted": self.accepted})
 
     @staticmethod
     def from_cursor(cursor: str | None) -> Memory:
-        """The inverse; an empty memory where there is none, or one of another version."""
+        """Parse a cursor; empty if there is none, or it has another version's format."""
         try:
             value = json.loads(cursor or "{}")
             return Memory(look_from_json(value["files"]), dict(value["accepted"]))
@@ -67,7 +71,7 @@ class Memory:
     description="Looks for new, changed and removed files and maps, by content, once they are complete.",
 )
 def landing_folder(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> Any:
-    """Look at the folder, decide, and remember the look."""
+    """Scan the folder, decide, and store the snapshot in the cursor."""
     memory = Memory.from_cursor(context.cursor)
     facts, look = take_look(context.instance, settings, memory, time.time())
     decision = decide_landing(facts, REFRESH_RELEASE)
@@ -80,7 +84,7 @@ def landing_folder(context: dg.SensorEvaluationContext, settings: dg.ResourcePar
 def take_look(
     instance: dg.DagsterInstance, settings: Settings, memory: Memory, now: float
 ) -> tuple[LandingFacts, FolderSnapshot]:
-    """What the decision rests on, and the look to remember."""
+    """Facts for the decision, and the snapshot to store."""
     attempts = attempts_of(instance)
     try:
         check_landing_dir(settings)
@@ -100,7 +104,7 @@ def take_look(
 
 
 def next_memory(memory: Memory, look: FolderSnapshot, facts: LandingFacts, decision: RunDecision) -> Memory:
-    """The look, and its content where it was asked for or is what the newest run read."""
+    """The new snapshot; its content is accepted if a run is requested for it or the newest run read it."""
     known = any(attempt.digest == facts.digest for attempt in facts.attempts[:1])
     accepted = decision.job is not None or (known and not facts.fault and not facts.unsettled)
     return Memory(look, look.contents if accepted else memory.accepted)
@@ -117,7 +121,7 @@ MONTHLY, DAILY = "0 6 3 * *", "0 5 * * *"
     description="On the third of each month, when the month before is closed.",
 )
 def monthly_refresh(context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[Settings]) -> Any:
-    """Ask for a refresh, unless one has happened since the month began."""
+    """Request a refresh, unless one has read the same files since the month began."""
     now = context.scheduled_execution_time.astimezone(UTC)
     decision = decide_monthly(now, _digest(settings), attempts_of(context.instance), REFRESH_RELEASE)
     if decision.job is None:
@@ -126,7 +130,7 @@ def monthly_refresh(context: dg.ScheduleEvaluationContext, settings: dg.Resource
 
 
 def _digest(settings: Settings) -> str:
-    """Of the landing folder; "" where it can't be looked at, which the run will say."""
+    """Digest of the landing folder; "" if it can't be read, which the run then reports."""
     try:
         return landing_digest(settings.landing_dir)
     except StudioError:
@@ -141,7 +145,7 @@ def _digest(settings: Settings) -> str:
     description="Every morning: how the forecasts compare with what happened, and whether the data drift.",
 )
 def daily_monitoring() -> Any:
-    """Ask for the monitoring assets and their checks."""
+    """Request the monitoring assets and their checks."""
     reason = "Daily monitoring: forecasts meet the months that have arrived, and drift is tested."
     return dg.RunRequest(tags=run_tags("schedule", reason))
 

@@ -1,4 +1,7 @@
-"""Upkeep jobs: pruning and rollback."""
+"""Upkeep jobs: pruning of old versions, rollback of the model, and forecasts of the current release.
+
+The jobs that fit, monitor and tune are in `jobs`.
+"""
 
 import dagster as dg
 
@@ -16,7 +19,7 @@ PRUNE_VERSIONS = "prune_versions"
 
 @dg.op(required_resource_keys={"unlocked_settings"}, description="Remove what the retention rules let go of.")
 def remove_old_versions(context: dg.OpExecutionContext) -> None:
-    """Prune, unless a run that came through another door uses the home: then tomorrow."""
+    """Prune; skipped until the next day if a run outside this daemon holds the lock of the home."""
     settings = context.resources.unlocked_settings
     rules = read_configuration(settings.config).retention
     try:
@@ -31,7 +34,7 @@ def remove_old_versions(context: dg.OpExecutionContext) -> None:
 
 @dg.job(name=PRUNE_VERSIONS, description="Remove old versions by the rules of `retention`.")
 def prune_versions() -> None:
-    """One op."""
+    """Run the op `remove_old_versions`."""
     remove_old_versions()
 
 
@@ -46,7 +49,7 @@ daily_pruning = dg.ScheduleDefinition(
 
 @dg.resource(description="Settings for what looks after the home's lock itself.")
 def unlocked_settings() -> object:
-    """Settings from the environment and .env."""
+    """Read the settings from the environment and .env, without locking the home."""
     return read_settings()
 
 
@@ -63,18 +66,18 @@ ROLLBACK_OP = "make_current"
 def make_current(
     context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings], mlflow: MlflowTracking
 ) -> None:
-    """Publish, tell Dagster that `registered_model` is another one now, and move the aliases."""
+    """Publish the release, report a materialisation of `registered_model`, and move the MLflow aliases."""
     before = current_release(settings.home)
     release = roll_back(settings.home, context.op_config["version"], context.run_id)
-    told = f"Rolled back by hand from model {before.model_version} to model {release.model_version}."
+    message = f"Rolled back by hand from model {before.model_version} to model {release.model_version}."
     context.log_event(
         dg.AssetMaterialization(
             "registered_model",
-            description=told,
+            description=message,
             metadata=release_metadata(release)
             | {
                 "decision_kind": ROLLBACK,
-                "decision": told,
+                "decision": message,
                 "findings": "",
                 "model_promoted": False,
                 "published": True,
@@ -82,7 +85,7 @@ def make_current(
             tags={"dagster/data_version": f"{release.model_version}/{release.data_version}"},
         )
     )
-    mlflow.log(Entry(tags={"data_version": release.data_version, "decision": told}))
+    mlflow.log(Entry(tags={"data_version": release.data_version, "decision": message}))
     mlflow.set_aliases(release.model_version, None)
 
 
@@ -91,7 +94,7 @@ def make_current(
     description="Make an older model current, with today's data; materialise `studio_forecasts` after it.",
 )
 def rollback_release() -> None:
-    """One step."""
+    """Run the op `make_current`."""
     make_current()
 
 

@@ -1,4 +1,4 @@
-"""The `studio` command: a module a subcommand."""
+"""The command line `studio`: one module per subcommand in `commands`, and what they share."""
 
 from studio_pipeline.cli.main import main
 

@@ -1,4 +1,7 @@
-"""DAGSTER_HOME and its `dagster.yaml`, and upgrades of Dagster's and MLflow's records."""
+"""DAGSTER_HOME: its `dagster.yaml`, and schema migrations of Dagster's and MLflow's databases.
+
+Tables of the service are migrated by `commands.database`.
+"""
 
 from __future__ import annotations
 
@@ -50,19 +53,19 @@ storage:
 """
 
 EARLIER_SHA256 = frozenset({"128989c4eec38cad1e73f311052bfbea0aa0a3be371c69988d27f3013c06181f"})
-"""Of every `dagster.yaml` that an earlier version wrote: such a file is renewed, any other was changed."""
+"""Hashes of every `dagster.yaml` of an earlier version; a file with another hash was edited and is kept."""
 
 
 def dagster_yaml(settings: Settings) -> str:
-    """The content for the settings; it names the database's variable, never its address or password."""
+    """Content for the settings; it names the database's variable, never its URL or password."""
     return DAGSTER_YAML + (POSTGRES_YAML if settings.dagster_database_url else "")
 
 
 def write_dagster_yaml(settings: Settings) -> bool:
-    """Make the folder, and the file in it unless somebody changed it; answers whether it is ours.
+    """Create the folder, and write the file unless it was edited; returns whether it is unedited.
 
     Raises:
-        StorageError: the disk refused.
+        StorageError: the disk is full or not writable.
     """
     path = settings.dagster_home / "dagster.yaml"
     wanted = dagster_yaml(settings)
@@ -70,7 +73,7 @@ def write_dagster_yaml(settings: Settings) -> bool:
         settings.dagster_home.mkdir(parents=True, exist_ok=True)
         found = path.read_text("utf-8") if path.exists() else None
     if settings.dagster_database_url:
-        # Dagster reads it from the environment, where a .env file of this program has not put it.
+        # Dagster reads it from the environment only; this program's settings also read a .env file.
         os.environ[DATABASE_VARIABLE] = settings.dagster_database_url
     if found == wanted:
         return True
@@ -80,8 +83,8 @@ def write_dagster_yaml(settings: Settings) -> bool:
     return True
 
 
-def tell_changed_yaml(settings: Settings) -> None:
-    """Say that a file that somebody changed is used as it is."""
+def report_changed_yaml(settings: Settings) -> None:
+    """Print that an edited file is used as it is."""
     click.echo(f"{settings.dagster_home / 'dagster.yaml'} is not as `studio` wrote it, and is used as it is.")
 
 
@@ -97,18 +100,18 @@ _DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
 
 
 def upgrade_records(instance: dg.DagsterInstance, settings: Settings) -> bool:
-    """Migrate both where the installed versions are not those of the last time; answers whether it did.
+    """Migrate both databases if the installed versions have changed; returns whether it did.
 
-    A store that another program keeps (MLflow behind http://) is that program's to upgrade.
+    A remote MLflow server (http://) migrates its own store.
 
     Raises:
-        StorageError: the disk refused.
+        StorageError: the disk is full or not writable.
     """
     marker = settings.dagster_home / MARKER
     installed = {name: version(name) for name in ("dagster", "mlflow")}
     if _read(marker) == installed:
         return False
-    with redirect_stdout(io.StringIO()) as told, redirect_stderr(told):
+    with redirect_stdout(io.StringIO()) as output, redirect_stderr(output):
         instance.upgrade()
     if _has_mlflow_database(settings):
         upgrade_mlflow(settings.mlflow_tracking_uri)

@@ -1,4 +1,8 @@
-"""The group of commands, and errors as one or two lines, with the traceback in a file."""
+"""Command group `studio`: lazy loading of subcommands, and error reporting.
+
+Errors are printed as one or two lines, with the traceback in a file. Subcommands are in `commands`; message
+texts shared by them are in `messages`.
+"""
 
 from __future__ import annotations
 
@@ -32,55 +36,56 @@ FAILED, INTERRUPTED = 1, 130
 
 
 class StudioGroup(click.Group):
-    """Imports a command's module when it is asked for, and turns errors into sentences."""
+    """Imports a command's module when it is called, and prints errors as sentences."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, in the order in which one needs them."""
+        """All command names, in the usual order of use."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a name."""
+        """The command with this name; None if there is none."""
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an expected error is told in its own words, any other in one line and a file."""
+        """Run a command; print the text of a `StudioError`, any other error as one line and a log file."""
         try:
             return super().invoke(ctx)
         except StudioError as error:
-            _tell(error)
+            _print_error(error)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
-        except Exception as error:  # noqa: BLE001 - the last place where a person can still be told
-            _tell_fault(error)
+        except Exception as error:  # noqa: BLE001 - last place to report it
+            _print_fault(error)
         sys.exit(FAILED)
 
 
-def _tell_fault(error: Exception) -> None:
+def _print_fault(error: Exception) -> None:
     from studio_pipeline.cli.messages import disk_refusal
 
     refusal = disk_refusal(error, Path(os.environ.get("STUDIO_HOME", ".studio")))
     if refusal is not None:
-        _tell(refusal)
+        _print_error(refusal)
         return
     click.secho(f"This is a fault of the program: {type(error).__name__}: {error}", fg="red", err=True)
-    _keep_traceback(error)
+    _log_traceback(error)
 
 
-def _tell(error: StudioError) -> None:
+def _print_error(error: StudioError) -> None:
     click.secho(as_called(error.what), fg="red", err=True)
     if error.remedy:
         click.echo(as_called(error.remedy), err=True)
     if error.__cause__ is not None:
-        _keep_traceback(error)
+        _log_traceback(error)
 
 
-def _keep_traceback(error: BaseException) -> None:
-    """Append the traceback to a file in STUDIO_HOME, and say where.
+def _log_traceback(error: BaseException) -> None:
+    """Append the traceback to a file in STUDIO_HOME, and print its path.
 
-    Where there is no such place, a fault's is printed; an expected error has said all there is to say.
+    If the file can't be written, the traceback of an unexpected error is printed; an expected error has
+    already been printed in full.
     """
     text = "".join(traceback.format_exception(error))
     path = _log_file()
@@ -109,4 +114,4 @@ def _log_file() -> Path | None:
 @click.group(cls=StudioGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="studio-revenue-simulator")
 def main() -> None:
-    """What a fitness studio's revenue will be, what it would be after a change, and what to change."""
+    """Forecast a fitness studio's revenue, the effect of a change, and the changes that reach a goal."""

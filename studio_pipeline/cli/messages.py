@@ -1,4 +1,7 @@
-"""Messages: suggested commands as they are typed, and a disk's refusals."""
+"""Texts shared by the commands: suggested commands as the user calls them, and errors of the disk.
+
+Printing of errors is in `main`; the outcome of a run is printed in `outcome`.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ NAME = "studio"
 
 
 def command_name() -> str:
-    """`studio` where PATH leads to this program, else the path that it was called by."""
+    """`studio` if PATH leads to this program, else the path that it was called by."""
     program = Path(sys.argv[0])
     if program.name != NAME or not program.exists():
         return NAME
@@ -26,12 +29,12 @@ def command_name() -> str:
 
 
 def as_called(text: str) -> str:
-    """A text whose commands, written as `studio ...`, become what was called."""
+    """Replace `studio ...` in a text by the command as it was called."""
     return text.replace(f"`{NAME} ", f"`{command_name()} ")
 
 
 def indented(problem: str) -> str:
-    """A problem, which may have several lines, below a heading."""
+    """Indent a problem of one or more lines, to be printed below a heading."""
     return textwrap.indent(as_called(problem), "  ")
 
 
@@ -46,10 +49,10 @@ _SQLITE_REMEDIES = {
 
 
 def check_free_space(home: Path) -> None:
-    """Fail before a run that the disk has no room for.
+    """Fail before a run if the disk has too little free space.
 
     Raises:
-        StorageError: naming the folder and what is free.
+        StorageError: names the folder and the free space.
     """
     place = next((folder for folder in (home, *home.parents) if folder.is_dir()), None)
     if place is None:
@@ -63,7 +66,7 @@ def check_free_space(home: Path) -> None:
 
 
 def disk_refusal(error: BaseException, home: Path) -> StorageError | None:
-    """The refusal of a disk that an error comes from; None where it comes from something else."""
+    """The disk error in an error's chain of causes, as a `StorageError`; None if there is none."""
     for cause in _chain(error):
         if isinstance(cause, StorageError):
             return cause
@@ -80,7 +83,7 @@ def disk_refusal(error: BaseException, home: Path) -> StorageError | None:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error, its cause or context, and so on."""
+    """An error and the chain of its causes or contexts."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:

@@ -1,4 +1,7 @@
-"""Outcome of a run, and its printed form: accuracy beside baselines, and one sample forecast."""
+"""Outcome of a run and its printed summary: accuracy against baselines, a sample forecast, and the release.
+
+The run itself is in `pipeline`, the lines printed during it in `progress`.
+"""
 
 from __future__ import annotations
 
@@ -30,17 +33,17 @@ SAMPLE_MONTHS = 3
 
 @dataclass
 class Outcome:
-    """What came of a run.
+    """Outcome of a run.
 
     Attributes:
         run_id: the Dagster run.
         status: the exit status.
-        verdict: the status as words.
-        refusal: what became of the model and the months, where the model was refused; else empty.
-        nothing_new: why nothing was published, where there was no need to; else empty.
-        problems: what else a person should know, the reason of a failure first.
-        evaluation: the backtest's summary, empty where the run did not get so far.
-        seconds: of the whole run.
+        verdict: the status as text.
+        refusal: text on a refused model and the release that stays; else empty.
+        nothing_new: reason why no release was needed; else empty.
+        problems: warnings and errors to print, the reason of a failure first.
+        evaluation: the backtest's summary; empty if the run did not get so far.
+        seconds: duration of the whole run.
     """
 
     run_id: str
@@ -54,7 +57,7 @@ class Outcome:
 
 
 def print_outcome(settings: Settings, outcome: Outcome) -> None:
-    """The evaluation, a sample forecast, what is published now, and what to know."""
+    """Print the evaluation, a sample forecast, the published release, and the problems."""
     if outcome.evaluation:
         print_evaluation(outcome.evaluation)
     if outcome.status == 0:
@@ -68,7 +71,7 @@ def print_outcome(settings: Settings, outcome: Outcome) -> None:
 
 
 def print_published(settings: Settings, outcome: Outcome) -> None:
-    """A sample forecast, what answers now, and where to look."""
+    """Print a sample forecast, the release, the path of the report and the next command."""
     print_sample(settings)
     if outcome.refusal or outcome.nothing_new:
         click.secho(f"\n{outcome.refusal or outcome.nothing_new}", fg="yellow")
@@ -84,9 +87,9 @@ def print_published(settings: Settings, outcome: Outcome) -> None:
 
 
 def print_evaluation(summary: Mapping[str, float]) -> None:
-    """WAPE of revenue per span beside the baselines, and how often the intervals hold.
+    """Print WAPE of revenue per span against the baselines, and coverage of the intervals.
 
-    Where a backtest of too few months says nothing of any span, that in one sentence.
+    If the months were too few for a backtest, print one sentence instead.
     """
     if not any(f"revenue_wape_{span}_{name}" in summary for span in SPANS for name in SHOWN):
         click.echo("\nThe months are too few for a backtest: how good this model is can't be said yet.")
@@ -107,7 +110,7 @@ def print_evaluation(summary: Mapping[str, float]) -> None:
 
 
 def print_effects(summary: Mapping[str, float]) -> None:
-    """How far predicted effects of levers lie from the true ones, where the truth is known."""
+    """Print the error of predicted lever effects, if the true ones are known."""
     if "effects_partial" in summary:
         click.echo(
             f"\nEffect of one lever on revenue, beside the generator's truth: off by"
@@ -117,7 +120,7 @@ def print_effects(summary: Mapping[str, float]) -> None:
 
 
 def print_sample(settings: Settings) -> None:
-    """The next months of the first studio that is still open."""
+    """Print the forecast of the next months for the first open studio."""
     path = settings.home / "forecasts" / "studio_forecasts.csv"
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -125,7 +128,7 @@ def print_sample(settings: Settings) -> None:
         return
     latest = max(row["base_month"] for row in rows)
     rows = [row for row in rows if row["base_month"] == latest]
-    # Where all of them have closed the first of those stands here.
+    # If all studios are closed, the first of them is shown.
     rows = ([row for row in rows if float(row["revenue"]) > 0] or rows)[:SAMPLE_MONTHS]
     click.echo(f"\nSample forecast: {rows[0]['studio_id']}, from {rows[0]['base_month'][:7]} (90 % interval)")
     for row in rows:

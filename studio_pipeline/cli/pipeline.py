@@ -1,4 +1,7 @@
-"""One run of the whole graph in this process, recorded in Dagster's instance."""
+"""Execution of the whole asset graph in this process, recorded in Dagster's instance.
+
+Used by `studio run` and `studio up`. Output during the run is in `progress`, the summary in `outcome`.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,7 @@ COMMAND_TAG = "studio/command"
 
 
 def run_pipeline(settings: Settings, options: Mapping[str, Any]) -> int:
-    """Run the job under the lock of STUDIO_HOME, tell what came of it, and answer the exit status."""
+    """Run the job under the lock of STUDIO_HOME, print the outcome, and return the exit status."""
     started = time.perf_counter()
     outcome = Outcome(run_id=str(uuid.uuid4()))
     with lock_of_run(settings.home, outcome.run_id):
@@ -49,20 +52,20 @@ def run_pipeline(settings: Settings, options: Mapping[str, Any]) -> int:
             error = fault if isinstance(fault, StudioError) else disk_refusal(fault, settings.home)
             if error is None:
                 outcome.problems = [f"{type(fault).__name__}: {fault}"]
-                _remember(settings, outcome)
+                _store_outcome(settings, outcome)
                 raise
             outcome.problems = [line for line in (error.what, error.remedy) if line] + outcome.problems
             _judge_refusal(outcome, refused=isinstance(error, ReleaseError) and before is not None)
         else:
             _judge(outcome, settings, before)
         outcome.seconds = time.perf_counter() - started
-        _remember(settings, outcome)
+        _store_outcome(settings, outcome)
     print_outcome(settings, outcome)
     return outcome.status
 
 
 def _check_inputs(settings: Settings, options: Mapping[str, Any]) -> None:
-    """Fail before the heavy imports where it is clear that the run can't succeed."""
+    """Fail before the slow imports if the run can't succeed."""
     check_free_space(settings.home)
     check_landing_dir(settings)
     sources = landing_sources(settings.landing_dir)
@@ -81,7 +84,7 @@ def _check_inputs(settings: Settings, options: Mapping[str, Any]) -> None:
 
 
 def _check_options(generator: GeneratorConfig, options: Mapping[str, Any]) -> None:
-    """Refuse options that the generator can't take, under the names that a person typed."""
+    """Refuse options that are invalid for the generator, by their names on the command line."""
     try:
         GeneratorConfig.model_validate(generator.model_dump() | dict(options))
     except ValidationError as error:
@@ -89,7 +92,9 @@ def _check_options(generator: GeneratorConfig, options: Mapping[str, Any]) -> No
             f"{_option(item['loc'])}: {item['msg'].removeprefix('Value error, ')}."
             for item in error.errors(include_url=False, include_context=False)
         ]
-        raise SettingsError("\n".join(lines), "`studio run --help` says what the options take.") from None
+        raise SettingsError(
+            "\n".join(lines), "`studio run --help` lists the options and their values."
+        ) from None
 
 
 def _option(loc: Sequence[int | str]) -> str:
@@ -97,7 +102,7 @@ def _option(loc: Sequence[int | str]) -> str:
 
 
 def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -> None:
-    """Run the job in this process; every error of the run comes out as a `StudioError` or as it is."""
+    """Run the job in this process; a failed blocking check raises `ReleaseError`, other errors propagate."""
     warnings.filterwarnings("ignore", module="dagster")
     import dagster as dg
 
@@ -107,7 +112,7 @@ def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -
     from studio_pipeline.definitions import build_definitions
 
     logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    # The lock is this command's, from before the run until after its outcome is written down.
+    # This command already holds the lock, from before the run until its outcome is stored.
     definitions = build_definitions(settings, run_lock=lambda *_: contextlib.nullcontext())
     job = definitions.resolve_job_def(REFRESH_RELEASE)
     with dagster_instance(settings) as instance:
@@ -138,7 +143,7 @@ def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -
 
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:
-    """The persistent instance of DAGSTER_HOME; its `dagster.yaml` is written, and its records upgraded."""
+    """Open the instance of DAGSTER_HOME; writes its `dagster.yaml` and migrates its databases."""
     from dagster import DagsterInstance
 
     from studio_pipeline.cli.dagster_home import upgrade_records
@@ -171,8 +176,8 @@ def _judge_refusal(outcome: Outcome, *, refused: bool) -> None:
     outcome.verdict = "was refused, and what was published before stays" if refused else "failed"
 
 
-def _remember(settings: Settings, outcome: Outcome) -> None:
-    """Leave the outcome for `studio status`."""
+def _store_outcome(settings: Settings, outcome: Outcome) -> None:
+    """Store the outcome for `studio status`."""
     content = {
         "run_id": outcome.run_id,
         "ended_at": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,4 +1,7 @@
-"""Progress of a run: a line per asset, and the checks that failed."""
+"""Progress of a run: listener on Dagster events that prints a line per asset and collects failed checks.
+
+The summary after the run is printed in `outcome`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import dagster as dg
 EVALUATION = "evaluation_report"
 DECISION = "registered_model"
 FINDINGS = ("fit_to_publish", "new_model_published")
-"""The checks that show the decision and what it rests on: beside a refusal they would say the same again."""
+"""Checks that repeat the release decision and its findings; left out of the warnings of a refusal."""
 
 NOTHING_NEW = "nothing_new"
 SHOWN_LINES = 8
@@ -21,11 +24,11 @@ class Progress:
     """Listens to the events of one run.
 
     Attributes:
-        evaluation: numbers of the evaluation, once it is there.
-        refusal: what became of the model and the months, where the model was refused; else empty.
-        nothing_new: why nothing was published, where there was no need to; else empty.
-        warnings: what each check found that failed without stopping the run.
-        blocking_failures: what each check found that stopped the run.
+        evaluation: numbers of the evaluation, once it is materialised.
+        refusal: text on a refused model and the release that stays; else empty.
+        nothing_new: reason why no release was needed; else empty.
+        warnings: findings of each check that failed without stopping the run.
+        blocking_failures: findings of each check that stopped the run.
     """
 
     def __init__(self) -> None:
@@ -38,7 +41,7 @@ class Progress:
         self._check_seconds = 0.0
 
     def __call__(self, entry: dg.EventLogEntry) -> None:
-        """Take an event."""
+        """Handle an event of the run."""
         event = entry.dagster_event
         if event is None:
             return
@@ -50,7 +53,7 @@ class Progress:
             self._step_ended(event)
 
     def end(self) -> None:
-        """Say what the checks took; a refusal has told its findings."""
+        """Print the time of the checks; after a refusal, drop warnings that repeat its findings."""
         if self.refusal:
             self.warnings = [warning for warning in self.warnings if not warning.startswith(FINDINGS)]
         click.echo(f"  {'checks':<44} {self._check_seconds:6.1f} s")
@@ -72,10 +75,10 @@ class Progress:
         if evaluation.passed:
             return
         blocks = evaluation.blocking and evaluation.severity is dg.AssetCheckSeverity.ERROR
-        told = finding(
+        text = finding(
             f"{evaluation.check_name} of {evaluation.asset_key.to_user_string()}", evaluation.description
         )
-        (self.blocking_failures if blocks else self.warnings).append(told)
+        (self.blocking_failures if blocks else self.warnings).append(text)
 
     def _step_ended(self, event: dg.DagsterEvent) -> None:
         seconds = event.step_success_data.duration_ms / 1000
@@ -89,7 +92,7 @@ class Progress:
 
 
 def finding(check: str, description: str | None) -> str:
-    """What a check found: on its line if it is one, else the first of them as a list below it."""
+    """Findings of a check: a single one on the check's line, otherwise the first ones as a list below it."""
     lines = [line.removeprefix("- ") for line in (description or "failed").splitlines()]
     if len(lines) == 1:
         return f"{check}: {lines[0]}"
@@ -98,7 +101,7 @@ def finding(check: str, description: str | None) -> str:
 
 
 def refusal(decision: Mapping[str, Any]) -> str:
-    """Why the model was refused, and what answers now, from the metadata of `registered_model`."""
+    """Text on the reasons of a refusal and the model that stays, from the metadata of `registered_model`."""
     challenged = decision["decision_kind"] == "challenge_refused"
     what = "The changed recipe" if challenged else "The new model"
     refitted = decision["answers"] == "refit"

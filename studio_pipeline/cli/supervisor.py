@@ -1,4 +1,7 @@
-"""Supervisor of child processes: started, restarted and stopped together, each in its own group."""
+"""Supervisor of child processes: starts, restarts and stops them together, each in its own process group.
+
+`commands.up` defines the children; nothing here depends on the programs that they run.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ class Child:
     Attributes:
         name: also the name of its log file.
         arguments: the command line.
-        ready_url: answers 200 once it is up; None where nothing tells.
+        ready_url: URL that responds once the child is up; None if it has none.
     """
 
     name: str
@@ -40,7 +43,7 @@ class Child:
 
 
 def start(child: Child, environment: Mapping[str, str], logs: Path) -> subprocess.Popen[bytes]:
-    """Start a child that writes into its log, leads a group, and is asked to end when this process dies."""
+    """Start a child with its own log and process group, that gets a SIGTERM when this process dies."""
     with (logs / f"{child.name}.log").open("ab") as log:
         return subprocess.Popen(
             list(child.arguments),
@@ -54,12 +57,12 @@ def start(child: Child, environment: Mapping[str, str], logs: Path) -> subproces
 
 
 def _end_with_parent() -> None:
-    """Ask the kernel for a SIGTERM when the parent dies, however it dies."""
+    """Request a SIGTERM from the kernel when the parent dies, even if it is killed."""
     ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)
 
 
 def answers(url: str) -> bool:
-    """Whether somebody answers there."""
+    """True if a server responds at the URL, with any status."""
     try:
         with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - our own http URL
             return True
@@ -70,12 +73,12 @@ def answers(url: str) -> bool:
 
 
 def last_lines(log: Path, count: int = 5) -> str:
-    """The end of a log."""
+    """The last lines of a log."""
     return "\n".join(log.read_text("utf-8", errors="replace").splitlines()[-count:])
 
 
 def stop_groups(processes: Collection[subprocess.Popen[bytes]]) -> None:
-    """Ask every group to end; kill what is left of it after a while."""
+    """Send SIGTERM to every group; kill what is left after `STOP_SECONDS`."""
     for process in processes:
         _signal_group(process, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
@@ -87,7 +90,7 @@ def stop_groups(processes: Collection[subprocess.Popen[bytes]]) -> None:
 
 
 def group_lives(process: subprocess.Popen[bytes]) -> bool:
-    """Whether a child, or one of its own children, still runs."""
+    """True if a child, or one of its own children, is still running."""
     process.poll()
     try:
         os.killpg(process.pid, 0)
@@ -107,13 +110,13 @@ STOPPED, GIVEN_UP = 0, 1
 
 @dataclass(frozen=True)
 class RestartConfig:
-    """When a child that ended by itself is started again.
+    """Restart policy of a child that ended by itself: exponential back-off.
 
     Attributes:
-        quick_seconds: one that lived shorter than this ended quickly.
-        most_quick: this many quick ends in a row, and it is given up.
-        first_wait_seconds: before the first new start; each quick end in a row doubles it.
-        longest_wait_seconds: and no wait is longer.
+        quick_seconds: an end within this time after the start counts as quick.
+        most_quick: number of quick ends in a row after which the child is given up.
+        first_wait_seconds: wait before the first restart; doubled by each further quick end in a row.
+        longest_wait_seconds: upper limit of the wait.
     """
 
     quick_seconds: float = 30.0
@@ -122,11 +125,11 @@ class RestartConfig:
     longest_wait_seconds: float = 30.0
 
     def quick_ends(self, before: int, lived_seconds: float) -> int:
-        """Quick ends in a row after one more end."""
+        """Number of quick ends in a row after one more end."""
         return before + 1 if lived_seconds < self.quick_seconds else 0
 
     def wait_seconds(self, quick_ends: int) -> float | None:
-        """How long to wait after so many quick ends in a row; None to give up."""
+        """Wait in seconds after this number of quick ends in a row; None to give up."""
         if quick_ends >= self.most_quick:
             return None
         return min(self.first_wait_seconds * 2.0 ** max(quick_ends - 1, 0), self.longest_wait_seconds)
@@ -134,7 +137,7 @@ class RestartConfig:
 
 @dataclass
 class Stop:
-    """Whether a signal asked to stop."""
+    """Signal handler that records a request to stop."""
 
     asked: bool = False
 
@@ -145,14 +148,15 @@ class Stop:
 
 @dataclass
 class Supervised:
-    """A child as it runs, or waits to be started again.
+    """A child that is running or waiting for its restart.
 
     Attributes:
-        process: the last one that was started.
-        started_at: when, on the monotonic clock.
-        quick_ends: in a row.
-        start_at: when it is due to be started again; None while it runs.
-        earlier: processes before it whose groups may still live, such as a run that goes on to its end.
+        child: the program.
+        process: the process started last.
+        started_at: time of its start, monotonic clock.
+        quick_ends: number of quick ends in a row.
+        start_at: time of the next start, monotonic clock; None while it is running.
+        earlier: earlier processes whose groups may still be running, such as a run that continues to its end.
     """
 
     child: Child
@@ -165,12 +169,13 @@ class Supervised:
 
 @dataclass
 class Supervisor:
-    """Keeps children running until a signal, or until one ends again and again.
+    """Keeps children running until a signal, or until one is given up.
 
     Attributes:
-        environment: of every child.
-        logs: the folder of their logs.
-        rules: when a child is started again.
+        environment: environment variables of every child.
+        logs: folder of their logs.
+        rules: restart policy.
+        running: the children.
     """
 
     environment: Mapping[str, str]
@@ -184,11 +189,11 @@ class Supervisor:
         self.running.append(Supervised(child, process, time.monotonic()))
 
     def look(self) -> bool:
-        """Start again what is due; answers False once a child is given up."""
+        """Restart children that are due; returns False once a child is given up."""
         return all(self._look_at(one) for one in self.running)
 
     def stop(self) -> None:
-        """End every group that was started and still lives."""
+        """Stop every group that was started and is still running."""
         stop_groups([process for one in self.running for process in (*one.earlier, one.process)])
 
     def _look_at(self, one: Supervised) -> bool:
@@ -205,16 +210,16 @@ class Supervisor:
         one.quick_ends = self.rules.quick_ends(one.quick_ends, now - one.started_at)
         wait_seconds = self.rules.wait_seconds(one.quick_ends)
         if wait_seconds is None:
-            self._tell_given_up(one)
+            self._print_given_up(one)
             return False
         one.start_at = now + wait_seconds
         click.secho(f"{_ended(one)}: it is started again.", fg="yellow", err=True)
         return True
 
-    def _tell_given_up(self, one: Supervised) -> None:
+    def _print_given_up(self, one: Supervised) -> None:
         log = self.logs / f"{one.child.name}.log"
-        told = f"{_ended(one)}, {one.quick_ends} times in a row soon after its start, so all are stopped."
-        click.secho(told, fg="red", err=True)
+        message = f"{_ended(one)}, {one.quick_ends} times in a row soon after its start, so all are stopped."
+        click.secho(message, fg="red", err=True)
         click.echo(last_lines(log), err=True)
         click.echo(f"Its log: {log}", err=True)
 
@@ -226,9 +231,17 @@ def run_together(
     ready_message: str,
     rules: RestartConfig | None = None,
 ) -> int:
-    """Start all, say when they are ready, and keep them running until a signal; then stop all.
+    """Start all children, print when they are ready, keep them running until a signal, then stop them.
 
-    Answers the exit status: 0 after SIGINT, SIGTERM or SIGHUP, 1 where a child had to be given up.
+    Args:
+        children: the programs.
+        environment: environment variables of every child.
+        logs: folder of their logs; it is created.
+        ready_message: printed once every `ready_url` responds.
+        rules: restart policy; None for the default one.
+
+    Returns:
+        Exit status: 0 after SIGINT, SIGTERM or SIGHUP, 1 if a child was given up.
     """
     logs.mkdir(parents=True, exist_ok=True)
     stop, supervisor = Stop(), Supervisor(environment, logs, rules or RestartConfig())
@@ -252,16 +265,16 @@ def run_together(
 
 
 class _Waiting:
-    """Says once that everything is up, or what does not answer after a while."""
+    """Prints once that everything is up, or which URLs do not respond after `START_SECONDS`."""
 
     def __init__(self, urls: set[str], ready_message: str) -> None:
         self._urls, self._message = urls, ready_message
         self._deadline = time.monotonic() + START_SECONDS
-        self._told = False
+        self._is_done = False
 
     def look(self) -> None:
-        """Ask those that did not answer yet."""
-        if self._told:
+        """Poll the URLs that have not responded yet."""
+        if self._is_done:
             return
         self._urls = {url for url in self._urls if not answers(url)}
         if not self._urls:
@@ -270,7 +283,7 @@ class _Waiting:
             return
         for url in self._urls:
             click.secho(f"{url} does not answer yet.", fg="yellow", err=True)
-        self._told = True
+        self._is_done = True
 
 
 def _ended(one: Supervised) -> str:

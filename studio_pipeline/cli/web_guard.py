@@ -1,8 +1,8 @@
-"""Guard of Dagster's web UI: middleware that refuses requests of other sites' pages.
+"""ASGI middleware for Dagster's web UI that refuses cross-site requests and unknown hosts.
 
 Dagster's server has no log-in and executes every request that reaches it. Any web page that is open in the
 operator's browser can send it requests; a page whose domain name resolves to this machine (DNS rebinding) can
-read the answers as well.
+read the answers as well. `webserver` installs the middleware; the service's own guards are in `serving`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Place = tuple[str, int | None]
 
 
 class WebGuard:
-    """ASGI middleware that answers 403, with what to do, to requests that the UI's own pages do not make.
+    """ASGI middleware that answers 403, with a remedy, to requests that the UI's own pages do not make.
 
     Host: the request must name a loopback host (`localhost`, 127.0.0.0/8, `[::1]`), the `--host` of
     `studio up`, or the host of STUDIO_DAGSTER_URL, with any port. Where `--host` is every address (0.0.0.0 or
@@ -49,14 +49,14 @@ class WebGuard:
 
     Origin: a request that can change something (any method but GET, HEAD and OPTIONS, and every websocket)
     must come from the host and port that it is sent to, or from those of STUDIO_DAGSTER_URL. One without
-    `Origin`, as curl sends it, is allowed unless `Sec-Fetch-Site` says that a page of another origin made it.
+    `Origin`, as curl sends it, is allowed unless `Sec-Fetch-Site` shows a page of another origin.
 
     GraphQL by GET: every operation must be a query.
 
     Args:
         app: Dagster's application.
-        host: that `studio up` listens on.
-        url: of the UI as browsers reach it.
+        host: address that `studio up` listens on.
+        url: URL of the UI as browsers reach it.
     """
 
     def __init__(self, app: ASGIApp, host: str, url: str) -> None:
@@ -76,7 +76,7 @@ class WebGuard:
         headers = Headers(scope=scope)
         hosts = headers.getlist("host")
         place = _place(hosts[0]) if len(hosts) == 1 else None
-        if place is None or not self._knows(place[0]):
+        if place is None or not self._is_known(place[0]):
             return (
                 f"Dagster's web UI does not answer for the host {', '.join(hosts)[:100]!r}."
                 f" Open it at localhost, or at the --host of `studio up`. {SET_URL}"
@@ -91,7 +91,7 @@ class WebGuard:
             return NO_MUTATION
         return None
 
-    def _knows(self, name: str) -> bool:
+    def _is_known(self, name: str) -> bool:
         known = name in self._names or is_loopback(name)
         return known or (self._any_address and _address(name) is not None)
 
@@ -119,7 +119,7 @@ def _place(text: str) -> Place | None:
 
 
 def _place_of(url: str) -> Place | None:
-    """Where a URL leads to, its port written out; None where it is none of HTTP."""
+    """Host and port of a URL, with the default port filled in; None if it is not an HTTP URL."""
     scheme, _, rest = url.lower().partition("://")
     place = _place(rest.partition("/")[0])
     if place is None or scheme not in _DEFAULT_PORTS:
@@ -128,7 +128,7 @@ def _place_of(url: str) -> Place | None:
 
 
 def _only_queries(query_string: bytes) -> bool:
-    """Whether every GraphQL document among the parameters holds queries and fragments only."""
+    """True if every GraphQL document among the parameters has queries and fragments only."""
     try:
         documents = [
             parse(document, no_location=True) for document in QueryParams(query_string).getlist("query")

@@ -1,6 +1,6 @@
-"""Dagster's web UI as `studio up` starts it: Dagster's own command behind `WebGuard`.
+"""Entry point of Dagster's web UI for `studio up`: Dagster's own command behind `WebGuard`.
 
-`python -m studio_pipeline.cli.webserver --host HOST --port PORT`
+`python -m studio_pipeline.cli.webserver --host HOST --port PORT`. The rules are in `web_guard`.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def command(host: str, port: int) -> None:
 def guard_web_ui(host: str, url: str) -> None:
     """Put `WebGuard` in front of every application that Dagster's web server makes in this process.
 
-    Dagster's command makes the application itself, and takes no middleware. `build_middleware` is where its
-    class lets others add some; in a version without it this fails, and nothing is served without the guard.
+    Dagster's command creates the application itself and accepts no middleware, so its class's hook
+    `build_middleware` is wrapped. A version without this hook fails here, and nothing is served unguarded.
 
     Args:
-        host: that the web UI listens on.
-        url: of the UI as browsers reach it.
+        host: address that the web UI listens on.
+        url: URL of the UI as browsers reach it.
     """
     build = DagsterWebserver.build_middleware
 

@@ -1,1 +1,1 @@
-"""Monitoring of what is published: live accuracy and drift."""
+"""Monitoring of the published model: live accuracy of its forecasts, and drift of its inputs."""

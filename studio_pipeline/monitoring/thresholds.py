@@ -1,4 +1,7 @@
-"""Thresholds of the watch over live accuracy and of the drift monitor."""
+"""Configuration of the monitoring: thresholds of live accuracy and of the drift monitor.
+
+The statistics that they apply to are in `accuracy.watch` and `drift.charts`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class AccuracyConfig(BaseModel):
-    """What counts as a lever carried out, as an error above the promise, and as long ago."""
+    """Live accuracy: false-alarm rate, changes to detect, tolerances of levers, rows to keep."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,7 +55,7 @@ class AccuracyConfig(BaseModel):
 
 
 class DriftConfig(BaseModel):
-    """How often the drift monitor may be wrong, and what it looks for."""
+    """Drift monitor: false-alarm rate, and the months after which an alarm ends."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

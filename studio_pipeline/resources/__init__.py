@@ -1,1 +1,5 @@
-"""Resources of the assets: MLflow, storage, run configuration and channels of alerts."""
+"""Dagster resources: MLflow, asset storage, run configuration and alert channels; and helpers for results.
+
+What is stored and shown is decided in `assets`; nothing here depends on a particular asset except
+`monitoring_metadata`.
+"""

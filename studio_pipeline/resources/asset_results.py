@@ -1,4 +1,8 @@
-"""Results of assets: content versions, row counts, column schemas, numbers and pictures."""
+"""Results of assets: values with content hashes as data versions, and metadata for the web UI.
+
+General helpers for tables, numbers, figures and sentences; metadata of a particular stage is built beside its
+assets or in `monitoring_metadata`.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,7 @@ def table_result(
     *,
     asset_key: str | None = None,
 ) -> dg.MaterializeResult[pd.DataFrame]:
-    """A stored table: its content is its data version, and its columns are described."""
+    """Result of a table asset; its data version is a hash of its content, its columns are described."""
     return dg.MaterializeResult(
         asset_key=asset_key,
         value=frame,
@@ -40,7 +44,7 @@ def table_result(
 
 
 def object_result(value: Any, metadata: Mapping[str, Any] | None = None) -> dg.MaterializeResult[Any]:
-    """A stored object that writes itself: its content is its data version."""
+    """Result of an asset stored by its own `write`; its data version is a hash of its content."""
     return dg.MaterializeResult(
         value=value, data_version=dg.DataVersion(content_sha(value)), metadata=dict(metadata or {})
     )
@@ -61,26 +65,26 @@ def table_metadata(frame: pd.DataFrame, descriptions: Mapping[str, str]) -> dict
 def rows_metadata(
     frame: pd.DataFrame, descriptions: Mapping[str, str] | None = None, *, limit: int = TABLE_LIMIT_ROWS
 ) -> dg.TableMetadataValue:
-    """The first rows of a table, in plain Python values, its columns described where they are given words."""
+    """The first rows of a table as plain Python values, with column descriptions where given."""
     head = frame.head(limit)
     records = [
         dg.TableRecord({str(name): _plain(value) for name, value in row.items()})
         for row in head.to_dict(orient="records")
     ]
-    words = descriptions or {}
+    texts = descriptions or {}
     columns = [
-        dg.TableColumn(str(name), _type_name(head[name]), description=words.get(str(name))) for name in head
+        dg.TableColumn(str(name), _type_name(head[name]), description=texts.get(str(name))) for name in head
     ]
     return dg.MetadataValue.table(records, dg.TableSchema(columns=columns))
 
 
 def numbers(values: Mapping[str, float]) -> dict[str, float]:
-    """The finite ones, as plain floats: Dagster plots them over time."""
+    """The finite values as plain floats, which Dagster plots over time."""
     return {name: float(value) for name, value in values.items() if math.isfinite(value)}
 
 
 def picture(name: str, png: bytes) -> dict[str, dg.MarkdownMetadataValue]:
-    """A PNG that the web UI shows; nothing where it is too large to be stored in an event."""
+    """A PNG as Markdown for the web UI; empty if it is too large for an event."""
     if len(png) >= PICTURE_LIMIT_BYTES:
         return {}
     encoded = base64.b64encode(png).decode()
@@ -88,12 +92,12 @@ def picture(name: str, png: bytes) -> dict[str, dg.MarkdownMetadataValue]:
 
 
 def sentences(words: Sequence[str]) -> dg.MarkdownMetadataValue:
-    """Findings in words, a line each."""
+    """Sentences as a Markdown list."""
     return dg.MetadataValue.md("\n".join(f"- {sentence}" for sentence in words))
 
 
 def content_sha(value: Any) -> str:
-    """SHA-256 of tables, arrays, dataclasses of them, or whatever writes itself, by content."""
+    """SHA-256 of the content of tables, arrays, containers of them, and objects with a `write`."""
     digest = hashlib.sha256()
     for chunk in _chunks(value):
         digest.update(chunk)
@@ -111,7 +115,7 @@ def _chunks(value: Any) -> Iterable[bytes]:
 
 
 def _parts(value: Any) -> list[Any] | None:
-    """What a container holds, the same for equal containers; None for what holds nothing."""
+    """Parts of a container, equal for equal containers; None for a value without parts."""
     if isinstance(value, pd.DataFrame):
         dtypes = [(str(name), str(dtype)) for name, dtype in value.dtypes.items()]
         return [repr(dtypes), pd.util.hash_pandas_object(value, index=False).to_numpy()]

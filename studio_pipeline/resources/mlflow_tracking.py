@@ -1,6 +1,7 @@
-"""MLflow: one run for each Dagster run, and the registered model `studio_revenue`.
+"""MLflow resource: one MLflow run for each Dagster run, and the registered model `studio_revenue`.
 
-The store is opened and written in one worker thread, so that its migrations and commits cost the run no time.
+The store is opened and written in one worker thread, so that its migrations and commits do not delay the run.
+What is logged is decided in `assets`; models are served from the bundles of `publishing`, not from MLflow.
 """
 
 import importlib
@@ -32,7 +33,7 @@ METRICS_A_CALL = 1000
 
 @dataclass(frozen=True)
 class Entry:
-    """What one asset has to say.
+    """Parameters, metrics, tags and files that one asset logs.
 
     Attributes:
         parameters: name to value.
@@ -65,7 +66,7 @@ class MlflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
     _written: list[Future[None]] = PrivateAttr(default_factory=list)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Import here, as two threads must not import the same packages; open the store in the worker."""
+        """Import MLflow here, as two threads must not import one package; open the store in the worker."""
         import_quietly()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
         self._written = []
@@ -74,21 +75,21 @@ class MlflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         )
 
     def log(self, entry: Entry) -> None:
-        """Hand an entry to the worker; a failure shows when the run ends."""
+        """Queue an entry for the worker; a failure is raised when the run ends."""
         self._written.append(self._worker.submit(lambda: write_entry(self._open_run.result(), entry)))
 
     def register(self, tags: Mapping[str, str], artifacts: str) -> str:
-        """Register what this run logged below a path as the next version of the model; answers its number."""
+        """Register the artifacts logged below a path as the next model version, and return its number."""
         return self._worker.submit(
             lambda: register_version(self._open_run.result(), tags, artifacts)
         ).result()
 
     def set_aliases(self, champion: str, challenger: str | None) -> None:
-        """Give the aliases to the versions that the bundles of a release are named after.
+        """Set the registry aliases to the versions of a release's bundles.
 
         Args:
-            champion: version of the bundle that answers.
-            challenger: of the one beside it; without one the alias goes.
+            champion: version of the champion's bundle.
+            challenger: version of the challenger's bundle; None removes the alias.
         """
         numbers = {
             CHAMPION: registry_number(champion),
@@ -97,7 +98,7 @@ class MlflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         self._written.append(self._worker.submit(lambda: set_aliases(self._open_run.result(), numbers)))
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        """Write what is left, and end the MLflow run as the Dagster run ended."""
+        """Wait for pending writes, and end the MLflow run with the Dagster run's status."""
         try:
             for written in self._written:
                 written.result()
@@ -115,7 +116,7 @@ IMPORTED_BEFORE_THE_WORKER = (
 
 
 def import_quietly() -> None:
-    """Import MLflow, and what it imports when its store opens, without its telemetry and its chatter."""
+    """Import MLflow and the modules its store needs, with telemetry disabled and logging reduced."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     for module in IMPORTED_BEFORE_THE_WORKER:
@@ -127,14 +128,14 @@ def import_quietly() -> None:
 def open_run(
     settings: Settings, dagster_run_id: str, is_over: Callable[[str], bool] = lambda _: False
 ) -> OpenRun:
-    """The MLflow run of a Dagster run; a new one unless there is one already.
+    """Open the MLflow run of a Dagster run; create it if there is none.
 
-    Runs of others that a crash left running are ended.
+    MLflow runs left running by a crash are ended.
 
     Args:
         settings: of the project.
-        dagster_run_id: whose run it is.
-        is_over: whether another Dagster run has ended.
+        dagster_run_id: the Dagster run.
+        is_over: returns whether another Dagster run has ended.
     """
     from mlflow import MlflowClient
 
@@ -151,7 +152,7 @@ def open_run(
 
 
 def end_leftovers(client: "MlflowClient", experiment_id: str, is_over: Callable[[str], bool]) -> list[str]:
-    """End MLflow runs that go on while their Dagster run has ended, and answer their ids."""
+    """End MLflow runs whose Dagster run has ended, and return their ids."""
     running = client.search_runs([experiment_id], "attributes.status = 'RUNNING'")
     over = [run.info.run_id for run in running if is_over(run.data.tags.get("dagster_run_id", ""))]
     for run_id in over:
@@ -193,7 +194,7 @@ def write_entry(run: OpenRun, entry: Entry) -> None:
 
 
 def register_version(run: OpenRun, tags: Mapping[str, str], artifacts: str) -> str:
-    """Make the run's native models below a path the next version of `studio_revenue`."""
+    """Register the run's native models below a path as the next version of `studio_revenue`."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -210,7 +211,7 @@ def register_version(run: OpenRun, tags: Mapping[str, str], artifacts: str) -> s
 
 
 def set_aliases(run: OpenRun, numbers: Mapping[str, str | None]) -> None:
-    """Move each alias to a version's number, or take it away."""
+    """Move each alias to a version's number, or delete it for None."""
     for alias, number in numbers.items():
         if number is None:
             run.client.delete_registered_model_alias(MODEL_NAME, alias)
@@ -219,7 +220,7 @@ def set_aliases(run: OpenRun, numbers: Mapping[str, str | None]) -> None:
 
 
 def registry_number(bundle_version: str) -> str:
-    """The registry's number of the version that a bundle is named after."""
+    """Registry version number of a bundle: the part of its name before the first hyphen."""
     return bundle_version.partition("-")[0]
 
 
@@ -233,7 +234,7 @@ def _dagster_run_id(context: dg.InitResourceContext) -> str:
 
 
 def _is_over(context: dg.InitResourceContext) -> Callable[[str], bool]:
-    """Whether a Dagster run that this instance knows has ended."""
+    """Build a function that returns whether a Dagster run of this instance has ended."""
     instance = context.instance
 
     def is_over(run_id: str) -> bool:

@@ -1,4 +1,8 @@
-"""Metadata of the monitoring assets in the web UI: numbers over time, tables and pictures."""
+"""Metadata of the monitoring assets and their checks: numbers over time, tables and figures.
+
+Tables and figures are computed in the package `monitoring`; the assets are in `assets.monitoring`, the checks
+in `asset_checks.releases`.
+"""
 
 from __future__ import annotations
 
@@ -43,14 +47,14 @@ _WATCH_COLUMNS = {
 
 
 def accuracy_metadata(update: Update, verdict: Watch, lost: Sequence[str]) -> dict[str, Any]:
-    """Of `forecast_accuracy`.
+    """Metadata of a materialised `forecast_accuracy`.
 
     Args:
-        update: of this run.
-        verdict: of the watch.
+        update: result of this run's update.
+        verdict: result of the watch.
         lost: sentences on earlier records that can't be used.
     """
-    record, words = update.record, accuracy_sums.DESCRIPTIONS
+    record, descriptions = update.record, accuracy_sums.DESCRIPTIONS
     champion = _champion(record.errors)
     by_horizon = error_table(champion, ["source", "horizon"])
     newest_first = error_table(record.errors, [*WHO, "base_month", "made_month", "horizon"]).iloc[::-1]
@@ -61,9 +65,9 @@ def accuracy_metadata(update: Update, verdict: Watch, lost: Sequence[str]) -> di
         "alarm": verdict.alarm,
         **numbers({"logged_answers_read": update.n_answers, "forecasts_left_out_as_late": update.n_late}),
         **_numbers(record.errors, record.coverage, verdict),
-        "errors": rows_metadata(error_table(record.errors), words),
-        "errors_by_vintage": rows_metadata(newest_first, words),
-        "coverage": rows_metadata(coverage_table(record.coverage), words),
+        "errors": rows_metadata(error_table(record.errors), descriptions),
+        "errors_by_vintage": rows_metadata(newest_first, descriptions),
+        "coverage": rows_metadata(coverage_table(record.coverage), descriptions),
         "champion_against_challenger": rows_metadata(record.roles, accuracy_roles.DESCRIPTIONS),
         "scenario_misses": rows_metadata(misses, accuracy_misses.DESCRIPTIONS),
         "watched_months": rows_metadata(verdict.months.iloc[::-1], _WATCH_COLUMNS),
@@ -78,7 +82,7 @@ def _champion(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _numbers(errors: pd.DataFrame, coverage: pd.DataFrame, verdict: Watch) -> dict[str, float]:
-    """Of the newest month that has arrived, plotted over time."""
+    """Numbers of the newest month that has arrived, which Dagster plots over time."""
     found: dict[str, float] = {"forecasts_judged": float(errors["n"].sum())}
     for table, name, figure in (
         (errors, "live_wape", error_table),
@@ -116,14 +120,14 @@ def drift_metadata(report: DriftReport) -> dict[str, Any]:
 
 
 def no_drift_result(report: DriftReport) -> dg.AssetCheckResult:
-    """The verdict of the check `no_drift`: a warning while an alarm stands."""
+    """Result of the check `no_drift`: a warning while an alarm stands."""
     latest = latest_month(report.statistics)
-    words = [*alarm_sentences(report.alarms), *report.not_seen]
+    lines = [*alarm_sentences(report.alarms), *report.not_seen]
     standing = report.alarms[report.alarms["standing"].astype(bool)]
     return dg.AssetCheckResult(
         passed=not report.alarm,
         severity=dg.AssetCheckSeverity.WARN,
-        description="\n".join(f"- {sentence}" for sentence in words) or "No drift.",
+        description="\n".join(f"- {sentence}" for sentence in lines) or "No drift.",
         metadata={
             "alarm": report.alarm,
             "standing_alarms": len(standing),
@@ -135,7 +139,7 @@ def no_drift_result(report: DriftReport) -> dg.AssetCheckResult:
 
 
 def latest_month(statistics: pd.DataFrame) -> pd.DataFrame:
-    """Every chart in the newest month that any of them judges, the highest ratio first."""
+    """Rows of all charts in the newest month with a statistic, the highest ratio first."""
     newest = statistics[statistics["month_year"] == statistics["month_year"].max()]
     ordered: pd.DataFrame = newest.sort_values("ratio", ascending=False, kind="stable")
     return ordered

@@ -1,4 +1,8 @@
-"""Channels of alerts: the log, a webhook and e-mail."""
+"""Alert channels: Dagster's log, a webhook and e-mail.
+
+Each sends one message and raises `ChannelError` on failure, without secrets in the text. Retries are in
+`alerting.delivery`, message texts in `alerting.messages`.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +37,10 @@ EMAIL_REMEDY = (
 
 
 class EmailNotifier:
-    """Sends one mail a message.
+    """Sends one mail per message.
 
-    `smtps://` is TLS from the start. `smtp://` goes over to TLS where the server offers it; a password is
-    never sent without TLS, but to this machine.
+    `smtps://` uses TLS from the start. `smtp://` uses STARTTLS if the server offers it; a password is never
+    sent without TLS, except to this machine.
 
     Args:
         url: smtp(s)://user:password@host:port; secret.
@@ -60,14 +64,14 @@ class EmailNotifier:
         self._timeout_seconds = timeout_seconds
 
     def send(self, message: Message, number: int) -> None:
-        """Send one mail; a mail that goes out twice has the same Message-ID."""
+        """Send one mail; a repeated mail has the same Message-ID."""
         mail = self._mail(message, number)
         try:
             server = self._connect()
             try:
                 refused = server.send_message(mail)
             finally:
-                # The mail is taken or refused by now; how the server says goodbye changes neither.
+                # The mail is already accepted or refused; an error in QUIT must not change the result.
                 with suppress(smtplib.SMTPException, OSError):
                     server.quit()
         except smtplib.SMTPResponseException as error:
@@ -131,7 +135,7 @@ class LogNotifier:
     name = "log"
 
     def send(self, message: Message, number: int) -> None:
-        """Write one record; `number` leads it."""
+        """Write one log record, which starts with the number."""
         level = LEVELS.get(message.kind, logging.INFO)
         parts = (f"Alert {number}: {message.title}", message.body)
         dg.get_dagster_logger("alerts").log(level, "\n".join(part for part in parts if part))
@@ -143,7 +147,7 @@ WEBHOOK_REMEDY = "Correct STUDIO_ALERT_WEBHOOK_URL or the server behind it."
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirected POST would arrive as an empty GET."""
+    """Refuses redirects: a redirected POST would arrive as an empty GET."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
@@ -153,7 +157,7 @@ class WebhookNotifier:
     """Posts `{"text": ...}`; anything but a 2xx is a failure.
 
     Args:
-        url: where to; secret, as whoever knows it may post.
+        url: address to post to; secret, as it is the only credential for posting.
         timeout_seconds: to connect, and to wait for each part of the answer.
     """
 
@@ -183,7 +187,7 @@ class WebhookNotifier:
 
 
 def _reason(error: Exception) -> str:
-    """A reason that can't hold the URL: the operating system's words, or the name of the error."""
+    """Reason of an error without the URL: the operating system's message, or the name of the error."""
     inner = error.reason if isinstance(error, urllib.error.URLError) else error
     if isinstance(inner, OSError) and inner.strerror:
         return inner.strerror
@@ -191,7 +195,7 @@ def _reason(error: Exception) -> str:
 
 
 def slack_text(message: Message) -> str:
-    """The message as Slack's text, in which three characters are markup."""
+    """Format a message as Slack text, with Slack's three markup characters escaped."""
     text = f"{SYMBOLS[message.kind]} {message.title}"
     if message.text:
         text += f"\n{message.text}"
@@ -200,7 +204,7 @@ def slack_text(message: Message) -> str:
 
 
 def notifiers_of(settings: Settings) -> list[Notifier]:
-    """Every channel that is set, the log first."""
+    """Every configured channel, the log first."""
     notifiers: list[Notifier] = [LogNotifier()]
     if settings.alert_webhook_url is not None:
         notifiers.append(WebhookNotifier(settings.alert_webhook_url))

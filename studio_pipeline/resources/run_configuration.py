@@ -1,4 +1,7 @@
-"""Configuration of a run: settings, the lock of their home, and run config over YAML."""
+"""Resources `settings` and `configuration` of a run, with the lock on STUDIO_HOME.
+
+Dagster's run config overrides the YAML and the defaults, which `studio_pipeline.configuration` reads.
+"""
 
 from __future__ import annotations
 
@@ -18,20 +21,20 @@ from studio_pipeline.publishing.locks import lock_of_run
 from studio_pipeline.settings import Settings, read_settings
 
 RunLock = Callable[[Path, str], AbstractContextManager[None]]
-"""Held on a STUDIO_HOME by a run, named by its id, from its first resource to its last."""
+"""Lock that a run, given by its id, holds on a STUDIO_HOME from its first resource to its last."""
 
 LOCK_TAG = "studio/lock"
-"""Run tag `none`: the run writes nothing that another run reads or writes, and goes on beside it."""
+"""Run tag; `none`: the run writes nothing that another run reads or writes, and needs no lock."""
 
 PLAIN_TYPES = (bool, int, float, str)
 
 
 def override_schema(model: type[BaseModel]) -> dg.Shape:
-    """The config schema of a pydantic model's fields, each optional; the model itself checks ranges.
+    """Build the config schema of a pydantic model's fields, each optional; the model itself checks ranges.
 
-    Nested models become nested shapes, sequences arrays; what Dagster has no type for (dates, enums) is text.
-    It is no `dg.Config`, whose texts, whole numbers and flags also accept `{"env": NAME}`: with these, run
-    config could copy any secret of the environment into errors, events and MLflow.
+    Nested models become nested shapes, sequences arrays; types unknown to Dagster (dates, enums) become text.
+    `dg.Config` is not used, as its strings, integers and booleans also accept `{"env": NAME}`: run config
+    could then copy any secret of the environment into errors, events and MLflow.
     """
     fields = {name: _optional(field) for name, field in model.model_fields.items()}
     return dg.Shape(fields, description=model.__doc__)  # type: ignore[no-untyped-call]
@@ -47,7 +50,7 @@ def _optional(field: FieldInfo) -> dg.Field:
 
 
 def _config_type(annotation: Any) -> Any:
-    """The type that Dagster's config system has for a pydantic field's type."""
+    """Map a pydantic field's type to a type of Dagster's config system."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return override_schema(annotation)
     if annotation in PLAIN_TYPES:
@@ -65,11 +68,15 @@ def _config_type(annotation: Any) -> Any:
 def settings_resource(
     settings: Settings | None = None, run_lock: RunLock = lock_of_run
 ) -> dg.ResourceDefinition:
-    """The settings, read when a run starts unless they are given; the run holds the lock of their home.
+    """Build the resource `settings`; while it is in use, the run holds the lock of STUDIO_HOME.
 
-    Everything that reads or writes STUDIO_HOME depends on this resource, so a second run fails before it does
-    anything. Outside a run, where one only looks at an asset, nothing is locked; nor by a run of `LOCK_TAG`.
-    A run has one thread of BLAS.
+    Everything that reads or writes STUDIO_HOME depends on this resource, so a second run fails before it
+    writes anything. Nothing is locked outside a run (loading an asset), or in a run with `LOCK_TAG` `none`.
+    BLAS is limited to one thread during a run.
+
+    Args:
+        settings: used instead of those of the environment, which are read when a run starts.
+        run_lock: takes the lock.
     """
 
     runs_inside: set[str] = set()
@@ -78,11 +85,11 @@ def settings_resource(
     def read(context: dg.InitResourceContext) -> Iterator[Settings]:
         given = settings or read_settings()
         run_id = context.run.run_id if context.run else None
-        # Dagster asks again for each resource that holds this one; the first to ask is the last to let go.
+        # Dagster initialises this resource again for each one that contains it; only the first call locks.
         if context.run is None or run_id is None or run_id in runs_inside:
             yield given
             return
-        # A run's matrices are small and many: threads of BLAS wait for each other longer than they work.
+        # A run has many small matrices, for which synchronising BLAS threads costs more than it saves.
         lock = nullcontext() if context.run.tags.get(LOCK_TAG) == "none" else run_lock(given.home, run_id)
         with lock, threadpool_limits(limits=1, user_api="blas"):
             runs_inside.add(run_id)
@@ -95,8 +102,9 @@ def settings_resource(
 
 
 def configuration_resource() -> dg.ResourceDefinition:
-    """The configuration: run config over the YAML of STUDIO_CONFIG over tuned hyperparameters over the
-    typed defaults.
+    """Build the resource `configuration`.
+
+    Order of precedence: run config, the YAML of STUDIO_CONFIG, tuned hyperparameters, typed defaults.
     """
 
     def read(context: dg.InitResourceContext) -> Configuration:

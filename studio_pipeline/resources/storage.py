@@ -1,7 +1,10 @@
-"""Storage of assets: every version in its own write-once folder, and a pointer to the latest.
+"""I/O manager of the assets: every version in its own write-once folder, and a pointer to the latest.
 
 STUDIO_HOME/assets/<asset>/v-<run id>/   Parquet, JSON, ONNX; with a manifest of SHA-256s; nothing pickled
 STUDIO_HOME/assets/<asset>/current       the name of the latest folder, atomically replaced
+
+Writing and verifying folders is in `publishing.folders`; releases are not stored here but in
+`publishing.releases`.
 """
 
 from pathlib import Path
@@ -21,12 +24,12 @@ TABLE = "table.parquet"
 
 
 class FolderStorage(dg.ConfigurableIOManager):
-    """Keeps DataFrames as Parquet, and anything else by its own `write(folder)` and `read(folder)`."""
+    """Stores DataFrames as Parquet, and other values by their own `write(folder)` and `read(folder)`."""
 
     settings: dg.ResourceDependency[Settings]
 
     def folder_of(self, asset_key: dg.AssetKey) -> Path:
-        """Where the versions of an asset stand."""
+        """Folder of the versions of an asset."""
         return asset_folder(self.settings.home, asset_key.path[-1])
 
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
@@ -51,7 +54,7 @@ class FolderStorage(dg.ConfigurableIOManager):
 
 
 def write_value(value: Any, folder: Path) -> None:
-    """Write a DataFrame or an object that knows how to write itself."""
+    """Write a DataFrame, or an object by its own `write(folder)`."""
     if isinstance(value, pd.DataFrame):
         value.to_parquet(folder / TABLE, index=False)
     else:
@@ -59,7 +62,7 @@ def write_value(value: Any, folder: Path) -> None:
 
 
 def read_value(value_type: Any, folder: Path) -> Any:
-    """The inverse of `write_value`."""
+    """Read what `write_value` wrote, as a value of the given type."""
     if value_type is pd.DataFrame:
         return pd.read_parquet(folder / TABLE)
     return value_type.read(folder)

@@ -1,1 +1,1 @@
-"""Subcommands of `studio`, a module each."""
+"""Subcommands of `studio`, one module each; their imports are delayed until they are called."""

@@ -1,4 +1,4 @@
-"""`studio backup`: STUDIO_HOME in one archive, while everything runs."""
+"""`studio backup`: write STUDIO_HOME to one archive while everything is running."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def command(archive: Path) -> None:
     archive = archive.absolute()
     if archive.is_relative_to(settings.home):
         raise BackupError(
-            f"{archive} lies in STUDIO_HOME.", "A backup of itself helps nobody: put it elsewhere."
+            f"{archive} lies in STUDIO_HOME.",
+            "A backup inside STUDIO_HOME would be lost with it: put it elsewhere.",
         )
     listing = write_backup(settings.home, archive)
     size = archive.stat().st_size / 2**20
@@ -35,7 +36,7 @@ def command(archive: Path) -> None:
 
 
 def _elsewhere(settings: Settings) -> list[str]:
-    """What belongs to the product and stands elsewhere; addresses of databases may hold passwords."""
+    """Parts of the product outside STUDIO_HOME; databases without their URLs, which may contain passwords."""
     folders = {"the landing folder": settings.landing_dir, "DAGSTER_HOME": settings.dagster_home}
     databases = {
         "the service's tables (STUDIO_DATABASE_URL)": settings.database_url,

@@ -1,4 +1,4 @@
-"""`studio database`: status and upgrade of the service's tables."""
+"""`studio database`: schema status and upgrade of the service's tables."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _database() -> Iterator[Database]:
     """The database of the settings.
 
     Raises:
-        DatabaseError: it is away.
+        DatabaseError: it can't be reached.
     """
     from serving.database.database import Database
     from studio_pipeline.settings import read_settings

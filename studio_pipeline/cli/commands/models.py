@@ -1,4 +1,4 @@
-"""`studio models`: model versions with accuracy and recipe, and the current one."""
+"""`studio models`: list model versions with accuracy, recipe and role."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def command() -> None:
     click.echo(_line(HEADER))
     roles = _roles(home)
     for version, manifest in manifests.items():
-        click.echo(_line((version, roles.get(version, ""), *_told(manifest))))
+        click.echo(_line((version, roles.get(version, ""), *_cells(manifest))))
     for version in model_versions(home):
         if version not in manifests:
             click.echo(_line((version, "unreadable")))
@@ -50,8 +50,8 @@ def _roles(home: Path) -> dict[str, str]:
     return roles
 
 
-def _told(manifest: Manifest) -> tuple[str, ...]:
-    """Cells from the figures to when it was written; what an older bundle does not say is a dash."""
+def _cells(manifest: Manifest) -> tuple[str, ...]:
+    """Cells from the figures to the time of writing; a dash where an older bundle has no value."""
     details = manifest.details
     metrics = details.get("metrics")
     figures = [_share(metrics if isinstance(metrics, Mapping) else {}, name) for name in FIGURES]

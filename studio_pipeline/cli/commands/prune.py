@@ -1,4 +1,4 @@
-"""`studio prune`: removal of old versions by the rules of `retention`."""
+"""`studio prune`: remove old versions by the rules of `retention`."""
 
 from __future__ import annotations
 

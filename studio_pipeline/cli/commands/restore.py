@@ -1,4 +1,4 @@
-"""`studio restore`: a STUDIO_HOME from an archive of `studio backup`."""
+"""`studio restore`: create a STUDIO_HOME from an archive of `studio backup`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`studio rollback`: an older model made current, as a run in the web UI."""
+"""`studio rollback`: make an older model current, recorded as a Dagster run."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def command(version: str) -> None:
 
 
 def run_rollback(settings: Settings, model_version: str) -> tuple[Release, Release]:
-    """Make a model current and renew the forecasts; answers the releases before and after.
+    """Make a model current and renew the forecasts; returns the releases before and after.
 
     Raises:
-        ReleaseError: it can't be, as `publishing.rollback.roll_back` says.
-        RunInProgressError: somebody else is using this STUDIO_HOME.
+        ReleaseError: the model can't be made current, see `publishing.rollback.roll_back`.
+        RunInProgressError: another process holds the lock of this STUDIO_HOME.
     """
     with hold_lock(settings.home):
         before = check_rollback(settings.home, model_version)

@@ -1,4 +1,4 @@
-"""`studio run`: every asset once, in order."""
+"""`studio run`: materialise every asset once; the execution is in `cli.pipeline`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`studio serve`: the service alone."""
+"""`studio serve`: run the service alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`studio status`: what is published, from which data, when, how good; and what failed last."""
+"""`studio status`: print the release, its data, age and accuracy, the last failure and open alerts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FAILED = 1
 
 @click.command("status")
 def command() -> None:
-    """What is published, from which data, when, how good; what failed last."""
+    """Show the published release, its data, time and accuracy, and the last failure."""
     from studio_pipeline.settings import read_settings
 
     settings = read_settings()
@@ -37,12 +37,12 @@ def command() -> None:
         click.echo(f"  data        {release.data_version}, from {origin}, until {release.last_month:%Y-%m}")
         click.echo(f"  good        {_quality(dict(release.metrics))}")
         click.echo(f"  tuning      {_tuning(settings)}")
-    _tell_last_run(settings.home)
-    _tell_alerts(settings.home)
+    _print_last_run(settings.home)
+    _print_alerts(settings.home)
 
 
 def _came_by(home: Path, release: Release) -> str:
-    """What is special about the model that answers: somebody chose it, or another one stands beside it."""
+    """Suffix for a model made current by a rollback, or with a challenger; else empty."""
     if release.decision_kind == "rollback":
         before = [one.model_version for one in release_history(home) if one.version < release.version]
         left = f" from model {before[-1]}" if before else ""
@@ -64,7 +64,7 @@ def _quality(metrics: dict[str, float]) -> str:
 
 
 def _tuning(settings: Settings) -> str:
-    """Where the hyperparameters of the next run come from."""
+    """Source of the hyperparameters of the next run."""
     from studio_pipeline.configuration import read_configuration
     from studio_pipeline.evaluation.metrics.prediction_table import LABELS
     from studio_pipeline.tuning.values import read_tuned_values
@@ -81,8 +81,8 @@ def _tuning(settings: Settings) -> str:
     return f"{names} tuned by the search of {stored.created_at[:10]}; else defaults, and what is configured"
 
 
-def _tell_last_run(home: Path) -> None:
-    """What the last `studio run` left behind, if it did not publish."""
+def _print_last_run(home: Path) -> None:
+    """Print the problems of the last `studio run` if it did not publish."""
     try:
         outcome = json.loads((home / "last_run.json").read_text("utf-8"))
     except FileNotFoundError:
@@ -93,8 +93,8 @@ def _tell_last_run(home: Path) -> None:
             click.echo(indented(problem))
 
 
-def _tell_alerts(home: Path) -> None:
-    """Alerts that are open, and channels that do not take them."""
+def _print_alerts(home: Path) -> None:
+    """Print open alerts, and channels that fail."""
     from studio_pipeline.alerting.outbox import FILE_NAME, Outbox
 
     if not (home / FILE_NAME).exists():

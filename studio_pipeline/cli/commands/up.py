@@ -1,4 +1,7 @@
-"""`studio up`: Dagster's web UI and daemon, and the service, as child processes."""
+"""`studio up`: run Dagster's web UI and daemon, and the service, as child processes.
+
+The children are kept running by `cli.supervisor`.
+"""
 
 from __future__ import annotations
 
@@ -59,10 +62,10 @@ def command(host: str, port: int, dagster_port: int) -> None:
 
 
 def _check_ports(host: str, port: int, dagster_port: int) -> None:
-    """Refuse ports that are taken, after the moment that children of a killed `studio up` need to end.
+    """Refuse ports in use, after waiting for children of a killed `studio up` to end.
 
     Raises:
-        InputError: naming the port and the option that changes it.
+        InputError: names the port and the option that changes it.
     """
     from serving.server import refuse_taken
 
@@ -80,7 +83,7 @@ def _check_ports(host: str, port: int, dagster_port: int) -> None:
 
 
 def _publish_first(settings: Settings) -> None:
-    """Run the pipeline where nothing is published yet; end with its status where it fails."""
+    """Run the pipeline if nothing is published yet; exit with its status if it fails."""
     from studio_pipeline.publishing.releases import current_release
 
     try:
@@ -94,15 +97,15 @@ def _publish_first(settings: Settings) -> None:
 
 
 def _prepare_home(settings: Settings) -> None:
-    """Sweep what a crash left behind: half-written folders, and runs whose process is gone."""
+    """Clean up after a crash: half-written folders, and runs whose process is gone."""
     from studio_pipeline.automation.run_history import end_leftover_runs
-    from studio_pipeline.cli.dagster_home import tell_changed_yaml, write_dagster_yaml
+    from studio_pipeline.cli.dagster_home import report_changed_yaml, write_dagster_yaml
     from studio_pipeline.cli.pipeline import dagster_instance
     from studio_pipeline.publishing.layout import sweep_home
 
     sweep_home(settings.home)
     if not write_dagster_yaml(settings):
-        tell_changed_yaml(settings)
+        report_changed_yaml(settings)
     with dagster_instance(settings) as instance:
         ended = end_leftover_runs(instance, settings.home)
     if ended:
@@ -131,7 +134,7 @@ def _children(host: str, port: int, dagster_port: int) -> list[Child]:
 
 
 def environment_of(settings: Settings, dagster_url: str) -> Mapping[str, str]:
-    """This process's environment, with the places as absolute paths, and where links of alerts lead to."""
+    """This process's environment, with absolute paths of the folders and the web UI's URL for alert links."""
     link = {} if "dagster_url" in settings.model_fields_set else {"STUDIO_DAGSTER_URL": dagster_url}
     return (
         os.environ

@@ -1,1 +1,1 @@
-"""Live accuracy: logged and published forecasts, scored by the months that arrived."""
+"""Live accuracy: logged and published forecasts, scored against the months that arrived."""

@@ -1,9 +1,15 @@
-"""Live comparison of champion and challenger.
+"""Live comparison of champion and challenger: difference of their errors with its interval.
 
-Where all studios are scored by both (shadow), each forecast of the challenger has the champion's beside it.
-Where studios are split, the champion's published forecast of the same studio, month and horizon stands in, so
-that it is the same studio still. Only where neither is there are the two arms' errors set against each other,
-each in units of what its studios' revenue usually moves by.
+Three comparisons, the most direct one first:
+
+    shadow      both models answered: each challenger forecast is paired with the champion's
+    published   studios are split between the models: it is paired with the champion's published forecast of
+                the same studio, base month and horizon
+    arms        neither exists: the errors of the two groups of studios are compared, each scaled by the mean
+                month-to-month change of its studios' revenue
+
+Intervals are clustered by month and studio. The release decision on the backtest is in
+`evaluation.promotion.release_decision`.
 """
 
 from __future__ import annotations
@@ -32,10 +38,10 @@ _Figures = tuple[float, float, float]
 
 
 def role_differences(found: pd.DataFrame) -> pd.DataFrame:
-    """A row a challenger and way of comparing; columns as `DESCRIPTIONS`.
+    """Compare challengers with the champion, a row a challenger and comparison; columns as `DESCRIPTIONS`.
 
     Args:
-        found: of `accuracy_judged.judged`; forecasts under given levers are left out.
+        found: result of `scored_forecasts.judged`; forecasts under given levers are left out.
     """
     free = found[found["kind"] == "free"]
     free = free.assign(absolute_error=(free["revenue"] - free["actual"]).abs())
@@ -86,7 +92,7 @@ def _paired(pairs: pd.DataFrame) -> _Figures:
 
 
 def _arms(rows: pd.DataFrame, arm: pd.DataFrame) -> _Figures:
-    """From the logs of both arms' scaled errors; what they share in a month is not taken off."""
+    """Ratio of both arms' scaled errors, on the log scale; error common to both in a month is not removed."""
     usable = [part[part["expected_by_naive"] > 0] for part in (rows, arm)]
     found = [_ratio(p, p["absolute_error"].to_numpy(), p["expected_by_naive"].to_numpy()) for p in usable]
     (ratio, error), (other, other_error) = found

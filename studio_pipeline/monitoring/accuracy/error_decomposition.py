@@ -1,21 +1,21 @@
 """Decomposition of a saved scenario's error: levers, season, market, effect of levers, remainder.
 
-For each month of a scenario that has arrived, actual less predicted revenue is split step by step, each step
+For each month of a scenario that has arrived, actual less predicted revenue is split sequentially, each step
 starting where the one before ended, so that the parts add up by construction:
 
     predicted   the saved answer
-    levers      the same request run with its levers as they really were, less as they were planned
-    season      what the other studios of the type missed in that month (median), beyond all other studios:
+    levers      the same request forecast with its actual levers, less with the planned ones
+    season      median error of the other studios of the type in that month, beyond that of all other studios:
                 seasons are fitted by type
-    market      what all other studios missed in that month (median), with levers free, at the same base month
-    effect      of what is left, the share that the response estimates are uncertain by:
+    market      median error of all other studios in that month, with levers free, at the same base month
+    effect      the share of the remaining error that is due to uncertain lever responses:
                 variance of the responses / (that variance + variance of the studio's own error)
-    remainder   the rest: the studio's own luck, months corrected since, a model version that is gone
+    remainder   the rest: the studio's own noise, months corrected since, a model version that is gone
 
-Levers come first, as they are known; what hits others alike comes next, as the scenario's studio has no part
-in it. The share of the effect is its conditional mean where both errors are normal: where the responses are
-known well, a miss is not laid on them. A season wrong for all types alike can't be told from the market and
-counts there.
+Levers come first, as they are known; errors common to other studios come next, as the scenario's studio does
+not contribute to them. The share of the effect is its conditional mean if both errors are normal: where the
+responses are well estimated, little of the error is attributed to them. A seasonal error common to all types
+is indistinguishable from the market and counts there.
 """
 
 from __future__ import annotations
@@ -83,14 +83,14 @@ class SavedScenario:
 
 @dataclass(frozen=True)
 class CommonMiss:
-    """What others missed from one base month, relative: (12,) of all, and by studio type."""
+    """Median relative error of other studios from one base month: (12,) over all, and by studio type."""
 
     market: FloatArray
     by_type: Mapping[str, FloatArray]
 
 
 class MissSplitter:
-    """Splits misses with one model version.
+    """Splits errors of scenarios with one model version.
 
     Args:
         forecaster: of that version, on the months that have arrived.
@@ -102,9 +102,9 @@ class MissSplitter:
         self._free: dict[np.datetime64, tuple[list[int], FloatArray]] = {}
 
     def split(self, scenario: SavedScenario) -> pd.DataFrame:
-        """A row a month that has arrived; columns as `DESCRIPTIONS`.
+        """Split a scenario's error, a row a month that has arrived; columns as `DESCRIPTIONS`.
 
-        Where the model can't answer the request any more, the whole miss is a remainder.
+        If the model can't answer the request any more, the whole error is the remainder.
         """
         panel, query = self._forecaster.panel, scenario.query
         row, base = panel.rows[query.studio_id], panel.column_of(_base(query))
@@ -150,7 +150,7 @@ class MissSplitter:
         }
 
     def _common(self, base: np.datetime64, row: int) -> CommonMiss:
-        """Of all studios but one."""
+        """Common error of all studios except one."""
         if base not in self._free:
             self._free[base] = _free_misses(self._forecaster, base)
         rows, misses = self._free[base]
@@ -162,7 +162,7 @@ class MissSplitter:
 
 
 def as_carried_out(query: ForwardQuery, panel: StudioPanel) -> ForwardQuery:
-    """The query with each given lever as it really was, where that is known; as planned where it is not."""
+    """The query with the actual value of each given lever; the planned one where the actual is unknown."""
     row, base = panel.rows[query.studio_id], panel.column_of(_base(query))
     lists = lever_lists(query)
     levers = dict(query.levers)
@@ -184,7 +184,7 @@ def as_carried_out(query: ForwardQuery, panel: StudioPanel) -> ForwardQuery:
 
 
 def response_share(outlook: UncertainForecast, months: int) -> FloatArray:
-    """(M,) share, 0..1, of an outlook's own error that the responses are uncertain by."""
+    """(M,) share, 0..1, of a forecast's error variance that is due to uncertain responses."""
     responses = np.zeros(months)
     for moved in outlook.responses.values():
         responses = responses + np.asarray(moved)[:months] ** 2
@@ -201,13 +201,13 @@ def split_all(
     panel: StudioPanel,
     known: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Misses of many scenarios; what is known already and has not changed is not reckoned again.
+    """Split the errors of many scenarios; results whose actual months are unchanged are reused.
 
     Args:
-        scenarios: those to look at.
-        splitter_of: a model version's splitter, or the current one's where that version is gone.
+        scenarios: those to split.
+        splitter_of: maps a model version to its splitter, or to the current one's if that version is gone.
         panel: the months that have arrived.
-        known: misses of earlier runs; those of scenarios that are not among `scenarios` stay.
+        known: results of earlier runs; those of scenarios not among `scenarios` are kept.
     """
     tables = []
     for scenario in scenarios:
@@ -224,7 +224,7 @@ def split_all(
 
 
 def no_misses() -> pd.DataFrame:
-    """The table without a row."""
+    """An empty table."""
     dates = ("base_month", "month_year")
     texts = ("scenario_id", "name", "studio_id", "model_version")
     kinds: dict[str, Any] = dict.fromkeys(dates, "datetime64[ns]") | dict.fromkeys(texts, "object")
@@ -232,7 +232,7 @@ def no_misses() -> pd.DataFrame:
 
 
 def _arrived(scenario: SavedScenario, panel: StudioPanel) -> FloatArray:
-    """Revenue of the scenario's months that have arrived; none where its base month is not there."""
+    """Revenue of the scenario's months that have arrived; none if its base month is missing."""
     row, base = panel.rows.get(scenario.query.studio_id), panel.column_of(_base(scenario.query))
     if row is None or not 0 <= base < panel.n_months or not panel.known[row, base]:
         return np.array([])
@@ -241,7 +241,7 @@ def _arrived(scenario: SavedScenario, panel: StudioPanel) -> FloatArray:
 
 
 def _free_misses(forecaster: Forecaster, base: np.datetime64) -> tuple[list[int], FloatArray]:
-    """Studios with that base month, and (N, 12) relative misses of free forecasts; NaN where unknown."""
+    """Rows of studios with that base month, and (N, 12) relative errors of free forecasts; NaN if unknown."""
     panel = forecaster.panel
     column = panel.column_of(base)
     rows = np.flatnonzero(panel.known[:, column])
@@ -261,7 +261,7 @@ def _free_misses(forecaster: Forecaster, base: np.datetime64) -> tuple[list[int]
 
 
 def _median(misses: FloatArray, otherwise: FloatArray) -> FloatArray:
-    """(12,) median of (N, 12) over the known ones; `otherwise` where fewer than eight are."""
+    """(12,) median of (N, 12) over known values; `otherwise` where fewer than eight are known."""
     counts = np.isfinite(misses).sum(0)
     answer = np.array(otherwise)
     for place in np.flatnonzero(counts >= _FEWEST_OTHERS):
@@ -284,9 +284,14 @@ def _base(query: ForwardQuery) -> np.datetime64:
 
 
 def splitters(home: Path, current_version: str, panel: StudioPanel) -> Callable[[str], MissSplitter]:
-    """Gives the splitter of a model version: of the current one where its bundle is gone or corrupt.
+    """Build a function from model version to splitter; the current version's if a bundle is gone or corrupt.
 
-    Each bundle is loaded once, and only when a scenario asks for it.
+    Each bundle is loaded once, when a scenario first needs it.
+
+    Args:
+        home: STUDIO_HOME.
+        current_version: model version of the current release.
+        panel: the months that have arrived.
     """
 
     @cache

@@ -1,7 +1,10 @@
-"""Expected accuracy of a model version by its backtest.
+"""Expected accuracy of each model version, from its backtest.
 
-A release keeps the backtest's WAPE over the months 1, 1 to 3, 1 to 6 and 1 to 12. What that means for each
-single month follows from a curve through the four sums that rises everywhere (Fritsch & Carlson, 1980).
+A release stores the backtest's WAPE over months 1, 1 to 3, 1 to 6 and 1 to 12. The WAPE of each single month
+ahead follows from a monotone cubic interpolation (PCHIP) of the four cumulative errors. Tables and columns
+call the expected error "promised". Live errors are compared with it in `watch`.
+
+Source: Fritsch & Carlson (1980).
 """
 
 from __future__ import annotations
@@ -26,17 +29,16 @@ TYPES: dict[str, str] = {
     "coverage_scatter": "float64",
 }
 """`error_scatter`: standard deviation over months of the log of a month's WAPE at one month ahead;
-`coverage_scatter`: of the share of its 90 % intervals that hold. Both are NaN where the backtest says
-nothing."""
+`coverage_scatter`: of the coverage of its 90 % intervals. Both are NaN if missing from the backtest."""
 
 _SPANS = {1: "1", 3: "1-3", 6: "1-6", 12: "1-12"}
 PRIOR_MONTHS = 12
 PRIOR_ERROR_SCATTER, PRIOR_COVERAGE_SCATTER = 0.2, 0.06
-"""What a month's WAPE and coverage scatter by as a rule, counted as so many months."""
+"""Typical scatter of a month's WAPE and coverage; a prior with the weight of `PRIOR_MONTHS` months."""
 
 
 def promised_wape(metrics: Mapping[str, float]) -> FloatArray:
-    """(12,) WAPE promised for each month ahead; NaN beyond the spans that the backtest reached."""
+    """(12,) expected WAPE for each month ahead; NaN beyond the spans that the backtest reached."""
     sums = {h: h * metrics.get(f"revenue_wape_{span}_ensemble", math.nan) for h, span in _SPANS.items()}
     known = {h: total for h, total in sums.items() if math.isfinite(total)}
     if not known:
@@ -46,11 +48,11 @@ def promised_wape(metrics: Mapping[str, float]) -> FloatArray:
 
 
 def promises_of(releases: Iterable[Release], kept: pd.DataFrame) -> pd.DataFrame:
-    """Promises of all model versions that are or were published, a row a version and month ahead.
+    """Expected accuracy of all model versions that are or were published, a row a version and month ahead.
 
     Args:
-        releases: those that are known.
-        kept: promises known before; they outlive the releases.
+        releases: those still stored.
+        kept: table of the run before, which also covers removed releases.
     """
     by_version = {release.model_version: release.metrics for release in releases if release.metrics}
     tables = [_table(version, metrics) for version, metrics in by_version.items()]
@@ -60,14 +62,19 @@ def promises_of(releases: Iterable[Release], kept: pd.DataFrame) -> pd.DataFrame
 
 
 def no_promises() -> pd.DataFrame:
-    """The table without a row."""
+    """An empty table."""
     return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in TYPES.items()})
 
 
 def scatter(seen: float, n_months: float, prior: float) -> float:
-    """A month-to-month deviation, from what a backtest of so many months has seen and what is usual.
+    """Standard deviation of a new month from the backtest's mean, shrunk to the prior.
 
-    The few months of a backtest leave its mean uncertain: the deviation is that of a new month from it.
+    It includes the uncertainty of the mean, which rests on few months.
+
+    Args:
+        seen: standard deviation over the backtest's months.
+        n_months: number of these months.
+        prior: typical standard deviation, weighted as `PRIOR_MONTHS` months.
     """
     counted = max(n_months - 1, 0.0) if math.isfinite(seen + n_months) else 0.0
     variance = (counted * (seen if counted else 0.0) ** 2 + PRIOR_MONTHS * prior**2) / (

@@ -1,7 +1,8 @@
-"""Reader of the service's prediction log: read only, in batches.
+"""Read-only access to the service's tables of logged predictions, saved scenarios and deletions, in batches.
 
-The columns stand here once more, as nothing below the border knows the service; a test compares them with the
-service's own tables. A database that is away, or has no tables yet, is told and is no failure.
+The columns are declared again here because `studio_pipeline` does not import `serving`; a test compares them
+with the service's own tables. An unreachable database or missing tables are reported in `Reading.problem`,
+not raised. `logged_forecasts` parses the rows.
 """
 
 from __future__ import annotations
@@ -68,10 +69,10 @@ _JSON = ("inputs", "outputs", "request", "answer")
 
 @dataclass
 class Reading:
-    """How a look at the log went.
+    """Status of reading the log.
 
     Attributes:
-        problem: one sentence, "" where all was read.
+        problem: one sentence; "" if everything was read.
     """
 
     problem: str = field(default="")
@@ -81,7 +82,7 @@ class ForecastLog:
     """The service's own tables, read only.
 
     Args:
-        url: as of the setting STUDIO_DATABASE_URL.
+        url: value of the setting STUDIO_DATABASE_URL.
     """
 
     def __init__(self, url: str) -> None:
@@ -91,7 +92,7 @@ class ForecastLog:
         """Logged forward answers in batches, in no particular order, JSON as text.
 
         Args:
-            reading: is told what stopped the reading, if anything did.
+            reading: its `problem` is set if reading stopped early.
             since: only those made from then on, UTC without zone; None for all.
         """
         query = select(*_texts(predictions)).where(predictions.c.kind == "forward")
@@ -100,13 +101,13 @@ class ForecastLog:
         yield from self._batches(query, reading)
 
     def saved(self, reading: Reading, most: int) -> list[Any]:
-        """The newest saved forward scenarios, at most so many, JSON as text."""
+        """The newest saved forward scenarios, at most `most` of them, JSON as text."""
         query = select(*_texts(scenarios)).where(scenarios.c.kind == "forward")
         query = query.order_by(scenarios.c.created_at.desc(), scenarios.c.id.desc()).limit(most)
         return [row for batch in self._batches(query, reading) for row in batch]
 
     def existing(self, reading: Reading, scenario_ids: Sequence[str]) -> set[str]:
-        """Those of some scenarios that are still saved."""
+        """Those of the given scenario ids that are still saved."""
         found: set[str] = set()
         for first in range(0, len(scenario_ids), _IDS_AT_ONCE):
             some = scenario_ids[first : first + _IDS_AT_ONCE]
@@ -115,7 +116,7 @@ class ForecastLog:
         return found
 
     def deleted(self, reading: Reading) -> dict[str, datetime]:
-        """Studio to the moment, UTC without zone, at which its records were last deleted."""
+        """Map each studio to the time, UTC without zone, at which its records were last deleted."""
         rows = self._batches(select(*_texts(deletions)), reading)
         return {row.studio_id: moment(row.deleted_at) for batch in rows for row in batch}
 
@@ -139,7 +140,7 @@ class ForecastLog:
 
 
 def moment(value: datetime) -> datetime:
-    """A moment of the log in UTC, without zone."""
+    """Convert a timestamp of the log to UTC, without zone."""
     return value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
 
 
@@ -162,7 +163,7 @@ def _read_only(url: str) -> Engine:
         )
     limits = f"-c statement_timeout={_SECONDS}s -c timezone=UTC -c default_transaction_read_only=on"
     options = f"{limits} {parsed.query.get('options', '')}".strip()
-    # The service takes a bare postgres:// as well.
+    # The service also accepts a plain postgres:// URL, which SQLAlchemy does not.
     return create_engine(
         parsed.set(drivername="postgresql+psycopg"), connect_args={"options": options, "connect_timeout": 3}
     )

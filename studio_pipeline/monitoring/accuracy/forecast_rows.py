@@ -1,9 +1,11 @@
-"""Forecasts as rows, one per month ahead: those of the service and those that releases publish.
+"""Table of forecasts, one row per month ahead, and its rows from published `studio_forecasts`.
 
 Columns: `source` ("published" with a release for every studio, or "asked" of the service), `role`,
 `model_version`, `studio_id`, `base_month`, `horizon` (1..12), `made_at` (UTC, without zone), `levers` (JSON
 of the given ones, "" where all are free), `revenue` (currency), and `lower_L`, `upper_L` for every level L in
-per cent that has been logged, NaN where it was not asked for.
+per cent that has been logged, NaN where it was not requested.
+
+Combining and deduplicating tables belongs here; rows from the service's log are built in `logged_forecasts`.
 """
 
 from __future__ import annotations
@@ -34,30 +36,30 @@ TYPES: dict[str, str] = {
     "revenue": "float64",
 }
 KEY: tuple[str, ...] = ("source", "role", "model_version", "studio_id", "base_month", "horizon", "levers")
-"""Two forecasts that agree in these are the same question, asked twice."""
+"""Two forecasts that agree in these columns answer the same question."""
 
 MOST_LEVELS = 8
-"""Interval levels that are kept, those logged most often."""
+"""Interval levels kept at most: 90 %, and those logged most often."""
 
 
 def no_rows() -> pd.DataFrame:
-    """The table without a row."""
+    """An empty table."""
     return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in TYPES.items()})
 
 
 def levels_of(rows: pd.DataFrame) -> list[float]:
-    """Levels, 0..1, that have columns in a table."""
+    """Interval levels, 0..1, that have columns in a table."""
     percents = [float(name.removeprefix("lower_")) for name in map(str, rows) if name.startswith("lower_")]
     return sorted(percent / 100 for percent in percents)
 
 
 def bound_names(level: float) -> tuple[str, str]:
-    """The columns of an interval level, 0..1."""
+    """Names of the lower and upper column of an interval level, 0..1."""
     return f"lower_{100 * level:g}", f"upper_{100 * level:g}"
 
 
 def together(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Tables of forecasts as one, with the levels that most rows have."""
+    """Concatenate tables of forecasts, keeping the `MOST_LEVELS` interval levels that most rows have."""
     filled = [table for table in tables if len(table)]
     if not filled:
         return no_rows()
@@ -68,7 +70,7 @@ def together(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def last_of_each(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of forecasts that answer the same question the one made last, ordered by content alone."""
+    """Keep the forecast made last of those that agree in `KEY`; the order depends on content alone."""
     if rows.empty:
         return rows
     codes = pd.DataFrame({name: _codes(rows[name]) for name in KEY})
@@ -91,12 +93,12 @@ TABLE = "table.parquet"
 
 @dataclass(frozen=True)
 class PublishedForecasts:
-    """What stood in the versions of `studio_forecasts` that had not been read yet.
+    """Forecasts of the versions of `studio_forecasts` that had not been read before.
 
     Attributes:
         rows: their forecasts.
-        versions: their names.
-        unreadable: names of those that could not be read.
+        versions: names of the versions read.
+        unreadable: names of the versions that could not be read.
     """
 
     rows: pd.DataFrame
@@ -107,10 +109,10 @@ class PublishedForecasts:
 def published_forecasts(
     folder: Path, releases: Sequence[Release], known: Collection[str]
 ) -> PublishedForecasts:
-    """Reads the versions of `studio_forecasts` that are there and not known yet.
+    """Read the versions of `studio_forecasts` that were not read before.
 
     Args:
-        folder: of the asset's versions.
+        folder: folder of the asset's versions.
         releases: all that have been current, in order; a version belongs to the last one before it.
         known: names of versions that were read before.
     """

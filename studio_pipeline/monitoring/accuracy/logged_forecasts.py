@@ -1,4 +1,9 @@
-"""Logged forecasts: rows from the service's log and from saved scenarios, each question once."""
+"""Parsing of logged forecasts: rows of the service's log and saved scenarios, each question once.
+
+Turns the JSON of logged forward answers into rows as described in `forecast_rows`, and saved scenarios into
+`SavedScenario`. Unreadable JSON is counted and skipped; answers made after their month arrived are left out.
+The database is read in `forecast_log`.
+"""
 
 from __future__ import annotations
 
@@ -20,21 +25,21 @@ from studio_pipeline.monitoring.accuracy.scored_forecasts import Arrivals
 from studio_pipeline.panel.arrays import FloatArray
 
 ROWS_AT_ONCE = 400_000
-"""Rows in hand before those of the same question are thrown out."""
+"""Rows collected before duplicates of the same question are removed."""
 
 _MONTHS = tuple(f"month_{number}" for number in range(1, MAX_HORIZON_MONTHS + 1))
 
 
 @dataclass(frozen=True)
 class AskedForecasts:
-    """What a look at the log has brought.
+    """Forecasts read from the log.
 
     Attributes:
         rows: forecasts made before their month arrived, each question once.
         n_answers: logged answers read.
         n_unreadable: of them, those whose JSON was not that of a forward answer.
         n_late: rows left out, as their month was known when they were made.
-        latest: when the last of the answers was made; None without any.
+        latest: time at which the last of the answers was made; None without any.
     """
 
     rows: pd.DataFrame
@@ -45,7 +50,7 @@ class AskedForecasts:
 
 
 def asked_forecasts(batches: Iterable[Sequence[Any]], arrivals: Arrivals) -> AskedForecasts:
-    """Reads batches of logged answers; memory holds the distinct questions and `ROWS_AT_ONCE` more."""
+    """Read batches of logged answers; memory holds the distinct questions and `ROWS_AT_ONCE` more rows."""
     kept, in_hand, waiting = [], 0, 0
     n_answers = n_unreadable = n_late = 0
     latest: datetime | None = None
@@ -65,7 +70,7 @@ def asked_forecasts(batches: Iterable[Sequence[Any]], arrivals: Arrivals) -> Ask
 
 
 def given_levers(request: Mapping[str, Any]) -> str:
-    """The levers and the plan of a forward request as JSON, the same for the same; "" where all are free."""
+    """Levers and lever plan of a forward request as canonical JSON; "" where all are free."""
     if not request.get("levers") and not request.get("lever_plan"):
         return ""
     levers = {name: value for name, value in (request.get("levers") or {}).items() if value is not None}
@@ -80,7 +85,7 @@ def given_levers(request: Mapping[str, Any]) -> str:
 
 
 def _rows_of(batch: Sequence[Any]) -> tuple[pd.DataFrame, int]:
-    """Rows of a batch's answers, and how many of them could not be read."""
+    """Rows of a batch's answers, and the number of answers that could not be read."""
     found, unreadable = _Months(), 0
     levers = np.full(len(batch), "", object)
     for place, row in enumerate(batch):
@@ -114,7 +119,7 @@ Months = list[tuple[int, float, Mapping[str, tuple[float, float]]]]
 
 
 def _months(answer: Mapping[str, Any]) -> Months:
-    """What an answer projects; nothing for a studio without history, whose months nobody can know."""
+    """Projected months of an answer; none for a studio without history, as it has no actual months."""
     if answer["history_months"] == 0:
         return []
     predicted = answer["predictions"]
@@ -125,7 +130,7 @@ def _months(answer: Mapping[str, Any]) -> Months:
 
 
 class _Months:
-    """Columns that grow by an answer's months."""
+    """Columns to which each answer's months are appended."""
 
     def __init__(self) -> None:
         self.answer: list[int] = []
@@ -134,7 +139,7 @@ class _Months:
         self._bounds: dict[float, tuple[list[int], list[float], list[float]]] = {}
 
     def add(self, place: int, months: Months) -> None:
-        """The months of the answer at a place of the batch; all of them have the same levels."""
+        """Append the months of the answer at an index of the batch; all of them have the same levels."""
         start = len(self.answer)
         for level in months[0][2] if months else ():
             rows, lows, highs = self._bounds.setdefault(float(level), ([], [], []))
@@ -146,7 +151,7 @@ class _Months:
         self.revenue.extend([revenue for _, revenue, _ in months])
 
     def bounds(self) -> dict[str, FloatArray]:
-        """The columns of all levels, NaN where a level was not asked for."""
+        """The columns of all levels, NaN where a level was not requested."""
         columns = {}
         for level, (rows, *ends) in self._bounds.items():
             for name, values in zip(bound_names(level), ends, strict=True):
@@ -156,7 +161,7 @@ class _Months:
 
 
 def saved_scenarios(rows: Iterable[Any]) -> tuple[list[SavedScenario], int]:
-    """The scenarios of studios with history, and how many rows could not be read."""
+    """Parse scenarios of studios with history; returns them and the number of unreadable rows."""
     found, unreadable = [], 0
     for row in rows:
         try:

@@ -1,7 +1,8 @@
-"""Record of live accuracy from run to run: rows of the last vintages, and the sums of all.
+"""Record of live accuracy, updated by each run: forecasts of recent base months, and error sums of all.
 
-It carries itself forward, so that nothing is lost where old versions of forecasts are pruned or the log of
-predictions is cleared; what a studio has had deleted goes from here too.
+Each run starts from the record of the run before (`update`), so pruning old forecasts or clearing the
+prediction log loses no accuracy figures. Records that were deleted for a studio are removed here too. Errors
+and interval coverage are summed per cell (`CELL`); ratios and their intervals are computed in `tables`.
 """
 
 from __future__ import annotations
@@ -59,11 +60,11 @@ _NO_TYPES = {
 
 
 def error_cells(found: pd.DataFrame, promises: pd.DataFrame) -> pd.DataFrame:
-    """Sums of errors, a row a cell, columns `CELL` and those of `SUMS`, and `naive_error`.
+    """Sum errors per cell; columns `CELL`, those of `SUMS`, and `naive_error`.
 
     Args:
-        found: of `accuracy_judged.judged`.
-        promises: of `accuracy_promises.promises_of`.
+        found: result of `scored_forecasts.judged`.
+        promises: result of `expected_accuracy.promises_of`.
     """
     if found.empty:
         return _empty(dict.fromkeys((*SUMS, "naive_error"), "float64"))
@@ -82,7 +83,7 @@ def error_cells(found: pd.DataFrame, promises: pd.DataFrame) -> pd.DataFrame:
 
 
 def coverage_cells(found: pd.DataFrame) -> pd.DataFrame:
-    """How many intervals held, a row a cell and level; columns `CELL`, `level`, `n`, `inside`."""
+    """Count intervals and months inside them per cell and level; columns `CELL`, `level`, `n`, `inside`."""
     tables = []
     for level in levels_of(found):
         lower, upper = (found[name].to_numpy(np.float64) for name in bound_names(level))
@@ -99,7 +100,7 @@ def coverage_cells(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def carried_forward(new: pd.DataFrame, kept: pd.DataFrame, first_base: pd.Timestamp) -> pd.DataFrame:
-    """New cells, and the kept ones of vintages from before `first_base`, whose rows are not kept."""
+    """New cells from `first_base` on, and the kept cells of earlier base months, whose rows are gone."""
     old = kept[kept["base_month"] < first_base]
     new = new[new["base_month"] >= first_base]
     filled = [table for table in (old, new) if len(table)] or [new]
@@ -133,14 +134,14 @@ class AccuracyRecord:
     """Live accuracy, as of one run.
 
     Attributes:
-        forecasts: rows as `accuracy_rows` describes them.
-        errors: sums as `accuracy_sums.error_cells` makes them.
-        coverage: sums as `accuracy_sums.coverage_cells` makes them.
-        promises: as `accuracy_promises` makes them.
-        roles: champion against challenger, as `accuracy_roles` makes it.
-        misses: of saved scenarios, as `accuracy_misses` makes them.
+        forecasts: rows as described in `forecast_rows`.
+        errors: sums from `error_cells`.
+        coverage: counts from `coverage_cells`.
+        promises: expected accuracy from `expected_accuracy.promises_of`.
+        roles: champion against challenger, from `champion_challenger.role_differences`.
+        misses: errors of saved scenarios, from `error_decomposition.split_all`.
         versions: names of the published forecasts that were read.
-        read_until: when the last logged answer that was read was made, UTC without zone; None for none.
+        read_until: time at which the last logged answer read was made, UTC without zone; None if none was.
     """
 
     forecasts: pd.DataFrame = field(default_factory=no_rows)
@@ -153,7 +154,7 @@ class AccuracyRecord:
     read_until: datetime | None = None
 
     def write(self, folder: Path) -> None:
-        """Parquet, a table each, and one small JSON."""
+        """Write a Parquet file per table, and the rest as JSON."""
         for name in _TABLES:
             getattr(self, name).to_parquet(folder / f"{name}.parquet", index=False)
         until = None if self.read_until is None else self.read_until.isoformat()
@@ -162,7 +163,7 @@ class AccuracyRecord:
 
     @classmethod
     def read(cls, folder: Path) -> AccuracyRecord:
-        """The inverse of `write`."""
+        """Read what `write` wrote."""
         tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
         state = json.loads((folder / _STATE).read_text("utf-8"))
         until = state["read_until"]
@@ -174,9 +175,13 @@ class AccuracyRecord:
 
 
 def without_deleted(record: AccuracyRecord, deleted: Mapping[str, datetime]) -> AccuracyRecord:
-    """The record without what was asked about a studio before its records were deleted.
+    """Remove a studio's answers made before its records were deleted.
 
-    Its misses go too, as saved scenarios are among those records.
+    Its scenario errors are removed too, as saved scenarios are among those records.
+
+    Args:
+        record: of the run before.
+        deleted: studio to the time of the deletion, UTC without zone.
     """
     if not deleted:
         return record

@@ -1,4 +1,9 @@
-"""Scored forecasts: forecasts beside the months that have arrived."""
+"""Scored forecasts: forecasts joined with the actual revenue of months that have arrived.
+
+`Arrivals` is the validated panel with the time at which each month was first seen. `judged` keeps the
+forecasts whose month has arrived and, under given levers, only those whose levers were carried out. Forecasts
+are read in `forecast_rows` and `logged_forecasts`; errors are summed in `record`.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +24,18 @@ from studio_pipeline.panel.frames import panel_from_frame
 
 @dataclass(frozen=True)
 class Arrivals:
-    """A panel, and when each of its months arrived.
+    """A panel with the arrival time of each of its months.
 
     Attributes:
         panel: S studios over T months.
-        first_seen: (S, T) datetime64[ns], UTC; NaT where the month is not there.
+        first_seen: (S, T) datetime64[ns], UTC; NaT where the month is missing.
     """
 
     panel: StudioPanel
     first_seen: NDArray[np.datetime64]
 
     def places(self, rows: pd.DataFrame) -> tuple[IntArray, IntArray]:
-        """(N,) row and column of each forecast's month in the panel; -1, -1 where it is not there (yet)."""
+        """(N,) row and column of each forecast's month in the panel; -1, -1 where it has not arrived."""
         names = pd.Index(self.panel.studio_ids.astype(object))
         studios = names.get_indexer(pd.Index(rows["studio_id"]))
         bases = rows["base_month"].to_numpy().astype("datetime64[M]")
@@ -42,7 +47,7 @@ class Arrivals:
         return np.where(known, studios, -1), np.where(known, columns, -1)
 
     def foreseen(self, rows: pd.DataFrame) -> BoolArray:
-        """(N,) whether each forecast was made before its month arrived; true where it has not arrived yet."""
+        """(N,) true where a forecast was made before its month arrived, or the month has not arrived yet."""
         studios, columns = self.places(rows)
         seen = self.first_seen[studios, columns]
         return np.asarray((studios < 0) | np.isnat(seen) | (rows["made_at"].to_numpy() < seen))
@@ -55,7 +60,7 @@ class Arrivals:
 
 
 def arrivals_of(months: pd.DataFrame) -> Arrivals:
-    """From validated months: columns of the contract, and `first_seen`.
+    """Build arrivals from validated months: columns of the contract, and `first_seen`.
 
     Raises:
         NoUsableDataError: the table has no rows.
@@ -74,13 +79,13 @@ _PLACES = {name: place for place, name in enumerate(LEVER_COLUMNS)}
 
 
 def judged(rows: pd.DataFrame, arrivals: Arrivals, rules: AccuracyConfig) -> pd.DataFrame:
-    """The forecasts whose month has arrived, with what happened.
+    """Join the forecasts whose month has arrived with its actual revenue.
 
     Returns:
-        The rows with `actual` (currency), `month_year`, `expected_by_naive` (currency: what a month has moved
-        by on average in the studio up to the base month) and `kind`: "free", or "carried_out" where levers
-        were given and the months up to the forecast one then had them. Levers that were not carried out, or
-        of which the months say nothing, are left out: they tell nothing of the model.
+        The rows with `actual` (currency), `month_year`, `expected_by_naive` (currency: the studio's mean
+        absolute month-to-month change up to the base month) and `kind`: "free", or "carried_out" where levers
+        were given and the months up to the forecast one had these values. Forecasts whose levers were not
+        carried out, or are missing from the months, are left out: their error does not measure the model.
     """
     actual = arrivals.actual(rows)
     found = rows.assign(actual=actual)[np.isfinite(actual)]
@@ -95,7 +100,7 @@ def judged(rows: pd.DataFrame, arrivals: Arrivals, rules: AccuracyConfig) -> pd.
 
 
 def _usual_moves(found: pd.DataFrame, arrivals: Arrivals) -> np.ndarray:
-    """(N,) mean absolute move from one month to the next, up to each base month; NaN where none is known."""
+    """(N,) mean absolute month-to-month change up to each base month; NaN where none is known."""
     moves = np.abs(np.diff(arrivals.panel.values["total_revenue"], axis=1, prepend=np.nan))
     known = np.isfinite(moves)
     sums, counts = np.cumsum(np.where(known, moves, 0.0), 1), np.cumsum(known, 1)
@@ -107,7 +112,7 @@ def _usual_moves(found: pd.DataFrame, arrivals: Arrivals) -> np.ndarray:
 
 
 def _carried_out(found: pd.DataFrame, arrivals: Arrivals, rules: AccuracyConfig) -> BoolArray:
-    """(N,) whether the given levers were those of the months up to the forecast one."""
+    """(N,) true where the months up to the forecast one had the given levers."""
     code, texts = pd.factorize(found["levers"])
     paths = np.array([_paths(text) for text in texts]).reshape(
         len(texts), len(LEVER_COLUMNS), MAX_HORIZON_MONTHS
@@ -124,7 +129,7 @@ def _carried_out(found: pd.DataFrame, arrivals: Arrivals, rules: AccuracyConfig)
 def _chunk_carried_out(
     found: pd.DataFrame, paths: FloatArray, arrivals: Arrivals, rules: AccuracyConfig
 ) -> BoolArray:
-    """The same of some rows with their (N, 8, 12) paths in the order of `LEVER_COLUMNS`."""
+    """`_carried_out` for a chunk of rows, with their (N, 8, 12) paths in the order of `LEVER_COLUMNS`."""
     panel, horizon = arrivals.panel, found["horizon"].to_numpy(np.int64)[:, None]
     studios, columns = arrivals.places(found)
     base = columns[:, None] - horizon
@@ -144,7 +149,7 @@ def _chunk_carried_out(
 
 
 def _paths(text: str) -> FloatArray:
-    """(8, 12) given values in the order of `LEVER_COLUMNS`, NaN where free, of the JSON of a row."""
+    """(8, 12) given values in the order of `LEVER_COLUMNS`, NaN where free, from a row's JSON."""
     given = orjson.loads(text)
     steps = [(1, given["levers"]), *((step["from_month"], step["levers"]) for step in given["lever_plan"])]
     paths = np.full((len(LEVER_COLUMNS), MAX_HORIZON_MONTHS), np.nan)

@@ -1,4 +1,8 @@
-"""Tables and figures of live accuracy, with intervals clustered by month."""
+"""Tables and figures of live accuracy: WAPE, bias, MASE and coverage, with intervals clustered by month.
+
+Computed from the sums in `record`; the Dagster metadata is assembled in `resources.monitoring_metadata`.
+Source: Cochran, Sampling Techniques (1977), chapter 6, for the variance of a ratio.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +33,11 @@ ERROR_COLUMNS = ["n", "months", "wape", "promised_wape", "bias", "mase", "low", 
 
 
 def error_table(cells: pd.DataFrame, by: Sequence[str] = (*WHO, "horizon")) -> pd.DataFrame:
-    """WAPE with its interval, its promise, bias and MASE, a row a group.
+    """WAPE with its interval, expected WAPE, bias and MASE, a row a group.
 
     Args:
-        cells: of `accuracy_sums.error_cells`.
-        by: columns that make a group.
+        cells: result of `record.error_cells`.
+        by: columns to group by.
     """
     lines = [
         {**dict(zip(by, _parts(key), strict=True)), **_errors(group)}
@@ -45,11 +49,11 @@ def error_table(cells: pd.DataFrame, by: Sequence[str] = (*WHO, "horizon")) -> p
 def coverage_table(
     cells: pd.DataFrame, by: Sequence[str] = ("source", "kind", "role", "level")
 ) -> pd.DataFrame:
-    """Share of intervals that held, with its interval, a row a group.
+    """Coverage of the prediction intervals, with its confidence interval, a row a group.
 
     Args:
-        cells: of `accuracy_sums.coverage_cells`.
-        by: columns that make a group.
+        cells: result of `record.coverage_cells`.
+        by: columns to group by.
     """
     lines = []
     for key, group in cells.groupby(list(by), sort=True):
@@ -62,10 +66,10 @@ def coverage_table(
 
 
 def clustered_ratio(above: pd.Series, below: pd.Series, month: pd.Series) -> tuple[float, float, float, int]:
-    """A ratio of sums, its 95 % interval with months as the independent draws, and their number.
+    """A ratio of sums, its 95 % interval with months as independent draws, and the number of months.
 
-    The interval is NaN for a single month: it says nothing of others. Student's t for few months, with the
-    linearised variance of a ratio; source: Cochran, Sampling Techniques (1977), chapter 6.
+    Student's t, with the linearised variance of a ratio; NaN for a single month, which has no variance.
+    Source: Cochran, Sampling Techniques (1977), chapter 6.
     """
     sums = pd.DataFrame({"above": above, "below": below}).groupby(month.to_numpy()).sum().to_numpy(np.float64)
     total, n = sums[:, 1].sum(), len(sums)
@@ -108,10 +112,10 @@ _COLOURS = dict(zip(PARTS, ("#e08a1e", "#0f9d8a", ACCENT, "#a24bb0", "#8c949e"),
 
 
 def live_error(errors: pd.DataFrame) -> bytes:
-    """WAPE by months ahead, live and as the backtest promised.
+    """PNG: WAPE by months ahead, live and expected by the backtest.
 
     Args:
-        errors: of `accuracy_tables.error_table`, grouped by source and horizon alone.
+        errors: result of `error_table`, grouped by source and horizon alone.
     """
     if errors.empty:
         return note("No month that was forecast has arrived yet.")
@@ -136,10 +140,10 @@ def live_error(errors: pd.DataFrame) -> bytes:
 
 
 def watch_course(months: pd.DataFrame) -> bytes:
-    """The cumulative sums over their thresholds, month by month.
+    """PNG: the cumulative sums over their thresholds, month by month.
 
     Args:
-        months: of `accuracy_watch.Watch`.
+        months: those of a `watch.Watch`.
     """
     if months.empty:
         return note("No month that was forecast has arrived yet.")
@@ -157,7 +161,7 @@ def watch_course(months: pd.DataFrame) -> bytes:
 
 
 def miss_parts(misses: pd.DataFrame, most: int = 12) -> bytes:
-    """The misses of the latest scenarios, in parts."""
+    """PNG: errors of the latest saved scenarios, split by cause."""
     if misses.empty:
         return note("No month of a saved scenario has arrived yet.")
     totals = misses.groupby(["scenario_id", "name"], sort=False)[list(PARTS)].sum().head(most)

@@ -1,4 +1,9 @@
-"""Update of live accuracy by one run."""
+"""Update of the live accuracy record by one run.
+
+Reads new published and logged forecasts, scores those whose month has arrived, splits the errors of saved
+scenarios, and carries the record of the run before forward. Reading, scoring and summing are in the
+neighbouring modules; alarms are raised in `watch`.
+"""
 
 from __future__ import annotations
 
@@ -38,20 +43,20 @@ from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.releases import Release
 
 OVERLAP = timedelta(days=60)
-"""Answers are read again from that long before the last one: the log may get some late, from a spool."""
+"""Answers are read again from this long before the last one: a spool may deliver some to the log late."""
 
 MakeSplitter = Callable[[StudioPanel], Callable[[str], MissSplitter]]
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where a run looks.
+    """Inputs of an update.
 
     Attributes:
         log: the service's own tables.
-        forecasts_folder: of the versions of `studio_forecasts`.
+        forecasts_folder: folder of the versions of `studio_forecasts`.
         releases: all that have been current, in order.
-        make_splitter: gives the splitter of a model version on a panel.
+        make_splitter: maps a panel to a function from model version to splitter.
     """
 
     log: ForecastLog
@@ -62,7 +67,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Update:
-    """What a run has found.
+    """Result of an update.
 
     Attributes:
         record: the new record.
@@ -78,12 +83,12 @@ class Update:
 
 
 def updated(record: AccuracyRecord, months: pd.DataFrame, sources: Sources, rules: AccuracyConfig) -> Update:
-    """The record after one more run.
+    """Update the record with the months and forecasts of one run.
 
     Args:
         record: of the run before.
         months: the validated months, with `first_seen`.
-        sources: where to look.
+        sources: where forecasts and models are read from.
         rules: thresholds.
 
     Raises:
@@ -110,7 +115,7 @@ def updated(record: AccuracyRecord, months: pd.DataFrame, sources: Sources, rule
         roles=role_differences(found),
         misses=misses,
         versions=(*record.versions, *published.versions),
-        # Where the reading stopped half way, the next run begins where this one did.
+        # If reading stopped early, the next run starts where this one did.
         read_until=record.read_until if reading.problem else asked.latest or record.read_until,
     )
     warnings = _warnings(reading, asked, published, unreadable)
@@ -118,7 +123,7 @@ def updated(record: AccuracyRecord, months: pd.DataFrame, sources: Sources, rule
 
 
 def _kept(rows: pd.DataFrame, found: pd.DataFrame, arrivals: Arrivals, rules: AccuracyConfig) -> pd.DataFrame:
-    """Rows to keep: all with free levers; under given ones those open or carried out, the latest of them."""
+    """Rows to keep: all with free levers; with given levers the latest that are open or were carried out."""
     free = rows["levers"] == ""
     asked = rows[~free]
     open_rows = asked[arrivals.places(asked)[0] < 0]
@@ -147,5 +152,5 @@ def _warnings(
         (len(published.unreadable), "versions of studio_forecasts can't be read and are left out."),
         (unreadable, "saved scenarios can't be read and are left out."),
     )
-    told = [f"{count} {words}" for count, words in counted if count]
-    return tuple(([reading.problem] if reading.problem else []) + told)
+    messages = [f"{count} {text}" for count, text in counted if count]
+    return tuple(([reading.problem] if reading.problem else []) + messages)

@@ -1,11 +1,13 @@
-"""Watch over live accuracy: cumulative sums with a set rate of false alarms.
+"""CUSUM charts of live error and interval coverage, with a configured rate of false alarms.
 
-Each month that arrives gives one figure of the error (the log of live over promised WAPE) and one of the 90 %
-intervals (what their coverage lacks), both in standard deviations of what months scattered by in the
-backtest. Of every month the forecasts made the shortest time ahead count: their errors are nearly independent
-from month to month, those of longer ones overlap. What exceeds half of the change looked for adds up; where
-it passes a threshold, that is an alarm. The threshold follows from the rate of false alarms set; one month
-alone never passes it.
+Each month that arrives gives one value of the error (log of live over expected WAPE) and one of the 90 %
+intervals (shortfall of their coverage), both in standard deviations of the backtest's month-to-month scatter.
+Only the forecasts with the shortest horizon count in a month: their errors are nearly independent from month
+to month, those of longer horizons overlap. The excess over half of the change to be detected is summed; a sum
+above the threshold raises an alarm. The threshold follows from the false-alarm rate; one month alone never
+exceeds it. Expected errors and scatter come from `expected_accuracy`; drift of inputs is in
+`monitoring.drift`.
+
 Source: Page (1954), Biometrika 41; run lengths by Siegmund (1985), Sequential Analysis.
 """
 
@@ -28,23 +30,23 @@ from studio_pipeline.panel.arrays import FloatArray
 ERROR_ALARM = "live errors exceed what the backtest promised"
 COVERAGE_ALARM = "90 % intervals hold less often than promised"
 LEAST_SHARE = 0.5
-"""Share of the studios of the backtest that a month's forecasts must have, to be comparable with it."""
+"""Share of the backtest's studios that a month must have forecasts of, to be comparable with it."""
 
 _LEVEL = 0.9
 _CUT = 0.75
-"""Share of the threshold that one month adds at most: no month is an alarm by itself."""
+"""Share of the threshold that one month adds at most, so that no single month raises an alarm."""
 _OVERSHOOT = 1.166
 _SMALLEST_ALLOWANCE, _LARGEST_ALLOWANCE = 0.25, 1.25
 
 
 @dataclass(frozen=True)
 class AccuracyChart:
-    """One cumulative sum.
+    """One CUSUM chart.
 
     Attributes:
         values: (M,) the sum after each month, >= 0.
-        threshold: above it is an alarm.
-        months_to_find: how long a change of the size looked for takes to be found, on average.
+        threshold: a sum above it is an alarm.
+        months_to_find: mean number of months until a change of the given size raises an alarm.
     """
 
     values: FloatArray
@@ -53,19 +55,19 @@ class AccuracyChart:
 
     @property
     def alarms(self) -> bool:
-        """Whether the last month is above the threshold."""
+        """True if the sum after the last month is above the threshold."""
         return bool(self.values.size and self.values[-1] > self.threshold)
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What the watch says.
+    """Result of the watch.
 
     Attributes:
-        months: a row a month that counted; `month_year`, `horizon`, `n`, `ratio` (live over promised WAPE),
+        months: a row a month that counted; `month_year`, `horizon`, `n`, `ratio` (live over expected WAPE),
             `coverage`, `error_sum`, `coverage_sum` (the cumulative sums over their thresholds).
-        alarm: names of the alarms, "" for none; the same as long as they last.
-        words: a sentence each on what was seen and what can't be seen.
+        alarm: names of the alarms, "" for none; unchanged while the same alarms last.
+        words: sentences on the latest month and on the changes that can be detected.
     """
 
     months: pd.DataFrame
@@ -74,7 +76,7 @@ class Watch:
 
 
 def threshold(allowance: float, false_alarms_a_month: float) -> float:
-    """The threshold at which a sum of normal draws less `allowance` alarms so often, in deviations."""
+    """Threshold, in deviations, at which a CUSUM of normal draws less `allowance` has this alarm rate."""
     low, high = 0.0, 50.0
     for _ in range(60):
         middle = (low + high) / 2
@@ -86,11 +88,11 @@ def threshold(allowance: float, false_alarms_a_month: float) -> float:
 
 
 def chart(draws: FloatArray, change: float, false_alarms_a_month: float) -> AccuracyChart:
-    """The cumulative sum of draws that are standard normal as long as all is as promised.
+    """Compute the CUSUM of draws that are standard normal while accuracy is as expected.
 
     Args:
         draws: (M,) one a month.
-        change: the mean of the draws after the change looked for, in deviations.
+        change: mean of the draws after the change to be detected, in deviations.
         false_alarms_a_month: allowed, on average.
     """
     allowance = min(max(change / 2, _SMALLEST_ALLOWANCE), _LARGEST_ALLOWANCE)
@@ -98,7 +100,7 @@ def chart(draws: FloatArray, change: float, false_alarms_a_month: float) -> Accu
     values, total = np.empty(len(draws)), 0.0
     for place, draw in enumerate(draws.tolist()):
         total = max(total + min(draw - allowance, _CUT * limit), 0.0)
-        # Held a little above the threshold: a long alarm ends soon after its cause.
+        # Capped a little above the threshold, so that a long alarm ends soon after its cause.
         total = min(total, (1 + _CUT) * limit)
         values[place] = total
     return AccuracyChart(values, limit, max(_run_length(change - allowance, limit), 2.0))
@@ -107,12 +109,12 @@ def chart(draws: FloatArray, change: float, false_alarms_a_month: float) -> Accu
 def watch(
     errors: pd.DataFrame, coverage: pd.DataFrame, promises: pd.DataFrame, rules: AccuracyConfig
 ) -> Watch:
-    """Watches the champion's forecasts with all levers free.
+    """Run the charts on the champion's forecasts with all levers free.
 
     Args:
-        errors: of `accuracy_sums.error_cells`.
-        coverage: of `accuracy_sums.coverage_cells`.
-        promises: of `accuracy_promises.promises_of`.
+        errors: result of `record.error_cells`.
+        coverage: result of `record.coverage_cells`.
+        promises: result of `expected_accuracy.promises_of`.
         rules: thresholds.
     """
     months = _comparable(_months(errors, coverage), promises)
@@ -130,7 +132,7 @@ def watch(
         months, by_error.values / by_error.threshold, by_coverage.values / by_coverage.threshold
     )
     alarms = [name for name, one in ((ERROR_ALARM, by_error), (COVERAGE_ALARM, by_coverage)) if one.alarms]
-    return Watch(found, "; ".join(alarms), _words(found, rules, by_error, by_coverage))
+    return Watch(found, "; ".join(alarms), _text(found, rules, by_error, by_coverage))
 
 
 _NOTHING = (
@@ -139,7 +141,7 @@ _NOTHING = (
 
 
 def _months(errors: pd.DataFrame, coverage: pd.DataFrame) -> pd.DataFrame:
-    """A row a month: of the forecasts made the shortest time ahead, published ones first."""
+    """A row a month, horizon and source: live over expected WAPE, and coverage of the 90 % intervals."""
     own = errors[
         (errors["kind"] == "free") & (errors["role"] == "champion") & errors["promised_error"].notna()
     ]
@@ -148,9 +150,9 @@ def _months(errors: pd.DataFrame, coverage: pd.DataFrame) -> pd.DataFrame:
     sums = own.groupby(keys, as_index=False)[names].agg(
         {"n": "max", "absolute_error": "sum", "promised_error": "sum", "model_version": "last"}
     )
-    held = coverage[(coverage["kind"] == "free") & (coverage["role"] == "champion")]
-    held = held[np.isclose(held["level"].astype(np.float64), _LEVEL)]
-    shares = held.groupby(keys, as_index=False)[["inside", "n"]].sum().rename(columns={"n": "n_bounded"})
+    cells = coverage[(coverage["kind"] == "free") & (coverage["role"] == "champion")]
+    cells = cells[np.isclose(cells["level"].astype(np.float64), _LEVEL)]
+    shares = cells.groupby(keys, as_index=False)[["inside", "n"]].sum().rename(columns={"n": "n_bounded"})
     joined = sums.merge(shares, how="left", on=keys)
     return joined.assign(
         ratio=joined["absolute_error"] / joined["promised_error"].where(joined["promised_error"] > 0),
@@ -159,7 +161,7 @@ def _months(errors: pd.DataFrame, coverage: pd.DataFrame) -> pd.DataFrame:
 
 
 def _comparable(months: pd.DataFrame, promises: pd.DataFrame) -> pd.DataFrame:
-    """The months with enough studios, each once."""
+    """The months with enough studios, each once: shortest horizon first, then published forecasts."""
     studios = promises.groupby("model_version")["n_studios"].last()
     expected = months["model_version"].map(studios).astype(np.float64)
     enough = months[~(months["n"] < LEAST_SHARE * expected)]
@@ -172,7 +174,7 @@ def _with_sums(months: pd.DataFrame, errors: FloatArray, coverage: FloatArray) -
     return months.assign(error_sum=errors, coverage_sum=coverage)[names]
 
 
-def _words(
+def _text(
     months: pd.DataFrame, rules: AccuracyConfig, by_error: AccuracyChart, by_coverage: AccuracyChart
 ) -> tuple[str, ...]:
     last = months.iloc[-1]
@@ -188,7 +190,7 @@ def _words(
 
 
 def _run_length(drift: float, limit: float) -> float:
-    """Mean number of months until a sum with such a drift passes the limit, by Siegmund's approximation."""
+    """Mean number of months until a sum with this drift exceeds the limit, by Siegmund's approximation."""
     reach = limit + _OVERSHOOT
     if abs(drift) < 1e-9:
         return reach**2

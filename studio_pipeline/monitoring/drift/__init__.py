@@ -1,1 +1,1 @@
-"""Drift of the studios' behaviour and of the forecasts' errors."""
+"""Drift of the studios' inputs, of their responses to levers, and of forecast errors."""

@@ -1,7 +1,8 @@
-"""Alarms from the statistics, and the size of the change with the studios it hit.
+"""Drift alarms of a chart, with the estimated size of the change and the studios affected.
 
-An alarm is told in the first month in which its chart exceeds its threshold, and stands until the chart has
-been below it for `recovery_months` in a row. What it is called is fixed when it is told.
+An alarm is raised in the first month in which its chart exceeds its threshold, and stands until the chart has
+been below it for `recovery_months` in a row. Its name is fixed when it is raised. Tables of alarms are built
+in `report`; the automation acts on them in `automation.alarm_sensor`.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ class Alarm:
     Attributes:
         chart: the chart that raised it.
         told: the month whose arrival raised it.
-        since: the month in which the change most likely began, as seen in `told`.
-        direction: 1 for a rise, -1 for a fall, as seen in `told`.
-        where: group hit, -1 for no single one.
+        since: the month in which the change most likely began, estimated in `told`.
+        direction: 1 for a rise, -1 for a fall, estimated in `told`.
+        where: index of the group affected, -1 for no single one.
         ended: the month in which it ended, -1 while it stands.
     """
 
@@ -52,35 +53,35 @@ def alarms_of(chart: DriftChart, recovery_months: int) -> list[Alarm]:
     """The alarms of a chart, in order; at most the last of them stands."""
     exceeds = np.nan_to_num(chart.statistic) > np.nan_to_num(chart.threshold, nan=np.inf)
     alarms: list[Alarm] = []
-    told, quiet = -1, 0
+    raised, quiet = -1, 0
     for month, is_high in enumerate(exceeds):
         if is_high:
-            told, quiet = (month if told < 0 else told), 0
-        elif told >= 0:
+            raised, quiet = (month if raised < 0 else raised), 0
+        elif raised >= 0:
             quiet += 1
             if quiet == recovery_months:
-                alarms.append(_alarm(chart, told, month))
-                told = -1
-    return [*alarms, _alarm(chart, told, -1)] if told >= 0 else alarms
+                alarms.append(_alarm(chart, raised, month))
+                raised = -1
+    return [*alarms, _alarm(chart, raised, -1)] if raised >= 0 else alarms
 
 
-def _alarm(chart: DriftChart, told: int, ended: int) -> Alarm:
+def _alarm(chart: DriftChart, raised: int, ended: int) -> Alarm:
     return Alarm(
         chart,
-        told,
-        int(chart.since[told]),
-        int(chart.direction[told]),
-        int(chart.where[told]),
+        raised,
+        int(chart.since[raised]),
+        int(chart.direction[raised]),
+        int(chart.where[raised]),
         ended,
     )
 
 
 def alarm_text(alarm: Alarm, group_names: tuple[str, ...], months: np.ndarray) -> str:
-    """A name that stays the same while the alarm goes on: "retention_rate fell in some studios (2024-03)"."""
-    return f"{_what(alarm, group_names)} ({months[alarm.told]})"
+    """Name of an alarm, unchanged while it stands: "retention_rate fell in some studios (2024-03)"."""
+    return f"{_change_text(alarm, group_names)} ({months[alarm.told]})"
 
 
-def _what(alarm: Alarm, group_names: tuple[str, ...]) -> str:
+def _change_text(alarm: Alarm, group_names: tuple[str, ...]) -> str:
     chart = alarm.chart
     moved = "rose" if alarm.direction > 0 else "fell"
     if chart.kind == RESPONSE:
@@ -106,13 +107,13 @@ LONGEST_MONTHS = 12
 
 
 def unit_of(alarm: Alarm) -> str:
-    """Points of a rate where single studios are hit, else relative."""
+    """`points` for the level of a rate, else `relative`."""
     is_rate = alarm.chart.series in RATES and alarm.chart.kind in (SOME, ALL)
     return "points" if is_rate else "relative"
 
 
 def studios_hit(alarm: Alarm, charts: Charts, panel: StudioPanel, until: int) -> pd.DataFrame:
-    """Studios that an alarm about some of them points to, the surest first, as `STUDIO_COLUMNS`."""
+    """Studios affected by an alarm on some studios, most probable first; columns as `STUDIO_COLUMNS`."""
     if alarm.chart.kind != SOME:
         return pd.DataFrame({name: pd.Series([], dtype=object) for name in STUDIO_COLUMNS})
     series = charts.watched[alarm.chart.series]
@@ -139,7 +140,7 @@ def studios_hit(alarm: Alarm, charts: Charts, panel: StudioPanel, until: int) ->
 def _steps(series: Watched, months: slice) -> FloatArray:
     """(S,) least-squares size of a step at the first of these months, in the series' unit.
 
-    A level that follows by the share `a` a month leaves (1 - a)^j of a step in the j-th surprise after it.
+    With an exponentially smoothed level of weight `a`, (1 - a)^j of a step remains in the j-th surprise.
     """
     own = series.surprises.own[:, months]
     left = np.concatenate([[1.0], np.cumprod(1 - series.surprises.smoothing[months][:-1])])
@@ -155,9 +156,9 @@ def _steps(series: Watched, months: slice) -> FloatArray:
 
 
 def common_size(alarm: Alarm, charts: Charts, until: int) -> float:
-    """Size of a change that is no single studio's: of the path, the scatter or the response; NaN if unknown.
+    """Size of a change of the common path, the scatter or a response, relative or in points; NaN if unknown.
 
-    A path is held against the same months a year before, a response against its slope in all months before.
+    A path is compared with the same months a year before, a response with its slope in all months before.
     """
     series = charts.watched[alarm.chart.series]
     since, end = alarm.since, min(until, alarm.since + LONGEST_MONTHS - 1) + 1

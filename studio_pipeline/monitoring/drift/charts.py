@@ -1,4 +1,8 @@
-"""Control charts of the drift monitor: a statistic per month and its threshold."""
+"""Control charts of the drift monitor: a change statistic per month and its threshold.
+
+Splits the allowed chance of a false alarm over all charts of a panel. Series and surprises come from `levels`
+and `errors`, scores from `scores`, thresholds from `statistics`; alarms are derived in `alarms`.
+"""
 
 from __future__ import annotations
 
@@ -31,13 +35,13 @@ from studio_pipeline.monitoring.drift.statistics import (
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 
 ALL, SOME, SCATTER, RESPONSE = "all", "some", "scatter", "response"
-"""Kinds: all studios or all of a type; some studios; the scatter of all; a response to a lever."""
+"""Kinds of charts: all studios or all of a type; some studios; scatter of all; response to a lever."""
 CAUTION = 0.5
-"""Part of the allowed chance that is dealt out: real scores are not quite normal, nor independent."""
+"""Part of the allowed chance that is used: real scores are not exactly normal or independent."""
 RESPONSE_SHARE = 0.25
-"""Part of the chance of a false alarm that responses get: they are few, and take years to show."""
+"""Part of the chance of a false alarm given to responses: they are few, and take years to detect."""
 LARGE_GROUP = 20
-"""Studios from which a type's median is a series of its own; of fewer, single price rounds would move it."""
+"""Fewest studios for a chart of a type's median; with fewer, single price rounds would shift it."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,10 @@ class DriftChart:
         series: the series watched; of a response, the one that responds.
         lever: of a response; else "".
         statistic: (T,) NaN where the months before don't suffice.
-        threshold: (T,) what it exceeds in a year without drift with the chart's chance.
+        threshold: (T,) exceeded within a year without drift with the chart's share of the chance.
         direction: (T,) 1 for a rise, -1 for a fall.
         since: (T,) column in which the change most likely began.
-        where: (T,) index of the group hit, -1 for no single one.
+        where: (T,) index of the group affected, -1 for no single one.
     """
 
     kind: str
@@ -91,8 +95,7 @@ class Charts:
 
 
 def drift_charts(panel: StudioPanel, errors: Mapping[str, FloatArray], false_alarms: float) -> Charts:
-    """Every chart that this panel can carry; each of a kind gets the same part of the chance of a false
-    alarm.
+    """Compute every chart that the panel has data for; each of a kind gets the same chance of a false alarm.
 
     Args:
         panel: validated months.
@@ -129,7 +132,7 @@ def _all_chart(series: Watched, calendar_months: IntArray | None, chance: float)
 
 
 def group_month_paths(expected: Surprises) -> FloatArray:
-    """The month of all studios, and each large group's month less that; NaN for a group that is not large."""
+    """(P, T) month of all studios, then each large group's month less that; NaN for smaller groups."""
     counts = np.where(np.isfinite(expected.group_paths), expected.group_counts, 0.0)
     total = counts.sum(0)
     weighted = np.nansum(np.where(counts > 0, expected.group_paths, 0.0) * counts, axis=0)
@@ -157,7 +160,7 @@ def _response_chart(lever: Watched, response: Watched, chance: float) -> DriftCh
 
 
 def response_slopes(lever: Watched, response: Watched) -> MonthlySlopes:
-    """The response on the lever, both as surprises under one slow smoothing."""
+    """Regression of the response on the lever, both as surprises under the same slow smoothing."""
     groups = response.surprises.groups
     moved = [surprises(series.values, groups, SLOW_SMOOTHING).own for series in (lever, response)]
     return monthly_slopes(in_studio_units(moved[1]), moved[0])
@@ -210,7 +213,7 @@ def _some_chart(series: Watched, chance: float) -> DriftChart:
 
 
 def standardised_sums(scores: FloatArray) -> FloatArray:
-    """(W, S, T) window sums, no wider on average than the months before showed them."""
+    """(W, S, T) window sums, divided by their past standard deviation where that exceeds 1."""
     sums = window_sums(scores, WINDOWS)
     return np.asarray(sums / np.sqrt(past_variance(sums))[:, None, :])
 

@@ -1,4 +1,7 @@
-"""Forecast errors as the drift monitor watches them: studios by months, on the log scale."""
+"""Forecast errors of the backtest as input of the drift monitor: studios by months, log scale.
+
+Live errors are not used here; they are watched in `monitoring.accuracy`.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,12 @@ HORIZONS = (1, 3)
 
 
 def backtest_errors(predictions: pd.DataFrame, panel: StudioPanel) -> dict[str, FloatArray]:
-    """Log of actual over forecast revenue, by the month that was forecast; NaN where there is none.
+    """Log of actual over forecast revenue, by the month that was forecast; NaN where there is no forecast.
 
     Args:
         predictions: rows as `evaluation.schemas.PREDICTIONS` describes them; rows of studios or months that
             the panel lacks are left out.
-        panel: the months that the report is about.
+        panel: the months of the report.
 
     Returns:
         `error_1_month_ahead` and `error_3_months_ahead`, each (S, T).

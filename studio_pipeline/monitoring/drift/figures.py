@@ -1,4 +1,4 @@
-"""Figures of the drift report."""
+"""Figure of the drift report: statistics over thresholds by chart and month."""
 
 from __future__ import annotations
 

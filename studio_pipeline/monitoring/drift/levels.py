@@ -1,8 +1,9 @@
-"""Watched series on the scale on which changes add up, and their expected levels.
+"""Watched series on an additive scale, and their one-step surprises against expected levels.
 
 A studio's own level is an exponentially weighted mean of its distance from its group; a group is a type of at
-least `SMALLEST_GROUP` studios, or all others. The group's month is the median over its studios, so that a
-season, a market and a shock that all of them share leave no trace in any one studio's surprise.
+least `SMALLEST_GROUP` studios, or all others. The group's value of a month is the median over its studios, so
+that a common season, market movement or shock does not appear in a single studio's surprise. Surprises are
+standardised in `scores`; forecast errors come from `errors`.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, Studio
 
 SMALLEST_GROUP = 8
 SMOOTHING = np.array([0.1, 0.2, 0.4, 0.7, 1.0])
-"""Weights of the newest month among which the past chooses, by mean absolute surprise."""
+"""Candidate weights of the newest month; the one with the smallest mean absolute surprise so far is used."""
 PATH_SMOOTHING = 0
 SLOW_SMOOTHING = np.array([0.1])
-"""For responses to levers: a lasting change of a price is a part of a faster level at once."""
+"""For responses to levers: a faster level would absorb a lasting price change at once."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,13 @@ class Surprises:
     """One-step surprises of a series.
 
     Attributes:
-        own: (S, T) a studio's month less its level and its group's month; NaN in its first month. Standard
-            deviations are the same for a young level as for an old one.
-        levels: (S, T) what was expected, on the scale of the series.
+        own: (S, T) a studio's month less its level and its group's month; NaN in its first month. Scaled to
+            the same standard deviation whatever the number of months behind a level.
+        levels: (S, T) expected values, on the scale of the series.
         smoothing: (T,) weight of the newest month that was in use.
         groups: (S,) index of each studio's group.
-        group_paths: (G, T) each group's month, cleared of who belongs to it.
-        group_counts: (G, T) studios behind it.
+        group_paths: (G, T) each group's month, free of changes of its membership.
+        group_counts: (G, T) number of studios behind it.
     """
 
     own: FloatArray
@@ -44,7 +45,7 @@ class Surprises:
     group_counts: FloatArray
 
     def group_moves(self) -> FloatArray:
-        """(S, T) how far each studio's group moved from its own smoothed past; 0 where that is not known."""
+        """(S, T) move of each studio's group from its own smoothed past; 0 where unknown."""
         moves = np.zeros(self.group_paths.shape)
         level = np.full(len(moves), np.nan)
         for month, weight in enumerate(self.smoothing):
@@ -57,7 +58,7 @@ class Surprises:
 
 
 def group_studios(studio_types: np.ndarray) -> tuple[IntArray, list[str]]:
-    """Index of each studio's group, and the groups' names: large types, then "other" for all the rest."""
+    """Index of each studio's group, and the groups' names: large types, then "other" for the rest."""
     names, counts = np.unique(studio_types, return_counts=True)
     large = [str(name) for name, count in zip(names, counts, strict=True) if count >= SMALLEST_GROUP]
     rest = (~np.isin(studio_types, large)).sum()
@@ -69,7 +70,7 @@ def group_studios(studio_types: np.ndarray) -> tuple[IntArray, list[str]]:
 
 
 def surprises(values: FloatArray, groups: IntArray, smoothing: FloatArray = SMOOTHING) -> Surprises:
-    """Run all smoothing weights side by side and keep, month by month, the one that did best until then.
+    """Compute surprises with the smoothing weight that, month by month, had the smallest error until then.
 
     Args:
         values: (S, T) a series; NaN where not known.
@@ -114,7 +115,7 @@ def surprises(values: FloatArray, groups: IntArray, smoothing: FloatArray = SMOO
 def _group_months(
     distance: FloatArray, now: FloatArray, is_new: BoolArray, members: list[IntArray]
 ) -> FloatArray:
-    """(L, G) median distance from the own level; of the values themselves where a group is all new."""
+    """(L, G) median distance from the own level; median value if all studios of a group are new."""
     months = np.full((len(distance), len(members)), np.nan)
     for group, rows in enumerate(members):
         old = rows[np.isfinite(distance[0, rows])]
@@ -127,15 +128,15 @@ def _group_months(
 
 
 RATES = ("retention_rate", "upsell_rate")
-"""Watched as log-odds, which are fair to rates near one end; everything else as a logarithm."""
+"""Watched as log-odds, which stabilise rates near 0 or 1; everything else as a logarithm."""
 SHARES = ("class_attendance_rate", "staff_utilization_rate")
-"""Watched as logarithms, as rooms and hours fill up: the log-odds of a full room would leap."""
+"""Watched as logarithms: these shares reach 1, where log-odds diverge."""
 USUAL_COUNT = 200.0
-"""Members that a rate refers to where the stock is not known."""
+"""Number of members assumed for a rate if the stock is unknown."""
 
 
 def watched_inputs(panel: StudioPanel) -> dict[str, FloatArray]:
-    """(S, T) values of each input on its scale, NaN where not known; inputs never known are left out.
+    """(S, T) values of each input on its scale, NaN where unknown; inputs without any value are left out.
 
     `revenue_per_member` is total revenue over members, or total revenue where a studio shows no members.
     """
@@ -163,7 +164,7 @@ INPUTS = (
 
 
 def in_units(series: str, change: FloatArray, level: FloatArray) -> FloatArray:
-    """A change on the series' scale in its own unit: points (a share) of a rate, else a relative change.
+    """Convert a change on the series' scale to its unit: points (a share) of a rate, else a relative change.
 
     Args:
         series: name of the series.
@@ -189,5 +190,5 @@ def _logarithm(values: FloatArray) -> FloatArray:
 
 
 def error_series(errors: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
-    """Those of the given (S, T) log errors that hold anything."""
+    """Those of the given (S, T) log errors that have any finite value."""
     return {name: values for name, values in errors.items() if np.isfinite(values).any()}

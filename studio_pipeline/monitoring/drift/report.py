@@ -1,7 +1,8 @@
-"""Drift report of a panel: charts over time, alarms, studios, and their sentences.
+"""Drift report of a panel: statistics over time, alarms, affected studios, and sentences on them.
 
-It is a function of the panel and of the forecast errors alone: there is no state between runs, and what it
-says of a month does not change when later months arrive.
+It is a function of the panel and the forecast errors alone: no state is kept between runs, and the result for
+a month does not change when later months arrive. Statistics are computed in `charts`, alarms in `alarms`;
+figures are in `figures`.
 """
 
 from __future__ import annotations
@@ -32,12 +33,12 @@ from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
 
 def not_seen(charts: Charts, panel: StudioPanel) -> tuple[str, ...]:
-    """What this panel does not let the monitor see, a sentence each."""
+    """Changes that the monitor can't detect in this panel, a sentence each."""
     sentences = []
     if panel.n_studios < SMALLEST_GROUP:
         sentences.append(
             f"Fewer than {SMALLEST_GROUP} studios: a change in some of them, or in a response to a lever,"
-            " can't be told from chance; only what moves the typical studio is watched."
+            " can't be distinguished from chance; only what moves the typical studio is watched."
         )
     absent = [name for name in INPUTS if name not in charts.watched]
     if absent:
@@ -93,13 +94,13 @@ TABLES = ("statistics", "alarms", "studios")
 
 @dataclass(frozen=True)
 class DriftReport:
-    """What the monitor says.
+    """Result of the drift monitor.
 
     Attributes:
-        statistics: columns as `STATISTIC_COLUMNS`; months that a chart can't judge are left out.
-        alarms: columns as `ALARM_COLUMNS`, in the order in which they were told.
-        studios: columns as `drift_sizes.STUDIO_COLUMNS`, those of standing alarms alone.
-        not_seen: what this panel does not let it see, a sentence each.
+        statistics: columns as `STATISTIC_COLUMNS`; months without a statistic are left out.
+        alarms: columns as `ALARM_COLUMNS`, in the order in which they were raised.
+        studios: columns as `alarms.STUDIO_COLUMNS`, those of standing alarms alone.
+        not_seen: changes that can't be detected in this panel, a sentence each.
     """
 
     statistics: pd.DataFrame
@@ -109,11 +110,11 @@ class DriftReport:
 
     @property
     def alarm(self) -> str:
-        """The names of the alarms that stand, "" for none; the same text while the same alarms go on."""
+        """Names of the standing alarms, "" for none; the text is unchanged while the same alarms stand."""
         return "; ".join(sorted(self.alarms.loc[self.alarms["standing"].astype(bool), "alarm"]))
 
     def write(self, folder: Path) -> None:
-        """Write a Parquet file a table, and not_seen.json; the folder is made."""
+        """Write a Parquet file per table, and not_seen.json; the folder is created."""
         folder.mkdir(parents=True, exist_ok=True)
         for name in TABLES:
             getattr(self, name).to_parquet(folder / f"{name}.parquet", index=False)
@@ -124,7 +125,7 @@ class DriftReport:
         """Read what `write` wrote.
 
         Raises:
-            CorruptReleaseError: a file is not there or can't be read.
+            CorruptReleaseError: a file is missing or can't be read.
         """
         try:
             tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
@@ -142,15 +143,15 @@ def report_drift(
     options: DriftConfig,
     fitted_until: np.datetime64 | None = None,
 ) -> DriftReport:
-    """Judge every month of a panel by the months before it.
+    """Test every month of a panel for drift against the months before it.
 
     Args:
         panel: validated months.
         errors: name to (S, T) log errors of forecasts, by the month that was forecast; may be empty.
         options: the rate of false alarms, and when an alarm ends.
-        fitted_until: last month that the published model was fitted on; an alarm told `recovery_months` or
-            more before it no longer stands, as that model knows what changed. None where nothing is
-            published.
+        fitted_until: last month that the published model was fitted on; an alarm raised `recovery_months` or
+            more before it no longer stands, as that model was fitted on the changed months. None if nothing
+            is published.
     """
     charts = drift_charts(panel, errors, options.false_alarms_per_year)
     alarms = sorted(

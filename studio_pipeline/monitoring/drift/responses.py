@@ -1,4 +1,7 @@
-"""Change of a lever's response: the slope of the last months against that of all before."""
+"""Change of a lever's response: likelihood ratio test of recent against earlier pooled slopes.
+
+Works on surprises (`levels`); the chart and its threshold are in `charts` and `statistics`.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,8 @@ RESPONSES: tuple[tuple[str, str], ...] = (
     ("avg_ticket_price", "retention_rate"),
     ("avg_ticket_price", "new_members"),
 )
-"""Lever, and the series that responds to it. How crowding and overwork act bends at a threshold, so that
-their slopes wander by themselves, and are not watched."""
+"""Lever, and the series that responds to it. The effects of crowding and overwork have a threshold, so that
+their slopes change without drift; they are not watched."""
 LEAST_MONTHS = 12
 CLIP = 3.0
 BLOCK_MONTHS, BLOCK_LAG = 6, 12
@@ -23,11 +26,11 @@ PRIOR_MONTHS = 12.0
 
 @dataclass(frozen=True)
 class MonthlySlopes:
-    """What each month says of a slope, pooled over studios; (T,) each.
+    """Monthly regression sums of a slope, pooled over studios; (T,) each.
 
     Attributes:
         cross: sum over studios of lever times response.
-        power: sum of the squared lever: the information, as the response has variance 1.
+        power: sum of the squared lever: the Fisher information, as the response has variance 1.
     """
 
     cross: FloatArray
@@ -44,7 +47,7 @@ def monthly_slopes(response: FloatArray, lever: FloatArray) -> MonthlySlopes:
 
     Args:
         response: (S, T) the response's surprises in units of their scale.
-        lever: (S, T) the lever's surprises under the same smoothing, any scale; they are drawn in to `CLIP`
+        lever: (S, T) the lever's surprises under the same smoothing, any scale; they are clipped to `CLIP`
             times the root mean square of the months before.
     """
     n_months = response.shape[1]
@@ -64,9 +67,10 @@ def monthly_slopes(response: FloatArray, lever: FloatArray) -> MonthlySlopes:
 def slope_changes(slopes: MonthlySlopes, windows: Sequence[int]) -> FloatArray:
     """(W, T) standardised difference of the slope of the last w months from that of all months before them.
 
-    It is the likelihood ratio test of a change w months ago, N(0, 1) without one. NaN where less than
-    `LEAST_MONTHS` months come before. Where half-yearly slopes differed by more than chance before, all is
-    divided by that; the last year does not count in it, so that a change does not hide itself.
+    It is the likelihood ratio test of a change w months ago, N(0, 1) without one. NaN where fewer than
+    `LEAST_MONTHS` months come before. If half-yearly slopes varied by more than chance in the past, the
+    statistic is divided by that excess; the last year is excluded from it, so that a change does not mask
+    itself.
     """
     raw = np.stack([_changes(slopes, width) for width in windows])
     block = _changes(slopes, BLOCK_MONTHS)

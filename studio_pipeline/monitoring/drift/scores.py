@@ -1,4 +1,7 @@
-"""Surprises as standard normal scores, by the months before."""
+"""Standardisation of surprises to N(0, 1) scores, using the months before only.
+
+Takes the surprises of `levels`; the change statistics of the scores are in `statistics`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from studio_pipeline.panel.arrays import BoolArray, FloatArray
 WARM_UP_MONTHS = 12
 """Months of surprises before any is scored."""
 PRIOR_MONTHS = 12.0
-"""Months that the pool counts as, beside a studio's own, in its scale and its mean."""
+"""Weight, in months, of the pooled scale and mean when a studio's own are shrunk to them."""
 LARGEST = 200.0
 EDGES = np.sinh(np.linspace(-np.arcsinh(LARGEST), np.arcsinh(LARGEST), 2401))
 LARGEST_SCORE = 6.0
@@ -18,20 +21,20 @@ LEAST_COMMON_MONTHS = 8
 CLIP = 3.0
 LARGEST_MOVE = 6.0
 MOST_DEGREES = 8
-"""Degrees of freedom at most: a common month has longer tails than a normal one, however many came before."""
+"""Degrees of freedom at most: common monthly shocks have heavier tails than the normal distribution."""
 
 
 def own_scores(own: FloatArray, moves: FloatArray) -> FloatArray:
     """(S, T) scores of studios' surprises: N(0, 1), independent over studios and months while nothing drifts.
 
-    From each surprise is taken what the pooled autocorrelation, the studio's own mean surprise and its share
-    in its group's moves foretold (a season or a shock hits some studios harder than others). The rest is
-    divided by the studio's scale, shrunk to the pool's, and put on the normal scale by its rank among all
-    studios' earlier months. All of that is from months before the scored one.
+    The predictable part of each surprise is subtracted: pooled autocorrelation, the studio's mean surprise,
+    and its sensitivity to its group's moves (a season or a shock affects some studios more than others). The
+    rest is divided by the studio's scale, shrunk to the pooled one, and transformed to the normal scale by
+    its rank among all studios' earlier months. Only months before the scored one are used.
 
     Args:
         own: (S, T) surprises.
-        moves: (S, T) how far the studio's group moved from its past; 0 where not known.
+        moves: (S, T) move of the studio's group from its past; 0 where unknown.
     """
     scores = np.full(own.shape, np.nan)
     past = _Past(len(own))
@@ -41,7 +44,7 @@ def own_scores(own: FloatArray, moves: FloatArray) -> FloatArray:
 
 
 class _Past:
-    """What the months so far showed of S studios' surprises; sums of them."""
+    """Running sums over the months so far of S studios' surprises."""
 
     def __init__(self, n_studios: int) -> None:
         self.total, self.squares, self.count = (np.zeros(n_studios) for _ in range(3))
@@ -51,7 +54,7 @@ class _Past:
         self.before = np.full(n_studios, np.nan)
 
     def score(self, now: FloatArray, move: FloatArray) -> FloatArray:
-        """(S,) scores of a month, which then is one of the past."""
+        """(S,) scores of a month, which is then added to the sums."""
         scores = np.full(len(now), np.nan)
         rest = now - self._memory() * np.nan_to_num(self.before)
         known = np.isfinite(rest)
@@ -97,7 +100,7 @@ class _Past:
 
 
 def in_studio_units(own: FloatArray) -> FloatArray:
-    """(S, T) surprises over each studio's scale until then, shrunk to the pool's; drawn in to `CLIP`."""
+    """(S, T) surprises over each studio's past scale, shrunk to the pooled one; clipped to `CLIP`."""
     units = np.full(own.shape, np.nan)
     squares, count = np.zeros(len(own)), np.zeros(len(own))
     pooled, months = 0.0, 0
@@ -116,12 +119,12 @@ def in_studio_units(own: FloatArray) -> FloatArray:
 
 
 def common_scores(path: FloatArray, calendar_months: np.ndarray | None) -> FloatArray:
-    """(T,) scores of the months of one path: Student's t against its own past, put on the normal scale.
+    """(T,) scores of the months of one path: Student's t against its own past, on the normal scale.
 
     Args:
         path: (T,) a group's month, or a month's statistic.
-        calendar_months: (T,) 0..11: changes from month to month are held against the same change in earlier
-            years. None: values are held against the mean and the autocorrelation of the past.
+        calendar_months: (T,) 0..11: month-to-month changes are compared with the same change in earlier
+            years. None: values are compared with the mean and the autocorrelation of the past.
     """
     state = np.full(len(path), np.nan)
     scores = np.full(len(path), np.nan)
@@ -146,7 +149,7 @@ def common_scores(path: FloatArray, calendar_months: np.ndarray | None) -> Float
 
 
 def _seasonal_surprise(path: FloatArray, state: FloatArray, month: int, calendar_months: np.ndarray) -> float:
-    """Change less the mean change of the same month in earlier years, scaled for how few those are."""
+    """Change less the mean change of the same month in earlier years, scaled for the number of years."""
     state[month] = path[month] - path[month - 1]
     earlier = state[:month][calendar_months[:month] == calendar_months[month]]
     earlier = earlier[np.isfinite(earlier)]
@@ -156,7 +159,7 @@ def _seasonal_surprise(path: FloatArray, state: FloatArray, month: int, calendar
 
 
 def _level_surprise(path: FloatArray, state: FloatArray, month: int) -> float:
-    """Distance from the past mean, less what the distance a month before foretold."""
+    """Distance from the past mean, less its AR(1) prediction from the month before."""
     state[month] = path[month]
     past = state[:month][np.isfinite(state[:month])]
     if len(past) < 3:
@@ -165,7 +168,7 @@ def _level_surprise(path: FloatArray, state: FloatArray, month: int) -> float:
     centred = past - mean
     power = float((centred[:-1] ** 2).sum())
     memory = float((centred[1:] * centred[:-1]).sum()) / power if power > 0 else 0.0
-    # The estimate of an autocorrelation is too low by about (1 + 3 rho) / n (Kendall 1954).
+    # The estimate of an autocorrelation is biased by about -(1 + 3 rho) / n (Kendall 1954).
     memory = float(np.clip(memory + (1 + 3 * memory) / len(past), 0.0, 0.9))
     last = path[month - 1] - mean if np.isfinite(path[month - 1]) else 0.0
     noise = np.sqrt(1 + (1 - memory) ** 2 * (1 + memory) / (1 - memory) / len(past))
@@ -173,7 +176,7 @@ def _level_surprise(path: FloatArray, state: FloatArray, month: int) -> float:
 
 
 def _spread(values: FloatArray) -> float:
-    """A standard deviation that outliers don't move."""
+    """Robust standard deviation: 1.4826 times the median absolute value, or the RMS if that is 0."""
     if not len(values):
         return 0.0
     mad = 1.4826 * float(np.median(np.abs(values)))

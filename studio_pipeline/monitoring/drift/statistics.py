@@ -1,13 +1,14 @@
-"""Log-likelihood-ratio statistics of a change, and their distribution without drift.
+"""Log-likelihood-ratio statistics of a change, and their thresholds without drift.
 
-A change that began `w` months ago shows in the sum of the last `w` scores. For one path the statistic is
-half the largest squared standardised sum over the windows; for many studios, of which an unknown few are
-hit, it is the mixture likelihood ratio of Xie and Siegmund (2013, Annals of Statistics 41:670), one
-direction at a time.
+A change that began `w` months ago shifts the sum of the last `w` scores. For one path the statistic is half
+the largest squared standardised sum over the windows; for many studios, of which an unknown few are affected,
+it is the mixture likelihood ratio, one direction at a time.
 
-Scores are N(0, 1) and independent then, so the yearly maximum depends on the number of studios or paths
-alone. It is simulated: its upper hundredth is exponential to a good approximation, as of any maximum of log
-likelihood ratios, and is kept as its lower end and its mean excess.
+Without drift, scores are N(0, 1) and independent, so the distribution of the yearly maximum depends on the
+number of studios or paths alone. It is simulated; its upper hundredth is approximated by an exponential tail,
+stored as its lower end and mean excess. Scores are computed in `scores`, charts assembled in `charts`.
+
+Source: Xie & Siegmund (2013), Annals of Statistics 41:670.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ from numpy.polynomial.hermite_e import hermegauss
 from studio_pipeline.panel.arrays import FloatArray
 
 WINDOWS: tuple[int, ...] = (1, 2, 3, 4, 6, 9, 12)
-"""Months that a change of inputs or errors is looked for in."""
+"""Window lengths, in months, for changes of inputs and errors."""
 SLOW_WINDOWS: tuple[int, ...] = (3, 6, 12, 18, 24, 36, 48)
-"""The same for responses, of which a month tells little."""
+"""Window lengths for responses; a single month carries little information on a slope."""
 AFFECTED_SHARE = 0.1
-"""Share of the studios that a change is supposed to have hit."""
+"""Prior share of the studios affected by a change."""
 PRIOR_MONTHS = 12.0
 LARGEST_UNITS = 3.0
 
 
 def window_sums(scores: FloatArray, windows: Sequence[int]) -> FloatArray:
-    """(W, ..., T) sums of the last w scores over the root of how many are known; NaN if under half are."""
+    """(W, ..., T) sums of the last w scores over the root of the known count; NaN if under half are known."""
     known = np.isfinite(scores)
     sums = _cumulated(np.where(known, scores, 0.0))
     counts = _cumulated(known.astype(np.float64))
@@ -64,16 +65,15 @@ def _mixture_up(sums: FloatArray) -> FloatArray:
 
 
 def tamed(ratios: FloatArray, n_studios: FloatArray) -> FloatArray:
-    """(2, W, T) mixture ratios, drawn in where the panel's own past shows more of them than chance alone
-    would.
+    """(2, W, T) mixture ratios, reduced where those of the panel's past exceed their null distribution.
 
-    Real months differ in how much studios scatter: prices are reviewed in spring, floods come in autumn. The
-    ratios are standardised by the mean and the scatter of the months before (never by less than chance's own,
-    which count as `PRIOR_MONTHS` months), and put back on the scale of chance.
+    The scatter between studios varies by month (price reviews in spring, floods in autumn). The ratios are
+    standardised by the mean and standard deviation of the months before (a prior of `PRIOR_MONTHS` months
+    from the null distribution, which is also the lower limit), and scaled back to the null distribution.
 
     Args:
         ratios: (2, W, T) of a rise and of a fall, by window.
-        n_studios: (T,) studios behind them.
+        n_studios: (T,) number of studios in each month.
     """
     mean_of_one, variance_of_one = _chance_moments()
     out = np.zeros_like(ratios)
@@ -95,7 +95,7 @@ def tamed(ratios: FloatArray, n_studios: FloatArray) -> FloatArray:
 
 @cache
 def _chance_moments() -> tuple[float, float]:
-    """Mean and variance of one studio's share in the mixture ratio where nothing drifts."""
+    """Mean and variance of one studio's term of the mixture ratio without drift."""
     nodes, weights = hermegauss(180)
     values = np.log1p(AFFECTED_SHARE * np.expm1(np.maximum(nodes, 0.0) ** 2 / 2))
     weights = weights / weights.sum()
@@ -104,7 +104,7 @@ def _chance_moments() -> tuple[float, float]:
 
 
 def affected_chance(sums: FloatArray) -> FloatArray:
-    """Chance that a studio with this standardised sum is one of the affected, before size is known."""
+    """Probability that a studio with this standardised sum is affected, for an unknown size of the change."""
     odds = AFFECTED_SHARE / (1 - AFFECTED_SHARE) * np.exp(np.maximum(sums, 0.0) ** 2 / 2)
     return np.asarray(odds / (1 + odds))
 
@@ -136,11 +136,11 @@ MIXTURE_TAILS: tuple[tuple[int, float, float], ...] = (
     (1024, 82.72, 1.80),
     (2048, 146.83, 3.02),
 )
-"""Studios, lower end and mean excess of the upper hundredth; `benchmarks/drift_null_table.py` writes them."""
+"""Studios, lower end and mean excess of the upper hundredth; from `benchmarks/drift_null_table.py`."""
 
 
 def mixture_threshold(n_studios: int, chance: float) -> float:
-    """What the mixture statistic of so many studios exceeds in a year with this chance."""
+    """Threshold that the mixture statistic of `n_studios` exceeds within a year with this probability."""
     sizes, ends, excesses = np.array(MIXTURE_TAILS).T
     at = np.log(n_studios)
     end, excess = (float(np.interp(at, np.log(sizes), values)) for values in (ends, excesses))
@@ -148,12 +148,12 @@ def mixture_threshold(n_studios: int, chance: float) -> float:
 
 
 def path_threshold(n_paths: int, windows: Sequence[int], chance: float) -> float:
-    """What the largest statistic over so many paths exceeds in a year with this chance."""
+    """Threshold that the largest statistic of `n_paths` exceeds within a year with this probability."""
     return _threshold(*_path_tail(n_paths, tuple(windows)), chance)
 
 
 def mixture_maxima(n_studios: int, n_years: int, generator: np.random.Generator) -> np.ndarray:
-    """(N,) yearly maxima of the mixture statistic of studios that don't drift."""
+    """(N,) simulated yearly maxima of the mixture statistic without drift."""
     maxima = np.empty(n_years)
     for year in range(n_years):
         scores = generator.standard_normal((n_studios, max(WINDOWS) - 1 + YEAR))
