@@ -18,24 +18,23 @@ from typing import Any
 import httpx
 import pandas as pd
 import pytest
+import yaml
 
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline_tests.automation.fake_webhook import FakeWebhook, fake_webhook
+from studio_pipeline_tests.cli.conftest import QUICK
 from studio_pipeline_tests.serving.processes import free_port
 from studio_pipeline_tests.worlds import HISTORY_COLUMNS
 
-ALPHA = Path(__file__).parents[3] / "shared" / "worlds" / "alpha" / "history.csv"
-STUDIOS = 300
+STUDIOS, MONTHS = 12, 36
 MONEY = [name for name in HISTORY_COLUMNS if name.endswith("_revenue")]
 PATIENCE_SECONDS = 600.0
 
 
-def months() -> pd.DataFrame:
-    """Five years of 300 studios."""
-    if ALPHA.exists():
-        return pd.read_csv(ALPHA)
-    generated = generate_months(GeneratorConfig(studios=STUDIOS))[list(HISTORY_COLUMNS)]
+def months(studios: int, number: int) -> pd.DataFrame:
+    """As files of a fleet hold them."""
+    generated = generate_months(GeneratorConfig(studios=studios, months=number))[list(HISTORY_COLUMNS)]
     return generated.assign(month_year=generated["month_year"].dt.strftime("%Y-%m-%d"))
 
 
@@ -71,9 +70,11 @@ class Live:
 
 
 @contextmanager
-def live(home: Path, webhook: FakeWebhook) -> Iterator[Live]:
+def live(home: Path, webhook: FakeWebhook, recipe: Path | None) -> Iterator[Live]:
     port, dagster_port = free_port(), free_port()
     environment = {**os.environ, "STUDIO_HOME": str(home), "STUDIO_ALERT_WEBHOOK_URL": webhook.url}
+    if recipe is not None:
+        environment["STUDIO_CONFIG"] = str(recipe)
     command = [sys.executable, "-m", "studio_pipeline.cli", "up"]
     with (
         (home / "up.log").open("wb") as log,
@@ -105,15 +106,21 @@ def waited(condition: Callable[[], bool], what: str, since: float) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(2400)
 def test_files_become_releases_and_bad_ones_alerts_with_no_hand_on_it(tmp_path: Path) -> None:
-    table = months()
+    """A small fleet and a quick recipe; `campaigns/test_live_fleet.py` has 300 studios and the usual one."""
+    recipe = tmp_path / "quick.yaml"
+    recipe.write_text(yaml.safe_dump(QUICK))
+    live_through(tmp_path, months(STUDIOS, MONTHS), recipe)
+
+
+def live_through(home: Path, table: pd.DataFrame, recipe: Path | None) -> None:
+    """Three months arrive, the second and the third at first with wrong figures."""
     *_, first, second, third = sorted(table["month_year"].unique())
     of = {month: table[table["month_year"] == month] for month in (first, second, third)}
     with fake_webhook() as webhook:
-        (tmp_path / "landing").mkdir()
-        table[table["month_year"] < first].to_csv(tmp_path / "landing" / "history.csv", index=False)
-        with live(tmp_path, webhook) as studio:
+        (home / "landing").mkdir()
+        table[table["month_year"] < first].to_csv(home / "landing" / "history.csv", index=False)
+        with live(home, webhook, recipe) as studio:
             waited(lambda: bool(studio.current()), "first release served", time.monotonic())
             begun = studio.drop("next.csv", of[first])
             waited(lambda: studio.current().get("last_month") == first, "next month served", begun)

@@ -12,7 +12,8 @@ from studio_pipeline_tests.benchmarks.killed_home import KilledHome, make_home
 from studio_pipeline_tests.benchmarks.kills import free_ports, kill_often
 
 ONLY_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-KILLS = 8
+KILLS = 3
+"""One of the daemon, of the web server and of a run; `campaigns/test_many_kills.py` has more."""
 
 
 @ONLY_LINUX

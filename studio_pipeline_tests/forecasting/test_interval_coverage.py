@@ -1,6 +1,6 @@
-"""Intervals hold what they promise: generated fleets whose last year is held back.
+"""Intervals hold what they promise: a generated fleet whose last year is held back.
 
-`pytest -m slow -s` prints the figures.
+`campaigns/test_coverage_over_seeds.py` asks the same of larger fleets and of several seeds.
 """
 
 from __future__ import annotations
@@ -18,11 +18,9 @@ from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline_tests.forecasting.fleets import answered, fit_all, generated_panel, year_ahead
 
-SEEDS = (31, 32, 33, 34)
-STUDIOS, MONTHS = 80, 60
+MONTHS = 60
 YOUNG = (2, 4, 8)
-
-pytestmark = pytest.mark.slow
+SEED, STUDIOS = 31, 32
 
 
 def ahead(panel: StudioPanel) -> FloatArray:
@@ -31,8 +29,8 @@ def ahead(panel: StudioPanel) -> FloatArray:
 
 
 @cache
-def forecaster(seed: int) -> Forecaster:
-    panel = generated_panel(STUDIOS, MONTHS, seed).until(MONTHS - 13)
+def forecaster(seed: int, studios: int) -> Forecaster:
+    panel = generated_panel(studios, MONTHS, seed).until(MONTHS - 13)
     return Forecaster(fit_all(panel, learners=()).model, panel)
 
 
@@ -41,26 +39,21 @@ def shares(bounds: FloatArray, happened: FloatArray) -> FloatArray:
     return np.asarray(((bounds[..., 0] <= happened) & (happened <= bounds[..., 1])).mean(0))
 
 
-@pytest.mark.parametrize(("level", "allowed"), [(0.5, 0.04), (0.8, 0.04), (0.9, 0.04)])
-def test_months_and_totals_are_covered(level: float, allowed: float) -> None:
-    months, totals = [], []
-    for seed in SEEDS:
-        actual, asked = ahead(generated_panel(STUDIOS, MONTHS, seed)), forecaster(seed)
-        answers = answered(asked, year_ahead(asked.panel, interval_levels=(level,)))
-        months.append(shares(np.stack([a.intervals[level] for a in answers]), actual))
-        totals.append(shares(np.array([a.total_intervals[level] for a in answers]), actual.sum(1)))
-    print(f"{level:.0%}: months {np.mean(months, 0).round(3)}, totals {np.round(totals, 3)}")  # noqa: T201
-    assert np.mean(months) == pytest.approx(level, abs=allowed)
-    # A year's total is one draw of the market for each seed.
-    assert np.mean(totals) == pytest.approx(level, abs=0.1)
+def covered(seed: int, studios: int, level: float) -> tuple[FloatArray, FloatArray]:
+    """Shares of studios whose months, and whose totals, are inside."""
+    actual, asked = ahead(generated_panel(studios, MONTHS, seed)), forecaster(seed, studios)
+    answers = answered(asked, year_ahead(asked.panel, interval_levels=(level,)))
+    months = shares(np.stack([a.intervals[level] for a in answers]), actual)
+    return months, shares(np.array([a.total_intervals[level] for a in answers]), actual.sum(1))
 
 
 def asked_as_they_then_were(panel: StudioPanel, drawn: bool, seed: int) -> list[ForwardQuery]:
     """Each studio's last year asked for under its levers of that year: all of them, or some."""
-    origins = Origins(np.arange(STUDIOS), np.full(STUDIOS, MONTHS - 13))
+    studios = panel.n_studios
+    origins = Origins(np.arange(studios), np.full(studios, MONTHS - 13))
     levers = known_levers(panel, origins, 12)
     if drawn:
-        levers = given_levers(levers, drawn_masks(STUDIOS, np.random.default_rng(seed)))
+        levers = given_levers(levers, drawn_masks(studios, np.random.default_rng(seed)))
     return [
         ForwardQuery(
             str(name),
@@ -80,37 +73,48 @@ def widths(answers: list[Forecast]) -> FloatArray:
     return np.stack([np.ptp(answer.intervals[0.9], axis=1) / answer.revenue for answer in answers])
 
 
+def covered_under_levers(seed: int, studios: int, drawn: bool) -> tuple[FloatArray, FloatArray, float]:
+    """Shares inside of months and totals under levers as they then were, and relative widths."""
+    whole, asked = generated_panel(studios, MONTHS, seed), forecaster(seed, studios)
+    happened = ahead(whole)
+    given = answered(asked, asked_as_they_then_were(whole, drawn, seed))
+    free = answered(asked, year_ahead(asked.panel))
+    months = shares(np.stack([a.intervals[0.9] for a in given]), happened)
+    totals = shares(np.array([a.total_intervals[0.9] for a in given]), happened.sum(1))
+    return months, totals, float((widths(given) / widths(free)).mean())
+
+
+def covered_of_the_young(seed: int, studios: int) -> FloatArray:
+    """Shares inside of the months of the first half of a fleet, left with two to eight months of history."""
+    whole = generated_panel(studios, MONTHS, seed)
+    values = {name: array.copy() for name, array in whole.until(MONTHS - 13).values.items()}
+    left = np.array(YOUNG)[np.arange(studios // 2) % len(YOUNG)]
+    hidden = np.arange(MONTHS - 12) < (MONTHS - 12 - left)[:, None]
+    for array in values.values():
+        array[: studios // 2][hidden] = np.nan
+    panel = replace(whole.until(MONTHS - 13), values=values)
+    asked = Forecaster(fit_all(panel, learners=()).model, panel)
+    answers = answered(asked, year_ahead(panel)[: studios // 2])
+    return shares(np.stack([a.intervals[0.9] for a in answers]), ahead(whole)[: studios // 2])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", [0.5, 0.9])
+def test_months_and_totals_are_covered(level: float) -> None:
+    months, totals = covered(SEED, STUDIOS, level)
+    assert months.mean() == pytest.approx(level, abs=0.08)
+    assert totals == pytest.approx(level, abs=0.2)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("drawn", [False, True], ids=["all levers", "random levers"])
 def test_answers_under_levers_as_they_then_were_are_covered(drawn: bool) -> None:
-    inside, totals, narrower = [], [], []
-    for seed in SEEDS:
-        whole, asked = generated_panel(STUDIOS, MONTHS, seed), forecaster(seed)
-        happened = ahead(whole)
-        given = answered(asked, asked_as_they_then_were(whole, drawn, seed))
-        free = answered(asked, year_ahead(asked.panel))
-        inside.append(shares(np.stack([a.intervals[0.9] for a in given]), happened))
-        totals.append(shares(np.array([a.total_intervals[0.9] for a in given]), happened.sum(1)))
-        narrower.append((widths(given) / widths(free)).mean())
-    print(f"{np.mean(inside, 0).round(3)}, {totals} at {np.mean(narrower):.2f} of the width")  # noqa: T201
-    # A year's total is one draw of the market for each seed.
-    assert np.mean(totals) == pytest.approx(0.9, abs=0.1)
-    assert 0.86 <= np.mean(inside) <= 0.94
-    assert np.mean(narrower) < (0.8 if drawn else 0.3)
+    months, totals, narrower = covered_under_levers(SEED, STUDIOS, drawn)
+    assert months.mean() == pytest.approx(0.9, abs=0.08)
+    assert totals >= 0.7
+    assert narrower < (0.8 if drawn else 0.3)
 
 
+@pytest.mark.slow
 def test_studios_with_short_histories_are_covered() -> None:
-    inside = []
-    for seed in SEEDS:
-        whole = generated_panel(STUDIOS, MONTHS, seed)
-        values = {name: array.copy() for name, array in whole.until(MONTHS - 13).values.items()}
-        left = np.array(YOUNG)[np.arange(STUDIOS // 2) % len(YOUNG)]
-        hidden = np.arange(MONTHS - 12) < (MONTHS - 12 - left)[:, None]
-        for array in values.values():
-            array[: STUDIOS // 2][hidden] = np.nan
-        panel = replace(whole.until(MONTHS - 13), values=values)
-        asked = Forecaster(fit_all(panel, learners=()).model, panel)
-        answers = answered(asked, year_ahead(panel)[: STUDIOS // 2])
-        bounds = np.stack([a.intervals[0.9] for a in answers])
-        inside.append(shares(bounds, ahead(whole)[: STUDIOS // 2]))
-    print(f"{np.mean(inside, 0).round(3)}")  # noqa: T201
-    assert np.mean(inside) == pytest.approx(0.9, abs=0.06)
+    assert covered_of_the_young(SEED, STUDIOS).mean() == pytest.approx(0.9, abs=0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -21,7 +22,6 @@ from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.panel.generator.planted_responses import PlantedResponses, planted_responses
 from studio_pipeline_tests.forecasting.fleets import with_values
 
-SEEDS = range(3000, 3060)
 VISITS_SEEDS = range(4)
 NOTHING = PlantedResponses(
     price_on_retention=0.0,
@@ -41,12 +41,10 @@ def estimated(panel: StudioPanel) -> Responses:
     return estimate_responses(panel, flow_series(panel), types, ResponsePriors.of(CoreHyperparameters()))
 
 
-@pytest.mark.slow
-def test_planted_responses_are_within_two_standard_errors_nine_times_in_ten() -> None:
-    """All four planted slopes of every seed count, whether or not they are significant."""
-    hits: dict[str, list[bool]] = {}
-    found: dict[str, list[bool]] = {}
-    for seed in SEEDS:
+def planted_and_found(seeds: Iterable[int]) -> dict[str, list[tuple[LeverEffect, float]]]:
+    """Each planted slope of every seed: what is found of it, and the truth."""
+    found: dict[str, list[tuple[LeverEffect, float]]] = {}
+    for seed in seeds:
         planted = planted_responses(options(seed))
         effects = estimated(panel_from_frame(months.generate_months(options(seed)))).effects
         for name, effect, truth in (
@@ -55,37 +53,28 @@ def test_planted_responses_are_within_two_standard_errors_nine_times_in_ten() ->
             ("overwork", effects["retention"]["overwork"], planted.overwork_on_retention),
             ("price on acquisition", effects["acquisition"]["price"], planted.price_on_acquisition),
         ):
-            assert effect.estimate is not None
-            hits.setdefault(name, []).append(abs(effect.estimate - truth) <= 2 * effect.standard_error)
-            found.setdefault(name, []).append(effect.source == "data")
-    shares = {name: float(np.mean(hit)) for name, hit in hits.items()}
-    # Of 240 slopes, a true rate of 0.9 gives at least 0.855 in 99 of 100 cases, one of 0.8 in 2.
-    assert np.mean([hit for each in hits.values() for hit in each]) >= 0.855, shares
-    # Of 60, a true rate of 0.9 gives at least 0.78 in 199 of 200 cases.
-    assert min(shares.values()) >= 0.78, shares
-    # Intervals that hold because they are wide would be no recovery.
-    assert np.mean([hit for each in found.values() for hit in each]) >= 0.85
-    assert np.mean(found["price on retention"]) >= 0.95
+            found.setdefault(name, []).append((effect, truth))
+    return found
 
 
-@pytest.mark.slow
-def test_nothing_planted_is_nothing_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def within_two_standard_errors(effect: LeverEffect, truth: float) -> bool:
+    assert effect.estimate is not None
+    return abs(effect.estimate - truth) <= 2 * effect.standard_error
+
+
+def plant_no_response(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seasons, drifts and the shock stay as strong as the seed draws them."""
     drawn = planted_responses
     names = [name for name in vars(NOTHING) if "_on_retention" in name or "_on_acquisition" in name]
     zeros = dict.fromkeys(names, 0.0)
     monkeypatch.setattr(months, "planted_responses", lambda o: replace(drawn(o), **zeros))
-    within = []
-    for seed in SEEDS:
-        responses = estimated(panel_from_frame(months.generate_months(options(seed))))
-        for flow in ("retention", "acquisition"):
-            for name, effect in responses.effects[flow].items():
-                if name == "price":
-                    within.append(abs(effect.effect) <= 2 * effect.standard_error)
-                else:
-                    assert (effect.source, effect.effect) == ("prior", 0.0), (seed, flow, name, effect)
-    # The price's prior stands for a response: what is left of it is within its error as often as others are.
-    assert np.mean(within) >= 0.855
+
+
+def test_most_planted_responses_are_within_two_standard_errors() -> None:
+    """Four seeds; `campaigns/test_responses_over_seeds.py` has sixty, and bounds for each slope."""
+    found = [each for slopes in planted_and_found(range(3000, 3004)).values() for each in slopes]
+    assert np.mean([within_two_standard_errors(*each) for each in found]) >= 0.75
+    assert np.mean([effect.source == "data" for effect, _ in found]) >= 0.75
 
 
 def test_visits_respond_to_classes_as_much_as_rooms_that_turn_members_away_let_them() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 
@@ -111,10 +113,10 @@ def test_what_one_studio_alone_moved_is_not_significant() -> None:
     assert result.standard_error[0] > 0.9 * abs(result.slope[0])
 
 
-@pytest.mark.slow
-def test_standard_errors_are_as_large_as_errors_where_few_studios_move_a_lever() -> None:
+def errors_where_few_studios_move(seeds: Iterable[int]) -> tuple[float, float, float]:
+    """Mean squares: of the slope's errors, of its standard errors, and of these without correction."""
     errors, squares, without_correction = [], [], []
-    for seed in range(150):
+    for seed in seeds:
         rows = simulated(seed, [-1.0], n_studios=16, spread=0.5)
         few = np.where(np.arange(16)[None, :, None] < 8, 3.0, 0.3) * rows.regressors
         own = rows.outcome + (few - rows.regressors)[0] * -1.0
@@ -125,10 +127,14 @@ def test_standard_errors_are_as_large_as_errors_where_few_studios_move_a_lever()
         squares.append(result.standard_error[0] ** 2)
         of_studio = (found.score - found.gram[:, :, 0] * result.slope)[:, 0]
         without_correction.append((of_studio**2).sum() / found.gram.sum() ** 2)
-    # The variance is right on average; the ratio of a single slope to its error still has a t's tails.
-    actual = np.mean(np.square(errors))
-    assert 0.75 < np.mean(squares) / actual < 1.5
-    assert np.mean(without_correction) / actual < 0.7
+    return float(np.mean(np.square(errors))), float(np.mean(squares)), float(np.mean(without_correction))
+
+
+def test_standard_errors_are_about_as_large_as_errors_where_few_studios_move_a_lever() -> None:
+    """Thirty seeds; `campaigns/test_responses_over_seeds.py` has more, and closer bounds."""
+    actual, squared, without_correction = errors_where_few_studios_move(range(30))
+    assert 0.6 < squared / actual < 2.0
+    assert without_correction < 0.7 * squared
 
 
 def test_a_variogram_tells_the_components_apart() -> None:

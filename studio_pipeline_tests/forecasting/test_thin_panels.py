@@ -12,6 +12,8 @@ import pytest
 from studio_pipeline.evaluation.metrics.backtest import backtest
 from studio_pipeline.evaluation.metrics.prediction_table import LEVERS_KNOWN
 from studio_pipeline.evaluation.metrics.schemas import PREDICTIONS
+from studio_pipeline.forecasting.backtest.baselines import baseline_forecasts
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import StudioPanel
@@ -108,3 +110,29 @@ def test_revenue_alone_is_forecast_near_its_level(name: str) -> None:
         last = panel.values["total_revenue"][row, -3:].mean()
         assert 0.4 * last < answer.revenue.mean() < 2.5 * last
         assert np.isnan(answer.member_count).all()
+
+
+def wapes_beside_baselines(
+    panel: StudioPanel, world: StudioPanel, configuration: ForecastingConfig, ahead: int = 3
+) -> dict[str, float]:
+    """Method to its WAPE over the first months of a world after the panel."""
+    fitted = fit_all(panel, configuration, learners=("lightgbm",))
+    answers = answered(Forecaster(fitted.model, panel), year_ahead(panel))
+    revenue, rows = panel.values["total_revenue"], np.arange(panel.n_studios)
+    forecasts = baseline_forecasts(revenue, rows, panel.last_months, 12)
+    forecasts["ensemble"] = np.stack([answer.revenue for answer in answers])
+    actual = world.values["total_revenue"][:, panel.n_months :][:, :ahead]
+    return {
+        method: float(np.abs(forecast[:, :ahead] - actual).sum() / actual.sum())
+        for method, forecast in forecasts.items()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["revenue_only", "without_prices"])
+def test_a_thin_panel_is_forecast_no_worse_than_by_a_spreadsheet(name: str) -> None:
+    """One panel of each kind; `campaigns/test_thin_panels_beside_baselines.py` has more, over many seeds."""
+    world = generated_panel(12, 48, 1)
+    wapes = wapes_beside_baselines(PANELS[name](world.until(35)), world, CONFIGURATION)
+    best = min(error for method, error in wapes.items() if method != "ensemble")
+    assert wapes["ensemble"] <= 1.02 * best, wapes

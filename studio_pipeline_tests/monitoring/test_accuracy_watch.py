@@ -75,15 +75,20 @@ def test_thresholds_keep_the_rate_of_false_alarms(change: float) -> None:
     assert alarms / len(draws) == pytest.approx(rate, rel=0.25)
 
 
-@pytest.mark.slow
-def test_honest_years_bring_few_false_alarms() -> None:
-    rng, years, alarmed = np.random.default_rng(5), 999, 0
+def false_alarms(years: int) -> int:
+    """In honest years, watched for three years at a time."""
+    rng, alarmed = np.random.default_rng(5), 0
     for _ in range(years // 3):
         months = lived(rng, 36).months
         above = (months[["error_sum", "coverage_sum"]] > 1).to_numpy().any(axis=1)
         # An alarm is counted where it begins.
         alarmed += int((above & ~np.r_[False, above[:-1]]).sum())
-    assert alarmed / years <= RULES.false_alarms_a_year
+    return alarmed
+
+
+def test_honest_years_bring_few_false_alarms() -> None:
+    """A hundred years; `campaigns/test_alarms_over_years.py` has a thousand, and a closer bound."""
+    assert false_alarms(99) <= 2 * 99 * RULES.false_alarms_a_year
 
 
 def test_a_larger_error_is_found_in_a_few_months() -> None:

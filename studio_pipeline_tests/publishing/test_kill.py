@@ -6,8 +6,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from studio_pipeline.publishing.folders import verify_folder
 from studio_pipeline.publishing.layout import model_folder, snapshot_folder
 from studio_pipeline.publishing.releases import (
@@ -61,11 +59,6 @@ def kill_often(home: Path, kills: int, seed: int) -> None:
 
 def test_kills_at_random_moments(tmp_path: Path) -> None:
     kill_often(tmp_path, kills=20, seed=1)
-
-
-@pytest.mark.slow
-def test_many_kills_at_random_moments(tmp_path: Path) -> None:
-    kill_often(tmp_path, kills=200, seed=2)
 
 
 def test_the_next_publisher_takes_over_from_a_killed_one(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.resources.run_configuration import settings_resource
 from studio_pipeline.settings import Settings
 
-STEPS = [sorted(step.keys) for step in defs.resolve_asset_graph().assets_defs if step.keys]
+STEPS = sorted(sorted(step.keys) for step in defs.resolve_asset_graph().assets_defs if step.keys)
 WAITING = """
 import sys, time
 from pathlib import Path

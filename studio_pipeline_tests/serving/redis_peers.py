@@ -1,15 +1,33 @@
 """Stand-ins for a Redis that is not well, and the way to the real one."""
 
 import asyncio
+import fcntl
 import os
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-REAL_URL = "redis://127.0.0.1:6379/7"
+DATABASES = range(15, 0, -1)
+
+
+def own_database() -> int:
+    """A database that no other test process on this machine has claimed; claimed until this one ends."""
+    for number in DATABASES:
+        path = Path(tempfile.gettempdir(), f"studio-test-redis-{number}.lock")
+        with suppress(OSError):
+            lock = os.open(path, os.O_CREAT | os.O_RDWR)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return number
+    raise RuntimeError("every Redis database is in use by another test process")
+
+
+DATABASE = own_database()
+REAL_URL = f"redis://127.0.0.1:6379/{DATABASE}"
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], object]
 
@@ -39,7 +57,7 @@ class Peer:
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/7"
+        return f"redis://127.0.0.1:{self.port}/{DATABASE}"
 
     async def start(self) -> None:
         self.server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)

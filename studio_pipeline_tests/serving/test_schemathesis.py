@@ -90,14 +90,6 @@ def test_with_keys_and_without_the_one_that_is_needed(tmp_path: Path) -> None:
         fuzz(url_of(address), tmp_path, "chain-b-1", "--phases", "examples,fuzzing", key="some")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("key", ["all", "some"])
-def test_long_with_a_key(tmp_path: Path, key: str) -> None:
-    publish_small_chains(tmp_path)
-    with live(tmp_path, load_forecaster, api_keys=KEYS, **FREELY) as address:
-        fuzz(url_of(address), tmp_path, "chain-a-1", key=key, examples=100)
-
-
 def test_a_route_that_breaks_its_word_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish_small_chains(tmp_path)
     monkeypatch.setattr("serving.routes.studios.describe_studios", lambda _: 1 / 0)

@@ -1,7 +1,6 @@
 """Real and simulated months that are not the generator's: forecasts against what then happened.
 
-The files lie beside the repository and are not part of it; where they are absent the tests skip. `pytest -m
-slow -s` prints the figures.
+The files lie beside the repository and are not part of it; where they are absent the tests skip.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ HELD_OUT = 6
 FEWEST_MONTHS = 24
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.campaign,
     pytest.mark.skipif(not SHARED.is_dir(), reason="the folder with real data is not beside the repository"),
 ]
 

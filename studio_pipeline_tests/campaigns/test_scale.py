@@ -1,0 +1,57 @@
+"""Runs, validation and the service at thousands of studios: time grows as they do, and memory has bounds."""
+
+from __future__ import annotations
+
+import resource
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from studio_pipeline_tests.benchmarks.pipeline_scale import GIB
+from studio_pipeline_tests.benchmarks.service_footprint import MIB, kb_per_studio
+from studio_pipeline_tests.cli.test_run_scale import LARGEST_POWER, MONTHS, costs_of, growth
+from studio_pipeline_tests.panel.conftest import Landing, studio_months
+from studio_pipeline_tests.panel.test_reader_properties import seconds_of_validation
+from studio_pipeline_tests.serving.test_footprint import footprints
+
+pytestmark = [pytest.mark.campaign, pytest.mark.timeout(3600)]
+
+SIZES = (200, 2_000, 8_000)
+FULL_STUDIOS, FULL_MONTHS, FULL_BYTES = 10_000, 60, 8 * GIB
+BOUNDED_BYTES = 2 * GIB
+"""Room for what the default configuration bounds, and the lean one bounds low: backtest and training rows."""
+
+NOISE = 1.25
+"""CPU time of equal runs differs by a second or two; quadratic growth would be more than twice too much."""
+
+
+def test_time_and_memory_of_large_runs_grow_no_faster_than_the_studios(tmp_path: Path) -> None:
+    costs = costs_of(tmp_path, SIZES)
+    more_studios, more_seconds = growth(costs)
+    assert more_seconds <= NOISE * more_studios**LARGEST_POWER
+    small, middle, large = costs
+    months_more = FULL_MONTHS / MONTHS
+    a_studio = months_more * (large.peak_bytes - middle.peak_bytes) / (large.studios - middle.studios)
+    at_full_size = small.peak_bytes + BOUNDED_BYTES + a_studio * (FULL_STUDIOS - small.studios)
+    assert at_full_size <= FULL_BYTES
+
+
+def test_ten_thousand_studios_are_validated_in_ten_times_the_time_of_a_thousand(tmp_path: Path) -> None:
+    make_months: Callable[..., pd.DataFrame] = studio_months
+    landing = Landing(tmp_path)
+    few, many = (
+        seconds_of_validation(landing, make_months(studios=studios, months=60, first="2019-01"))
+        for studios in (1_000, 10_000)
+    )
+    assert many < 15 * few
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4 * 1024**2, "kibibytes"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
+def test_a_worker_with_thousands_of_studios_stays_small(tmp_path: Path) -> None:
+    few, many = footprints(tmp_path, (300, 3_000), fitted_on=100)
+    assert few.resident_bytes <= 250 * MIB
+    assert kb_per_studio(few, many) <= 30
