@@ -154,7 +154,7 @@ class IntervalTables:
         return _between(mean[:, None, :, None], scale[:, None, :, None], ends)
 
     def ends(self, levels: tuple[float, ...], months: int) -> FloatArray:
-        """(L, h + 1, 2) quantiles at the ends of central intervals, of the first h months and of their sum."""
+        """(L, h + 1, 2) quantiles at the ends of central intervals, of the first h months and their sum."""
         return self._ends(levels, months)
 
     @cached_property
