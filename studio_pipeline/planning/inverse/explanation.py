@@ -1,8 +1,8 @@
 """Explanation of a plan: changes of levers with cost and feasibility, actions in order, and dated steps.
 
-Actions are sorted by gain and dated by lead times, so that levers which only respond come last. Feasibility
-compares a change with past changes in the panel. Attribution of the gain is in `attribution`, the plan's
-warnings are in `warnings`.
+Actions are sorted by gain, with levers that only respond last; steps are dated by the levers' lead times.
+Feasibility compares a change with past changes in the panel. Attribution of the gain is in `attribution`, the
+plan's warnings are in `warnings`.
 """
 
 from __future__ import annotations
