@@ -55,8 +55,7 @@ def fit_learner(
         configuration: hyperparameters and seed.
 
     Returns:
-        Out-of-fold corrections with every lever free and with known levers, and the models fitted on all
-        months.
+        Out-of-fold corrections, with every lever free and with known levers, and models of all months.
     """
     laid_out = feature_array(features, panel)
     shape = (len(core.out_of_fold.fold), MAX_HORIZON_MONTHS)
@@ -129,8 +128,7 @@ def corrections_of(
 def first_origin(cutoff: int) -> int:
     """Column of the first origin to learn from: half of the months before the cutoff, between 6 and 18.
 
-    The core's errors after its first few months are not representative of its later ones, for which forecasts
-    are requested.
+    The core's errors after its first few months don't represent its errors with the histories met in use.
     """
     return max(_FEWEST_MONTHS_BEFORE, min(_MONTHS_BEFORE, cutoff // 2))
 

@@ -1,7 +1,6 @@
 """Candidates of the ensemble: their fixed order, stacking into one array and the weighted mean.
 
-Weights are fitted in `weights`; forecasts of the single candidates come from `backtest.baselines` and the
-learners.
+Weights are fitted in `weights`; the candidates' forecasts come from `backtest.baselines` and the learners.
 """
 
 from __future__ import annotations

@@ -136,15 +136,14 @@ def under_levers(
 ) -> FloatArray:
     """(..., 3, H) ensemble forecast under levers.
 
-    Months before any lever is given equal the free forecast bit for bit, as does revenue where the core has
+    Months before any lever is given equal the free forecast exactly, and so does revenue where the core has
     no projection.
 
     Args:
         ensemble: with every lever free.
         core: (..., 3, H) the core's projection under the levers.
         months: (..., H) in which levers are given.
-        given_retention: (..., H) given values of `retention_rate`, NaN where free; None if it is free
-            throughout.
+        given_retention: (..., H) given values of `retention_rate`, NaN where free; None if never given.
         learned: as in `lever_factors`.
     """
     factors = lever_factors(ensemble, months, learned)

@@ -164,8 +164,7 @@ def _plain_factors(ensemble: FreeEnsemble, first: FirstMonths) -> PlainFactors:
 def corrected(
     origin: OriginState, core: PlainTargets, first: FirstMonths, given_retention: Sequence[float] | None
 ) -> list[tuple[float, float, float]]:
-    """Revenue, members and retention in each month: `lever_correction.under_levers` without learners, on
-    plain numbers.
+    """Revenue, members and retention in each month: scalar `lever_correction.under_levers` without learners.
 
     Args:
         origin: state of the origin.

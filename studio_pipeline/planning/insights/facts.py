@@ -45,8 +45,7 @@ class GivenLever:
         from_month: 1 for the month after the base month.
         current: mean of the last three months; None if unknown.
         given: given value, in the lever's own unit.
-        effect_source: source of the members' response ("data", "pooled", "prior"); None for levers without
-        one.
+        effect_source: source of the members' response ("data", "pooled", "prior"); None without a response.
     """
 
     lever: str
@@ -62,8 +61,7 @@ class Facts:
 
     Attributes:
         base_month: the last known month, YYYY-MM.
-        month: the last projected month, YYYY-MM, to which `revenue`, `interval`, `members` and `drivers`
-        refer.
+        month: the last projected month, YYYY-MM; `revenue`, `interval`, `members`, `drivers` refer to it.
         projection_months: number of months from the base month to `month`.
         history_months: months of the studio up to the base month.
         revenue_then: of the base month.

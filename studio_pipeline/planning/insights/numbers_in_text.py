@@ -1,7 +1,6 @@
 """Reader of the numbers in an English text: digits, number words, percentages, months and fractions.
 
-It serves the check of a narrative against its facts; a number whose value is not certain is found without
-one.
+It serves the check of a narrative against its facts. A number of uncertain value is returned without values.
 """
 
 from __future__ import annotations

@@ -47,8 +47,7 @@ class Recommendation:
         gain_interval: of the gain.
         chance_of_gain: probability that the gain is above 0.
         clears_zero: whether the whole interval of the gain lies above 0.
-        effect_source: source of the members' response ("data", "pooled", "prior"); None for levers without
-            one.
+        effect_source: source of the members' response ("data", "pooled", "prior"); None without a response.
     """
 
     lever: str

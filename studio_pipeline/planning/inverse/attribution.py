@@ -30,8 +30,7 @@ def shapley_split(
     Args:
         present: (7,) present levers.
         plan: (7,) planned levers.
-        revenue: function from (7, N) plans to (N,) revenue; called once, with all 2^k subsets of the k levers
-            that change.
+        revenue: function from (7, N) plans to (N,) revenue; called once, with all subsets of the changes.
 
     Returns:
         Index of each lever that changes to its share of the gain, currency.

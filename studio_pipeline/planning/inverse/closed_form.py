@@ -49,8 +49,7 @@ class PlanRevenue:
         by_upsell: (h,) revenue of a member per unit of the upsell rate.
         by_member: (h,) other revenue of a member.
         by_seat: (h,) revenue per attendance rate times classes.
-        counted: (h,) weight of each month in the target: the ensemble's factor, 0 for months that don't
-        count.
+        counted: (h,) weight of each month in the target: the ensemble's factor, or 0 if it doesn't count.
     """
 
     first_members: float

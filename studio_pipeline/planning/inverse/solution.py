@@ -1,7 +1,7 @@
 """Solution of a plan's problem: a plan in round figures that reaches the target by the forecaster's answer.
 
-It alternates the search on the closed form with new measurements of it, rounds the plan, and repairs what
-rounding and the learners' steps leave missing to the target.
+It alternates the search on the closed form with new measurements of it, rounds the plan, and makes up the
+shortfall that rounding and the learners' steps (tree models are piecewise constant) leave to the target.
 """
 
 from __future__ import annotations
@@ -101,9 +101,7 @@ def rounded(problem: PlanProblem, plan: FloatArray) -> FloatArray:
 
 
 def _repaired(setup: PlanSetup, plan: FloatArray, revenue: float) -> Solution:
-    """A plan with the shortfall from rounding and from the learners' steps made up by the lever of least
-    burden.
-    """
+    """Makes up the shortfall from rounding and the learners' steps with the lever of least burden."""
     target = setup.problem.target
     closed_form = float(setup.problem.revenue.revenue(plan[:, None])[0])
     best, missing = Solution(plan, revenue, reaches(revenue, target)), target - revenue

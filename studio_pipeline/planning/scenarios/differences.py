@@ -94,9 +94,7 @@ class AlignedForecasts:
         return slice(first, first + len(self.months))
 
     def total_interval(self, place: int, level: float) -> Interval:
-        """Interval of a forecast's total over the M months; if these are all of its months, the forecast's
-        own.
-        """
+        """Interval of a forecast's total over the M months; if they are all its months, its own interval."""
         forecast, inside = self.forecasts[place].forecast, self.inside(place)
         if inside == slice(0, len(forecast.revenue)) and level in forecast.total_intervals:
             return forecast.total_intervals[level]
