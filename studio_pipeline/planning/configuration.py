@@ -1,4 +1,4 @@
-"""Configuration of plans: costs, lead times and limits."""
+"""Planning configuration: unit costs and lead times of levers, movement limits, and thresholds of plans."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Amount = Annotated[float | None, Field(ge=0, le=1e12)]
 
 
 class PlanningTable(BaseModel):
-    """Base of the tables: frozen, and an unknown name is an error."""
+    """Base of the planning tables: frozen; unknown fields are an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class CostShares(PlanningTable):
-    """Cost of one more unit of each lever for a month, as multiples of the studio's own present: so a table
-    makes sense in any currency and for any size.
+    """Cost of one more unit of each lever for a month, as multiples of the studio's own present figures, so
+    that the table is valid in any currency and for any size of studio.
     """
 
     retention_rate: Share = Field(
@@ -46,7 +46,7 @@ class CostShares(PlanningTable):
 
 
 class LeverCosts(PlanningTable):
-    """Cost of one more unit of each lever for a month, in the data's currency; null leaves the cost share."""
+    """Cost of one more unit of each lever for a month, in the data's currency; null uses the cost share."""
 
     retention_rate: Cost = Field(None, description="Of effort that keeps a share 1 of the members.")
     avg_ticket_price: Cost = Field(None, description="Of a price one unit of money higher or lower.")
@@ -58,7 +58,7 @@ class LeverCosts(PlanningTable):
 
 
 class LeadTimes(PlanningTable):
-    """Weeks from the decision until a change of each lever holds."""
+    """Weeks from the decision until a change of each lever takes effect."""
 
     retention_rate: Weeks = Field(8.0, description="Weeks until members stay longer.")
     avg_ticket_price: Weeks = Field(4.0, description="Weeks of notice before a new price.")
@@ -70,7 +70,7 @@ class LeadTimes(PlanningTable):
 
 
 class MovementLimits(PlanningTable):
-    """How far each lever may move from its present; null sets no limit but the lever's bounds."""
+    """Largest change of each lever from its present value; null sets no limit but the lever's bounds."""
 
     max_retention_increase: Points = Field(0.05, description="Most that a plan raises retention, points.")
     max_retention_decrease: Points = Field(
@@ -103,7 +103,7 @@ class MovementLimits(PlanningTable):
 
 
 class PlanningConfig(PlanningTable):
-    """How plans are made where a request doesn't say otherwise."""
+    """Defaults of plans, which a request may override."""
 
     cost_shares: CostShares = CostShares()
     lever_costs: LeverCosts = LeverCosts()

@@ -1,4 +1,4 @@
-"""Figures and levers as text: amounts, counts, rates and months."""
+"""Formatting of figures and levers as text: amounts, counts, rates, months and recommended steps."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ _LARGE, _MIDDLING = 1000.0, 10.0
 
 
 def amount(value: float) -> str:
-    """Money: whole from a thousand on, else to a hundredth."""
+    """Formats money: whole numbers from 1,000 on, else two decimals."""
     return _without_negative_zero(f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:,.2f}")
 
 
 def count(value: float) -> str:
-    """Members and classes: whole from ten on, else to a tenth."""
+    """Formats members and classes: whole numbers from 10 on, else one decimal."""
     digits = 0 if abs(value) >= _MIDDLING or value == round(value) else 1
     return _without_negative_zero(f"{value:,.{digits}f}")
 
 
 def percent(rate: float) -> str:
-    """A rate 0..1 as percent: whole where it is, else to a tenth."""
+    """Formats a rate 0..1 as percent with at most one decimal."""
     shown = f"{100 * rate:,.1f}"
     return _without_negative_zero(shown.removesuffix(".0")) + " %"
 
 
 def month_name(month: str) -> str:
-    """YYYY-MM as its name and year."""
+    """Formats YYYY-MM as the month's name and the year."""
     return f"{_MONTHS[int(month[5:7]) - 1]} {month[:4]}"
 
 
@@ -39,7 +39,7 @@ def _without_negative_zero(shown: str) -> str:
     return shown[1:] if shown.startswith("-") and not shown.strip("-0.,") else shown
 
 
-_WORDS: dict[str, tuple[str, Callable[[float], str]]] = {
+_FORMATS: dict[str, tuple[str, Callable[[float], str]]] = {
     "avg_ticket_price": ("the monthly ticket", amount),
     "retention_rate": ("the monthly retention", percent),
     "new_members_monthly": ("the new members of a month", count),
@@ -51,20 +51,20 @@ _WORDS: dict[str, tuple[str, Callable[[float], str]]] = {
 }
 
 
-def lever_words(lever: str) -> str:
-    """What a lever is called in a sentence."""
-    return _WORDS[lever][0]
+def lever_text(lever: str) -> str:
+    """Name of a lever within a sentence."""
+    return _FORMATS[lever][0]
 
 
 def lever_value(lever: str, value: float) -> str:
-    """A lever's value in a sentence."""
-    return _WORDS[lever][1](value)
+    """Value of a lever within a sentence."""
+    return _FORMATS[lever][1](value)
 
 
 def step_sentence(step: Recommendation) -> str:
-    """What to do, such as "Raise the monthly ticket from 150.00 to 157.50."."""
+    """A step as a sentence, such as "Raise the monthly ticket from 150.00 to 157.50."."""
     verb = "Raise" if step.proposed > step.current else "Lower"
     return (
-        f"{verb} {lever_words(step.lever)} from {lever_value(step.lever, step.current)} to "
+        f"{verb} {lever_text(step.lever)} from {lever_value(step.lever, step.current)} to "
         f"{lever_value(step.lever, step.proposed)}."
     )

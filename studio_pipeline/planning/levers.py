@@ -1,20 +1,20 @@
-"""Levers of a plan, and their places in its arrays."""
+"""Levers of a plan: their indices in plan arrays, groups of levers, and the names of their limits."""
 
 from __future__ import annotations
 
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
 
 RETENTION, TICKET, ATTENDANCE, NEW, STAFF, UPSELL, CLASSES = range(len(HELD_LEVERS))
-"""Places of `HELD_LEVERS`."""
+"""Indices into `HELD_LEVERS`, and so rows of plan arrays."""
 
 WHOLE = (NEW, CLASSES)
-"""Places of the levers that only come in whole numbers."""
+"""Indices of the levers with whole-number values."""
 
 RESPONDING = (RETENTION, NEW)
-"""Places of the levers that respond to the others; of them, effort above the response is paid."""
+"""Indices of the levers that respond to the others; only effort above the response costs."""
 
 RATES = (RETENTION, ATTENDANCE, STAFF, UPSELL)
-"""Places of the levers that lie in 0..1."""
+"""Indices of the levers that lie in 0..1."""
 
 SHORT_NAMES: dict[str, str] = {
     "retention_rate": "retention",
@@ -25,15 +25,15 @@ SHORT_NAMES: dict[str, str] = {
     "upsell_rate": "upsell",
     "total_classes_held": "classes",
 }
-"""What limits call the levers."""
+"""Lever to its name within the names of limits."""
 
 INCREASE_LIMITS: dict[str, str] = {lever: f"max_{short}_increase" for lever, short in SHORT_NAMES.items()}
 DECREASE_LIMITS: dict[str, str] = {lever: f"max_{short}_decrease" for lever, short in SHORT_NAMES.items()}
 
 SMOOTH = (RETENTION, TICKET, ATTENDANCE, UPSELL)
-"""Places of the levers that revenue follows smoothly."""
+"""Indices of the levers of which revenue is a smooth function."""
 
 
 def one_unit(place: int) -> float:
-    """What one more unit of a lever is: a point of a rate, else one (of money, a member, a class)."""
+    """Unit of a lever: 0.01 for rates, else 1 (of currency, members, classes)."""
     return 0.01 if place in RATES else 1.0

@@ -1,4 +1,8 @@
-"""Candidates that need no learner: the core, exponential smoothing, persistence and seasonal naive."""
+"""Candidates that need no learner: core, direct level, exponential smoothing, persistence, seasonal naive.
+
+Called both by the backtest (out-of-fold forecasts) and by the forecaster (origin states), so that a candidate
+is computed in one way. Learners' corrections are in `learner_backtest`, the weighting in `ensemble`.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,7 @@ _LARGEST_GROWTH = 2.0
 def baseline_forecasts(
     values: FloatArray, rows: IntArray, columns: IntArray, horizon_months: int
 ) -> dict[str, FloatArray]:
-    """Each baseline's (N, H) forecast from N origins.
+    """Forecasts of the persistence and seasonal naive baselines from N origins.
 
     Args:
         values: (S, T) the target; NaN where unknown.
@@ -33,8 +37,8 @@ def baseline_forecasts(
         horizon_months: H, 1..12.
 
     Returns:
-        NaN where the origin itself is unknown; a seasonal naive without the month a year before is
-        persistence.
+        Name in `BASELINES` to (N, H) forecasts; NaN where the origin itself is unknown. Where the month a
+        year before is unknown, both seasonal baselines equal persistence.
     """
     last = values[rows, columns][:, None]
     before = columns[:, None] + np.arange(1, horizon_months + 1) - 12
@@ -50,7 +54,7 @@ def baseline_forecasts(
 
 
 def _growth(values: FloatArray, rows: IntArray, columns: IntArray) -> FloatArray:
-    """(N,) sum of the last three months over that of the same months a year before; 1 where unknown."""
+    """(N,) sum of the last three months over the same months a year before, 0.5..2; 1 where unknown."""
     steps = columns[:, None] - np.arange(_GROWTH_MONTHS)
     now = values[rows[:, None], np.maximum(steps, 0)]
     then = values[rows[:, None], np.maximum(steps - 12, 0)]
@@ -62,11 +66,13 @@ def _growth(values: FloatArray, rows: IntArray, columns: IntArray) -> FloatArray
 
 
 def smoothing_at(states: CoreStates, rows: IntArray, columns: IntArray) -> dict[str, FloatArray]:
-    """Smoothed flow to its (N, 12) forecast from N origins, on the flow's scale; a flow without data is left
-    out.
+    """Exponential smoothing forecasts from N origins.
+
+    Returns:
+        Smoothed flow to its (N, 12) forecast on the flow's scale; a flow without data is left out.
     """
     names = [name for name in SMOOTHED_FLOWS if name in states.parameters.flows]
-    # Where the panel judges its settings by itself, it judges those of one flow.
+    # Without stored market losses, `own_smoothing` averages them over all rows it gets: one flow at a time.
     together = [names] if states.market is not None and names else [[name] for name in names]
     found: dict[str, FloatArray] = {}
     asked, places = np.unique(columns, return_inverse=True)
@@ -77,7 +83,7 @@ def smoothing_at(states: CoreStates, rows: IntArray, columns: IntArray) -> dict[
 
 
 def _smoothing(states: CoreStates, names: list[str], columns: IntArray) -> FloatArray:
-    """(F, S, C, 12) of F flows side by side, from the months in C columns."""
+    """(F, S, C, 12) forecasts of F flows of S studios, from the months in C columns."""
     panel, fitted = states.panel, states.parameters.flows
     losses = None
     if states.market is not None:
@@ -94,8 +100,8 @@ def _smoothing(states: CoreStates, names: list[str], columns: IntArray) -> Float
 
 
 CORE_CANDIDATES: tuple[str, ...] = ("core", "direct", "smoothing", *BASELINES)
-"""`direct` is the level of the target itself, without stocks and flows; `smoothing` the same under settings
-that each studio has to itself.
+"""`direct` is the Kalman filter's forecast of the target itself, without stocks and flows; `smoothing` is
+exponential smoothing of the target with weights of its settings by studio.
 """
 
 DIRECT_FLOWS = {"revenue": "revenue", "members": "members"}
@@ -104,7 +110,11 @@ DIRECT_FLOWS = {"revenue": "revenue", "members": "members"}
 def core_candidates(
     states: CoreStates, origins: Origins
 ) -> tuple[dict[str, dict[str, FloatArray]], CorePaths]:
-    """Target to candidate to (N, 12) forecasts, and the core's paths; a candidate without data is NaN."""
+    """Forecasts of all candidates from N origins with every lever free.
+
+    Returns:
+        Target to candidate to (N, 12) forecasts, NaN where a candidate has no data; and the core's paths.
+    """
     flows = project_flows(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
     paths = simulate_flows(states, flows, origins.rows, origins.columns, {})
     return candidates_from(states, origins, flows, paths), paths
@@ -113,7 +123,17 @@ def core_candidates(
 def candidates_from(
     states: CoreStates, origins: Origins, flows: Mapping[str, FloatArray], paths: CorePaths
 ) -> dict[str, dict[str, FloatArray]]:
-    """Target to candidate to (N, 12) forecasts, from the origins' projected flows and the core's paths."""
+    """Forecasts of all candidates from flows and paths that are already projected.
+
+    Args:
+        states: of the core, up to the origins.
+        origins: N of them.
+        flows: flow to its (N, 12) projection on the flow's scale.
+        paths: of the core from the origins.
+
+    Returns:
+        Target to candidate to (N, 12) forecasts.
+    """
     found: dict[str, dict[str, FloatArray]] = {}
     smoothed = smoothing_at(states, origins.rows, origins.columns)
     unknown = np.full((len(origins), MAX_HORIZON_MONTHS), np.nan)

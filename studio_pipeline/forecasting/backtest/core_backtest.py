@@ -1,4 +1,8 @@
-"""Fit of the core at every fold and on all months, with its out-of-fold predictions."""
+"""Backtest of the stock-and-flow core: a fit at every fold's cutoff and one on all months.
+
+The result holds the out-of-fold forecasts of all candidates that need no learner. Learners are backtested on
+the same folds in `learner_backtest`.
+"""
 
 from __future__ import annotations
 
@@ -27,13 +31,13 @@ from studio_pipeline.panel.arrays import IntArray, StudioPanel
 
 @dataclass(frozen=True)
 class CoreFit:
-    """The core, fitted on all months and at every fold.
+    """Core parameters of every fold and of all months, with the out-of-fold forecasts.
 
     Attributes:
         folds: of the backtest, earliest first.
-        fold_parameters: the core as fitted at each fold's cutoff.
-        parameters: the core fitted on all months.
-        out_of_fold: its forecasts and those of the baselines.
+        fold_parameters: of the core, fitted at each fold's cutoff.
+        parameters: of the core, fitted on all months.
+        out_of_fold: forecasts of the core and of the baselines.
     """
 
     folds: tuple[Fold, ...]
@@ -42,7 +46,7 @@ class CoreFit:
     out_of_fold: OutOfFold
 
     def write(self, folder: Path) -> None:
-        """Stores parameters as JSON and forecasts as plain arrays."""
+        """Writes `core.json` (parameters) and `out_of_fold.npz` (forecasts) into an existing folder."""
         stored = {
             "folds": [[f.cutoff, f.last_origin] for f in self.folds],
             "fold_parameters": [p.to_json() for p in self.fold_parameters],
@@ -66,7 +70,10 @@ class CoreFit:
 
 
 def fit_core(panel: StudioPanel, configuration: ForecastingConfig) -> CoreFit:
-    """Fits the core at every fold's cutoff, then on all months, and forecasts each fold's origins."""
+    """Fits the core at every fold's cutoff, then on all months, and forecasts each fold's origins.
+
+    Every fit is passed the parameters of the fold before.
+    """
     folds = plan_folds(panel.n_months, configuration.backtest)
     studios = backtest_studios(panel, configuration)
     fitted: list[CoreParameters] = []
@@ -80,12 +87,12 @@ def fit_core(panel: StudioPanel, configuration: ForecastingConfig) -> CoreFit:
 
 
 def backtest_studios(panel: StudioPanel, configuration: ForecastingConfig) -> IntArray:
-    """Rows of the studios that take part in the backtest: all, or a sample of a very large panel."""
+    """Rows of the studios in the backtest: all, or an evenly spaced sample of a very large panel."""
     return evenly_spaced_studios(panel, configuration.backtest.max_studios)
 
 
 def fold_states(panel: StudioPanel, fold: Fold, parameters: CoreParameters) -> CoreStates:
-    """States of the months up to the fold's last origin, under the parameters of its cutoff."""
+    """Core states up to the fold's last origin, filtered with the parameters of its cutoff."""
     return core_states(panel.until(fold.last_origin), parameters)
 
 

@@ -1,4 +1,4 @@
-"""Folds of the rolling-origin backtest."""
+"""Folds of the rolling-origin backtest: cutoffs of the fits and the origins that each fit forecasts."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Fold:
     """One fit of the backtest.
 
     Attributes:
-        cutoff: last month column that the fit may see.
-        last_origin: the fit forecasts the origins cutoff..last_origin.
+        cutoff: last month column that the fit uses.
+        last_origin: month column of the last origin; the fit forecasts the origins cutoff..last_origin.
     """
 
     cutoff: int
@@ -23,10 +23,10 @@ class Fold:
 
 
 def plan_folds(n_months: int, hyperparameters: BacktestHyperparameters) -> tuple[Fold, ...]:
-    """Folds over a panel of `n_months`, earliest first; none where there are too few months.
+    """Folds over a panel of `n_months`, earliest first; none if there are too few months.
 
-    The folds are as long as asked for, or shorter so that all of them fit behind the first training months;
-    the last fold's last origin is the month before the panel's last.
+    Folds have the configured length, or a shorter one so that all of them fit after the minimum training
+    months. The last fold's last origin is the month before the panel's last.
     """
     room = n_months - 1 - hyperparameters.min_training_months
     length = min(hyperparameters.fold_months, room // hyperparameters.folds)

@@ -1,4 +1,8 @@
-"""Fit of a learner at every fold for its out-of-fold corrections, then on all months."""
+"""Backtest of a learner: a fit at every fold's cutoff for out-of-fold corrections, and one on all months.
+
+A learner predicts corrections of the core. The folds and the core's out-of-fold forecasts come from
+`core_backtest`; the learners themselves and their training set are in `learners`.
+"""
 
 from __future__ import annotations
 
@@ -44,11 +48,14 @@ def fit_learner(
     """Fits a learner at every fold's cutoff for its out-of-fold corrections, then on all months.
 
     Args:
-        learner: which one.
+        learner: name of the learner.
         panel: all months.
         features: the feature store of that panel.
-        core: the core at the same folds.
+        core: fits of the core at the same folds.
         configuration: hyperparameters and seed.
+
+    Returns:
+        Out-of-fold corrections, with every lever free and with known levers, and models of all months.
     """
     laid_out = feature_array(features, panel)
     shape = (len(core.out_of_fold.fold), MAX_HORIZON_MONTHS)
@@ -85,7 +92,7 @@ def fit_learner(
 
 
 def free_rows(features: FloatArray, states: CoreStates, origins: Origins) -> RowArray:
-    """(N, 12, F) rows of N origins, every lever free."""
+    """(N, 12, F) feature rows of N origins with every lever free, from (S, T, F0) base-month features."""
     rows, columns = origins.rows, origins.columns
     paths = project_core(states, rows, columns, MAX_HORIZON_MONTHS)
     typical = {int(c): typical_of_month(features[:, c], states, int(c)) for c in np.unique(columns)}
@@ -99,7 +106,17 @@ def corrections_of(
     rows: RowArray,
     levers: Mapping[str, FloatArray],
 ) -> dict[str, FloatArray]:
-    """Target to (N, 12) corrections from (N, 12, F) rows under levers; 0 where nothing is left to correct."""
+    """Predicts target to (N, 12) corrections from (N, 12, F) feature rows.
+
+    Args:
+        models: target to its fitted learner.
+        sizes: target to the scale of its corrections.
+        rows: (N, 12, F) feature rows, the given levers among the features.
+        levers: lever to (N, 12) given values, NaN where free.
+
+    Returns:
+        Corrections; 0 where the given levers determine the target.
+    """
     given, certain = rows[:, :, IS_GIVEN], determined(levers)
     found = {}
     for target, model in models.items():
@@ -109,8 +126,9 @@ def corrections_of(
 
 
 def first_origin(cutoff: int) -> int:
-    """First origin to learn from: one with as long a past as those that will be asked about, as far as there
-    are months. What the core misses after its first few months is no guide to what it misses later.
+    """Column of the first origin to learn from: half of the months before the cutoff, between 6 and 18.
+
+    The core's errors after its first few months don't represent its errors with the histories met in use.
     """
     return max(_FEWEST_MONTHS_BEFORE, min(_MONTHS_BEFORE, cutoff // 2))
 
@@ -122,7 +140,7 @@ def rows_to_learn(
     origins: Origins,
     configuration: ForecastingConfig,
 ) -> LearningRows:
-    """The rows that a fit may learn from: at most `max_training_rows` of the origins, drawn by the seed."""
+    """Training rows of a fit: at most `max_training_rows` from the origins, drawn with the seed."""
     rng = np.random.default_rng(configuration.seed)
     return learning_rows(panel, features, states, origins, configuration.backtest.max_training_rows, rng)
 
@@ -130,9 +148,9 @@ def rows_to_learn(
 def _fit_targets(
     learner: LearnerName, rows: LearningRows, configuration: ForecastingConfig
 ) -> dict[str, FittedLearner]:
-    """Target to fitted model; a target with too few rows, or that never misses, is left out."""
+    """Target to fitted model; a target with too few rows, or whose corrections are all equal, is left out."""
     asked = {target: learnt for target in TARGETS if (learnt := rows_of_target(rows, target))}
-    # One thread a target: the libraries' own threads wait for each other wherever the machine has other work.
+    # One thread a target: the libraries' own threads block each other when the machine has other work.
     fitted = Parallel(n_jobs=-1, prefer="threads")(
         delayed(fit_target)(learner, x, y, monotone_signs(ROW_FEATURES, target), configuration)
         for target, (x, y) in asked.items()
@@ -141,7 +159,7 @@ def _fit_targets(
 
 
 def rows_of_target(rows: LearningRows, target: str) -> tuple[RowArray, RowArray] | None:
-    """(R, F) rows and (R,) corrections of one target; None where there are too few, or all are the same."""
+    """(R, F) rows and (R,) corrections of one target; None if there are too few, or all are equal."""
     corrections = rows.corrections[:, TARGETS.index(target)]
     known = np.isfinite(corrections)
     y = corrections[known].astype(np.float32)
@@ -155,8 +173,16 @@ def fit_target(
     signs: tuple[int, ...],
     configuration: ForecastingConfig,
 ) -> FittedLearner:
-    """Fits one learner of one target to (R,) corrections of (R, F) rows, monotone by `signs`."""
-    # Each library takes seconds to import: only the one asked for is.
+    """Fits one learner to one target's corrections.
+
+    Args:
+        learner: name of the learner.
+        x: (R, F) feature rows.
+        y: (R,) corrections.
+        signs: F monotone constraints: 1 increasing, -1 decreasing, 0 none.
+        configuration: hyperparameters and seed.
+    """
+    # Each library takes seconds to import: only the one in use is imported.
     if learner == "xgboost":
         from studio_pipeline.forecasting.learners.xgboost_learner import fit_xgboost
 

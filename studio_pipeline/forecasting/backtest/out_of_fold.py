@@ -1,7 +1,9 @@
-"""Out-of-fold predictions as arrays, also under known levers and from short histories.
+"""Out-of-fold forecasts of the candidates, also under known levers and from short histories, as arrays.
 
-Nobody could have made these forecasts: they tell what levers add to the error by not being known, and what a
-history adds by being short.
+Forecasts under known levers use lever values from after the origin: they measure how much of the error comes
+from not knowing the levers. Forecasts from short histories hide all but a studio's last months: they measure
+how much error a short history adds. Both only calibrate intervals; neither is a forecast that could have been
+made at the time.
 """
 
 from __future__ import annotations
@@ -30,12 +32,12 @@ _YOUNG_ORIGINS_A_FOLD = 3
 
 @dataclass(frozen=True)
 class KnownLeverForecasts:
-    """The core's forecasts of N origins with levers given at their actual values.
+    """Core forecasts of N origins with levers given at their actual values.
 
     Attributes:
-        all_known: target to (N, H), every lever given that is known.
-        drawn: (N, H) revenue under the levers that `masks` marks.
-        masks: (N, L) in the order of `HELD_LEVERS`.
+        all_known: target to (N, H), with every known lever given.
+        drawn: (N, H) revenue with the levers given that `masks` marks.
+        masks: (N, L) random subsets of levers, in the order of `HELD_LEVERS`.
     """
 
     all_known: dict[str, FloatArray]
@@ -45,11 +47,11 @@ class KnownLeverForecasts:
 
 @dataclass(frozen=True)
 class YoungForecasts:
-    """The core's forecasts of M of the N origins from their last months alone.
+    """Core forecasts of M of the N origins from their last months alone.
 
     Attributes:
-        places: (M,) which of the origins.
-        revenue: months left to (M, H).
+        places: (M,) indices into the origins.
+        revenue: number of months left to (M, H) revenue.
     """
 
     places: IntArray
@@ -59,11 +61,11 @@ class YoungForecasts:
 def known_lever_forecasts(
     panel: StudioPanel, states: CoreStates, origins: Origins, seed: int
 ) -> KnownLeverForecasts:
-    """Runs the core from origins under what the panel's levers then did.
+    """Runs the core from origins with the levers at their actual later values.
 
     Args:
-        panel: all months, those after the origins too.
-        states: of the months up to the origins.
+        panel: all months, including those after the origins.
+        states: of the core, up to the origins.
         origins: N of them.
         seed: of the drawn subsets, which don't depend on the studios' names or order.
     """
@@ -83,11 +85,11 @@ def known_lever_forecasts(
 def young_forecasts(
     panel: StudioPanel, parameters: CoreParameters, fold: Fold, origins: Origins
 ) -> YoungForecasts:
-    """Runs the core from some of a fold's origins as if studios had begun a few months before.
+    """Runs the core from some of a fold's origins on each studio's last few months alone.
 
     Args:
         panel: the months; none after an origin is used for it.
-        parameters: as fitted at the fold's cutoff.
+        parameters: of the core, fitted at the fold's cutoff.
         fold: of the backtest.
         origins: N of the fold.
     """
@@ -107,7 +109,7 @@ def young_forecasts(
 
 
 def _last_months(panel: StudioPanel, rows: IntArray, column: int, months: int) -> StudioPanel:
-    """Some studios with nothing but the last months up to a column."""
+    """Panel of some studios, cut to the last `months` up to a column."""
     first = max(column + 1 - months, 0)
     chosen = panel.select(rows)
     values = {name: array[:, first : column + 1] for name, array in chosen.values.items()}
@@ -120,16 +122,16 @@ _PLACES = "young.places"
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Forecasts of fits that had not seen the months they forecast; N origins, H = 12 months.
+    """Forecasts by fits that did not use the months they forecast; N origins, H = 12 months.
 
     Attributes:
         fold: (N,) number of the fold that forecast the origin.
-        origins: the origins.
+        origins: studio rows and month columns.
         actual: target to (N, H); NaN where not known.
-        last_known: target to (N,), the base month itself.
-        candidates: target to candidate to (N, H).
-        known: the core's forecasts under levers as they then were.
-        young: the core's forecasts of some origins from short histories.
+        last_known: target to its (N,) values in the base month.
+        candidates: target to candidate to (N, H) forecasts.
+        known: core forecasts with the levers at their actual values.
+        young: core forecasts of some origins from short histories.
     """
 
     fold: IntArray
@@ -141,7 +143,7 @@ class OutOfFold:
     young: YoungForecasts
 
     def arrays(self) -> dict[str, Any]:
-        """Everything under flat names."""
+        """All arrays under flat names, for `numpy.savez`."""
         found: dict[str, Any] = {
             "fold": self.fold,
             "rows": self.origins.rows,
@@ -183,7 +185,7 @@ class OutOfFold:
 
 
 def joined(parts: list[OutOfFold]) -> OutOfFold:
-    """The origins of several folds one behind the other; an empty one of no folds."""
+    """Concatenates the origins of several folds; an empty object for no folds."""
     if not parts:
         return _empty()
     pieces = [part.arrays() for part in parts]

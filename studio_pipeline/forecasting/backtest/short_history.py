@@ -1,7 +1,7 @@
-"""Widening of intervals for studios with a short history, measured by hiding months of others.
+"""Interval widening for studios with a short history, measured by hiding months of other studios.
 
-The studios of the backtest are forecast once more from their last one, three, six or twelve months alone. How
-much larger their own errors are then than with all months is what a studio that is really young gets.
+Studios of the backtest are forecast again from their last 1, 3, 6 or 12 months alone (`out_of_fold`). The
+ratio of those errors to the errors with all months is the widening for a studio with that many known months.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from studio_pipeline.panel.arrays import FloatArray
 
 YOUNG_MONTHS: tuple[int, ...] = (1, 3, 6, 12, 24)
-"""Known months at which the widening is measured; it is 1 at the last, linear in their logarithm between."""
+"""Known months at which the widening is given: 1 at the last, interpolated in log months in between."""
 
 _FEWEST_STUDIOS = 20
 _PRIOR_STUDIOS = 40.0
@@ -26,16 +26,16 @@ _LARGEST = 4.0
 
 @dataclass(frozen=True)
 class YoungStudios:
-    """Widening by known months.
+    """Interval widening by number of known months.
 
     Attributes:
-        factors: (5, H) at `YOUNG_MONTHS`, falling, the last 1.
+        factors: (5, H) at `YOUNG_MONTHS`, decreasing in the number of months; the last row is 1.
     """
 
     factors: FloatArray
 
     def widening(self, months: FloatArray) -> FloatArray:
-        """(N, H) factors on the own deviation; without any month it is a quarter more than with one."""
+        """(N, H) factors on the own deviation by (N,) known months; for no month, 1.25 times that of one."""
         at = np.log(np.clip(months, YOUNG_MONTHS[0], YOUNG_MONTHS[-1]))
         grid = np.log(YOUNG_MONTHS)
         left = np.clip(np.searchsorted(grid, at, side="right") - 1, 0, len(grid) - 2)
@@ -54,16 +54,16 @@ class YoungStudios:
 
 
 def known_months(windows: Mapping[str, FloatArray]) -> FloatArray:
-    """(N,) months of revenue known in the windows."""
+    """(N,) number of months with known revenue in the windows."""
     return np.asarray(np.isfinite(windows["total_revenue"]).sum(1), dtype=np.float64)
 
 
 def fit_young(own_sizes: Mapping[int, FloatArray], full_sizes: FloatArray) -> YoungStudios:
-    """Factors from the sizes of own errors with months hidden, shrunk towards documented ones.
+    """Estimates the factors from error sizes with months hidden, shrunk towards a fixed prior.
 
     Args:
-        own_sizes: months left to (N, H) absolute own log errors, NaN where not known.
-        full_sizes: (N, H) of the same origins with all months.
+        own_sizes: number of months left to (N, H) absolute own log errors, NaN where not known.
+        full_sizes: (N, H) absolute own log errors of the same origins with all months.
     """
     n_horizons = full_sizes.shape[1]
     factors = np.ones((len(YOUNG_MONTHS), n_horizons))

@@ -1,4 +1,7 @@
-"""Candidates of the ensemble side by side, in a fixed order."""
+"""Candidates of the ensemble: their fixed order, stacking into one array and the weighted mean.
+
+Weights are fitted in `weights`; the candidates' forecasts come from `backtest.baselines` and the learners.
+"""
 
 from __future__ import annotations
 
@@ -25,12 +28,12 @@ CANDIDATES: tuple[str, ...] = (
 def with_learners(
     core_candidates: Mapping[str, FloatArray], corrections: Mapping[str, FloatArray], target: str
 ) -> dict[str, FloatArray]:
-    """Candidate to (N, H) forecasts of one target.
+    """Candidate to (N, H) forecasts of one target, learners included.
 
     Args:
-        core_candidates: those that need no learner, `core` among them.
+        core_candidates: forecasts of the candidates that need no learner, `core` among them.
         corrections: learner to its (N, H) corrections of the core.
-        target: what is forecast.
+        target: name of the target.
     """
     return dict(core_candidates) | {
         name: corrected(core_candidates["core"], c, target) for name, c in corrections.items()
@@ -44,16 +47,15 @@ def stacked(found: Mapping[str, FloatArray]) -> FloatArray:
 
 
 def shares_of(stack: FloatArray, weights: FloatArray) -> FloatArray:
-    """(C, N, H) share of each candidate in the ensemble; one that is unknown in a place leaves its weight to
-    the others there.
+    """(C, N, H) share of each candidate in the ensemble; the weight of a missing forecast goes to the others.
 
     Args:
         stack: (C, N, H) forecasts, NaN where a candidate has none.
         weights: (H, C), each row summing to 1.
 
     Returns:
-        Shares that sum to 1; equal ones of what is known where all weighted candidates are unknown, and zeros
-        where nothing is known.
+        Shares that sum to 1; equal shares of the known candidates where all weighted ones are missing, and
+        zeros where no candidate is known.
     """
     known = np.isfinite(stack)
     share = weights.T[:, None, :] * known
@@ -63,15 +65,15 @@ def shares_of(stack: FloatArray, weights: FloatArray) -> FloatArray:
 
 
 def combine(stack: FloatArray, weights: FloatArray) -> FloatArray:
-    """(N, H) weighted mean of the candidates; one that is unknown in a place leaves its weight to the others
-    there.
+    """(N, H) weighted mean of the candidates; the weight of a missing forecast goes to the others.
 
     Args:
         stack: (C, N, H) forecasts, NaN where a candidate has none.
         weights: (H, C), each row summing to 1.
 
     Returns:
-        The plain mean of what is known where all weighted candidates are unknown; NaN where nothing is.
+        The weighted mean; the plain mean of the known candidates where all weighted ones are missing, and NaN
+        where no candidate is known.
     """
     known = np.isfinite(stack)
     share = weights.T[:, None, :] * known

@@ -1,9 +1,9 @@
-"""Correction of the core's projection by the ensemble where levers are given.
+"""Ensemble correction of the core's projection where levers are given.
 
-Where no lever is given, the ensemble takes the core to a weighted mean of the core, the learners' corrected
-cores, and forecasts that know nothing of levers (baselines, direct levels). Under levers, the core follows
-them by its arithmetic and the learners correct it knowing them; of the others, what they had changed of the
-free forecast is kept as a factor where the levers leave it open.
+With every lever free, the ensemble is a weighted mean of the core, the cores corrected by the learners, and
+candidates that ignore levers (baselines, direct levels). Under given levers, the core follows them by its
+arithmetic and the learners correct it with the levers among their features. The other candidates' correction
+of the free forecast is kept as a factor, except where the given levers already determine the outcome.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _SMALLEST_FACTOR = 1e-9
 
 @dataclass(frozen=True)
 class FreeEnsemble:
-    """The ensemble with every lever free, (..., 3, H) of `TARGETS` each.
+    """Core and ensemble with every lever free; arrays are (..., 3, H) in the order of `TARGETS`.
 
     Attributes:
         core: the core's projection.
         free: the ensemble's forecast.
-        kept: of `kept_factors`.
-        learned: of `learned_parts`.
+        kept: result of `kept_factors`.
+        learned: result of `learned_parts`.
     """
 
     core: FloatArray
@@ -38,8 +38,8 @@ class FreeEnsemble:
 
 
 def kept_factors(core: FloatArray, free: FloatArray) -> FloatArray:
-    """(..., 3, H) factors that take the core's free projection to the ensemble's: of revenue, of members, and
-    of the odds of retention; 1 where the core has none.
+    """(..., 3, H) ratios of ensemble to core with every lever free: of revenue, of members, and of the odds
+    of retention; 1 where the core has no projection.
     """
     kept = np.ones_like(core)
     amounts = slice(0, 2)
@@ -50,29 +50,30 @@ def kept_factors(core: FloatArray, free: FloatArray) -> FloatArray:
 
 
 def learned_parts(shares: FloatArray, corrections: FloatArray, core_retention: FloatArray) -> FloatArray:
-    """(..., 3, H) what learners add: to revenue and members as a share of the core, to retention in points.
+    """(..., 3, H) the learners' part of the ensemble: of revenue and members relative to the core, of
+    retention in points.
 
     Args:
-        shares: (..., 3, L, H) of each learner in the ensemble.
-        corrections: (..., 3, L, H) of each learner.
-        core_retention: (..., H) the core's free projection.
+        shares: (..., 3, L, H) share of each learner in the ensemble.
+        corrections: (..., 3, L, H) of each learner, on the log scale (retention: log odds).
+        core_retention: (..., H) the core's retention with every lever free.
     """
     change = np.expm1(corrections)
     rate, of_odds = core_retention[..., None, :], change[..., 2, :, :]
     inside = np.minimum(np.maximum(rate, RATE_MARGIN), 1 - RATE_MARGIN)
-    # Odds times 1 + x are the rate times 1 + x over 1 + x times the rate.
+    # If the odds of rate r are multiplied by 1 + x, the rate becomes r (1 + x) / (1 + x r).
     change[..., 2, :, :] = inside * (1 + of_odds) / (1 + inside * of_odds) - rate
     return np.asarray((shares * change).sum(-2))
 
 
 @dataclass(frozen=True)
 class LeverFactors:
-    """What takes the core's projection under levers to the ensemble's, (..., H) each.
+    """Ratios of ensemble to core under given levers, (..., H) each.
 
     Attributes:
-        revenue: factor of revenue.
-        members: factor of members.
-        odds: factor of the odds of retention.
+        revenue: ratio of revenue.
+        members: ratio of members.
+        odds: ratio of the odds of retention.
     """
 
     revenue: FloatArray
@@ -83,16 +84,16 @@ class LeverFactors:
 def lever_factors(
     ensemble: FreeEnsemble, months: GivenMonths, learned: FloatArray | None = None
 ) -> LeverFactors:
-    """The factors under levers, which depend on the months in which they are given and not on their values.
+    """Ratios of ensemble to core under levers, by the months in which levers are given, not by their values.
 
-    What the other candidates correct of members goes where both of their flows are given, and what they
-    correct of revenue per member where the ticket is given besides: then nothing is left to correct. Short of
-    that it is kept, so that a lever given as it would have been changes next to nothing.
+    The other candidates' correction of members is dropped where retention and new members are both given, and
+    their correction of revenue per member where the ticket is given as well, since these levers determine the
+    outcome. Elsewhere it is kept, so that giving a lever at its forecast value hardly changes the forecast.
 
     Args:
         ensemble: with every lever free.
-        months: in which levers are given, (..., H).
-        learned: (..., 3, H) of `learned_parts` under the levers; that of the free forecast by default.
+        months: (..., H) in which levers are given.
+        learned: (..., 3, H) `learned_parts` under the levers; by default those of the free forecast.
     """
     given = months.given
     moved = None if learned is None else learned - ensemble.learned
@@ -100,7 +101,7 @@ def lever_factors(
     of_learners = 1 + (ensemble.learned if learned is None else learned)
     others = kept[..., :2, :] / of_learners[..., :2, :]
     of_members = others[..., 1, :]
-    # Where the others see no members at all, what they see of revenue says nothing of one member.
+    # Where the other candidates forecast no members, their revenue per member is undefined.
     per_member = np.where(
         of_members > _SMALLEST_FACTOR, others[..., 0, :] / np.maximum(of_members, _SMALLEST_FACTOR), 1.0
     )
@@ -119,7 +120,7 @@ def lever_factors(
 
 
 def _odds_factor(ensemble: FreeEnsemble, moved: FloatArray | None) -> FloatArray:
-    """(..., H) what the odds of the core's retention are multiplied by."""
+    """(..., H) factor of the odds of the core's retention."""
     if moved is None:
         return ensemble.kept[..., 2, :]
     free = ensemble.free[..., 2, :] + moved[..., 2, :]
@@ -133,17 +134,17 @@ def under_levers(
     given_retention: FloatArray | None,
     learned: FloatArray | None = None,
 ) -> FloatArray:
-    """(..., 3, H) the ensemble under levers.
+    """(..., 3, H) ensemble forecast under levers.
 
-    Months before any lever is given are those of the free forecast, to the last bit, and so are those of
-    which the core knows nothing.
+    Months before any lever is given equal the free forecast exactly, and so does revenue where the core has
+    no projection.
 
     Args:
         ensemble: with every lever free.
         core: (..., 3, H) the core's projection under the levers.
-        months: in which levers are given, (..., H).
-        given_retention: (..., H) given values of `retention_rate`, NaN where free; None where it is free.
-        learned: of `lever_factors`.
+        months: (..., H) in which levers are given.
+        given_retention: (..., H) given values of `retention_rate`, NaN where free; None if never given.
+        learned: as in `lever_factors`.
     """
     factors = lever_factors(ensemble, months, learned)
     held = np.empty_like(core)

@@ -1,13 +1,13 @@
-"""Ensemble weights per target and horizon by non-negative least squares on out-of-fold predictions.
+"""Ensemble weights per target and horizon by non-negative least squares on out-of-fold forecasts.
 
-Errors are taken relative to the square root of the studio's size, half way between what every studio counts
-alike by and what WAPE counts by, and reweighted towards absolute errors; recent origins count more than old
-ones; neighbouring horizons share their evidence; where there is little of it, a prior on the core and the
-simple baselines holds. Learners, which cost time at every request, must earn their place: where they lower
-the error by next to nothing, all others share their weight.
+- Errors are divided by the square root of the studio's size, half way between equal weight for every studio
+  and WAPE, and reweighted iteratively towards absolute errors.
+- Recent origins weigh more than old ones, and neighbouring horizons share their rows through a kernel.
+- Weights are shrunk towards a prior on the core and the simple baselines, which are among the candidates, so
+  that the ensemble can fall back to them.
+- Learners cost time at every request: if they lower the error by less than `least_learner_gain`, the weights
+  are fitted without them.
 Source: Lawson & Hanson (1974) for NNLS; iteratively reweighted least squares for the absolute error.
-
-The simple baselines and the plain core are among the candidates, so the ensemble can fall back to them.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def target_weights(
 
     Args:
         stack: (C, N, H) forecasts; a candidate that is NaN throughout gets no weight.
-        actual: (N, H) what happened; NaN where not known.
+        actual: (N, H) actual values; NaN where not known.
         columns: (N,) month columns of the origins.
-        hyperparameters: pull to the prior, memory, and sharing between horizons.
+        hyperparameters: strength of the prior, half-life of origins, and bandwidth over horizons.
     """
     recency = 0.5 ** ((columns.max(initial=0) - columns) / hyperparameters.half_life_months)
     size = error_sizes(stack)[:, None]
@@ -63,24 +63,26 @@ def target_weights(
     plain = _all_horizons(
         np.where(is_learner[:, None, None], np.nan, relative), outcome, recency, hyperparameters
     )
-    missed = [_missed(relative, outcome, recency, w) for w in (weights, plain)]
-    return weights if missed[0] < (1 - hyperparameters.least_learner_gain) * missed[1] else plain
+    errors = [_absolute_error(relative, outcome, recency, w) for w in (weights, plain)]
+    return weights if errors[0] < (1 - hyperparameters.least_learner_gain) * errors[1] else plain
 
 
-def _missed(relative: FloatArray, outcome: FloatArray, recency: FloatArray, weights: FloatArray) -> float:
-    """Absolute error of the weighted mean, recent origins counting more."""
+def _absolute_error(
+    relative: FloatArray, outcome: FloatArray, recency: FloatArray, weights: FloatArray
+) -> float:
+    """Sum of absolute errors of the weighted mean, with weights that favour recent origins."""
     return float(np.nansum(recency[:, None] * np.abs(combine(relative, weights) - outcome)))
 
 
 def _all_horizons(
     relative: FloatArray, outcome: FloatArray, recency: FloatArray, hyperparameters: WeightHyperparameters
 ) -> FloatArray:
-    """(H, C) weights of (C, N, H) forecasts and (N, H) outcomes, both over the size of the errors."""
+    """(H, C) weights from (C, N, H) forecasts and (N, H) outcomes, both divided by `error_sizes`."""
     n_horizons = outcome.shape[1]
     usable = np.isfinite(relative).any((1, 2)) if relative.shape[1] else np.isin(CANDIDATES, list(_PRIOR))
     prior = np.array([_PRIOR.get(name, 0.0) for name in CANDIDATES]) * usable
     if not prior.any():
-        # Nothing can forecast this target: the weights are kept in form, and every forecast is unknown.
+        # No candidate forecasts this target: the weights stay valid, and every forecast is NaN.
         prior[CANDIDATES.index("core")] = 1.0
     prior = prior / prior.sum()
     weights = np.tile(prior, (n_horizons, 1))
@@ -101,10 +103,11 @@ def _all_horizons(
 
 
 def error_sizes(stack: FloatArray) -> FloatArray:
-    """(N,) what errors are divided by: between the mean of each origin's last twelve months and that of all.
+    """(N,) divisors of errors: geometric mean of the origin's size and the mean size of all origins.
 
     Args:
-        stack: (C, N, H) forecasts; those of the seasonal naive for twelve months are the twelve known ones.
+        stack: (C, N, H) forecasts; an origin's size is the mean of its seasonal naive forecasts, which repeat
+            its last twelve known months.
     """
     own = stack[CANDIDATES.index("seasonal_naive")].mean(1)
     known = np.isfinite(own) & (own > 0)
@@ -115,14 +118,14 @@ def error_sizes(stack: FloatArray) -> FloatArray:
 def _solve(
     rows: FloatArray, share: FloatArray, prior: FloatArray, prior_months: float, start: FloatArray
 ) -> FloatArray:
-    """(C,) weights of C forecasts against the outcome, the last of (C + 1, R) rows over the error size."""
+    """(C,) weights from (C + 1, R) rows: C forecasts and, last, the outcome, divided by the error size."""
     weights, forecasts = start, rows[:-1]
-    # The spread of the candidates around their mean is what the data can tell weights apart by.
+    # The candidates' variance around their mean is what identifies the weights: the prior is scaled by it.
     spread = forecasts.var(0)
     for _ in range(_MOST_REWEIGHTINGS):
         before = weights
-        missed = np.abs(rows[-1] - weights @ forecasts)
-        row = share / np.maximum(missed, 0.2 * max(float(np.median(missed)), 1e-9))
+        errors = np.abs(rows[-1] - weights @ forecasts)
+        row = share / np.maximum(errors, 0.2 * max(float(np.median(errors)), 1e-9))
         pull = prior_months / max(share.sum(), 1e-9) * float(row @ spread)
         weights = _least_squares((forecasts * row) @ rows.T, prior, pull)
         if np.abs(weights - before).max() < _SETTLED:
@@ -131,13 +134,13 @@ def _solve(
 
 
 def _least_squares(moments: FloatArray, prior: FloatArray, pull: float) -> FloatArray:
-    """(C,) non-negative weights that sum to 1, from (C, C + 1) moments and a pull to the prior."""
+    """(C,) non-negative weights that sum to 1, from (C, C + 1) moments and a ridge towards the prior."""
     gram, moment = moments[:, :-1], moments[:, -1]
     constraint = _SUM_TO_ONE * np.trace(gram) / len(gram)
     ridge = pull + 1e-10 * np.trace(gram)
     root = np.linalg.cholesky(gram + constraint + ridge * np.eye(len(gram)))
     weights, _ = nnls(root.T, np.linalg.solve(root, moment + constraint + pull * prior))
-    # A solution's last digits are its conditioning's, and would tell currencies apart.
+    # The last digits depend on the conditioning, and so on the currency's unit: rounding removes them.
     return np.asarray(weights / max(weights.sum(), 1e-12)).round(_DIGITS)
 
 
@@ -146,11 +149,11 @@ _MOST_STUDIOS_A_MONTH = 150
 
 @dataclass(frozen=True)
 class EnsembleWeights:
-    """Weights for serving, and those that each fold of the backtest may use.
+    """Weights for serving, and the weights of each fold of the backtest.
 
     Attributes:
         frame: target, horizon (1..12), candidate, weight; from all out-of-fold forecasts.
-        by_fold: the same with a column `fold`: from forecasts whose months end before that fold's cutoff.
+        by_fold: the same with a column `fold`; from forecasts whose months were known at that fold's cutoff.
     """
 
     frame: pd.DataFrame
@@ -160,8 +163,8 @@ class EnsembleWeights:
         """(H, C) weights in the order of `CANDIDATES`; each row sums to 1.
 
         Args:
-            target: what is forecast.
-            fold: those of a fold; None for serving.
+            target: name of the target.
+            fold: number of a fold; None for serving.
         """
         frame = self.frame if fold is None else self.by_fold[self.by_fold["fold"] == fold]
         chosen = frame[frame["target"] == target]
@@ -171,7 +174,7 @@ class EnsembleWeights:
         return np.asarray(table.reindex(columns=list(CANDIDATES)).to_numpy(dtype=np.float64))
 
     def write(self, folder: Path) -> None:
-        """Stores both tables."""
+        """Writes both tables as Parquet into an existing folder."""
         self.frame.to_parquet(folder / "weights.parquet", index=False)
         self.by_fold.to_parquet(folder / "weights_by_fold.parquet", index=False)
 
@@ -188,9 +191,9 @@ def fit_weights(
 ) -> EnsembleWeights:
     """Fits the weights for serving, and for each fold those that were known at its cutoff.
 
-    Nothing is known before the first fold. Where others follow it, it isn't scored, and only calibrates their
-    intervals: its weights are then those that its own forecasts give by the second fold's cutoff.
-    Of a large panel some studios of each month speak for all: they tell a few weights apart as well.
+    There are no forecasts before the first fold. If other folds follow, the first one isn't scored and only
+    calibrates their intervals: its weights are then fitted on its own forecasts, with the months known at the
+    second fold's cutoff. In a large panel a sample of studios of each month is enough for these few weights.
     """
     oof = core.out_of_fold
     sizes = (oof.last_known["revenue"], oof.candidates["revenue"]["core"][:, 0])
@@ -208,9 +211,7 @@ def fit_weights(
 
 
 def candidate_stack(core: CoreFit, fits: Sequence[LearnerFit], target: str) -> FloatArray:
-    """(C, N, H) out-of-fold forecasts in the order of `CANDIDATES`; a candidate that the target
-    lacks is NaN.
-    """
+    """(C, N, H) out-of-fold forecasts in the order of `CANDIDATES`; NaN for candidates a target lacks."""
     corrections: dict[str, FloatArray] = {fit.learner: fit.out_of_fold[target] for fit in fits}
     found = with_learners(core.out_of_fold.candidates[target], corrections, target)
     return stacked(found)

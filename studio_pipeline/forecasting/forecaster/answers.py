@@ -1,4 +1,8 @@
-"""Answers from projections: intervals, totals, the difference to the status quo, and warnings."""
+"""Answers from projections: intervals, totals, difference to the status quo, lever effects and warnings.
+
+Input are the `AnswerParts` that the `forecaster` gathers from the projection of an origin; intervals come
+from `prediction_intervals`, sentences from `warnings`.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +38,14 @@ _EFFECT_OF: Mapping[str, tuple[str, ...]] = {
     "class_attendance_rate": ("fullness", "crowding"),
     "staff_utilization_rate": ("overwork",),
 }
-"""Responses that a lever acts through; the first that the data show is told."""
+"""Responses that a lever acts through; the first that rests on data is reported."""
 _MOST_STUDIOS = 4096
 
 Measured = TypeVar("Measured")
 
 
 class Answers:
-    """Makes answers under one model.
+    """Builds answers with one model version.
 
     Args:
         model: the model version.
@@ -56,7 +60,7 @@ class Answers:
         )
 
     def answer(self, asked: Sequence[AnswerParts]) -> list[Forecast]:
-        """The answers, in order; those over the same months at the same levels in one pass."""
+        """Answers in the order of the queries; those with equal months and levels are computed together."""
         if len(asked) == 1:
             return self._alike(asked)
         alike: dict[tuple[int, tuple[float, ...]], list[int]] = {}
@@ -69,13 +73,13 @@ class Answers:
         return [found[order] for order in range(len(asked))]
 
     def _alike(self, asked: Sequence[AnswerParts]) -> list[Forecast]:
-        """The answers over the same months at the same levels."""
+        """Answers over the same months at the same levels."""
         spreads = [self._spreads.of(parts) for parts in asked]
         bands = self._bands.of(asked, spreads, asked[0].query.interval_levels)
         return list(map(self._forecast, asked, spreads, bands))
 
     def outlook(self, parts: AnswerParts) -> UncertainForecast:
-        """The answer with what its uncertainty is made of."""
+        """The answer with the components of its uncertainty."""
         months, query = parts.query.projection_months, parts.query
         (forecast,), spread = self.answer([parts]), self._spreads.of(parts)
         shifts = _through_responses(parts, response_shifts)
@@ -113,8 +117,10 @@ class Answers:
         )
 
     def _status_quo(self, parts: AnswerParts, spread: Spread) -> StatusQuo:
-        """The same studio with every lever free. Both answers live through the same errors; the responses and
-        levers that are carried out inexactly move one of them alone.
+        """Forecast of the same studio with every lever free, and the difference to it.
+
+        Both answers share their errors; only the answer with given levers is uncertain through the responses
+        and through levers that are carried out inexactly.
         """
         months = parts.query.projection_months
         given = Projected(parts.given_arrays()[0], np.array(spread.exact), np.array(spread.common))
@@ -124,20 +130,20 @@ class Answers:
         ends = difference_interval(self._model.intervals, given, usual, deviation, level)
         total = float(usual.revenue.sum())
         difference = float(given.revenue.sum()) - total
-        # Nobody loses more than there is.
+        # The loss can't exceed the total itself.
         low = min(max(ends[0], -total), difference)
         return StatusQuo(total, difference, (low, max(ends[1], difference)))
 
 
 def _execution(parts: AnswerParts) -> Sequence[FloatArray]:
-    """Of each lever, (h,) what carrying it out one deviation off moves, currency."""
+    """Of each lever, (h,) change of revenue per standard deviation of its execution, currency."""
     if parts.execution is None:
         return ()
     return list(parts.execution[:, : parts.query.projection_months] * parts.given_arrays()[0])
 
 
 def _through_responses(parts: AnswerParts, measure: Callable[..., Measured]) -> Measured:
-    """`response_deviation` or `response_shifts` of an answer."""
+    """Result of `measure`, which is `response_deviation` or `response_shifts`, for an answer."""
     levers = {name: np.array(path) for name, path in parts.levers.items()}
     revenue, _, retention = parts.given_arrays()
     return measure(
@@ -150,14 +156,14 @@ def _through_responses(parts: AnswerParts, measure: Callable[..., Measured]) -> 
 
 
 def _accuracy(accuracy: FloatArray, months: int) -> float:
-    """Of the span asked for, else of the longest shorter one that was measured; NaN where none was."""
+    """Accuracy over `months`, else over the longest shorter span with a value; NaN without any."""
     measured = accuracy[:months][np.isfinite(accuracy[:months])]
     return float(measured[-1]) if measured.size else float("nan")
 
 
 def lever_effects(model: StudioModel, studio_id: str, responds: bool) -> dict[str, LeverEffect]:
-    """Response of a studio's retention (log odds) to price (per log unit), attendance and staff utilisation
-    (per rate point).
+    """Responses of a studio's retention (log odds) to price (per log unit), attendance and staff utilisation
+    (per unit of the rate).
 
     Args:
         model: the model version.

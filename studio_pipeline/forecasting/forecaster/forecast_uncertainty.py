@@ -1,7 +1,9 @@
-"""Uncertainty of an answer by its sources, and of sums over many answers.
+"""Uncertainty of a forecast by source, and sums over many forecasts with intervals.
 
-A response's standard error moves retention, or new members, by itself times the change of its regressor,
-month after month; what is gained or lost stays in the stock of members as long as members stay.
+The sources are forecast errors (own and market), the standard errors of the lever responses, and levers that
+are carried out inexactly. A response's standard error times the change of its regressor moves retention or
+new members month after month; the change stays in the stock of members as long as members stay. Intervals of
+single answers are in `prediction_intervals`, differences between answers in `planning.scenarios`.
 Source: the delta method, to first order in the standard errors.
 """
 
@@ -28,14 +30,14 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class UncertainForecast:
-    """A forecast over h months, and how it is uncertain.
+    """A forecast over h months with its uncertainty by source.
 
     Attributes:
         forecast: the answer.
-        projected: its revenue with deviations, given levers carried out exactly.
-        scale: (h,) deviation of the log errors, given levers carried out as they are.
-        responses: flow and regressor to (h,) currency that one standard error of the response moves.
-        execution: lever to (h,) currency that carrying it out one deviation off moves.
+        projected: its revenue with deviations, if given levers are carried out exactly.
+        scale: (h,) deviation of the log errors, including inexact execution of given levers.
+        responses: flow and regressor to (h,) change of revenue per standard error of the response, currency.
+        execution: lever to (h,) change of revenue per standard deviation of its execution, currency.
         has_levers: whether any lever is given.
     """
 
@@ -47,7 +49,7 @@ class UncertainForecast:
     has_levers: bool
 
     def uncertain(self) -> Projected:
-        """The revenue with deviations, given levers carried out as they are."""
+        """The revenue with deviations that include inexact execution of given levers."""
         return Projected(self.projected.revenue, self.scale, self.projected.common)
 
 
@@ -60,11 +62,12 @@ _HELD_BY = {"retention": "retention_rate", "acquisition": "new_members_monthly"}
 def regressor_changes(
     levers: Mapping[str, FloatArray], usual: Callable[[str], float]
 ) -> dict[str, FloatArray]:
-    """Regressor of the responses to how far levers move it from where it would be, (H,); 0 where free.
+    """Regressor of the responses to its (H,) change through given levers; 0 where free.
 
     Args:
         levers: lever to (H,) given values, NaN where free.
-        usual: level by itself of a lever, of `visits` a member, of `class_capacity`; NaN where unknown.
+        usual: level, with every lever free, of a lever, of `visits` a member or of `class_capacity`; NaN
+            where unknown.
     """
     found: dict[str, FloatArray] = {}
     if "avg_ticket_price" in levers:
@@ -81,7 +84,7 @@ def regressor_changes(
 
 
 def _usual_attendance(usual: Callable[[str], float]) -> float:
-    """Attendances over seats; NaN where unknown."""
+    """Attendance rate with every lever free: visits over seats; NaN where unknown."""
     seats = usual("total_classes_held") * usual("class_capacity")
     return usual("visits") * usual("current_member_count") / seats if seats > 0 else math.nan
 
@@ -93,13 +96,13 @@ def response_deviation(
     changes: Mapping[str, FloatArray],
     levers: Mapping[str, FloatArray],
 ) -> FloatArray:
-    """(h,) deviation of the months' revenue through the responses' standard errors, currency.
+    """(h,) standard deviation of the months' revenue through the responses' standard errors, currency.
 
     Args:
         effects: flow to regressor to the response, with its standard error.
-        revenue: (h,) under the levers.
-        retention: (h,) under the levers; NaN where the data carry none: then nothing responds.
-        changes: of `regressor_changes`, at least h months each.
+        revenue: (h,) revenue under the levers, currency.
+        retention: (h,) retention under the levers; NaN if the data have none: then nothing responds.
+        changes: result of `regressor_changes`, at least h months each.
         levers: lever to at least h given values, NaN where free; a flow that is given doesn't respond.
     """
     variance = np.zeros(len(revenue))
@@ -115,8 +118,8 @@ def response_shifts(
     changes: Mapping[str, FloatArray],
     levers: Mapping[str, FloatArray],
 ) -> dict[tuple[str, str], FloatArray]:
-    """Flow and regressor to the (h,) currency by which one standard error of the response moves the months'
-    revenue, with its sign; arguments as of `response_deviation`.
+    """Flow and regressor to the (h,) signed change of the months' revenue per standard error of the response,
+    currency; arguments as of `response_deviation`.
     """
     months = len(revenue)
     found: dict[tuple[str, str], FloatArray] = {}
@@ -139,15 +142,15 @@ def response_shifts(
 
 @dataclass(frozen=True)
 class ForecastSum:
-    """The sum over some answers; M calendar months from the first to the last that any of them projects.
+    """Sum over several answers; M calendar months from the first to the last that any of them projects.
 
     Attributes:
         months: (M,) datetime64[M].
-        answers: (M,) how many answers project the month.
-        studios: how many different studios they are of.
+        answers: (M,) number of answers that project the month.
+        studios: number of distinct studios.
         revenue: (M,) mean, currency.
-        intervals: (M, 2) lower and upper revenue.
-        total_interval: of the sum over all months.
+        intervals: (M, 2) lower and upper revenue, currency.
+        total_interval: lower and upper sum over all months, currency.
     """
 
     months: np.ndarray
@@ -164,15 +167,16 @@ class ForecastSum:
 
 
 def sum_forecasts(tables: IntervalTables, forecasts: Sequence[Forecast], level: float) -> ForecastSum:
-    """The sum over answers of one model, each counted once.
+    """Sums answers of one model and computes the intervals of the sum.
 
-    Studios miss by themselves, and all of them with the market, so that the interval is narrower than the sum
-    of theirs. A studio with several answers counts several times, with the same errors in each.
+    Own errors are independent between studios and the market error is shared, so the interval is narrower
+    than the sum of the answers' intervals. Several answers of one studio are all counted and share its
+    errors.
 
     Args:
         tables: of the model.
-        forecasts: at least one, made by it.
-        level: of the intervals, 0 < level < 1.
+        forecasts: at least one forecast by that model.
+        level: coverage of the intervals, 0 < level < 1.
     """
     aligned = _aligned(forecasts)
     paths = calendar_sum_paths(tables, aligned.projected, aligned.studios, aligned.starts)
@@ -185,7 +189,7 @@ def sum_forecasts(tables: IntervalTables, forecasts: Sequence[Forecast], level: 
         answers=aligned.answers,
         studios=int(aligned.studios.max()) + 1,
         revenue=revenue,
-        # As in an answer, they hold the mean; and nobody takes less than nothing.
+        # As in an answer, intervals contain the mean, and revenue isn't negative.
         intervals=np.stack([np.clip(low, 0.0, revenue), np.maximum(high, revenue)], axis=1),
         total_interval=(min(max(float(total_low), 0.0), total), max(float(total_high), total)),
     )
@@ -193,15 +197,15 @@ def sum_forecasts(tables: IntervalTables, forecasts: Sequence[Forecast], level: 
 
 @dataclass(frozen=True)
 class _Aligned:
-    """N answers in a calendar of M months.
+    """N answers on a common calendar of M months.
 
     Attributes:
-        projected: (N, h) zeros after an answer's last month.
-        studios: (N,) numbers from 0 on.
-        starts: (N,) the calendar month of an answer's first.
-        first_month: the calendar's first, datetime64[M].
-        revenue: (M,) sum over the answers.
-        answers: (M,) how many there are.
+        projected: (N, h) revenue and deviations, zeros after an answer's last month.
+        studios: (N,) studio numbers from 0 on.
+        starts: (N,) index of an answer's first month in the calendar.
+        first_month: first month of the calendar, datetime64[M].
+        revenue: (M,) sum over the answers, currency.
+        answers: (M,) number of answers.
     """
 
     projected: Projected
@@ -235,7 +239,7 @@ def _aligned(forecasts: Sequence[Forecast]) -> _Aligned:
 
 
 def _carried_out(forecasts: Sequence[Forecast], aligned: _Aligned, n_paths: int) -> FloatArray:
-    """(K, M) or (1, 1) draws of what levers that are carried out inexactly move: each by itself."""
+    """(K, M) draws of the effect of inexact execution, independent by lever; (1, 1) zeros without any."""
     n_months = len(aligned.revenue)
     effects = [
         np.pad(moved, (start, n_months - start - len(moved)))

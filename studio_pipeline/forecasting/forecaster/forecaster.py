@@ -1,4 +1,9 @@
-"""The forecaster: answers of one model version on one panel."""
+"""Forecaster: forward answers from one model version and one panel.
+
+It checks queries (`requests`), gets origin states from the cache (`state_builder`), projects them under
+levers (`projection`) and builds the answers (`answers`). It also provides the planner and the scenarios with
+origins and uncertain forecasts.
+"""
 
 from __future__ import annotations
 
@@ -56,17 +61,18 @@ from studio_pipeline.panel.columns import LEVER_COLUMNS
 _RETENTION = TARGETS.index("retention")
 _FOLLOWED = frozenset({"retention_rate", "new_members_monthly"})
 _FEW = 16
-"""From more queries on arrays take less time than plain numbers."""
+"""Largest number of queries for which plain numbers are faster than arrays."""
 
 
 class Forecaster:
-    """Answers forward queries from one model version on one data version.
+    """Answers forward queries from one model version on one panel.
 
-    Every studio's latest month is prepared when the forecaster is made, so that an answer only adds levers.
+    The states of every studio's latest month are computed on construction, so that an answer only has to
+    apply levers.
 
     Attributes:
         model: the model version.
-        panel: the data version.
+        panel: the months of all studios.
     """
 
     def __init__(self, model: StudioModel, panel: StudioPanel) -> None:
@@ -84,7 +90,7 @@ class Forecaster:
         self._closed = closed_months(panel)
 
     def forecast(self, queries: Sequence[ForwardQuery]) -> list[Forecast | QueryError]:
-        """Answers each query, in order; a query that can't be answered gets its error instead."""
+        """Answers queries in order; a query that can't be answered yields its error instead."""
         if len(queries) == 1:
             return [self._alone(queries[0])]
         answers: dict[int, Forecast | QueryError] = {}
@@ -109,7 +115,7 @@ class Forecaster:
         return [answers[order] for order in range(len(queries))]
 
     def _alone(self, query: ForwardQuery) -> Forecast | QueryError:
-        """`forecast` of one query, without the sorting of many."""
+        """`forecast` of one query, without grouping."""
         try:
             parts = self._parts_of(query)
         except QueryError as refused:
@@ -117,16 +123,16 @@ class Forecaster:
         return self._answers.answer([parts])[0]
 
     def summed(self, forecasts: Sequence[Forecast], level: float) -> ForecastSum:
-        """The sum over answers of this forecaster, with its intervals; see `sum_forecasts`."""
+        """Sums answers of this forecaster, with intervals; see `sum_forecasts`."""
         return sum_forecasts(self.model.intervals, forecasts, level)
 
     @property
     def interval_tables(self) -> IntervalTables:
-        """Of the model."""
+        """Interval tables of the model."""
         return self.model.intervals
 
     def outlooks(self, queries: Sequence[ForwardQuery]) -> list[UncertainForecast]:
-        """Answers each query, in order, with what its uncertainty is made of.
+        """Answers queries in order, each with its uncertainty by source.
 
         Raises:
             QueryError: of the first query that can't be answered.
@@ -134,7 +140,7 @@ class Forecaster:
         return [self._answers.outlook(self._parts_of(query)) for query in queries]
 
     def core_view(self, query: ForwardQuery) -> CoreView:
-        """The base month of a query and the months after it as the core sees them, under the query's levers.
+        """The core's view of a query's base month and of the months after it, under the query's levers.
 
         Raises:
             QueryError: the studio has no history, or not that month.
@@ -154,7 +160,7 @@ class Forecaster:
         """The studio of a query at its base month, for planning.
 
         Args:
-            query: its levers count for a studio without history alone, which needs all eight.
+            query: its levers are used only for a studio without history, which needs all eight.
 
         Raises:
             UnknownStudioError: there are no months of the studio, and not all eight levers are given.
@@ -198,10 +204,10 @@ class Forecaster:
         )
 
     def is_prepared(self, query: ForwardQuery) -> bool:
-        """Whether all but the levers of an answer is there already, so that it takes under a millisecond.
+        """Return True if the query's origin state is cached, so that an answer takes under a millisecond.
 
-        Else it takes some milliseconds, and may be worth a thread: the base month is an older one that nobody
-        asked about lately, or the studio has no history.
+        Otherwise an answer takes some milliseconds and may be worth a thread: the base month is an older one
+        that is not in the cache, or the studio has no history.
 
         Raises:
             QueryError: as of `forecast`, where it is refused for its studio or base month.
@@ -211,12 +217,12 @@ class Forecaster:
         return self._store.holds(*locate(query, self.panel))
 
     def _known_studios(self, asked: Sequence[_Asked]) -> list[Forecast]:
-        """The answers for studios with history."""
+        """Answers for studios with history."""
         projected = self._projected(asked)
         return self._answers.answer([self._parts(*one) for one in zip(asked, projected, strict=True)])
 
     def _parts(self, asked: _Asked, given: PlainMonths) -> AnswerParts:
-        """What an answer from the 12 projected months of a prepared origin is made of."""
+        """Parts of an answer from the 12 projected months of a prepared origin."""
         block, row = asked.place
         free, origin = block.free[row], asked.origin
         usual = _usual(block.terms, row, free)
@@ -242,7 +248,7 @@ class Forecaster:
         return closed_since(self.panel, studio, column) if self._closed[studio, column] else None
 
     def _projected(self, asked: Sequence[_Asked]) -> Sequence[PlainMonths]:
-        """The 12 months of each query: a few by plain numbers, many by arrays."""
+        """The 12 projected months of each query: few queries on plain numbers, many on arrays."""
         if len(asked) <= _FEW:
             return [self._projected_alone(one) for one in asked]
         levers = stacked_paths([one.levers for one in asked])
@@ -259,7 +265,7 @@ class Forecaster:
 
     @cached_property
     def _shown_by_all(self) -> dict[str, Range]:
-        """Of each lever, what the studios have shown in all months."""
+        """Lever to its smallest and largest value over all studios and months."""
         shown = np.full((len(LEVER_COLUMNS), 2), np.nan)
         for place, name in enumerate(LEVER_COLUMNS.values()):
             values = self.panel.values[name]
@@ -268,7 +274,7 @@ class Forecaster:
         return shown_ranges(shown)
 
     def _new_studio(self, query: ForwardQuery) -> AnswerParts:
-        """What an answer is made of for a studio without history: its type's levels, every lever as given.
+        """Parts of an answer for a studio without history: its type's levels, every lever as given.
 
         Raises:
             UnknownStudioError: not all eight levers are given.
@@ -294,7 +300,7 @@ class Forecaster:
         )
 
     def _new_terms(self, query: ForwardQuery) -> tuple[StudioPanel, FlowTerms]:
-        """The panel of one month that stands for a studio without history, and its projection's terms."""
+        """A one-month panel for a studio without history, and the terms of its projection."""
         panel = new_studio_panel(query, self.panel, self._shown_by_all)
         states = core_states(panel, self.model.core, assume_typical=True)
         origin = np.array([0]), np.array([0])
@@ -314,14 +320,14 @@ class Forecaster:
 
 
 class _Asked(NamedTuple):
-    """A query of a studio with history, checked.
+    """A checked query of a studio with history.
 
     Attributes:
-        query: what is asked.
+        query: the query.
         place: of its prepared origin.
-        origin: the same as plain numbers.
-        levers: of `lever_lists`.
-        first: since when they are given.
+        origin: the same origin as plain numbers.
+        levers: result of `lever_lists`.
+        first: months from which levers are given.
     """
 
     query: ForwardQuery
@@ -332,7 +338,7 @@ class _Asked(NamedTuple):
 
 
 def _asked(query: ForwardQuery, place: Place) -> _Asked:
-    """A query at its prepared origin.
+    """Checks a query at its prepared origin.
 
     Raises:
         LeverError: as of `check_query`.
@@ -343,7 +349,7 @@ def _asked(query: ForwardQuery, place: Place) -> _Asked:
 
 
 def _usual(terms: FlowTerms, place: int, free: FloatArray) -> Callable[[str], float]:
-    """Levels of one studio in the first projected month with every lever free, by the names of
-    `FlowTerms.level`; its (3, 12) free forecast has the retention.
+    """Function from the names of `FlowTerms.level` to one studio's level in the first projected month with
+    every lever free; retention is taken from its (3, 12) free forecast.
     """
     return lambda name: float(free[_RETENTION, 0]) if name == "retention_rate" else terms.level(place, name)

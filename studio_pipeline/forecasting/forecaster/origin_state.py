@@ -1,7 +1,8 @@
-"""Prepared state of origins, as arrays and as plain numbers.
+"""State of origins: all inputs of an answer that don't depend on levers, as arrays and as plain numbers.
 
-Arrays of twelve entries take longer to call than their numbers to add up, and much of the time of one answer
-would go into picking its rows out of the arrays of all studios.
+`OriginStates` holds N origins as arrays, for many answers at once; `OriginState` is one of them as plain
+numbers. For one answer, calls on arrays of twelve entries take longer than arithmetic on their numbers, and
+selecting rows from the arrays of all studios would dominate. States are built and cached in `state_builder`.
 """
 
 from __future__ import annotations
@@ -26,23 +27,23 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class OriginStates:
-    """N origins, ready to be asked about; about 8 kB each.
+    """States of N origins as arrays; about 8 kB each.
 
     Attributes:
         rows: (N,) studio rows.
         columns: (N,) month columns of the base months.
         history_months: (N,) known months up to the base month.
         shown: (N, 8, 2) smallest and largest value of each lever up to the base month, in the order of
-            `LEVER_COLUMNS`; NaN where none was shown.
-        scale: (N, H) deviation of the revenue's log error.
-        terms: what the stock-and-flow core runs on.
-        core: (N, 3, H) the core's free projection of each of `TARGETS`.
-        free: (N, 3, H) the ensemble's free forecast of each of `TARGETS`.
-        kept: (N, 3, H) of `lever_ensemble.kept_factors`.
-        learned: (N, 3, H) of `lever_ensemble.learned_parts`, every lever free.
+            `LEVER_COLUMNS`; NaN without any value.
+        scale: (N, H) standard deviation of the revenue's log error with every lever free.
+        terms: input of the stock-and-flow core.
+        core: (N, 3, H) the core's projection of `TARGETS` with every lever free.
+        free: (N, 3, H) the ensemble's forecast of `TARGETS` with every lever free.
+        kept: (N, 3, H) result of `lever_correction.kept_factors`.
+        learned: (N, 3, H) result of `lever_correction.learned_parts` with every lever free.
         learner_shares: (N, 3, L, H) share of each learner in the ensemble.
-        learner_rows: (N, H, F) float32 rows of the learners with every lever free.
-        trailing_levels: (N, 7) of `given_features.trailing_levels`.
+        learner_rows: (N, H, F) float32 feature rows of the learners with every lever free.
+        trailing_levels: (N, 7) result of `lever_features.trailing_levels`.
 
     L and F are 0 for a model without learners.
     """
@@ -67,11 +68,11 @@ class OriginStates:
 
     @cached_property
     def plain(self) -> dict[int, OriginState]:
-        """Of some places, what `plain_origin` keeps at hand."""
+        """Cache of `plain_origin`, by place."""
         return {}
 
     def take(self, places: IntArray) -> OriginStates:
-        """Some of the origins, copied."""
+        """A copy of some of the origins."""
         parts = {f.name: getattr(self, f.name) for f in fields(self)}
         return OriginStates(
             **{n: part.take(places) if n == "terms" else part[places] for n, part in parts.items()}
@@ -79,37 +80,37 @@ class OriginStates:
 
 
 def joined(parts: list[OriginStates]) -> OriginStates:
-    """Several one behind the other."""
+    """Concatenates the origins of several blocks."""
     names = [f.name for f in fields(OriginStates) if f.name != "terms"]
     arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return OriginStates(**arrays, terms=FlowTerms.joined([part.terms for part in parts]))
 
 
 MOST_ORIGINS = 1024
-"""That are kept as plain numbers, of one release; about 15 kB each."""
+"""Most origins of one block that are cached as plain numbers; about 15 kB each."""
 
 _MOST_SETS = 16
 _HIGHEST_RATE = 1 - RATE_MARGIN
 
 PlainFactors = Sequence[tuple[float, float, float, bool]]
-"""In each month: factor of revenue, of members, of the odds of retention, and whether a lever is given in it
-or was before it.
+"""In each month: factor of revenue, of members, of the odds of retention, and whether a lever is given in
+this or an earlier month.
 """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OriginState:
-    """An origin as plain numbers.
+    """State of one origin as plain numbers.
 
     Attributes:
-        terms: what its months run on.
-        history_months: known months up to it.
-        shown: of each lever, the smallest and largest value shown.
-        carried: the levers that the studio's data can carry.
-        scale: (12,) deviation of the revenue's log error with every lever free.
+        terms: input of the scalar simulation.
+        history_months: known months up to the base month.
+        shown: lever to its smallest and largest value up to the base month.
+        carried: levers that can be given with the studio's data.
+        scale: (12,) standard deviation of the revenue's log error with every lever free.
         free: revenue, members and retention in each month with every lever free.
-        ensemble: with every lever free, (3, 12) each.
-        factors: of the levers that were given lately, by the months since when.
+        ensemble: core and ensemble with every lever free, (3, 12) each.
+        factors: cached factors under levers, by the months from which levers are given.
     """
 
     terms: PlainTerms
@@ -122,7 +123,7 @@ class OriginState:
     factors: dict[FirstMonths, PlainFactors] = field(default_factory=dict)
 
     def factors_since(self, first: FirstMonths) -> PlainFactors:
-        """The factors under levers that are given since these months, where no learner has weight."""
+        """Factors under levers given from these months on, for a model without learners; cached."""
         if (found := self.factors.get(first)) is None:
             if len(self.factors) >= _MOST_SETS:
                 self.factors.clear()
@@ -131,7 +132,7 @@ class OriginState:
 
 
 def plain_origin(prepared: OriginStates, place: int) -> OriginState:
-    """The origin at a place, kept at hand."""
+    """The origin at a place as plain numbers, cached in the block."""
     kept = prepared.plain
     if (found := kept.get(place)) is None:
         if len(kept) >= MOST_ORIGINS:
@@ -163,13 +164,13 @@ def _plain_factors(ensemble: FreeEnsemble, first: FirstMonths) -> PlainFactors:
 def corrected(
     origin: OriginState, core: PlainTargets, first: FirstMonths, given_retention: Sequence[float] | None
 ) -> list[tuple[float, float, float]]:
-    """Revenue, members and retention in each month: `lever_ensemble.under_levers` without learners.
+    """Revenue, members and retention in each month: scalar `lever_correction.under_levers` without learners.
 
     Args:
-        origin: as prepared.
+        origin: state of the origin.
         core: the core's projection under the levers.
-        first: since when they are given.
-        given_retention: given values of `retention_rate`, NaN where free; None where it is free.
+        first: months from which levers are given.
+        given_retention: given values of `retention_rate`, NaN where free; None if it is free throughout.
     """
     given = given_retention or [math.nan] * len(core[0])
     found = []
@@ -180,10 +181,10 @@ def corrected(
             found.append(free)
             continue
         amount, stays = revenue * of_revenue, held
-        if stays != stays:  # noqa: PLR0124 - NaN is what differs from itself, and this is asked often
+        if stays != stays:  # noqa: PLR0124 - true for NaN alone, and faster than a call in this inner loop
             inside = RATE_MARGIN if rate < RATE_MARGIN else _HIGHEST_RATE if rate > _HIGHEST_RATE else rate
             odds = inside / (1 - inside) * of_odds
             stays = odds / (1 + odds)
-        # Where the core knows nothing, the free forecast stands.
+        # Without a projection of the core (NaN), the free forecast is kept.
         found.append((amount if amount == amount else free[0], members * of_members, stays))  # noqa: PLR0124
     return found

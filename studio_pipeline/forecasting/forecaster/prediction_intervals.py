@@ -1,10 +1,9 @@
-"""Prediction intervals of answers, the variance behind them, and the parts that an answer is made of.
+"""Prediction intervals of answers, the standard deviations behind them, and the parts of an answer.
 
-Narrower than with every lever free, by the levers that are given, and wider again by how far outside the
-shown range they lie. Levers that are carried out inexactly add some. All on plain numbers: twelve months are
-too few for arrays.
-
-On plain numbers limits are comparisons: calls of `min` and `max` took a quarter of the time.
+Given levers remove their share of the variance; values outside the shown range widen the interval again, and
+so do levers that are carried out inexactly. The tables of quantiles are those of `intervals.interval_tables`.
+Few answers are computed on plain numbers, for which arrays of twelve entries are too slow; there, comparisons
+replace `min` and `max`, whose calls took a quarter of the time.
 """
 
 from __future__ import annotations
@@ -28,18 +27,18 @@ from studio_pipeline.panel.arrays import FloatArray
 
 
 class AnswerParts(NamedTuple):
-    """Of one answer.
+    """Input of one answer.
 
     Attributes:
-        query: what is asked.
+        query: the query.
         levers: lever to its value in each of 12 months, NaN where free.
-        first: since when levers are given.
+        first: months from which levers are given.
         given: revenue, members and retention in each of 12 months under the query's levers.
         free: (3, 12) the same with every lever free.
-        scale: (12,) deviation of the revenue's log error with every lever free.
+        scale: (12,) standard deviation of the revenue's log error with every lever free.
         base_month: the last known month.
-        known: of the studio, for its history and warnings.
-        execution: (J, 12) effects of `execution_effects`; None where levers are carried out exactly.
+        known: properties of the studio, for its history and warnings.
+        execution: (J, 12) result of `execution_effects`; None if levers are carried out exactly.
     """
 
     query: ForwardQuery
@@ -53,7 +52,7 @@ class AnswerParts(NamedTuple):
     execution: FloatArray | None = None
 
     def closed(self, since: np.datetime64) -> AnswerParts:
-        """The parts of an answer for a studio that closed: nothing, whatever is given."""
+        """Parts of an answer for a closed studio: no revenue or members, whatever levers are given."""
         months = [(0.0, 0.0, math.nan)] * MAX_HORIZON_MONTHS
         return self._replace(
             levers={},
@@ -65,7 +64,7 @@ class AnswerParts(NamedTuple):
         )
 
     def given_arrays(self) -> FloatArray:
-        """(3, h) of `given` in the projected months."""
+        """(3, h) array of `given` in the projected months."""
         return np.array(self.given[: self.query.projection_months]).T
 
 
@@ -73,14 +72,15 @@ _SMALLEST_VARIANCE = SMALLEST_DEVIATION**2
 
 
 class Spread(NamedTuple):
-    """How uncertain an answer over h months is.
+    """Standard deviations of an answer over h months.
 
     Attributes:
-        exact: (h,) deviations of the months' log errors, given levers carried out exactly.
-        common: (h,) their common part.
-        month: (h,) deviations with levers carried out as they are.
-        total_execution: what carrying them out inexactly moves the total by, currency.
-        total: deviation of the total for `IntervalTables`: the mean of the months' as they count in it.
+        exact: (h,) deviations of the months' log errors, if given levers are carried out exactly.
+        common: (h,) their market part.
+        month: (h,) deviations including inexact execution of levers.
+        total_execution: deviation of the total through inexact execution, currency.
+        total: deviation of the total as `IntervalTables` takes it: a mean over the months, with the
+            correlation between months under levers accounted for.
     """
 
     exact: list[float]
@@ -91,12 +91,13 @@ class Spread(NamedTuple):
 
 
 Left = Sequence[tuple[float, float, float]]
-"""In each month, what levers leave: a share of the own variance, and variance and deviation of the common
-error."""
+"""In each month, what remains under given levers: share of the own variance, and variance and deviation of
+the market error.
+"""
 
 
 class Spreads:
-    """Spreads under one model.
+    """Computes spreads with the tables of one model.
 
     Args:
         tables: of the model.
@@ -121,21 +122,22 @@ class Spreads:
         return self._carried_out(parts, Spread(exact, common, exact, 0.0, total))
 
     def _deviations(self, parts: AnswerParts, months: int) -> tuple[list[float], list[float], float]:
-        """Of the months, of their common part, and of the total."""
+        """Deviations of the months, of their market part, and of the total."""
         if parts.known.history_months and parts.levers:
             return self._under_levers(parts, months)
         exact, common = list(parts.scale[:months]), self._common[:months]
         if parts.levers:
-            # Of a studio without history all levers are given, and still little is known.
+            # Without history all levers are given, but that removes little of the uncertainty: only widen.
             wider = widening_outside(parts.levers, parts.known.shown)
             exact = [scale * by for scale, by in zip(exact, wider, strict=False)]
             common = [scale * by for scale, by in zip(common, wider, strict=False)]
         return exact, common, sum(exact) / months
 
     def _under_levers(self, parts: AnswerParts, months: int) -> tuple[list[float], list[float], float]:
-        """Months before the first given lever stay as they are.
+        """Deviations under given levers; months before the first given lever are unchanged.
 
-        In the sum, what levers leave in doubt hangs together less over the months than what they take away.
+        The error that remains under levers is less correlated over the months than the part that they remove,
+        which lowers the deviation of the total.
         """
         wider = widening_outside(parts.levers, parts.known.shown)
         exact, common, total = [], [], 0.0
@@ -166,8 +168,8 @@ class Spreads:
         return list(zip(*(column.tolist() for column in columns), strict=True))
 
     def _carried_out(self, parts: AnswerParts, exactly: Spread) -> Spread:
-        """With levers carried out inexactly, in quadrature. They are off alike in all months, so they add
-        more to the total than errors do.
+        """Adds inexact execution of levers in quadrature. Its error is the same in all months, so it adds
+        more to the total than forecast errors do.
         """
         months = len(exactly.exact)
         assert parts.execution is not None  # noqa: S101
@@ -182,7 +184,7 @@ class Spreads:
 
 
 _FEW = 3
-"""From more answers on arrays take less time."""
+"""Largest number of answers for which plain numbers are faster than arrays."""
 
 _SHARE = 0.1
 _LOG_BELOW, _LOG_ABOVE = log1p(-_SHARE), log1p(_SHARE)
@@ -190,16 +192,16 @@ _LARGEST_EXPONENT = 700.0
 _MOST_SETS_OF_LEVELS = 256
 
 Ends = Sequence[tuple[float, float]]
-"""Quantiles at both ends of a central interval, month by month and, last, of the sum."""
+"""Quantiles at both ends of a central interval, by month and, last, of the sum."""
 
 
 class Band(NamedTuple):
-    """Of one answer over h months at L levels.
+    """Intervals of one answer over h months at L levels.
 
     Attributes:
-        months: at each level, lower and upper bound of each month.
-        total: at each level, the bounds of the sum.
-        chance: of each month, that it lands within 10 % of its mean.
+        months: at each level, lower and upper bound of each month, currency.
+        total: at each level, lower and upper bound of the sum, currency.
+        chance: (h,) probability that a month lies within 10 % of its mean.
     """
 
     months: Sequence[Sequence[Sequence[float]]]
@@ -208,7 +210,7 @@ class Band(NamedTuple):
 
 
 class Bands:
-    """Bands under one model.
+    """Computes bands with the tables of one model.
 
     Args:
         tables: of the model.
@@ -225,11 +227,11 @@ class Bands:
     def of(
         self, asked: Sequence[AnswerParts], spreads: Sequence[Spread], levels: tuple[float, ...]
     ) -> list[Band]:
-        """The bands of N answers over the same months at the same L levels.
+        """Bands of N answers over the same months at the same L levels.
 
-        Every interval is made to hold the mean, and that of the sum to be no wider than all months at their
-        ends: far outside what was seen, errors are so skewed that the mean would lie above nine in ten of
-        them.
+        Every interval is extended to contain the mean, and the interval of the sum is limited to the sums of
+        the months' bounds: far outside the shown range errors are so skewed that the mean can lie above a
+        90 % interval.
         """
         if len(asked) > _FEW:
             return self._of_many(asked, spreads, levels)
@@ -246,7 +248,7 @@ class Bands:
         )
 
     def _chance_within(self, errors: Sequence[float], scale: float) -> float:
-        """The chance that a month lands within 10 % of its mean, by interpolation in its row of errors."""
+        """Probability that a month lies within 10 % of its mean, interpolated in its horizon's errors."""
         chances, last, middle = self._chances, self._last, 0.5 * scale
         low, high = _LOG_BELOW / scale + middle, _LOG_ABOVE / scale + middle
         at = bisect_right(errors, low)
@@ -262,7 +264,7 @@ class Bands:
         self, asked: Sequence[AnswerParts], spreads: Sequence[Spread], levels: tuple[float, ...]
     ) -> list[Band]:
         tables, months = self._tables, len(spreads[0].month)
-        # The sum is one more column.
+        # The sum is the last column.
         scale = np.array([[*spread.month, spread.total] for spread in spreads])
         revenue = np.empty_like(scale)
         revenue[:, :months] = [[month[0] for month in parts.given[:months]] for parts in asked]
@@ -277,7 +279,7 @@ class Bands:
 def _around(
     means: list[float], scales: list[float], total_scale: float, ends: Ends
 ) -> tuple[list[tuple[float, float]], tuple[float, float]]:
-    """The bounds of the months and of their sum at one level."""
+    """Bounds of the months and of their sum at one level."""
     months = []
     for mean, scale, (low_end, high_end) in zip(
         (*means, sum(means)), (*scales, total_scale), ends, strict=True
@@ -293,7 +295,7 @@ def _around(
 
 
 def _in_order(bounds: FloatArray, mean: FloatArray) -> FloatArray:
-    """(N, L, h + 1, 2) bounds as `_around` makes them."""
+    """(N, L, h + 1, 2) bounds, adjusted as in `_around`."""
     low, high = bounds[..., 0], bounds[..., 1]
     np.minimum(low, mean[:, None], out=low)
     np.maximum(high, mean[:, None], out=high)

@@ -1,4 +1,8 @@
-"""Projection of prepared origins under levers, and an origin as the planner asks about it."""
+"""Projection of origin states under levers, for many origins or a single one, and the origin of a plan.
+
+`project_many` runs on arrays, `project_one` on plain numbers for the answer to a single query; both apply the
+core's simulation and the ensemble's `lever_correction`. `StudioOrigin` is the interface of the planner.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +39,7 @@ class Projection:
 
     Attributes:
         targets: revenue, members and retention to (N, H).
-        scale: (N, H) deviation of the revenue's log error with every lever free.
+        scale: (N, H) standard deviation of the revenue's log error with every lever free.
     """
 
     targets: Mapping[str, FloatArray]
@@ -43,7 +47,7 @@ class Projection:
 
 
 class Projector:
-    """A model and a panel, ready to project from any origin in it."""
+    """Projects from any origin of one panel with one model."""
 
     def __init__(self, model: StudioModel, panel: StudioPanel) -> None:
         self.preparation = StateBuilder(model, panel)
@@ -52,11 +56,12 @@ class Projector:
         """Projects N origins with levers given, and with every lever free.
 
         Args:
-            origins: base months that the studios have.
-            levers: lever to (N, 12) given values, NaN where free; an empty mapping frees all.
+            origins: N studios and base months that the panel has.
+            levers: lever to (N, 12) given values, NaN where free; an empty mapping leaves all free.
 
         Returns:
-            The projection under the levers, and that without any; the same object where no lever is given.
+            The projection under the levers and the one with every lever free; the same object if no lever is
+            given.
         """
         prepared = self.preparation.prepare(origins)
         free = Projection(dict(zip(TARGETS, prepared.free.swapaxes(0, 1), strict=True)), prepared.scale)
@@ -90,15 +95,16 @@ def project_many(
 def project_one(
     prepared: OriginStates, place: int, graphs: OnnxSessions, levers: LeverLists, first: FirstMonths
 ) -> PlainMonths:
-    """Revenue, members and retention of one prepared origin under levers, month by month: what `project_many`
-    gives, in a tenth of its time.
+    """Revenue, members and retention of one prepared origin under levers, month by month.
+
+    The result is that of `project_many` in a tenth of its time.
 
     Args:
-        prepared: holds the origin.
-        place: its place there.
+        prepared: block that contains the origin.
+        place: its index there.
         graphs: of the learners.
-        levers: at least one.
-        first: since when they are given.
+        levers: at least one lever.
+        first: months from which levers are given.
     """
     origin = plain_origin(prepared, place)
     core = run_one(origin.terms, levers)
@@ -121,18 +127,18 @@ _REVENUE = 0
 
 @dataclass(frozen=True)
 class StudioOrigin:
-    """A studio at its base month.
+    """A studio at its base month, as the planner uses it.
 
     Attributes:
         base_month: the last known month, datetime64[M].
         history_months: months up to it; 0 for a studio without history.
-        shown: lever to its smallest and largest shown value (of a new studio: what all have shown).
-        carried: the levers that the studio's data can carry.
-        terms: of the one projection, every lever free.
-        usual: level in the first month without any lever: of a lever, of `visits` a member, of
+        shown: lever to its smallest and largest shown value; for a new studio, over all studios.
+        carried: levers that can be given with the studio's data.
+        terms: input of its projection with every lever free.
+        usual: level, in the first month with every lever free, of a lever, of `visits` a member or of
             `class_capacity`; NaN where unknown.
         effects: flow to regressor to the response of the studio's members.
-        projected_revenue: lever to (N, 12) values in, (N, 12) revenue out.
+        projected_revenue: function from lever to (N, 12) values to (N, 12) revenue.
     """
 
     base_month: np.datetime64
@@ -145,12 +151,12 @@ class StudioOrigin:
     projected_revenue: Callable[[Mapping[str, FloatArray]], FloatArray]
 
     def revenue_under(self, levers: Mapping[str, FloatArray], months: int) -> FloatArray:
-        """(N, months) revenue under N sets of levers, each held over all months: what `Forecaster.forecast`
-        answers to each of them, to rounding.
+        """(N, months) revenue under N sets of levers, each held over all months; equal to the answers of
+        `Forecaster.forecast`, to rounding.
 
         Args:
             levers: lever to its (N,) values; at least one lever.
-            months: 1..12.
+            months: number of projected months, 1..12.
         """
         n = len(next(iter(levers.values())))
         found = np.empty((n, months))

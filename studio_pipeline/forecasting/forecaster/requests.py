@@ -1,4 +1,8 @@
-"""Checks of a forward query, its levers as monthly paths, and studios without history."""
+"""Request checks, levers of a query as monthly paths, and one-month panels for studios without history.
+
+The checks refuse queries that can't be answered (unknown studio or month, levers out of bounds or without the
+columns they need); queries that can be answered with reservations get sentences from `warnings` instead.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +33,11 @@ _NEEDS: dict[str, tuple[str, ...]] = {
 _CARRIED_BY = {
     lever: tuple((needed, LEVER_COLUMNS[needed]) for needed in needs) for lever, needs in _NEEDS.items()
 }
-"""Levers, with their columns, that a studio must have shown for a lever to mean anything."""
+"""Lever to the levers, with their columns, that a studio's data must contain for it to have an effect."""
 
 
 def locate(query: ForwardQuery, panel: StudioPanel) -> tuple[int, int]:
-    """Row and base month's column of a query of a studio with history.
+    """Panel row and base month's column of a query of a studio with history.
 
     Raises:
         UnknownStudioError: the panel has no such studio, or no month of it.
@@ -49,10 +53,10 @@ def locate(query: ForwardQuery, panel: StudioPanel) -> tuple[int, int]:
 
 
 def base_column(query: ForwardQuery, panel: StudioPanel, row: int) -> int:
-    """Column of the base month; the studio's last month where none is asked for.
+    """Column of the base month; by default the studio's last month.
 
     Raises:
-        BaseMonthError: naming the months the studio has.
+        BaseMonthError: the studio lacks the month; the error lists the months that it has.
     """
     if query.base_month is None:
         return int(panel.last_months[row])
@@ -66,7 +70,7 @@ def base_column(query: ForwardQuery, panel: StudioPanel, row: int) -> int:
 
 
 def _spans(panel: StudioPanel, row: int) -> str:
-    """The studio's months as spans without gaps."""
+    """The studio's months as text: spans without gaps."""
     known = np.flatnonzero(panel.known[row])
     breaks = np.flatnonzero(np.diff(known) > 1)
     starts, ends = known[np.r_[0, breaks + 1]], known[np.r_[breaks, len(known) - 1]]
@@ -78,8 +82,8 @@ def _spans(panel: StudioPanel, row: int) -> str:
 
 
 def shown_ranges(shown: FloatArray) -> dict[str, Range]:
-    """Lever to the smallest and largest value shown, from (8, 2) in the order of `LEVER_COLUMNS`; a lever
-    that was never shown is left out.
+    """Lever to its smallest and largest shown value, from an (8, 2) array in the order of `LEVER_COLUMNS`; a
+    lever without values is left out.
     """
     return {
         lever: (low, high)
@@ -89,12 +93,12 @@ def shown_ranges(shown: FloatArray) -> dict[str, Range]:
 
 
 def check_query(query: ForwardQuery, shown: Mapping[str, Range], carried: Set[str]) -> None:
-    """Refuses what a studio with history can't be asked.
+    """Refuses a query with levers that can't be given for a studio with history.
 
     Args:
-        query: what is asked.
-        shown: lever to the smallest and largest value that the studio has shown.
-        carried: the levers that its data can carry.
+        query: the query.
+        shown: lever to its smallest and largest value in the studio's data.
+        carried: levers that can be given with the studio's data.
 
     Raises:
         LeverError: a lever is out of bounds, not carried by the data, or misplaced.
@@ -104,7 +108,11 @@ def check_query(query: ForwardQuery, shown: Mapping[str, Range], carried: Set[st
 
 
 def check_all_levers(query: ForwardQuery, shown: Mapping[str, Range]) -> None:
-    """Refuses levers and plan steps that are out of bounds or misplaced."""
+    """Refuses levers, plan steps and an execution uncertainty that are out of bounds or misplaced.
+
+    Raises:
+        LeverError: naming the field.
+    """
     if not 0 <= query.execution_uncertainty <= LARGEST_UNCERTAINTY:
         raise LeverError(
             f"execution_uncertainty is {query.execution_uncertainty:g}, but it goes from 0 to "
@@ -129,14 +137,12 @@ def _check_carried(query: ForwardQuery, shown: Mapping[str, Range], carried: Set
 
 
 def carried_levers(shown: Mapping[str, Range]) -> tuple[str, ...]:
-    """The levers that the data of a studio that has shown these can carry."""
+    """Levers that can be given for a studio with these shown levers."""
     return tuple(lever for lever, needs in _NEEDS.items() if all(needed in shown for needed in needs))
 
 
 def lever_lists(query: ForwardQuery) -> dict[str, list[float]]:
-    """Lever to its given value in each of twelve months, NaN where free; a lever that is not given is left
-    out.
-    """
+    """Lever to its given value in each of 12 months, NaN where free; levers not given are left out."""
     paths = {name: [float(value)] * MAX_HORIZON_MONTHS for name, value in query.levers.items()}
     for step in sorted(query.lever_plan, key=lambda step: step.from_month):
         before = step.from_month - 1
@@ -147,7 +153,7 @@ def lever_lists(query: ForwardQuery) -> dict[str, list[float]]:
 
 
 def lever_paths(queries: Sequence[ForwardQuery]) -> dict[str, FloatArray]:
-    """Lever to (N, 12) given values, NaN where free; levers that nobody gives are left out."""
+    """Lever to (N, 12) given values of N queries, NaN where free; levers that no query gives are left out."""
     return stacked_paths([lever_lists(query) for query in queries])
 
 
@@ -159,16 +165,16 @@ def stacked_paths(lists: Sequence[Mapping[str, list[float]]]) -> dict[str, Float
 
 
 NEAR_MONTHS = 12
-"""How far from the panel's months a new studio may start; seasons and prices beyond are not the panel's."""
+"""Most months between a new studio's base month and the panel's; prices change over longer spans."""
 
 
 def new_studio_panel(query: ForwardQuery, panel: StudioPanel, shown: Mapping[str, Range]) -> StudioPanel:
-    """A panel of one month that stands for a studio without history.
+    """A one-month panel for a studio without history, from the query's levers.
 
     Args:
-        query: as asked.
+        query: the query, with all eight levers.
         panel: the months of the other studios.
-        shown: what those have shown of each lever.
+        shown: lever to its smallest and largest value over those studios.
 
     Raises:
         UnknownStudioError: not all eight levers are given.
@@ -194,7 +200,7 @@ def new_studio_panel(query: ForwardQuery, panel: StudioPanel, shown: Mapping[str
 
 
 def _new_base_month(query: ForwardQuery, panel: StudioPanel) -> np.datetime64:
-    """The month a new studio starts from; the panel's last where none is asked for."""
+    """Base month of a new studio; by default the panel's last month."""
     if query.base_month is None:
         return np.datetime64(panel.months[-1], "M")
     column = panel.column_of(query.base_month)

@@ -1,4 +1,9 @@
-"""Preparation of origins under a model, and the cache of prepared origins."""
+"""State builder of origins under one model, and the cache of origin states.
+
+A state holds everything of an answer that doesn't depend on levers (`origin_state`): core projection,
+candidates, ensemble, learner rows and scales. States of all studios' latest months are built once; states of
+older base months are built on request and kept in an LRU cache.
+"""
 
 from __future__ import annotations
 
@@ -50,10 +55,10 @@ _MONTHS_AT_ONCE = 8
 
 
 class TypicalMonths:
-    """Finds what is typical of base months; the first question about one takes a pass over all studios.
+    """Typical feature values of base months, cached by month; a new month takes a pass over all studios.
 
     Args:
-        states: of the panel.
+        states: of the core, for the studios of the panel.
     """
 
     def __init__(self, states: StudioStates) -> None:
@@ -61,7 +66,7 @@ class TypicalMonths:
         self._found: dict[int, Typical] = {}
 
     def of(self, columns: IntArray) -> dict[int, Typical]:
-        """Month column to what is typical of it."""
+        """Month column to its typical feature values."""
         asked = np.unique(columns).tolist()
         missing = [column for column in asked if column not in self._found]
         for first in range(0, len(missing), _MONTHS_AT_ONCE):
@@ -80,7 +85,7 @@ class TypicalMonths:
 
 
 def _rows_of(states: CoreStates, column: int) -> tuple[FloatArray, FloatArray]:
-    """(M, F0) and (M, H, F1) features of the studios that have a month."""
+    """(M, F0) origin features and (M, H, F1) month features of the studios that have a month."""
     rows = np.flatnonzero(states.panel.known[:, column])
     origins = Origins(rows, np.full(len(rows), column))
     paths = project_core(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
@@ -89,14 +94,15 @@ def _rows_of(states: CoreStates, column: int) -> tuple[FloatArray, FloatArray]:
 
 
 class StateBuilder:
-    """Prepares origins of one panel under one model.
+    """Builds states of origins of one panel under one model.
 
     Args:
         model: the model version.
-        panel: the data version.
+        panel: the months of all studios.
 
     Attributes:
-        states: of the core, for whichever studios they are asked.
+        graphs: ONNX sessions of the learners.
+        states: of the core, computed for the studios that are asked for.
     """
 
     def __init__(self, model: StudioModel, panel: StudioPanel) -> None:
@@ -106,7 +112,11 @@ class StateBuilder:
         self._typical = TypicalMonths(self.states)
 
     def prepare(self, origins: Origins) -> OriginStates:
-        """All of the origins, some studios at a time; base months that the studios have."""
+        """Builds the states of N origins in their order, some studios at a time to bound memory.
+
+        Args:
+            origins: studios and base months that the panel has.
+        """
         typical = self._typical.of(origins.columns) if self.graphs.learners else {}
         parts, orders = [], []
         for rows in some_studios_at_a_time(origins.rows):
@@ -118,7 +128,7 @@ class StateBuilder:
         return prepared if in_order else prepared.take(np.argsort(order))
 
     def _of_studios(self, rows: IntArray, asked: Origins, typical: Mapping[int, Typical]) -> OriginStates:
-        """Origins of the studios in some rows, in one pass."""
+        """States of the origins of the studios in some rows, in one pass."""
         states = self.states.of(rows, int(asked.columns.max(initial=0)))
         panel, origins = states.panel, Origins(np.searchsorted(rows, asked.rows), asked.columns)
         windows = cut_windows(panel, origins.rows, origins.columns)
@@ -149,7 +159,7 @@ class StateBuilder:
     def _ensemble(
         self, candidates: Mapping[str, Mapping[str, FloatArray]], core: FloatArray, corrections: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """(N, 3, H) free forecasts, and the (N, 3, L, H) shares of the learners in them."""
+        """(N, 3, H) ensemble forecasts with every lever free, and (N, 3, L, H) shares of the learners."""
         free, shares = np.empty_like(core), np.zeros_like(corrections)
         for place, target in enumerate(TARGETS):
             own = {name: corrections[:, place, k] for k, name in enumerate(self.graphs.learners)}
@@ -176,7 +186,7 @@ class StateBuilder:
 
 
 def _up_to(panel: StudioPanel, origins: Origins) -> BoolArray:
-    """(N, T) whether a month lies up to the origin's base month."""
+    """(N, T) mask of the months up to each origin's base month."""
     return np.asarray(np.arange(panel.n_months) <= origins.columns[:, None])
 
 
@@ -185,12 +195,12 @@ def _history_months(panel: StudioPanel, origins: Origins) -> IntArray:
 
 
 def shown_values(panel: StudioPanel, origins: Origins) -> FloatArray:
-    """(N, 8, 2) smallest and largest value of each lever up to each origin; NaN where none was shown."""
+    """(N, 8, 2) smallest and largest value of each lever up to each origin; NaN without any value."""
     until = _up_to(panel, origins)
     shown = np.empty((len(origins), len(LEVER_COLUMNS), 2))
     for place, name in enumerate(LEVER_COLUMNS.values()):
         values = np.where(until, panel.values[name][origins.rows], np.nan)
-        # Infinity is no value either.
+        # Infinite values count as missing.
         values[np.isinf(values)] = np.nan
         shown[:, place, 0] = np.fmin.reduce(values, axis=1)
         shown[:, place, 1] = np.fmax.reduce(values, axis=1)
@@ -200,14 +210,14 @@ def shown_values(panel: StudioPanel, origins: Origins) -> FloatArray:
 _MOST_KEPT = 500
 
 Place = tuple[OriginStates, int]
-"""One prepared origin: where it lies and its place there."""
+"""One prepared origin: its block and its index there."""
 
 
 class StateCache:
-    """Finds prepared origins, and prepares those that it lacks.
+    """Cache of origin states: all latest months, and the base months that were used last (LRU).
 
     Args:
-        preparation: of the model and the panel that are asked.
+        preparation: builds the states that are missing.
     """
 
     def __init__(self, preparation: StateBuilder) -> None:
@@ -221,7 +231,7 @@ class StateCache:
         self._lock = Lock()
 
     def find(self, wanted: Sequence[tuple[int, int]]) -> list[Place]:
-        """The place of each (row, column); those that are new are prepared in one pass."""
+        """The place of each (row, column); missing states are built in one pass."""
         found = {key: place for key in wanted if (place := self._kept(key))}
         missing = [key for key in dict.fromkeys(wanted) if key not in found]
         if missing:
@@ -233,7 +243,7 @@ class StateCache:
         return [found[key] for key in wanted]
 
     def holds(self, row: int, column: int) -> bool:
-        """Whether that origin is prepared."""
+        """Return True if the state of that origin is in the cache."""
         return self._kept((row, column)) is not None
 
     def _kept(self, key: tuple[int, int]) -> Place | None:
@@ -255,7 +265,7 @@ class StateCache:
 
 
 def gathered(places: Sequence[Place]) -> OriginStates:
-    """The origins at N places side by side, in their order."""
+    """The origins at N places in one block, in their order."""
     blocks: dict[int, tuple[OriginStates, list[int], list[int]]] = {}
     for order, (block, place) in enumerate(places):
         _, orders, inside = blocks.setdefault(id(block), (block, [], []))

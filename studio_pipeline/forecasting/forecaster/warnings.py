@@ -1,4 +1,8 @@
-"""Warnings of an answer: history, levers outside what was seen, contradictions, effects without data."""
+"""Warnings of an answer: short history, unusual or contradictory levers, effects without data, late changes.
+
+Contradictions are also limits of plans (`planning.inverse.limits`), which use the constants here. A query
+that can't be answered at all is refused in `requests`.
+"""
 
 from __future__ import annotations
 
@@ -18,35 +22,36 @@ CLEAR_RISE = 1.05
 CLEAR_POINTS = 0.03
 STANDARD_ERRORS = 2.0
 BOLD_PRICE = 1.5
-"""Where contradictions begin; a planner keeps its plans on this side of them."""
+"""Thresholds from which levers contradict each other; plans keep below them."""
 
 Levers = Mapping[str, float]
 Shown = Mapping[str, Range]
 Usual = Callable[[str], float]
 Effects = Mapping[str, Mapping[str, LeverEffect]]
+"""Flow (retention, acquisition) to regressor to the effect."""
 
 
 def conflicts(held: Levers, shown: Shown, usual: Usual, effects: Effects) -> list[str]:
-    """A sentence for each contradiction among levers that are held together.
+    """Sentences on contradictions among levers that hold at the same time.
 
     Args:
         held: lever to its value.
-        shown: lever to the smallest and largest value the studio has shown.
-        usual: level in the first month without the levers: of a lever, of `visits` a member, of
+        shown: lever to its smallest and largest value in the studio's data.
+        usual: level, in the first month with every lever free, of a lever, of `visits` a member or of
             `class_capacity`; NaN where unknown.
         effects: flow to regressor to the response of the studio's members.
     """
     found = [
         _empty_classes(held, usual),
         _overstretched_staff(held, usual),
-        _loyal_at_any_price(held, usual, effects),
-        _popular_at_any_price(held, shown, usual),
+        _retention_despite_price(held, usual, effects),
+        _new_members_despite_price(held, shown, usual),
     ]
     return [sentence for sentence in found if sentence]
 
 
 def _empty_classes(held: Levers, usual: Usual) -> str:
-    """An attendance that the members there are don't produce in the classes given."""
+    """Attendance that needs many more visits a member than usual in the given classes."""
     rate = held.get("class_attendance_rate")
     if rate is None or not (held.keys() & {"total_classes_held", START_LEVER}):
         return ""
@@ -63,7 +68,7 @@ def _empty_classes(held: Levers, usual: Usual) -> str:
 
 
 def _overstretched_staff(held: Levers, usual: Usual) -> str:
-    """Classes and utilisation that together need much more, or leave much less, paid work than there is."""
+    """Classes and utilisation that together imply far more or far fewer paid hours than today's."""
     classes, utilization = held.get("total_classes_held"), held.get("staff_utilization_rate")
     if classes is None or not utilization:
         return ""
@@ -77,8 +82,8 @@ def _overstretched_staff(held: Levers, usual: Usual) -> str:
     )
 
 
-def _loyal_at_any_price(held: Levers, usual: Usual, effects: Effects) -> str:
-    """A retention that members don't show at the price given, as far as is known of them."""
+def _retention_despite_price(held: Levers, usual: Usual, effects: Effects) -> str:
+    """Retention clearly above the members' estimated response to the given price."""
     retention, price = held.get("retention_rate"), held.get("avg_ticket_price")
     response = effects.get("retention", {}).get("price")
     if retention is None or price is None or response is None:
@@ -97,8 +102,8 @@ def _loyal_at_any_price(held: Levers, usual: Usual, effects: Effects) -> str:
     )
 
 
-def _popular_at_any_price(held: Levers, shown: Shown, usual: Usual) -> str:
-    """More new members than ever while the price leaps."""
+def _new_members_despite_price(held: Levers, shown: Shown, usual: Usual) -> str:
+    """More new members than ever before at a price far above the usual one."""
     new, price = held.get("new_members_monthly"), held.get("avg_ticket_price")
     if new is None or price is None or "new_members_monthly" not in shown:
         return ""
@@ -120,22 +125,20 @@ RESTS_ON: Mapping[str, tuple[str, ...]] = {
     "total_classes_held": ("fullness", "crowding"),
     "staff_utilization_rate": ("overwork",),
 }
-"""Levers to which members respond, and the responses that say how."""
-
-"""Flow (retention, acquisition) to regressor to the effect."""
+"""Lever to the regressors through which members respond to it."""
 
 
 class KnownOfStudio(NamedTuple):
-    """What is known of a studio before its levers are looked at.
+    """Properties of a studio at its base month that warnings and intervals depend on.
 
     Attributes:
-        history_months: months up to the base month.
-        shown: of each lever, the smallest and largest value shown.
-        effects: of the responses that its members are taken to have.
-        usual: level in the first month without any lever: of a lever, of `visits` a member, of
+        history_months: months up to the base month; 0 without history.
+        shown: lever to its smallest and largest value in the data.
+        effects: flow to regressor to the response of its members.
+        usual: level, in the first month with every lever free, of a lever, of `visits` a member or of
             `class_capacity`; NaN where unknown.
-        has_type: whether the data know studios of its type.
-        closed_since: first month without revenue and members of a studio that counts as closed.
+        has_type: whether the data contain studios of its type.
+        closed_since: first month without revenue and members of a closed studio; None for others.
         responds: whether its members follow from retention and new members, and so respond to levers.
     """
 
@@ -149,8 +152,10 @@ class KnownOfStudio(NamedTuple):
 
 
 def warnings_of(query: ForwardQuery, known: KnownOfStudio) -> tuple[str, ...]:
-    """Sentences about history, levers outside what has been seen, levers that contradict each other, effects
-    that rest on no data, and steps that come too late to show; of a closed studio that alone.
+    """Warnings of an answer as sentences.
+
+    They cover a short history, levers outside the shown range, contradictions, effects that rest on a prior,
+    and changes too late to take effect. A closed studio gets only the sentence on that.
     """
     if known.closed_since is not None:
         return (closed_warning(known.closed_since),)
@@ -161,23 +166,23 @@ def warnings_of(query: ForwardQuery, known: KnownOfStudio) -> tuple[str, ...]:
         if len(held) > 1:
             here += conflicts(held, known.shown, known.usual, known.effects)
         when = f"From month {from_month} on: " if from_month > 1 else ""
-        # What was said of an earlier stage holds on.
-        found += [when + sentence for sentence in here if not any(sentence in said for said in found)]
+        # A sentence of an earlier stage also covers the later ones.
+        found += [when + sentence for sentence in here if not any(sentence in earlier for earlier in found)]
     given = dict.fromkeys(lever for _, changed, _ in stages for lever in changed)
     return (*found, *_without_data(given, known.effects), *_late_steps(query))
 
 
 def closed_warning(since: np.datetime64) -> str:
-    """What every answer about a closed studio says."""
+    """Sentence for answers on a closed studio."""
     return f"This studio has taken nothing since {since}: taken as closed, so every forecast is 0."
 
 
 Stage = tuple[int, Mapping[str, float], Mapping[str, float]]
-"""The month from which it holds, the levers that change in it, and all that are held in it."""
+"""First month of a stage, the levers that change in it, and all levers that hold in it."""
 
 
 def _stages(query: ForwardQuery) -> list[Stage]:
-    """From one change of levers to the next, earliest first."""
+    """Stages between changes of levers, earliest first."""
     if not query.lever_plan:
         return [(1, query.levers, query.levers)]
     held: Mapping[str, float] = query.levers
@@ -215,8 +220,9 @@ def _outside(given: Mapping[str, float], known: KnownOfStudio) -> list[str]:
 
 
 def _margin(lever: str, low: float, high: float) -> float:
-    """How far outside of what was shown a lever is still like it: of a rate, a share of what it has moved, as
-    five per cent of a retention of 0.97 would be more than there is.
+    """Distance outside the shown range that still counts as inside.
+
+    For rates it is a share of the range's width: 5 % of a retention of 0.97 would reach beyond 1.
     """
     if LEVER_BOUNDS[lever].is_rate:
         return max(_OUTSIDE_SPAN * (high - low), _LEAST_POINTS)
@@ -224,7 +230,7 @@ def _margin(lever: str, low: float, high: float) -> float:
 
 
 def _without_data(given: Mapping[str, object], effects: Effects) -> list[str]:
-    """A lever whose effect on those who stay or those who join rests on an assumption."""
+    """Sentences on levers whose effect on retention and new members rests on a prior."""
     return [sentence for lever in given if lever in RESTS_ON if (sentence := _assumed(lever, effects))]
 
 
@@ -247,7 +253,7 @@ def _assumed(lever: str, effects: Effects) -> str:
 
 
 def _late_steps(query: ForwardQuery) -> list[str]:
-    """Members respond to a change over months: one month after it shows little of that."""
+    """Sentence on changes in the last projected month, in which members' response hardly shows yet."""
     last = query.projection_months
     late = [step for step in query.lever_plan if step.from_month == last > 1]
     changed = [lever for step in late for lever in step.levers if lever in RESTS_ON]

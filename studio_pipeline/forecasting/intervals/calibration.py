@@ -1,7 +1,9 @@
 """Conformal calibration of the intervals on out-of-fold residuals.
 
-Own residuals are scaled by the studio and keep their empirical quantiles, recent origins above old ones; the
-common error has its own covariance (`common_error`). Both together make an answer's deviation.
+Log residuals are split into a market error that all studios share (`market_factor`) and each studio's own
+error. Own errors are divided by a scale of the studio and horizon (`error_scales`) and keep their weighted
+empirical quantiles, recent origins weighing more; the market error has a covariance over the months ahead.
+The result is an `IntervalTables`; the effect of given levers on it is fitted in `lever_share_fitting`.
 Source: split conformal prediction, Lei et al. (2018), its quantile at (1 + 1/n) x level; weighted quantiles
 under drift, Barber et al. (2023).
 """
@@ -35,12 +37,12 @@ _DEFAULT_DEVIATIONS = 1.5
 
 @dataclass(frozen=True)
 class Calibration:
-    """Tables, and what else was found on the way.
+    """Interval tables with the intermediate results that the fit of lever shares needs.
 
     Attributes:
         tables: of the intervals.
-        own_deviation: (N, H) of the studios' own log errors at the origins.
-        weights: (N,) of the origins.
+        own_deviation: (N, H) standard deviation of the studios' own log errors at the origins.
+        weights: (N,) weights of the origins.
     """
 
     tables: IntervalTables
@@ -56,15 +58,15 @@ def fit_intervals(
     hyperparameters: IntervalHyperparameters,
     young: YoungStudios | None = None,
 ) -> Calibration:
-    """Tables from N out-of-fold forecasts of H months.
+    """Fits interval tables to N out-of-fold forecasts of H months.
 
     Args:
-        forecast: (N, H).
-        actual: (N, H), NaN where not known.
+        forecast: (N, H) forecasts of revenue.
+        actual: (N, H) actual revenue, NaN where not known.
         windows: column to (N, WINDOW_MONTHS) months up to the origins.
-        months: (N,) the origins' calendar months, any integers that tell them apart.
-        hyperparameters: memory and shrinkage.
-        young: widening for short histories; the documented one if None.
+        months: (N,) the origins' calendar months, as distinct integers.
+        hyperparameters: half-life of origins and shrinkage.
+        young: widening for short histories; the prior if None.
     """
     month, total = _log_errors(forecast, actual)
     weights = _origin_weights(months, hyperparameters.half_life_months)
@@ -92,12 +94,12 @@ def fit_intervals(
 
 
 def with_levers(tables: IntervalTables, levers: LeverShares) -> IntervalTables:
-    """The same tables with shares of levers."""
+    """A copy of the tables with other lever shares."""
     return replace(tables, levers=levers)
 
 
 def _log_errors(forecast: FloatArray, actual: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(N, H) log of what happened over the forecast: of single months, and of sums over the first h."""
+    """(N, H) log of actual over forecast, each: of single months, and of sums over the first h months."""
     with np.errstate(divide="ignore", invalid="ignore"):
         month = np.log(np.maximum(actual, 0.01 * forecast) / forecast)
         summed, expected = np.cumsum(actual, 1), np.cumsum(forecast, 1)
@@ -114,8 +116,8 @@ def _origin_weights(months: IntArray, half_life_months: float) -> FloatArray:
 def _levelled(
     scales: ScaleModel, own: FloatArray, signs: FloatArray, weights: FloatArray
 ) -> tuple[ScaleModel, FloatArray, FloatArray]:
-    """The scales with levels at which scaled residuals have unit deviation, their (H, Q) quantiles, and
-    the scaled residuals; a horizon with few residuals borrows the nearest shorter one's, widened.
+    """Scales with levels that give the scaled residuals unit deviation, the (H, Q) quantiles of the latter,
+    and the scaled residuals; a horizon with few residuals takes the next shorter one's quantiles, widened.
     """
     scaled = own / scales.from_signs(signs) if len(own) else own
     level = np.zeros(own.shape[1])
@@ -145,8 +147,9 @@ def _total_table(
 ) -> FloatArray:
     """(H, Q) quantiles of the sum over the first h months, over the mean deviation of those months.
 
-    Own errors of different months hang together as they did in the residuals, the common one as its
-    covariance says; what both make of a typical studio's sum is set in proportion to its months.
+    The correlation of own errors over the months is that of the residuals, the correlation of the market
+    error that of its covariance. Both are combined for a typical studio; its ratio of the sum's deviation to
+    the mean deviation of the months scales the quantiles.
     """
     n_horizons = own_total.shape[1]
     typical = np.exp(scales.level)
@@ -169,7 +172,7 @@ def _total_table(
 
 
 def _deviation(values: FloatArray, weights: FloatArray) -> float:
-    """Weighted root mean square; values beyond four robust deviations are cut."""
+    """Weighted root mean square; values beyond four robust deviations are clipped."""
     size = np.abs(values)
     reach = _LARGEST_DEVIATIONS * max(
         float(weighted_quantile(size, weights, np.array([0.5]))[0]) / 0.6745, 1e-9
@@ -185,7 +188,7 @@ def _quantiles(values: FloatArray, weights: FloatArray) -> FloatArray:
 
 
 def weighted_quantile(values: FloatArray, weights: FloatArray, levels: FloatArray) -> FloatArray:
-    """(Q,) quantiles of (N,) values at (Q,) levels, 0..1, by (N,) weights."""
+    """(Q,) weighted quantiles of (N,) values at (Q,) levels, 0..1."""
     order = np.argsort(values, kind="stable")
     share = weights[order]
     middle = (np.cumsum(share) - 0.5 * share) / share.sum()

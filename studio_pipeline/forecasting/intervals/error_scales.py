@@ -1,8 +1,9 @@
-"""Error scales: deviation of a studio's own error by horizon, from what its months show.
+"""Error scales: standard deviation of a studio's own log error by horizon, as a function of its past months.
 
-A small studio counts few members and is hit harder by chance; a restless one stays restless. The logarithm
-of what forecasts missed is regressed on such signs, each horizon sharing with its neighbours, pulled towards
-a scale that follows the studio's volatility half way.
+Small studios have few members and larger relative errors; volatile studios stay volatile. The log of the
+absolute error is regressed on such signs (`SCALE_SIGNS`), with slopes shared between neighbouring horizons
+and shrunk towards a prior in which the scale grows with the square root of the studio's volatility. The
+levels are set in `calibration`.
 Source: multiplicative heteroscedasticity, Harvey (1976); locally weighted conformal prediction, Lei et al.
 (2018), which divides residuals by such a scale.
 """
@@ -37,15 +38,15 @@ _SMALLEST_CHANGE = 0.002
 
 @dataclass(frozen=True)
 class ScaleModel:
-    """Deviation of the own error by studio and horizon: exp(level + slopes x signs).
+    """Standard deviation of the own log error by studio and horizon: exp(level + slopes x signs).
 
     Attributes:
-        level: (H,) log deviation of a studio whose signs are typical.
+        level: (H,) log deviation of a studio with typical signs.
         slopes: (H, F) per standard deviation of each sign.
-        centre: (F,) typical signs; a sign that is unknown counts as typical.
-        spread: (F,) their standard deviations.
+        centre: (F,) means of the signs; an unknown sign is set to its mean.
+        spread: (F,) standard deviations of the signs.
         typical_change: mean absolute monthly log change of revenue of a typical studio.
-        own_scale_months: known changes at which a studio's own volatility counts half.
+        own_scale_months: number of known changes at which a studio's own volatility has weight 1/2.
     """
 
     level: FloatArray
@@ -86,7 +87,7 @@ class ScaleModel:
 def scale_signs(
     windows: Mapping[str, FloatArray], typical_change: float, own_scale_months: float
 ) -> FloatArray:
-    """(N, F) signs of how hard a studio is to forecast, in the order of `SCALE_SIGNS`; NaN where unknown."""
+    """(N, F) predictors of the error scale, in the order of `SCALE_SIGNS`; NaN where unknown."""
     revenue, members = windows["total_revenue"], windows["total_members"]
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(np.where(revenue > 0, revenue, np.nan))
@@ -123,12 +124,12 @@ def typical_change(windows: Mapping[str, FloatArray]) -> float:
 def fit_scales(
     own: FloatArray, signs: FloatArray, weights: FloatArray, typical: float, own_scale_months: float
 ) -> ScaleModel:
-    """Slopes of the log own error on its signs; the levels are left at 0, for the calibration to set.
+    """Fits the slopes of the log absolute error on the signs; levels stay 0 until the calibration sets them.
 
     Args:
         own: (N, H) own log residuals, NaN where not known.
-        signs: (N, F) at the origins.
-        weights: (N,) at least 0.
+        signs: (N, F) signs at the origins.
+        weights: (N,) weights of the origins, at least 0.
         typical: `typical_change` of the panel.
         own_scale_months: as used for the signs.
     """
@@ -153,7 +154,7 @@ def fit_scales(
 
 
 def _horizon_moments(own: FloatArray, x: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Gram matrix and moments of one horizon's regression, around its own mean."""
+    """Gram matrix and moments of one horizon's regression, centred on the weighted means."""
     size = np.abs(own)
     y = np.log(size + 0.05 * max(float(np.median(size)), 1e-9))
     weight = weights / max(float(weights.max()), 1e-12)
@@ -164,7 +165,7 @@ def _horizon_moments(own: FloatArray, x: FloatArray, weights: FloatArray) -> tup
 
 
 def _moments(signs: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(F,) weighted means and standard deviations of what is known; 0 and 1 where nothing is."""
+    """(F,) weighted means and standard deviations of the known values; 0 and 1 where none is known."""
     known = np.isfinite(signs)
     weight = np.where(known, weights[:, None], 0.0)
     total = np.maximum(weight.sum(0), 1e-12)

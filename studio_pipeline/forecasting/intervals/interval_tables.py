@@ -1,9 +1,10 @@
-"""Interval tables: the predictive distributions of months and sums, as fitted.
+"""Interval tables: the fitted predictive distributions of months and of sums over months.
 
-An error is the log of what happened over the forecast. Its deviation differs by studio and horizon (the
-studio's own part, and the common one that all studios share); divided by it, errors of all studios follow
-one table of quantiles a horizon, conformally corrected. The distribution's mean is the forecast itself: its
-middle lies lower by half the squared deviation.
+An error is the log of actual over forecast. Its standard deviation by studio and horizon combines the
+studio's own part (`error_scales`) and the market part (`market_factor`); divided by it, errors of all studios
+follow one conformally corrected table of quantiles a horizon. The forecast is the distribution's mean, so
+the centre of the log error lies half the squared deviation below 0.
+Tables are fitted in `calibration`; sums over studios and differences are simulated in `joint_simulation`.
 Source: split conformal prediction with scaled residuals, Lei et al. (2018).
 """
 
@@ -32,18 +33,19 @@ SMALLEST_DEVIATION = 1e-6
 
 @dataclass(frozen=True)
 class IntervalTables:
-    """Quantiles of scaled errors by horizon, and what the scale is made of.
+    """Quantiles of scaled errors by horizon, and the components of the scale.
 
     Attributes:
-        levels: (Q,) increasing, 0..1.
+        levels: (Q,) levels of the quantiles, increasing, 0..1.
         month: (H, Q) quantiles of a single month's error over its deviation; mean about 0, deviation about 1.
         total: (H, Q) the same of the sum over the first h months, over the mean deviation of those months.
         scales: deviations of the studios' own errors.
-        common: (H, H) covariance of the common log error over the months ahead.
-        young: how much wider a studio with a short history is.
-        levers: how much of the variance goes where levers are known.
-        own_paths: (K, H) whole paths of own errors over their deviations; column h follows row h of `month`.
-        common_paths: (K, H) whole paths of the common log error.
+        common: (H, H) covariance of the market error over the months ahead.
+        young: widening for studios with a short history.
+        levers: shares of the variance that given levers remove.
+        own_paths: (K, H) paths of own errors over their deviations; column h has the quantiles of row h of
+            `month`.
+        common_paths: (K, H) paths of the market error.
     """
 
     levels: FloatArray
@@ -58,12 +60,12 @@ class IntervalTables:
 
     @cached_property
     def common_deviation(self) -> FloatArray:
-        """(H,) deviation of the common log error."""
+        """(H,) standard deviation of the market error."""
         return np.asarray(np.sqrt(np.diag(self.common)))
 
     @cached_property
     def common_variance(self) -> FloatArray:
-        """(H,) variance of the common log error."""
+        """(H,) variance of the market error."""
         return np.asarray(np.diag(self.common))
 
     @cached_property
@@ -73,7 +75,7 @@ class IntervalTables:
         return np.asarray(np.maximum((high - low) / 2, SMALLEST_DEVIATION))
 
     def scale(self, windows: Mapping[str, FloatArray]) -> FloatArray:
-        """(N, H) deviation of each studio's log error with every lever free.
+        """(N, H) standard deviation of each studio's log error with every lever free.
 
         Args:
             windows: column to (N, WINDOW_MONTHS) months up to the base month.
@@ -82,16 +84,19 @@ class IntervalTables:
         return np.asarray(np.sqrt(own**2 + np.diag(self.common)))
 
     def new_studio_scale(self) -> FloatArray:
-        """(1, H) for a studio without any history, typical in all else."""
+        """(1, H) deviation for a studio without history, with typical signs otherwise."""
         own = np.exp(self.scales.level)[None] * self.young.widening(np.zeros(1))
         return np.asarray(np.sqrt(own**2 + np.diag(self.common)))
 
     def own_scale(self, scale: FloatArray, common: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
-        """(N, H) deviations of the own part of a scale, and what (N, H) the common paths are multiplied by.
+        """Splits deviations into their own part and a factor of the market paths.
 
         Args:
             scale: (N, h) deviations of answers.
-            common: (N, h) their common part; that of a free answer by default.
+            common: (N, h) their market part; by default that of an answer with every lever free.
+
+        Returns:
+            (N, h) deviations of the own part, and (N, h) factors of `common_paths`.
         """
         free = self.common_deviation[: scale.shape[1]]
         part = np.minimum(free if common is None else common, np.sqrt(_LARGEST_COMMON_SHARE) * scale)
@@ -109,7 +114,7 @@ class IntervalTables:
 
     @cached_property
     def _cached_quantiles(self) -> Callable[[float], tuple[FloatArray, ...]]:
-        # Levels come from requests: as many as anybody likes.
+        # Levels come from requests, so their number is unbounded.
         return lru_cache(_MOST_LEVELS)(self._quantiles)
 
     def _quantiles(self, level: float) -> tuple[FloatArray, ...]:
@@ -125,7 +130,7 @@ class IntervalTables:
 
         Args:
             mean: (N, h) forecasts of the first h months.
-            scale: (N, H) the answers' deviations.
+            scale: (N, H) deviations of the answers.
             level: coverage, 0 < level < 1.
         """
         months = mean.shape[1]
@@ -138,18 +143,18 @@ class IntervalTables:
         return _between(total[:, None], scale[:, :months].mean(1)[:, None], ends)
 
     def bounds(self, mean: FloatArray, scale: FloatArray, levels: tuple[float, ...]) -> FloatArray:
-        """(N, L, h + 1, 2) of `interval` and, last, of `total_interval` at several levels in one pass.
+        """(N, L, h + 1, 2) bounds of the months and, last, of their sum, at several levels in one pass.
 
         Args:
-            mean: (N, h + 1) forecasts of the first h months, and of their sum.
-            scale: (N, h + 1) their deviations; that of the sum is the mean of the months'.
+            mean: (N, h + 1) forecasts of the first h months and of their sum.
+            scale: (N, h + 1) their deviations; for the sum the mean of the months' deviations.
             levels: L coverages, 0 < level < 1.
         """
         ends = self.ends(levels, mean.shape[1] - 1)
         return _between(mean[:, None, :, None], scale[:, None, :, None], ends)
 
     def ends(self, levels: tuple[float, ...], months: int) -> FloatArray:
-        """(L, h + 1, 2) quantiles at both ends of central intervals: of the first h months, of their sum."""
+        """(L, h + 1, 2) quantiles at the ends of central intervals, of the first h months and their sum."""
         return self._ends(levels, months)
 
     @cached_property
@@ -165,22 +170,22 @@ class IntervalTables:
         return found
 
     def scale_of(self, interval: FloatArray, level: float) -> FloatArray:
-        """(N, H) deviations that stand behind intervals: the inverse of `interval`.
+        """(N, h) deviations implied by intervals: the inverse of `interval`.
 
         Args:
             interval: (N, h, 2) lower and upper bounds above 0.
-            level: of the intervals.
+            level: coverage of the intervals, 0 < level < 1.
         """
         low, high = (end[: interval.shape[1]] for end in self.quantiles(level)[:2])
         return np.asarray(np.log(interval[..., 1] / interval[..., 0]) / (high - low))
 
     def chance_within(self, scale: FloatArray, share: float = 0.1) -> FloatArray:
-        """(N, h) chance that a month lands within `share` of its forecast, by its (N, h) deviation."""
+        """(N, h) probability that a month lies within `share` of its forecast, from its (N, h) deviation."""
         below, above = self.chance_below(_log_ends(share) / scale + 0.5 * scale)
         return np.asarray(above - below)
 
     def chance_below(self, scaled: FloatArray) -> FloatArray:
-        """(..., h) chance that a month's scaled error lies below (..., h) values."""
+        """(..., h) probability that a month's scaled error lies below (..., h) values."""
         months = scaled.shape[-1]
         axis, chances, apart = self._one_axis
         inside = np.minimum(np.maximum(scaled, -_FAR), _FAR) + apart[:months]
@@ -188,22 +193,24 @@ class IntervalTables:
 
     @cached_property
     def error_chances(self) -> tuple[list[list[float]], list[float]]:
-        """Scaled errors of each horizon in order, and the chance of less than each, to interpolate in."""
+        """Distribution function of scaled errors for interpolation: sorted errors by horizon, and the
+        probabilities of a smaller error, which all horizons share.
+        """
         far, edge = np.full((len(self.month), 1), _FAR), 1e-9
         rows = np.hstack([-far, self.month[:, :1] - edge, self.month, self.month[:, -1:] + edge, far])
         return rows.tolist(), [0.0, 0.0, *self.levels.tolist(), 1.0, 1.0]
 
     @cached_property
     def _one_axis(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """All rows of `error_chances` on one axis, a stretch for each horizon, so that one interpolation
-        serves all: places, chances, and where each stretch has its middle.
+        """Rows of `error_chances` on one axis, shifted apart by horizon, so that one interpolation serves all
+        horizons: errors, probabilities, and the shift of each horizon.
         """
         rows, chances = self.error_chances
         apart = 3 * _FAR * np.arange(len(rows), dtype=np.float64)
         return (np.array(rows) + apart[:, None]).ravel(), np.tile(chances, len(rows)), apart
 
     def to_json(self) -> dict[str, Any]:
-        """Plain lists and numbers; paths are rounded to five digits after the point."""
+        """Plain lists and numbers; paths are rounded to five decimals."""
         plain = {name: getattr(self, name).tolist() for name in ("levels", "month", "total", "common")}
         paths = {name: np.round(getattr(self, name), 5).tolist() for name in ("own_paths", "common_paths")}
         parts = {name: getattr(self, name).to_json() for name in ("scales", "young", "levers")}
@@ -223,10 +230,10 @@ class IntervalTables:
 
 @lru_cache
 def _log_ends(share: float) -> FloatArray:
-    """(2, 1, 1) logs of a share less and of a share more."""
+    """(2, 1, 1) logs of 1 - share and 1 + share."""
     return np.array([math.log1p(-share), math.log1p(share)])[:, None, None]
 
 
 def _between(mean: FloatArray, deviation: FloatArray, ends: FloatArray) -> FloatArray:
-    """Where a distribution of known mean has its quantiles, from those of its scaled log error."""
+    """Quantiles of a distribution with a given mean, from the quantiles of its scaled log error."""
     return np.asarray(mean * np.exp(deviation * (ends - 0.5 * deviation)))

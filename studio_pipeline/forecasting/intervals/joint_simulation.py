@@ -1,8 +1,10 @@
-"""Joint simulation from the residual bootstrap: sums over months and studios, differences between answers.
+"""Joint simulation by residual bootstrap: sums over months and studios, and differences between answers.
 
-Every draw is one path of own errors, scaled by the studio, and one of the common error, which all studios
-share. The same paths serve every question (common random numbers), so that what hits two answers of one
-studio alike doesn't blur their difference, and an answer asked twice is the same.
+Every draw is one path of own errors, scaled by the studio, and one path of the market error, which all
+studios share. Own paths are those of the calibration's residuals, rearranged to the tables' quantiles. All
+questions use the same stored paths (common random numbers): errors that hit two answers of one studio alike
+cancel in their difference, and a repeated question gets the same answer. Intervals of single months need no
+paths and come from `interval_tables`.
 """
 
 from __future__ import annotations
@@ -26,14 +28,15 @@ _SEED = 20_190_401
 def own_paths(scaled: FloatArray, weights: FloatArray, levels: FloatArray, table: FloatArray) -> FloatArray:
     """(K, H) paths of own errors over their deviations.
 
-    How months hang together is that of whole residual paths, taken evenly by weight in the order of their
-    means; each month's values are then those of its table of quantiles, by rank, so that paths and tables say
-    the same of any one month. Too few whole paths are replaced by those of a random walk.
+    The dependence between months is that of complete residual paths, sampled evenly by weight in the order of
+    their means. Each month's values are then replaced by its quantiles of the same rank, so that paths and
+    tables have the same marginal distributions. A random walk replaces the residuals if there are too few
+    complete paths.
 
     Args:
         scaled: (N, H) scaled own residuals, NaN where not known.
-        weights: (N,) at least 0.
-        levels: (Q,) of the table.
+        weights: (N,) weights of the origins, at least 0.
+        levels: (Q,) levels of the table.
         table: (H, Q) quantiles.
     """
     whole = np.flatnonzero(np.isfinite(scaled).all(1))
@@ -49,10 +52,10 @@ def own_paths(scaled: FloatArray, weights: FloatArray, levels: FloatArray, table
 
 
 def common_paths(covariance: FloatArray) -> FloatArray:
-    """(K, H) normal paths with mean 0 and an (H, H) covariance, both exactly."""
+    """(K, H) normal paths whose sample mean is 0 and whose sample covariance is the given (H, H) one."""
     rng = np.random.default_rng(_SEED)
     n_horizons = len(covariance)
-    # Each column's values are evenly spaced normal quantiles in a drawn order, then made uncorrelated.
+    # Evenly spaced normal quantiles, shuffled in each column and then whitened, have exact moments.
     order = rng.random((N_PATHS, n_horizons)).argsort(0, kind="stable")
     normal = normal_quantiles(N_PATHS)[order]
     normal = normal - normal.mean(0)
@@ -62,7 +65,7 @@ def common_paths(covariance: FloatArray) -> FloatArray:
 
 
 def normal_quantiles(n: int) -> FloatArray:
-    """(n,) increasing values that stand for equal shares of the standard normal distribution."""
+    """(n,) increasing quantiles of the standard normal distribution at (k + 1/2) / n."""
     normal = NormalDist()
     return np.array([normal.inv_cdf((place + 0.5) / n) for place in range(n)])
 
@@ -74,12 +77,12 @@ _PAIRINGS = 8
 
 @dataclass(frozen=True)
 class Projected:
-    """One answer of one studio.
+    """Revenue of one or several answers, with deviations; (h,) of one answer or (N, h) of N answers.
 
     Attributes:
-        revenue: (h,) mean of each month, currency.
-        scale: (h,) deviation of its log error.
-        common: (h,) deviation of the common part of that error; None for that of a free answer.
+        revenue: mean of each month, currency.
+        scale: standard deviation of its log error.
+        common: deviation of the market part of that error; None for that of an answer with every lever free.
     """
 
     revenue: FloatArray
@@ -88,21 +91,21 @@ class Projected:
 
 
 def revenue_paths(tables: IntervalTables, revenue: FloatArray, scale: FloatArray) -> FloatArray:
-    """(K, N, h) equally likely paths; their mean is the revenue, to rounding.
+    """(K, N, h) equally likely paths of N studios; their mean is the revenue, to rounding.
 
-    Own errors are independent between studios: each takes the own paths in an order of its own, drawn in the
-    order of the studios' revenue, so that neither names nor the order of rows matter.
+    Own errors are independent between studios: each studio uses the own paths in its own random order. Orders
+    are drawn by descending revenue, so that the result depends neither on names nor on the order of rows.
 
     Args:
         tables: of the model.
-        revenue: (N, h) means.
+        revenue: (N, h) means, currency.
         scale: (N, h) deviations of the log errors.
     """
     return np.asarray(_paths(tables, revenue, scale, _orders(len(tables.own_paths), revenue)).swapaxes(0, 1))
 
 
 def studio_sum_paths(tables: IntervalTables, revenue: FloatArray, scale: FloatArray) -> FloatArray:
-    """(K, h) equally likely paths of the sum over N studios: of `revenue_paths`, without holding them."""
+    """(K, h) equally likely paths of the sum over N studios, without keeping the array of `revenue_paths`."""
     orders = _orders(len(tables.own_paths), revenue)
     total = np.zeros((len(tables.own_paths), revenue.shape[1]))
     for first in range(0, len(revenue), _STUDIOS_AT_ONCE):
@@ -116,14 +119,14 @@ def calendar_sum_paths(
 ) -> FloatArray:
     """(K, M) equally likely paths of the sum of N answers in each of M calendar months.
 
-    As `studio_sum_paths`, which it is for one answer a studio, all from one base month. Answers of one studio
-    live through the same own errors, each by its months ahead, and so do all through the common one.
+    With one answer a studio, all from one base month, this equals `studio_sum_paths`. Answers of one studio
+    share the same own errors, and all answers the same market error, each by months ahead.
 
     Args:
         tables: of the model.
-        answers: (N, h) revenue, scale and common part of N answers, zeros after an answer's last month.
-        studios: (N,) numbers of the studios, 0 to the largest.
-        starts: (N,) in which calendar month an answer's first month lies, 0 to M - h.
+        answers: (N, h) revenue, scale and market part of N answers, zeros after an answer's last month.
+        studios: (N,) numbers of the studios, from 0 on.
+        starts: (N,) calendar month of an answer's first month, 0 to M - h.
     """
     common = np.zeros_like(answers.scale) if answers.common is None else answers.common
     of_studio = np.zeros((studios.max() + 1, answers.revenue.shape[1]))
@@ -140,13 +143,13 @@ def calendar_sum_paths(
 
 
 def independent_draws(effects: FloatArray, n_paths: int) -> FloatArray:
-    """(K, M) normal draws with mean 0 of the sum of J independent effects, each off alike in all M months.
+    """(K, M) normal draws with mean 0 of the sum of J independent effects, one draw of each for all M months.
 
     Args:
-        effects: (J, M) what each moves in each month where it is one deviation off.
+        effects: (J, M) change of each month per standard deviation of the effect.
         n_paths: K.
     """
-    # An orthogonal turn of independent normal effects changes nothing but their number.
+    # The QR factor R has at most M rows and the same covariance R'R as the effects: fewer draws are needed.
     turned = np.linalg.qr(effects, mode="r")
     rng, normal = np.random.default_rng(_SEED_JOINT_PATHS), normal_quantiles(n_paths)
     drawn = [normal[rng.permutation(n_paths)] for _ in turned]
@@ -158,19 +161,19 @@ def aligned_paths(
 ) -> FloatArray:
     """(K, N, M) equally likely paths of N answers over the same M calendar months; their mean is the revenue.
 
-    The common error is that of one market. Answers of one studio share its own errors too; those of different
-    studios are independent, and their paths are paired in several ways: K is a multiple of the tables'. An
-    answer from a later base month takes the same path at fewer months ahead.
+    All answers share the market error, and answers of one studio also its own errors. Own errors of different
+    studios are independent; their paths are paired in several random orders, so K is a multiple of the
+    tables' number of paths. Each answer uses the errors by its months ahead.
 
     Args:
         tables: of the model.
-        answers: each up to the last of the M months.
+        answers: N answers, each up to the last of the M months at least.
         studios: N numbers, equal for answers of one studio.
-        first_months: N places of the first of the M months in each answer, from 0 on.
+        first_months: N positions of the first of the M months in each answer, from 0 on.
     """
     size = np.bincount(studios, [float(answer.revenue.sum()) for answer in answers])
     n_paths, rng = len(tables.own_paths), np.random.default_rng(_SEED_JOINT_PATHS)
-    # As in `revenue_paths`: neither names nor the order of the answers matter.
+    # Drawn by descending revenue, as in `revenue_paths`: independent of names and of the answers' order.
     orders = {
         int(studio): np.concatenate([rng.permutation(n_paths) for _ in range(_PAIRINGS)])
         for studio in np.argsort(-size, kind="stable")
@@ -194,7 +197,7 @@ def _paths(
     orders: IntArray,
     common: FloatArray | None = None,
 ) -> FloatArray:
-    """(N, K, h), each studio taking the own paths in its order."""
+    """(N, K, h) revenue paths, each studio using the own paths in its order."""
     months = revenue.shape[1]
     own, share = tables.own_scale(scale, common)
     errors = tables.own_paths[:, :months][orders] * own[:, None, :]
@@ -203,7 +206,7 @@ def _paths(
 
 
 def _orders(n_paths: int, revenue: FloatArray) -> IntArray:
-    """(N, K) an order of the paths for each studio."""
+    """(N, K) random order of the paths for each studio."""
     orders = np.empty((len(revenue), n_paths), dtype=np.int64)
     drawn = np.random.default_rng(_SEED_JOINT_PATHS).random((len(revenue), n_paths), dtype=np.float32)
     orders[np.argsort(-revenue.sum(1), kind="stable")] = drawn.argsort(1, kind="stable")
@@ -218,18 +221,18 @@ def central_interval(draws: FloatArray, level: float) -> FloatArray:
 def difference_paths(
     tables: IntervalTables, one: Projected, other: Projected, response_deviation: FloatArray
 ) -> FloatArray:
-    """(K, h) draws of how much more one answer brings than another of the same studio.
+    """(K, h) draws of the difference in revenue between two answers of the same studio.
 
-    Both live through the same own and common errors, as far as both have them. What a given lever settles is
-    uncertain in the answer that leaves it free, and in that one alone. To first order, as differences are
-    small beside the revenue.
+    Both answers share own and market errors up to the smaller of their deviations. Variance that a given
+    lever removes remains in the answer that leaves the lever free, and in that one alone. To first order, as
+    differences are small relative to the revenue.
 
     Args:
         tables: of the model.
         one: an answer.
-        other: what it is compared with.
-        response_deviation: (h,) of the difference through the lever responses, currency; it hangs together
-            over the months.
+        other: the answer that is subtracted.
+        response_deviation: (h,) deviation of the difference through the lever responses, currency; perfectly
+            correlated over the months.
     """
     months = len(one.revenue)
     alone, loads = _alone_order(len(tables.own_paths)), _loads(tables, one, other)
@@ -247,7 +250,7 @@ def difference_paths(
 def difference_sums(
     tables: IntervalTables, one: Projected, other: Projected, response_deviation: FloatArray
 ) -> FloatArray:
-    """(K,) the draws of `difference_paths`, summed over the months."""
+    """(K,) draws of `difference_paths`, summed over the months."""
     months = len(one.revenue)
     alone, loads = _alone_order(len(tables.own_paths)), _loads(tables, one, other)
     own, common = tables.own_paths[:, :months] @ loads[::2].T, tables.common_paths[:, :months] @ loads[1::2].T
@@ -257,8 +260,8 @@ def difference_sums(
 
 
 def _loads(tables: IntervalTables, one: Projected, other: Projected) -> FloatArray:
-    """(4, h) currency by which a difference moves with own and common errors that both answers have, and with
-    own and common ones that one of them has alone.
+    """(4, h) sensitivity of a difference, currency, to shared own and shared market errors, and to own and
+    market errors that only one of the answers has.
     """
     free = tables.common_deviation[: len(one.revenue)]
     common = [free if answer.common is None else answer.common for answer in (one, other)]
@@ -278,14 +281,14 @@ def _loads(tables: IntervalTables, one: Projected, other: Projected) -> FloatArr
 
 @lru_cache(maxsize=4)
 def _alone_order(n_paths: int) -> IntArray:
-    """(K,) the order in which paths serve as errors of one answer alone."""
+    """(K,) order in which the paths serve as errors of one answer alone."""
     return np.roll(np.arange(n_paths), n_paths // 2)
 
 
 def _alone(
     revenue_a: FloatArray, scale_a: FloatArray, revenue_b: FloatArray, scale_b: FloatArray
 ) -> FloatArray:
-    """(h,) deviation, currency, that one of two answers has and the other has not."""
+    """(h,) deviation, currency, that only one of two answers has."""
     apart = np.sqrt(np.abs(scale_a**2 - scale_b**2))
     return np.asarray(np.where(scale_a > scale_b, revenue_a, revenue_b) * apart)
 
@@ -297,30 +300,30 @@ def difference_interval(
     response_deviation: FloatArray,
     level: float,
 ) -> tuple[float, float]:
-    """Interval of the difference between two answers' sums, both of one studio; see `difference_paths`."""
+    """Interval of the difference between the totals of two answers of one studio; see `difference_paths`."""
     low, high = outer_ends(difference_sums(tables, one, other, response_deviation), level)
     return float(low), float(high)
 
 
 def outer_ends(draws: FloatArray, level: float) -> FloatArray:
-    """(2, ...) both ends of the central interval of (K, ...) draws, each one of the draws, the outer where
-    the interval's end lies between two.
+    """(2, ...) both ends of the central interval of (K, ...) draws, without interpolation: an end that lies
+    between two draws is the outer one.
     """
     place = int((1 - level) / 2 * len(draws))
     return np.sort(draws, axis=0)[[place, -1 - place]]
 
 
 def chance_of_more(draws: FloatArray) -> float:
-    """Chance that a difference is above 0, ties counting half; (K,) draws."""
+    """Probability that a difference is above 0, from (K,) draws; ties count half."""
     return float(chances_of_more(draws))
 
 
 def chances_of_more(draws: FloatArray) -> FloatArray:
-    """The same of (K, ...) draws of many differences."""
+    """As `chance_of_more`, of (K, ...) draws of many differences."""
     return np.asarray((draws > 0).mean(0) + 0.5 * (draws == 0).mean(0))
 
 
 @lru_cache(maxsize=4)
 def _response_draws(n_paths: int) -> FloatArray:
-    """(K,) normal quantiles in a drawn order."""
+    """(K,) normal quantiles in random order."""
     return normal_quantiles(n_paths)[np.random.default_rng(_SEED_JOINT_PATHS).permutation(n_paths)]

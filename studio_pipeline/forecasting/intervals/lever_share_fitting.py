@@ -1,10 +1,11 @@
-"""Estimation of the levers' variance shares from backtests under levers as they then were.
+"""Estimation of the levers' variance shares from backtests with levers at their actual values.
 
-An error under given levers is the sum of what each free lever did: to one studio, and, with a month's
-coefficient of its own for each lever, to all. Both variances are added up of the components that are not
-given, on top of what is left when everything is. What is left may be a hundredth of the free variance: an
-error therefore weighs by its own expected size, which makes a small variance as well determined as a large
-one.
+An error under given levers is modelled as the sum of components, one for each free lever or group of levers:
+a studio's own part, and a market part with a random coefficient by month and lever. The variance under given
+levers is the sum of the free components' variances plus a floor that remains when all levers are given. As
+the floor may be a hundredth of the free variance, errors are weighted by their expected variance, which
+determines small variances as well as large ones.
+The result is `LeverShares` (`lever_variance_shares`), together with the widening for short histories.
 Source: variance components by iterated weighted least squares of squared errors (Pearson's estimating
 equations, as in Davidian & Carroll 1987), non-negative; random coefficients by expectation-maximisation,
 Dempster, Laird & Rubin (1977).
@@ -47,14 +48,14 @@ _N_LEVERS = len(HELD_LEVERS)
 
 @dataclass(frozen=True)
 class GivenErrors:
-    """Log errors under levers that were drawn at random, of N origins.
+    """Log errors of N origins under random subsets of given levers.
 
     Attributes:
-        errors: (N, H), NaN where not known.
+        errors: (N, H) log errors, NaN where not known.
         given: (N, H, L) share of the months so far in which each of `HELD_LEVERS` was given.
-        months: (N,) the origins' calendar months, any integers that tell them apart.
-        own_variance: (N, H) of the own error with every lever free.
-        weights: (N,) at least 0.
+        months: (N,) the origins' calendar months, as distinct integers.
+        own_variance: (N, H) variance of the own error with every lever free.
+        weights: (N,) weights of the origins, at least 0.
     """
 
     errors: FloatArray
@@ -66,8 +67,12 @@ class GivenErrors:
 
 @dataclass(frozen=True)
 class Floors:
-    """What is left of the variances where every lever is given, as a share: (H,) of the own error, and of the
-    common one; and `LeverShares.sums`.
+    """Shares of the variances that remain when every lever is given.
+
+    Attributes:
+        own: (H,) of the own error.
+        common: (H,) of the market error.
+        sums: (H,) as in `LeverShares.sums`.
     """
 
     own: FloatArray
@@ -77,16 +82,16 @@ class Floors:
 
 @dataclass(frozen=True)
 class _Horizon:
-    """The M known errors of one month ahead.
+    """The M known errors of one horizon.
 
     Attributes:
         errors: (M,) log errors.
-        open_shares: (M, C) in which share of the months a component was not given.
+        open_shares: (M, C) share of the months in which a component was not given.
         months: (M,) the origins' calendar months.
         floor: (M,) own variance with all levers given.
-        span: (M,) what levers take of the own variance together.
-        weights: (M,) at least 0.
-        common_floor: variance of the common error with all levers given.
+        span: (M,) part of the own variance that all levers together remove.
+        weights: (M,) weights of the origins, at least 0.
+        common_floor: variance of the market error with all levers given.
     """
 
     errors: FloatArray
@@ -99,12 +104,12 @@ class _Horizon:
 
 
 def fit_lever_shares(drawn: GivenErrors, floors: Floors, common_variance: FloatArray) -> LeverShares:
-    """Shares of the own and of the common variance, which add up to what the floors don't leave.
+    """Fits the shares of the own and of the market variance; together with the floors they add up to 1.
 
     Args:
-        drawn: errors under random subsets of levers, all and none of them among those.
-        floors: what is left with all levers given.
-        common_variance: (H,) of the common error with every lever free.
+        drawn: errors under random subsets of levers, including all and none of them.
+        floors: shares that remain with all levers given.
+        common_variance: (H,) variance of the market error with every lever free.
     """
     n_horizons = drawn.errors.shape[1]
     if len(drawn.errors) < _FEWEST_ERRORS:
@@ -127,10 +132,10 @@ def fit_lever_shares(drawn: GivenErrors, floors: Floors, common_variance: FloatA
 
 
 def _levelled_down(parts: FloatArray, sums: FloatArray) -> FloatArray:
-    """(H, L) parts, the largest cut to such a level that none adds up to more than (H,) sums.
+    """(H, L) parts, the largest capped at a level at which no row adds up to more than (H,) sums.
 
-    The common variance is below what the backtest saw where that was a shock; a shock came through few
-    levers, and what the market does through the others is no smaller for it.
+    The market variance is smaller than in the backtest if that contained a shock. A shock acts through few
+    levers: capping reduces their parts and leaves the others unchanged.
     """
     low, high = np.zeros(len(parts)), parts.max(1)
     for _ in range(_BISECTIONS):
@@ -157,8 +162,8 @@ def _horizon(drawn: GivenErrors, floors: Floors, common_variance: FloatArray, h:
 def _round(
     horizon: _Horizon, own: FloatArray, market: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Gram matrix and moments of the own components, and the (L,) variances of the levers' common
-    coefficients, given what both were found to be before.
+    """One iteration: Gram matrix and moments of the own components, and the (L,) variances of the levers'
+    market coefficients, given the previous estimates of both.
     """
     variance = np.maximum(horizon.floor + horizon.span * (horizon.open_shares @ own), _SMALLEST_VARIANCE)
     levers = horizon.open_shares[:, :_N_LEVERS]
@@ -178,8 +183,8 @@ def _round(
 def _without_common(
     errors: FloatArray, x: FloatArray, months: IntArray, variance: FloatArray, prior: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Errors without each month's common part, whose coefficients on x have an (F,) prior variance; and the
-    coefficients' (F,) mean squares.
+    """Errors minus each month's market part, whose coefficients on x have (F,) prior variances, and the (F,)
+    posterior mean squares of the coefficients.
     """
     distinct, group = np.unique(months, return_inverse=True)
     alone, squares = errors.copy(), np.zeros((len(distinct), len(prior)))
@@ -194,7 +199,7 @@ def _without_common(
 
 
 def _nearness(n_horizons: int) -> FloatArray:
-    """(H, H) how much horizons share with their neighbours."""
+    """(H, H) kernel weights between neighbouring horizons."""
     near = np.exp(
         -0.5 * (np.subtract.outer(np.arange(n_horizons), np.arange(n_horizons)) / _SHARING_MONTHS) ** 2
     )
@@ -203,7 +208,7 @@ def _nearness(n_horizons: int) -> FloatArray:
 
 
 def _non_negative(gram: FloatArray, moment: FloatArray) -> FloatArray:
-    """(C,) non-negative coefficients, pulled towards 0."""
+    """(C,) non-negative least squares coefficients with a ridge towards 0."""
     from scipy.optimize import nnls
 
     ridged = gram + _PRIOR_ROWS * np.eye(len(gram))
@@ -213,7 +218,7 @@ def _non_negative(gram: FloatArray, moment: FloatArray) -> FloatArray:
 
 
 def _summing_to(parts: FloatArray, sums: FloatArray) -> FloatArray:
-    """(H, C) parts in proportion, each row with the sum that is asked for; 0 where there are none."""
+    """(H, C) parts scaled so that each row has the given sum; 0 where all parts are 0."""
     total = parts.sum(1)
     wanted = np.clip(sums, 0.0, _LARGEST_SUM)
     return np.asarray(parts * np.where(total > 0, wanted / np.maximum(total, 1e-12), 0.0)[:, None])
@@ -223,12 +228,12 @@ _CALIBRATED_LEVEL = 0.9
 
 
 def young_widening(core: CoreFit, actual: FloatArray, used: BoolArray) -> YoungStudios:
-    """Widening by known months: own errors of the core from short histories against those from whole ones.
+    """Fits the widening by known months, from the core's errors with short and with complete histories.
 
     Args:
-        core: its out-of-fold forecasts.
-        actual: (N, H) what is known of the months after the origins, NaN elsewhere.
-        used: (N,) the chosen origins.
+        core: backtest of the core.
+        actual: (N, H) known months after the origins, NaN elsewhere.
+        used: (N,) mask of the chosen origins.
     """
     oof = core.out_of_fold
     kept = used[oof.young.places]
@@ -249,14 +254,14 @@ def measured_shares(
     used: BoolArray,
     found: Calibration,
 ) -> LeverShares:
-    """Shares of the own and the common variance that go with levers.
+    """Fits the shares of the own and the market variance that given levers remove.
 
     Args:
-        oof: out-of-fold forecasts, those under known levers among them.
+        oof: out-of-fold forecasts, including those under known levers.
         levers: lever to its (N, H) values after the origins, NaN where not known.
-        actual: (N, H) what is known of the months after the origins, NaN elsewhere.
-        used: (N,) the origins that `found` was calibrated on.
-        found: the calibration of the forecasts with levers free.
+        actual: (N, H) known months after the origins, NaN elsewhere.
+        used: (N,) mask of the origins that `found` was calibrated on.
+        found: calibration of the forecasts with every lever free.
     """
     months, happened = oof.origins.columns[used], actual[used]
     so_far = np.arange(1, MAX_HORIZON_MONTHS + 1)[:, None]
@@ -265,7 +270,7 @@ def measured_shares(
     drawn = GivenErrors(
         _log_errors(happened, oof.known.drawn[used]), given, months, found.own_deviation**2, found.weights
     )
-    # Studios that report fewer levers than others tell nothing of what is left where all are given.
+    # Studios that report fewer levers than others can't show the error that remains when all are given.
     count = seen[:, 0].sum(1)
     whole = count >= max(float(np.median(count)), 1.0)
     forecast = np.where(whole[:, None], oof.known.all_known["revenue"][used], np.nan)
@@ -273,9 +278,10 @@ def measured_shares(
 
 
 def _floors(forecast: FloatArray, actual: FloatArray, months: IntArray, found: Calibration) -> Floors:
-    """What is left under all levers: of the own error so that 90 % intervals of one month and of sums hold as
-    much as they say; of the common one its mean square over the months, wider for how few separate spans
-    those are.
+    """Variance shares that remain with all levers given.
+
+    The own shares give 90 % intervals of single months and of sums their nominal coverage. The market share
+    is the mean square over the months, inflated where these contain few separate spans of that length.
     """
     split = split_common(_log_errors(actual, forecast), months)
     sums = split_common(_log_errors(actual.cumsum(1), forecast.cumsum(1)), months).own
@@ -295,13 +301,13 @@ def _floors(forecast: FloatArray, actual: FloatArray, months: IntArray, found: C
 
 
 def _ends(tables: IntervalTables) -> tuple[tuple[FloatArray, FloatArray], ...]:
-    """(H,) ends of the calibrated interval, of a month's scaled error and of a sum's."""
+    """(H,) ends of the calibrated interval, for a month's scaled error and for a sum's."""
     low, high, total_low, total_high = tables.quantiles(_CALIBRATED_LEVEL)
     return (low, high), (total_low, total_high)
 
 
 def _squares(scaled: FloatArray, reach: FloatArray, weights: FloatArray) -> FloatArray:
-    """(H,) squares, at most 1, of the factors at which intervals of half width `reach` hold what they say."""
+    """(H,) squared factors, at most 1, that give intervals of half width `reach` their nominal coverage."""
     found = np.ones(scaled.shape[1])
     for h in range(scaled.shape[1]):
         known = np.isfinite(scaled[:, h])
@@ -319,7 +325,7 @@ def _own_errors(actual: FloatArray, forecast: FloatArray, months: IntArray) -> F
 
 
 def _log_errors(actual: FloatArray, forecast: FloatArray) -> FloatArray:
-    """(N, H) log of what happened over the forecast, NaN where not known."""
+    """(N, H) log of actual over forecast, NaN where not known."""
     with np.errstate(divide="ignore", invalid="ignore"):
         errors = np.log(np.maximum(actual, 0.01 * forecast) / forecast)
     return np.where(np.isfinite(errors), errors, np.nan)

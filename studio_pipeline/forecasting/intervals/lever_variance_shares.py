@@ -1,9 +1,10 @@
-"""Shares of the forecast variance that given levers take away, and widening outside the range shown.
+"""Shares of the forecast variance that given levers remove, and widening outside the shown range of levers.
 
-Given levers are taken as carried out exactly, so what they would have done by themselves is no longer in
-doubt. Levers, alone or some of them together, hold shares of the variance of the own error and of the common
-one, by horizon; what is given takes its share away, and the rest stays. Shares are never negative and add up
-to less than one, so that a lever more never widens an answer and none makes it certain.
+Given levers count as carried out exactly, so that their own forecast error is gone. Each lever, and some
+groups of levers, hold a share of the variance of the own error and of the market error, by horizon; a given
+lever or group removes its share. Shares are non-negative and add up to less than 1: another given lever never
+widens an answer, and no set of levers removes all uncertainty. The shares are fitted in
+`lever_share_fitting`.
 """
 
 from __future__ import annotations
@@ -39,19 +40,21 @@ COMPONENTS: tuple[tuple[int, ...], ...] = (
     *((place,) for place in range(len(HELD_LEVERS))),
     *(tuple(sorted(_PLACES[name] for name in names)) for names in _TOGETHER),
 )
-"""Places in `HELD_LEVERS` of the levers that hold a share: each alone, then those that only do together."""
+"""Indices into `HELD_LEVERS` of the levers of each component: single levers first, then groups, whose share
+is removed only if all of their levers are given.
+"""
 
 
 @dataclass(frozen=True)
 class LeverShares:
-    """Shares of the variances that levers hold.
+    """Shares of the variances by component of levers.
 
     Attributes:
-        own: (H, C) of a studio's own error, by horizon, in the order of `COMPONENTS`; each row sums to less
-            than 1.
-        common: (H, C) the same of the common error.
-        sums: (H,) with every lever given, own variance of the sum over the first h months over what it would
-            be if the months hung together as those of free answers do.
+        own: (H, C) of the variance of a studio's own error, in the order of `COMPONENTS`; each row sums to
+            less than 1.
+        common: (H, C) the same of the market error.
+        sums: (H,) with every lever given, own variance of the sum over the first h months, relative to the
+            variance it would have with the correlation between months of answers with every lever free.
     """
 
     own: FloatArray
@@ -59,13 +62,12 @@ class LeverShares:
     sums: FloatArray
 
     def left(self, levers: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
-        """(N, H) what given levers leave of the variance of the own and of the common variance; at most 1.
+        """(N, H) shares of the own and of the market variance that remain under given levers; at most 1.
 
-        A lever that is given from a later month on takes away the part of its share that falls to the months
-        since.
+        A lever that is given from a later month on removes its share in proportion to the months since.
 
         Args:
-            levers: lever to (N, H) given values, NaN where free; `current_member_count` counts for nothing.
+            levers: lever to (N, H) given values, NaN where free; `current_member_count` has no effect.
         """
         names = [name for name in HELD_LEVERS if name in levers]
         if not names:
@@ -88,20 +90,21 @@ class LeverShares:
 
     @cached_property
     def _both(self) -> FloatArray:
-        """(2, C, H) shares of the own and of the common variance."""
+        """(2, C, H) shares of the own and of the market variance."""
         return np.ascontiguousarray(np.stack([self.own, self.common]).swapaxes(1, 2))
 
     @cached_property
     def _floor(self) -> FloatArray:
-        """(H,) what is left of the own variance where every lever is given."""
+        """(H,) share of the own variance that remains with every lever given."""
         return np.asarray(1 - self.own.sum(1))
 
     @cached_property
     def of_sums(self) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
-        """For the sum over 1 to H months, (h,) each: the floor of a month, what of it is left in the sum, and
-        how the latter grows with what is left of a month.
+        """For sums over 1 to H months, (h,) each: the floor of a month, its value in the sum, and the slope
+        of the latter by the remaining share of a month.
 
-        What levers leave in doubt hangs together less over the months than what they take away does.
+        The error that remains under given levers is less correlated over the months than the part that they
+        remove.
         """
         found = []
         for months in range(1, len(self.own) + 1):
@@ -121,12 +124,12 @@ class LeverShares:
 
 
 def component_shares(given: FloatArray) -> FloatArray:
-    """(..., C) in which share of the months all levers of a component were given, from (..., L) of each."""
+    """(..., C) share of the months in which all levers of a component were given, from (..., L) by lever."""
     return np.stack([given[..., list(component)].min(-1) for component in COMPONENTS], axis=-1)
 
 
 def no_shares(n_horizons: int) -> LeverShares:
-    """Where nothing is known of it: givens narrow nothing."""
+    """Shares of 0, for a fit without data: given levers don't narrow intervals."""
     nothing = np.zeros((n_horizons, len(COMPONENTS)))
     return LeverShares(nothing, nothing, np.ones(n_horizons))
 
@@ -134,11 +137,10 @@ def no_shares(n_horizons: int) -> LeverShares:
 def widening_outside(
     levers: Mapping[str, Sequence[float]], shown: Mapping[str, tuple[float, float]]
 ) -> list[float]:
-    """(12,) factors, at least 1, of an answer's deviation where levers lie outside what the data have seen.
+    """(12,) factors, 1..3, of an answer's deviation for levers outside the range shown in the data.
 
-    Half of itself for each span of the shown range that a lever lies outside it, or did in a month before; a
-    span is at least a tenth of the nearer end. At most three times: beyond that nobody knows. A lever that
-    was never shown counts for nothing here.
+    The factor grows by 0.5 for each width of the shown range by which a lever lies outside it in this or an
+    earlier month; the width is at least a tenth of the nearer end. A lever without shown values adds nothing.
 
     Args:
         levers: lever to its value in each of 12 months, NaN where free.
@@ -162,7 +164,7 @@ def widening_outside(
 
 
 def _spans_beyond(value: float, low: float, high: float) -> float:
-    """Spans of the shown range that a value lies outside it; 0 inside, and for NaN."""
+    """Distance of a value outside the shown range, in widths of the range; 0 inside, and for NaN."""
     if value < low:
         return (low - value) / max(high - low, _SMALLEST_SPAN * abs(low), _SMALLEST_WIDTH)
     if value > high:

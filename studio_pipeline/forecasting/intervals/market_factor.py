@@ -1,12 +1,12 @@
-"""Market factor: the error that a forecast makes for all studios of an origin at once.
+"""Market factor: the part of the forecast error that all studios of an origin share, and its covariance.
 
-Thousands of studio months are only a few dozen calendar months, and a year ahead they are two or three: what
-the years at hand (a shock, its recovery) did to forecasts is weak evidence on the next year. The covariance
-of the common error over the months ahead is therefore put together of what the backtest's origins show,
-recent ones above old ones, and of a market that walks with the one-month surprises of the same months, a
-little of each going on in the next; each counts by how many separate spans of that length it rests on.
-Source: one-way random effects for the split into common and own; Bayesian shrinkage of a covariance matrix
-towards a structured one, Ledoit & Wolf (2004).
+Thousands of studio months are only a few dozen calendar months, with two or three separate spans of a year:
+the market errors of one backtest (a shock, its recovery) are weak evidence for the next year. The covariance
+over the months ahead is therefore the backtest's, with recent origins weighing more, shrunk towards that of a
+random walk with the one-month variance of the same months and slightly correlated steps. The weight of the
+evidence is the number of separate spans of that length.
+Source: one-way random effects for the split into market and own error; Bayesian shrinkage of a covariance
+matrix towards a structured one, Ledoit & Wolf (2004).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _CONTINUATION = 0.15
 
 @dataclass(frozen=True)
 class Split:
-    """Residuals, split.
+    """Residuals, split into a market part and own parts.
 
     Attributes:
         own: (N, H) each studio's own part; NaN where not known.
-        months: (M,) the distinct months, increasing.
-        common: (M, H) what is common to an origin month; NaN where it is not shared.
-        noise: (M, H) variance that averaging own residuals leaves in `common`; 0 where that is NaN.
+        months: (M,) the distinct origin months, increasing.
+        common: (M, H) market part by origin month; NaN where too few studios share the month.
+        noise: (M, H) variance of `common` from averaging own residuals; 0 where that is NaN.
         correlation: (H, H) of own residuals over the months ahead, and so of that noise.
     """
 
@@ -42,13 +42,13 @@ class Split:
 
 
 def split_common(residuals: FloatArray, months: IntArray) -> Split:
-    """What is each studio's own, and what is common to an origin month.
+    """Splits residuals into the market part of each origin month and each studio's own part.
 
-    Months that fewer than eight studios share are left whole: there is nothing to tell apart.
+    Residuals of months that fewer than eight studios share count as own: the mean of so few would be noise.
 
     Args:
-        residuals: (N, H), NaN where not known.
-        months: (N,) the origins' calendar months, any integers that tell them apart.
+        residuals: (N, H) log residuals, NaN where not known.
+        months: (N,) the origins' calendar months, as distinct integers.
     """
     distinct, group = np.unique(months, return_inverse=True)
     own = residuals.copy()
@@ -68,7 +68,7 @@ def split_common(residuals: FloatArray, months: IntArray) -> Split:
 
 
 def _correlation(values: FloatArray) -> FloatArray:
-    """(H, H) correlation of (N, H) columns with mean 0 over the rows that both know; 0 where none does."""
+    """(H, H) correlation of (N, H) columns with mean 0, over the rows where both are known; 0 without any."""
     known = np.isfinite(values)
     filled = np.where(known, values, 0.0)
     products = filled.T @ filled
@@ -79,7 +79,7 @@ def _correlation(values: FloatArray) -> FloatArray:
 
 
 def _robust_mean(values: FloatArray, group: IntArray, count: IntArray) -> FloatArray:
-    """(M,) mean of each group, values beyond three of its deviations cut."""
+    """(M,) mean of each group, with values beyond three of its standard deviations clipped."""
     size = np.maximum(count, 1)
     mean = np.bincount(group, values, len(count)) / size
     deviation = np.sqrt(np.bincount(group, (values - mean[group]) ** 2, len(count)) / size)
@@ -89,12 +89,12 @@ def _robust_mean(values: FloatArray, group: IntArray, count: IntArray) -> FloatA
 
 
 def common_covariance(split: Split, half_life_months: float, prior_spans: float) -> FloatArray:
-    """(H, H) covariance of the common error over the months ahead; all 0 where no month is shared.
+    """(H, H) covariance of the market error over the months ahead; 0 if no month has a market part.
 
     Args:
         split: of the residuals.
-        half_life_months: age at which an origin counts half.
-        prior_spans: separate spans of evidence that the walk counts for.
+        half_life_months: age at which the weight of an origin is 1/2.
+        prior_spans: weight of the random walk, in separate spans of evidence.
     """
     common, deviation = split.common, np.sqrt(split.noise)
     known = np.isfinite(common)
@@ -114,13 +114,13 @@ def common_covariance(split: Split, half_life_months: float, prior_spans: float)
 
 
 def _walk(n_steps: int) -> FloatArray:
-    """(H, H) covariance of a walk whose steps have unit variance and hang together a little."""
+    """(H, H) covariance of a random walk with slightly correlated steps of unit variance."""
     steps = np.arange(n_steps)
     together = _CONTINUATION ** np.abs(np.subtract.outer(steps, steps))
     return np.asarray(together.cumsum(0).cumsum(1))
 
 
 def _nearest_covariance(matrix: FloatArray) -> FloatArray:
-    """The same with negative eigenvalues set to 0."""
+    """The symmetric part of a matrix, with negative eigenvalues set to 0."""
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
     return np.asarray((vectors * np.maximum(values, 0.0)) @ vectors.T)

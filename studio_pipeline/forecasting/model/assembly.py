@@ -1,4 +1,8 @@
-"""Assembly of a model version from fits: ensemble, calibrated intervals, and the learners that count."""
+"""Assembly of a model version from fits: ensemble forecasts, interval tables, accuracy and the ONNX ensemble.
+
+The core, learners and weights are fitted elsewhere (`backtest`, `ensemble.weights`); the assembled model and
+its storage are in `studio_model`.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ from studio_pipeline.panel.arrays import BoolArray, FloatArray, StudioPanel
 def ensemble_out_of_fold(
     core: CoreFit, fits: Sequence[LearnerFit], weights: EnsembleWeights, target: str
 ) -> FloatArray:
-    """(N, H) forecasts of the ensemble, each fold under the weights that were known at its cutoff."""
+    """(N, H) out-of-fold forecasts of the ensemble, each fold with the weights known at its cutoff."""
     stack = candidate_stack(core, fits, target)
     forecast = np.full(stack.shape[1:], np.nan)
     for number in range(len(core.folds)):
@@ -38,7 +42,7 @@ def ensemble_out_of_fold(
 
 
 def known_by(core: CoreFit, target: str, cutoff: int) -> FloatArray:
-    """(N, H) actual months of the out-of-fold origins, NaN where the month lies after a cutoff."""
+    """(N, H) actual values after the out-of-fold origins; NaN in months after a cutoff."""
     months = core.out_of_fold.origins.columns[:, None] + np.arange(1, MAX_HORIZON_MONTHS + 1)
     return np.where(months <= cutoff, core.out_of_fold.actual[target], np.nan)
 
@@ -51,18 +55,18 @@ def interval_tables(
     used: BoolArray,
     configuration: ForecastingConfig,
 ) -> IntervalTables:
-    """Tables from the chosen out-of-fold forecasts of revenue.
+    """Fits interval tables to the chosen out-of-fold forecasts of revenue.
 
-    A month without revenue is a closure and no error of a forecast: it enters neither residuals nor scales
-    nor the market's error, and the same holds for forecasts made in such a month.
+    A month without revenue is a closure and not a forecast error: it is left out of residuals, scales and the
+    market error, as are forecasts made in such a month.
 
     Args:
         panel: the months up to the one at which the tables are made.
-        core: its out-of-fold forecasts.
-        forecast: (N, H) the ensemble's.
-        actual: (N, H) what is known of the months after the origins, NaN elsewhere.
-        used: (N,) the chosen origins.
-        configuration: the knobs.
+        core: backtest of the core.
+        forecast: (N, H) out-of-fold forecasts of the ensemble.
+        actual: (N, H) known months after the origins, NaN elsewhere.
+        used: (N,) mask of the chosen origins.
+        configuration: hyperparameters.
     """
     oof = core.out_of_fold
     actual = np.where(actual > 0, actual, np.nan)
@@ -71,7 +75,7 @@ def interval_tables(
         rows, columns = oof.origins.rows[used], oof.origins.columns[used]
         expected, happened = forecast[used], actual[used]
     else:
-        # Nothing has been forecast yet: the panel's present says how restless its studios are.
+        # Without forecasts, the latest months of the studios determine the scales.
         rows, columns = np.arange(panel.n_studios), np.maximum(panel.last_months, 0)
         expected = happened = np.full((panel.n_studios, MAX_HORIZON_MONTHS), np.nan)
     windows = cut_windows(panel, rows, columns).values
@@ -85,7 +89,7 @@ def interval_tables(
 
 
 def _made_while_trading(panel: StudioPanel, origins: Origins, used: BoolArray) -> BoolArray:
-    """(N,) whether the studio earned anything in the month of a used origin; False for the others."""
+    """(N,) True for used origins in whose month the studio had revenue."""
     found = np.zeros_like(used)
     found[used] = panel.values["total_revenue"][origins.rows[used], origins.columns[used]] > 0
     return found
@@ -98,10 +102,17 @@ def assemble_model(
     weights: EnsembleWeights,
     configuration: ForecastingConfig,
 ) -> StudioModel:
-    """The model version that all months give.
+    """Assembles the model version to serve.
 
-    Its weights are fitted on all out-of-fold forecasts; its intervals on those of every fold that had weights
-    of its own, that is all but the first.
+    Its intervals are fitted on the out-of-fold forecasts of all folds but the first, which has no weights
+    from an earlier fold; if there is only one fold, it is used.
+
+    Args:
+        panel: all months.
+        core: backtest of the core, with its fit on all months.
+        fits: of the learners.
+        weights: of the ensemble.
+        configuration: hyperparameters.
     """
     oof = core.out_of_fold
     forecast = ensemble_out_of_fold(core, fits, weights, "revenue")
@@ -127,7 +138,7 @@ def _accuracy(forecast: FloatArray, actual: FloatArray) -> FloatArray:
 
 
 def correction_graph(fits: Sequence[LearnerFit], weights: Mapping[str, FloatArray]) -> OnnxEnsemble | None:
-    """One graph of the learners that have weight for a target at some horizon; None where none has."""
+    """One ONNX graph of the learners with weight for some target and horizon; None if no learner has any."""
     weighing = [
         (fit, target)
         for fit in fits

@@ -1,4 +1,8 @@
-"""A model version, everything that answers need besides the panel, and the recipe that it was fitted by."""
+"""Model version and its recipe: everything that answers need besides the panel, and how to fit it again.
+
+`StudioModel` is stored as `model.json` and, if a learner has weight, an ONNX graph; `Recipe` holds the
+hyperparameters that reproduce the fit. Publishing and registering a version is done in `publishing`.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +29,14 @@ _FORMAT = 3
 
 @dataclass(frozen=True)
 class StudioModel:
-    """A trained recipe.
+    """A fitted model version.
 
     Attributes:
-        core: the stock-and-flow core, fitted on all months.
-        weights: target to (H, C) weights in the order of `CANDIDATES`.
-        intervals: of revenue.
-        accuracy: (H,) 1 - WAPE of revenue over the first h months in the backtest; NaN where there was none.
-        graphs: of the learners that have weight somewhere; None where none has.
+        core: parameters of the stock-and-flow core, fitted on all months.
+        weights: target to (H, C) ensemble weights in the order of `CANDIDATES`.
+        intervals: interval tables of revenue.
+        accuracy: (H,) 1 - WAPE of revenue over the first h months in the backtest; NaN if there was none.
+        graphs: ONNX ensemble of the learners with weight for some target and horizon; None without any.
     """
 
     core: CoreParameters
@@ -43,11 +47,11 @@ class StudioModel:
 
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Columns of the learners' rows."""
+        """Features of the learners, in order."""
         return ROW_FEATURES
 
     def save(self, folder: Path) -> None:
-        """Writes model.json and, where a learner has weight, the graph into an existing folder."""
+        """Writes `model.json` and, if a learner has weight, the ONNX graph into an existing folder."""
         stored = {
             "format": _FORMAT,
             "core": self.core.to_json(),
@@ -64,7 +68,7 @@ class StudioModel:
         """Inverse of `save`.
 
         Raises:
-            ModelFormatError: another version of this program wrote it, in a form that this one doesn't read.
+            ModelFormatError: the file has another format than this program version reads.
         """
         stored = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         if (found := stored.get("format")) != _FORMAT:
@@ -82,19 +86,19 @@ class StudioModel:
 
 
 FITTING_CODE = 2
-"""Raised by hand when the same hyperparameters and months begin to give another fit."""
+"""Incremented by hand when a code change gives another fit for the same hyperparameters and months."""
 
 VERSION_LENGTH = 12
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to fit again to get the same model from the same months.
+    """Hyperparameters, features and code version that reproduce a model from the same months.
 
     Attributes:
-        forecasting: every hyperparameter, and the seed.
-        features: names of what the learners see, in order.
-        fitting_code: the `FITTING_CODE` that it was fitted by.
+        forecasting: all hyperparameters, and the seed.
+        features: names of the learners' features, in order.
+        fitting_code: value of `FITTING_CODE` when the model was fitted.
     """
 
     forecasting: ForecastingConfig
@@ -103,13 +107,13 @@ class Recipe:
 
     @property
     def version(self) -> str:
-        """The first 12 hex digits of a SHA-256 over the canonical JSON: same recipe, same version."""
+        """The first 12 hex digits of a SHA-256 over the canonical JSON; equal recipes have equal versions."""
         canonical = json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(canonical.encode()).hexdigest()[:VERSION_LENGTH]
 
     @property
     def obstacle(self) -> str:
-        """Why this program can't fit it, a clause; empty where it can."""
+        """Reason why this program can't fit the recipe, as a clause; empty if it can."""
         if self.fitting_code != FITTING_CODE:
             return f"it was fitted by code version {self.fitting_code}, and this program has {FITTING_CODE}"
         if self.features != ROW_FEATURES:
@@ -126,10 +130,10 @@ class Recipe:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Recipe:
-        """The inverse of `to_json`; a field that the content lacks has its default.
+        """Inverse of `to_json`; hyperparameters that the content lacks get their defaults.
 
         Raises:
-            CorruptReleaseError: it is no recipe, or has hyperparameters that this program doesn't know.
+            CorruptReleaseError: the content is no recipe, or has hyperparameters unknown to this program.
         """
         try:
             forecasting = ForecastingConfig.model_validate(content["forecasting"])

@@ -1,1 +1,1 @@
-"""Insights: what drives a studio's change of revenue, and steps that would pay."""
+"""Insights: attribution of a forecast change in revenue to drivers, and recommended lever steps."""

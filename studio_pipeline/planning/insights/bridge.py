@@ -1,15 +1,15 @@
-"""Bridge of revenue from the last known month to a forecast month, in drivers that add up.
+"""Revenue bridge from the last known month to a forecast month: drivers that add up to the change.
 
-The core runs the months ahead twice, as it is and without seasons. The run without seasons goes from the base
-month, its season taken out, to the forecast month:
+The core simulates the months ahead twice, with and without seasons. The run without seasons is decomposed,
+from the base month without its season to the forecast month:
 
     revenue           = members x (price + mix)
     change of members = members in - members out (+ members to start with, where that lever is given)
 
-What joined and left counts at the mean of both months' revenue a member, price and mix at the mean of both
-months' members: the Shapley value of two factors, so that nothing is left over. Season is what the run with
-seasons has more, at the end less at the start; a lever that is held has no season. What the ensemble makes of
-the core's revenue is the model correction. All parts add up to the change.
+Members in and out count at the mean of both months' revenue a member, price and mix at the mean of both
+months' members: the Shapley value of two factors, which leaves no residual. The season driver is the
+difference between both runs at the end minus that at the start; a lever that is held has no season. The
+ensemble's revenue minus the core's is the model correction.
 Source: two-factor Shapley decomposition, e.g. Ang (2004), Energy Policy 32(9).
 """
 
@@ -27,12 +27,12 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class KnownMonth:
-    """The last known month of a studio, currency and counts; NaN where unknown.
+    """Figures of a studio's last known month; NaN where unknown.
 
     Attributes:
-        revenue: in all.
-        members: at the month's end.
-        membership_revenue: from memberships.
+        revenue: total revenue, currency.
+        members: members at the month's end.
+        membership_revenue: revenue from memberships, currency.
     """
 
     revenue: float
@@ -46,9 +46,9 @@ class Driver:
 
     Attributes:
         name: `members_in`, `members_out`, `starting_members`, `price`, `mix`, `season`, `model_correction`;
-            `members` where it isn't known who came and went, `level` where there are no members.
+            `members` if members in and out are unknown, `level` if the data have no members.
         amount: currency.
-        share: of the change, which they add up to; None where there is none, to the cent.
+        share: of the change; shares add up to 1. None if the change is 0 to the cent.
     """
 
     name: str
@@ -58,14 +58,14 @@ class Driver:
 
 @dataclass(frozen=True)
 class Bridge:
-    """The way from one month's revenue to another's.
+    """Change of revenue from the last known month to a forecast month, by drivers.
 
     Attributes:
         revenue_then: of the last known month, currency.
         revenue: of the forecast month, currency.
-        drivers: their amounts add up to the change.
-        joined: members who join up to the forecast month; None where unknown.
-        left: members who leave up to then; None where unknown.
+        drivers: parts whose amounts add up to the change.
+        joined: members who join up to the forecast month; None if unknown.
+        left: members who leave up to then; None if unknown.
     """
 
     revenue_then: float
@@ -76,13 +76,13 @@ class Bridge:
 
     @property
     def change(self) -> float:
-        """Currency."""
+        """Change of revenue, currency."""
         return self.revenue - self.revenue_then
 
 
 @dataclass(frozen=True)
 class _Month:
-    """A month without its season: members, and what one of them brings, currency."""
+    """A month without its season: members, and revenue a member by price and mix, currency."""
 
     members: float
     price: float
@@ -94,11 +94,11 @@ class _Month:
 
 
 def revenue_bridge(known: KnownMonth, view: CoreView, revenue: float, month: int) -> Bridge:
-    """The bridge to a forecast month.
+    """Computes the bridge to a forecast month.
 
     Args:
         known: the last known month.
-        view: from there on.
+        view: the core's view of that month and the months after it.
         revenue: forecast of the month, currency.
         month: 1 for the month after the last known one.
     """
@@ -128,7 +128,7 @@ def _drivers(amounts: Mapping[str, float], change: float) -> tuple[Driver, ...]:
 
 
 def _without_season(known: KnownMonth, view: CoreView, place: int) -> tuple[float, dict[str, float]]:
-    """The last known month's revenue without its season, and the parts of the change from there on."""
+    """The last known month's revenue without its season, and the drivers of the change without seasons."""
     run = view.ahead_without_season
     end = _Month(float(run.members[place]), float(run.price[place]), float(run.mix[place]))
     if not (known.members > 0 and math.isfinite(end.revenue)):
@@ -142,7 +142,7 @@ def _without_season(known: KnownMonth, view: CoreView, place: int) -> tuple[floa
 
 
 def _start(known: KnownMonth, view: CoreView) -> _Month:
-    """The last known month without its season; without a split of revenue all of it is price."""
+    """The last known month without its season; if membership revenue is unknown, all revenue is price."""
     paid = known.membership_revenue if math.isfinite(known.membership_revenue) else known.revenue
     return _Month(
         known.members / _season(view, "members"),
@@ -152,7 +152,7 @@ def _start(known: KnownMonth, view: CoreView) -> _Month:
 
 
 def _changes_of_members(start: _Month, end: _Month, run: MemberMonths, place: int) -> dict[str, float]:
-    """Counts by the names of drivers; they add up to the change from start to end."""
+    """Driver to its change of members; changes add up to the difference between start and end."""
     joined, left = _moves(run, place)
     if not math.isfinite(joined + left):
         return {"members": end.members - start.members}
@@ -164,13 +164,13 @@ def _changes_of_members(start: _Month, end: _Month, run: MemberMonths, place: in
 
 
 def _moves(run: MemberMonths, place: int) -> tuple[float, float]:
-    """How many members join, and how many leave, up to a month; NaN where that isn't known."""
+    """Members who join and who leave up to a month; NaN if unknown."""
     months = slice(place + 1)
     return float(run.new_members[months].sum()), float(run.churned_members[months].sum())
 
 
 def _season(view: CoreView, name: str) -> float:
-    """Factor by which the season of the last known month moves one of its figures; 1 where it has none."""
+    """Seasonal factor of one figure in the last known month; 1 without a season."""
     with_season, without = (float(getattr(month, name)[0]) for month in (view.now, view.now_without_season))
     least = _ROUNDING * float(view.now_without_season.price[0]) if name == "mix" else 0.0
     return with_season / without if with_season > least and without > least else 1.0

@@ -1,4 +1,7 @@
-"""Facts of a studio's next months, as computed figures."""
+"""Facts of a studio's next months as computed figures: forecast, drivers, given levers, recommendations.
+
+All figures of an insight are computed here; `narrative` writes them as text and checks texts against them.
+"""
 
 from __future__ import annotations
 
@@ -23,26 +26,26 @@ _WHOLE = ("new_members_monthly", "total_classes_held")
 
 
 class FactSource(UncertainForecastSource, Protocol):
-    """What facts need of a forecaster."""
+    """Interface of a forecaster for facts."""
 
     @property
     def panel(self) -> StudioPanel:
-        """The months it answers from."""
+        """The months of all studios."""
 
     def core_view(self, query: ForwardQuery) -> CoreView:
-        """The base month of a query and the months after it as the core sees them."""
+        """The core's view of a query's base month and of the months after it."""
 
 
 @dataclass(frozen=True)
 class GivenLever:
-    """A lever that the scenario gives.
+    """A lever given in the scenario.
 
     Attributes:
-        lever: of the eight.
+        lever: name of the lever.
         from_month: 1 for the month after the base month.
-        current: mean of the last three months; None where unknown.
-        given: in the lever's own unit.
-        effect_source: what the members' response to it rests on; None where none is known.
+        current: mean of the last three months; None if unknown.
+        given: given value, in the lever's own unit.
+        effect_source: source of the members' response ("data", "pooled", "prior"); None without a response.
     """
 
     lever: str
@@ -54,31 +57,32 @@ class GivenLever:
 
 @dataclass(frozen=True)
 class Facts:
-    """Of one forecast of a studio with history; money in the data's currency.
+    """Figures of one forecast of a studio with history; money in the data's currency.
 
     Attributes:
         base_month: the last known month, YYYY-MM.
-        month: the last projected month, YYYY-MM: that of `revenue`, `interval`, `members` and `drivers`.
-        projection_months: between the two.
+        month: the last projected month, YYYY-MM; `revenue`, `interval`, `members`, `drivers` refer to it.
+        projection_months: number of months from the base month to `month`.
         history_months: months of the studio up to the base month.
         revenue_then: of the base month.
         revenue: mean of the predictive distribution.
         interval: of the revenue.
-        interval_level: of all intervals, 0..1.
-        change: revenue less `revenue_then`.
-        growth: the change over `revenue_then`; None where that is 0.
+        interval_level: coverage of all intervals, 0..1.
+        change: revenue minus `revenue_then`.
+        growth: the change relative to `revenue_then`; None if that is 0.
         total_revenue: over all projected months.
-        total_interval: of that.
-        members_then: at the base month's end; None where unknown.
-        members: at the month's end; None where unknown.
-        joined: members who join up to then, by the core; None where unknown.
-        left: members who leave up to then, by the core; None where unknown.
+        total_interval: of the total revenue.
+        members_then: at the base month's end; None if unknown.
+        members: at the end of `month`; None if unknown.
+        joined: members who join up to then, by the core; None if unknown.
+        left: members who leave up to then, by the core; None if unknown.
         drivers: amounts that add up to the change.
-        usual_error: WAPE of the model in backtests over these months; None where there were none.
-        levers: that the scenario gives.
-        gain_of_levers: what they bring over all projected months beside none; None without levers.
-        gain_interval: of that.
-        recommendations: steps that gain, the largest gain first.
+        usual_error: WAPE of the model in backtests over these months; None without backtests.
+        levers: given in the scenario.
+        gain_of_levers: gain of the given levers over all projected months, against every lever free; None
+            without levers.
+        gain_interval: of the gain.
+        recommendations: steps with a gain above 0, the largest first.
     """
 
     base_month: str
@@ -105,24 +109,24 @@ class Facts:
     recommendations: tuple[Recommendation, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data: numbers, months and the names of levers and drivers, none of it anybody's own words."""
+        """Plain data: numbers, months, and names of levers and drivers; no text from users."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
 class Insight:
-    """Facts of a studio, and what to know before trusting them."""
+    """Facts of a studio, with the warnings that apply to them."""
 
     facts: Facts
     warnings: tuple[str, ...]
 
 
 def studio_facts(source: FactSource, query: ForwardQuery) -> Insight:
-    """The facts of a forward query.
+    """Computes the facts of a forward query.
 
     Args:
         source: a forecaster.
-        query: of a studio with history; its first interval level is that of all intervals.
+        query: of a studio with history; its first interval level is used for all intervals.
 
     Raises:
         QueryError: the query can't be answered, or the studio has no history to start from.
@@ -133,8 +137,8 @@ def studio_facts(source: FactSource, query: ForwardQuery) -> Insight:
             f"There are no months of studio {query.studio_id!r} that a forecast could be explained from.",
             "GET /api/v1/studios lists the studios that have some.",
         )
-    (outlook,) = source.outlooks([replace(query, compare_to_status_quo=True)])
-    forecast = outlook.forecast
+    (uncertain,) = source.outlooks([replace(query, compare_to_status_quo=True)])
+    forecast = uncertain.forecast
     row, column = panel.rows[query.studio_id], panel.column_of(forecast.base_month)
     current = current_levers(panel, row, column)
     known = _known_month(panel, row, column)
@@ -146,14 +150,14 @@ def studio_facts(source: FactSource, query: ForwardQuery) -> Insight:
 
 
 def _warnings_of(source: FactSource, query: ForwardQuery, steps: Sequence[Recommendation]) -> list[str]:
-    """What a forward answer would say of each recommended step."""
+    """Warnings of the forward answers to the recommended steps."""
     asked = [replace(query, levers={**query.levers, step.lever: step.proposed}) for step in steps]
-    return [sentence for outlook in source.outlooks(asked) for sentence in outlook.forecast.warnings]
+    return [sentence for uncertain in source.outlooks(asked) for sentence in uncertain.forecast.warnings]
 
 
 def current_levers(panel: StudioPanel, row: int, column: int) -> dict[str, float]:
-    """Lever to its mean over the last three months, of new members and classes to whole ones, of the member
-    count to its last value; NaN where there is none.
+    """Lever to its mean over the last three months, rounded for new members and classes; for the member count
+    its last value. NaN if unknown.
     """
     months = slice(max(column + 1 - _CURRENT_MONTHS, 0), column + 1)
     found = {}

@@ -1,4 +1,8 @@
-"""Narrative of facts as text, and the check that it states no other number."""
+"""Narrative of facts as text, and the check that a text contains no number but the facts.
+
+The text is built from templates; texts of other origin (a language model's) are checked by `unknown_numbers`.
+Numbers are read from a text in `numbers_in_text`.
+"""
 
 from __future__ import annotations
 
@@ -32,16 +36,16 @@ _FROM = {
 
 
 def unknown_numbers(text: str, facts: Mapping[str, Any], names: Sequence[str] = ()) -> list[str]:
-    """The numbers of a text that are none of the facts, each as it stands there.
+    """Numbers in a text that match none of the facts, as written there.
 
-    A number is a fact that rounds to the digits shown. Percent and points stand for rates and shares alone,
-    which a plain number stands for only with two digits after its point. A number with a sign has to have the
-    fact's sign. A month has to be one of the facts' months.
+    A number matches a fact that rounds to the digits shown. Percent and points match only rates and shares;
+    a plain number matches these only with at least two decimals. A signed number must have the fact's sign. A
+    month must be one of the facts' months.
 
     Args:
         text: of any origin.
         facts: plain data of any depth; numbers, and months as YYYY-MM.
-        names: what may stand after the word "studio", whatever digits it has.
+        names: names that are ignored after the word "studio", whatever digits they contain.
     """
     leaves = list(_leaves(facts))
     return [number.text for number in numbers_in(text, names) if not _is_known(number, leaves)]
@@ -49,7 +53,7 @@ def unknown_numbers(text: str, facts: Mapping[str, Any], names: Sequence[str] = 
 
 @dataclass(frozen=True)
 class _Leaf:
-    """One fact: a number, or a month with its year for a number."""
+    """One fact: a number, or a month, whose year also counts as a number."""
 
     value: float
     is_rate: bool = False
@@ -84,12 +88,12 @@ def _is_known(number: WrittenNumber, leaves: Sequence[_Leaf]) -> bool:
 
 
 def _is_near(number: WrittenNumber, value: float, fact: float) -> bool:
-    told, known = (value, fact) if number.is_signed else (abs(value), abs(fact))
-    return abs(told - known) <= number.tolerance + _ROUNDING * abs(known)
+    written, known = (value, fact) if number.is_signed else (abs(value), abs(fact))
+    return abs(written - known) <= number.tolerance + _ROUNDING * abs(known)
 
 
 def template_summary(facts: Facts, studio_id: str) -> str:
-    """What the facts say, in a few sentences."""
+    """Summary of the facts in a few sentences."""
     if not facts.revenue and not facts.revenue_then:
         return (
             f"Studio {studio_id} has taken nothing in {month_name(facts.base_month)} and is taken as closed: "

@@ -1,4 +1,7 @@
-"""Numbers in a text, however they are written."""
+"""Reader of the numbers in an English text: digits, number words, percentages, months and fractions.
+
+It serves the check of a narrative against its facts. A number of uncertain value is returned without values.
+"""
 
 from __future__ import annotations
 
@@ -35,13 +38,13 @@ _TIMES = {
 _VAGUE = ("dozens", "hundreds", "thousands", "millions", "billions", "hundredfold")
 
 NUMBER_WORDS: tuple[str, ...] = (*_SMALL, *_TENS, *_SCALES, *_PARTS, *_TIMES, *_VAGUE)
-"""Words that make a number. `First` and `second` mostly order sentences, and are none."""
+"""Words that form a number. `first` and `second` are left out, as they mostly order sentences."""
 
 _PART_TOLERANCE = 0.005
 
 
 def value_of_words(words: str) -> tuple[tuple[float, ...], float]:
-    """What number words may mean, and half a unit of it; no value where that is not certain."""
+    """Possible values of number words, and half a unit of the last digit; no value if it is uncertain."""
     tokens = [word for word in re.split(r"[\s-]+", words.lower()) if word not in ("a", "an", "and")]
     if len(tokens) == 1 and tokens[0] in _TIMES:
         return (_TIMES[tokens[0]],), _PART_TOLERANCE
@@ -50,7 +53,7 @@ def value_of_words(words: str) -> tuple[tuple[float, ...], float]:
         times = _cardinal(before) if before else 1.0
         if times is None:
             return (), 0.0
-        # "The third month" is no part of anything, and a quarter of a year is three months.
+        # "The third month" is an ordinal and not a fraction; "a quarter" may mean three months.
         others = {"quarter": (3.0,)}.get(last, (_PARTS[last],) if last in _ORDINALS else ())
         return (times / _PARTS[last], *(() if before else others)), _PART_TOLERANCE
     value = _cardinal(tokens)
@@ -58,7 +61,7 @@ def value_of_words(words: str) -> tuple[tuple[float, ...], float]:
 
 
 def _cardinal(tokens: list[str]) -> float | None:
-    """A whole number; None where the words make none."""
+    """Whole number from its words; None if they form none."""
     total, current = 0.0, 0.0
     for word in tokens:
         if word in _SMALL or word in _TENS:
@@ -100,14 +103,14 @@ _WORDS = re.compile(
 
 @dataclass(frozen=True)
 class WrittenNumber:
-    """A number as a text has it.
+    """A number in a text.
 
     Attributes:
-        text: as it stands there.
-        values: what it may mean; none where that is not certain.
+        text: as written there.
+        values: possible values; none if they are uncertain.
         tolerance: half a unit of the last digit shown.
-        is_signed: it is written with its sign; else only its size is told.
-        is_percent: it is written as percent or points; `values` are hundredths of that.
+        is_signed: whether it is written with a sign; else only its size is stated.
+        is_percent: whether it is written as percent or points; `values` are hundredths of that.
         month: YYYY-MM of a month; None for all other numbers.
     """
 
@@ -120,12 +123,11 @@ class WrittenNumber:
 
 
 def numbers_in(text: str, names: Sequence[str] = ()) -> list[WrittenNumber]:
-    """All numbers of a text.
+    """Finds all numbers in a text.
 
     Args:
         text: of any origin.
-        names: texts that may hold digits of their own, such as a studio's, and are left out where they stand
-            after the word "studio".
+        names: names that may contain digits, such as a studio's; ignored after the word "studio".
     """
     found = [WrittenNumber(sign) for sign in text if _is_odd(sign)]
     rest = "".join(_plain(sign) for sign in unicodedata.normalize("NFKC", text)).translate(_DASHES)
@@ -144,7 +146,7 @@ def numbers_in(text: str, names: Sequence[str] = ()) -> list[WrittenNumber]:
 
 
 def _is_odd(sign: str) -> bool:
-    """A sign that is a number but no plain digit: fractions, superscripts, Roman and ideographic numerals."""
+    """True for characters that are numeric but no digit: fractions, superscripts, Roman numerals."""
     return unicodedata.category(sign) != "Nd" and unicodedata.numeric(sign, None) is not None
 
 
@@ -180,6 +182,6 @@ def _words(match: re.Match[str]) -> WrittenNumber:
 
 
 def _factor(unit: str | None) -> float:
-    """What a unit makes of a number: a percentage is a hundredth, and so is a point."""
+    """Factor of a unit: 0.01 for percent and points, its value for words such as "thousand", else 1."""
     word = re.sub(r"\s+", " ", (unit or "").strip().lower())
     return 0.01 if word in _PERCENT else _SCALES_NUMBERS_IN_TEXT.get(word, 1.0)

@@ -1,6 +1,8 @@
-"""Recommendations: what one step of one lever would bring.
+"""Recommendations: small steps of single levers with a gain in revenue that is clearly above 0.
 
-A step is small enough for a studio to take next month. What it costs is not counted.
+A step is small enough to take next month. Gains are differences of uncertain forecasts with and without the
+step (`scenarios.differences`); the cost of a step is not counted. Plans with targets and costs are in
+`planning.inverse`.
 """
 
 from __future__ import annotations
@@ -28,8 +30,8 @@ STEPS: Mapping[str, tuple[Step, ...]] = {
     "staff_utilization_rate": (lambda rate: min(rate + 0.05, 1.0), lambda rate: max(rate - 0.05, 0.0)),
     "upsell_rate": (lambda rate: min(rate + 0.02, 1.0),),
 }
-"""Steps of each lever, of which the best one counts: a twentieth of a price or of the classes, a point of
-retention, a tenth of the new members, five points of attendance or utilisation, two points of upsell.
+"""Lever to its steps, of which the best one is recommended: 5 % of the price or of the classes, one point of
+retention, 10 % of the new members, five points of attendance or utilisation, two points of upsell.
 """
 
 
@@ -38,15 +40,14 @@ class Recommendation:
     """One step of one lever.
 
     Attributes:
-        lever: of the eight.
-        current: where it is now, in its own unit.
-        proposed: one step on.
-        gain: what the step brings over the projected months, currency.
+        lever: name of the lever.
+        current: present value, in the lever's own unit.
+        proposed: value after the step.
+        gain: gain in revenue over the projected months, currency.
         gain_interval: of the gain.
-        chance_of_gain: that the step brings more than nothing.
+        chance_of_gain: probability that the gain is above 0.
         clears_zero: whether the whole interval of the gain lies above 0.
-        effect_source: what the members' response rests on ("data", "pooled", "prior"); None where none is
-            known of the lever.
+        effect_source: source of the members' response ("data", "pooled", "prior"); None without a response.
     """
 
     lever: str
@@ -62,12 +63,12 @@ class Recommendation:
 def recommend(
     source: UncertainForecastSource, query: ForwardQuery, current: Mapping[str, float]
 ) -> tuple[Recommendation, ...]:
-    """The steps whose gain is clear of 0, the largest first; levers that the data don't carry are left out.
+    """Steps with a gain interval above 0, the largest gain first; one at most for each lever.
 
     Args:
         source: a forecaster.
-        query: what the steps are added to; levers in its plan are left as planned.
-        current: lever to where it is now; NaN where unknown.
+        query: to which the steps are added; levers in its plan get no step.
+        current: lever to its present value; NaN where unknown, and then without a step.
     """
     planned = {lever for step in query.lever_plan for lever in step.levers}
     start = {**current, **query.levers}
@@ -84,9 +85,9 @@ def _best_step(
         return None
     proposed = [value for step in STEPS[lever] if (value := step(current)) != current]
     steps = [
-        _recommendation(source.interval_tables, lever, (current, value), held, outlook, query)
+        _recommendation(source.interval_tables, lever, (current, value), held, stepped, query)
         for value in proposed
-        if (outlook := _held(source, query, lever, value)) is not None
+        if (stepped := _held(source, query, lever, value)) is not None
     ]
     return max((step for step in steps if step.clears_zero), key=lambda step: step.gain, default=None)
 
@@ -94,12 +95,12 @@ def _best_step(
 def _held(
     source: UncertainForecastSource, query: ForwardQuery, lever: str, value: float
 ) -> UncertainForecast | None:
-    """The outlook with a lever held; None where it can't be."""
+    """The forecast with a lever held at a value; None if the lever can't be given."""
     try:
-        (outlook,) = source.outlooks([replace(query, levers={**query.levers, lever: value})])
+        (uncertain,) = source.outlooks([replace(query, levers={**query.levers, lever: value})])
     except LeverError:
         return None
-    return outlook
+    return uncertain
 
 
 def _recommendation(

@@ -1,1 +1,1 @@
-"""The inverse problem: from a revenue to reach to the least-cost lever plan."""
+"""Inverse planning: least-cost lever plans that reach a target revenue."""

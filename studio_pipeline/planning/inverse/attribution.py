@@ -1,11 +1,10 @@
-"""Attribution of a plan's gain to levers (Shapley), and its binding limits.
+"""Attribution of a plan's gain to its levers by Shapley values, and the limits that bind the plan.
 
-A lever's share is what it adds to the revenue, averaged over all orders in which the changes could be made.
+A lever's share of the gain is its contribution to the revenue, averaged over all orders of making the
+changes. A limit binds if relaxing it by one unit adds revenue: its lever moves by that unit whatever it
+costs, the other levers stay as planned, and retention follows its response within its limits. Both use the
+forecaster's revenue, not the closed form.
 Source: Shapley, A Value for n-Person Games (1953).
-
-One limit is relaxed by one unit and its lever goes there, whatever that costs; the other levers stay as
-planned, except that retention follows its response to the change, as far as it may. The forecaster says what
-that earns.
 """
 
 from __future__ import annotations
@@ -26,12 +25,15 @@ from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, NEW, RETENTION,
 def shapley_split(
     present: FloatArray, plan: FloatArray, revenue: Callable[[FloatArray], FloatArray]
 ) -> dict[int, float]:
-    """Place of each lever that changes to its share of the gain, currency.
+    """Splits the gain of a plan among the levers that change.
 
     Args:
-        present: (7,) levers as they are.
-        plan: (7,) levers as planned.
-        revenue: of (7, N) plans, (N,); asked once, for every subset of the k levers that change.
+        present: (7,) present levers.
+        plan: (7,) planned levers.
+        revenue: function from (7, N) plans to (N,) revenue; called once, with all subsets of the changes.
+
+    Returns:
+        Index of each lever that changes to its share of the gain, currency.
     """
     changed = np.flatnonzero(plan != present)
     k = len(changed)
@@ -51,14 +53,14 @@ def shapley_split(
 
 
 _AT_LIMIT = 1e-6
-_WORTH_TELLING = 0.005
+_SMALLEST_GAIN = 0.005
 
 _Relaxed = tuple[str, float, FloatArray]
-"""A limit's name, one unit of it, and the (7,) plan with that one unit more."""
+"""A limit's name, one unit of it, and the (7,) plan with the limit relaxed by that unit."""
 
 
 def binding_limits(setup: PlanSetup, plan: FloatArray) -> tuple[BindingLimit, ...]:
-    """The limits that a (7,) plan stands at and that cost it revenue, the one that costs most first."""
+    """Limits at which a (7,) plan stands and whose relaxation adds revenue, the largest gain first."""
     relaxed = [*_of_levers(setup, plan), *_of_capacity(setup, plan)]
     if not relaxed:
         return ()
@@ -67,7 +69,7 @@ def binding_limits(setup: PlanSetup, plan: FloatArray) -> tuple[BindingLimit, ..
     found = [
         BindingLimit(name, unit, float(more))
         for (name, unit, _), more in zip(relaxed, earned[1:] - earned[0], strict=True)
-        if more > _WORTH_TELLING
+        if more > _SMALLEST_GAIN
     ]
     return tuple(sorted(found, key=lambda limit: -limit.adds_revenue))
 
@@ -84,7 +86,7 @@ def _of_levers(setup: PlanSetup, plan: FloatArray) -> list[_Relaxed]:
 
 
 def _of_capacity(setup: PlanSetup, plan: FloatArray) -> list[_Relaxed]:
-    """Limits that tie levers together, of levers that may move."""
+    """Capacity limits at which the plan stands, of levers that may still move."""
     capacity, free = setup.problem.capacity, setup.problem.high > plan
     attendance, staff, classes = (float(plan[place]) for place in (ATTENDANCE, STAFF, CLASSES))
     found, most = [], float(capacity.most_retention(plan[TICKET : TICKET + 1])[0])
@@ -109,7 +111,7 @@ def _unit_more(setup: PlanSetup, plan: FloatArray, place: int) -> tuple[float, F
 
 
 def _with_one_class_of_seats(setup: PlanSetup, plan: FloatArray) -> FloatArray:
-    """(7,) the plan with as many more members kept as one more class a month has seats for."""
+    """(7,) the plan with as many more retained members as one more class a month has seats for."""
     capacity, classes, fuller = setup.problem.capacity, plan[CLASSES], plan.copy()
     roomier = replace(capacity, most_members=capacity.most_members * (classes + 1) / classes)
     fuller[RETENTION] = setup.problem.high[RETENTION]
@@ -118,10 +120,10 @@ def _with_one_class_of_seats(setup: PlanSetup, plan: FloatArray) -> FloatArray:
 
 
 def _seats_of_new_members(setup: PlanSetup, plan: FloatArray, room: float) -> list[_Relaxed]:
-    """The seats of one more class a month taken by those who join, where one more of them finds no room.
+    """The seats of one more class a month filled with new members, if one more of them exceeds the seats.
 
-    Nobody joins by halves, so that some room may be left; what a class adds is told as a share of a member
-    where it has no seats for a whole one.
+    Planned new members are whole, so some seats may be left over. The relaxed plan may contain a fraction of
+    a member if a class has no seats for a whole one.
     """
     capacity, ticket = setup.problem.capacity, plan[TICKET : TICKET + 1]
     may = min(setup.problem.high[NEW], capacity.most_new_members(ticket)[0]) - plan[NEW]
@@ -132,12 +134,12 @@ def _seats_of_new_members(setup: PlanSetup, plan: FloatArray, room: float) -> li
 
 
 def _peak(setup: PlanSetup, plan: FloatArray) -> float:
-    """Most members in any month."""
+    """Largest number of members in any month."""
     return float(setup.problem.revenue.members(plan[:, None]).max())
 
 
 def _joined(plan: FloatArray, more: float) -> FloatArray:
-    """(7,) the plan with more members joining a month."""
+    """(7,) the plan with more new members a month."""
     joined = plan.copy()
     joined[NEW] += more
     return joined
@@ -148,7 +150,7 @@ def _at(value: float, limit: float) -> bool:
 
 
 def _moved(setup: PlanSetup, plan: FloatArray, place: int, change: float) -> FloatArray:
-    """(7,) the plan with one lever moved on and retention following, effort held."""
+    """(7,) the plan with one lever changed and retention following its response, at constant effort."""
     responses, moved = setup.problem.responses, plan.copy()
     moved[place] = max(plan[place] + change, 0.0)
     if place == RETENTION:

@@ -1,10 +1,10 @@
-"""Closed form of a plan's revenue, and members' responses to its levers.
+"""Closed form of a plan's revenue, and the responses of retention and new members to its levers.
 
-members  = members before x retention + new members
+    members  = members before x retention + new members
     revenue  = members x (ticket x realisation + retail + upsell + other) + class packs
 
-What the ensemble makes of it beyond that is one factor a month, measured at a plan near by. Plans are
-searched for on this; what a plan earns is never taken from here, but from the forecaster.
+The ensemble's correction is one factor a month, measured at a nearby plan. The search for plans uses this
+form and its derivatives; the revenue of the plan itself always comes from the forecaster.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, NEW, RETENTION,
 
 @dataclass(frozen=True)
 class RevenueSlopes:
-    """Of N plans.
+    """Revenue of N plans, and its partial derivatives.
 
     Attributes:
         revenue: (N,) of the target's months.
-        by_lever: place of a lever to the (N,) revenue that one more unit of it adds, the others held.
+        by_lever: index of a lever to the (N,) change of revenue per unit of it, with the others constant.
     """
 
     revenue: FloatArray
@@ -40,16 +40,16 @@ class RevenueSlopes:
 
 @dataclass(frozen=True)
 class PlanRevenue:
-    """Revenue of one studio's target, over h months.
+    """Revenue of one studio over h months as a function of the levers.
 
     Attributes:
-        first_members: members before the first month; NaN where members don't follow from flows.
-        member_levels: (h,) members where they don't.
-        by_ticket: (h,) revenue of a member by unit of the ticket.
-        by_upsell: (h,) revenue of a member by unit of the upsell rate.
-        by_member: (h,) revenue of a member besides.
-        by_seat: (h,) revenue by attendance rate times classes.
-        counted: (h,) how much each month counts: the target's months, times what the ensemble makes of them.
+        first_members: members before the first month; NaN if members don't follow from flows.
+        member_levels: (h,) members in that case.
+        by_ticket: (h,) revenue of a member per unit of the ticket.
+        by_upsell: (h,) revenue of a member per unit of the upsell rate.
+        by_member: (h,) other revenue of a member.
+        by_seat: (h,) revenue per attendance rate times classes.
+        counted: (h,) weight of each month in the target: the ensemble's factor, or 0 if it doesn't count.
     """
 
     first_members: float
@@ -75,14 +75,14 @@ class PlanRevenue:
         return self.slopes(x).revenue
 
     def by_month(self, x: FloatArray) -> FloatArray:
-        """(N, h) revenue of (7, N) plans, months counted as they are."""
+        """(N, h) revenue of (7, N) plans by month, without the weights of `counted`."""
         members = self.members(x).T
         per_member = x[TICKET][:, None] * self.by_ticket + x[UPSELL][:, None] * self.by_upsell
         seats = (x[ATTENDANCE] * x[CLASSES])[:, None]
         return np.asarray(members * (per_member + self.by_member) + seats * self.by_seat)
 
     def slopes(self, x: FloatArray) -> RevenueSlopes:
-        """Of (7, N) plans."""
+        """Revenue and derivatives of (7, N) plans."""
         has_flows = np.isfinite(self.first_members)
         members: FloatArray | float = self.first_members
         by_retention: FloatArray | float = 0.0
@@ -105,12 +105,12 @@ class PlanRevenue:
         return RevenueSlopes(revenue + attendance * x[ATTENDANCE], {STAFF: np.zeros(x.shape[1]), **by_lever})
 
     def measured_at(self, x: FloatArray, by_month: FloatArray, target: FloatArray) -> PlanRevenue:
-        """The same with the ensemble's factors as they are at one (7, 1) plan.
+        """A copy with the ensemble's factors measured at one plan.
 
         Args:
-            x: the plan.
-            by_month: (h,) what the forecaster says of it.
-            target: (h,) 1 for the months that count.
+            x: (7, 1) the plan.
+            by_month: (h,) its revenue by the forecaster, currency.
+            target: (h,) 1 for the months that count, else 0.
         """
         plain = self.by_month(x)[0]
         factor = np.divide(by_month, plain, out=np.ones_like(plain), where=plain > 0)
@@ -118,7 +118,14 @@ class PlanRevenue:
 
 
 def plan_revenue(origin: StudioOrigin, first_members: float, months: int, kind: TargetKind) -> PlanRevenue:
-    """The closed form of a studio's revenue, with what the ensemble makes of it still left out."""
+    """Closed form of a studio's revenue, with ensemble factors of 1.
+
+    Args:
+        origin: the studio.
+        first_members: members before the first month.
+        months: number of target months.
+        kind: whether the last month or the sum of all counts.
+    """
     paths = {name: values[0, :months] for name, values in origin.terms.paths.items()}
     carried = set(origin.carried)
     by_member = paths["retail_yield"] + paths["other_yield"]
@@ -140,7 +147,7 @@ def plan_revenue(origin: StudioOrigin, first_members: float, months: int, kind: 
 
 
 def target_months(months: int, kind: TargetKind) -> FloatArray:
-    """(months,) 1 for the months that a target counts."""
+    """(months,) 1 for the months that count towards a target, else 0."""
     counted = np.ones(months)
     if kind == "month":
         counted[:-1] = 0.0
@@ -153,7 +160,7 @@ _LEAST_PRICE_SHARE = 0.01
 
 @dataclass(frozen=True)
 class FlowSlopes:
-    """How one flow responds, on its scale, per unit of the log of the price and of the rates."""
+    """Response slopes of one flow, on its scale, per unit of the log price and of the rates."""
 
     price: float
     fullness: float
@@ -163,14 +170,14 @@ class FlowSlopes:
 
 @dataclass(frozen=True)
 class PlanResponses:
-    """Responses of one studio's members, attendance held.
+    """Responses of one studio's retention and new members to changes from the present levers.
 
     Attributes:
-        present: (7,) levers as they are; nothing responds to what doesn't change.
-        retention: how its log odds respond.
-        acquisition: how the log of new members responds.
-        comfortable_attendance: above it classes are crowded.
-        comfortable_utilization: above it staff are overworked.
+        present: (7,) present levers, at which the responses are 0.
+        retention: slopes of the log odds of retention.
+        acquisition: slopes of the log of new members.
+        comfortable_attendance: attendance rate above which crowding begins.
+        comfortable_utilization: staff utilisation above which overwork begins.
     """
 
     present: FloatArray
@@ -191,7 +198,7 @@ class PlanResponses:
         return np.asarray(np.maximum(self.present[NEW] + moved, 0.0))
 
     def retention_slopes(self, x: FloatArray) -> dict[int, FloatArray]:
-        """What `retention_rate` gains per unit of the ticket, of attendance and of utilisation: (N,) each."""
+        """(N,) derivatives of `retention_rate` by the ticket, attendance and utilisation, by lever index."""
         rate = _logistic(self._odds + self._change(self.retention, x))
         steep, slopes = rate * (1 - rate), self.retention
         crowded = x[ATTENDANCE] >= self.comfortable_attendance
@@ -215,7 +222,7 @@ class PlanResponses:
         return np.maximum(ticket, self._least_price)
 
     def _change(self, slopes: FlowSlopes, x: FloatArray) -> FloatArray:
-        """(N,) on the flow's scale, against the present."""
+        """(N,) change from the present on the flow's scale."""
         now = self.present
         total = slopes.price * np.log(self._price(x[TICKET]) / max(float(now[TICKET]), self._least_price))
         total = total + slopes.fullness * (x[ATTENDANCE] - now[ATTENDANCE])
@@ -233,7 +240,7 @@ class PlanResponses:
 
 
 def plan_responses(terms: FlowTerms, present: FloatArray) -> PlanResponses:
-    """The responses in one projection's terms, from (7,) present levers on."""
+    """Responses from the terms of one projection, relative to (7,) present levers."""
     slopes = dict(zip(SLOPES, terms.slopes[0].tolist(), strict=True))
     retention, acquisition = (
         FlowSlopes(*(slopes[f"{flow}_{name}"] for name in ("price", "fullness", "crowding", "overwork")))

@@ -1,4 +1,9 @@
-"""Explanation of a plan: changes of levers, actions in order, and the plan on the calendar."""
+"""Explanation of a plan: changes of levers with cost and feasibility, actions in order, and dated steps.
+
+Actions are sorted by gain, with levers that only respond last; steps are dated by the levers' lead times.
+Feasibility compares a change with past changes in the panel. Attribution of the gain is in `attribution`, the
+plan's warnings are in `warnings`.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ from studio_pipeline.forecasting.base.queries import LeverStep
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 from studio_pipeline.planning.configuration import PlanningConfig
-from studio_pipeline.planning.inverse.queries import Action, CostWord, LeverChange
+from studio_pipeline.planning.inverse.queries import Action, CostLevel, LeverChange
 from studio_pipeline.planning.inverse.setup import PRESENT_MONTHS, PlanSetup
 from studio_pipeline.planning.levers import CLASSES, NEW, RATES, RESPONDING, RETENTION, STAFF
 
@@ -35,13 +40,13 @@ def actions(
     impacts: Mapping[int, float],
     weeks: Mapping[str, float],
 ) -> tuple[Action, ...]:
-    """The action plan: what is done by what it brings, then what only responds.
+    """Actions of a plan: levers with effort by descending gain, then levers that only respond.
 
     Args:
-        plan: (7,) levers as planned.
-        present: (7,) levers as they are.
-        efforts: (7,) what is done about each.
-        impacts: place to share of the gain, of those that change; currency.
+        plan: (7,) planned levers.
+        present: (7,) present levers.
+        efforts: (7,) effort by lever.
+        impacts: index of each lever that changes to its share of the gain, currency.
         weeks: lever to its lead time.
     """
     places = [k for k in range(len(HELD_LEVERS)) if efforts[k] > 0 or plan[k] != present[k]]
@@ -74,7 +79,7 @@ def _sentence(place: int, planned: float, now: float, effort: float) -> str:
 
 
 def shown(place: int, value: float, digits: int | None = None) -> str:
-    """A lever's value for people: rates in per cent, members and classes mostly whole, money to the cent."""
+    """Formats a lever's value with up to `digits` decimals (2 by default), rates as per cent."""
     if place in RATES:
         return f"{100 * value:.{2 if digits is None else digits}f}".rstrip("0").rstrip(".") + " %"
     figures = f"{value:.{2 if digits is None else digits}f}"
@@ -82,7 +87,7 @@ def shown(place: int, value: float, digits: int | None = None) -> str:
 
 
 def shown_pair(place: int, now: float, planned: float) -> tuple[str, str]:
-    """Both values with as many digits as it takes to tell them apart."""
+    """Formats both values with as many decimals as they need to differ."""
     for digits in (2, 3, 4, 6, 9):
         pair = shown(place, now, digits), shown(place, planned, digits)
         if pair[0] != pair[1] or now == planned:
@@ -96,11 +101,11 @@ _SAME = 1e-9
 
 @dataclass(frozen=True)
 class DatedPlan:
-    """When what changes.
+    """Changes of a plan on the calendar.
 
     Attributes:
         steps: levers that change, by the month from which they hold.
-        too_late: lever to the month in which it would change, of those that only would after the target.
+        too_late: lever to the month of its change, for changes after the target's months.
     """
 
     steps: tuple[LeverStep, ...]
@@ -108,16 +113,16 @@ class DatedPlan:
 
 
 def first_month(weeks: float) -> int:
-    """The projected month from which a change holds: the one after its lead time, in whole months."""
+    """Projected month from which a change holds: the first one after its lead time."""
     return 1 + math.ceil(weeks / WEEKS_PER_MONTH - 1e-9)
 
 
 def dated_plan(setup: PlanSetup, plan: FloatArray, weeks: Mapping[str, float]) -> DatedPlan:
-    """The changes of a (7,) plan by their lead times, within the target's months."""
+    """Dates the changes of a (7,) plan by their lead times, within the target's months."""
     present, efforts = setup.problem.present, setup.problem.efforts(plan[:, None])[:, 0]
     acted = {k: first_month(weeks[lever]) for k, lever in enumerate(HELD_LEVERS) if efforts[k] > 0}
     if acted.keys() >= {STAFF, CLASSES}:
-        # No class without its staff.
+        # Additional classes need their staff: both change together.
         acted[STAFF] = acted[CLASSES] = max(acted[STAFF], acted[CLASSES])
     before, steps = present, []
     for month in range(1, setup.query.target_months + 1):
@@ -131,7 +136,7 @@ def dated_plan(setup: PlanSetup, plan: FloatArray, weeks: Mapping[str, float]) -
 
 
 def _in_month(setup: PlanSetup, plan: FloatArray, acted: Mapping[int, int], month: int) -> FloatArray:
-    """(7,) levers as they are in a month."""
+    """(7,) levers in a month, with the changes that hold by then."""
     if all(first <= month for first in acted.values()):
         return plan
     problem, now = setup.problem, setup.problem.present.copy()
@@ -153,7 +158,7 @@ def _in_month(setup: PlanSetup, plan: FloatArray, acted: Mapping[int, int], mont
 
 
 def _frozen(setup: PlanSetup, now: FloatArray) -> FloatArray:
-    """Levers that stay where they are, effort for that being made from the start."""
+    """Resets frozen levers to their present; effort against their response starts in the first month."""
     for place, lever in enumerate(HELD_LEVERS):
         if lever in setup.query.frozen_levers:
             now[place] = setup.problem.present[place]
@@ -164,8 +169,16 @@ _MOST_STUDIOS = 500
 
 
 def past_changes(panel: StudioPanel, column: int, place: int, months: int) -> FloatArray:
-    """(K,) changes of one lever's three-month mean over spans of `months`, up to a base month: points of a
-    rate, else shares of the value before; of at most 500 studios, evenly spaced.
+    """(K,) past changes of one lever over spans of `months`, up to a base month.
+
+    Args:
+        panel: the months; at most 500 evenly spaced studios are used.
+        column: of the base month.
+        place: index of the lever.
+        months: length of the span.
+
+    Returns:
+        Changes of the three-month mean: of rates in points, of other levers relative to the value before.
     """
     every = -(-panel.n_studios // _MOST_STUDIOS)
     values = panel.values[LEVER_COLUMNS[HELD_LEVERS[place]]][::every, : column + 1]
@@ -182,16 +195,15 @@ def past_changes(panel: StudioPanel, column: int, place: int, months: int) -> Fl
 
 
 def feasibility_score(changes: FloatArray, change: float, limit: float) -> float:
-    """How ordinary a change is: 1 for none, 0 at the limit.
+    """Feasibility of a change relative to past changes: 1 for a very small one, 0 at the limit.
 
-    Of all changes that studios have made in that direction, the share that went at least as far, with the
-    share that went beyond the limit taken off both; where nobody has moved the lever that way, or all went
-    beyond the limit, it falls evenly.
+    The score is the share of past changes in the same direction that were at least as large, among those
+    within the limit. Without such changes it falls linearly to the limit.
 
     Args:
-        changes: (K,) of `past_changes`.
-        change: of the plan, in the same unit, other than 0.
-        limit: how far the plan could go, with the sign of the change.
+        changes: (K,) result of `past_changes`.
+        change: of the plan, in the same unit; not 0.
+        limit: largest possible change, with the sign of `change`.
     """
     size, most = abs(change), max(abs(limit), abs(change))
     if size >= most:
@@ -210,14 +222,14 @@ def lever_changes(
     panel: StudioPanel,
     configuration: PlanningConfig,
 ) -> dict[str, LeverChange]:
-    """Lever to its change, of those that a (7,) plan moves or holds against a response.
+    """Lever to its change, for levers that a (7,) plan changes or holds against a response.
 
     Args:
         setup: of the plan.
-        plan: (7,) levers.
-        impacts: place to share of the gain, currency.
-        panel: for what studios have done up to the base month.
-        configuration: for the words of costs.
+        plan: (7,) planned levers.
+        impacts: index of a lever to its share of the gain, currency.
+        panel: for past changes up to the base month.
+        configuration: for the thresholds of cost levels.
     """
     present = setup.problem.present
     efforts = setup.problem.efforts(plan[:, None])[:, 0]
@@ -235,7 +247,7 @@ def lever_changes(
             change_pct=100 * (planned / now - 1) if now else None,
             impact_on_revenue=impact,
             feasibility_score=_feasibility(setup, plan, place, panel),
-            estimated_cost=cost_word(cost / held, impact, configuration),
+            estimated_cost=cost_level(cost / held, impact, configuration),
             cost=cost,
         )
     return changes
@@ -253,12 +265,12 @@ def _feasibility(setup: PlanSetup, plan: FloatArray, place: int, panel: StudioPa
     return feasibility_score(past, change / unit, limit / unit)
 
 
-def cost_word(cost: float, impact: float, configuration: PlanningConfig) -> CostWord:
-    """How much of what a change brings it costs, in a word.
+def cost_level(cost: float, impact: float, configuration: PlanningConfig) -> CostLevel:
+    """Cost of a change relative to its gain, as a level.
 
     Args:
-        cost: over the months that the impact counts, currency.
-        impact: on the revenue of those months, currency.
+        cost: over the months in which the impact counts, currency.
+        impact: gain of revenue in those months, currency.
         configuration: for the thresholds.
     """
     if cost <= configuration.low_cost_share * max(impact, 0.0):

@@ -1,4 +1,9 @@
-"""Limits of a plan: ranges and unit costs of levers, and the capacity of rooms, staff and members."""
+"""Limits of a plan: ranges and unit costs of levers, and capacity limits that tie levers together.
+
+Ranges come from the query, the configuration and the levers' bounds. Capacity limits keep a plan below the
+thresholds of contradictions in `forecasting.forecaster.warnings`: visits, seats, paid hours, retention at a
+price. The optimisation under these limits is in `problem`.
+"""
 
 from __future__ import annotations
 
@@ -41,13 +46,13 @@ _NAMES = {**{v: k for k, v in INCREASE_LIMITS.items()}, **{v: k for k, v in DECR
 
 @dataclass(frozen=True)
 class PlanRanges:
-    """Between what a plan may choose, in the order of `HELD_LEVERS`.
+    """Ranges of the levers of a plan, in the order of `HELD_LEVERS`.
 
     Attributes:
         low: (7,) lowest values.
         high: (7,) highest values.
-        low_names: what sets them: a limit's name, or "" where nothing but being held does.
-        high_names: the same of the highest.
+        low_names: names of the limits that set the lowest values; "" for levers that are held.
+        high_names: the same of the highest values.
     """
 
     low: FloatArray
@@ -57,7 +62,7 @@ class PlanRanges:
 
 
 def check_plan_query(query: PlanQuery) -> None:
-    """Refuse a target, limits, costs or names that mean nothing.
+    """Refuses an invalid target, limit or cost, and unknown names.
 
     Raises:
         LeverError: naming the field.
@@ -89,14 +94,14 @@ def plan_ranges(
     shown: Mapping[str, Range],
     held: frozenset[str],
 ) -> PlanRanges:
-    """The ranges of all levers.
+    """Ranges of all levers.
 
     Args:
-        present: lever to its present value, of those that the data carry.
+        present: lever to its present value, for levers that the data carry.
         query: for its limits.
-        configuration: for the limits that the query leaves out.
+        configuration: for limits that the query lacks.
         shown: lever to its smallest and largest shown value.
-        held: levers that stay at their present.
+        held: levers that stay at their present value.
     """
     low, high = np.zeros((2, len(HELD_LEVERS)))
     low_names, high_names = [], []
@@ -118,7 +123,7 @@ def plan_ranges(
 
 
 def _stated(name: str, place: int, now: float, query: PlanQuery, configuration: PlanningConfig) -> float:
-    """How far a lever may move one way; infinite where nothing but its bounds says."""
+    """Largest change of a lever in one direction; infinite if only its bounds limit it."""
     if name in query.limits:
         amount = query.limits[name]
         return math.inf if amount is None else amount
@@ -142,13 +147,13 @@ def unit_costs(present: Mapping[str, float], query: PlanQuery, configuration: Pl
 
 
 def relative_weights(present: Mapping[str, float]) -> FloatArray:
-    """(7,) weights of the least total relative change."""
+    """(7,) weights that make the burden of a plan its total relative change."""
     values = np.array([present.get(lever, 1.0) for lever in HELD_LEVERS])
     return np.asarray(1 / np.maximum(np.abs(values), _SMALLEST_PRESENT))
 
 
-_HAIR = 1e-6
-"""What a plan keeps away from a contradiction, so that rounding never makes it one."""
+_MARGIN = 1e-6
+"""Relative distance of a plan from the thresholds of contradictions, so that rounding doesn't cross them."""
 
 _HALVINGS = 40
 _ROUNDING = 1e-9
@@ -156,14 +161,14 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Loyalty:
-    """The retention that members are known to show at a price, and how far above it a plan may go.
+    """Upper limit of retention by price, from the members' estimated response to the price.
 
     Attributes:
-        usual_ticket: price that the studio takes today.
-        usual_retention: retention it shows at that price.
+        usual_ticket: the studio's present price.
+        usual_retention: retention at that price.
         slope: of the log odds of retention by the log of the price.
         standard_error: of the slope.
-        excess: by how much the present is above what may be planned.
+        excess: amount by which the present retention exceeds the limit; it is added to the limit.
     """
 
     usual_ticket: float
@@ -173,47 +178,47 @@ class Loyalty:
     excess: float = 0.0
 
     def most(self, ticket: FloatArray) -> FloatArray:
-        """(N,) highest retention to plan with; 1 where the price hardly rises."""
+        """(N,) highest retention of a plan at a price; 1 unless the price rises clearly."""
         rise = np.log(np.maximum(ticket / self.usual_ticket, 1.0))
         odds = (1 - self.usual_retention) / self.usual_retention * np.exp(-self.slope * rise)
         expected = 1 / (1 + odds)
         error = expected * (1 - expected) * self.standard_error * rise
         most = expected + np.maximum(STANDARD_ERRORS * error, CLEAR_POINTS) + self.excess
         clear = ticket > CLEAR_RISE * self.usual_ticket
-        return np.asarray(np.where(clear, np.minimum(most - _HAIR, 1.0), 1.0))
+        return np.asarray(np.where(clear, np.minimum(most - _MARGIN, 1.0), 1.0))
 
 
 @dataclass(frozen=True)
 class PlanCapacity:
-    """Limits that tie levers together; infinite where nothing is known.
+    """Limits that tie levers together; infinite where unknown.
 
     Attributes:
-        most_attended: attendance rate times classes: the visits that members make at most, in seats.
-        most_members: members that one class a month has seats for.
-        most_work: classes over utilisation: the paid hours there are.
-        least_work: the paid hours that have to be filled.
-        knows_staff: whether `most_work` is today's paid hours.
-        loyalty: None where nothing is known.
-        bold_ticket: price from which on nobody joins in numbers never seen.
-        most_new: new members at such a price.
+        most_attended: largest attendance rate times classes, from the visits that members make at most.
+        most_members: members for whom one class a month has seats.
+        most_work: largest classes over utilisation, from the available paid hours.
+        least_work: smallest classes over utilisation, from the paid hours to be filled.
+        is_staff_known: whether `most_work` is today's paid hours.
+        loyalty: limit of retention by price; None if unknown.
+        bold_ticket: price from which new members are limited to numbers that were reached before.
+        most_new: new members a month at such a price.
     """
 
     most_attended: float
     most_members: float
     most_work: float
     least_work: float
-    knows_staff: bool
+    is_staff_known: bool
     loyalty: Loyalty | None
     bold_ticket: float
     most_new: float
 
     @property
     def clear_ticket(self) -> float:
-        """Highest price that is no clear rise, at which any retention may still be planned."""
+        """Highest price that doesn't count as a clear rise and so doesn't limit retention."""
         return math.inf if self.loyalty is None else CLEAR_RISE * self.loyalty.usual_ticket
 
     def most_ticket(self, retention: float, ticket: float) -> float:
-        """The highest price, up to `ticket`, at which a retention may still be planned."""
+        """Highest price, up to `ticket`, at which a retention may be planned; by bisection."""
         low, high = min(self.clear_ticket, ticket), ticket
         for _ in range(_HALVINGS):
             middle = (low + high) / 2
@@ -222,24 +227,24 @@ class PlanCapacity:
         return ticket if float(self.most_retention(np.array([ticket]))[0]) >= retention else low
 
     def most_retention(self, ticket: FloatArray) -> FloatArray:
-        """(N,) at a price."""
+        """(N,) highest retention at (N,) prices."""
         return np.ones_like(ticket) if self.loyalty is None else self.loyalty.most(ticket)
 
     def most_new_members(self, ticket: FloatArray) -> FloatArray:
-        """(N,) at a price."""
+        """(N,) most new members a month at (N,) prices."""
         return np.where(ticket >= self.bold_ticket, self.most_new, math.inf)
 
 
 def plan_capacity(
     origin: StudioOrigin, present: FloatArray, first_members: float, peak_members: float, has_staff: bool
 ) -> PlanCapacity:
-    """The capacity of a studio.
+    """Capacity limits of a studio; none is tighter than the present levers.
 
     Args:
         origin: the studio.
-        present: (7,) levers as they are; NaN where the data carry none.
-        first_members: at the base month's end.
-        peak_members: most members in any month with the levers as they are.
+        present: (7,) present levers; NaN for those that the data don't carry.
+        first_members: members at the base month's end.
+        peak_members: largest number of members in any month with the present levers.
         has_staff: whether the number of staff is known.
     """
     seats, visits, ticket = origin.usual("class_capacity"), origin.usual("visits"), present[TICKET]
@@ -248,11 +253,11 @@ def plan_capacity(
     bold = BOLD_PRICE * origin.usual("avg_ticket_price")
     most_new = origin.shown.get("new_members_monthly", (0.0, math.inf))[1]
     return PlanCapacity(
-        most_attended=_most(MOST_VISITS * _ratio(visits * first_members, seats) * (1 - _HAIR), attended),
+        most_attended=_most(MOST_VISITS * _ratio(visits * first_members, seats) * (1 - _MARGIN), attended),
         most_members=_most(_ratio(seats, visits), _ratio(peak_members, present[CLASSES])),
-        most_work=_known(work) if has_staff else _most(MOST_WORK * usual_work * (1 - _HAIR), work),
-        least_work=-_most(-usual_work / MOST_WORK * (1 + _HAIR), -work),
-        knows_staff=has_staff and math.isfinite(work),
+        most_work=_known(work) if has_staff else _most(MOST_WORK * usual_work * (1 - _MARGIN), work),
+        least_work=-_most(-usual_work / MOST_WORK * (1 + _MARGIN), -work),
+        is_staff_known=has_staff and math.isfinite(work),
         loyalty=_loyalty(origin, float(present[RETENTION]), float(ticket)),
         bold_ticket=bold if bold > 0 else math.inf,
         most_new=max(most_new, float(present[NEW])) if ticket >= bold else most_new,
@@ -268,7 +273,7 @@ def _known(amount: float) -> float:
 
 
 def _most(limit: float, present: float) -> float:
-    """The limit, or the present where that is beyond; infinite where either is unknown."""
+    """The larger of limit and present; infinite if either is unknown."""
     return max(limit, present) if math.isfinite(limit) and math.isfinite(present) else math.inf
 
 
@@ -278,6 +283,6 @@ def _loyalty(origin: StudioOrigin, retention: float, ticket: float) -> Loyalty |
     if response is None or not usual > 0 or not 0 < today < 1 or not math.isfinite(retention):
         return None
     bare = Loyalty(usual, today, response.effect, response.standard_error)
-    # More than rounding takes away, so that the present itself always fits.
+    # The extra amount exceeds rounding errors, so that the present levers always keep the limit.
     excess = retention - float(bare.most(np.array([ticket]))[0]) + _ROUNDING
     return Loyalty(usual, today, response.effect, response.standard_error, max(excess, 0.0))

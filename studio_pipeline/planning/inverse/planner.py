@@ -1,4 +1,8 @@
-"""The planner: from a target revenue to a verified and explained plan."""
+"""Planner: from an inverse query to a verified and explained plan, with alternatives.
+
+It only calls the steps in order: setup, solution, attribution, verification by forward answers, explanation
+and warnings, each in its own module of this package.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,7 @@ from studio_pipeline.planning.inverse.warnings import Reached, plan_warnings
 
 @dataclass(frozen=True)
 class _Proved:
-    """A solution, the forecaster's answer to it, and those to its dated form and to other solutions."""
+    """A solution with the forecaster's answers to it, to its dated form and to the alternatives."""
 
     solution: Solution
     forecast: Forecast
@@ -42,7 +46,12 @@ class _Proved:
 
 
 def make_plan(forecaster: PlanningForecaster, query: PlanQuery, configuration: PlanningConfig) -> Plan:
-    """The plan of least cost (or of least relative change) that reaches a target, else the nearest one.
+    """Makes the plan of least cost (or least relative change) that reaches the target, else the nearest one.
+
+    Args:
+        forecaster: of the model version and panel.
+        query: target, limits and costs.
+        configuration: defaults of costs, lead times and limits.
 
     Raises:
         UnknownStudioError: there are no months of the studio, and not the present of all eight levers.
@@ -64,7 +73,7 @@ def make_plan(forecaster: PlanningForecaster, query: PlanQuery, configuration: P
     solution = solve(setup)
     impacts = shapley_split(setup.problem.present, solution.plan, setup.revenue)
     others = _alternatives(setup, solution, impacts, configuration.most_alternatives)
-    return _told(
+    return _explained(
         forecaster, setup, _proved(forecaster, setup, solution, others, configuration), impacts, configuration
     )
 
@@ -72,7 +81,7 @@ def make_plan(forecaster: PlanningForecaster, query: PlanQuery, configuration: P
 def _alternatives(
     setup: PlanSetup, best: Solution, impacts: Mapping[int, float], most: int
 ) -> list[Solution]:
-    """Solutions that reach the target without the lever that does most in those before."""
+    """Solutions that reach the target without the main levers of the solutions before."""
     found: list[Solution] = []
     solution, shares, forbidden = best, impacts, setup
     while solution.reaches and len(found) < most:
@@ -88,14 +97,14 @@ def _alternatives(
 
 
 def _main_lever(setup: PlanSetup, solution: Solution, impacts: Mapping[int, float]) -> int | None:
-    """The lever whose effort brings most; None where nothing is done."""
+    """Index of the lever with effort that has the largest gain; None without any effort."""
     efforts = setup.problem.efforts(solution.plan[:, None])[:, 0]
     done = [place for place in impacts if efforts[place] > 0]
     return max(done, key=lambda place: impacts[place], default=None)
 
 
 def _without(setup: PlanSetup, place: int) -> PlanSetup:
-    """The problem with a lever that stays at its present, or responds but isn't raised."""
+    """The problem with one lever held at its present; one that responds may still fall with its response."""
     high, low = setup.problem.high.copy(), setup.problem.low.copy()
     high[place] = setup.problem.present[place]
     if HELD_LEVERS[place] not in ("retention_rate", "new_members_monthly"):
@@ -114,7 +123,7 @@ def _proved(
     for one in (solution, *others):
         check_limits(setup, setup.levers(one.plan))
     dated = dated_plan(setup, solution.plan, configuration.lead_time_weeks.model_dump())
-    # By itself, as a client would ask: not a digit of it may differ.
+    # In a call of its own, as a client would make: its digits must be those of a forward answer.
     (forecast,) = certified(forecaster, [forward_query(query, setup.levers(solution.plan))])
     asked = [forward_query(query, setup.present, dated.steps)]
     asked += [forward_query(query, setup.levers(other.plan)) for other in others]
@@ -127,7 +136,7 @@ def _proved(
     return _Proved(solution, forecast, dated, dated_forecast, tuple(proved))
 
 
-def _told(
+def _explained(
     forecaster: PlanningForecaster,
     setup: PlanSetup,
     proved: _Proved,
@@ -180,7 +189,7 @@ def _told(
 
 
 def _cost(setup: PlanSetup, plan: FloatArray) -> float:
-    """Of all effort over the months that it is held, currency."""
+    """Cost of all effort over the target's months, currency."""
     return float(setup.costs @ setup.problem.efforts(plan[:, None])[:, 0]) * setup.query.target_months
 
 

@@ -1,7 +1,7 @@
-"""The optimisation problem of a plan: levers between limits, tied by responses and capacity, at a cost.
+"""Optimisation problem of a plan: levers between limits, tied by responses and capacity, at a cost.
 
-Plans are (7, N) arrays, a row for each of `HELD_LEVERS`. A lever that the data don't carry stands at a place
-where it does nothing, and stays there.
+Plans are (7, N) arrays, one row for each of `HELD_LEVERS`. A lever that the data don't carry is held at a
+value at which it has no effect. Problems are built in `setup` and solved in `search`.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from studio_pipeline.planning.inverse.limits import PlanCapacity
 from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, NEW, RETENTION, STAFF, TICKET
 
 SLACK = 1e-9
-"""Rounding that limits are checked to, relative."""
+"""Relative tolerance of limits."""
 
 NO_EFFORT = 1e-6
-"""Points of retention above its response that cost nothing."""
+"""Retention above its response that costs nothing: the resolution to which plans are rounded."""
 
 _SEAT_STEPS = 4
 
 
 @dataclass(frozen=True)
 class PlanProblem:
-    """Least burden for a target.
+    """Minimise the burden of a plan that reaches a target.
 
     Attributes:
-        present: (7,) levers as they are.
+        present: (7,) present levers.
         low: (7,) lowest values.
         high: (7,) highest values.
-        weights: (7,) burden of one unit of change, of effort for levers that respond.
-        revenue: of plans.
+        weights: (7,) burden per unit of change, or of effort for levers that respond.
+        revenue: closed form of the revenue.
         responses: of retention and new members.
-        capacity: of the studio.
+        capacity: limits that tie levers together.
         target: revenue to reach, currency.
     """
 
@@ -49,9 +49,16 @@ class PlanProblem:
     target: float
 
     def settled(self, x: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """The nearest plans that keep every limit, (7, N), and for which of them there are any, (N,).
+        """Projects plans onto the limits.
 
-        Retention and new members are never below their response, limits allowing: nobody plans to lose more.
+        Retention and new members are raised to their response where the limits allow it: a plan doesn't lower
+        them further.
+
+        Args:
+            x: (7, N) plans.
+
+        Returns:
+            (7, N) nearby plans that keep every limit, and (N,) True where that was possible.
         """
         low, high, capacity = self.low[:, None], self.high[:, None], self.capacity
         y = np.minimum(np.maximum(x, low), high)
@@ -68,13 +75,15 @@ class PlanProblem:
         return y, possible & self._seated(y, least)
 
     def _settle_classes(self, y: FloatArray) -> BoolArray:
-        """Classes, the staff that hold them and the members who come, brought together; where they can't be
-        is False.
+        """Adjusts staff utilisation and attendance to the classes in place.
+
+        Returns:
+            (N,) True where that is possible.
         """
         capacity = self.capacity
         low, high = self.low[:, None], self.high[:, None]
         classes = y[CLASSES]
-        # A hair of slack, or rounding would move what stays at its present.
+        # Without slack, rounding would move levers that stay at their present.
         staff_low = np.maximum(low[STAFF], classes / (capacity.most_work * (1 + SLACK)))
         staff_high = np.broadcast_to(high[STAFF], classes.shape)
         if capacity.least_work > 0:
@@ -88,7 +97,9 @@ class PlanProblem:
         return np.asarray(possible)
 
     def _seated(self, y: FloatArray, least_retention: FloatArray) -> BoolArray:
-        """Where members find seats in every month; retention comes down to that where it may."""
+        """(N,) True where members have seats in every month; retention is lowered in place for that, down to
+        its least value.
+        """
         if not np.isfinite(self.capacity.most_members):
             return np.ones(y.shape[1], dtype=bool)
         most = self.capacity.most_members * y[CLASSES] * (1 + SLACK)
@@ -107,7 +118,7 @@ class PlanProblem:
         return np.asarray(peak <= most * (1 + SLACK))
 
     def whole(self, place: int, values: FloatArray) -> FloatArray:
-        """Whole numbers between the limits, except where a lever stays what it is."""
+        """Rounds a lever to whole numbers between its limits, unless it stays at its present."""
         now, low, high = self.present[place], np.ceil(self.low[place]), np.floor(self.high[place])
         stays = (np.abs(values - now) < SLACK) | (self.low[place] == self.high[place])
         return np.asarray(np.where(stays, now, np.minimum(np.maximum(np.rint(values), low), high)))
@@ -117,8 +128,8 @@ class PlanProblem:
         return np.where(stays, self.present[NEW], np.floor(new_members + SLACK))
 
     def efforts(self, x: FloatArray) -> FloatArray:
-        """(7, N) what is paid for: how far levers move, and how far retention and new members are held above
-        their response. A millionth of a rate, to which plans are rounded, is nobody's effort.
+        """(7, N) effort by lever: the size of its change; for retention and new members, the amount above
+        their response. `NO_EFFORT` is subtracted from retention, as plans are rounded to that.
         """
         efforts = np.abs(x - self.present[:, None])
         efforts[RETENTION] = np.maximum(x[RETENTION] - self.responses.retention_rate(x) - NO_EFFORT, 0.0)
@@ -126,5 +137,5 @@ class PlanProblem:
         return efforts
 
     def burden(self, x: FloatArray) -> FloatArray:
-        """(N,) of plans, a month."""
+        """(N,) weighted effort of (7, N) plans, a month."""
         return np.asarray(self.weights @ self.efforts(x))

@@ -1,4 +1,4 @@
-"""Inverse queries and plans as plain data."""
+"""Inverse queries and plans as plain data, shared by the planner and the service."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 from studio_pipeline.forecasting.base.queries import LeverStep
 
 TargetKind = Literal["month", "total"]
-CostWord = Literal["low", "medium", "high"]
+CostLevel = Literal["low", "medium", "high"]
 
 
 @dataclass(frozen=True)
 class PlanQuery:
-    """What levers have to be for a studio to reach a target.
+    """An inverse query: the target revenue of a studio, and the limits of a plan that reaches it.
 
     Attributes:
         studio_id: the studio; it may be unknown if the present of all eight levers is given.
@@ -24,12 +24,12 @@ class PlanQuery:
         base_month: the last known month; None for the studio's latest.
         target_months: 1..12.
         target_kind: "month": the revenue of month `target_months`; "total": the sum up to it.
-        current_state: lever to its present value; the rest comes from the studio's last three months.
+        current_state: lever to its present value; by default from the studio's last three months.
         limits: by the names of `INCREASE_LIMITS` and `DECREASE_LIMITS`, in the lever's unit; None sets no
-            limit but the lever's bounds, and one that is not there is the configuration's.
-        is_least_cost: least cost by the table of costs; else least total relative change.
+            limit but the lever's bounds, and a missing one is taken from the configuration.
+        is_least_cost: minimise the cost by the table of costs; else the total relative change.
         frozen_levers: levers that keep their present value.
-        lever_costs: lever to the cost of one unit for a month, currency; the rest is the configuration's.
+        lever_costs: lever to the cost of one unit for a month, currency; by default the configuration's.
         studio_type: used for a studio without history.
         class_capacity: seats per class, used for a studio without history.
     """
@@ -55,11 +55,11 @@ class LeverChange:
     Attributes:
         current: its present value.
         recommended: its value in the plan.
-        change_pct: of the present, per cent; None where that is 0.
+        change_pct: change relative to the present, per cent; None if that is 0.
         impact_on_revenue: its share of the gain, currency; all shares add up to the gain.
-        feasibility_score: 1 at no change, 0 at the limit, by what studios have done.
-        estimated_cost: by the share of what it brings that it costs.
-        cost: over the months it is held, currency.
+        feasibility_score: 1 at no change, 0 at the limit, by past changes of studios.
+        estimated_cost: level of its cost relative to its gain.
+        cost: over the months in which it holds, currency.
     """
 
     current: float
@@ -67,7 +67,7 @@ class LeverChange:
     change_pct: float | None
     impact_on_revenue: float
     feasibility_score: float
-    estimated_cost: CostWord
+    estimated_cost: CostLevel
     cost: float
 
 
@@ -76,11 +76,11 @@ class Action:
     """One step of the action plan.
 
     Attributes:
-        priority: 1 first.
-        lever: what it moves.
+        priority: from 1, the most important first.
+        lever: the lever that changes.
         action: a sentence.
         expected_impact: its share of the gain, currency.
-        timeline_weeks: until it holds.
+        timeline_weeks: weeks until the change holds.
     """
 
     priority: int
@@ -92,12 +92,12 @@ class Action:
 
 @dataclass(frozen=True)
 class BindingLimit:
-    """A limit that the plan stands at.
+    """A limit at which the plan stands.
 
     Attributes:
         limit: its name.
-        one_unit: by how much it is relaxed, in its own unit.
-        adds_revenue: what revenue that adds if all else stays as planned, currency.
+        one_unit: the unit by which it is relaxed.
+        adds_revenue: revenue that this adds with all else as planned, currency.
     """
 
     limit: str
@@ -112,7 +112,7 @@ class Alternative:
     Attributes:
         recommended_levers: all eight levers; None where the data don't carry one.
         plan_cost: currency.
-        achievable_revenue: as a forward call answers, to the cent.
+        achievable_revenue: of a forward call with these levers, to the cent.
     """
 
     recommended_levers: Mapping[str, float | None]
@@ -126,20 +126,20 @@ class Plan:
 
     Attributes:
         base_month: the last known month.
-        target_revenue: as asked.
+        target_revenue: as in the query.
         present_revenue: with every lever held at its present value, to the cent.
-        achievable_revenue: as a forward call with the recommended levers answers, to the cent.
+        achievable_revenue: of a forward call with the recommended levers, to the cent.
         feasible: whether that reaches the target, to the cent.
-        recommended_levers: all eight levers; None where the data don't carry one.
-        lever_changes: lever to its change, of those that change.
-        action_plan: what to do, most worth first.
+        recommended_levers: all eight levers; None for one that the data don't carry.
+        lever_changes: lever to its change, for levers that change.
+        action_plan: actions, the largest gain first.
         lever_plan: the changes dated by their lead times.
-        dated_revenue: of the plan as dated, to the cent.
-        confidence_score: the chance of reaching the target, 0..1.
-        plan_cost: of all effort over the months it is held, currency.
-        binding_limits: those that bind, the one that adds most first.
-        alternatives: other plans that reach the target by other means.
-        warnings: sentences for people.
+        dated_revenue: of the dated plan, to the cent.
+        confidence_score: the probability of reaching the target, 0..1.
+        plan_cost: of all effort over the target's months, currency.
+        binding_limits: limits at which the plan stands, the one whose relaxation adds most first.
+        alternatives: plans that reach the target without the main lever of the plans before.
+        warnings: sentences for the user.
     """
 
     base_month: np.datetime64

@@ -1,9 +1,10 @@
-"""Search for the plan of least cost that reaches a target.
+"""Search for the plan of least burden that reaches a target, by local search on the closed form.
 
-Burden is nearly linear in the levers and the target is one curved surface, so that the best plan stands on
-that surface with most levers at an end: at their present, at a limit, at the response. From many starts,
-exchanges of one lever or two against a third that is solved for (Newton, on the closed form) move along it,
-with steps that shrink; whole levers step by whole numbers. Everything is done for thousands of plans at once.
+The burden is nearly linear in the levers and the target is one curved constraint, so the best plan lies on
+the target surface with most levers at an end: their present, a limit, or the response. From many starts,
+steps of one or two levers are combined with a third lever that Newton's method moves back onto the surface;
+step sizes shrink, and whole-number levers take whole steps. Thousands of plans are evaluated at once.
+Rounding and agreement with the forecaster are in `solution`.
 """
 
 from __future__ import annotations
@@ -34,21 +35,20 @@ _REACHED = 1e-9
 _FALLING_SHORT = 1e3
 
 _HELD = (RETENTION, UPSELL, TICKET, ATTENDANCE)
-"""Levers that may take up what is missing to the target while retention is held."""
+"""Levers solved for the target with retention held."""
 
 _FOLLOWING = (TICKET, ATTENDANCE, STAFF)
-"""Levers that may do so while retention follows its response to them."""
+"""Levers solved for the target with retention following its response to them."""
 
 _NO_SLOPE = 1e-12
 
 
 def search(problem: PlanProblem, thorough: bool = True) -> FloatArray:
-    """(7,) the best plan found: of those that reach the target the one of least burden, else the one of most
-    revenue.
+    """(7,) best plan found: the one of least burden that reaches the target, else the one of most revenue.
 
     Args:
         problem: to solve.
-        thorough: also try all whole numbers near by; without it, a search takes half the time.
+        thorough: also try all nearby whole numbers, with more and smaller steps; takes twice the time.
     """
     pool = _best(problem, _starts(problem))
     pool = _stepped(problem, pool, _STEPS if thorough else _QUICK_STEPS)
@@ -59,21 +59,19 @@ def search(problem: PlanProblem, thorough: bool = True) -> FloatArray:
 
 
 def refine(problem: PlanProblem, plan: FloatArray) -> FloatArray:
-    """(7,) the best plan near a (7,) one."""
+    """(7,) best plan near a (7,) plan."""
     return np.asarray(_stepped(problem, plan[:, None], _REFINING_STEPS)[:, 0])
 
 
 def _stepped(problem: PlanProblem, pool: FloatArray, shares: Sequence[float]) -> FloatArray:
-    """(7, K) the best of a pool's neighbourhoods, ever nearer."""
+    """(7, K) best plans of a pool's neighbourhoods, with the given sequence of step sizes."""
     for share in shares:
         pool = _best(problem, np.concatenate([pool, _neighbours(problem, pool, share)], 1))
     return pool
 
 
 def _best(problem: PlanProblem, x: FloatArray) -> FloatArray:
-    """(7, K) the best of many plans, on the target where one lever can bring them there; no two of them move
-    the same levers.
-    """
+    """(7, K) best of many plans and of those moved onto the target; no two of them change the same levers."""
     x = _possible(problem, x)
     if not x.shape[1]:
         return problem.present[:, None]
@@ -86,24 +84,24 @@ def _best(problem: PlanProblem, x: FloatArray) -> FloatArray:
 
 
 def _possible(problem: PlanProblem, x: FloatArray) -> FloatArray:
-    """(7, M) those plans, settled, that can keep every limit."""
+    """(7, M) settled plans, without those that can't keep every limit."""
     settled, possible = problem.settled(x)
     return settled[:, possible]
 
 
 def _rank(problem: PlanProblem, x: FloatArray) -> FloatArray:
-    """(N,) less is better: burden of plans that reach the target, shortfall of the others."""
+    """(N,) objective, to be minimised: burden of plans that reach the target, shortfall of the others."""
     short = np.maximum(1 - problem.revenue.revenue(x) / problem.target, 0.0)
     span = np.maximum(problem.high - problem.low, 1e-12)
     largest = float(problem.weights @ span) + 1e-300
     burden = problem.burden(x) / largest
-    # Between plans of one burden, the one that changes less.
+    # Tie break between plans of equal burden: the smaller change.
     tie = _TIE * (np.abs(x - problem.present[:, None]) / span[:, None]).sum(0)
     return np.where(short <= _REACHED, burden + tie, _FALLING_SHORT * (1 + short) + _TIE * burden)
 
 
 def _starts(problem: PlanProblem) -> FloatArray:
-    """(7, N) plans all over: each lever alone in steps, all ends together, and some drawn."""
+    """(7, N) starting plans: single levers in steps, all combinations of ends, and random ones."""
     present, low, high = problem.present[:, None], problem.low[:, None], problem.high[:, None]
     ends = np.array(list(itertools.product((0.0, 1.0), repeat=_LEVERS))).T
     drawn = np.random.default_rng(_SEED).random((_LEVERS, _DRAWN_STARTS))
@@ -111,7 +109,7 @@ def _starts(problem: PlanProblem) -> FloatArray:
     alone = np.concatenate([np.outer(row, ladder) for row in np.eye(_LEVERS)]).reshape(_LEVERS, _LEVERS, -1)
     up = np.concatenate([ends, drawn, alone.swapaxes(0, 1).reshape(_LEVERS, -1)], 1)
     down = up.copy()
-    # What may help by going down: fewer classes, emptier ones, less work.
+    # Levers whose decrease may help: through less crowding and overwork, or retention at a lower price.
     falling = [ATTENDANCE, STAFF, CLASSES, TICKET]
     to_high, to_low = present + up * (high - present), present + down * (low - present)
     mixed = to_high.copy()
@@ -122,8 +120,8 @@ def _starts(problem: PlanProblem) -> FloatArray:
 
 
 def _neighbours(problem: PlanProblem, pool: FloatArray, share: float) -> FloatArray:
-    """(7, N) plans one or two steps of a share of the levers' ranges away, and those with one lever at an
-    end; each with retention held, and with retention following its response.
+    """(7, N) plans with one or two levers moved by a share of their ranges, and with one lever at an end;
+    each with retention held, and with retention following its response.
     """
     steps = share * (problem.high - problem.low)
     for place in WHOLE:
@@ -141,8 +139,8 @@ def _neighbours(problem: PlanProblem, pool: FloatArray, share: float) -> FloatAr
 
 
 def _whole_neighbours(problem: PlanProblem, pool: FloatArray) -> FloatArray:
-    """(7, N) plans some whole numbers away, as they are and with one of the other levers back at its present:
-    what whole levers round off, the others make up in many ways.
+    """(7, N) plans with whole-number levers shifted by a few units, as they are and with one changed lever
+    back at its present: rounding changes which of the other levers are best.
     """
     shifts = [
         range(-reach, reach + 1) if problem.high[place] > problem.low[place] else (0,)
@@ -161,7 +159,7 @@ def _whole_neighbours(problem: PlanProblem, pool: FloatArray) -> FloatArray:
 
 @lru_cache(maxsize=1 << _LEVERS)
 def _moves(free: tuple[int, ...]) -> FloatArray:
-    """(7, M) of -1, 0 and 1: every move of one or two of the free levers, and none."""
+    """(7, M) moves of -1, 0 and 1: none, and all moves of one or two of the free levers."""
     moves = [np.zeros(_LEVERS)]
     for size in (1, 2):
         for places in itertools.combinations(free, size):
@@ -173,7 +171,7 @@ def _moves(free: tuple[int, ...]) -> FloatArray:
 
 
 def _at_ends(problem: PlanProblem, pool: FloatArray) -> FloatArray:
-    """(7, N) with each lever at its present, lowest and highest value, and where burdens on members begin."""
+    """(7, N) plans with one lever at its present, lowest or highest value, or at a kink of the responses."""
     rows = []
     for values in (problem.present, problem.low, problem.high):
         placed = np.repeat(pool, _LEVERS, 1)
@@ -188,8 +186,8 @@ def _at_ends(problem: PlanProblem, pool: FloatArray) -> FloatArray:
 
 
 def _on_target(problem: PlanProblem, x: FloatArray) -> FloatArray:
-    """(7, M) each plan with one lever after the other moved to where revenue is the target: first retention
-    held, then retention following its response with the effort held.
+    """(7, M) each plan with one lever at a time moved by Newton's method to where revenue is the target:
+    first with retention held, then with retention following its response at constant effort.
     """
     free = problem.high > problem.low
     held, following = ([place for place in places if free[place]] for places in (_HELD, _FOLLOWING))

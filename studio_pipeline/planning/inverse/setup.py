@@ -1,4 +1,7 @@
-"""Setup of the problem of a query: the studio's present levers, ranges, costs and closed form."""
+"""Setup of the problem of a query: the studio's present levers, ranges, costs, capacity and closed form.
+
+`PlanSetup` also evaluates plans with the forecaster and measures the ensemble's factors of the closed form.
+"""
 
 from __future__ import annotations
 
@@ -34,19 +37,19 @@ _WHOLE_LEVERS = tuple(HELD_LEVERS[place] for place in WHOLE)
 def present_levers(
     origin: StudioOrigin, panel: StudioPanel, studio_id: str, stated: Mapping[str, float]
 ) -> dict[str, float]:
-    """Each lever that the studio's data carry, as it is.
+    """Present value of each lever that the studio's data carry.
 
-    A lever is the mean of its known values in the last three months, else its last known value; the member
-    count is that of the base month. Whole levers are rounded.
+    It is the mean of the known values in the last three months, else the last known value; the member count
+    is that of the base month. Whole-number levers are rounded.
 
     Args:
         origin: the studio.
         panel: the months.
         studio_id: its name.
-        stated: levers whose present the request says; taken as they are.
+        stated: present values from the request; used unchanged.
 
     Raises:
-        LeverError: one that is stated is out of bounds or not carried by the data, or the data carry nothing
+        LeverError: a stated lever is out of bounds or not carried by the data, or the data carry no lever
             that could be planned.
     """
     check_levers(stated, origin.shown, "current_state")
@@ -76,7 +79,7 @@ def _check_carried(origin: StudioOrigin, studio_id: str, stated: Mapping[str, fl
 
 
 def _recent(lever: str, values: FloatArray) -> float:
-    """Of all values up to the base month, of which at least one is known."""
+    """Present value from all values up to the base month, of which at least one is known."""
     known = values[np.isfinite(values)]
     last = values[-1:] if lever == START_LEVER else values[-PRESENT_MONTHS:]
     last = last[np.isfinite(last)]
@@ -89,14 +92,14 @@ _STAFF_COLUMN = "staff_count"
 
 @dataclass(frozen=True)
 class PlanSetup:
-    """A question made ready.
+    """A query with all that is needed to solve it.
 
     Attributes:
-        query: as asked.
+        query: the inverse query.
         origin: the studio at its base month.
-        present: lever to its present value, of those that the data carry.
-        ranges: between what a plan may choose.
-        costs: (7,) of one unit of effort for a month, currency.
+        present: lever to its present value, for levers that the data carry.
+        ranges: of the levers.
+        costs: (7,) cost of one unit of effort for a month, currency.
         problem: to solve.
     """
 
@@ -109,27 +112,27 @@ class PlanSetup:
 
     @property
     def target(self) -> FloatArray:
-        """(h,) 1 for the months that the target counts."""
+        """(h,) 1 for the months that count towards the target, else 0."""
         return target_months(self.query.target_months, self.query.target_kind)
 
     def levers(self, plan: FloatArray) -> dict[str, float]:
-        """The levers of a (7,) plan that the data carry, with the member count that they start from."""
+        """Lever to its value in a (7,) plan, for carried levers, with the present member count."""
         places = dict(zip(HELD_LEVERS, plan.tolist(), strict=True))
         return {lever: places.get(lever, value) for lever, value in self.present.items()}
 
     def revenue_by_month(self, x: FloatArray) -> FloatArray:
-        """(N, h) what the forecaster says that (7, N) plans earn."""
+        """(N, h) revenue of (7, N) plans by month, by the forecaster, currency."""
         held = {lever: x[place] for place, lever in enumerate(HELD_LEVERS) if lever in self.present}
         if START_LEVER in self.present:
             held[START_LEVER] = np.full(x.shape[1], self.present[START_LEVER])
         return self.origin.revenue_under(held, self.query.target_months)
 
     def revenue(self, x: FloatArray) -> FloatArray:
-        """(N,) of the target's months."""
+        """(N,) revenue of (7, N) plans in the target's months, by the forecaster, currency."""
         return np.asarray(self.revenue_by_month(x) @ self.target)
 
     def measured_at(self, plan: FloatArray) -> PlanSetup:
-        """The same with the closed form as the forecaster sees it at a (7,) plan."""
+        """A copy whose closed form equals the forecaster's revenue at a (7,) plan."""
         x = plan[:, None]
         revenue = self.problem.revenue.measured_at(x, self.revenue_by_month(x)[0], self.target)
         return replace(self, problem=replace(self.problem, revenue=revenue))
@@ -138,7 +141,7 @@ class PlanSetup:
 def plan_setup(
     origin: StudioOrigin, panel: StudioPanel, query: PlanQuery, configuration: PlanningConfig
 ) -> PlanSetup:
-    """The question made ready, the closed form measured at the present.
+    """Builds the problem of a query, with the closed form measured at the present levers.
 
     Raises:
         LeverError: as of `present_levers`.
@@ -151,9 +154,9 @@ def plan_setup(
     members = present.get(START_LEVER, float(origin.usual("members")))
     revenue = plan_revenue(origin, members, query.target_months, query.target_kind)
     peak = float(revenue.members(now[:, None]).max())
-    capacity = plan_capacity(origin, known, members, peak, _knows_staff(origin, panel, query))
+    capacity = plan_capacity(origin, known, members, peak, _is_staff_known(origin, panel, query))
     high = ranges.high.copy()
-    # Where retention may not fall, members bear no more than this.
+    # A higher price would push retention below its lower limit.
     most_ticket = capacity.most_ticket(float(ranges.low[RETENTION]), float(high[TICKET]))
     high[TICKET] = max(most_ticket, now[TICKET])
     problem = PlanProblem(
@@ -170,16 +173,16 @@ def plan_setup(
 
 
 def held_levers(origin: StudioOrigin, query: PlanQuery) -> frozenset[str]:
-    """The frozen levers, and the price where nobody can say what a higher one costs."""
+    """The frozen levers, and the price if the data can't show how many members a higher one costs."""
     return query.frozen_levers if follows_flows(origin) else query.frozen_levers | {"avg_ticket_price"}
 
 
 def follows_flows(origin: StudioOrigin) -> bool:
-    """Whether members follow from retention and new members, so that they respond."""
+    """Return True if members follow from retention and new members, so that they respond to levers."""
     return {HELD_LEVERS[RETENTION], HELD_LEVERS[NEW]} <= set(origin.carried)
 
 
-def _knows_staff(origin: StudioOrigin, panel: StudioPanel, query: PlanQuery) -> bool:
+def _is_staff_known(origin: StudioOrigin, panel: StudioPanel, query: PlanQuery) -> bool:
     if not origin.history_months:
         return False
     row, column = panel.rows[query.studio_id], panel.column_of(origin.base_month)

@@ -1,4 +1,8 @@
-"""Solution in round figures that reaches the target by the forecaster's own answer."""
+"""Solution of a plan's problem: a plan in round figures that reaches the target by the forecaster's answer.
+
+It alternates the search on the closed form with new measurements of it, rounds the plan, and makes up the
+shortfall that rounding and the learners' steps (tree models are piecewise constant) leave to the target.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from studio_pipeline.planning.levers import RATES, RETENTION, SMOOTH, TICKET
 
 RATE_DIGITS = 6
 MONEY_DIGITS = 6
-"""Digits of a rate after the point, and significant digits of a price, that plans are given in."""
+"""Decimals of a rate and significant digits of a price in a plan."""
 
 CENT = 0.01
 _MEASUREMENTS = 4
@@ -26,12 +30,12 @@ _OVERSHOOT = 1.5
 
 @dataclass(frozen=True)
 class Solution:
-    """A plan and what it earns.
+    """A plan and its revenue.
 
     Attributes:
         plan: (7,) levers.
-        revenue: of the target's months, currency.
-        reaches: whether that is the target, to the cent.
+        revenue: of the target's months, by the forecaster, currency.
+        reaches: whether that reaches the target, to the cent.
     """
 
     plan: FloatArray
@@ -40,27 +44,27 @@ class Solution:
 
 
 def reaches(revenue: float, target: float) -> bool:
-    """Whether a revenue is a target, to the cent."""
+    """Return True if a revenue reaches a target, to the cent."""
     return round(revenue, 2) >= round(target, 2)
 
 
 def solve(setup: PlanSetup, thorough: bool = True) -> Solution:
-    """The plan of least burden that reaches the target, else the one of most revenue.
+    """Finds the plan of least burden that reaches the target, else the one of most revenue.
 
-    The closed form is measured anew at each plan found, until it says of the plan what the forecaster says.
+    The closed form is measured again at each plan found, until its revenue agrees with the forecaster's.
 
     Args:
-        setup: the question.
-        thorough: of `search`.
+        setup: the problem with its forecaster.
+        thorough: as in `search`.
     """
     present = setup.problem.present
-    # The closed form was measured at the present: there it is the forecaster's answer.
+    # The closed form was measured at the present levers, where it equals the forecaster's answer.
     if reaches(revenue := float(setup.problem.revenue.revenue(present[:, None])[0]), setup.problem.target):
         return Solution(present, revenue, True)
     plan = search(setup.problem, thorough)
     for _ in range(_MEASUREMENTS):
-        says = float(setup.problem.revenue.revenue(plan[:, None])[0])
-        if abs(float(setup.revenue(plan[:, None])[0]) - says) <= _CLOSE * says:
+        closed_form = float(setup.problem.revenue.revenue(plan[:, None])[0])
+        if abs(float(setup.revenue(plan[:, None])[0]) - closed_form) <= _CLOSE * closed_form:
             break
         setup = setup.measured_at(plan)
         plan = refine(setup.problem, plan)
@@ -68,7 +72,7 @@ def solve(setup: PlanSetup, thorough: bool = True) -> Solution:
 
 
 def _finished(setup: PlanSetup, plan: FloatArray) -> Solution:
-    """The plan in round figures where these reach what it reaches, else as it was found."""
+    """The plan in round figures if these reach as much, else as it was found."""
     target = setup.problem.target
     raw, figures = plan, rounded(setup.problem, plan)
     earned = setup.revenue(np.stack([figures, raw], 1))
@@ -81,11 +85,11 @@ def _finished(setup: PlanSetup, plan: FloatArray) -> Solution:
 
 
 def rounded(problem: PlanProblem, plan: FloatArray) -> FloatArray:
-    """(7,) the plan in round figures; what stays at its present or stands at a limit is left as it is."""
+    """(7,) the plan in round figures; levers at their present or at a limit are left unchanged."""
     figures = plan.copy()
     for place in RATES:
         figures[place] = np.round(plan[place], RATE_DIGITS)
-    # Below its response nobody plans.
+    # Rounded up: a plan's retention is never below its response.
     figures[RETENTION] = _up(plan[RETENTION], 10.0**-RATE_DIGITS)
     figures[TICKET] = _significant(plan[TICKET])
     fixed = np.isin(np.arange(len(plan)), [*RATES, TICKET], invert=True)
@@ -97,16 +101,14 @@ def rounded(problem: PlanProblem, plan: FloatArray) -> FloatArray:
 
 
 def _repaired(setup: PlanSetup, plan: FloatArray, revenue: float) -> Solution:
-    """A plan, with what rounding and the learners' steps have left missing made up by the lever of least
-    burden.
-    """
+    """Makes up the shortfall from rounding and the learners' steps with the lever of least burden."""
     target = setup.problem.target
-    says = float(setup.problem.revenue.revenue(plan[:, None])[0])
+    closed_form = float(setup.problem.revenue.revenue(plan[:, None])[0])
     best, missing = Solution(plan, revenue, reaches(revenue, target)), target - revenue
     for _ in range(_REPAIRS):
         if best.reaches:
             break
-        candidates = _made_up(setup.problem, plan, says + missing)
+        candidates = _made_up(setup.problem, plan, closed_form + missing)
         earned = setup.revenue(candidates)
         enough = np.round(earned, 2) >= round(target, 2)
         rank = np.where(enough, setup.problem.burden(candidates), np.inf)
@@ -118,7 +120,7 @@ def _repaired(setup: PlanSetup, plan: FloatArray, revenue: float) -> Solution:
 
 
 def _made_up(problem: PlanProblem, plan: FloatArray, revenue: float) -> FloatArray:
-    """(7, N) the plan with one lever after the other raised to where the closed form says `revenue`."""
+    """(7, N) the plan with one lever at a time raised to where the closed form gives `revenue`."""
     raised = np.repeat(plan[:, None], len(SMOOTH) + 1, 1)
     for _ in range(3):
         slopes = problem.revenue.slopes(raised)
@@ -135,7 +137,7 @@ def _made_up(problem: PlanProblem, plan: FloatArray, revenue: float) -> FloatArr
 
 
 def _up(value: float, unit: float) -> float:
-    """The next round figure from a value on."""
+    """A value rounded up to a multiple of the unit."""
     places = round(-np.log10(unit))
     return float(np.round(np.ceil(value / unit - 1e-9) * unit, places))
 

@@ -1,7 +1,8 @@
-"""Verification of a plan by a forward answer, of its limits, and the chance of its target.
+"""Verification of a plan: forward answers to it, its limits, and the probability of reaching the target.
 
-A plan's retention and new members include their response to its other changes. What the posterior of the
-responses leaves in doubt moves the revenue that the plan reaches, and with it the chance of its target.
+Limits are checked again on the plan's plain numbers, independently of the optimisation. A plan's retention
+and new members include their response to its other changes: the responses' standard errors add to the
+uncertainty of the revenue, and so enter the probability.
 """
 
 from __future__ import annotations
@@ -27,21 +28,21 @@ from studio_pipeline.planning.inverse.setup import PlanSetup, follows_flows
 from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, STAFF, TICKET, WHOLE
 
 CHANCE_LEVELS = (0.9, *(round(0.04 * k, 2) for k in range(1, 25)), 0.98, 0.99, 0.998)
-"""Levels of the intervals that a chance is read from; the first is the main one."""
+"""Levels of the intervals from which a probability is interpolated; the first is the main one."""
 
 _ROUNDING = 1e-6
 _NORMAL = normal_quantiles(201)
 
 
 class PlanningForecaster(Protocol):
-    """What the planner needs of a forecaster."""
+    """Interface of a forecaster for the planner."""
 
     @property
     def panel(self) -> StudioPanel:
-        """The months it answers from."""
+        """The months of all studios."""
 
     def forecast(self, queries: Sequence[ForwardQuery]) -> Sequence[Forecast | QueryError]:
-        """One answer or error a query, in order."""
+        """One answer or error per query, in order."""
 
     def origin(self, query: ForwardQuery) -> StudioOrigin:
         """The studio of a query at its base month."""
@@ -50,7 +51,7 @@ class PlanningForecaster(Protocol):
 def forward_query(
     query: PlanQuery, levers: Mapping[str, float], steps: tuple[LeverStep, ...] = ()
 ) -> ForwardQuery:
-    """The forward question that a plan answers to."""
+    """Forward query with a plan's levers, over the target's months."""
     return ForwardQuery(
         query.studio_id,
         query.base_month,
@@ -64,10 +65,10 @@ def forward_query(
 
 
 def certified(forecaster: PlanningForecaster, asked: Sequence[ForwardQuery]) -> list[Forecast]:
-    """The forecaster's answers.
+    """Answers of the forecaster to all queries.
 
     Raises:
-        QueryError: it refuses one.
+        QueryError: of the first query that it refuses.
     """
     answers = forecaster.forecast(asked)
     for answer in answers:
@@ -82,13 +83,13 @@ def counted_revenue(forecast: Forecast, kind: TargetKind) -> float:
 
 
 def chance_of(forecast: Forecast, target: float, kind: TargetKind, deviation: float = 0.0) -> float:
-    """The chance that an answer at `CHANCE_LEVELS` reaches a target, read off its intervals; 0..1.
+    """Probability that an answer at `CHANCE_LEVELS` reaches a target, interpolated in its intervals; 0..1.
 
     Args:
         forecast: of the plan.
-        target: currency.
-        kind: whether the target is that of the last month or of the sum.
-        deviation: of the revenue counted, currency, apart from what the intervals hold: normal.
+        target: revenue to reach, currency.
+        kind: whether the target is the revenue of the last month or the sum.
+        deviation: standard deviation of a normal error in addition to the intervals, currency.
     """
     ends = [
         forecast.intervals[level][-1] if kind == "month" else forecast.total_intervals[level]
@@ -104,7 +105,7 @@ def chance_of(forecast: Forecast, target: float, kind: TargetKind, deviation: fl
 
 
 def check_limits(setup: PlanSetup, levers: Mapping[str, float]) -> None:
-    """Make sure that a plan keeps every limit, whole numbers, what is frozen, and capacity.
+    """Checks that a plan keeps its ranges, whole numbers, frozen levers and capacity.
 
     Raises:
         PlanError: it doesn't, which is a bug.
@@ -140,7 +141,7 @@ def _out_of_range(setup: PlanSetup, levers: Mapping[str, float]) -> list[str]:
 
 
 def _beyond_capacity(setup: PlanSetup, levers: Mapping[str, float]) -> list[str]:
-    """In plain numbers: seats, visits, paid hours."""
+    """Sentences on broken limits of seats, visits and paid hours, computed without the closed form."""
     capacity = setup.problem.capacity
     classes = levers.get(HELD_LEVERS[CLASSES], math.nan)
     attended = levers.get(HELD_LEVERS[ATTENDANCE], math.nan) * classes
@@ -160,7 +161,7 @@ def _beyond_capacity(setup: PlanSetup, levers: Mapping[str, float]) -> list[str]
 
 
 def _contradictions(setup: PlanSetup, levers: Mapping[str, float]) -> list[str]:
-    """What a forward answer calls contradictions, where there are more than in the present."""
+    """Contradictions of a forward answer, if the plan has more of them than the present levers."""
     origin = setup.origin
     before, after = (
         conflicts(held, origin.shown, origin.usual, origin.effects) for held in (setup.present, levers)
@@ -172,8 +173,8 @@ def plan_deviation(setup: PlanSetup, plan: FloatArray, forecast: Forecast) -> fl
     """Standard deviation of the target's revenue through the responses, currency.
 
     Args:
-        setup: the question; its present is what the responses start from.
-        plan: (7,) levers.
+        setup: of the plan; the responses start from its present levers.
+        plan: (7,) planned levers.
         forecast: of the plan, over the target's months.
     """
     if not follows_flows(setup.origin):
@@ -183,12 +184,12 @@ def plan_deviation(setup: PlanSetup, plan: FloatArray, forecast: Forecast) -> fl
     by_month = response_deviation(
         setup.origin.effects, forecast.revenue, forecast.retention_rate, changes, levers={}
     )
-    # A response that is off is off alike in all months.
+    # A response's error is the same in all months, so deviations add up.
     return float(by_month @ setup.target)
 
 
 def _changes(setup: PlanSetup, plan: FloatArray) -> dict[str, float]:
-    """Regressor of the responses to how far a plan moves it from the present, of the carried levers."""
+    """Regressor of the responses to its change from the present by a plan, for carried levers."""
     now, comfort = setup.problem.present, setup.problem.responses
     carried = {place for place in (TICKET, ATTENDANCE, STAFF) if HELD_LEVERS[place] in setup.present}
     found: dict[str, float] = {}

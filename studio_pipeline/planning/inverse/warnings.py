@@ -1,4 +1,7 @@
-"""Warnings of a plan."""
+"""Warnings of a plan: a target out of reach, late changes, levers that can't be planned.
+
+The forecaster's own warnings about the plan (`forecasting.forecaster.warnings`) are appended.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +14,20 @@ from studio_pipeline.planning.inverse.queries import BindingLimit
 from studio_pipeline.planning.inverse.setup import PlanSetup, follows_flows
 from studio_pipeline.planning.inverse.solution import reaches
 
-_TOLD_LIMITS = 3
+_MOST_LIMITS = 3
 _NOTHING_TO_DO = "The target is reached with every lever as it is: nothing has to change."
 
 
 @dataclass(frozen=True)
 class Reached:
-    """What a plan reaches.
+    """Result of a plan relative to its target.
 
     Attributes:
-        feasible: whether that is the target.
-        unchanged: whether the plan leaves everything as it is.
+        feasible: whether the plan reaches the target.
+        unchanged: whether the plan changes no lever.
         achievable: revenue of the plan, currency.
-        dated: when what changes.
-        dated_revenue: of the plan as dated, currency.
+        dated: changes on the calendar.
+        dated_revenue: of the dated plan, currency.
     """
 
     feasible: bool
@@ -37,13 +40,13 @@ class Reached:
 def plan_warnings(
     setup: PlanSetup, reached: Reached, limits: Sequence[BindingLimit], of_forecast: Sequence[str]
 ) -> tuple[str, ...]:
-    """Sentences about what the plan misses, what it can't plan, and what the forecaster says of it.
+    """Warnings of a plan as sentences: the target, dates, levers that can't be planned, and the forecast's.
 
     Args:
         setup: of the plan.
-        reached: what it reaches.
-        limits: that hold it back.
-        of_forecast: the forecaster's own warnings about it.
+        reached: its result.
+        limits: that bind it.
+        of_forecast: warnings of the forward answer to the plan.
     """
     return (
         *([] if reached.feasible else [_out_of_reach(setup, reached.achievable, limits)]),
@@ -59,7 +62,7 @@ def _out_of_reach(setup: PlanSetup, achievable: float, limits: Sequence[BindingL
     if not limits:
         return f"{nearest} No limit that could be relaxed adds to it; unfreeze a lever or allow more months."
     first = [
-        f"{one.limit} ({one.one_unit:g} more adds {one.adds_revenue:,.2f})" for one in limits[:_TOLD_LIMITS]
+        f"{one.limit} ({one.one_unit:g} more adds {one.adds_revenue:,.2f})" for one in limits[:_MOST_LIMITS]
     ]
     return f"{nearest} Relax first {', then '.join(first)}."
 
@@ -85,7 +88,7 @@ def _not_planned(setup: PlanSetup) -> list[str]:
         found.append(f"The studio's data don't carry {', '.join(missing)}: the plan leaves them out.")
     if not follows_flows(setup.origin):
         found.append(
-            "avg_ticket_price is held: without retention_rate and new_members nobody can say how many "
+            "avg_ticket_price is held: without retention_rate and new_members the data can't show how many "
             "members a higher price costs."
         )
     return found

@@ -1,1 +1,1 @@
-"""Comparison of scenarios."""
+"""Scenarios: comparison of forecasts under different levers, studios and base months."""

@@ -1,4 +1,8 @@
-"""Comparison of scenarios month by month."""
+"""Comparison of two to ten scenarios over the calendar months that all of them project.
+
+It holds the months, totals, differences to the first scenario, and probabilities of being ahead; draws of
+differences come from `differences`.
+"""
 
 from __future__ import annotations
 
@@ -20,21 +24,21 @@ FEWEST_SCENARIOS, MOST_SCENARIOS = 2, 10
 
 @dataclass(frozen=True)
 class ScenarioOutcome:
-    """One of the scenarios over the M months that all of them share.
+    """One scenario over the M months that all scenarios share.
 
     Attributes:
         studio_id: of the studio.
         base_month: its last known month, datetime64[M].
         revenue: (M,) mean of the predictive distribution, currency.
         interval: (M, 2) of the revenue.
-        member_count: (M,) members at each month's end; NaN for a studio whose data carry none.
+        member_count: (M,) members at each month's end; NaN if the studio's data have none.
         total_revenue: over the M months, currency.
         total_interval: of the total.
-        difference: (M,) revenue less that of the first scenario.
+        difference: (M,) revenue minus that of the first scenario, currency.
         difference_interval: (M, 2) of the difference.
         total_difference: over the M months, currency.
-        total_difference_interval: of that.
-        warnings: of its forecast, for people.
+        total_difference_interval: of the total difference.
+        warnings: of its forecast, as sentences.
     """
 
     studio_id: str
@@ -57,10 +61,10 @@ class Comparison:
 
     Attributes:
         months: (M,) datetime64[M].
-        level: of all intervals, 0..1.
-        scenarios: in the order asked for; differences are to the first one.
-        chance_ahead: (N, N) chance that the total of the row's scenario is above that of the column's, ties
-            counting half; 0.5 on the diagonal.
+        level: coverage of all intervals, 0..1.
+        scenarios: in the order of the queries; differences are to the first one.
+        chance_ahead: (N, N) probability that the total of the row's scenario exceeds that of the column's,
+            ties counting half; 0.5 on the diagonal.
         month_chance_ahead: (M, N, N) the same of each month.
     """
 
@@ -76,6 +80,11 @@ def compare_forecasts(
 ) -> Comparison:
     """Compares 2 to 10 forward queries, of the same or of different studios and base months.
 
+    Args:
+        forecaster: of the model version and panel.
+        queries: the scenarios, the reference first.
+        level: coverage of all intervals, 0 < level < 1.
+
     Raises:
         QueryError: too few or too many queries, one of them can't be answered, or they share no month.
     """
@@ -85,48 +94,48 @@ def compare_forecasts(
             f"Name {FEWEST_SCENARIOS} to {MOST_SCENARIOS} of them.",
         )
     asked = [replace(query, interval_levels=(level,)) for query in queries]
-    bases = [outlook.forecast.base_month for outlook in forecaster.outlooks(asked)]
+    bases = [uncertain.forecast.base_month for uncertain in forecaster.outlooks(asked)]
     months = _shared_months(bases, asked)
-    outlooks = forecaster.outlooks(
+    forecasts = forecaster.outlooks(
         [
             _until(query, int((months[-1] - base).astype(int)))
             for query, base in zip(asked, bases, strict=True)
         ]
     )
-    aligned = AlignedForecasts(forecaster.interval_tables, outlooks, months)
+    aligned = AlignedForecasts(forecaster.interval_tables, forecasts, months)
     return Comparison(
         months,
         level,
-        tuple(_outcome(aligned, place, level) for place in range(len(outlooks))),
+        tuple(_outcome(aligned, place, level) for place in range(len(forecasts))),
         *_chances(aligned),
     )
 
 
 def _shared_months(bases: Sequence[np.datetime64], queries: Sequence[ForwardQuery]) -> NDArray[np.datetime64]:
-    """(M,) the months that all queries project.
+    """(M,) months that all queries project.
 
     Raises:
-        QueryError: there is none.
+        QueryError: there is no such month.
     """
     spans = [(base + 1, base + query.projection_months) for base, query in zip(bases, queries, strict=True)]
     first, last = max(start for start, _ in spans), min(end for _, end in spans)
     if last < first:
-        told = ", ".join(f"{start}-01 to {end}-01" for start, end in spans)
+        projected = ", ".join(f"{start}-01 to {end}-01" for start, end in spans)
         raise QueryError(
-            f"These scenarios share no month: they project {told}.",
+            f"These scenarios share no month: they project {projected}.",
             "Compare scenarios of nearby base months, or project more months.",
         )
     return np.asarray(np.arange(first, last + 1))
 
 
 def _until(query: ForwardQuery, projection_months: int) -> ForwardQuery:
-    """A query over fewer months; steps of its plan that come later change nothing in them."""
+    """A query over fewer months, without the steps of its plan after these."""
     steps = tuple(step for step in query.lever_plan if step.from_month <= projection_months)
     return replace(query, projection_months=projection_months, lever_plan=steps)
 
 
 def _outcome(aligned: AlignedForecasts, place: int, level: float) -> ScenarioOutcome:
-    forecast, inside = aligned.outlooks[place].forecast, aligned.inside(place)
+    forecast, inside = aligned.forecasts[place].forecast, aligned.inside(place)
     difference = aligned.difference(place, 0)
     revenue = forecast.revenue[inside]
     return ScenarioOutcome(
@@ -146,8 +155,8 @@ def _outcome(aligned: AlignedForecasts, place: int, level: float) -> ScenarioOut
 
 
 def _chances(aligned: AlignedForecasts) -> tuple[FloatArray, FloatArray]:
-    """(N, N) of the total and (M, N, N) of each month."""
-    n = len(aligned.outlooks)
+    """Probabilities of being ahead: (N, N) of the total and (M, N, N) of each month."""
+    n = len(aligned.forecasts)
     total, by_month = np.full((n, n), 0.5), np.full((len(aligned.months), n, n), 0.5)
     for one, other in combinations(range(n), 2):
         difference = aligned.difference(one, other)
