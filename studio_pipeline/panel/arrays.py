@@ -1,4 +1,8 @@
-"""The panel as plain arrays: one row per studio, one column per calendar month."""
+"""The panel as plain arrays: one row per studio, one column per calendar month.
+
+Holds the array types of the project and `StudioPanel`, the input of every model. Conversion from a table of
+validated months is in `frames`; storage of a panel is in `publishing.snapshots`.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +58,7 @@ class StudioPanel:
 
     @cached_property
     def known(self) -> BoolArray:
-        """(S, T) whether the studio has the month at all."""
+        """(S, T) True where the studio has the month at all."""
         return np.isfinite(self.values["total_revenue"])
 
     @cached_property
@@ -77,7 +81,7 @@ class StudioPanel:
         )
 
     def until(self, column: int) -> StudioPanel:
-        """The same studios with the months up to and including `column` alone."""
+        """The same studios with the months up to and including `column`."""
         return StudioPanel(
             self.studio_ids,
             self.studio_types,
