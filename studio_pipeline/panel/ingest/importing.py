@@ -76,8 +76,8 @@ class ImportedFile:
         return "\n".join(
             [
                 *lines,
-                *_finding_lines("row", self.rejected, "will be rejected", self.named),
-                *_finding_lines("cell", self.warnings, "change", self.named),
+                *_issue_lines("row", self.rejected, "will be rejected", self.named),
+                *_issue_lines("cell", self.warnings, "change", self.named),
             ]
         )
 
@@ -219,20 +219,18 @@ def _stops_over(checked: ValidatedMonths, limits: ValidationConfig) -> tuple[str
     return tuple(f"{sentence} They stand in {', '.join(names)}." for sentence, names in sentences)
 
 
-def _finding_lines(
-    unit: str, findings: pd.DataFrame | None, fate: str, named: Mapping[str, str]
-) -> list[str]:
+def _issue_lines(unit: str, issues: pd.DataFrame | None, fate: str, named: Mapping[str, str]) -> list[str]:
     """A heading with the number of issues, and a line for each of the first ones."""
-    if findings is None or findings.empty:
+    if issues is None or issues.empty:
         return []
-    count = findings["line"].nunique() if unit == "row" else len(findings)
+    count = issues["line"].nunique() if unit == "row" else len(issues)
     lines = [f"  {count} {unit}{'s' if count > 1 else ''} {fate}:"]
-    for row in findings.head(_SHOWN).itertuples(index=False):
+    for row in issues.head(_SHOWN).itertuples(index=False):
         value = "" if row.value is None else f" {row.value!r}"
         ours = str(row.column)
         column = f"{ours} ({named[ours]})" if ours in named else ours
         lines.append(f"    line {row.line}, {column}{value}: {row.reason}")
-    return [*lines, f"    ... and {len(findings) - _SHOWN} more"] if len(findings) > _SHOWN else lines
+    return [*lines, f"    ... and {len(issues) - _SHOWN} more"] if len(issues) > _SHOWN else lines
 
 
 def _land(file: Path, map_path: Path | None, folder: Path) -> tuple[Path, bool]:

@@ -25,7 +25,7 @@ LEDGER_FILE = "first_seen.parquet"
 KEYS = ["studio_id", "month_year"]
 _FILES_KEY = b"first_seen_of_files"
 _ANY_NAME = ""
-"""Name of entries in older ledgers, which hold contents without names; a file of that content takes its time."""
+"""Name of entries in older ledgers, which hold contents without names; such files take the entry's time."""
 
 
 def _no_rows() -> pd.DataFrame:

@@ -197,7 +197,7 @@ def _same(value: str, wanted: str) -> bool:
 
 
 def in_our_columns(name: str, text: TextTable, column_map: ColumnMap, kept: BoolArray) -> pa.Table:
-    """The kept rows under the project's column names, and the malformed ones; with file, line and number format."""
+    """The kept rows under the project's column names, and the malformed ones; with file, line and format."""
     rows = text.table.filter(pa.array(kept))
     n_rows, n_malformed = rows.num_rows, len(text.malformed)
     columns = {

@@ -158,9 +158,9 @@ def check_duplicates(raw: pd.DataFrame, frame: pd.DataFrame, among: BoolArray, r
     twice = keys[keys.duplicated([*KEYS, "file"], keep=False)]
     if not len(twice):
         return
-    values = _joined_values(raw, twice)
-    groups = twice.assign(values=values).groupby([*KEYS, "file"], sort=False)
-    first_line, alike = groups["line"].transform("min"), groups["values"].transform("nunique") == 1
+    content = _joined_values(raw, twice)
+    groups = twice.assign(content=content).groupby([*KEYS, "file"], sort=False)
+    first_line, alike = groups["line"].transform("min"), groups["content"].transform("nunique") == 1
     lines = twice["line"].astype(str).groupby([twice[key] for key in (*KEYS, "file")]).transform(", ".join)
     repeats = np.flatnonzero(alike & (twice["line"] != first_line))
     reasons = [f"repeats line {line}, which counts" for line in first_line.to_numpy()[repeats]]
