@@ -26,7 +26,7 @@ class StudioPanel:
         studio_ids: (S,) unique names, sorted.
         studio_types: (S,) the type of each studio, "" where unknown.
         first_month: calendar month of column 0.
-        values: one (S, T) float64 array a numeric column of the contract; NaN where the studio lacks the
+        values: one (S, T) float64 array per numeric column of the contract; NaN where the studio lacks the
             month or the month lacks the value.
     """
 

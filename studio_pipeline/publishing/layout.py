@@ -18,12 +18,12 @@ _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def models_folder(home: Path) -> Path:
-    """Folder of the model bundles, one a version."""
+    """Folder of the model bundles, one per version."""
     return home / "models"
 
 
 def snapshots_folder(home: Path) -> Path:
-    """Folder of the panel snapshots, one a data version."""
+    """Folder of the panel snapshots, one per data version."""
     return home / "data"
 
 
@@ -56,7 +56,7 @@ def pointer_file(home: Path) -> Path:
 
 
 def history_folder(home: Path) -> Path:
-    """Folder of all releases, one numbered file each."""
+    """Folder of all releases, one numbered file per release."""
     return home / "releases"
 
 

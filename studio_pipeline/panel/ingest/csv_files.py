@@ -148,7 +148,7 @@ def _parse_fast(names: list[str], delimiter: str, body: bytes, lines: IntArray) 
 
 
 def _parse_slow(file: str, names: list[str], delimiter: str, body: str, first_line: int) -> TextTable:
-    """The rows by the standard library's parser: the fast one's plain twin, for files with stray quotes."""
+    """Parse with the standard library, for files with stray quotes; the slow equivalent of `_parse_fast`."""
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter)
     rows, lines, malformed, line = [], [], [], first_line
     for fields in _records(file, reader, first_line):

@@ -73,7 +73,7 @@ def validate_months(raw: pd.DataFrame, limits: ValidationConfig, today: date) ->
     count as rejected.
 
     Args:
-        raw: `landing.RAW_COLUMNS`; it may be empty.
+        raw: columns `ingest.csv_files.RAW_COLUMNS`; it may be empty.
         limits: the thresholds.
         today: the current day, UTC; it determines which month is not over yet.
     """
