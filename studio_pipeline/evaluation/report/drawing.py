@@ -1,6 +1,6 @@
 """Drawing helpers: common style, colours by candidate, PNG bytes; without matplotlib's global state.
 
-Used by all figures of the report and of the assets. Short numbers as text are here too (`short_number`),
+Used by the figures of the report and of `monitoring`. Short numbers as text are here too (`short_number`),
 other formatting is in `evaluation.formatting`.
 """
 
