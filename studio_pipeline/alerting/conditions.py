@@ -1,13 +1,17 @@
-"""Conditions that begin, last and end, among them late months and the daily heartbeat.
+"""Alert conditions: their life cycle, and the observations of late data and of the daily heartbeat.
 
-| known as | observed   | since last told | then                      |
-|----------|------------|-----------------|---------------------------|
-| well     | well       |                 | nothing                   |
-| well     | failing    |                 | `BEGUN`                   |
-| failing  | failing, same sign     | < repeat | nothing              |
-| failing  | failing, same sign     | >= repeat | `LASTS`             |
-| failing  | failing, another sign  |          | `CHANGED`            |
-| failing  | well       |                 | `ENDED`                   |
+An observation of a condition leads to a message by this table; `repeat` is the configured interval.
+
+| state of the condition | observation | since the last message | news |
+|------------------------|-------------|------------------------|------|
+| closed | well | | nothing |
+| closed | failing | | `BEGUN` |
+| open | failing, same sign | < repeat | nothing |
+| open | failing, same sign | >= repeat | `LASTS` |
+| open | failing, another sign | | `CHANGED` |
+| open | well | | `ENDED` |
+
+Observations on runs are in `run_observations`; open conditions are stored in `outbox`.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from studio_pipeline.alerting.messages import Message
 
 
 class News(StrEnum):
-    """What an observation adds to what was told before."""
+    """Change of a condition by an observation."""
 
     NOTHING = "nothing"
     BEGUN = "begun"
@@ -33,14 +37,14 @@ class News(StrEnum):
 
 @dataclass(frozen=True)
 class Observation:
-    """How one thing was found at one moment.
+    """State of one condition at one moment.
 
     Attributes:
-        key: what was looked at, such as `check:registered_model:release_is_whole`.
-        name: the same for a reader.
-        failing: whether it is bad.
-        message: what to tell: the failure, or where it was found well again.
-        sign: what makes two failures the same; a failure with another sign is told at once.
+        key: of the condition, such as `check:registered_model:release_is_whole`.
+        name: the condition's name in messages.
+        failing: True if the condition is failing.
+        message: the message on the failure, or on the recovery.
+        sign: identifies the failure; a failure with another sign is sent at once.
     """
 
     key: str
@@ -56,11 +60,11 @@ class OpenCondition:
 
     Attributes:
         key: of its observations.
-        name: for a reader.
-        title: of the message that was told last.
-        sign: of the failure that was told last.
-        begun_at: of the first observation, aware.
-        told_at: of the last message about it, aware.
+        name: its name in messages.
+        title: of the last message about it.
+        sign: of the failure in the last message.
+        begun_at: time of the first failing observation, aware.
+        told_at: time of the last message about it, aware.
     """
 
     key: str
@@ -72,7 +76,14 @@ class OpenCondition:
 
 
 def judge(known: OpenCondition | None, seen: Observation, now: datetime, repeat: timedelta) -> News:
-    """Which row of the table above holds."""
+    """The news of an observation, by the table of the module.
+
+    Args:
+        known: the open condition; None if it is closed.
+        seen: the observation.
+        now: aware.
+        repeat: time after which a lasting condition is sent again.
+    """
     if not seen.failing:
         return News.NOTHING if known is None else News.ENDED
     if known is None:
@@ -82,8 +93,8 @@ def judge(known: OpenCondition | None, seen: Observation, now: datetime, repeat:
     return News.LASTS if now - known.told_at >= repeat else News.NOTHING
 
 
-def told(news: News, known: OpenCondition | None, seen: Observation) -> Message:
-    """The message about `news` other than `NOTHING`."""
+def message_of(news: News, known: OpenCondition | None, seen: Observation) -> Message:
+    """The message on any news but `NOTHING`."""
     message = seen.message
     if news is News.ENDED and known is not None:
         lasted = f"It had been open since {known.begun_at:%Y-%m-%d %H:%M} UTC: {known.title}"
@@ -95,7 +106,7 @@ def told(news: News, known: OpenCondition | None, seen: Observation) -> Message:
 
 
 def after(news: News, known: OpenCondition | None, seen: Observation, now: datetime) -> OpenCondition | None:
-    """The condition once `news` is told; None where it has ended."""
+    """The condition after its message was written; None if it has ended."""
     if news is News.NOTHING:
         return known
     if news is News.ENDED:
@@ -105,7 +116,7 @@ def after(news: News, known: OpenCondition | None, seen: Observation, now: datet
 
 
 def sign_of(text: str) -> str:
-    """A text without its numbers, so that a count that moves is not another failure."""
+    """A text without its numbers, so that a changed count is not another failure."""
     return re.sub(r"[-+]?\d[\d.,]*", "#", text)
 
 
@@ -114,7 +125,7 @@ LATE_DATA = "late:data"
 
 @dataclass(frozen=True)
 class PublishedState:
-    """What is published, as far as alerts tell it.
+    """The published release, as far as alerts need it.
 
     Attributes:
         version: of the release.
@@ -136,7 +147,7 @@ def expected_month(today: date, late_after_days: int) -> date:
 
 
 def observe_lateness(state: PublishedState, today: date, rules: AlertConfig) -> Observation:
-    """Whether the newest published month is older than it should be by `today`."""
+    """Observe whether the newest published month is older than expected by `today`."""
     expected = expected_month(today, rules.late_after_days)
     failing = state.last_month < expected
     text = f"The release's last month is {state.last_month:%Y-%m}."
@@ -151,18 +162,18 @@ def observe_lateness(state: PublishedState, today: date, rules: AlertConfig) -> 
 
 
 def is_heartbeat_due(last: date | None, now: datetime, hour: int) -> bool:
-    """Whether today's heartbeat is still to be sent; days that were missed stay missed.
+    """Check whether today's heartbeat is still to be sent; missed days are not made up for.
 
     Args:
         last: day (UTC) of the last heartbeat, None before the first.
         now: in UTC.
-        hour: from which it is due, UTC.
+        hour: hour of the day from which it is due, UTC.
     """
     return now.hour >= hour and (last is None or last < now.date())
 
 
 def heartbeat(state: PublishedState | None, last_run: str, open_titles: list[str], link: str) -> Message:
-    """The daily sign of life. Its absence says that the daemon, the machine or the channel is gone."""
+    """The daily heartbeat message. Its absence means that the daemon, the machine or the channel is down."""
     count = len(open_titles)
     verdict = "all well" if not count else f"{count} open alert{'s' if count > 1 else ''}"
     release = "Nothing is published yet."

@@ -1,4 +1,7 @@
-"""Configuration of alerts."""
+"""Configuration of alerts: lateness, repetition and heartbeat.
+
+Channels and their addresses are settings (`settings`), not configuration.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class AlertConfig(BaseModel):
-    """When alerts are sent that hang on the calendar."""
+    """Configuration of alerts that depend on the calendar."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,7 @@
-"""Delivery from the outbox to the channels: in order, each channel by itself, with retries."""
+"""Delivery from the outbox to the channels: in order, each channel independently, with exponential backoff.
+
+Defines the interface of a channel (`Notifier`); its implementations are in `resources.notifiers`.
+"""
 
 from __future__ import annotations
 
@@ -13,40 +16,42 @@ from studio_pipeline.errors import ChannelError
 
 FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(minutes=5)
-TOLD_FROM_ATTEMPT = 3
-"""A channel that failed once or twice is no news to the others: half a minute at most."""
+REPORTED_FROM_ATTEMPT = 3
+"""Failed attempt from which on the other channels are alerted; the attempts before take half a minute."""
 
 MOST_PER_ROUND = 10
-"""Messages that a channel is given in one round, so that a round stays short after an outage."""
+"""Most messages sent to a channel in one round, so that a round stays short after an outage."""
 
 
 class Notifier(Protocol):
-    """A channel that takes messages.
+    """Interface of a channel that sends messages.
 
     Attributes:
-        name: a word, the same in every process.
+        name: a single word, the same in every process.
     """
 
     @property
     def name(self) -> str:
-        """A word, the same in every process."""
+        """A single word, the same in every process."""
 
     def send(self, message: Message, number: int) -> None:
-        """Hand one message over; `number` is the same when it comes again.
+        """Send one message; a repeated message has the same `number`.
 
         Raises:
-            ChannelError: it was not taken; the reason holds no secret.
+            ChannelError: sending failed; the reason contains no secret.
         """
 
 
 def deliver(outbox: Outbox, notifiers: Sequence[Notifier], clock: Callable[[], datetime]) -> list[str]:
-    """Give each channel what waits for it, up to its first failure.
+    """Send to each channel its waiting messages, up to its first failure.
 
-    A channel that fails is left alone for 10 seconds, then twice as long each time, up to 5 minutes. The
-    others are told at its third failure and when it works again.
+    A channel that fails is not used for 10 seconds, then twice as long each time, up to 5 minutes. The other
+    channels are alerted at its third failure and when it works again.
 
     Args:
-        clock: answers the time, aware.
+        outbox: the waiting messages.
+        notifiers: the channels.
+        clock: returns the time, aware.
 
     Returns:
         A line for each channel that was tried and failed.
@@ -63,7 +68,7 @@ def deliver(outbox: Outbox, notifiers: Sequence[Notifier], clock: Callable[[], d
             outage = _outage(notifier.name, known, str(error), now)
             outbox.failed(outage)
             failures.append(f"{notifier.name}: {error}")
-            if outage.attempts < TOLD_FROM_ATTEMPT:
+            if outage.attempts < REPORTED_FROM_ATTEMPT:
                 continue
         outbox.take(Report(observations=[_observation(notifier.name, error)]), others, now)
     return failures
@@ -89,12 +94,12 @@ def _outage(name: str, known: Outage | None, reason: str, now: datetime) -> Outa
 
 
 def wait_after(attempts: int) -> timedelta:
-    """How long a channel is left alone after so many failed attempts, at least one."""
+    """Pause of a channel after its number of failed attempts, which is at least 1."""
     return min(FIRST_WAIT * float(2 ** min(attempts - 1, 20)), LONGEST_WAIT)
 
 
 def _observation(name: str, error: ChannelError | None) -> Observation:
-    """The channel itself as a condition. Its sign is empty: another reason is no news."""
+    """The channel itself as a condition. Its sign is empty: another reason is not another failure."""
     key, shown = f"channel:{name}", f"the channel {name} of alerts"
     if error is None:
         return Observation(key, shown, failing=False, message=Message("recovery", "The channel works."))

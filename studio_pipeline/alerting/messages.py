@@ -1,4 +1,8 @@
-"""Messages: what every channel is given to send."""
+"""Alert messages, in the form that every channel sends.
+
+Kind, title, text and link, cut to lengths that all channels accept. Their wording comes from `conditions` and
+`run_observations`.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +14,15 @@ Kind = Literal["error", "warning", "recovery", "heartbeat"]
 
 LONGEST_TITLE = 200
 LONGEST_TEXT = 3000
-"""Characters; what channels take without cutting it themselves."""
+"""Characters; the longest text that all channels accept without cutting it themselves."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """One thing to tell.
+    """One message to send.
 
     Attributes:
-        kind: how bad it is; `recovery` is the end of something bad, `heartbeat` the daily sign of life.
+        kind: severity; `recovery` ends a failure, `heartbeat` is the daily sign of operation.
         title: one sentence on one line, at most 200 characters.
         text: what happened, where and what to do, at most 3,000 characters; may be empty.
         link: a URL of the run, or empty.
@@ -30,7 +34,7 @@ class Message:
     link: str = ""
 
     def __post_init__(self) -> None:
-        """Cut what is too long."""
+        """Cut title and text to their largest lengths."""
         object.__setattr__(self, "title", shortened(" ".join(self.title.split()), LONGEST_TITLE))
         object.__setattr__(self, "text", shortened(self.text, LONGEST_TEXT))
 
@@ -50,5 +54,5 @@ class Message:
 
 
 def shortened(text: str, longest: int) -> str:
-    """The text itself, or its first characters and an ellipsis where it is longer than `longest`."""
+    """The text, cut to `longest` characters with an ellipsis if it is longer."""
     return text if len(text) <= longest else text[: longest - 1] + "…"

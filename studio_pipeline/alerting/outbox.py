@@ -1,10 +1,12 @@
 """Outbox: open conditions and undelivered messages, in one SQLite file of STUDIO_HOME.
 
 Invariants:
-    - a source of observations, what they change and the messages that tell it are committed together or not
-      at all, so a kill at any moment neither loses nor doubles a message;
-    - a source (a run that ended, a day's heartbeat) is taken once, whoever comes with it again;
-    - a channel's messages are handed out in the order in which they were written.
+    - a source of observations, its changes to conditions and the resulting messages are committed in one
+      transaction, so a kill at any moment neither loses nor duplicates a message;
+    - a source (a run that ended, a day's heartbeat) is processed once, whichever process reports it again;
+    - the messages of a channel are returned in the order in which they were written.
+
+The rules for conditions are in `conditions`; sending is in `delivery`.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from studio_pipeline.alerting.conditions import News, Observation, OpenCondition, after, judge, told
+from studio_pipeline.alerting.conditions import News, Observation, OpenCondition, after, judge, message_of
 from studio_pipeline.alerting.messages import Message
 from studio_pipeline.errors import StorageError
 
@@ -41,7 +43,7 @@ CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 @contextmanager
 def transaction(path: Path) -> Iterator[sqlite3.Connection]:
-    """All of the block or nothing, one at a time; the file and its tables are made where there are none.
+    """Run the block in one exclusive transaction; the file and its tables are created if they don't exist.
 
     Raises:
         StorageError: the file can't be read or written.
@@ -62,7 +64,7 @@ def transaction(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def take_source(database: sqlite3.Connection, source: str, now: datetime) -> bool:
-    """Note that a source was taken; False if it had been."""
+    """Record that a source was processed; False if it had been before."""
     if has_source(database, source):
         return False
     database.execute("INSERT INTO sources VALUES (?, ?)", (source, now.isoformat()))
@@ -70,12 +72,12 @@ def take_source(database: sqlite3.Connection, source: str, now: datetime) -> boo
 
 
 def has_source(database: sqlite3.Connection, source: str) -> bool:
-    """Whether a source was taken."""
+    """Check whether a source was processed."""
     return database.execute("SELECT 1 FROM sources WHERE source = ?", (source,)).fetchone() is not None
 
 
 def condition_of(row: tuple[str, ...]) -> OpenCondition:
-    """A row of CONDITION."""
+    """The condition of a row with the columns of `CONDITION`."""
     key, name, title, sign, begun_at, told_at = row
     return OpenCondition(
         key, name, title, sign, datetime.fromisoformat(begun_at), datetime.fromisoformat(told_at)
@@ -85,7 +87,7 @@ def condition_of(row: tuple[str, ...]) -> OpenCondition:
 def apply_observation(
     database: sqlite3.Connection, seen: Observation, now: datetime, repeat: timedelta
 ) -> Message | None:
-    """Bring the condition up to date; the message that tells it, if any."""
+    """Update the condition of an observation; returns the message to send, if any."""
     row = database.execute(f"SELECT {CONDITION} FROM conditions WHERE key = ?", (seen.key,)).fetchone()  # noqa: S608 - a constant
     known = None if row is None else condition_of(row)
     news = judge(known, seen, now, repeat)
@@ -97,13 +99,13 @@ def apply_observation(
         values = (condition.key, condition.name, condition.title, condition.sign)
         times = (condition.begun_at.isoformat(), condition.told_at.isoformat())
         database.execute("INSERT INTO conditions VALUES (?, ?, ?, ?, ?, ?)", (*values, *times))
-    return told(news, known, seen)
+    return message_of(news, known, seen)
 
 
 def write_message(
     database: sqlite3.Connection, message: Message, channels: Iterable[str], now: datetime
 ) -> None:
-    """Write a message that waits for each of the channels."""
+    """Store a message for delivery to each of the channels."""
     number = database.execute(
         "INSERT INTO messages (written_at, content) VALUES (?, ?)", (now.isoformat(), message.to_json())
     ).lastrowid
@@ -112,7 +114,7 @@ def write_message(
 
 FILE_NAME = "alerts.db"
 KEPT_DAYS = 40
-"""Sources taken, and messages delivered or for a channel that is no longer set, are kept this long."""
+"""Days for which processed sources are kept, and messages that are delivered or for an unset channel."""
 
 
 _CHANNEL_OF = "key LIKE 'channel:%' AND substr(key, 9)"
@@ -124,10 +126,10 @@ class Outage:
 
     Attributes:
         channel: its name.
-        since: of the first attempt that failed, aware.
-        attempts: that failed since.
-        next_at: when it is tried again, aware.
-        reason: of the last failure; holds no secret.
+        since: time of the first failed attempt, aware.
+        attempts: number of failed attempts since then.
+        next_at: time of the next attempt, aware.
+        reason: of the last failure; contains no secret.
     """
 
     channel: str
@@ -139,13 +141,13 @@ class Outage:
 
 @dataclass(frozen=True)
 class Report:
-    """What one source says.
+    """Observations and messages of one source.
 
     Attributes:
-        source: a name that is taken once; empty for a source that comes again and again.
+        source: a name that is processed once; empty for a source that reports repeatedly.
         observations: in the order in which they were made.
-        messages: to tell in any case.
-        marks: values to remember with it.
+        messages: to send in any case.
+        marks: values to store with it.
     """
 
     source: str = ""
@@ -155,7 +157,7 @@ class Report:
 
 
 class Outbox:
-    """Open conditions, and messages by channel, in `home`/alerts.db; usable by several processes at once.
+    """Open conditions, and messages by channel, in `home`/alerts.db; several processes may use it at once.
 
     Raises:
         StorageError: from every method: the file can't be read or written.
@@ -171,46 +173,46 @@ class Outbox:
         now: datetime,
         repeat: timedelta = timedelta(days=1),
     ) -> bool:
-        """Take what a source says and write the messages that tell it, in one transaction.
+        """Process the report of a source and write the resulting messages, in one transaction.
 
         Args:
-            report: its observations are judged in order against the open conditions.
-            channels: that each message waits for.
+            report: its observations are applied in order to the open conditions.
+            channels: names of the channels that each message is sent to.
             now: aware.
-            repeat: after which a condition that lasts is told again.
+            repeat: time after which a lasting condition is sent again.
 
         Returns:
-            Whether the source was new.
+            True if the source was new.
         """
         with transaction(self.path) as database:
             if report.source and not take_source(database, report.source, now):
                 return False
-            told = [apply_observation(database, seen, now, repeat) for seen in report.observations]
-            for message in (*filter(None, told), *report.messages):
+            messages = [apply_observation(database, seen, now, repeat) for seen in report.observations]
+            for message in (*filter(None, messages), *report.messages):
                 write_message(database, message, channels, now)
             for name, value in report.marks.items():
                 database.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (name, value))
             return True
 
     def has_taken(self, sources: Iterable[str]) -> set[str]:
-        """Those of `sources` that were taken."""
+        """Those of `sources` that were processed."""
         with transaction(self.path) as database:
             return {name for name in sources if has_source(database, name)}
 
     def mark(self, name: str) -> str | None:
-        """A value remembered by `take`."""
+        """A value stored by `take`; None if there is none."""
         with transaction(self.path) as database:
             row = database.execute("SELECT value FROM marks WHERE name = ?", (name,)).fetchone()
             return None if row is None else str(row[0])
 
     def open_conditions(self) -> list[OpenCondition]:
-        """What has begun and not ended, the oldest first."""
+        """Conditions that have begun and not ended, the oldest first."""
         with transaction(self.path) as database:
             rows = database.execute(f"SELECT {CONDITION} FROM conditions ORDER BY begun_at, key").fetchall()  # noqa: S608 - a constant
             return [condition_of(row) for row in rows]
 
     def next_message(self, channel: str) -> tuple[int, Message] | None:
-        """Number and content of the oldest message that waits for a channel."""
+        """Number and content of the oldest message that waits for a channel; None if there is none."""
         with transaction(self.path) as database:
             row = database.execute(
                 "SELECT id, content FROM waiting JOIN messages ON id = message_id"
@@ -220,13 +222,13 @@ class Outbox:
             return None if row is None else (int(row[0]), Message.from_json(row[1]))
 
     def delivered(self, channel: str, number: int) -> None:
-        """Note that a channel took a message: it no longer waits, and the channel works."""
+        """Record that a channel took a message: it no longer waits, and the channel's outage ends."""
         with transaction(self.path) as database:
             database.execute("DELETE FROM waiting WHERE channel = ? AND message_id = ?", (channel, number))
             database.execute("DELETE FROM outages WHERE channel = ?", (channel,))
 
     def failed(self, outage: Outage) -> None:
-        """Note that a channel did not take a message."""
+        """Record that a channel did not take a message."""
         with transaction(self.path) as database:
             database.execute(
                 "INSERT OR REPLACE INTO outages VALUES (?, ?, ?, ?, ?)",
@@ -253,12 +255,12 @@ class Outbox:
         }
 
     def waiting(self) -> dict[str, int]:
-        """How many messages wait for each channel that has any."""
+        """Number of waiting messages of each channel that has any."""
         with transaction(self.path) as database:
             return dict(database.execute("SELECT channel, count(*) FROM waiting GROUP BY channel").fetchall())
 
     def prune(self, channels: Iterable[str], now: datetime) -> None:
-        """Drop what is older than 40 days and waits for none of `channels`."""
+        """Delete entries older than 40 days that wait for none of `channels`, and data of other channels."""
         before, names = (now - timedelta(days=KEPT_DAYS)).isoformat(), list(channels)
         unset = f"channel NOT IN ({','.join('?' * len(names))})"
         old = "SELECT id FROM messages WHERE written_at < ?"

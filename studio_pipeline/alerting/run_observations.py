@@ -1,4 +1,8 @@
-"""Observations on a run that ended: its checks, its release decision, the run itself."""
+"""Observations on a run that ended: its checks, its release decision, the run itself.
+
+Text and severity of the messages on runs. The events of a run are read from Dagster in `automation`; the
+conditions that result are in `conditions`.
+"""
 
 from __future__ import annotations
 
@@ -23,15 +27,15 @@ REMEDIES = {
 
 @dataclass(frozen=True)
 class CheckVerdict:
-    """What a check found.
+    """Result of an asset check.
 
     Attributes:
-        asset: that was checked.
+        asset: the checked asset.
         check: its name.
-        passed: the verdict.
-        is_error: whether a failure is an error rather than a warning.
-        description: a sentence of the check's, may be empty.
-        alarm: a stable text that names the alarm, where the check has one.
+        passed: True if the check passed.
+        is_error: True if a failure is an error rather than a warning.
+        description: the check's description of the result, may be empty.
+        alarm: a stable text that names the alarm, if the check has one.
         rows: the first rows of its table of failures.
     """
 
@@ -45,7 +49,7 @@ class CheckVerdict:
 
 
 def check_observation(verdict: CheckVerdict, link: str) -> Observation:
-    """A check that failed or passed. Failures with the same alarm, or the same words, are the same."""
+    """Observe a check. Failures are the same if they have the same alarm, or else the same description."""
     name = f"check {verdict.check} of {verdict.asset}"
     kind: Any = "error" if verdict.is_error else "warning"
     text = "\n".join(part for part in (verdict.description, verdict.alarm, *_lines(verdict.rows)) if part)
@@ -61,7 +65,7 @@ def _with_remedy(text: str, kind: str) -> str:
 
 
 def _lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One line a row: `column: value` where there is a value."""
+    """One line per row: `column: value` for each value that is not empty."""
     return [
         "- "
         + ", ".join(
@@ -74,7 +78,7 @@ def _lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def decision_observation(kind: str, decision: str, link: str) -> Observation:
-    """A new model that was refused, or the end of that."""
+    """Observe a release decision: the refusal of a new model, or its end."""
     refused = kind in REFUSED_KINDS
     what = "challenger" if kind == "challenge_refused" else "new model"
     title = f"The {what} was refused; the old one goes on." if refused else "A model was published."
@@ -85,7 +89,7 @@ def decision_observation(kind: str, decision: str, link: str) -> Observation:
 
 
 def job_observation(job: str, *, failing: bool, canceled: bool, reason: str, link: str) -> Observation:
-    """A run of a job that failed, was canceled or succeeded."""
+    """Observe a run of a job that failed, was canceled or succeeded."""
     name = "materialisation from the UI" if job == "__ASSET_JOB" else f"job {job}"
     verb = "was canceled" if canceled else "failed"
     title = f"A run of the {name} {verb}." if failing else f"A run of the {name} succeeded."

@@ -1,4 +1,7 @@
-"""Numbers and terms as text, without any drawing library."""
+"""Numbers and terms as text, shared by report, decisions and log; free of drawing libraries.
+
+Sentences on data and model are in `report.model_text`, those on levers in `levers.lever_text`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from studio_pipeline.evaluation.metrics.prediction_table import LABELS, LEARNERS, Summary
 
 DASH = "\N{EN DASH}"
-"""What stands where a number can't be computed."""
+"""Placeholder for a number that can't be computed."""
 
 
 def per_cent(share: float, digits: int = 1) -> str:
@@ -31,23 +34,23 @@ GLOSSARY: dict[str, str] = {
     "own smoothing": "the target's own months, smoothed exponentially by settings that suit the studio itself"
     ' ("smoothing" in tables)',
 }
-"""Term to what it means, to be read after a colon."""
+"""Term to its definition, in the form that follows a colon."""
 
 
 def explained(terms: Iterable[str]) -> str:
-    """Terms and their meanings in one line."""
+    """Terms with their definitions in one line."""
     return "; ".join(f"{term}: {GLOSSARY[term]}" for term in terms)
 
 
 NO_WEIGHT = 0.005
-"""A weight below it is shown as zero."""
+"""Weights below this are shown as zero."""
 
 
 def learners_without_weight(summary: Summary) -> str:
-    """That no learner counts in any forecast, where it is so; else empty.
+    """A sentence if no learner has weight in any forecast; else empty.
 
     Args:
-        summary: with `greatest_learner_weight`, as `summary.learner_weight` finds it.
+        summary: with `greatest_learner_weight`, as computed by `metrics.summary.learner_weight`.
     """
     if not summary.get("greatest_learner_weight", math.nan) < NO_WEIGHT:
         return ""

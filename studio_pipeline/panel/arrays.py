@@ -1,4 +1,8 @@
-"""The panel as plain arrays: one row per studio, one column per calendar month."""
+"""The panel as plain arrays: one row per studio, one column per calendar month.
+
+Holds the array types of the project and `StudioPanel`, the input of every model. Conversion from a table of
+validated months is in `frames`; storage of a panel is in `publishing.snapshots`.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ class StudioPanel:
         studio_ids: (S,) unique names, sorted.
         studio_types: (S,) the type of each studio, "" where unknown.
         first_month: calendar month of column 0.
-        values: one (S, T) float64 array a numeric column of the contract; NaN where the studio lacks the
+        values: one (S, T) float64 array per numeric column of the contract; NaN where the studio lacks the
             month or the month lacks the value.
     """
 
@@ -54,7 +58,7 @@ class StudioPanel:
 
     @cached_property
     def known(self) -> BoolArray:
-        """(S, T) whether the studio has the month at all."""
+        """(S, T) True where the studio has the month at all."""
         return np.isfinite(self.values["total_revenue"])
 
     @cached_property
@@ -77,7 +81,7 @@ class StudioPanel:
         )
 
     def until(self, column: int) -> StudioPanel:
-        """The same studios with the months up to and including `column` alone."""
+        """The same studios with the months up to and including `column`."""
         return StudioPanel(
             self.studio_ids,
             self.studio_types,

@@ -1,7 +1,8 @@
-"""Studios that closed: since when a studio has had neither revenue nor members, by the months up to then.
+"""Closed studios: detection of studios without revenue and members, from the months up to a given one.
 
-A studio counts as closed after `LEAST_MONTHS` such months in a row. One that stood still in the same months a
-year before and came back is seasonal, and counts as open.
+A studio counts as closed after `LEAST_MONTHS` such months in a row. One that was idle in the same months a
+year before and reopened is seasonal, and counts as open. Forecasts of closed studios are set to 0 by
+`forecasting`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def idle_runs(panel: StudioPanel) -> IntArray:
 
 
 def closed_months(panel: StudioPanel) -> BoolArray:
-    """(S, T) whether a studio counts as closed at a month; no later month changes it."""
+    """(S, T) True where a studio counts as closed at a month; later months don't change the value."""
     runs = idle_runs(panel)
     year_before = np.zeros_like(runs)
     year_before[:, _YEAR_MONTHS:] = runs[:, :-_YEAR_MONTHS]
@@ -48,7 +49,7 @@ def closed_since(panel: StudioPanel, row: int, column: int) -> np.datetime64 | N
 
 
 def closed_studios(panel: StudioPanel) -> list[tuple[str, np.datetime64]]:
-    """Studios that count as closed at their last month, and since when."""
+    """Studios that count as closed at their last month, with the first month of the idle run."""
     at_end = closed_months(panel)[np.arange(panel.n_studios), panel.last_months]
     found = []
     for row in np.flatnonzero(at_end).tolist():
@@ -59,7 +60,7 @@ def closed_studios(panel: StudioPanel) -> list[tuple[str, np.datetime64]]:
 
 
 def closed_text(closed: Sequence[tuple[str, np.datetime64]]) -> str:
-    """What a run says of `closed_studios`; empty where there are none."""
+    """One sentence on `closed_studios` for the log of a run; "" if there are none."""
     named = ", ".join(f"{name} has taken nothing since {since}" for name, since in closed[:_MOST_NAMED])
     more = f", and {len(closed) - _MOST_NAMED} more" if len(closed) > _MOST_NAMED else ""
     return f"Taken as closed and forecast at 0: {named}{more}." if named else ""

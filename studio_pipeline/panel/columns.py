@@ -1,4 +1,8 @@
-"""Columns of a file of months, and the levers: one table that schemas, readers and descriptions share."""
+"""Columns of the monthly input files, and the eight levers.
+
+One table that schemas, readers and descriptions share. Derived values are computed in
+`validation.derivation`; ranges that levers may be set to are in `forecasting.base.bounds`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from enum import StrEnum
 
 
 class Kind(StrEnum):
-    """What a column's values are, and so how they are parsed and checked."""
+    """Kind of a column's values; it determines how they are parsed and checked."""
 
     TEXT = "text"
     MONTH = "month"
@@ -70,7 +74,7 @@ MAY_BE_NEGATIVE: tuple[str, ...] = (
     "upsell_revenue",
     "other_revenue",
 )
-"""Refunds may outweigh a part of revenue in a month."""
+"""Parts of revenue that refunds may make negative in a month."""
 
 LEVER_COLUMNS: dict[str, str] = {
     "retention_rate": "retention_rate",
@@ -82,4 +86,4 @@ LEVER_COLUMNS: dict[str, str] = {
     "total_classes_held": "total_classes_held",
     "current_member_count": "total_members",
 }
-"""The eight levers, and the column that each of them holds."""
+"""The eight levers, each with the column that it sets."""

@@ -1,4 +1,7 @@
-"""Conversion of validated months to the arrays of a panel."""
+"""Conversion of validated months from a data frame to the arrays of a panel.
+
+The frame comes from `validation.validation`; the arrays are those of `arrays.StudioPanel`.
+"""
 
 from __future__ import annotations
 

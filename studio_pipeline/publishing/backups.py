@@ -1,8 +1,9 @@
-"""Backups: STUDIO_HOME in one archive, verified, and its restoration.
+"""Backups: STUDIO_HOME as one verified archive, and its restoration.
 
-The databases are copied through SQLite's own backup, and with them the pointers; then follow the folders,
-which are written once. Where no run is going on, none can begin until databases and pointers are copied; else
-what a run is writing is left out, and its record in Dagster is of a run whose process is gone.
+Databases are copied with SQLite's backup API, together with the pointers; then follow the folders that are
+written once. If no run is active, none can start until databases and pointers are copied. During an active
+run, what it is still writing is left out, and Dagster's record in the backup shows a run whose process no
+longer exists.
 """
 
 from __future__ import annotations
@@ -37,14 +38,14 @@ _FOLDERS_WRITTEN_ONCE = ("assets", "models", "data", "mlflow")
 
 @dataclass(frozen=True)
 class BackupListing:
-    """What an archive holds.
+    """Listing of an archive's content.
 
     Attributes:
         format: of the archive.
-        created_at: when, ISO 8601 with time zone.
-        home: where the home stood.
+        created_at: time of the backup, ISO 8601 with time zone.
+        home: path of the home that was backed up.
         release: number of the current release.
-        during_run: whether a run was going on.
+        during_run: whether a run was active.
         files: path in the home to its record.
     """
 
@@ -57,11 +58,11 @@ class BackupListing:
 
 
 def write_backup(home: Path, archive: Path) -> BackupListing:
-    """Write `archive` (a gzipped tar) from a home; a kill leaves no archive under this name.
+    """Write `archive` (a gzipped tar) from a home; a killed process leaves no archive under this name.
 
     Raises:
         ReleaseError: nothing is published, or what is published does not verify.
-        StorageError: the disk refused.
+        StorageError: writing failed.
     """
     verify_release(home, current_release(home))
     temporary = temporary_name(archive)
@@ -97,7 +98,7 @@ def _write(home: Path, archive: Path) -> BackupListing:
 
 
 def _copy_what_changes(home: Path, copies: Path) -> bool:
-    """Copy databases, pointers and all else that may change; answers whether a run was going on."""
+    """Copy databases, pointers and all other mutable files; returns True if a run was active."""
     with ExitStack() as stack:
         try:
             stack.enter_context(hold_lock(home))
@@ -120,7 +121,7 @@ def _names_written_once(home: Path) -> Iterator[str]:
 
 
 def _names(folder: Path) -> list[str]:
-    """Files below a folder in order, without what is half-written or belongs to a process."""
+    """Files below a folder in order, without incomplete ones and those that belong to a process."""
     names = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
     return [name.as_posix() for name in names if _is_kept(name)]
 
@@ -135,7 +136,7 @@ def _is_kept(name: Path) -> bool:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy one file, a database through SQLite; one that has gone meanwhile is left out."""
+    """Copy one file, a database through SQLite; a file that no longer exists is left out."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with source.open("rb") as file:
@@ -149,7 +150,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Copy an SQLite database that others are writing: the copy is of one moment."""
+    """Copy an SQLite database consistently while other processes write to it."""
     with (
         closing(sqlite3.connect(f"{source.as_uri()}?mode=ro", uri=True, timeout=30)) as reading,
         closing(sqlite3.connect(target)) as writing,
@@ -159,7 +160,7 @@ def copy_database(source: Path, target: Path) -> None:
 
 
 def _add(tar: tarfile.TarFile, path: Path, name: str, records: dict[str, FileRecord]) -> None:
-    """Add a file with its hash; one that has gone meanwhile is left out."""
+    """Add a file with its hash; a file that no longer exists is left out."""
     try:
         records[name] = record_of(path)
         tar.add(path, f"{CONTENT}/{name}", recursive=False, filter=_private)
@@ -168,7 +169,7 @@ def _add(tar: tarfile.TarFile, path: Path, name: str, records: dict[str, FileRec
 
 
 def _private(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """A member that only its owner may read once it is unpacked, and that does not name its present owner."""
+    """Make a member readable by its owner only once it is unpacked, without the name of its present owner."""
     member.mode, member.uid, member.gid, member.uname, member.gname = 0o600, 0, 0, "", ""
     return member
 
@@ -185,15 +186,15 @@ MLFLOW_PLACES: Mapping[str, tuple[str, ...]] = {
     "model_versions": ("source", "storage_location"),
     "logged_models": ("artifact_location",),
 }
-"""Columns in which MLflow keeps places on the disk, by table."""
+"""Columns in which MLflow stores paths, by table."""
 
 
 def restore_backup(archive: Path, home: Path) -> BackupListing:
-    """Make `home` from an archive; it must not be there, or be empty.
+    """Restore `home` from an archive; the folder must be empty or not exist.
 
     Raises:
-        BackupError: the archive is none of ours, damaged, or of a newer version; or the home isn't empty.
-        StorageError: the disk refused.
+        BackupError: the file is not a backup, damaged, or of a newer format; or the home isn't empty.
+        StorageError: writing failed.
     """
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise BackupError(f"{home} is not empty.", "Restore into a folder that is empty or not there yet.")
@@ -249,7 +250,7 @@ def _damaged(archive: Path, why: str) -> BackupError:
 
 
 def relocate_mlflow(database: Path, before: Path, after: Path) -> None:
-    """Let MLflow's places below one folder stand below another; Dagster keeps none that it reads."""
+    """Replace one folder by another in MLflow's stored paths; Dagster reads none of its stored paths."""
     if not database.exists():
         return
     with closing(sqlite3.connect(database)) as store, store:

@@ -1,4 +1,8 @@
-"""Model bundles: `models/<version>/`, a folder that a model writes and reads itself."""
+"""Model bundles: `models/<version>/`, a write-once folder per model version.
+
+The model writes and reads the content itself (`forecasting.model`); further records in a bundle are in
+`model_records`. A bundle takes effect once a release names it (`releases`).
+"""
 
 from __future__ import annotations
 
@@ -19,15 +23,15 @@ def write_bundle(
     Args:
         home: the STUDIO_HOME.
         model_version: a name that no bundle has yet; see `next_model_version`.
-        write: fills the empty folder it is given.
+        write: called with an empty folder to fill.
         details: JSON values for the manifest, such as the Dagster run id and the metrics.
 
     Returns:
         The folder.
 
     Raises:
-        ReleaseError: there is such a bundle already.
-        StorageError: the disk refused.
+        ReleaseError: the bundle exists already.
+        StorageError: writing failed.
     """
     folder = model_folder(home, model_version)
     write_once(folder, write, {"model_version": model_version, **details})
@@ -35,7 +39,7 @@ def write_bundle(
 
 
 def next_model_version(home: Path) -> str:
-    """The smallest whole number above those of all bundles, as text; "1" where there is none."""
+    """The smallest whole number above those of all bundles, as text; "1" if there are none."""
     numbers = [int(name) for name in model_versions(home) if name.isdecimal()]
     return str(max(numbers, default=0) + 1)
 

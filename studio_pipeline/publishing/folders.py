@@ -1,7 +1,8 @@
-"""Write-once folders: a temporary name, a manifest of hashes, one rename.
+"""Write-once folders: written under a temporary name with a manifest of hashes, then renamed.
 
-A folder under its final name is complete or corrupt, never half-written: a killed run leaves a temporary
-folder that no reader looks at and `sweep_unfinished` removes.
+A folder under its final name is complete or corrupt, never incomplete: a killed run leaves a temporary
+folder, which readers skip and `sweep_unfinished` removes. The names of folders in a STUDIO_HOME are in
+`layout`.
 """
 
 from __future__ import annotations
@@ -38,10 +39,10 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a folder holds.
+    """Content of a folder: its files with sizes and hashes, and details of the writer.
 
     Attributes:
-        created_at: when it was written, ISO 8601 with time zone.
+        created_at: time of writing, ISO 8601 with time zone.
         files: path inside the folder, with slashes, to its record; the manifest itself is not among them.
         details: the writer's own JSON values, such as the Dagster run id.
     """
@@ -54,10 +55,10 @@ class Manifest:
 def write_once(
     folder: Path, write: Callable[[Path], object], details: Mapping[str, Any] | None = None
 ) -> Manifest:
-    """Write a folder that appears under its name only when it is complete and on the disk.
+    """Write a folder that appears under its name only once it is complete and synced to disk.
 
     Args:
-        folder: the final name; missing parents are made.
+        folder: the final name; missing parents are created.
         write: called with an empty folder to fill; subfolders are allowed.
         details: JSON values to keep in the manifest.
 
@@ -65,8 +66,8 @@ def write_once(
         The manifest that was written.
 
     Raises:
-        ReleaseError: the folder is already there.
-        StorageError: the disk refused; nothing stands under the final name.
+        ReleaseError: the folder exists already.
+        StorageError: writing failed; the final name does not exist.
     """
     _refuse_existing(folder)
     with storage_errors(folder), _temporary_folder(folder) as temporary:
@@ -82,10 +83,10 @@ def write_once(
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a folder, without a look at the files it lists.
+    """The manifest of a folder, without checking the files it lists.
 
     Raises:
-        CorruptReleaseError: there is none, or it is no manifest.
+        CorruptReleaseError: there is no manifest, or it can't be parsed.
     """
     try:
         content = json.loads((folder / MANIFEST).read_text("utf-8"))
@@ -119,11 +120,11 @@ def verify_folder(folder: Path) -> Manifest:
 
 
 def sweep_unfinished(parent: Path, min_age_seconds: float = 60.0) -> list[Path]:
-    """Remove what killed runs left half-written right under `parent`; what is still being written stays.
+    """Remove incomplete files and folders of killed runs directly under `parent`; live ones stay.
 
     Args:
-        parent: the folder to look in; it may be absent.
-        min_age_seconds: leave what is younger, because a writer may not have locked it yet.
+        parent: the folder to search; it may be absent.
+        min_age_seconds: younger ones are left, because a writer may not have locked them yet.
 
     Returns:
         The paths that were removed.
@@ -145,13 +146,13 @@ def _refuse_existing(folder: Path) -> None:
 
 @contextmanager
 def _temporary_folder(folder: Path) -> Iterator[Path]:
-    """An empty folder beside `folder`, locked while it is written so that no sweep takes it."""
+    """An empty folder beside `folder`, locked while it is written so that no sweep removes it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_name(folder)
     temporary.mkdir()
     descriptor = os.open(temporary, os.O_RDONLY)
     try:
-        # The kernel lets go of this lock even when the writer is killed.
+        # The kernel releases this lock even when the writer is killed.
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield temporary
     finally:
@@ -160,7 +161,7 @@ def _temporary_folder(folder: Path) -> Iterator[Path]:
 
 
 def _age_seconds(path: Path) -> float:
-    """Seconds since the last change; below zero for what has gone meanwhile."""
+    """Seconds since the last change; negative if the path no longer exists."""
     try:
         return time.time() - path.stat().st_mtime
     except FileNotFoundError:

@@ -1,4 +1,8 @@
-"""Forecasts as tables: 12 months of every studio and of the whole chain."""
+"""Forecast tables: 12 months ahead for every studio and for the whole chain.
+
+Built from the forecaster of a published model and written to `forecasts/` as Parquet and CSV. The forecasts
+themselves are computed in `forecasting.forecaster`.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +43,8 @@ class ForecastTable:
     """Forecasts of many studios.
 
     Attributes:
-        rows: one row a studio and month ahead, columns as `DESCRIPTIONS`.
-        refused: studio_id, reason: the studios that the model can't answer for.
+        rows: one row per studio and month ahead, columns as `DESCRIPTIONS`.
+        refused: studio_id, reason: the studios that the model can't forecast.
     """
 
     rows: pd.DataFrame
@@ -48,7 +52,7 @@ class ForecastTable:
 
 
 def forecast_table(forecaster: Forecaster) -> ForecastTable:
-    """Twelve months of every studio of the forecaster's panel, every lever free."""
+    """Forecast twelve months of every studio of the forecaster's panel, with every lever free."""
     names = [str(name) for name in forecaster.panel.studio_ids]
     queries = [
         ForwardQuery(name, projection_months=HORIZON_MONTHS, interval_levels=(LEVEL,)) for name in names
@@ -68,13 +72,16 @@ def forecast_table(forecaster: Forecaster) -> ForecastTable:
 def chain_forecast(rows: pd.DataFrame, panel: StudioPanel, intervals: IntervalTables) -> pd.DataFrame:
     """Sums over the studios that have the panel's last month and have not closed.
 
-    Studios miss by themselves, and all of them with the market: the interval is that of their joint draws, so
-    narrower than the sum of their own.
+    Errors are partly independent between studios and partly common to the market: the interval comes from
+    joint draws, and so is narrower than the sum of the studios' intervals.
 
     Args:
         rows: of `forecast_table`.
-        panel: the panel that was asked about.
-        intervals: of the model that was asked.
+        panel: the panel of the forecaster.
+        intervals: of the forecaster's model.
+
+    Returns:
+        base_month, month_year, horizon, studios, revenue, lower_90, upper_90; one row per month ahead.
     """
     last = pd.Timestamp(panel.months[-1]) if panel.n_studios else pd.NaT
     earns = rows.groupby("studio_id")["revenue"].transform("max") > 0
@@ -94,7 +101,7 @@ def chain_forecast(rows: pd.DataFrame, panel: StudioPanel, intervals: IntervalTa
 
 
 def write_forecast_files(home: Path, rows: pd.DataFrame, chain: pd.DataFrame) -> Path:
-    """Write `studio_forecasts` and `chain_forecast` as Parquet and CSV into `forecasts/`, and answer it."""
+    """Write `studio_forecasts` and `chain_forecast` as Parquet and CSV; returns the folder `forecasts/`."""
     folder = home / "forecasts"
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in (("studio_forecasts", rows), ("chain_forecast", chain)):

@@ -1,4 +1,7 @@
-"""Layout of a STUDIO_HOME, and the names that may be part of a path."""
+"""Layout of a STUDIO_HOME: paths of its folders and files, and the validity of version names.
+
+Writing and verifying the folders is in `folders`.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +12,18 @@ from studio_pipeline.errors import ReleaseError
 from studio_pipeline.publishing.folders import sweep_unfinished
 
 ASSET_POINTER = "current"
-"""File beside the versions of an asset that names the latest of them."""
+"""Name of the file beside the versions of an asset that points to the latest one."""
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def models_folder(home: Path) -> Path:
-    """Folder of the model bundles, one a version."""
+    """Folder of the model bundles, one per version."""
     return home / "models"
 
 
 def snapshots_folder(home: Path) -> Path:
-    """Folder of the panel snapshots, one a data version."""
+    """Folder of the panel snapshots, one per data version."""
     return home / "data"
 
 
@@ -53,17 +56,17 @@ def pointer_file(home: Path) -> Path:
 
 
 def history_folder(home: Path) -> Path:
-    """Folder of all releases, one numbered file each."""
+    """Folder of all releases, one numbered file per release."""
     return home / "releases"
 
 
 def shown_from(home: Path, message: str) -> str:
-    """A message with the paths in `home` given from there on, such as `models/7`; `home` by its setting."""
+    """A message with paths relative to `home`, such as `models/7`; `home` itself is shown as STUDIO_HOME."""
     return message.replace(f"{home}/", "").replace(str(home), "STUDIO_HOME")
 
 
 def sweep_home(home: Path, min_age_seconds: float = 60.0) -> list[Path]:
-    """Remove what killed runs left half-written in `home`, and return its paths; live writers go on."""
+    """Remove incomplete files and folders of killed runs in `home`, and return their paths."""
     parents = [home, models_folder(home), snapshots_folder(home), history_folder(home)]
     parents += sorted((home / "assets").glob("*"))
     return [path for parent in parents for path in sweep_unfinished(parent, min_age_seconds)]

@@ -1,6 +1,6 @@
-"""Locks on a STUDIO_HOME: one run, and one `studio up`, at a time.
+"""File locks on a STUDIO_HOME: one run, one publication, and one `studio up` at a time.
 
-Each is a file whose lock the kernel releases however its holder ends.
+Each is a file with an advisory lock (flock), which the kernel releases even if its holder is killed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from studio_pipeline.errors import RunInProgressError
 from studio_pipeline.publishing.storage import storage_errors
 
 RUN_LOCK = "run.lock"
-"""Held for the length of a pipeline run."""
+"""Held for the duration of a pipeline run."""
 
 PUBLISH_LOCK = "publish.lock"
 """Held while a release pointer is replaced."""
@@ -29,10 +29,10 @@ UP_LOCK = "up.lock"
 """Held by `studio up`."""
 
 RUN_ID = "run"
-"""What a lock file calls the Dagster run's id."""
+"""Key of the Dagster run's id in a lock file."""
 
 PAUSES_SECONDS = (0.0, 0.01, 0.03)
-"""Before each try to take a lock: somebody may just be looking at it."""
+"""Pauses before the attempts to take a lock, since `lock_holder` elsewhere may share it for an instant."""
 
 _REFUSALS = {
     UP_LOCK: ("`studio up` is running on {home} already ({holder}).", "Use that one, or stop it first."),
@@ -45,17 +45,17 @@ _REFUSAL = (
 
 @contextmanager
 def hold_lock(home: Path, name: str = RUN_LOCK, details: Mapping[str, str] | None = None) -> Iterator[None]:
-    """Hold the lock `name` of `home`; the file says who holds it and since when.
+    """Hold the lock `name` of `home`; the file contains the holder's process id and start time.
 
     The lock belongs to this call, not to the process: a second call in the same process is refused too.
 
     Args:
         home: the STUDIO_HOME.
         name: of the lock file.
-        details: what else the file says of its holder, such as the Dagster run's id.
+        details: further entries about the holder for the file, such as the Dagster run's id.
 
     Raises:
-        RunInProgressError: somebody else holds it; the message names the process id and the start time.
+        RunInProgressError: the lock is held already; the message names the process id and the start time.
         StorageError: the lock file can't be written.
     """
     path = home / name
@@ -70,15 +70,15 @@ def hold_lock(home: Path, name: str = RUN_LOCK, details: Mapping[str, str] | Non
 
 
 def lock_of_run(home: Path, run_id: str) -> AbstractContextManager[None]:
-    """`RUN_LOCK` for a Dagster run, whose id the file holds."""
+    """`RUN_LOCK` for a Dagster run, with the run's id in the file."""
     return hold_lock(home, details={RUN_ID: run_id})
 
 
 def lock_holder(home: Path, name: str = RUN_LOCK) -> Mapping[str, Any] | None:
-    """Who holds the lock now: `pid`, `started_at` and its details; None where nobody does.
+    """The present holder of the lock: `pid`, `started_at` and its details; None if the lock is free.
 
-    A holder that has not written its name yet is an empty mapping. Looking shares the lock for an instant,
-    which is why those who take it try more than once.
+    A holder that has not written its entries yet is an empty mapping. The check shares the lock for an
+    instant, which is why `hold_lock` makes several attempts.
 
     Raises:
         StorageError: the lock file can't be read.
@@ -100,8 +100,8 @@ def lock_holder(home: Path, name: str = RUN_LOCK) -> Mapping[str, Any] | None:
 def _take(descriptor: int, path: Path, details: Mapping[str, str]) -> None:
     if not any(_try_to_take(descriptor, pause) for pause in PAUSES_SECONDS):
         what, remedy = _REFUSALS.get(path.name, _REFUSAL)
-        told = _told(_read_holder(descriptor))
-        raise RunInProgressError(what.format(home=path.parent, holder=told), remedy)
+        holder_text = _holder_text(_read_holder(descriptor))
+        raise RunInProgressError(what.format(home=path.parent, holder=holder_text), remedy)
     holder = {"pid": os.getpid(), "started_at": datetime.now(UTC).isoformat(timespec="seconds"), **details}
     with storage_errors(path):
         os.ftruncate(descriptor, 0)
@@ -118,7 +118,7 @@ def _try_to_take(descriptor: int, pause_seconds: float) -> bool:
 
 
 def _read_holder(descriptor: int) -> Mapping[str, Any]:
-    """What the holder has written; nothing where it has not yet."""
+    """The entries that the holder has written; empty if it has not yet."""
     try:
         holder = json.loads(os.pread(descriptor, 4096, 0))
     except ValueError:
@@ -126,7 +126,7 @@ def _read_holder(descriptor: int) -> Mapping[str, Any]:
     return holder if isinstance(holder, dict) and {"pid", "started_at"} <= set(holder) else {}
 
 
-def _told(holder: Mapping[str, Any]) -> str:
+def _holder_text(holder: Mapping[str, Any]) -> str:
     if not holder:
         return "it has only just started"
     others = [f"{name} {value}" for name, value in holder.items() if name not in ("pid", "started_at")]

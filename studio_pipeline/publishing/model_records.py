@@ -1,6 +1,7 @@
 """Records in a bundle besides the model: its recipe and its backtest.
 
-The service reads neither.
+A later run reads them to compare a new model with this one (`evaluation.promotion`); the service reads
+neither. The bundle itself is in `bundles`.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ BACKTEST = "backtest.parquet"
 
 
 def write_records(folder: Path, recipe: Recipe, backtest: pd.DataFrame) -> None:
-    """Write both into the folder of a bundle that is being written."""
+    """Write recipe and backtest into the folder of a bundle that is being written."""
     (folder / RECIPE).write_text(json.dumps(recipe.to_json(), indent=1, allow_nan=False), encoding="utf-8")
     backtest.to_parquet(folder / BACKTEST, index=False, compression="zstd")
 
 
 def recipe_of(home: Path, model_version: str) -> Recipe | None:
-    """The recipe of a bundle; None where it was written before bundles kept theirs.
+    """The recipe of a bundle; None if it was written before bundles stored theirs.
 
     Raises:
-        CorruptReleaseError: there is one that this program can't read.
+        CorruptReleaseError: there is one that can't be read.
     """
     path = model_folder(home, model_version) / RECIPE
     try:
@@ -42,7 +43,7 @@ def recipe_of(home: Path, model_version: str) -> Recipe | None:
 
 
 def backtest_of(home: Path, model_version: str) -> pd.DataFrame | None:
-    """The kept rows of a bundle's backtest; None where it keeps none.
+    """The stored rows of a bundle's backtest; None if it has none.
 
     Raises:
         CorruptReleaseError: there are rows that can't be read.

@@ -1,4 +1,7 @@
-"""Pruning: removal of versions that a retention plan lets go of."""
+"""Pruning: removal of old versions from a STUDIO_HOME.
+
+Takes the inventory of a home and removes what the plan of `retention` lists; the rules themselves are there.
+"""
 
 from __future__ import annotations
 
@@ -27,24 +30,24 @@ POINTER = "current"
 
 
 def planned_removals(home: Path, rules: RetentionConfig, pinned_model: str | None) -> list[Removal]:
-    """What would be removed now.
+    """The removals that `prune` would make now.
 
     Raises:
-        ReleaseError: nothing is published, or its pointer can't be read: then nothing may go.
+        ReleaseError: nothing is published, or its pointer can't be read: then nothing may be removed.
     """
     current_release(home)
     return plan_removals(take_inventory(home, pinned_model), rules, datetime.now(UTC))
 
 
 def prune(home: Path, rules: RetentionConfig, pinned_model: str | None) -> list[Removal]:
-    """Remove what the rules let go of, and what killed runs left half-written; no run goes on meanwhile.
+    """Remove the versions that the rules don't keep, and incomplete files, while no run is active.
 
-    A kill leaves each thing whole, or out of sight under a name that the next sweep removes.
+    If the process is killed, each version is either whole or under a name that the next sweep removes.
 
     Raises:
         RunInProgressError: a run is using the home.
         ReleaseError: nothing is published, or its pointer can't be read.
-        StorageError: the disk refused.
+        StorageError: removing failed.
     """
     with hold_lock(home):
         sweep_home(home)
@@ -55,7 +58,7 @@ def prune(home: Path, rules: RetentionConfig, pinned_model: str | None) -> list[
 
 
 def path_of(home: Path, stored: Stored) -> Path:
-    """Where a stored thing stands."""
+    """The path of a stored version."""
     folders: dict[Kind, Path] = {
         "asset version": home / ASSETS,
         "model": models_folder(home),
@@ -66,13 +69,13 @@ def path_of(home: Path, stored: Stored) -> Path:
 
 
 def size_bytes(path: Path) -> int:
-    """Of a file, or of all files in a folder."""
+    """Size of a file, or of all files in a folder."""
     files = [path] if path.is_file() else [inner for inner in path.rglob("*") if inner.is_file()]
     return sum(file.stat().st_size for file in files)
 
 
 def take_inventory(home: Path, pinned_model: str | None) -> Inventory:
-    """What a home holds; what can't be read is left out, and so stays."""
+    """The inventory of a home; unreadable folders are left out, and so are never removed."""
     assets = sorted(path for path in (home / ASSETS).glob("*") if path.is_dir())
     return Inventory(
         releases=release_history(home),

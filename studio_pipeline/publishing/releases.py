@@ -1,4 +1,8 @@
-"""Releases: the pair of model and data that answers, one pointer and a numbered history."""
+"""Releases: the published pair of model and data, as one pointer file and a numbered history.
+
+Publishing, reading and verifying releases is here. Bundles and snapshots that a release names are in
+`bundles` and `snapshots`; the decision to publish is made in `evaluation.promotion`.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ Source = Literal["landing", "generator"]
 
 @dataclass(frozen=True)
 class Release:
-    """A model version and a data version that answer together.
+    """A model version and a data version that are served together.
 
     Attributes:
         model_version: a bundle in `models/`.
@@ -31,11 +35,12 @@ class Release:
         source: "landing" for real files, "generator" for synthetic months.
         last_month: the data's last month, as its first day.
         run_id: the Dagster run that published it.
-        published_at: when, with a time zone.
-        metrics: figures of the evaluation, by name; those that are not finite are not kept.
+        published_at: time of publication, with a time zone.
+        metrics: figures of the evaluation, by name; those that are not finite are not stored.
         challenger_model_version: a second bundle for A/B, if any.
-        version: the release's number, 1 for the first; `publish_release` gives it.
-        decision_kind: which case of `evaluation.decision` it came of; empty in older releases.
+        version: the release's number, 1 for the first; `publish_release` assigns it.
+        decision_kind: the `evaluation.promotion.release_decision.Kind` that led to it; empty in older
+            releases.
     """
 
     model_version: str
@@ -51,9 +56,9 @@ class Release:
 
 
 def publish_release(home: Path, release: Release) -> Release:
-    """Make `release` the current one, after a look at everything it names.
+    """Make `release` the current one, after verifying everything it names.
 
-    The pointer is replaced in one step: a crash leaves the old release or the new one, never neither.
+    The pointer is replaced atomically: after a crash either the old release or the new one is current.
 
     Returns:
         The release with its number.
@@ -61,8 +66,8 @@ def publish_release(home: Path, release: Release) -> Release:
     Raises:
         SyntheticReleaseError: the current release is made from real files and this one is not.
         CorruptReleaseError: a bundle or the snapshot doesn't verify.
-        RunInProgressError: somebody else is publishing right now.
-        StorageError: the disk refused; the current release stays.
+        RunInProgressError: another process is publishing.
+        StorageError: writing failed; the current release stays.
     """
     with hold_lock(home, PUBLISH_LOCK):
         check_replaceable(home, release.source)
@@ -71,14 +76,14 @@ def publish_release(home: Path, release: Release) -> Release:
             history_folder(home).mkdir(parents=True, exist_ok=True)
         numbered = dataclasses.replace(release, version=_last_number(home) + 1)
         content = _to_json(numbered)
-        # The history goes first: an entry above the pointer's number was never current and is replaced.
+        # The history is written first: an entry above the pointer's number was never current and is replaced.
         replace_file(history_folder(home) / f"{numbered.version}.json", content)
         replace_file(pointer_file(home), content)
     return numbered
 
 
 def check_replaceable(home: Path, source: Source) -> None:
-    """Refuse synthetic months in the place of real ones; call it early to save a run.
+    """Refuse to replace real months by synthetic ones; call it early to save a run.
 
     Raises:
         SyntheticReleaseError: the current release is made from real files and `source` is "generator".
@@ -92,7 +97,7 @@ def check_replaceable(home: Path, source: Source) -> None:
 
 
 def verify_release(home: Path, release: Release) -> None:
-    """Compare everything a release names with its manifests.
+    """Compare all folders that a release names with their manifests.
 
     Raises:
         CorruptReleaseError: a folder is missing or differs.
@@ -109,7 +114,7 @@ def current_release(home: Path) -> Release:
     Raises:
         NoReleaseError: nothing is published yet.
         CorruptReleaseError: the pointer can't be read.
-        StorageError: `home` is a file, or stands below one.
+        StorageError: `home` is a file, or is below one.
     """
     try:
         return _read(pointer_file(home))
@@ -121,7 +126,7 @@ def current_release(home: Path) -> Release:
 
 
 def release_history(home: Path) -> list[Release]:
-    """All releases that have been current, the first one first; entries that can't be read are left out."""
+    """All releases that have been current, the first one first; unreadable entries are left out."""
     try:
         last = current_release(home).version
     except NoReleaseError:
@@ -133,10 +138,10 @@ def release_history(home: Path) -> list[Release]:
 
 
 def pointer_identity(home: Path) -> tuple[int, int] | None:
-    """Inode and modification time (ns) of the pointer: they change with every release. None where none is.
+    """Inode and modification time (ns) of the pointer, which change with every release; None without one.
 
     Raises:
-        StorageError: the pointer can't be looked at now; it may come back.
+        StorageError: the pointer can't be accessed now; it may become accessible again.
     """
     path = pointer_file(home)
     try:
@@ -152,7 +157,7 @@ def pointer_identity(home: Path) -> tuple[int, int] | None:
 
 
 def newest_release(home: Path) -> Release | None:
-    """The current release; where its pointer can't be read, the last of the history."""
+    """The current release; if its pointer can't be read, the last of the history; None if there is none."""
     try:
         return current_release(home)
     except NoReleaseError:
@@ -195,7 +200,11 @@ def _read(path: Path) -> Release:
 
 
 def _from_json(content: dict[str, Any]) -> Release:
-    """The release of a pointer's content; others raise Value-, Key-, Type- or OverflowError."""
+    """The release of a pointer's content.
+
+    Raises:
+        ValueError, KeyError, TypeError, OverflowError: the content is not a release.
+    """
     dates = {
         "last_month": date.fromisoformat(content["last_month"]),
         "published_at": datetime.fromisoformat(content["published_at"]),

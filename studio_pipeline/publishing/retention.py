@@ -1,7 +1,8 @@
-"""Retention plan: which old versions a home keeps, by rules.
+"""Retention plan: the old versions that may be removed from a home, by rules.
 
-What is published is never in a plan: the current release with its challenger, its data and all that its run
-left behind; nor is a pinned model, the latest version of an asset, or anything younger than the rules say.
+Never in a plan: the current release with its challenger, its data and everything that its run stored, a
+pinned model, the latest version of an asset, and anything younger than the configured days. This module plans
+only; `pruning` takes the inventory and removes.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Kind = Literal["asset version", "model", "data", "release"]
 
 
 class RetentionConfig(BaseModel):
-    """How much of the past is kept."""
+    """Configuration of retention: how many releases and versions are kept, and for how long."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -37,14 +38,14 @@ class RetentionConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Stored:
-    """One thing that could be removed.
+    """One stored version that may be removed.
 
     Attributes:
-        kind: what it is.
-        name: of its folder or file; an asset's with the asset before it, `raw_studio_months/v-...`.
-        written_at: when it was finished, with a time zone.
-        run_id: of an asset version or a model, the Dagster run that wrote it; empty where nothing tells.
-        data_version: of a model, the data that it was trained on; empty where nothing tells.
+        kind: asset version, model, data or release.
+        name: of its folder or file; for an asset version with the asset's name, `raw_studio_months/v-...`.
+        written_at: time at which it was completed, with a time zone.
+        run_id: of an asset version or a model, the Dagster run that wrote it; empty if unknown.
+        data_version: of a model, the data that it was trained on; empty if unknown.
     """
 
     kind: Kind
@@ -56,11 +57,11 @@ class Stored:
 
 @dataclass(frozen=True)
 class Inventory:
-    """What a home holds.
+    """Content of a home.
 
     Attributes:
-        releases: all that can be read, the current one last.
-        asset_versions, models, data, history: what stands there.
+        releases: all readable releases, the current one last.
+        asset_versions, models, data, history: the stored versions of each kind.
         pointed_at: names of the asset versions that pointers name.
         pinned_model: the model version that a setting pins, if any.
     """
@@ -76,7 +77,7 @@ class Inventory:
 
 @dataclass(frozen=True)
 class Removal:
-    """One thing to remove, and why."""
+    """One version to remove, and the reason."""
 
     stored: Stored
     reason: str
@@ -84,7 +85,7 @@ class Removal:
 
 @dataclass(frozen=True)
 class _Kept:
-    """What kept releases need."""
+    """Versions and runs that the kept releases need."""
 
     models: set[str] = field(default_factory=set)
     data: set[str] = field(default_factory=set)
@@ -92,9 +93,9 @@ class _Kept:
 
 
 def plan_removals(inventory: Inventory, rules: RetentionConfig, now: datetime) -> list[Removal]:
-    """What the rules let go of, asset versions first, then models, data and entries of the history.
+    """List the versions that the rules don't keep: asset versions, models, data, then entries of the history.
 
-    Where no release can be read, nothing is removed: what it would need is not known.
+    If no release can be read, nothing is removed, since what it needs is not known.
     """
     if not inventory.releases:
         return []
@@ -120,7 +121,7 @@ def _needed(inventory: Inventory, rules: RetentionConfig) -> _Kept:
     for model in inventory.models:
         if model.name in kept.models:
             kept.data.add(model.data_version)
-    # Of the current release also the runs that made its models: their backtests say how good they are.
+    # Also the runs that trained the current models: their asset versions hold the models' backtests.
     current = inventory.releases[-1]
     kept.runs.add(current.run_id)
     trained = {current.model_version, current.challenger_model_version}

@@ -1,4 +1,8 @@
-"""Rollback: an older model version made current with today's data."""
+"""Rollback: publication of an older model version with the current data.
+
+The result is an ordinary release (`releases`) whose decision kind is `ROLLBACK`; the promotion rules don't
+replace it until there are new months (`evaluation.promotion.release_decision`).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from studio_pipeline.publishing.layout import model_folder
 from studio_pipeline.publishing.releases import Release, current_release, publish_release
 
 ROLLBACK = "rollback"
-"""Kind of the decision that such a release comes of."""
+"""Decision kind of a release that was made by a rollback."""
 
 
 def roll_back(home: Path, model_version: str, run_id: str) -> Release:
@@ -22,8 +26,8 @@ def roll_back(home: Path, model_version: str, run_id: str) -> Release:
 
     Args:
         home: the STUDIO_HOME.
-        model_version: a bundle that is there, whole, and from the same kind of months.
-        run_id: the Dagster run that does it.
+        model_version: an existing bundle that verifies and was trained on the same kind of months.
+        run_id: the Dagster run that makes the rollback.
 
     Returns:
         The new release.
@@ -48,13 +52,22 @@ def roll_back(home: Path, model_version: str, run_id: str) -> Release:
 
 
 def check_rollback(home: Path, model_version: str) -> Release:
-    """Refuse what `roll_back` would refuse, before a run begins; answers the current release."""
+    """Check the conditions of `roll_back` before a run begins.
+
+    Returns:
+        The current release.
+
+    Raises:
+        NoReleaseError: nothing is published yet.
+        ReleaseError: the model is unknown, is current already, or is from other months.
+        CorruptReleaseError: its bundle does not verify, or can't be loaded.
+    """
     current = current_release(home)
     versions = model_versions(home)
     if model_version not in versions:
         raise ReleaseError(
             f"There is no model {model_version!r}.",
-            f"The models are {', '.join(versions)}; `studio models` says more about them.",
+            f"The models are {', '.join(versions)}; `studio models` shows more about them.",
         )
     if model_version == current.model_version:
         raise ReleaseError(
@@ -74,7 +87,7 @@ def check_rollback(home: Path, model_version: str) -> Release:
 
 
 def _refuse_foreign(folder: Path) -> None:
-    """A bundle may be whole and yet be written by another version of the program."""
+    """Refuse a bundle that verifies but can't be loaded, such as one of another version of the program."""
     try:
         StudioModel.load(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:

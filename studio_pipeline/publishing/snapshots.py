@@ -1,4 +1,8 @@
-"""Panel snapshots: `data/<data_version>/`, a panel as plain arrays."""
+"""Panel snapshots: `data/<data_version>/`, a panel as plain arrays in a write-once folder.
+
+The data version is a hash of the content, so equal data are stored once. The panel itself is
+`panel.arrays.StudioPanel`.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ def data_version_of(panel: StudioPanel) -> str:
     """The first 16 hex digits of a SHA-256 over the panel's labels and values: same data, same version."""
     digest = hashlib.sha256(json.dumps(_labels(panel), sort_keys=True).encode())
     for name in sorted(panel.values):
-        # One form of NaN and of zero, so that equal tables have equal bytes.
+        # NaN and zero have several representations; one of each makes equal tables have equal bytes.
         array = np.where(np.isnan(panel.values[name]), np.nan, panel.values[name]) + 0.0
         digest.update(f"{name}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array, "<f8").tobytes())
@@ -34,13 +38,13 @@ def data_version_of(panel: StudioPanel) -> str:
 
 
 def write_panel(home: Path, panel: StudioPanel, details: Mapping[str, Any] | None = None) -> str:
-    """Write a panel once, unless the same data are there already; a corrupt copy of them is set aside.
+    """Write a panel once, unless the same data are stored already; a corrupt copy of them is moved aside.
 
     Returns:
         The data version, which names the folder `data/<data_version>/`.
 
     Raises:
-        StorageError: the disk refused.
+        StorageError: writing failed.
     """
     version = data_version_of(panel)
     folder = snapshot_folder(home, version)
@@ -57,10 +61,10 @@ def write_panel(home: Path, panel: StudioPanel, details: Mapping[str, Any] | Non
 
 
 def read_panel(folder: Path) -> StudioPanel:
-    """The panel of a snapshot. Hashes are not compared: `verify_folder` does that.
+    """Read the panel of a snapshot, without comparing hashes (see `verify_folder`).
 
     Raises:
-        CorruptReleaseError: a file is missing, or is not what `write_panel` writes.
+        CorruptReleaseError: a file is missing, or is not of the form that `write_panel` writes.
     """
     try:
         labels = json.loads((folder / LABELS).read_text("utf-8"))

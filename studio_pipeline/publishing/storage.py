@@ -1,4 +1,7 @@
-"""Durable storage: fsync, atomic replacement, and errors of a refusing disk."""
+"""Durable storage: fsync, atomic replacement, and operating system errors with remedies.
+
+The primitives that `folders`, `locks` and `releases` build on; no knowledge of what is stored.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from pathlib import Path
 from studio_pipeline.errors import StorageError
 
 TEMPORARY_PREFIX = ".writing-"
-"""How the name of everything half-written begins; readers skip such names."""
+"""Prefix of the names of incomplete files and folders; readers skip such names."""
 
 REMEDIES: dict[int, str] = {
     errno.ENOSPC: "Free some space on this disk and run again; what was published before is untouched.",
@@ -24,15 +27,15 @@ REMEDIES: dict[int, str] = {
     errno.EPERM: "Give this user the right to write there, or point STUDIO_HOME elsewhere.",
     errno.ENOENT: "This folder is not there and can't be made: point STUDIO_HOME elsewhere.",
 }
-"""What a person can do about each refusal of a disk."""
+"""Remedy for each error number that the operating system may return on writing."""
 
 
 @contextmanager
 def storage_errors(place: Path) -> Iterator[None]:
-    """Turn the refusals of a disk (full, read-only, no permission) into a `StorageError` that names `place`.
+    """Turn OS errors of storage (full, read-only, no permission) into a `StorageError` that names `place`.
 
-    Any other `OSError` passes through: it is a bug, not a full disk. So is a missing file that is neither
-    `place` nor a folder on the way to it.
+    Any other `OSError` is a bug and passes through, as does a missing file that is neither `place` nor a
+    folder on the way to it.
     """
     try:
         yield
@@ -45,7 +48,7 @@ def storage_errors(place: Path) -> Iterator[None]:
 
 
 def _lacks(place: Path, error: OSError) -> bool:
-    """Whether `place`, or a folder on the way to it, is what is missing."""
+    """Check whether the missing path is `place` or a folder on the way to it."""
     missing = Path(os.fsdecode(error.filename or ""))
     return missing in (place, *place.parents) or not place.parent.exists()
 
@@ -65,10 +68,10 @@ def temporary_name(path: Path) -> Path:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Put `content` in the place of `path` at once: a reader sees the old file or the new one, whole.
+    """Replace the content of `path` atomically: a reader sees the whole old file or the whole new one.
 
     Raises:
-        StorageError: the disk refused; the old file is untouched.
+        StorageError: writing failed; the old file is unchanged.
     """
     temporary = temporary_name(path)
     with storage_errors(path):

@@ -1,4 +1,8 @@
-"""Tuning of all learners: search on earlier folds, test on the last one."""
+"""Tuning of all learners: search on the earlier folds, decision on the last one.
+
+Divides the time budget between the learners and puts together their verdicts. Trials are in `search`, the
+statistical decision in `verdicts`, and storage of the result in `result`.
+"""
 
 from __future__ import annotations
 
@@ -42,15 +46,15 @@ if TYPE_CHECKING:
 
 
 TUNING_LOCK = "tuning.lock"
-"""Held by the one search that writes the studies."""
+"""Lock file of the search that writes the studies."""
 
 SCHEME = 1
-"""Number of the way in which losses are computed: studies of another one are not gone on with."""
+"""Version of the computation of losses; studies with another version are not resumed."""
 
 
 @dataclass(frozen=True)
 class _Task:
-    """One learner, what it is searched on, and from where."""
+    """The search for one learner: its folds, configuration and search space."""
 
     learner: LearnerName
     folds: PreparedFolds
@@ -59,11 +63,11 @@ class _Task:
 
     @property
     def defaults(self) -> dict[str, float]:
-        """The values that are to be beaten."""
+        """The default values in the search space, which tuned values have to beat."""
         return values_in(self.space, getattr(self.configuration, self.learner).model_dump())
 
     def loss(self, values: Values, fold: int) -> float:
-        """Addend of a fold to the error as a share of the core's."""
+        """A fold's addend of the loss: the learner's error relative to the core's over all search folds."""
         configuration = with_values(self.configuration, self.learner, values)
         whole = sum(float(np.nansum(f.core_losses())) for f in self.folds.search)
         return float(np.nansum(self.folds.search[fold].losses(self.learner, configuration))) / whole
@@ -77,19 +81,22 @@ def tune_learners(
     life: str,
     earlier: Mapping[str, Values] | None = None,
 ) -> TunedHyperparameters:
-    """Search every learner within the budget, and keep what beats the defaults beyond noise.
+    """Search the hyperparameters of every learner within the budget, and keep those that beat the defaults.
 
     Args:
         panel: all months.
-        configuration: defaults, without tuned values; fields that it sets by name are not searched.
+        configuration: defaults, without tuned values; fields that it sets explicitly are not searched.
         options: limits.
-        home: STUDIO_HOME, which keeps the studies.
-        life: names the run in the table of trials.
+        home: STUDIO_HOME, where the studies are stored.
+        life: identifies the run in the table of trials.
         earlier: learner to values of an earlier result, tried right after the defaults.
+
+    Returns:
+        The verdicts, trials and importances; all learners keep their defaults if there are too few months.
 
     Raises:
         RunInProgressError: another search uses the studies.
-        StorageError: the disk refused.
+        StorageError: writing failed.
     """
     with hold_lock(home / FOLDER, TUNING_LOCK):
         folds, version = prepare(panel, configuration), data_version_of(panel)
@@ -101,7 +108,7 @@ def tune_learners(
 
 @dataclass(frozen=True)
 class Place:
-    """Where studies are kept, and which run asks."""
+    """Home of the studies, and identifier of the run."""
 
     home: Path
     life: str
@@ -115,7 +122,16 @@ def tune_prepared(
     place: Place,
     earlier: Mapping[str, Values] | None = None,
 ) -> TunedHyperparameters:
-    """`tune_learners` on rows that are laid out; `data_version` names what they were made from."""
+    """`tune_learners` on prepared folds.
+
+    Args:
+        folds: of the panel.
+        data_version: of the panel that the folds were made from.
+        configuration: as for `tune_learners`.
+        options: limits.
+        place: home of the studies, and the run.
+        earlier: as for `tune_learners`.
+    """
     tasks = [_Task(name, folds, configuration, space_of(name, configuration)) for name in LEARNERS]
     digest = digest_of(SCHEME, data_version, configuration.model_dump(), [task.space for task in tasks])
     storage = open_storage(place.home)

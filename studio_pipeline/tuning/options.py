@@ -1,4 +1,7 @@
-"""Options of the search for hyperparameters."""
+"""Configuration of the hyperparameter search: budget, limits and the gain required of its result.
+
+The ranges of the hyperparameters are in `spaces`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class TuningConfig(BaseModel):
-    """Limits of the search, and what its result must be worth."""
+    """Configuration of the search: its limits, and the gain that its result must have."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,4 +1,7 @@
-"""Result of a search as stored: verdicts as JSON, trials and importances as Parquet."""
+"""Result of a search as stored: verdicts as JSON, trials and importances as Parquet.
+
+Writes and reads the whole result as an asset. The configuration reads only the values, with `values`.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +35,13 @@ TRIAL_COLUMNS = {
 IMPORTANCE_COLUMNS = {
     "learner": "Whose hyperparameter.",
     "hyperparameter": "Name.",
-    "importance": "Share in what tells good trials from others (PED-ANOVA, Watanabe et al. 2023); sums to 1.",
+    "importance": "Share in separating good trials from others (PED-ANOVA, Watanabe et al. 2023); sums to 1.",
 }
 _FEWEST_FOR_IMPORTANCE = 10
 
 
 def trials_table(learner: str, study: optuna.Study) -> pd.DataFrame:
-    """The columns of `TRIAL_COLUMNS`, a row a trial."""
+    """Table of a study's trials: columns `TRIAL_COLUMNS`, one row per trial."""
     rows, best = [], float("nan")
     for number, trial in enumerate(ended(study)):
         is_complete = trial.state.name == "COMPLETE"
@@ -61,7 +64,10 @@ def trials_table(learner: str, study: optuna.Study) -> pd.DataFrame:
 
 
 def importances_of(learner: str, study: optuna.Study) -> pd.DataFrame:
-    """The columns of `IMPORTANCE_COLUMNS`, the largest first; empty where few trials were complete."""
+    """Importance of each hyperparameter in a study: columns `IMPORTANCE_COLUMNS`, largest first.
+
+    PED-ANOVA (Watanabe et al. 2023) as implemented in Optuna. Empty with fewer than 10 complete trials.
+    """
     import optuna
 
     complete = [trial for trial in ended(study) if trial.state.name == "COMPLETE"]
@@ -82,11 +88,11 @@ _TRIALS, _IMPORTANCES = "trials.parquet", "importances.parquet"
 
 @dataclass(frozen=True)
 class TunedHyperparameters:
-    """What a search hands over.
+    """Result of the search over all learners.
 
     Attributes:
-        verdicts: one a learner.
-        data_version: of the months that were searched on.
+        verdicts: one per learner.
+        data_version: of the months used for the search.
         trials: columns of `TRIAL_COLUMNS`.
         importances: columns of `IMPORTANCE_COLUMNS`.
     """
@@ -104,7 +110,7 @@ class TunedHyperparameters:
         trials: Sequence[pd.DataFrame] = (),
         importances: Sequence[pd.DataFrame] = (),
     ) -> TunedHyperparameters:
-        """The tables of the learners joined."""
+        """Build a result from verdicts and the tables of each learner."""
         return cls(
             tuple(verdicts),
             data_version,
@@ -114,11 +120,11 @@ class TunedHyperparameters:
 
     @property
     def values(self) -> dict[str, dict[str, float]]:
-        """Learner to the hyperparameters that take the place of its defaults; only learners that have any."""
+        """Learner to the hyperparameters that replace its defaults; only learners with such values."""
         return {v.learner: dict(v.values) for v in self.verdicts if v.values}
 
     def write(self, folder: Path) -> None:
-        """Stores it."""
+        """Store the result in a folder as JSON and Parquet."""
         stored = {
             "values": self.values,
             "data_version": self.data_version,
@@ -130,7 +136,7 @@ class TunedHyperparameters:
 
     @classmethod
     def read(cls, folder: Path) -> TunedHyperparameters:
-        """Inverse of `write`."""
+        """Read what `write` stored."""
         stored = json.loads((folder / VALUES).read_text(encoding="utf-8"))
         return cls(
             tuple(_verdict(verdict) for verdict in stored["verdicts"]),
@@ -150,7 +156,7 @@ def _joined(tables: Sequence[pd.DataFrame], columns: dict[str, str]) -> pd.DataF
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no infinities: they are stored as None, as what is not known is."""
+    """Replace infinities and NaN by None, since JSON has neither."""
     if isinstance(value, dict):
         return {name: _finite(item) for name, item in value.items()}
     return None if isinstance(value, float) and not abs(value) < float("inf") else value

@@ -1,11 +1,13 @@
-"""Search of one learner: prepared rows, and trials over time-ordered folds.
+"""Search for one learner: preparation of the folds, and trials over time-ordered folds.
 
-Each trial is drawn from the seed and the number of trials that ended before it, so a search that was killed
-and gone on with tries the same values as one that was not (as long as Optuna's version stays the same, and
-neither is cut short by time). A trial that is worse after a fold than half of those before it ends there.
+Optuna's TPE sampler with pruning by the median. Each trial is drawn from the seed and the number of trials
+that ended before it, so a killed and resumed search tries the same values as an uninterrupted one (as long as
+Optuna's version stays the same, and neither is cut short by time). A trial that is worse after a fold than
+half of those before it ends there.
 
-The search sees the earlier folds alone, and of them only months that were known at the last fold's cutoff;
-the last fold is kept for the decision.
+The search uses the earlier folds only, and of them only months that were known at the last fold's cutoff; the
+last fold is reserved for the decision (`verdicts`). Source: Bergstra, Bardenet, Bengio and Kegl, "Algorithms
+for hyper-parameter optimization", NeurIPS 2011.
 """
 
 from __future__ import annotations
@@ -53,21 +55,21 @@ if TYPE_CHECKING:
 DRAWN_BLINDLY = 10
 _FEWEST_TO_PRUNE = 5
 _LARGEST_LOSS = 1e6
-"""Stands for losses that are no number: the sampler needs to know that a place is bad."""
+"""Substitute for losses that are not finite, so that the sampler learns to avoid the values."""
 
 FoldLoss = Callable[[Values, int], float]
-"""Loss of values at one fold, as an addend of the whole loss."""
+"""Loss of hyperparameter values on one fold, as an addend of the total loss."""
 
 
 @dataclass(frozen=True)
 class SearchConditions:
-    """Under which a search goes on.
+    """Limits and random seed of a search.
 
     Attributes:
-        budget_seconds: the trial that is running when they are spent is ended.
-        max_trials: of the study.
+        budget_seconds: time limit; a trial that is running when it is reached is completed.
+        max_trials: largest number of trials of the study.
         seed: of the draws.
-        life: names the run, so that one sees which trials are whose.
+        life: identifies the run in the table of trials.
     """
 
     budget_seconds: float
@@ -78,7 +80,7 @@ class SearchConditions:
 
 @dataclass(frozen=True)
 class Objective:
-    """What is minimised: the sum of `loss` over `n_folds` folds, asked in order of time."""
+    """Objective of the minimisation: the sum of `loss` over `n_folds` folds, evaluated in order of time."""
 
     loss: FoldLoss
     n_folds: int
@@ -91,14 +93,17 @@ def search(
     starts: Sequence[Values],
     conditions: SearchConditions,
 ) -> str:
-    """Run trials until a limit is reached, and return which, in words.
+    """Run trials until a limit is reached.
 
     Args:
-        study: earlier trials of it count, and so do their seconds.
-        objective: what is minimised.
-        space: what is searched.
-        starts: tried first, to the end; the defaults among them.
-        conditions: when it stops, and what it draws from.
+        study: the study; its earlier trials and their seconds count towards the limits.
+        objective: the function to minimise.
+        space: the search space.
+        starts: values tried first, without pruning; the defaults among them.
+        conditions: limits and seed.
+
+    Returns:
+        The limit that was reached, as a clause.
     """
     started, before = time.monotonic(), spent_seconds(study)
     while not (reason := _stop(study, conditions, before + time.monotonic() - started)):
@@ -111,7 +116,7 @@ def search(
 
 
 def ended(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """Trials with a verdict, in their order."""
+    """Completed and pruned trials, in their order."""
     import optuna
 
     states = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.PRUNED)
@@ -124,7 +129,7 @@ def spent_seconds(study: optuna.Study) -> float:
 
 
 def best_trial(study: optuna.Study) -> optuna.trial.FrozenTrial | None:
-    """The earliest of those with the lowest loss at all folds."""
+    """The complete trial with the lowest loss, the earliest of several; None if there is none."""
     complete = [trial for trial in ended(study) if trial.state.name == "COMPLETE"]
     return min(complete, key=lambda trial: (trial.value, trial.number), default=None)
 
@@ -143,7 +148,7 @@ def _stop(study: optuna.Study, conditions: SearchConditions, seconds: float) -> 
 def _losses(
     objective: Objective, values: Values, is_hopeless: Callable[[int, float], bool]
 ) -> tuple[list[float], bool]:
-    """Cumulative losses fold by fold, and whether the trial was given up before the last."""
+    """Cumulative losses by fold, and True if the trial was pruned before the last fold."""
     losses: list[float] = []
     for fold in range(objective.n_folds):
         loss = objective.loss(values, fold)
@@ -204,17 +209,17 @@ _MOST_STUDIOS_A_MONTH = 150
 
 @dataclass(frozen=True)
 class PreparedFold:
-    """One fit of a learner, and N origins of H = 12 months that it is judged by.
+    """One fit of a learner, and N origins of H = 12 months on which it is evaluated.
 
     Attributes:
-        x: (R, F) rows to learn from.
-        y: (R,) corrections to learn.
-        sizes: the usual sizes of corrections.
-        asked: (N, H, F) rows to forecast, every lever free.
+        x: (R, F) feature matrix of the training rows.
+        y: (R,) corrections of the core, the training target.
+        sizes: scales of the corrections.
+        asked: (N, H, F) feature rows to forecast, every lever free.
         core: (N, H) the core's forecasts.
-        actual: (N, H) what happened; NaN where it is not known, or not to be seen.
-        share: (N, H) what an absolute error counts: recency over the size of the studio's errors.
-        months: (N, H) month columns that are forecast.
+        actual: (N, H) actual values; NaN where unknown, or hidden from the search.
+        share: (N, H) weight of an absolute error: recency over the size of the studio's errors.
+        months: (N, H) columns of the forecast months.
     """
 
     x: RowArray
@@ -227,26 +232,30 @@ class PreparedFold:
     months: IntArray
 
     def losses(self, learner: LearnerName, configuration: ForecastingConfig) -> FloatArray:
-        """(N, H) weighted absolute errors of the core as a learner corrects it; NaN where not known."""
+        """(N, H) weighted absolute errors of the core as corrected by a learner; NaN where unknown."""
         model = fit_target(learner, self.x, self.y, monotone_signs(ROW_FEATURES, TARGET), configuration)
         found = corrections_of({TARGET: model}, {TARGET: self.sizes}, self.asked, {})[TARGET]
         return self.share * np.abs(corrected(self.core, found, TARGET) - self.actual)
 
     def core_losses(self) -> FloatArray:
-        """The same of the core alone."""
+        """(N, H) weighted absolute errors of the core alone; NaN where unknown."""
         return self.share * np.abs(self.core - self.actual)
 
 
 @dataclass(frozen=True)
 class PreparedFolds:
-    """Folds that the search may see, earliest first, and the one that decides."""
+    """The folds of the search, earliest first, and the fold of the decision."""
 
     search: tuple[PreparedFold, ...]
     decision: PreparedFold
 
 
 def prepare(panel: StudioPanel, configuration: ForecastingConfig) -> PreparedFolds | None:
-    """Fits the core at every fold and lays out the rows; None where there is too little to learn from."""
+    """Fit the core at every fold and prepare the rows of the learners.
+
+    Returns:
+        The folds, or None if there are too few months.
+    """
     core = fit_core(panel, configuration)
     if len(core.folds) < FEWEST_FOLDS:
         return None
@@ -270,13 +279,13 @@ def _prepared(
     learned_from = origins_between(seen, first_origin(fold.cutoff), fold.cutoff - 1, studios)
     rows = rows_to_learn(seen, features, states, learned_from, configuration)
     learnt = rows_of_target(rows, TARGET)
-    used = _asked(core, number)
+    used = _evaluated_origins(core, number)
     oof = core.out_of_fold
     asked = oof.origins.take(np.flatnonzero(used))
     if learnt is None or not len(asked):
         return None
     months = asked.columns[:, None] + np.arange(1, MAX_HORIZON_MONTHS + 1)
-    # The search must not know what happened after the moment at which its choice is put to the test.
+    # Months after the cutoff of the decision fold would leak the test data into the search.
     visible = months <= (panel.n_months if last else core.folds[-1].cutoff)
     return PreparedFold(
         *learnt,
@@ -289,8 +298,8 @@ def _prepared(
     )
 
 
-def _asked(core: CoreFit, number: int) -> BoolArray:
-    """(N,) the origins that a fold is judged by: some studios of each month speak for all."""
+def _evaluated_origins(core: CoreFit, number: int) -> BoolArray:
+    """(N,) mask of the origins on which a fold is evaluated: a sample of studios in each month."""
     oof = core.out_of_fold
     sizes = (oof.last_known[TARGET], oof.candidates[TARGET]["core"][:, 0])
     taken = evenly_spaced_origins(oof.origins.columns, sizes, _MOST_STUDIOS_A_MONTH)
@@ -298,7 +307,7 @@ def _asked(core: CoreFit, number: int) -> BoolArray:
 
 
 def _share(core: CoreFit, used: BoolArray, asked: Origins, half_life_months: float) -> FloatArray:
-    """(N, H) as the ensemble's weights count errors: recent origins more, large studios by half."""
+    """(N, H) weights of errors as in the ensemble: recent origins count more, errors are relative to size."""
     size = error_sizes(stacked(core.out_of_fold.candidates[TARGET])[:, used])
     recency = 0.5 ** ((core.out_of_fold.origins.columns.max() - asked.columns) / half_life_months)
     return np.repeat((recency / size)[:, None], MAX_HORIZON_MONTHS, axis=1)

@@ -1,4 +1,8 @@
-"""Search spaces: a range for each hyperparameter, and the source of each value in force."""
+"""Search spaces: a range for each hyperparameter, and the origin of each value in use.
+
+Ranges, their restriction by the configuration, and the table of values by origin (default, tuned,
+configured). Optuna's distributions are made from them in `studies`.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +24,13 @@ Values = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Range:
-    """The values that one hyperparameter may take, both ends included.
+    """Range of one hyperparameter, both ends included.
 
     Attributes:
-        low: smallest.
-        high: largest.
-        is_whole: whole numbers alone.
-        is_log: searched by order of magnitude.
+        low: smallest value.
+        high: largest value.
+        is_whole: whole numbers only.
+        is_log: sampled on a logarithmic scale.
     """
 
     low: float
@@ -37,7 +41,7 @@ class Range:
 
 Space = Mapping[str, Range]
 
-# Trees cost time at every request: the search may double them and no more.
+# Prediction time grows with the number of trees: the search may at most double it.
 BOOSTING_SPACE: Space = {
     "n_trees": Range(20, 120, is_whole=True, is_log=True),
     "max_depth": Range(2, 6, is_whole=True),
@@ -62,15 +66,15 @@ SPACES: dict[str, Space] = {
 
 
 def set_by_name(configuration: ForecastingConfig, learner: str) -> frozenset[str]:
-    """Hyperparameters of a learner that were given a value, be it the default's."""
+    """Hyperparameters of a learner that the configuration sets explicitly, even if to their default."""
     given: Hyperparameters = getattr(configuration, learner)
     return frozenset(given.model_fields_set if learner in configuration.model_fields_set else ())
 
 
 def space_of(learner: str, configuration: ForecastingConfig) -> Space:
-    """What of a learner is searched: fields that the configuration sets by name stay as they are set.
+    """The search space of a learner, without fields that the configuration sets explicitly.
 
-    A range is widened to hold the default.
+    A range is widened to contain the default.
     """
     defaults: Hyperparameters = getattr(configuration, learner)
     values = defaults.model_dump()
@@ -86,14 +90,14 @@ def _widened(found: Range, value: float) -> Range:
 
 
 def values_in(space: Space, values: Values) -> dict[str, float]:
-    """Those of a space alone, each moved to the nearest value that the space holds."""
+    """The values of a space's hyperparameters, each clipped to its range; others are left out."""
     return {
         name: min(max(values[name], found.low), found.high) for name, found in space.items() if name in values
     }
 
 
 def with_values(configuration: ForecastingConfig, learner: str, values: Values) -> ForecastingConfig:
-    """A configuration with some hyperparameters of one learner replaced, their ranges checked."""
+    """A configuration with some hyperparameters of one learner replaced, and their ranges validated."""
     before: BoostingHyperparameters | ForestHyperparameters = getattr(configuration, learner)
     after = type(before).model_validate(before.model_dump() | dict(values))
     return configuration.model_copy(update={learner: after})
@@ -108,7 +112,7 @@ ORIGIN_COLUMNS = {
 
 
 def origin_table(used: ForecastingConfig, untuned: ForecastingConfig, learner: str) -> pd.DataFrame:
-    """The columns of `ORIGIN_COLUMNS`: every hyperparameter of a learner, and where it comes from."""
+    """Table of every hyperparameter of a learner and the origin of its value: columns `ORIGIN_COLUMNS`."""
     is_set = set_by_name(untuned, learner)
     rows = []
     for name, value in getattr(used, learner).model_dump().items():
@@ -119,7 +123,7 @@ def origin_table(used: ForecastingConfig, untuned: ForecastingConfig, learner: s
 
 
 def origin_in_words(table: pd.DataFrame) -> str:
-    """Which hyperparameters are tuned or configured, in a sentence."""
+    """The tuned and the configured hyperparameters, in a sentence."""
     parts = []
     for origin in ("tuned", "configured"):
         names = table.loc[table["comes_from"] == origin, "hyperparameter"].tolist()

@@ -1,7 +1,8 @@
-"""Studies in Optuna's SQLite file.
+"""Optuna studies in the SQLite file `STUDIO_HOME/tuning/studies.db`.
 
-`STUDIO_HOME/tuning/studies.db` is Optuna's own format, so its dashboard opens it. A study is named after the
-learner and all that a loss depends on (`StudyKey`), so that one of other data is never gone on with.
+The file is in Optuna's own format, so its dashboard can open it. A study is named after the learner and a
+digest of everything that a loss depends on (`StudyKey`), so that a search on other data never resumes it.
+Trials are run in `search`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _KEY_LENGTH = 16
 
 @dataclass(frozen=True)
 class StudyKey:
-    """What makes two searches the same: learner, data, recipe and space."""
+    """Identity of a search: the learner and a digest of data, configuration and search space."""
 
     learner: str
     digest: str
@@ -46,10 +47,10 @@ def digest_of(*parts: Any) -> str:
 
 
 def open_storage(home: Path) -> optuna.storages.BaseStorage:
-    """The storage of STUDIO_HOME; made if it is not there.
+    """Open the storage of STUDIO_HOME; it is created if it doesn't exist.
 
     Raises:
-        StorageError: the disk refused.
+        StorageError: writing failed.
     """
     import optuna
 
@@ -61,7 +62,7 @@ def open_storage(home: Path) -> optuna.storages.BaseStorage:
 
 
 def open_study(storage: optuna.storages.BaseStorage, key: StudyKey) -> optuna.Study:
-    """The study of a key, begun or gone on with; a trial that a killed run left half-done is given up."""
+    """Open or create the study of a key; trials that a killed run left unfinished are marked as failed."""
     import optuna
 
     study = optuna.create_study(
@@ -92,7 +93,7 @@ def prune_studies(storage: optuna.storages.BaseStorage, kept: int) -> list[str]:
 
 
 def distributions_of(space: Space) -> dict[str, optuna.distributions.BaseDistribution]:
-    """A space in Optuna's terms."""
+    """A search space as Optuna distributions."""
     return {name: _distribution(found) for name, found in space.items()}
 
 

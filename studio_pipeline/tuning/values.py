@@ -1,4 +1,7 @@
-"""Tuned hyperparameters as the configuration takes them."""
+"""Stored tuned hyperparameters, as the configuration reads them.
+
+Verifies and validates the latest stored values. The full result of a search is in `result`.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +37,12 @@ _CLASSES: dict[str, type[Hyperparameters]] = {
 
 @dataclass(frozen=True)
 class TunedValues:
-    """What is stored.
+    """Tuned hyperparameter values as stored.
 
     Attributes:
-        values: learner to hyperparameter to value; a learner that keeps its defaults is not there.
-        created_at: when it was stored, ISO 8601; empty where nothing is.
-        data_version: of the months that were searched on.
+        values: learner to hyperparameter to value; a learner that keeps its defaults is left out.
+        created_at: time of storage, ISO 8601; empty if nothing is stored.
+        data_version: of the months used for the search.
     """
 
     values: Mapping[str, Mapping[str, float]]
@@ -48,10 +51,10 @@ class TunedValues:
 
 
 def read_tuned_values(home: Path) -> TunedValues:
-    """The latest tuned values of STUDIO_HOME; none where no search has ended yet.
+    """Read the latest tuned values of STUDIO_HOME; empty if no search has ended yet.
 
     Raises:
-        SettingsError: what is stored is corrupt, or out of the ranges that this version allows.
+        SettingsError: the stored values are corrupt, or outside the ranges of this version.
     """
     versions = asset_folder(home, ASSET)
     try:

@@ -1,9 +1,10 @@
-"""Verdicts of the search: defaults, or values that beat them beyond noise.
+"""Verdicts of the search: whether tuned values replace the defaults of a learner.
 
-Both are judged on the same forecasts, so their difference is paired. Forecasts of one month err together,
-and neighbouring months are alike: sums of the months are clustered, with the correlation between neighbours
-counted (Newey & West 1987), and few months are held against the gain by Student's t. One set of values a
-learner is put to the test, however many were tried; the level is shared between the learners (Bonferroni).
+Both are evaluated on the same forecasts, so their difference is paired. Errors of one month are correlated,
+and so are those of neighbouring months: the sums by month are treated as clusters, with autocorrelation
+(Newey & West 1987), and Student's t accounts for the small number of months. One set of values per learner is
+tested, however many were tried; the level is divided between the learners (Bonferroni). The search that
+proposes the values is in `search`.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ _FEWEST_MONTHS = 6
 
 @dataclass(frozen=True)
 class Gain:
-    """What tuned values save of the defaults' error.
+    """Reduction of the error by tuned values, relative to the defaults.
 
     Attributes:
-        share: of the error, -inf..1; NaN where nothing is known.
-        standard_error: of it; NaN where too few months are known.
+        share: saved share of the error, -inf..1; NaN if nothing is known.
+        standard_error: of `share`; NaN if too few months are known.
         low: lower end of a one-sided interval at level `LEVEL / N_LEARNERS`.
-        high: upper end of the same to the other side.
-        n_months: forecast months that it rests on.
+        high: upper end of the corresponding interval on the other side.
+        n_months: number of forecast months.
     """
 
     share: float
@@ -49,9 +50,9 @@ def paired_gain(default: FloatArray, tuned: FloatArray, months: IntArray) -> Gai
     """The gain of tuned values over defaults.
 
     Args:
-        default: weighted absolute errors of any shape, NaN where not known.
-        tuned: of the same forecasts.
-        months: the months that are forecast.
+        default: weighted absolute errors with the defaults, of any shape; NaN where unknown.
+        tuned: those with the tuned values, of the same forecasts.
+        months: the forecast months, of the same shape.
     """
     known = np.isfinite(default) & np.isfinite(tuned)
     month, code = np.unique(months[known], return_inverse=True)
@@ -68,37 +69,37 @@ def paired_gain(default: FloatArray, tuned: FloatArray, months: IntArray) -> Gai
 
 
 def is_beyond_noise(gain: Gain, least_gain: float) -> bool:
-    """Whether tuned values are used: they save enough, and more than noise explains."""
+    """Check whether a gain is at least `least_gain` and significantly above zero."""
     return bool(gain.share >= least_gain and gain.low > 0)
 
 
 def _critical(n_months: int) -> float:
-    """Student's t; months that are correlated with their neighbours count for fewer."""
+    """Critical value of Student's t; autocorrelated months count as fewer degrees of freedom."""
     freedom = max(n_months / (1 + _NEIGHBOURS) - 1, 1.0)
     return float(stats.t.ppf(1 - LEVEL / N_LEARNERS, freedom))
 
 
 def _long_run_deviation(parts: FloatArray) -> float:
-    """Standard deviation of the sum of (M,) parts in the order of the months, each mean zero."""
+    """Standard deviation of the sum of (M,) mean-zero parts in the order of the months (Newey-West)."""
     variance = float(parts @ parts)
     for lag in range(1, _NEIGHBOURS + 1):
         weight = 1 - lag / (_NEIGHBOURS + 1)
         variance += 2 * weight * float(parts[lag:] @ parts[:-lag])
-    # Negative correlation between neighbours is not trusted to make the noise smaller.
+    # Negative autocorrelation must not reduce the variance below that of independent months.
     independent = float(parts @ parts)
     return float(np.sqrt(max(variance, independent) * len(parts) / (len(parts) - 1)))
 
 
 @dataclass(frozen=True)
 class Search:
-    """What a search did.
+    """Statistics of a search.
 
     Attributes:
-        trials: that ended, given up ones among them.
-        given_up: trials that were given up after a fold.
-        seconds: of all trials of the study, in whichever run.
-        stop_reason: why it ended, in words.
-        gain: share of the defaults' error that the best values save where they were searched; optimistic.
+        trials: number of ended trials, including pruned ones.
+        given_up: number of trials that were pruned after a fold.
+        seconds: of all trials of the study, over all runs.
+        stop_reason: the limit that ended it, as a clause.
+        gain: share of the defaults' error that the best values save on the search folds; optimistic.
     """
 
     trials: int
@@ -114,11 +115,11 @@ class LearnerVerdict:
 
     Attributes:
         learner: its name.
-        values: hyperparameters that take the place of the defaults; empty where these stay.
-        proposed: the best values of the search, used or not; empty where nothing beat the defaults there.
-        gain: share of the defaults' error that the proposed save in months that the search did not see.
-        search: what the search did.
-        reason: one sentence for people.
+        values: hyperparameters that replace the defaults; empty if these stay.
+        proposed: the best values of the search, used or not; empty if none beat the defaults there.
+        gain: share of the defaults' error that the proposed values save in months not used by the search.
+        search: statistics of the search.
+        reason: the verdict in one sentence.
     """
 
     learner: str
@@ -132,29 +133,29 @@ class LearnerVerdict:
 def judge(
     learner: str, proposed: Mapping[str, float], gain: Gain | None, search: Search, least_gain: float
 ) -> LearnerVerdict:
-    """The verdict, and why.
+    """Decide on the proposed values of a learner.
 
     Args:
         learner: its name.
-        proposed: the best values of the search; empty where these are the defaults.
-        gain: of the proposed over the defaults in months not searched; None if none is proposed.
-        search: what the search did.
+        proposed: the best values of the search; empty if these are the defaults.
+        gain: of the proposed values over the defaults in months not searched; None if none are proposed.
+        search: statistics of the search.
         least_gain: share of the error that must be saved.
     """
     name = LABELS[learner]
     if gain is None or not proposed:
         reason = f"{name} keeps its defaults: none of {search.trials} trials beat them where it was searched."
         return LearnerVerdict(learner, {}, {}, None, search, reason)
-    words = (
+    evidence = (
         f"the best of {search.trials} trials saves {per_cent(gain.share, 2)} of its error in"
         f" {gain.n_months} months that the search did not see ({per_cent(gain.low, 2)} to"
         f" {per_cent(gain.high, 2)})"
     )
     if is_beyond_noise(gain, least_gain):
-        return LearnerVerdict(learner, proposed, proposed, gain, search, f"{name} is tuned: {words}.")
+        return LearnerVerdict(learner, proposed, proposed, gain, search, f"{name} is tuned: {evidence}.")
     short = "less than it must" if gain.low > 0 else "no more than noise explains"
     return LearnerVerdict(
-        learner, {}, proposed, gain, search, f"{name} keeps its defaults: {words}, {short}."
+        learner, {}, proposed, gain, search, f"{name} keeps its defaults: {evidence}, {short}."
     )
 
 
@@ -180,7 +181,7 @@ VERDICT_COLUMNS = {
 
 
 def verdict_table(verdicts: Sequence[LearnerVerdict]) -> pd.DataFrame:
-    """The columns of `VERDICT_COLUMNS`, a row a learner."""
+    """Table of verdicts: columns `VERDICT_COLUMNS`, one row per learner."""
     rows = [
         (
             v.learner,

@@ -12,8 +12,8 @@ from studio_pipeline.alerting.conditions import (
     OpenCondition,
     after,
     judge,
+    message_of,
     sign_of,
-    told,
 )
 from studio_pipeline.alerting.messages import Message
 
@@ -68,7 +68,7 @@ def test_tellings_begin_and_end_in_turn(steps: list[tuple[bool, str, int]]) -> N
 
 
 def test_a_recovery_says_what_is_over() -> None:
-    message = told(News.ENDED, known(1), observed(False))
+    message = message_of(News.ENDED, known(1), observed(False))
     assert message.kind == "recovery"
     assert "check y of x" in message.title
     assert "It failed." in message.text

@@ -130,9 +130,9 @@ def test_verdicts_on_signs() -> None:
     assert sign_rule("price", LeverEffect("data", 0.5, 0.1)) == "positive, against the rule"
     assert sign_rule("fullness", LeverEffect("data", 0.5, 0.1)) == "positive, as it must be"
     assert sign_rule("fullness", LeverEffect("data", -0.5, 0.1)) == "negative, against the rule"
-    assert sign_rule("price", LeverEffect("prior", 0.0, 2.0)) == "set to zero: the data say nothing"
+    assert sign_rule("price", LeverEffect("prior", 0.0, 2.0)) == "set to zero: the data show nothing"
     little = sign_rule("price", LeverEffect("prior", 0.0, 0.3, -0.1))
-    assert little == "set to zero: the data say too little"
+    assert little == "set to zero: the data show too little"
     assert sign_rule("price", LeverEffect("prior", 0.0, 0.3, 0.1)) == little
     wrong = sign_rule("price", LeverEffect("prior", 0.0, 0.1, 0.9))
     assert wrong == "set to zero: the data show a sign that can't be"
@@ -145,6 +145,6 @@ def test_words_on_responses(fleet: Fitted) -> None:
     first, second, last = responses_in_words(table)
     assert first.startswith("Price +10 %: retention -")
     assert second.startswith("Price +10 %: new members -7.3")
-    assert "of retention to crowding (the data say nothing" in last
+    assert "of retention to crowding (the data show nothing" in last
     assert "of retention to fullness (members were forecast better without it)" in last
     assert "no response" in responses_in_words(table.iloc[:0])[0]

@@ -237,7 +237,7 @@ TABLE: list[Case] = [
         "challenge_refused",
         "refit",
         True,
-        "2.6 % would be told in 80 of 100 cases). Its recipe goes on, fitted to the new months",
+        "2.6 % would be detected in 80 of 100 cases). Its recipe goes on, fitted to the new months",
     ),
     (
         "challenge lost",

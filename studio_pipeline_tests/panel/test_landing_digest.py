@@ -74,7 +74,7 @@ def test_an_import_refuses_a_name_that_no_run_would_read(tmp_path, landing, name
     file = tmp_path / name
     file.write_text(ROW)
     report = import_files([file], None, landing.folder)
-    assert "its name says that it is not complete" in report.refused[0].refusal
+    assert "its name marks it as not complete" in report.refused[0].refusal
     assert not any(landing.folder.iterdir())
 
 

@@ -1,1 +1,1 @@
-"""Effects of levers: sweeps, signs and, for generated months, the truth."""
+"""Effects of levers: sweeps over each lever, signs of responses, and errors against the true effects."""

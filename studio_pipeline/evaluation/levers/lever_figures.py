@@ -1,4 +1,8 @@
-"""Figures of lever effects, as PNG bytes."""
+"""Figures of lever effects, as PNG bytes.
+
+Drawn from the tables of `lever_sweep`, `true_effects` and `metrics.summary`; style and helpers are in
+`report.drawing`.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,7 @@ MARKERS = tuple("o^sDv")
 
 
 def revenue_by_lever(sweep: pd.DataFrame) -> bytes:
-    """A year's revenue of the typical studio against each lever (rows as `lever_sweep.SWEEP_COLUMNS`)."""
+    """A year's revenue of the typical studio against each lever (columns as `lever_sweep.SWEEP_COLUMNS`)."""
     levers = [lever for lever in LEVER_LABELS if (sweep["lever"] == lever).any()]
     if not levers:
         return note("No studio's data carry a lever: there is nothing to sweep.")
@@ -75,7 +79,7 @@ def _sweep(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def predicted_against_true_effects(effects: pd.DataFrame) -> bytes:
-    """A year's predicted effect against the true one, a dot a studio (rows as `EFFECT_COLUMNS` says)."""
+    """A year's predicted effect against the true one, a dot per studio (columns as `EFFECT_COLUMNS`)."""
     if effects.empty:
         return note("The truth about levers is known for generated months alone: nothing to compare here.")
     year = effects.groupby(["intervention", "studio_id"])[
@@ -118,7 +122,7 @@ def predicted_against_true_effects(effects: pd.DataFrame) -> bytes:
 
 
 def errors_with_levers_free_and_known(errors: pd.DataFrame) -> bytes:
-    """WAPE of revenue at horizons 1 to 12 (rows as `levers_known.COLUMNS`)."""
+    """WAPE of revenue at horizons 1 to 12 (columns as `metrics.summary.COLUMNS`)."""
     rows = errors[~errors["horizon"].astype(str).str.contains("-")]
     if rows.empty:
         return note("The backtest has no forecasts that were given the levers.")

@@ -1,4 +1,9 @@
-"""Sweep of each lever over its range for a typical studio."""
+"""Sweep of each lever over its range for a typical studio.
+
+One-at-a-time sensitivity: each lever is held at values in and somewhat beyond its historical range, all
+others stay free. Also the present values and historical ranges of levers. Bounds of levers are in
+`forecasting.base.bounds`, comparison with true effects in `true_effects`.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +23,9 @@ YEAR_MONTHS = 12
 
 
 def present_levers(panel: StudioPanel) -> dict[str, FloatArray]:
-    """Lever to (S,) its mean over each studio's last three months, and the stock as it stands last.
+    """Lever to (S,) its mean over each studio's last three months; the number of members is the last one.
 
-    NaN where none of these months knows it.
+    NaN where it is unknown in all of these months.
     """
     last = panel.last_months
     return {
@@ -30,7 +35,7 @@ def present_levers(panel: StudioPanel) -> dict[str, FloatArray]:
 
 
 def recent_mean(values: FloatArray, last: IntArray, months: int) -> FloatArray:
-    """(S,) mean of what is known of the last months up to each studio's own last column; NaN for none."""
+    """(S,) mean of the known values in the months up to each studio's last column; NaN if none are known."""
     columns = last[:, None] - np.arange(months)
     recent = np.where(columns >= 0, np.take_along_axis(values, np.maximum(columns, 0), 1), np.nan)
     known = np.isfinite(recent)
@@ -39,7 +44,7 @@ def recent_mean(values: FloatArray, last: IntArray, months: int) -> FloatArray:
 
 
 def shown_ranges(panel: StudioPanel, row: int) -> dict[str, Range]:
-    """Lever to the smallest and largest value that a studio has shown; one never shown is left out."""
+    """Lever to its smallest and largest historical value for a studio; levers without values are left out."""
     known = {lever: panel.values[column][row] for lever, column in LEVER_COLUMNS.items()}
     known = {lever: values[np.isfinite(values)] for lever, values in known.items()}
     return {lever: (float(v.min()), float(v.max())) for lever, v in known.items() if v.size}
@@ -48,9 +53,9 @@ def shown_ranges(panel: StudioPanel, row: int) -> dict[str, Range]:
 def typical_studio(panel: StudioPanel) -> int:
     """Row of the studio nearest to the median in revenue over a year and in members, on log scales.
 
-    It is one that is open in the panel's last month and, where any of those tells its members, tells them.
-    What studios are called and in which order they stand plays no part: of several equally near ones it is
-    that with the lower revenue, then with fewer members.
+    Chosen among the studios open in the panel's last month and, if possible, with known members. Independent
+    of the names and the order of studios: of several equally near ones the one with the lowest revenue, then
+    with the fewest members.
     """
     revenue = _positive(recent_mean(panel.values["total_revenue"], panel.last_months, YEAR_MONTHS))
     members = _positive(recent_mean(panel.values["total_members"], panel.last_months, 1))
@@ -67,7 +72,7 @@ def _positive(values: FloatArray) -> FloatArray:
 
 
 def _distance(values: FloatArray, among: np.ndarray) -> FloatArray:
-    """(S,) distance from the median of the chosen ones; 0 where nothing is known."""
+    """(S,) distance from the median of the chosen studios; 0 where unknown."""
     known = values[among & np.isfinite(values)]
     return np.nan_to_num(np.abs(values - np.median(known))) if known.size else np.zeros(len(values))
 
@@ -91,22 +96,22 @@ LEVEL = 0.9
 
 
 def sweep_levers(forecaster: Forecaster) -> pd.DataFrame:
-    """A year's revenue of the typical studio with each lever held at values in and beyond its shown range.
+    """Forecast a year's revenue of the typical studio with each lever held at values in and beyond its range.
 
     Args:
-        forecaster: a model and the panel whose typical studio is asked about.
+        forecaster: a model with the panel whose typical studio is used.
 
     Returns:
-        Columns as `SWEEP_COLUMNS`, a row a lever and value, values increasing. A lever that the studio's data
-        can't carry is left out.
+        Columns as `SWEEP_COLUMNS`, one row per lever and value, values increasing. Levers that can't be
+        forecast from the studio's data are left out.
     """
     panel = forecaster.panel
     row = typical_studio(panel)
     studio = str(panel.studio_ids[row])
     now = {lever: float(values[row]) for lever, values in present_levers(panel).items()}
     shown = shown_ranges(panel, row)
-    asked = [(lever, value) for lever in shown for value in sweep_values(lever, shown[lever], now[lever])]
-    free, *answers = forecaster.forecast([_query(studio, {}), *(_query(studio, {k: v}) for k, v in asked)])
+    queries = [(lever, value) for lever in shown for value in sweep_values(lever, shown[lever], now[lever])]
+    free, *answers = forecaster.forecast([_query(studio, {}), *(_query(studio, {k: v}) for k, v in queries)])
     if not isinstance(free, Forecast):
         return pd.DataFrame(columns=list(SWEEP_COLUMNS))
     rows = [
@@ -122,17 +127,17 @@ def sweep_levers(forecaster: Forecaster) -> pd.DataFrame:
             "upper_90": answer.total_intervals[LEVEL][1],
             "free_revenue": free.total_revenue,
         }
-        for (lever, value), answer in zip(asked, answers, strict=True)
+        for (lever, value), answer in zip(queries, answers, strict=True)
         if isinstance(answer, Forecast)
     ]
     return pd.DataFrame(rows, columns=list(SWEEP_COLUMNS))
 
 
 def sweep_values(lever: str, shown: Range, present: float) -> list[float]:
-    """Increasing values to hold a lever at: the shown range, a little beyond it, and where it stands.
+    """Increasing values to hold a lever at: the historical range, values beyond it, and the present value.
 
-    Beyond is a quarter of the range or a tenth of the present value, whichever is more, within the lever's
-    bounds. The present value is one of them, exactly, where it is known.
+    The range is extended by a quarter of it or by a tenth of the present value, whichever is more, within the
+    lever's bounds. The present value is included exactly, if it is known.
     """
     low, high = lever_bounds(lever, *shown)
     known = np.isfinite(present)

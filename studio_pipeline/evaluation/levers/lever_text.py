@@ -1,4 +1,8 @@
-"""Sentences of the report on levers, and findings on the signs of their effects."""
+"""Sentences of the report on levers, and findings on the signs of their effects.
+
+Labels of levers and interventions, and text from the tables of `lever_sweep` and `true_effects`. The findings
+of `sign_findings` are used by `promotion.guard_rails`.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ LEVER_LABELS: dict[str, str] = {
     "upsell_rate": "Upsell rate",
     "current_member_count": "Members at the start",
 }
-"""How a lever is called in pictures and tables, with its unit."""
+"""Labels of levers in figures and tables, with units."""
 
 INTERVENTION_LABELS: dict[str, str] = {
     "price_up_10": "price +10 %",
@@ -31,11 +35,11 @@ INTERVENTION_LABELS: dict[str, str] = {
     "new_up_25": "new members +25 %",
     "classes_up_25": "classes +25 %",
 }
-"""How an intervention is called."""
+"""Labels of interventions."""
 
 
 def sweep_in_words(sweep: pd.DataFrame) -> list[str]:
-    """Who the typical studio is, what each lever spans, and which levers its data can't carry."""
+    """Sentences on the typical studio, the strongest levers, and levers that its data don't support."""
     if sweep.empty:
         return ["No studio's data carry a lever, so nothing can be swept."]
     first = sweep.iloc[0]
@@ -49,8 +53,8 @@ def sweep_in_words(sweep: pd.DataFrame) -> list[str]:
         for lever, rows in sweep.groupby("lever")
     }
     strongest = sorted(spans, key=lambda lever: -spans[lever])[:3]
-    told = [f"{_name(lever)} ({short_number(spans[lever])})" for lever in strongest]
-    words.append(f"Over the ranges drawn revenue changes most with {joined(told)}.")
+    strongest_text = [f"{_name(lever)} ({short_number(spans[lever])})" for lever in strongest]
+    words.append(f"Over the ranges drawn revenue changes most with {joined(strongest_text)}.")
     missing = [_name(lever) for lever in LEVER_LABELS if lever not in spans]
     if missing:
         words.append(f"Its data can't carry {joined(missing)}.")
@@ -58,7 +62,7 @@ def sweep_in_words(sweep: pd.DataFrame) -> list[str]:
 
 
 def effects_in_words(effects: pd.DataFrame) -> list[str]:
-    """How right predicted effects are, or why nobody can say."""
+    """Sentences on the errors of predicted effects, or on why there is no truth to compare with."""
     errors = effect_errors(effects)
     if errors.empty:
         return [UNKNOWN_TRUTH]
@@ -66,7 +70,7 @@ def effects_in_words(effects: pd.DataFrame) -> list[str]:
     best, worst = order.iloc[0], order.iloc[-1]
     off, right = per_cent(errors["effect_wape"].mean(), 0), per_cent(errors["sign_share"].mean(), 0)
     return [
-        f"For {errors['studios'].max()} studios the generator says what a lever would in truth have done."
+        f"For {errors['studios'].max()} studios the generator gives the true effect of a lever."
         f" Over {len(errors)} interventions the predicted effect is off by {off} of the true one on average"
         f" (100 % is predicting no effect at all), and has the right sign in {right} of the months in which"
         " the true effect is worth noticing.",
@@ -76,7 +80,7 @@ def effects_in_words(effects: pd.DataFrame) -> list[str]:
 
 
 def worse_than_none_in_words(effects: pd.DataFrame) -> list[str]:
-    """A sentence an intervention whose predicted effect is further off than predicting none."""
+    """A sentence for each intervention whose predicted effect is worse than predicting none."""
     errors = effect_errors(effects)
     return [
         f"Of {INTERVENTION_LABELS[row['intervention']]} the predicted effect is worse than predicting none:"
@@ -90,7 +94,7 @@ def _off(error: pd.Series[Any]) -> str:
 
 
 def levers_known_in_words(summary: Summary) -> str:
-    """How much of the error over a year is not knowing what the levers will do."""
+    """A sentence on the share of the yearly error that is due to unknown future levers."""
     names = [f"revenue_wape_1-12_levers_{kind}" for kind in ("free", "known")]
     if not all(name in summary for name in names):
         return "The backtest has no forecasts that were given the levers."
@@ -107,20 +111,22 @@ def _name(lever: str) -> str:
 
 
 WINNING_LEVERS = ("retention_rate", "new_members_monthly", "upsell_rate", "current_member_count")
-"""More of these never costs revenue while all others are free. Of price, classes, attendance and staff nobody
-can say: what they win in one place they may lose in another.
+"""Levers of which more never costs revenue while all others are free.
+
+The sign of price, classes, attendance and staff is undetermined: their gains may be offset by losses
+elsewhere.
 """
 
 AGAINST_THE_RULE = "against the rule"
 
 
 def sign_findings(responses: pd.DataFrame, sweep: pd.DataFrame, tolerance: float) -> tuple[str, ...]:
-    """What speaks against a model's levers, a clause each.
+    """Findings on the signs of a model's levers, one clause each.
 
     Args:
-        responses: of `response_tables.lever_responses`: one that is used against its rule is a finding.
-        sweep: of `lever_sweep.sweep_levers`: a year's revenue must not fall by more than the tolerance from
-            the lowest to the highest value that the typical studio has shown of a lever that can only win.
+        responses: of `response_tables.lever_responses`; a used response against its sign rule is a finding.
+        sweep: of `lever_sweep.sweep_levers`; for each of `WINNING_LEVERS`, a fall of a year's revenue by more
+            than the tolerance from the lowest to the highest historical value is a finding.
         tolerance: share of the year's revenue, 0..1.
     """
     return (*_responses_against_rules(responses), *_falling(sweep, tolerance))

@@ -1,4 +1,8 @@
-"""Predicted effects of levers beside the generator's true ones."""
+"""Predicted effects of levers compared with the generator's true ones.
+
+For panels of generated months only. The true effects are computed in `panel.generator.truth`, the predicted
+ones with a forecaster; errors and their summary are computed here, sentences on them in `lever_text`.
+"""
 
 from __future__ import annotations
 
@@ -51,17 +55,17 @@ _SAME = 1e-6
 def true_effects(
     forecaster: Forecaster, options: GeneratorConfig, studios: int = SAMPLED_STUDIOS, futures: int = FUTURES
 ) -> pd.DataFrame:
-    """Predicted and true effect of each partial intervention on revenue, twelve months ahead.
+    """Compute predicted and true effects of each partial intervention on revenue, twelve months ahead.
 
     Args:
         forecaster: a model on the panel.
-        options: the generator's, as the panel was made with.
-        studios: how many studios are asked, the generator's first ones: all types are among them.
-        futures: possible futures behind each true mean; the same ones with an intervention and without.
+        options: configuration of the generator that made the panel.
+        studios: number of studios to compare, the generator's first ones: all types are among them.
+        futures: simulated futures per true mean; the same ones with and without an intervention.
 
     Returns:
-        Columns as `EFFECT_COLUMNS`, a row an intervention, studio and month ahead; no rows where the panel
-        is not of these options' months, so that nobody knows the truth.
+        Columns as `EFFECT_COLUMNS`, one row per intervention, studio and month ahead; no rows if the panel
+        was not generated with these options, as its true effects are then unknown.
     """
     sample = options.model_copy(update={"studios": min(studios, options.studios)})
     panel = sampled_panel(forecaster.panel, sample)
@@ -80,7 +84,7 @@ def true_effects(
 
 
 def sampled_panel(panel: StudioPanel, sample: GeneratorConfig) -> StudioPanel | None:
-    """The panel's part that the options make; None where its months are not theirs."""
+    """The studios of the panel that the options generate; None if its months are not the generator's."""
     made = panel_from_frame(generate_months(sample)).until(panel.n_months - 1)
     if panel.first_month != made.first_month or made.n_months != panel.n_months:
         return None
@@ -101,7 +105,7 @@ def _by_studio(table: pd.DataFrame) -> FloatArray:
 
 
 def _predicted(forecaster: Forecaster, panel: StudioPanel, levers: Levers) -> FloatArray:
-    """(S, H) revenue as the model answers; NaN for a studio that it refuses."""
+    """(S, H) revenue as forecast; NaN for a studio that can't be forecast."""
     queries = [
         ForwardQuery(
             str(name),
@@ -133,7 +137,7 @@ def _rows(
 
 
 def effect_errors(effects: pd.DataFrame) -> pd.DataFrame:
-    """How far predicted effects lie from the true ones, a row an intervention; columns as `ERROR_COLUMNS`."""
+    """Errors of predicted effects, one row per intervention; columns as `ERROR_COLUMNS`."""
     present = [name for name in CHANGED_LEVERS if (effects["intervention"] == name).any()]
     rows = [_errors(name, effects[effects["intervention"] == name]) for name in present]
     return pd.DataFrame(rows, columns=list(ERROR_COLUMNS))
@@ -156,7 +160,7 @@ def _errors(name: str, rows: pd.DataFrame) -> dict[str, object]:
 
 
 def effects_summary(effects: pd.DataFrame) -> dict[str, float]:
-    """`effects_partial` and `signs_partial`, means over interventions, and each one's error; or nothing."""
+    """`effects_partial` and `signs_partial`, means over interventions, and the error of each; or nothing."""
     errors = effect_errors(effects)
     if errors.empty:
         return {}

@@ -1,1 +1,1 @@
-"""Backtest predictions and their metrics."""
+"""Backtest predictions and their metrics: the table, its metrics and summary, and paired comparison."""

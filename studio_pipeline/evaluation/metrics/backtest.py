@@ -1,7 +1,8 @@
-"""The backtest as one table: out-of-fold forecasts with intervals, what happened, and baselines.
+"""The backtest as one table: out-of-fold forecasts with intervals, actual values and baselines.
 
-Each fold uses weights and intervals from earlier folds alone, so a score never rests on the origins that
-chose them. The first fold has nothing before it and is left out where there are others.
+Each fold uses weights and intervals fitted on earlier folds only, so a score never depends on the origins
+that it is computed on. The first fold has no earlier ones and is left out if there are others. Folds and
+out-of-fold forecasts come from `forecasting.backtest`; metrics are in `metrics`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ BOUNDS: tuple[str, ...] = tuple(
     for kind in (*map(str, INTERVAL_LEVELS_PERCENT), f"total_{INTERVAL_LEVELS_PERCENT[-1]}")
     for end in ("lower", "upper")
 )
-"""Bounds: of single months at each level, and at the last of the sum over months 1 to the row's."""
+"""Columns of bounds: of single months at each level, and at the last level of the sum over months 1 to h."""
 
 
 def revenue_bounds(
@@ -77,12 +78,12 @@ def backtest(
     weights: EnsembleWeights,
     configuration: ForecastingConfig,
 ) -> pd.DataFrame:
-    """One row a studio, origin, horizon and target whose month is known.
+    """Table of backtest forecasts: one row per studio, origin, horizon and target with a known actual value.
 
     Returns:
         Columns studio_id, base_month, horizon, month_year, target, actual, last_known, ensemble, core, the
-        learners, the baselines, of revenue alone the bounds (`backtest_intervals.BOUNDS`), and scale,
-        the in-sample error of the seasonal naive.
+        learners, the baselines, for revenue only the bounds (`BOUNDS`), and scale, the in-sample error of the
+        seasonal naive.
     """
     of_revenue = revenue_bounds(panel, core, fits, weights, configuration)
     first = min(1, max(len(core.folds) - 1, 0))
@@ -124,8 +125,9 @@ def _target_table(
 
 
 def _naive_scale(panel: StudioPanel, target: str, core: CoreFit) -> FloatArray:
-    """(S,) mean absolute seasonal difference of each studio before the first fold's cutoff; NaN where under a
-    year is known.
+    """(S,) mean absolute seasonal difference of each studio before the first fold's cutoff.
+
+    NaN where less than a year is known.
     """
     until = core.folds[0].cutoff + 1 if core.folds else panel.n_months
     values = panel.values[TARGET_COLUMNS[target]][:, :until]

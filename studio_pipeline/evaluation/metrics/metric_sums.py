@@ -1,4 +1,8 @@
-"""Sums behind the metrics, once per target and horizon."""
+"""Sums behind the metrics, computed once per target and horizon.
+
+Sums of months add up to those of spans, so each row is read once. The metrics are defined on plain arrays in
+`metrics`, to which a test compares these.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +27,12 @@ _INTERVALS = (*map(str, INTERVAL_LEVELS_PERCENT), TOTAL_INTERVAL)
 
 @dataclass(frozen=True)
 class Rows:
-    """A predictions frame as arrays, sorted so that each path's horizons follow one another; N rows.
+    """A predictions frame as arrays, sorted so that the horizons of each path are consecutive; N rows.
 
     Attributes:
         cell: (N,) index of the row's target and horizon: 12 x target + horizon - 1.
         path: (N,) index of the row's path (target, studio and origin).
-        follows: (N,) whether the row before is the same path one horizon earlier.
+        follows: (N,) True where the preceding row is the same path one horizon earlier.
         numbers: (N,) array of each numeric column.
     """
 
@@ -44,20 +48,20 @@ class Rows:
 
     @property
     def totals(self) -> FloatArray:
-        """(N,) sums of what happened over months 1 to the row's; NaN where one of them is unknown."""
+        """(N,) sums of the actual values over months 1 to the row's; NaN where one of them is unknown."""
         paths = np.full((int(self.path.max(initial=-1)) + 1, len(HORIZONS)), np.nan)
         paths[self.path, self.horizon - 1] = self.numbers["actual"]
         return np.asarray(paths.cumsum(axis=1)[self.path, self.horizon - 1])
 
     def before(self, name: str) -> FloatArray:
-        """(N,) a column's value one horizon earlier, at horizon 1 the last known; NaN for a gap."""
+        """(N,) a column's value one horizon earlier, at horizon 1 the last known value; NaN for a gap."""
         shifted = np.concatenate([[np.nan], self.numbers[name][:-1]])
         earlier = np.where(self.follows, shifted, np.nan)
         return np.where(self.horizon == 1, self.numbers["last_known"], earlier)
 
 
 def read_rows(predictions: pd.DataFrame) -> Rows:
-    """Sort a predictions frame into paths and take its numbers out."""
+    """Sort a predictions frame into paths and extract its numbers."""
     target = pd.Index(TARGETS).get_indexer(pd.Index(predictions["target"]))
     studio, _ = pd.factorize(predictions["studio_id"])
     origin, origins = pd.factorize(predictions["base_month"])
@@ -85,7 +89,7 @@ METRICS: tuple[str, ...] = (
 
 
 def metric_rows(predictions: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """The rows of the metric table, one dictionary each; see `metrics.metric_table`."""
+    """Rows of the metric table, one dictionary each; see `metrics.metric_table`."""
     rows = read_rows(predictions)
     present = [target for target in TARGETS if (predictions["target"] == target).any()]
     sums = {name: _over_horizons(rows, _terms(rows, name)) for name in CANDIDATES}
@@ -111,7 +115,7 @@ def _windows() -> Iterator[tuple[str, slice]]:
 
 
 def _terms(rows: Rows, candidate: str) -> Sums:
-    """(N,) addends of each metric; NaN where a row has no part in it."""
+    """(N,) addends of each metric; NaN where a row is not part of it."""
     numbers = rows.numbers
     actual, predicted = numbers["actual"], numbers[candidate]
     error = np.abs(predicted - actual)
@@ -147,13 +151,13 @@ def _interval_terms(rows: Rows) -> Sums:
 
 
 def _covered(rows: Rows, kind: str, actual: FloatArray) -> FloatArray:
-    """(N,) 1 where what happened lies inside an interval, 0 where not, NaN where either is unknown."""
+    """(N,) 1 where the actual value lies inside an interval, 0 where not, NaN where either is unknown."""
     lower, upper = rows.numbers[f"lower_{kind}"], rows.numbers[f"upper_{kind}"]
     return _where(np.isfinite(actual + lower + upper), (lower <= actual) & (actual <= upper))
 
 
 def _centres(rows: Rows) -> FloatArray:
-    """(targets,) mean actual of each target: sums of squares about it keep their digits."""
+    """(targets,) mean actual of each target; sums of squares about it are numerically stable."""
     target, actual = rows.cell // len(HORIZONS), rows.numbers["actual"]
     known = np.isfinite(actual)
     count = np.bincount(target[known], minlength=len(TARGETS))
@@ -169,7 +173,7 @@ def _same_direction(
 
 
 def _over_horizons(rows: Rows, terms: Sums) -> Sums:
-    """(targets, 12, 2) of each term: its sum, and the number of rows that have a part in it."""
+    """(targets, 12, 2) of each term: its sum, and the number of rows in it."""
     shape = (len(TARGETS), len(HORIZONS))
     answer: Sums = {}
     for name, values in terms.items():
@@ -221,7 +225,7 @@ def _three_month_accuracy(rows: Rows, candidate: str) -> FloatArray:
 
 
 def _unless_rounding(deviation: float, about: float) -> float:
-    """Zero where a sum of squares is nothing but rounding: then all actual values are the same."""
+    """Zero if a sum of squares is only rounding error, which means that all actual values are equal."""
     return deviation if deviation > 1e-12 * about else 0.0
 
 

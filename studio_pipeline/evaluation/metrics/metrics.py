@@ -1,8 +1,8 @@
-"""Metrics of the evaluation on arrays, and the evaluation of one ensemble.
+"""Metrics on arrays, and the evaluation of one ensemble.
 
-All functions take (N,) arrays and leave out the rows in which a value they need is not finite. They answer
-NaN where nothing is left, or where what they would divide by is zero: never 0.0, which would read as a
-perfect score.
+All functions take (N,) arrays and leave out rows in which a required value is not finite. They return NaN if
+no row is left or if the divisor is zero: never 0.0, which would look like a perfect score. `metric_sums`
+computes the same metrics for all cells of a backtest at once.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ def mase(actual: FloatArray, predicted: FloatArray, scale: FloatArray) -> float:
 
 
 def direction_from_last(actual: FloatArray, predicted: FloatArray, last_known: FloatArray) -> float:
-    """Share of rows, 0..1, in which forecast and fact lie on the same side of the last known month.
+    """Share of rows, 0..1, in which forecast and actual lie on the same side of the last known month.
 
-    Rows in which the actual equals the last known value are left out (NaN where none remains); a forecast
-    of no change counts as wrong in the others, so persistence scores 0.
+    Rows in which the actual equals the last known value are left out (NaN if none remains); a forecast of no
+    change counts as wrong in the others, so persistence scores 0.
     """
     return direction_along_path(actual, predicted, last_known, last_known)
 
@@ -78,11 +78,11 @@ def direction_from_last(actual: FloatArray, predicted: FloatArray, last_known: F
 def direction_along_path(
     actual: FloatArray, predicted: FloatArray, actual_before: FloatArray, predicted_before: FloatArray
 ) -> float:
-    """Share of rows, 0..1, in which the forecast path moves the way the facts move from month to month.
+    """Share of rows, 0..1, in which the forecast path moves in the same direction as the actual values.
 
-    `*_before` are the values one horizon earlier on the same path (at horizon 1: the last known month).
-    Rows in which the actual does not move are left out (NaN where none remains); a forecast of no change
-    counts as wrong.
+    `*_before` are the values one horizon earlier on the same path (at horizon 1: the last known month). Rows
+    in which the actual does not move are left out (NaN if none remains); a forecast of no change counts as
+    wrong.
     """
     moves = actual - actual_before
     same = _hits(np.sign(predicted - predicted_before) == np.sign(moves), moves, predicted, predicted_before)
@@ -133,10 +133,10 @@ def metric_table(predictions: pd.DataFrame) -> pd.DataFrame:
         predictions: rows as `schemas.PREDICTIONS` describes them, in any order.
 
     Returns:
-        Rows as `schemas.METRICS` describes them: targets x 15 x 8, in the order of `candidates`. A
-        candidate is judged on the rows in which it has a forecast, `n` of them. Coverage and width are the
-        ensemble's alone, `coverage_total` is that of the sum over months 1 to the row's last, and the
-        accuracy of the three-month total stands in the rows of span "1-3" alone; NaN elsewhere.
+        Rows as `schemas.METRICS` describes them: targets x 15 x 8, in the order of `CANDIDATES`. A candidate
+        is evaluated on the rows in which it has a forecast, `n` of them. Coverage and width exist for the
+        ensemble only, `coverage_total` is that of the sum over months 1 to the row's last, and the accuracy
+        of the three-month total is in the rows of span "1-3" only; NaN elsewhere.
     """
     table = pd.DataFrame(metric_rows(predictions), columns=[*KEYS, "n", *METRICS])
     return table.astype(dict.fromkeys(KEYS, "object") | {"n": "int64"} | dict.fromkeys(METRICS, "float64"))
@@ -167,12 +167,12 @@ def _ratio(numerator: float, denominator: float) -> float:
 
 @dataclass(frozen=True)
 class EvaluationReport:
-    """How good an ensemble was on origins that chose neither its weights nor its intervals.
+    """Evaluation of an ensemble on origins that were used neither for its weights nor for its intervals.
 
     Attributes:
         predictions: rows as `schemas.PREDICTIONS` describes them.
         metrics: rows as `schemas.METRICS` describes them.
-        summary: name to number, as `summary.summarise` makes it; what the promotion rule decides on.
+        summary: name to number, as `summary.summarise` makes it; the input of the promotion rules.
     """
 
     predictions: pd.DataFrame
@@ -181,12 +181,12 @@ class EvaluationReport:
 
     @cached_property
     def levers_known(self) -> pd.DataFrame:
-        """Errors with levers free and known; columns as `levers_known.COLUMNS`."""
+        """Errors with levers free and known; columns as `summary.COLUMNS`."""
         return levers_known_errors(self.predictions)
 
     @classmethod
     def from_predictions(cls, predictions: pd.DataFrame, more: Mapping[str, float] | None = None) -> Self:
-        """Judge a backtest; predictions of no rows give empty metrics and a summary of zero counts.
+        """Evaluate a backtest; predictions without rows give empty metrics and a summary of zero counts.
 
         Args:
             predictions: rows as `schemas.PREDICTIONS` describes them.
@@ -196,7 +196,7 @@ class EvaluationReport:
         return cls(predictions, metrics, summarise(predictions, metrics) | dict(more or {}))
 
     def write(self, folder: Path) -> None:
-        """Write predictions.parquet, metrics.parquet and summary.json (NaN as null); the folder is made."""
+        """Write predictions.parquet, metrics.parquet and summary.json (NaN as null); creates the folder."""
         folder.mkdir(parents=True, exist_ok=True)
         self.predictions.to_parquet(folder / "predictions.parquet", index=False)
         self.metrics.to_parquet(folder / "metrics.parquet", index=False)
@@ -205,10 +205,10 @@ class EvaluationReport:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read what `write` wrote.
+        """Read an evaluation that `write` stored.
 
         Raises:
-            CorruptReleaseError: a file is not there or can't be read.
+            CorruptReleaseError: a file is missing or can't be read.
         """
         try:
             numbers = json.loads((folder / "summary.json").read_text(encoding="utf-8"))

@@ -1,17 +1,18 @@
 """Paired comparison of two backtests: difference of errors with its standard error.
 
-Forecasts are paired by studio, origin and months ahead. Studios share months, so their differences are
-first summed over studios and horizons to one figure an origin month. Origins overlap (a forecast of twelve
-months shares eleven of them with the next origin's), so these figures form a series in time, whose long-run
-variance is estimated by the equal-weighted cosine estimator: the mean square of its projections on a few
-slow cosines, with Student's t on as many degrees of freedom as there are cosines (Lazarus, Lewis, Stock and
-Watson, "HAR inference: recommendations for practice", Journal of Business & Economic Statistics 36, 2018).
-Where clustering by studio gives more, as with few or unequal studios, that counts. In simulated backtests
-of a year ahead the 95 % interval holds in 93 to 99 of 100 cases.
+Forecasts are paired by studio, origin and months ahead. Errors of different studios in one month are
+correlated, so their differences are first summed over studios and horizons to one figure per origin month.
+Origins overlap (a forecast of twelve months shares eleven of them with the next origin's), so these figures
+form an autocorrelated series, whose long-run variance is estimated by the equal-weighted cosine estimator:
+the mean square of its projections on a few slow cosines, with Student's t on as many degrees of freedom as
+there are cosines (Lazarus, Lewis, Stock and Watson, "HAR inference: recommendations for practice", Journal of
+Business & Economic Statistics 36, 2018). If clustering by studio gives a larger variance, as with few or
+unequal studios, that one is used. In simulated backtests of a year ahead the 95 % interval holds in 93 to 99
+of 100 cases.
 
-A challenger that is looked at each month is looked at again and again on months that are mostly the same:
-the level of 95 % (one-sided 2.5 % a look) keeps the chance that an equal recipe is ever promoted within a
-year of looks below a tenth (`test_challenge_promises` simulates it).
+A challenger is evaluated again every month, on months that are mostly the same: the level of 95 % (one-sided
+2.5 % per evaluation) keeps the probability that an equal recipe is ever promoted within a year below a tenth
+(`test_challenge_promises` simulates it). The decision itself is in `promotion.release_decision`.
 """
 
 from __future__ import annotations
@@ -37,18 +38,18 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class ErrorDifference:
-    """How the errors of a new recipe compare with those of an old one, on the forecasts that both made.
+    """Difference between the errors of a new and an old recipe, on the forecasts that both made.
 
     Attributes:
-        new_wape: error of the new one, as a share of what happened.
-        old_wape: of the old one.
-        difference: new over old minus 1; negative: the new one errs less. NaN without shared forecasts.
-        lower: lower end of the interval of `difference`; NaN where the origins are too few for one.
+        new_wape: WAPE of the new one, a share.
+        old_wape: WAPE of the old one, a share.
+        difference: new over old minus 1; negative if the new error is smaller. NaN without shared forecasts.
+        lower: lower end of the interval of `difference`; NaN if there are too few origins for one.
         upper: its upper end.
-        detectable: the difference that would be told from none in 80 of 100 cases; NaN as above.
-        n_rows: shared forecasts.
-        n_origins: months that they start from.
-        n_studios: studios that they are of.
+        detectable: the difference that would be detected in 80 of 100 cases; NaN as above.
+        n_rows: number of shared forecasts.
+        n_origins: number of their origin months.
+        n_studios: number of their studios.
     """
 
     new_wape: float
@@ -63,19 +64,19 @@ class ErrorDifference:
 
     @property
     def is_better(self) -> bool:
-        """Whether the new one errs less, beyond noise."""
+        """True if the new error is significantly smaller."""
         return self.upper < 0
 
     @property
     def is_worse(self) -> bool:
-        """Whether the new one errs more, beyond noise."""
+        """True if the new error is significantly larger."""
         return self.lower > 0
 
 
 def kept_rows(predictions: pd.DataFrame, target: str) -> pd.DataFrame:
-    """What a later backtest needs to be paired with this one: `ROW_COLUMNS` of one target, small on the disk.
+    """The rows that a later backtest needs for pairing: `ROW_COLUMNS` of one target, compact on disk.
 
-    What happened is left out: a month may be corrected later, and both are then judged by the correction.
+    Actual values are left out: a month may be corrected later, and both are then evaluated on the correction.
     """
     rows = predictions.loc[predictions["target"] == target, list(ROW_COLUMNS)].reset_index(drop=True)
     return rows.astype(
@@ -86,14 +87,17 @@ def kept_rows(predictions: pd.DataFrame, target: str) -> pd.DataFrame:
 def compare_errors(
     new: pd.DataFrame, old: pd.DataFrame, target: str, spans: Sequence[str], level: float = 0.95
 ) -> dict[str, ErrorDifference]:
-    """Span of months ahead to the difference over it.
+    """Compare the errors of two backtests over spans of months ahead.
 
     Args:
         new: predictions of a backtest: `ROW_COLUMNS` and `actual`.
         old: predictions of another one, or its `kept_rows`.
-        target: what is compared.
-        spans: names of `candidates.SPANS`, or "1".
+        target: the target to compare.
+        spans: names of `prediction_table.SPANS`, or "1".
         level: of the interval, two-sided.
+
+    Returns:
+        Span to the difference over it.
     """
     mine = new.loc[new["target"] == target, [*KEYS, "actual", "ensemble"]]
     theirs = old.loc[old["target"] == target, [*KEYS, "ensemble"]].astype({"studio_id": object})
@@ -121,12 +125,12 @@ def error_difference(
     studios: np.ndarray,
     level: float = 0.95,
 ) -> ErrorDifference:
-    """The difference of paired absolute errors.
+    """The difference of paired absolute errors, with its interval.
 
     Args:
-        new: (N,) absolute errors.
-        old: (N,) those of the other.
-        size: sum of what happened.
+        new: (N,) absolute errors of the new recipe.
+        old: (N,) those of the old one.
+        size: sum of the absolute actual values.
         origins: (N,) codes of the origin month, 0, 1, ... in the order of time.
         studios: (N,) codes of the studio.
         level: of the interval, two-sided.
@@ -141,7 +145,7 @@ def error_difference(
     known = (float(wape), float(old_wape), float(difference))
     if n_origins < FEWEST_ORIGINS:
         return ErrorDifference(*known, math.nan, math.nan, math.nan, *counts)
-    # A ratio of sums, made linear about its value.
+    # Linearisation of the ratio of sums (delta method).
     parts = (new - old * (1 + difference)) / old.sum()
     freedom = min(MOST_COSINES, max(1, n_origins // ORIGINS_PER_COSINE))
     by_origin = np.bincount(origins, parts).astype(np.float64)
@@ -156,7 +160,7 @@ def error_difference(
 
 
 def _slow_variance(series: FloatArray, cosines: int) -> float:
-    """Variance of the sum of a serially correlated (T,) series, from its first cosines."""
+    """Variance of the sum of an autocorrelated (T,) series, from its projections on the first cosines."""
     times = (np.arange(len(series)) + 0.5) / len(series)
     waves = math.sqrt(2) * np.cos(np.pi * np.outer(np.arange(1, cosines + 1), times))
     return float(((waves @ series) ** 2).mean())

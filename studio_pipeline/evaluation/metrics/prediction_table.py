@@ -1,4 +1,7 @@
-"""Names in a table of backtest predictions: targets, candidates, spans."""
+"""Names in the table of backtest predictions: targets, candidates, spans of horizons, levels and labels.
+
+The schema of the table is in `schemas`; it is built in `backtest`.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ import math
 from collections.abc import Mapping
 
 Summary = Mapping[str, float]
-"""Figures of a backtest by name; `summary` says which."""
+"""Figures of a backtest by name, as listed in `summary`."""
 
 TARGETS: tuple[str, ...] = ("revenue", "members", "retention")
 
 LEARNERS: tuple[str, ...] = ("xgboost", "lightgbm", "random_forest")
 SIMPLE_BASELINES: tuple[str, ...] = ("persistence", "seasonal_naive", "seasonal_naive_growth")
-"""What anybody could forecast with a spreadsheet; the ensemble has to earn its place beside them."""
+"""Baselines that need no model; the ensemble is compared with the best of them."""
 
 BASELINES: tuple[str, ...] = ("core", *SIMPLE_BASELINES)
 CANDIDATES: tuple[str, ...] = ("ensemble", "core", *LEARNERS, *SIMPLE_BASELINES)
@@ -22,10 +25,10 @@ SPANS: dict[str, tuple[int, int]] = {"1-3": (1, 3), "1-6": (1, 6), "1-12": (1, 1
 """Name of a span to its first and last horizon, both included."""
 
 INTERVAL_LEVELS_PERCENT: tuple[int, ...] = (50, 80, 90)
-"""Levels at which the intervals of single months are judged; totals are judged at the last of them."""
+"""Levels at which the intervals of single months are evaluated; totals are evaluated at the last of them."""
 
 LEVERS_KNOWN = "levers_known"
-"""Column of the forecasts that were given what the levers then did; no candidate, as nobody knows that."""
+"""Column of forecasts given the actual future levers; not a candidate, as these are unknown in advance."""
 
 LABELS: dict[str, str] = {
     "ensemble": "ensemble",
@@ -39,11 +42,11 @@ LABELS: dict[str, str] = {
     "seasonal_naive": "seasonal naive",
     "seasonal_naive_growth": "seasonal naive times growth",
 }
-"""How a candidate is called in words and pictures."""
+"""Labels of candidates in text and figures."""
 
 
 def best_baseline(summary: Summary, target: str, span: str) -> str | None:
-    """The simple baseline beside which the ensemble looks worst; None where none can be compared."""
+    """The simple baseline that compares best with the ensemble; None if none can be compared."""
     differences = {b: summary.get(f"{target}_versus_{b}_{span}", math.nan) for b in SIMPLE_BASELINES}
     comparable = {b: difference for b, difference in differences.items() if math.isfinite(difference)}
     return max(comparable, key=lambda baseline: comparable[baseline]) if comparable else None

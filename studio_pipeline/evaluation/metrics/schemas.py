@@ -1,4 +1,8 @@
-"""Pandera schemas of the evaluation's tables."""
+"""Pandera schemas of the evaluation's tables: predictions, metrics, lever sweep and lever effects.
+
+Asset checks validate the stored tables with them; the tables are built in `backtest`, `metrics`, and in
+`levers`.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,7 @@ def _optional(description: str) -> pa.Column:
 
 
 def _in_order(kind: str) -> pa.Check:
-    """Lower ends that exceed their upper ends are named; ends that are not there are fine."""
+    """Check that lower ends don't exceed upper ends; missing ends pass."""
     lower, upper = f"lower_{kind}", f"upper_{kind}"
     return pa.Check(
         lambda rows: ~(rows[lower] > rows[upper]) if lower in rows else pd.Series(True, rows.index),
@@ -50,7 +54,7 @@ _INTERVALS = {
 PREDICTIONS = pa.DataFrameSchema(
     {
         "studio_id": pa.Column(str, description="The studio."),
-        "base_month": pa.Column(MONTH, description="The last month the forecast knew."),
+        "base_month": pa.Column(MONTH, description="The last month known to the forecast."),
         "horizon": pa.Column(int, pa.Check.isin(HORIZONS), description="Months ahead, 1..12."),
         "month_year": pa.Column(MONTH, description="The month that was forecast."),
         "target": pa.Column(str, pa.Check.isin(TARGETS), description="What was forecast."),
@@ -72,7 +76,7 @@ PREDICTIONS = pa.DataFrameSchema(
     strict=True,
     name="predictions",
 )
-"""Backtest predictions: one row a studio, origin, horizon and target."""
+"""Backtest predictions: one row per studio, origin, horizon and target."""
 
 METRICS = pa.DataFrameSchema(
     {
@@ -104,7 +108,7 @@ METRICS = pa.DataFrameSchema(
     strict=True,
     name="metrics",
 )
-"""Metrics: one row a target, horizon or span, and candidate."""
+"""Metrics: one row per target, horizon or span, and candidate."""
 
 _POSITIVE = pa.Check.ge(0)
 
@@ -123,7 +127,7 @@ SWEEP = pa.DataFrameSchema(
     coerce=True,
     name="lever_sweep",
 )
-"""A typical studio's revenue over a year: one row a lever and value."""
+"""A typical studio's revenue over a year: one row per lever and value."""
 
 EFFECTS = pa.DataFrameSchema(
     {
@@ -140,4 +144,4 @@ EFFECTS = pa.DataFrameSchema(
     coerce=True,
     name="lever_effects",
 )
-"""Effects of interventions: one row an intervention, studio and month ahead."""
+"""Effects of interventions: one row per intervention, studio and month ahead."""

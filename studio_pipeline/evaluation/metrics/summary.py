@@ -1,6 +1,7 @@
 """Summary of a backtest in few numbers, and the error with levers known.
 
-A summary is a flat mapping of name to float, NaN where a number doesn't apply:
+The summary is the input of the promotion rules (`promotion.guard_rails`). It is a flat mapping of name to
+float, NaN where a number doesn't apply:
 
 - `{target}_wape_{span}_{candidate}` for the spans 1, 1-3, 1-6, 1-12 and every candidate,
 - `{target}_{metric}_{span}` of the ensemble, for each of `ENSEMBLE_METRICS`,
@@ -8,13 +9,13 @@ A summary is a flat mapping of name to float, NaN where a number doesn't apply:
 - `{target}_versus_{baseline}_{span}`: WAPE of the ensemble over that of a simple baseline, minus 1, on the
   rows in which both have a forecast (negative: the ensemble is better), and its `..._standard_error`,
 - `{target}_coverage_90_{span}_standard_error`,
-- `{target}_error_scatter_1`: deviation, from month to month, of the log of the ensemble's WAPE one month
+- `{target}_error_scatter_1`: standard deviation over months of the log of the ensemble's WAPE one month
   ahead,
 - `revenue_wape_{span}_levers_free` and `..._levers_known` of the ensemble, on the rows that have both, where
   the backtest forecasts with levers known,
-- `greatest_learner_weight`: the largest weight that the learners have together, over targets and horizons;
-  0 where none of them counts anywhere (as `learner_weight` finds it),
-- `n_studios`, `n_origins`, `n_months` (months forecast), `n_forecasts`, `n_missing` (forecasts not there).
+- `greatest_learner_weight`: the largest total weight of the learners, over targets and horizons; 0 if none
+  has weight anywhere (as computed by `learner_weight`),
+- `n_studios`, `n_origins`, `n_months` (months forecast), `n_forecasts`, `n_missing` (missing forecasts).
 
 Targets that the predictions lack have no entries.
 """
@@ -40,22 +41,22 @@ COLUMNS: dict[str, str] = {
     "horizon": "Months ahead, one or a span.",
     "n": "Forecasts that were made both ways and whose month is known.",
     "levers_free": "WAPE of revenue with every lever free, as a forecast is made.",
-    "levers_known": "WAPE of revenue given what the levers then did, which nobody knows beforehand.",
+    "levers_known": "WAPE of revenue given what the levers then did, which is unknown beforehand.",
 }
 
 
 def with_levers_known(
     predictions: pd.DataFrame, panel: StudioPanel, origins: Origins, forecast: FloatArray
 ) -> pd.DataFrame:
-    """The predictions with the column `levers_known`, filled for revenue.
+    """Add the column `levers_known` to the predictions, filled for revenue.
 
-    The core's forecasts serve: where retention, new members and price are given, members and revenue follow
-    from them, and next to nothing of what the ensemble adds to a free forecast is left open.
+    The core's forecasts are used: with retention, new members and price given, members and revenue follow
+    from them, and the corrections of the ensemble would add next to nothing.
 
     Args:
         predictions: rows as `schemas.PREDICTIONS` describes them; they may lack some of the origins.
         panel: the months that the origins lie in.
-        origins: N of them.
+        origins: N origins.
         forecast: (N, H) revenue with levers known.
     """
     row, ahead = np.indices(forecast.shape)
@@ -78,7 +79,7 @@ def levers_known_errors(predictions: pd.DataFrame) -> pd.DataFrame:
         predictions: rows as `schemas.PREDICTIONS` describes them, with or without the column `levers_known`.
 
     Returns:
-        A row a horizon "1".."12" and span that has any such forecast; none where there is none at all.
+        One row per horizon "1".."12" and span that has such forecasts; no rows if there are none.
     """
     rows = predictions[predictions["target"] == "revenue"]
     if LEVERS_KNOWN not in rows:
@@ -125,7 +126,12 @@ ENSEMBLE_METRICS: tuple[str, ...] = (
 
 
 def summarise(predictions: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, float]:
-    """Numbers of the module's table, from a predictions frame and the metric table made of it."""
+    """Compute the summary listed in the module's docstring.
+
+    Args:
+        predictions: rows as `schemas.PREDICTIONS` describes them.
+        metrics: the metric table of the predictions.
+    """
     known = predictions[np.isfinite(predictions["actual"])]
     summary = {
         "n_studios": float(known["studio_id"].nunique()),
@@ -145,7 +151,7 @@ def summarise(predictions: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, flo
 
 
 def learner_weight(weights: pd.DataFrame) -> dict[str, float]:
-    """`greatest_learner_weight` of weights (target, horizon, candidate, weight); nothing of no weights."""
+    """`greatest_learner_weight` of weights (target, horizon, candidate, weight); empty for no weights."""
     if weights.empty:
         return {}
     of_learners = weights["weight"].where(weights["candidate"].isin(LEARNERS), 0.0)
@@ -166,7 +172,7 @@ def _levers_free_and_known(predictions: pd.DataFrame) -> dict[str, float]:
 def ratio_standard_error(
     above: FloatArray, below: FloatArray, studios: IntArray, months: IntArray
 ) -> tuple[float, float]:
-    """A ratio of sums, and its standard error where rows of one studio or one month err together.
+    """A ratio of sums with its standard error, for errors correlated within a studio and within a month.
 
     Args:
         above: (N,) addends of the numerator.
@@ -175,8 +181,8 @@ def ratio_standard_error(
         months: (N,) codes of the forecast month.
 
     Returns:
-        sum(above) / sum(below), NaN where the denominator is zero; and the larger of the standard errors
-        clustered by studio, by month, and by both; NaN where there is one studio in one month alone.
+        sum(above) / sum(below), NaN where the denominator is zero; and the largest of the standard errors
+        clustered by studio, by month, and by both; NaN if there is only one studio and one month.
     """
     total = below.sum()
     if not total > 0:
@@ -198,7 +204,7 @@ def _variance(parts: FloatArray, clusters: IntArray) -> float:
 
 
 def _month_scatter(rows: pd.DataFrame) -> float:
-    """Deviation over months of the log of their WAPE; NaN for fewer than two months with an error."""
+    """Standard deviation over months of the log of their WAPE; NaN for fewer than two such months."""
     sums = pd.DataFrame({"error": (rows["ensemble"] - rows["actual"]).abs(), "size": rows["actual"].abs()})
     by_month = sums.groupby(rows["month_year"]).sum()
     shares = (by_month["error"] / by_month["size"].where(by_month["size"] > 0)).to_numpy(np.float64)

@@ -1,1 +1,1 @@
-"""Promotion of a model: guard rails, the decision, and refits of the champion's recipe."""
+"""Promotion of a model: guard rails, the release decision, and refits of the champion's recipe."""

@@ -1,6 +1,7 @@
-"""Guard rails: findings against a model, whatever it would replace.
+"""Guard rails: findings against a model, independent of the model it would replace.
 
-`decision.decide` says what follows from them, and from the comparison with the published model.
+Thresholds, and the checks of backtest errors, coverage, lever signs and lost data. `release_decision.decide`
+draws the consequences, together with the comparison with the published model.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from studio_pipeline.panel.arrays import StudioPanel
 
 
 class PromotionConfig(BaseModel):
-    """Thresholds of guard rails and of what takes the place of the published model.
+    """Thresholds of the guard rails and of the comparison with the published model.
 
-    A margin is `tolerance`, widened to `standard_errors` times the noise of the figure where that is more,
-    but never beyond `limit`: a small sample excuses a little, not everything.
+    A margin is `tolerance`, widened to `standard_errors` times the standard error of the figure if that is
+    more, but never beyond `limit`, so that a small sample can't excuse every error.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -78,17 +79,16 @@ class PromotionConfig(BaseModel):
 def guard_rails(
     candidate: Summary, rules: PromotionConfig | None = None, lever_findings: tuple[str, ...] = ()
 ) -> tuple[str, ...]:
-    """What speaks against a model, a clause each; nothing where the rails hold.
+    """Findings against a model, one clause each; empty if it passes.
 
-    That is where its figures are not there, where its WAPE exceeds the best simple baseline's, where its 90 %
-    intervals hold too rarely, each by more than noise explains, or where a lever works against economics.
-    Intervals that hold too often promise too little, which the report says; that is no reason to keep an
-    older model.
+    A model fails if its figures are missing, if its WAPE exceeds the best simple baseline's or the coverage
+    of its 90 % intervals is too low, each by more than noise explains, or if a lever has an implausible sign.
+    Intervals with too high coverage are mentioned in the report, and are no reason to keep an older model.
 
     Args:
-        candidate: summary of its backtest, as `summary.summarise` makes it.
-        rules: thresholds; the defaults where None.
-        lever_findings: as `lever_signs.sign_findings` gives them.
+        candidate: summary of its backtest, as `metrics.summary.summarise` makes it.
+        rules: thresholds; the defaults if None.
+        lever_findings: of `levers.lever_text.sign_findings`.
     """
     rules = rules or PromotionConfig()
     return (
@@ -100,7 +100,7 @@ def guard_rails(
 
 
 def merits(candidate: Summary, rules: PromotionConfig) -> str:
-    """How good a model is that no guard rail speaks against, a clause."""
+    """Error and coverage of a model that passes the guard rails, as a clause."""
     span = rules.spans[-1]
     baseline = best_baseline(candidate, rules.target, span)
     difference = candidate[f"{rules.target}_versus_{baseline}_{span}"]
@@ -113,7 +113,7 @@ def merits(candidate: Summary, rules: PromotionConfig) -> str:
 
 
 def wape_of(summary: Summary, rules: PromotionConfig) -> float:
-    """The error that decides: WAPE over the last of the rules' spans; NaN where there is none."""
+    """The deciding error: WAPE over the last of the rules' spans; NaN if there is none."""
     return summary.get(f"{rules.target}_wape_{rules.spans[-1]}_ensemble", math.nan)
 
 
@@ -168,9 +168,9 @@ def _promising_too_much(candidate: Summary, rules: PromotionConfig) -> tuple[str
 
 
 def _least_noise(candidate: Summary) -> float:
-    """Standard error of a coverage of 0.9 if every 12 forecast months of a studio were one draw.
+    """Standard error of a coverage of 0.9 with one independent draw per studio and 12 forecast months.
 
-    Needed where all months of a small sample hit or miss together, and the estimated error is zero.
+    Lower bound for small samples in which all months lie inside or outside, so that the estimate is zero.
     """
     draws = max(candidate.get("n_studios", 1), 1) * max(candidate.get("n_months", 1) / 12, 1)
     return math.sqrt(0.9 * 0.1 / draws)
@@ -185,12 +185,12 @@ def _or_zero(value: float) -> float:
 
 
 def shrinkage(now: StudioPanel, before: StudioPanel, tolerance: float) -> str:
-    """What today's data lack of those before, a clause; empty where nothing worth noticing.
+    """Data of the last release that today's data lack, as a clause; empty if the loss is tolerable.
 
     Args:
         now: today's panel.
         before: the panel of the last release.
-        tolerance: share of its studio months that may be gone, 0..1.
+        tolerance: share of its studio months that may be missing, 0..1.
     """
     if now.months[-1:] < before.months[-1:]:
         return f"the data end in {_month(now)}, and those of the last release in {_month(before)}"

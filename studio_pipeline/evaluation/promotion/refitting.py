@@ -1,4 +1,8 @@
-"""Refit of an earlier recipe on today's months, to compare a changed recipe with."""
+"""Refit of an earlier recipe on the current months, for comparison with a changed recipe.
+
+Fits and backtests a recipe outside the asset graph, and stores the result. The comparison and its consequence
+are in `release_decision`.
+"""
 
 from __future__ import annotations
 
@@ -26,18 +30,18 @@ from studio_pipeline.forecasting.model.studio_model import Recipe, StudioModel
 from studio_pipeline.panel.arrays import StudioPanel
 
 LEARNERS: tuple[LearnerName, ...] = ("xgboost", "lightgbm", "random_forest")
-_TOLD, _MODEL, _REPORT, _NATIVE = "refit.json", "model", "report", "native"
+_OUTCOME, _MODEL, _REPORT, _NATIVE = "refit.json", "model", "report", "native"
 
 
 @dataclass(frozen=True)
 class Refitted:
-    """A recipe on today's months.
+    """A recipe fitted on the current months, with its backtest.
 
     Attributes:
-        recipe: what was fitted.
-        model: the model version it makes.
+        recipe: the fitted recipe.
+        model: the fitted model.
         report: its backtest.
-        lever_findings: clauses on levers that work the wrong way.
+        lever_findings: clauses on levers with implausible signs.
         native_models: the learners in their libraries' own formats, by file name.
     """
 
@@ -50,12 +54,12 @@ class Refitted:
 
 @dataclass(frozen=True)
 class ChampionRefit:
-    """The champion's recipe on today's months, or why there is none.
+    """Refit of the champion's recipe on the current months, or the reason why there is none.
 
     Attributes:
-        told: one sentence on what was done and why.
-        refitted: None where nothing was to be done, or nothing could be.
-        obstacle: why it could not, a clause; empty where nothing was in the way.
+        told: the outcome and its reason in one sentence.
+        refitted: None if no refit was needed or possible.
+        obstacle: the reason why none was possible, a clause; else empty.
     """
 
     told: str
@@ -63,7 +67,7 @@ class ChampionRefit:
     obstacle: str = ""
 
     def write(self, folder: Path) -> None:
-        """Store it as JSON, ONNX, Parquet and the libraries' own formats."""
+        """Store the refit as JSON, ONNX, Parquet and in the libraries' own formats."""
         one = self.refitted
         content = {
             "told": self.told,
@@ -71,7 +75,7 @@ class ChampionRefit:
             "recipe": None if one is None else one.recipe.to_json(),
             "lever_findings": [] if one is None else list(one.lever_findings),
         }
-        (folder / _TOLD).write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
+        (folder / _OUTCOME).write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
         if one is None:
             return
         for name in (_MODEL, _NATIVE):
@@ -84,7 +88,7 @@ class ChampionRefit:
     @classmethod
     def read(cls, folder: Path) -> ChampionRefit:
         """The inverse of `write`."""
-        content = json.loads((folder / _TOLD).read_text(encoding="utf-8"))
+        content = json.loads((folder / _OUTCOME).read_text(encoding="utf-8"))
         if content["recipe"] is None:
             return cls(content["told"], None, content["obstacle"])
         refitted = Refitted(
@@ -102,9 +106,9 @@ def refit(recipe: Recipe, panel: StudioPanel, features: pd.DataFrame, sign_toler
 
     Args:
         recipe: one without an `obstacle`.
-        panel: today's months.
+        panel: the current months.
         features: the feature store of that panel.
-        sign_tolerance: see `lever_signs.sign_findings`.
+        sign_tolerance: see `levers.lever_text.sign_findings`.
     """
     parameters = recipe.forecasting
     core = fit_core(panel, parameters)
@@ -126,7 +130,7 @@ def backtest_predictions(
     weights: EnsembleWeights,
     configuration: ForecastingConfig,
 ) -> pd.DataFrame:
-    """The backtest of fits, levers free and known: rows as `schemas.PREDICTIONS` describes them."""
+    """The backtest of fitted learners, levers free and known: rows as `schemas.PREDICTIONS` describes."""
     free = backtest(panel, core, fits, weights, configuration)
     known = core.out_of_fold.known.all_known["revenue"]
     return with_levers_known(free, panel, core.out_of_fold.origins, known)

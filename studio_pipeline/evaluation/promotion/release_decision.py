@@ -1,6 +1,7 @@
 """Release decision on a new model: published, refused, or kept as a challenger.
 
-A *refresh* is the champion's recipe on new months, a *challenge* another recipe. What each case leads to:
+A pure function of summaries and error differences; `registered_model` carries it out. A *refresh* is the
+champion's recipe on new months, a *challenge* another recipe. The cases:
 
 | case | rails of the new model | beside the champion | kind | answers | challenger |
 |---|---|---|---|---|---|
@@ -13,10 +14,10 @@ A *refresh* is the champion's recipe on new months, a *challenge* another recipe
 | other recipe | hold | not better | `challenge_refused` | refit, else champion | new |
 | other recipe | one fails, or data shrank | | `challenge_refused` | refit, else champion | |
 
-The *refit* is the champion's recipe on the new months; it answers where its own rails hold, so that no
-champion goes stale while challengers lose. Where it can't be fitted any more, because the program has
-changed, staying put would make it stale for good: a challenger that is not worse beyond noise than what is
-kept of its backtest is enough then, and where nothing is kept, one whose rails hold.
+The *refit* is the champion's recipe on the new months. It is published if its own rails hold, so that the
+champion stays up to date while challengers lose. If it can't be fitted any more because the program has
+changed, keeping the champion would leave it outdated for good: a challenger whose rails hold is then promoted
+unless it is worse beyond noise than the stored backtest of the champion, if there is one.
 """
 
 from __future__ import annotations
@@ -32,29 +33,29 @@ from studio_pipeline.evaluation.metrics.prediction_table import Summary
 from studio_pipeline.evaluation.promotion.guard_rails import PromotionConfig, guard_rails, merits
 
 
-def told(findings: Sequence[str]) -> str:
-    """Clauses in a row."""
+def as_clauses(findings: Sequence[str]) -> str:
+    """Clauses joined by semicolons."""
     return "; ".join(findings)
 
 
 def beside(differences: Mapping[str, ErrorDifference], rules: PromotionConfig, opponent: str) -> str:
-    """The deciding difference, its interval, and what could have been told: a clause."""
+    """The deciding difference, its interval, and the smallest detectable difference, as a clause."""
     span = rules.spans[-1]
     difference = differences.get(span)
     if difference is None or not math.isfinite(difference.difference):
         return f"there is no backtest that it shares forecasts with of {opponent}"
-    words = f"over months {span} it errs {told_difference(difference)} than {opponent}"
+    comparison = f"over months {span} it errs {difference_text(difference)} than {opponent}"
     if not math.isfinite(difference.lower):
-        return f"{words}; {difference.n_origins} shared origins are too few to tell that from noise"
+        return f"{comparison}; {difference.n_origins} shared origins are too few to separate that from noise"
     return (
-        f"{words} ({per_cent(rules.interval_level, 0)} interval {_signed(difference.lower)} to"
+        f"{comparison} ({per_cent(rules.interval_level, 0)} interval {_signed(difference.lower)} to"
         f" {_signed(difference.upper)}, paired over {difference.n_studios} studios and {difference.n_origins}"
-        f" origins; a difference of {per_cent(difference.detectable)} would be told in 80 of 100 cases)"
+        f" origins; a difference of {per_cent(difference.detectable)} would be detected in 80 of 100 cases)"
     )
 
 
-def told_difference(difference: ErrorDifference) -> str:
-    """ "4.2 % less"."""
+def difference_text(difference: ErrorDifference) -> str:
+    """A difference as text, such as "4.2 % less"."""
     side = "less" if difference.difference < 0 else "more"
     return f"{per_cent(abs(difference.difference))} {side}"
 
@@ -78,12 +79,12 @@ Differences = Mapping[str, ErrorDifference]
 
 @dataclass(frozen=True)
 class Fitted:
-    """A recipe fitted on today's months.
+    """A recipe fitted on the current months.
 
     Attributes:
         recipe: its version.
         summary: of its backtest.
-        lever_findings: clauses on levers that work the wrong way.
+        lever_findings: clauses on levers with implausible signs.
     """
 
     recipe: str
@@ -93,19 +94,19 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Champion:
-    """What the published release says.
+    """The published model and the state of its release.
 
     Attributes:
-        model_version: of the model that answers.
-        recipe: its recipe's version; None where its bundle keeps none.
-        fault: why its bundle can't be used, a clause; empty where it is whole.
-        is_todays: it was fitted on today's data.
-        release_is_todays: its release is of today's data.
-        is_rolled_back: somebody made it current by hand.
+        model_version: of the published model.
+        recipe: its recipe's version; None if its bundle has none.
+        fault: the reason why its bundle can't be used, a clause; empty if it verifies.
+        is_todays: True if it was fitted on the current data.
+        release_is_todays: True if its release is of the current data.
+        is_rolled_back: True if it was made current by a rollback.
         challenger_recipe: the recipe of the release's challenger, if any.
-        shrunk: what today's data lack of the release's, a clause; empty where nothing worth noticing.
-        refit: its recipe fitted on today's data; only for a challenge.
-        refit_obstacle: why there is no refit, a clause.
+        shrunk: data of the release that the current data lack, a clause; empty if the loss is tolerable.
+        refit: its recipe fitted on the current data; only for a challenge.
+        refit_obstacle: the reason why there is no refit, a clause.
     """
 
     model_version: str
@@ -122,16 +123,16 @@ class Champion:
 
 @dataclass(frozen=True)
 class ReleaseDecision:
-    """What the rules say.
+    """The decision on a new model.
 
     Attributes:
-        kind: which case it is.
-        answers: which model the release names: the new one, the champion's recipe on the new months, or the
-            champion as it is.
-        keeps_challenger: the new model lost soundly, and is kept for A/B.
-        reason: one sentence for people.
-        findings: what speaks against the new model, a clause each; may be there although it is published.
-        differences: span to the difference from the champion's errors; empty where there is none to show.
+        kind: the case of the table.
+        answers: the model that the release names: the new one, the champion's recipe on the new months, or
+            the champion unchanged.
+        keeps_challenger: True if the new model passed the rails but lost, and is kept for A/B.
+        reason: the decision in one sentence.
+        findings: findings against the new model, one clause each; may be present although it is published.
+        differences: span to the difference from the champion's errors; empty if there is none.
     """
 
     kind: Kind
@@ -143,7 +144,7 @@ class ReleaseDecision:
 
     @property
     def promoted(self) -> bool:
-        """Whether the new model answers."""
+        """True if the release names the new model."""
         return self.answers == "new"
 
 
@@ -153,14 +154,14 @@ def decide(
     differences: Differences | None = None,
     rules: PromotionConfig | None = None,
 ) -> ReleaseDecision:
-    """Say what becomes of a new model; the table of the module's docstring.
+    """Decide on a new model by the table of the module's docstring.
 
     Args:
-        new: the configured recipe on today's months.
-        champion: the published one; None where there is none from the same kind of months.
-        differences: span to the difference of the new model's errors from the refit's in a challenge, from
-            the kept backtest of the champion's bundle where there is no refit; empty where nothing is kept.
-        rules: thresholds; the defaults where None.
+        new: the configured recipe on the current months.
+        champion: the published one; None if there is none from the same kind of months.
+        differences: span to the difference of the new model's errors from the refit's in a challenge, or from
+            the stored backtest of the champion's bundle if there is no refit; empty if there is neither.
+        rules: thresholds; the defaults if None.
     """
     rules = rules or PromotionConfig()
     findings = guard_rails(new.summary, rules, new.lever_findings)
@@ -179,8 +180,8 @@ def decide(
 
 
 def _first(how: str, new: Fitted, findings: tuple[str, ...], rules: PromotionConfig) -> ReleaseDecision:
-    said = f"although {told(findings)}" if findings else merits(new.summary, rules)
-    return ReleaseDecision("first", "new", f"Published {how}{',' if findings else ':'} {said}.", findings)
+    ground = f"although {as_clauses(findings)}" if findings else merits(new.summary, rules)
+    return ReleaseDecision("first", "new", f"Published {how}{',' if findings else ':'} {ground}.", findings)
 
 
 def _nothing_new(new: Fitted, champion: Champion) -> ReleaseDecision | None:
@@ -206,7 +207,7 @@ def _refresh(
 ) -> ReleaseDecision:
     findings = (*findings, *_worse_than_before(differences, rules))
     if findings:
-        reason = f"Refused: {told(findings)}. Model {champion.model_version} goes on."
+        reason = f"Refused: {as_clauses(findings)}. Model {champion.model_version} goes on."
         return ReleaseDecision("refresh_refused", "champion", reason, findings, differences=differences)
     compared = beside(differences, rules, f"model {champion.model_version}")
     reason = f"Published: {merits(new.summary, rules)}; {compared}."
@@ -215,7 +216,7 @@ def _refresh(
 
 def _worse_than_before(differences: Differences, rules: PromotionConfig) -> list[str]:
     return [
-        f"over months {span} it errs {told_difference(difference)} than the model before,"
+        f"over months {span} it errs {difference_text(difference)} than the model before,"
         " on the same forecasts"
         for span, difference in differences.items()
         if difference.is_worse and difference.difference > rules.refresh_tolerance
@@ -234,8 +235,8 @@ def _challenge(
     if not lost:
         reason = f"Promoted, a changed recipe: {merits(new.summary, rules)}; {compared}."
         return ReleaseDecision("challenge_promoted", "new", reason, differences=differences)
-    answers, goes_on = _who_goes_on(champion, rules)
-    shown = f"{told(lost)}; {compared}" if findings else told(lost)
+    answers, goes_on = _answering_model(champion, rules)
+    shown = f"{as_clauses(lost)}; {compared}" if findings else as_clauses(lost)
     reason = f"Refused, a changed recipe: {shown}. {goes_on}"
     return ReleaseDecision("challenge_refused", answers, reason, tuple(lost), not findings, differences)
 
@@ -255,7 +256,7 @@ def _opponent(champion: Champion) -> str:
     return f"model {champion.model_version}, whose recipe can't be fitted again ({champion.refit_obstacle})"
 
 
-def _who_goes_on(champion: Champion, rules: PromotionConfig) -> tuple[Answering, str]:
+def _answering_model(champion: Champion, rules: PromotionConfig) -> tuple[Answering, str]:
     model = f"Model {champion.model_version}"
     if champion.is_todays:
         return "champion", f"{model} goes on."
@@ -266,6 +267,6 @@ def _who_goes_on(champion: Champion, rules: PromotionConfig) -> tuple[Answering,
     if against:
         return (
             "champion",
-            f"{model} goes on as it is: its recipe on the new months is refused, as {told(against)}.",
+            f"{model} goes on as it is: its recipe on the new months is refused, as {as_clauses(against)}.",
         )
     return "refit", f"Its recipe goes on, fitted to the new months: that of model {champion.model_version}."

@@ -1,1 +1,1 @@
-"""The evaluation as an HTML report: text, tables and figures."""
+"""The evaluation as an HTML report: sentences, tables and figures, and the template that joins them."""

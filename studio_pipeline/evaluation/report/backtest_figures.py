@@ -1,4 +1,8 @@
-"""Figures of the backtest and its intervals, as PNG bytes."""
+"""Figures of the backtest and its intervals, as PNG bytes.
+
+Drawn from backtest predictions and the metric table; style and helpers are in `drawing`, tables of the same
+figures in `tables`.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +43,7 @@ DASHES: dict[str, str] = {"seasonal_naive": "--", "persistence": "--", "seasonal
 
 
 def actual_against_predicted(predictions: pd.DataFrame, target: str = "revenue") -> bytes:
-    """Density of the ensemble's forecasts against what happened, near months beside far ones."""
+    """Density of the ensemble's forecasts against the actual values, near and far months side by side."""
     rows = predictions[predictions["target"] == target].dropna(subset=["actual", "ensemble"])
     if rows.empty:
         return note(f"No backtest forecasts of {target} to compare with what happened.")
@@ -126,7 +130,7 @@ LEVEL_COLOURS = ("#e08a1e", "#0f9d8a", ACCENT)
 
 
 def coverage_by_horizon(metrics: pd.DataFrame, target: str = "revenue") -> bytes:
-    """Share of months inside the intervals of each level, of totals inside theirs; and their width."""
+    """Coverage of monthly and total intervals, and width of the 90 % interval, by horizon."""
     rows = single_months(metrics[metrics["candidate"] == "ensemble"], target)
     rows = rows.set_index("number").reindex(HORIZONS)
     if rows["coverage_90"].isna().all():
@@ -161,15 +165,15 @@ def coverage_by_horizon(metrics: pd.DataFrame, target: str = "revenue") -> bytes
 
 
 def _floor(rows: pd.DataFrame) -> float:
-    """Just under the lowest share, and no higher than 70 %."""
+    """Lower end of the axis: just below the lowest share, at most 70 %."""
     columns = [f"coverage_{kind}" for kind in (*INTERVAL_LEVELS_PERCENT, "total")]
     return min(0.7, float(rows[columns].min().min()) - 0.06)
 
 
 def forecast_fan(panel_frame: pd.DataFrame, predictions: pd.DataFrame, studio_id: str) -> bytes:
-    """One studio's revenue, a forecast of it with the 90 % interval, and what happened.
+    """One studio's revenue, a forecast of it with the 90 % interval, and the actual values.
 
-    The forecast is that of the latest origin of which the most months are known: all twelve, as a rule.
+    The forecast starts at the latest origin with the largest number of known forecast months, usually twelve.
     """
     rows = predictions[(predictions["studio_id"] == studio_id) & (predictions["target"] == "revenue")]
     if rows.empty:
@@ -206,7 +210,7 @@ def forecast_fan(panel_frame: pd.DataFrame, predictions: pd.DataFrame, studio_id
 
 
 def _best_known_origin(rows: pd.DataFrame) -> Any:
-    """Month, a timestamp: the latest of the origins of which the most forecast months are known."""
+    """Month, a timestamp: the latest of the origins with the largest number of known forecast months."""
     comparable = rows["actual"].notna() & rows["ensemble"].notna()
     known = comparable.groupby(rows["base_month"]).sum()
     return known.index[known == known.max()].max()

@@ -1,4 +1,7 @@
-"""Figures of the core: seasons and responses, as PNG bytes."""
+"""Figures of the stock-and-flow core: seasons and responses to levers, as PNG bytes.
+
+Drawn from the tables of `response_tables`; style and helpers are in `drawing`.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +33,14 @@ FLOW_TITLES: dict[str, str] = {
 }
 SOURCE_COLOURS = {"data": ACCENT, "pooled": "#0f9d8a", "prior": MUTED}
 UNUSED_SOURCE = "prior"
-UNUSED = "what the months say of it, not used"
+UNUSED = "estimate from the months, not used"
 MARKERS = tuple("os^DvPX*")
 MONTH_LETTERS = list("JFMAMJJASOND")
 signed = FuncFormatter(lambda value, _: f"{value:+.3g}" if abs(value) > 1e-9 else "0")
 
 
 def seasons_by_flow(factors: pd.DataFrame) -> bytes:
-    """Seasonal factors (rows as `core_tables.SEASON_COLUMNS`), a panel a flow and a line a type."""
+    """Seasonal factors (columns as `response_tables.SEASON_COLUMNS`), a panel per flow, a line per type."""
     flows = [flow for flow in FLOW_TITLES if (factors["flow"] == flow).any()]
     if not flows:
         return note("No flow shows a season yet.")
@@ -68,9 +71,9 @@ def _season_axis(ax: Axes, *, is_points: bool) -> None:
 
 
 def responses_with_error_bars(table: pd.DataFrame) -> bytes:
-    """Impacts with 90 % error bars (rows as `response_tables.RESPONSE_COLUMNS`), a panel a flow.
+    """Impacts with 90 % error bars (columns as `response_tables.RESPONSE_COLUMNS`), a panel per flow.
 
-    A response that is counted as zero is a hollow dot; its bar, where there is one, is what the months say.
+    A response counted as zero is a hollow dot; its bar, if there is one, is the estimate from the months.
     """
     flows = [flow for flow in RESPONDING_FLOWS if (table["flow"] == flow).any()]
     if not flows:
@@ -103,16 +106,16 @@ def responses_with_error_bars(table: pd.DataFrame) -> bytes:
 
 
 def _error_bars(ax: Axes, rows: pd.DataFrame, source: str) -> None:
-    """Dots and bars of one source, each at its row's place."""
+    """Dots and error bars of the responses from one source."""
     is_prior = source == UNUSED_SOURCE
     impact = rows["impact_used"].to_numpy(np.float64)
     bars = np.stack([impact - rows["impact_low"], rows["impact_high"] - impact])
     if is_prior:
-        said = rows[rows["estimate"].notna()]
+        estimated = rows[rows["estimate"].notna()]
         ax.hlines(
-            said.index,
-            said["impact_low"],
-            said["impact_high"],
+            estimated.index,
+            estimated["impact_low"],
+            estimated["impact_high"],
             color=GRID,
             linewidth=5,
             zorder=1,

@@ -1,4 +1,8 @@
-"""Figures of the data, as PNG bytes."""
+"""Figures of the data, as PNG bytes: the fleet, its season, its gaps, rejected rows, and correlations.
+
+Drawn from validated months, rejected rows and features, without any model; style and helpers are in
+`drawing`.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ MOST_CORRELATED_ROWS = 50_000
 
 
 def fleet_revenue(panel_frame: pd.DataFrame) -> bytes:
-    """Revenue of all studios a month, stacked by type, and the number of studios that have the month."""
+    """Monthly revenue of all studios, stacked by type, and the number of studios with data in each month."""
     if panel_frame.empty:
         return note("No months to show.")
     rows = panel_frame.assign(studio_type=_types(panel_frame))
@@ -48,7 +52,7 @@ def fleet_revenue(panel_frame: pd.DataFrame) -> bytes:
 
 
 def seasonal_factors(panel_frame: pd.DataFrame) -> bytes:
-    """Revenue by calendar month over the twelve months around it, a line a type."""
+    """Revenue by calendar month relative to the twelve months around it, a line per type."""
     factors = seasonal_factor_table(panel_frame)
     if factors.empty:
         return note("Seasons show from 13 months of a studio on; no studio has as many.")
@@ -64,9 +68,9 @@ def seasonal_factors(panel_frame: pd.DataFrame) -> bytes:
 
 
 def seasonal_factor_table(panel_frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows 1..12 (calendar months), a column a type: revenue to its centred 12-month average.
+    """Rows 1..12 (calendar months), a column per type: revenue relative to its centred 12-month average.
 
-    Each is the median over studios and years. Empty where no studio has 13 months.
+    Each is the median over studios and years. Empty if no studio has 13 months.
     """
     months = panel_frame.pivot_table(
         index="month_year", columns="studio_id", values="total_revenue", aggfunc="sum"
@@ -83,7 +87,7 @@ def seasonal_factor_table(panel_frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def months_per_studio(panel_frame: pd.DataFrame) -> bytes:
-    """How many studios have how many months."""
+    """Histogram of the number of months per studio."""
     if panel_frame.empty:
         return note("No months to show.")
     counts = panel_frame.groupby("studio_id").size().to_numpy()
@@ -100,7 +104,7 @@ def months_per_studio(panel_frame: pd.DataFrame) -> bytes:
 
 
 def rejected_by_reason(rejected: pd.DataFrame, top: int = 12) -> bytes:
-    """Number of rejected rows of each reason."""
+    """Number of rejected rows by reason."""
     if rejected.empty:
         return note("No row was rejected.")
     counts = rejected["reason"].value_counts().head(top)
@@ -130,8 +134,8 @@ def correlation_with_growth(panel_frame: pd.DataFrame, features: pd.DataFrame, t
 def growth_correlations(panel_frame: pd.DataFrame, features: pd.DataFrame) -> pd.Series[float]:
     """Spearman correlation of each feature with log(next month's revenue / this month's), strongest first.
 
-    Features that don't vary, and those known in fewer than 30 rows, are left out. Of a large table some rows
-    speak for all, the same ones each time.
+    Constant features, and those known in fewer than 30 rows, are left out. Large tables are sampled with a
+    fixed seed.
     """
     if len(features) > MOST_CORRELATED_ROWS:
         features = features.sample(MOST_CORRELATED_ROWS, random_state=0)
@@ -148,7 +152,7 @@ def growth_correlations(panel_frame: pd.DataFrame, features: pd.DataFrame) -> pd
 
 
 def _types(panel_frame: pd.DataFrame) -> pd.Series[str]:
-    """Each row's studio type: "unknown" where it isn't there, the rarest ones together as "others"."""
+    """Each row's studio type: "unknown" if it is missing; the rarest ones are combined as "others"."""
     types = panel_frame["studio_type"].fillna("unknown").replace("", "unknown").astype(str)
     common = types.value_counts().index[: MOST_TYPES - 1]
     return types.where(types.isin(common) | (types.nunique() <= MOST_TYPES), "others")

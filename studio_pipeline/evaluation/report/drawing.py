@@ -1,4 +1,8 @@
-"""Drawing: common style, colours by candidate, PNG bytes, no global state."""
+"""Drawing helpers: common style, colours by candidate, PNG bytes; without matplotlib's global state.
+
+Used by the figures of the report and of `monitoring`. Short numbers as text are here too (`short_number`),
+other formatting is in `evaluation.formatting`.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +54,7 @@ def short_number(value: float) -> str:
 def new_figure(
     height_inches: float, columns: int = 1, heights: Sequence[float] = (1,)
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of the common width, and its axes row by row, styled; `heights` are the rows' shares."""
+    """A figure of the common width with styled axes, listed row by row; `heights` are the rows' shares."""
     figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained", facecolor="white")
     grid = figure.add_gridspec(len(heights), columns, height_ratios=list(heights))
     axes = [figure.add_subplot(grid[row, column]) for row in range(len(heights)) for column in range(columns)]
@@ -60,7 +64,7 @@ def new_figure(
 
 
 def style(ax: Axes) -> None:
-    """Quiet axes: a light grid behind, no box."""
+    """Apply the common style to axes: a light grid behind, no box."""
     ax.set_axisbelow(True)
     ax.grid(True, color=GRID, linewidth=0.8)
     for side in ("top", "right", "left", "bottom"):
@@ -72,17 +76,17 @@ def style(ax: Axes) -> None:
 
 
 def title(ax: Axes, text: str) -> None:
-    """A title at the left, where reading starts."""
+    """Set a left-aligned title."""
     ax.set_title(plain(text), loc="left", fontsize=10, color=INK, fontweight="bold", pad=8)
 
 
 def legend(ax: Axes) -> None:
-    """A legend without a box, at the lower right."""
+    """Add a legend without a box, at the lower right."""
     ax.legend(frameon=False, fontsize=8, labelcolor=INK, loc="lower right")
 
 
 def legend_below(figure: Figure, ax: Axes, columns: int) -> None:
-    """One legend under all axes of a figure."""
+    """Add one legend below all axes of a figure."""
     handles, labels = ax.get_legend_handles_labels()
     figure.legend(
         handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=8, labelcolor=INK
@@ -90,7 +94,7 @@ def legend_below(figure: Figure, ax: Axes, columns: int) -> None:
 
 
 def horizontal_bars(ax: Axes, names: Sequence[str], values: Sequence[float], colours: Sequence[str]) -> None:
-    """Bars from the top down, each named at its left."""
+    """Draw bars from top to bottom, labelled on the left."""
     places = range(len(names))
     ax.barh(places, values, color=list(colours), height=0.68)
     ax.set_yticks(places, [plain(name) for name in names])
@@ -100,13 +104,13 @@ def horizontal_bars(ax: Axes, names: Sequence[str], values: Sequence[float], col
 
 
 def plain(text: str, longest: int = 90) -> str:
-    """Text that is drawn as it stands: dollar signs are no formulas; cut where it is long."""
+    """Text to be drawn as it is: dollar signs don't start formulas; long text is cut."""
     cut = text if len(text) <= longest else text[: longest - 1] + "…"
     return cut.replace("$", r"\$")
 
 
 def note(text: str) -> bytes:
-    """A small picture that says why there is nothing to draw."""
+    """A small figure with the reason why there is nothing to draw."""
     figure, (ax,) = new_figure(1.2)
     ax.set_axis_off()
     ax.text(0.5, 0.5, plain(text), ha="center", va="center", fontsize=10, color=MUTED)
@@ -114,9 +118,9 @@ def note(text: str) -> bytes:
 
 
 def to_png(figure: Figure) -> bytes:
-    """PNG of at most `MAX_BYTES`: 256 colours, fewer dots per inch where that is not enough, then 64 colours.
+    """Render a PNG of at most `MAX_BYTES`: 256 colours, then fewer dots per inch, then 64 colours.
 
-    With few colours thin lines lose theirs to the nearest one that fills more of the picture.
+    With few colours thin lines take the nearest colour that fills more of the figure.
     """
     canvas: Any = FigureCanvasAgg(figure)
     for dots_per_inch, colours in ((150, 256), (110, 256), (80, 256), (50, 64)):

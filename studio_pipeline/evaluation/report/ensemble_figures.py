@@ -1,4 +1,8 @@
-"""Figures of the ensemble and of the search for hyperparameters, as PNG bytes."""
+"""Figures of the ensemble and of the hyperparameter search, as PNG bytes.
+
+Weights, feature importances and trials; style and helpers are in `drawing`. Figures of its errors are in
+`backtest_figures`.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES as MEMBER
 
 
 def weights_by_horizon(weights: pd.DataFrame) -> bytes:
-    """Stacked bars of the ensemble's weights (target, horizon, candidate, weight), a panel a target."""
+    """Stacked bars of the ensemble's weights (target, horizon, candidate, weight), a panel per target."""
     targets = [target for target in TARGETS if (weights["target"] == target).any()]
     if not targets:
         return note("No weights to show.")
@@ -48,7 +52,7 @@ def weights_by_horizon(weights: pd.DataFrame) -> bytes:
 
 
 def feature_importances(importances: pd.DataFrame, target: str = "revenue", top: int = 15) -> bytes:
-    """The features that the learners use most: the mean share as a bar, a dot a learner.
+    """The features with the largest importance: the mean share as a bar, a dot per learner.
 
     `importances` has learner, target, feature, importance; shares add up to 1 within each learner.
     """
@@ -70,7 +74,7 @@ def feature_importances(importances: pd.DataFrame, target: str = "revenue", top:
 
 
 def importance_shares(importances: pd.DataFrame, target: str) -> pd.DataFrame:
-    """Share of each feature within each learner (a column a learner, and `mean`), largest first."""
+    """Share of each feature within each learner (a column per learner, and `mean`), largest first."""
     rows = importances[importances["target"] == target]
     table = rows.pivot_table(index="feature", columns="learner", values="importance", aggfunc="sum").fillna(
         0.0
@@ -85,10 +89,9 @@ def importance_shares(importances: pd.DataFrame, target: str) -> pd.DataFrame:
 
 
 def search_history(trials: pd.DataFrame) -> bytes:
-    """A panel a learner: each complete trial's loss as a dot, the best so far as a line, the defaults dashed.
+    """A panel per learner: each trial's loss as a dot, the best so far as a line, the defaults dashed.
 
-    `trials` has learner, trial, loss (NaN where a trial was given up) and best_so_far; trial 0 are the
-    defaults.
+    `trials` has learner, trial, loss (NaN for pruned trials) and best_so_far; trial 0 are the defaults.
     """
     shown = [name for name in LEARNERS if (trials["learner"] == name).any()]
     if not shown:
@@ -100,7 +103,7 @@ def search_history(trials: pd.DataFrame) -> bytes:
         ax.axhline(defaults, color=MUTED, linewidth=1, linestyle="--")
         ax.plot(rows["trial"], rows["loss"], "o", markersize=3, alpha=0.5, color=COLOURS[learner])
         ax.step(rows["trial"], rows["best_so_far"], where="post", color=COLOURS[learner])
-        # Trials far off the defaults would hide all that is of interest.
+        # Outlying trials would compress the range of interest.
         best = float(rows["best_so_far"].min())
         ax.set_ylim(best - 0.3 * (defaults - best) - 0.002, defaults + 2 * (defaults - best) + 0.01)
         ax.yaxis.set_major_formatter(percent)

@@ -1,4 +1,8 @@
-"""The evaluation as one self-contained HTML file."""
+"""The evaluation as one self-contained HTML file.
+
+Collects sentences, tables and figures and renders them with `templates/report.html`. The content comes from
+`model_text`, `tables`, `model_tables`, the figure modules and `evaluation.levers`.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,7 @@ import pandas as pd
 
 from studio_pipeline.errors import StorageError
 from studio_pipeline.evaluation.formatting import GLOSSARY, learners_without_weight, per_cent
-from studio_pipeline.evaluation.levers import lever_figures
-from studio_pipeline.evaluation.levers import lever_text as lever_words
+from studio_pipeline.evaluation.levers import lever_figures, lever_text
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline.evaluation.metrics.summary import learner_weight
 from studio_pipeline.evaluation.report import (
@@ -25,10 +28,9 @@ from studio_pipeline.evaluation.report import (
     data_figures,
     ensemble_figures,
     model_tables,
+    model_text,
 )
 from studio_pipeline.evaluation.report import backtest_figures as interval_figures
-from studio_pipeline.evaluation.report import model_text as data_words
-from studio_pipeline.evaluation.report import model_text as report_words
 from studio_pipeline.evaluation.report import tables as data_tables
 from studio_pipeline.evaluation.report import tables as error_tables
 from studio_pipeline.evaluation.report.model_tables import ModelFrames
@@ -38,21 +40,21 @@ from studio_pipeline.evaluation.report.tables import FeatureText, Table, targets
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as the template draws it: PNG bytes, and what it shows for those who can't see it."""
+    """A picture for the template: PNG bytes, and an alternative text."""
 
     png: bytes
     shows: str
 
     @property
     def address(self) -> str:
-        """The picture itself as a data URI."""
+        """The picture as a data URI."""
         return f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}"
 
 
 def data_pictures(
     panel_frame: pd.DataFrame, features: pd.DataFrame, rejected: pd.DataFrame
 ) -> dict[str, Picture]:
-    """Pictures of the months, before any model."""
+    """Pictures of the data, independent of any model."""
     return {
         "fleet": Picture(data_figures.fleet_revenue(panel_frame), "Revenue of the fleet by month"),
         "seasons": Picture(data_figures.seasonal_factors(panel_frame), "Seasonal factors by studio type"),
@@ -65,7 +67,7 @@ def data_pictures(
 
 
 def model_pictures(model: ModelFrames) -> dict[str, Picture]:
-    """Pictures of what the model has learned, and of what it says of levers."""
+    """Pictures of the fitted model and of the effects of levers."""
     return {
         "flows": Picture(core_figures.seasons_by_flow(model.seasons), "Seasons of the core's flows by type"),
         "responses": Picture(
@@ -126,38 +128,38 @@ def write_html_report(  # noqa: PLR0913 - each is a table of its own, and named 
     model: ModelFrames,
     details: Mapping[str, str],
 ) -> None:
-    """Write the report in one step: readers see the one before it or the whole new one.
+    """Write the report atomically: readers see the previous one or the whole new one.
 
     Args:
-        path: the HTML file; its folder is made.
+        path: the HTML file; its folder is created.
         panel_frame: validated months.
-        features: studio_id, month_year and a column a feature.
+        features: studio_id, month_year and a column per feature.
         feature_descriptions: name, unit and description of each feature.
         rejected: file, line, studio_id, month_year, column, value, reason.
         report: the evaluation.
-        model: what the model has learned, and what it says of levers.
-        details: what was published, label to text (model version, data version, run, ...); the text under
-            "decision" is set at the top.
+        model: tables of the fitted model and of the effects of levers.
+        details: facts of the publication, label to text (model version, data version, run, ...); the text
+            under "decision" is set at the top.
 
     Raises:
-        StorageError: the disk refused.
+        StorageError: writing failed.
     """
     text = _template().render(
         details={name: value for name, value in details.items() if name != "decision"},
         decision=details.get("decision", ""),
         summary=report.summary,
-        words=report_words,
+        text=model_text,
         per_cent=per_cent,
-        weights_words=report_words.weights_in_words(model.weights),
+        weights_text=model_text.weights_in_words(model.weights),
         idle_learners=learners_without_weight(learner_weight(model.weights)),
-        importances_words=report_words.importances_in_words(model.importances),
-        responses_words=responses_in_words(model.responses),
-        sweep_words=lever_words.sweep_in_words(model.sweep),
-        effects_words=lever_words.effects_in_words(model.effects),
-        known_words=lever_words.levers_known_in_words(report.summary),
-        panel_words=data_words.panel_in_words(panel_frame),
-        data_words=data_words.data_in_words(panel_frame),
-        rejected_words=data_words.rejected_in_words(rejected, len(panel_frame)),
+        importances_text=model_text.importances_in_words(model.importances),
+        responses_text=responses_in_words(model.responses),
+        sweep_text=lever_text.sweep_in_words(model.sweep),
+        effects_text=lever_text.effects_in_words(model.effects),
+        known_text=lever_text.levers_known_in_words(report.summary),
+        panel_text=model_text.panel_in_words(panel_frame),
+        data_text=model_text.data_in_words(panel_frame),
+        rejected_text=model_text.rejected_in_words(rejected, len(panel_frame)),
         glossary=GLOSSARY,
         targets=error_tables.targets_judged(report.metrics),
         tables=_data_tables(panel_frame, features, feature_descriptions, rejected)
@@ -187,7 +189,7 @@ def _template() -> jinja2.Template:
 
 
 def _tidy(value: object) -> object:
-    """A percent sign stays on the line of its number."""
+    """Keep percent signs on the line of their number."""
     return value.replace(" %", "\N{NO-BREAK SPACE}%") if type(value) is str else value
 
 
@@ -231,7 +233,7 @@ def _model_tables(model: ModelFrames, report: EvaluationReport) -> dict[str, Tab
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write beside the file and rename over it, so that nobody ever reads half a report."""
+    """Write beside the file and rename over it, so that no reader sees an incomplete report."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,7 @@
-"""Tables of the report on a model besides its errors."""
+"""Tables of the report on the model: weights, seasons, responses, and effects of levers.
+
+Each turns a frame of `ModelFrames` into a `tables.Table` of texts; tables of data and errors are in `tables`.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +28,10 @@ class ModelFrames:
     Attributes:
         weights: target, horizon, candidate, weight.
         importances: learner, target, feature, importance.
-        seasons: as `core_tables.SEASON_COLUMNS`.
+        seasons: as `response_tables.SEASON_COLUMNS`.
         responses: as `response_tables.RESPONSE_COLUMNS`.
         sweep: as `lever_sweep.SWEEP_COLUMNS`.
-        effects: as `true_effects.EFFECT_COLUMNS`; no rows where nobody knows the truth.
+        effects: as `true_effects.EFFECT_COLUMNS`; no rows if the true effects are unknown.
     """
 
     weights: pd.DataFrame
@@ -65,7 +68,7 @@ def seasons_table(seasons: pd.DataFrame) -> Table:
 
 
 def responses_table(responses: pd.DataFrame) -> Table:
-    """Each response: impact with its interval, the part that is used, its slope, and what it rests on."""
+    """Each response: impact with its interval, the used part, its slope, and its source."""
     rows = [
         [
             row["flow"],
@@ -86,12 +89,12 @@ def responses_table(responses: pd.DataFrame) -> Table:
 
 
 def _signed(value: float) -> str:
-    """With its sign; a dash where it is unknown, a plain zero where it is none."""
+    """A number with its sign; a dash if it is unknown, a plain zero if it is zero."""
     return (f"{value:+.2f}" if value else "0") if math.isfinite(value) else DASH
 
 
 def sweep_table(sweep: pd.DataFrame) -> Table:
-    """A year's revenue with each lever at both ends of what was drawn, and where it stands."""
+    """A year's revenue with each lever at both ends of its drawn range, and at its present value."""
     rows = []
     for lever in (name for name in LEVER_LABELS if (sweep["lever"] == name).any()):
         part = sweep[sweep["lever"] == lever]
@@ -116,7 +119,7 @@ def lever_text(lever: str, value: float) -> str:
 
 
 def effects_table(effects: pd.DataFrame) -> Table:
-    """Predicted and true effect of each intervention over a year, and how far apart they are."""
+    """Predicted and true effect of each intervention over a year, with their error."""
     rows = [
         [
             INTERVENTION_LABELS[row["intervention"]],

@@ -1,4 +1,8 @@
-"""Sentences of the report on data and model."""
+"""Sentences of the report on data and model.
+
+Verdict, quality and intervals from the summary; weights and importances of the ensemble; size, growth, season
+and gaps of the data. Sentences on levers are in `levers.lever_text`, those on responses in `response_tables`.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +25,11 @@ from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES as MEMBER
 from studio_pipeline.panel.columns import NUMERIC_COLUMNS
 
 ARTICLES = {"core": "the ", "random_forest": "the ", "direct": "its ", "smoothing": "its "}
-NOT_JUDGED = "There are too few months to backtest this model: nothing below says how good it is."
+NOT_JUDGED = "There are too few months to backtest this model: nothing below shows how good it is."
 
 
 def verdict(summary: Summary, target: str = "revenue", span: str = "1-12") -> str:
-    """Whether the ensemble beats the best simple baseline, by how much, and how sure that is."""
+    """Comparison of the ensemble with the best simple baseline: the difference and its uncertainty."""
     baseline = best_baseline(summary, target, span)
     if baseline is None:
         return NOT_JUDGED
@@ -41,7 +45,7 @@ def verdict(summary: Summary, target: str = "revenue", span: str = "1-12") -> st
 
 
 def quality(summary: Summary) -> list[str]:
-    """A few sentences on how good the revenue forecasts were, or one that nothing could be judged."""
+    """Sentences on the accuracy of the revenue forecasts, or one that there is nothing to judge it by."""
     error = {span: summary.get(f"revenue_wape_{span}_ensemble", math.nan) for span in ("1", "1-3", "1-12")}
     if not math.isfinite(error["1"]):
         return [NOT_JUDGED]
@@ -59,7 +63,7 @@ def quality(summary: Summary) -> list[str]:
 
 
 def intervals(summary: Summary, target: str = "revenue", span: str = "1-12") -> str:
-    """Whether the 90 % intervals keep what they promise, in the light of the sample's noise."""
+    """Comparison of the 90 % intervals' coverage with the nominal level, given the sample's noise."""
     covered = summary.get(f"{target}_coverage_90_{span}", math.nan)
     if not math.isfinite(covered):
         return f"The 90 % intervals of {target} could not be judged."
@@ -67,14 +71,14 @@ def intervals(summary: Summary, target: str = "revenue", span: str = "1-12") -> 
     off = abs(covered - 0.9) > max(0.02, 2 * noise if math.isfinite(noise) else 0)
     kept = "they are too wide" if covered > 0.9 else "they promise too much"
     width = per_cent(summary[f"{target}_width_90_{span}"], 0)
-    said = f"The 90 % intervals of {target} held {per_cent(covered)} of what happened over months {span}"
+    text = f"The 90 % intervals of {target} held {per_cent(covered)} of what happened over months {span}"
     return (
-        f"{said}: {kept if off else 'as good as promised'}. They are {width} of the actual wide on average."
+        f"{text}: {kept if off else 'as good as promised'}. They are {width} of the actual wide on average."
     )
 
 
 def weights_in_words(weights: pd.DataFrame) -> list[str]:
-    """One sentence a target: who carries the ensemble, and who has earned no place in it."""
+    """One sentence per target: the candidate with most weight, and those without any."""
     sentences = []
     for target in (t for t in TARGETS if (weights["target"] == t).any()):
         rows = weights[weights["target"] == target]
@@ -91,7 +95,7 @@ def weights_in_words(weights: pd.DataFrame) -> list[str]:
 
 
 def zero_weights_in_words(mean: pd.Series[float]) -> str:
-    """Who earned no place, and what that means; empty where everybody has one.
+    """The candidates without weight, and the reason; empty if all have weight.
 
     Args:
         mean: candidate to its mean weight over the horizons.
@@ -115,7 +119,7 @@ def zero_weights_in_words(mean: pd.Series[float]) -> str:
 
 
 def importances_in_words(importances: pd.DataFrame) -> list[str]:
-    """One sentence a target: its strongest features."""
+    """One sentence per target: its strongest features."""
     sentences = []
     for target in TARGETS:
         shares = importance_shares(importances, target)
@@ -126,12 +130,12 @@ def importances_in_words(importances: pd.DataFrame) -> list[str]:
 
 
 def data_in_words(panel_frame: pd.DataFrame) -> list[str]:
-    """What the pictures of the data show: growth, season, gaps; a sentence each, where there is one."""
+    """Sentences on growth, season and gaps of the data, one each where there is one."""
     return [*_growth(panel_frame), *_season(panel_frame), *_gaps(panel_frame)]
 
 
 def panel_in_words(panel_frame: pd.DataFrame) -> str:
-    """Size and reach of the panel in one sentence."""
+    """Size and period of the panel in one sentence."""
     if panel_frame.empty:
         return "There are no months."
     first, last = panel_frame["month_year"].min(), panel_frame["month_year"].max()
@@ -144,7 +148,7 @@ def panel_in_words(panel_frame: pd.DataFrame) -> str:
 
 
 def rejected_in_words(rejected: pd.DataFrame, accepted: int) -> str:
-    """How much was turned away, in one sentence."""
+    """Number and share of the rejected rows, in one sentence."""
     if rejected.empty:
         return "No row was rejected."
     rows = len(rejected.drop_duplicates([c for c in ("file", "line") if c in rejected]))

@@ -1,4 +1,8 @@
-"""Tables of the core: seasons and estimated responses, with their sources."""
+"""Tables of the core: seasonal factors and estimated responses, with their sources.
+
+Converts fitted slopes to impacts on natural scales, checks their signs against economic rules, and describes
+them in sentences. The estimates come from `forecasting.responses`; figures are in `core_figures`.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +28,7 @@ SEASONAL_FLOWS: dict[str, str] = {
     "visits": "total_class_attendance",
     "revenue": "total_revenue",
 }
-"""Flows whose seasons are shown, and the panel's column behind each."""
+"""Flow whose season is shown, to its column in the panel."""
 
 SEASON_COLUMNS: dict[str, str] = {
     "flow": "What has a season.",
@@ -68,13 +72,13 @@ def seasonal_factors(parameters: CoreParameters, panel: StudioPanel) -> pd.DataF
 
 
 def points_about(rate: float, log_odds: FloatArray) -> FloatArray:
-    """Percentage points that changes of the log odds move a rate by."""
+    """Change of a rate in percentage points for changes of its log odds."""
     at = float(logit(np.array(rate)))
     return np.asarray(100 * (sigmoid(at + log_odds) - sigmoid(np.array(at))))
 
 
 def typical_rate(values: FloatArray) -> float:
-    """Median of what is known of a rate; NaN where nothing is."""
+    """Median of the known values of a rate; NaN if there are none."""
     known = values[np.isfinite(values)]
     return float(np.median(known)) if known.size else float("nan")
 
@@ -85,29 +89,29 @@ RESPONSE_COLUMNS: dict[str, str] = {
     "responds_to": f"What it responds to. {explained(('fullness', 'crowding', 'overwork'))}.",
     "change": "The change that `impact` is of.",
     "impact": "Percentage points of retention, per cent of new members or visits, after that change: by the"
-    " slope that is used, where none is by what the months alone say; unknown where they say nothing.",
+    " slope that is used, where none is by the estimate from the months alone; unknown where there is none.",
     "impact_low": "Lower end of the impact's 90 % interval; unknown where the impact is.",
     "impact_high": "Upper end of the impact's 90 % interval; unknown where the impact is.",
     "impact_used": "The impact that the model counts with: the same, or 0 where none is used.",
     "effect": "The slope that is used, on the flow's own scale.",
     "standard_error": "Of the slope.",
-    "estimate": "What the months alone say of the slope, whether or not it is used; unknown where nothing.",
+    "estimate": "Estimate of the slope from the months alone, used or not; unknown where there is none.",
     "source": "What the panel's slope rests on: `data` or `prior`.",
     "own_studios": "Studios whose own months moved this lever: their source is `data`.",
     "pooled_studios": "Studios that answer with other studios' response: their source is `pooled`.",
-    "sign_rule": "What economics says of the sign, and whether the slope keeps it.",
+    "sign_rule": "The sign that economics requires, and whether the slope has it.",
 }
 Z_90 = 1.6448536
 
 
 @dataclass(frozen=True)
 class Regressor:
-    """What a flow may respond to.
+    """A regressor of a flow's response.
 
     Attributes:
-        change: a change that people can picture.
+        change: a change in everyday terms.
         units: that change in the regressor's own unit (log price, rate points).
-        is_burden: whether more of it can't win members.
+        is_burden: True if an increase can't increase members.
     """
 
     change: str
@@ -127,15 +131,15 @@ RESPONDING_FLOWS: dict[str, str] = {
     "acquisition": "new members",
     "visits": "visits a member",
 }
-"""How a flow that responds is called."""
+"""Labels of the flows that respond to levers."""
 
 
 def lever_responses(responses: Responses, panel: StudioPanel) -> pd.DataFrame:
-    """Every estimated response, a row a flow and regressor; columns as `RESPONSE_COLUMNS`.
+    """Every estimated response, one row per flow and regressor; columns as `RESPONSE_COLUMNS`.
 
     Args:
         responses: as fitted.
-        panel: the months they were fitted on, for the retention that percentage points are counted from.
+        panel: the months they were fitted on; its typical retention is the base of percentage points.
     """
     retention = typical_rate(panel.values["retention_rate"])
     rows = [
@@ -143,7 +147,7 @@ def lever_responses(responses: Responses, panel: StudioPanel) -> pd.DataFrame:
             "flow": flow,
             "responds_to": name,
             **_impact(flow, name, effect, retention),
-            **_told(name, effect),
+            **_estimate_columns(name, effect),
             **_studios(responses, flow, name, panel.n_studios),
         }
         for flow, effects in responses.effects.items()
@@ -155,9 +159,9 @@ def lever_responses(responses: Responses, panel: StudioPanel) -> pd.DataFrame:
 def _impact(flow: str, name: str, effect: LeverEffect, retention: float) -> dict[str, object]:
     known = REGRESSORS[name]
     error = Z_90 * effect.standard_error
-    # Where no slope is used, figure and interval are those of what the months say, if they say anything.
-    said = math.nan if effect.estimate is None else effect.estimate
-    middle = effect.effect or said
+    # Where no slope is used, figure and interval are those of the estimate from the months, if there is one.
+    estimate = math.nan if effect.estimate is None else effect.estimate
+    middle = effect.effect or estimate
     slopes = known.units * np.array([middle, middle - error, middle + error, effect.effect])
     impact = points_about(retention, slopes) if flow == "retention" else 100 * np.expm1(slopes)
     names = ("impact", "impact_low", "impact_high", "impact_used")
@@ -165,14 +169,14 @@ def _impact(flow: str, name: str, effect: LeverEffect, retention: float) -> dict
 
 
 def _studios(responses: Responses, flow: str, name: str, n_studios: int) -> dict[str, object]:
-    """How many studios' answers rest on their own months, and on other studios'; none on a prior's behalf."""
+    """Number of studios with a response from their own months, and from other studios'; 0 for a prior."""
     own = responses.own.get(flow, {}).get(name)
     if own is None or responses.effects[flow][name].source == "prior":
         return {"own_studios": 0, "pooled_studios": 0}
     return {"own_studios": len(own.studios), "pooled_studios": n_studios - len(own.studios)}
 
 
-def _told(name: str, effect: LeverEffect) -> dict[str, object]:
+def _estimate_columns(name: str, effect: LeverEffect) -> dict[str, object]:
     return {
         "estimate": math.nan if effect.estimate is None else effect.estimate,
         "effect": effect.effect,
@@ -183,14 +187,14 @@ def _told(name: str, effect: LeverEffect) -> dict[str, object]:
 
 
 def sign_rule(regressor: str, effect: LeverEffect) -> str:
-    """What economics says of a slope's sign, in a few words."""
+    """The economic rule for a slope's sign, and whether the slope keeps it, in a few words."""
     if effect.source == "prior" and effect.effect == 0:
         if effect.estimate is None:
-            return "set to zero: the data say nothing"
+            return "set to zero: the data show nothing"
         is_clear = abs(effect.estimate) > Z_90 * effect.standard_error
         if is_clear and (effect.estimate > 0) == REGRESSORS[regressor].is_burden:
             return "set to zero: the data show a sign that can't be"
-        return "set to zero: the data say too little"
+        return "set to zero: the data show too little"
     if effect.effect == 0:
         return "set to zero: members were forecast better without it"
     if not REGRESSORS[regressor].is_burden:
@@ -199,26 +203,26 @@ def sign_rule(regressor: str, effect: LeverEffect) -> str:
 
 
 def responses_in_words(table: pd.DataFrame) -> list[str]:
-    """A sentence a response that the data show, and one on those that they don't."""
+    """One sentence per response that the data show, and one on the others."""
     if table.empty:
         return ["The months don't show who stays and who joins, so no response to a lever is known."]
     rows = table.to_dict("records")
     sentences = [
-        f"{str(row['change']).capitalize()}: {_impact_in_words(row)}." for row in rows if row["effect"] != 0
+        f"{str(row['change']).capitalize()}: {_impact_text(row)}." for row in rows if row["effect"] != 0
     ]
-    silent = [_silence_in_words(row) for row in rows if row["effect"] == 0]
+    silent = [_zero_text(row) for row in rows if row["effect"] == 0]
     if silent:
         sentences.append(f"Counted as zero are the responses {'; '.join(silent)}.")
     return sentences
 
 
-def _impact_in_words(row: Mapping[Any, Any]) -> str:
+def _impact_text(row: Mapping[Any, Any]) -> str:
     ends = f"{row['impact_low']:+.2f} to {row['impact_high']:+.2f}"
     if row["flow"] == "retention":
         return f"retention {row['impact']:+.2f} points ({ends})"
     return f"{RESPONDING_FLOWS[row['flow']]} {row['impact']:+.2f} % ({ends})"
 
 
-def _silence_in_words(row: Mapping[Any, Any]) -> str:
+def _zero_text(row: Mapping[Any, Any]) -> str:
     why = row["sign_rule"].removeprefix("set to zero: ")
     return f"of {RESPONDING_FLOWS[row['flow']]} to {row['responds_to']} ({why})"

@@ -1,4 +1,7 @@
-"""Tables of the report on data and errors."""
+"""Tables of the report on data and errors, as texts for the template.
+
+Also the type `Table` that all tables of the report have; those on the model are in `model_tables`.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +22,13 @@ from studio_pipeline.panel.columns import COLUMNS
 
 @dataclass(frozen=True)
 class Table:
-    """A table as the template draws it.
+    """A table for the template.
 
     Attributes:
-        headings: one a column.
-        rows: texts, one a column.
-        best: (row, column) of cells to stress.
-        text_columns: columns that are set flush left; the others are numbers.
+        headings: one per column.
+        rows: texts, one per column.
+        best: (row, column) of cells to emphasise.
+        text_columns: left-aligned columns; the others are numbers.
     """
 
     headings: Sequence[str]
@@ -68,7 +71,7 @@ METRIC_FORMATS: dict[str, str] = {
 
 
 def error_table(metrics: pd.DataFrame, target: str) -> Table:
-    """WAPE of each candidate over months 1, 1-3, 1-6 and 1-12, the best of each column stressed."""
+    """WAPE of each candidate over months 1, 1-3, 1-6 and 1-12, the best of each column emphasised."""
     rows = metrics[metrics["target"] == target]
     wape = rows.pivot_table(index="candidate", columns="horizon", values="wape", dropna=False).reindex(
         index=CANDIDATES, columns=list(SUMMARY_SPANS)
@@ -86,7 +89,7 @@ def error_table(metrics: pd.DataFrame, target: str) -> Table:
 
 
 def metrics_in_full(metrics: pd.DataFrame, target: str) -> Table:
-    """Every metric of the ensemble, a row a horizon or span."""
+    """Every metric of the ensemble, one row per horizon or span."""
     rows = metrics[(metrics["target"] == target) & (metrics["candidate"] == "ensemble")]
     texts = [
         [
@@ -124,7 +127,7 @@ def error_by_type(panel_frame: pd.DataFrame, predictions: pd.DataFrame) -> Table
 
 
 def hardest_studios(predictions: pd.DataFrame, top: int = 8) -> Table:
-    """The studios whose revenue over months 1-3 was missed by most."""
+    """The studios with the largest errors of revenue over months 1-3."""
     rows = _near_revenue(predictions)
     sums = (
         rows.assign(error=(rows["ensemble"] - rows["actual"]).abs())
@@ -137,13 +140,13 @@ def hardest_studios(predictions: pd.DataFrame, top: int = 8) -> Table:
 
 
 def targets_judged(metrics: pd.DataFrame) -> list[str]:
-    """Targets for which there is at least one forecast to judge."""
+    """Targets with at least one evaluated forecast."""
     judged = metrics[(metrics["candidate"] == "ensemble") & (metrics["n"] > 0)]["target"]
     return [target for target in TARGETS if (judged == target).any()]
 
 
 def typical_error_studio(predictions: pd.DataFrame) -> str | None:
-    """The studio whose error of revenue over months 1-3 is the median one; None where there is none."""
+    """The studio with the median error of revenue over months 1-3; None if there is none."""
     rows = _near_revenue(predictions)
     sums = (
         rows.assign(error=(rows["ensemble"] - rows["actual"]).abs())
@@ -171,7 +174,7 @@ def _error_and_bias(rows: pd.DataFrame) -> list[str]:
 
 
 def months_label(span: str) -> str:
-    """A horizon or a span as words: "month 3", "months 1-6"."""
+    """A horizon or a span as text: "month 3", "months 1-6"."""
     return f"months {span}" if "-" in span else f"month {span}"
 
 
@@ -179,7 +182,7 @@ DESCRIBED = ("unit", "known", "median", "middle 90 %", "meaning")
 
 
 class FeatureText(Protocol):
-    """What the report needs to know of a feature."""
+    """Interface of a feature's description, as needed by the report."""
 
     @property
     def name(self) -> str:
@@ -191,11 +194,11 @@ class FeatureText(Protocol):
 
     @property
     def description(self) -> str:
-        """What a value means."""
+        """Meaning of a value."""
 
 
 def columns_table(panel_frame: pd.DataFrame) -> Table:
-    """Each column of the panel: unit, how much of it is there, median, where most of it lies, meaning."""
+    """Each column of the panel: unit, known share, median, middle 90 %, meaning."""
     texts = []
     for column in (c for c in COLUMNS if c.name in panel_frame):
         values = panel_frame[column.name]
@@ -209,7 +212,7 @@ def columns_table(panel_frame: pd.DataFrame) -> Table:
 
 
 def features_table(features: pd.DataFrame, descriptions: Iterable[FeatureText]) -> Table:
-    """Each feature: unit, how much of it is there, median, where most of it lies, meaning."""
+    """Each feature: unit, known share, median, middle 90 %, meaning."""
     texts = []
     for feature in descriptions:
         values = features[feature.name] if feature.name in features else pd.Series(dtype=np.float64)
@@ -223,7 +226,7 @@ def features_table(features: pd.DataFrame, descriptions: Iterable[FeatureText]) 
 
 
 def rejected_table(rejected: pd.DataFrame, top: int = 25) -> Table:
-    """The first rejected rows, as they stood."""
+    """The first rejected rows, with their original values."""
     columns = [
         c for c in ("file", "line", "studio_id", "month_year", "column", "value", "reason") if c in rejected
     ]

@@ -53,7 +53,7 @@ from studio_pipeline.forecasting.forecaster.state_builder import Place, StateBui
 from studio_pipeline.forecasting.forecaster.warnings import KnownOfStudio
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.model.studio_model import StudioModel
-from studio_pipeline.forecasting.responses.responses import taken_as_none
+from studio_pipeline.forecasting.responses.responses import without_effect
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.closures import closed_months, closed_since
 from studio_pipeline.panel.columns import LEVER_COLUMNS
@@ -82,10 +82,7 @@ class Forecaster:
         self._states = preparation.states
         self._store = StateCache(preparation)
         self._effects = model.core.responses.effects
-        self._no_effects = {
-            flow: {name: taken_as_none(effect) for name, effect in effects.items()}
-            for flow, effects in self._effects.items()
-        }
+        self._no_effects = without_effect(self._effects)
         self._answers = Answers(model)
         self._closed = closed_months(panel)
 

@@ -143,6 +143,16 @@ def taken_as_none(effect: LeverEffect) -> LeverEffect:
     return LeverEffect("prior", 0.0, math.hypot(effect.effect, effect.standard_error))
 
 
+def without_effect(
+    effects: Mapping[str, Mapping[str, LeverEffect]],
+) -> dict[str, dict[str, LeverEffect]]:
+    """`taken_as_none` of every effect, by flow and regressor."""
+    return {
+        flow: {name: taken_as_none(effect) for name, effect in found.items()}
+        for flow, found in effects.items()
+    }
+
+
 @dataclass(frozen=True)
 class RowResponses:
     """The responses of N studios.

@@ -1,4 +1,8 @@
-"""Drift of the generated fleet by market and luck, and the owners' decisions."""
+"""Monthly drift of the generated fleet: autoregressive noise, rare events and the owners' decisions.
+
+Updates noise, events and decisions at the start of a month; joiners, leavers and revenue are in `dynamics`.
+Decisions on price, timetable and staff don't depend on retention or new members.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +18,16 @@ from studio_pipeline.panel.generator.state import State, World
 REVIEW_CHANCE = 0.85
 """Chance that the yearly price review takes place."""
 MID_YEAR_CHANCE = 0.008
-"""Chance of a price change in any other month: a competitor opens, a landlord calls."""
+"""Chance of a price change in any other month, such as after a competitor opens or the rent rises."""
 LARGEST_PRICE_STEPS = (-0.06, 0.10)
-"""Largest cut and rise at once, log scale."""
+"""Largest price cut and rise in one step, log scale."""
 
 
 def decide_list_price(world: World, state: State, month: int, noise: StudioNoise) -> FloatArray:
-    """The price asked this month, whole currency units: changed at the yearly review, seldom in between.
+    """The list price of this month, whole currency units: changed at the yearly review, seldom in between.
 
-    The aim lies around the reference price: studios that raised boldly stand still for a while, those behind
-    catch up, few cut; between reviews the common price level drifts on without them.
+    The target lies around the reference price. Studios well above it keep their price for a while, those
+    below catch up, and few cut; between reviews the common price level drifts on.
     """
     fleet = world.fleet
     reference = fleet.ticket * state.price_level
@@ -32,22 +36,22 @@ def decide_list_price(world: World, state: State, month: int, noise: StudioNoise
     reviewed &= world.closure[month] < 0.5
     step = np.log(reference / state.list_price) + 0.01 + 0.06 * noise.price_target
     worth_it = (step > 0.02) | (step < -0.075)
-    asked = np.rint(state.list_price * np.exp(np.clip(step, *LARGEST_PRICE_STEPS)))
-    return np.where(reviewed & worth_it, asked, state.list_price)
+    new_price = np.rint(state.list_price * np.exp(np.clip(step, *LARGEST_PRICE_STEPS)))
+    return np.where(reviewed & worth_it, new_price, state.list_price)
 
 
 def decide_classes(state: State, noise: StudioNoise) -> FloatArray:
-    """Classes on the ordinary timetable: added where full, cut where empty, changed on a whim."""
+    """Classes on the ordinary timetable: added where full, cut where empty, sometimes changed at random."""
     full = happens(noise.timetable_change, 0.22) & (state.attendance_rate > 0.75)
     empty = happens(noise.timetable_change, 0.18) & (state.attendance_rate < 0.56) & (state.disruption < 0.1)
-    whim = happens(-noise.timetable_change, 0.035)
+    random_change = happens(-noise.timetable_change, 0.035)
     size = 0.05 + 0.08 * ndtr(noise.timetable_size)
-    step = np.where(whim, np.sign(noise.timetable_size) * size * 1.3, full * size - empty * size)
+    step = np.where(random_change, np.sign(noise.timetable_size) * size * 1.3, full * size - empty * size)
     return np.asarray(np.clip(state.planned_classes * np.exp(step), 78.0, 440.0))
 
 
 def decide_staff(state: State, noise: StudioNoise) -> FloatArray:
-    """Heads on the payroll: hired where overworked, not replaced where idle; some leave."""
+    """Heads on the payroll: hired where overworked, not replaced where idle; a few leave at random."""
     chance = ndtr(noise.staffing_change)
     busy, idle = state.utilization > 0.85, state.utilization < 0.72
     hired = busy & (chance < 0.30) | (chance > 0.985)
@@ -58,11 +62,11 @@ def decide_staff(state: State, noise: StudioNoise) -> FloatArray:
 
 
 FLOOD_CHANCE, VIRAL_CHANCE = 0.003, 0.004
-"""Chances a studio and month of rooms under water, and of a video that a whole town watches."""
+"""Probabilities per studio and month of a flood and of a viral video."""
 
 
 def drift(world: World, state: State, month: int, noise: StudioNoise, market: MarketNoise) -> State:
-    """The state with this month's luck and decisions; the stock of members is still the old one."""
+    """The state after this month's noise, events and decisions; the stock of members is not changed yet."""
     level_growth = world.responses.price_drift + 0.0008 * market.price_level
     moved = replace(
         state,

@@ -1,4 +1,8 @@
-"""One generated month: conditions, joiners and leavers, and revenue by source."""
+"""One generated month: its conditions, joiners and leavers, and revenue by source.
+
+`advance` runs the steps in order, after `drift.drift` has moved the state. All functions are vectorised over
+studios, and over D possible futures where `truth` needs them. The coefficients are in `planted_responses`.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +23,8 @@ class MonthConditions:
     """Conditions of one month; (..., S).
 
     Attributes:
-        shut: what the common shock shuts down, 0..1.
-        promoted: what a promotion adds to the log of new members.
+        shut: share of business shut down by the common shock, 0..1.
+        promoted: addend of a promotion to the log of new members.
         ticket: membership price, currency, whole cents.
         price_gap: log of the ticket over the reference price.
         classes, attendance, attendance_rate, utilization: of the month.
@@ -39,7 +43,7 @@ class MonthConditions:
 def month_conditions(
     world: World, state: State, month: int, noise: StudioNoise, held: HeldLevers
 ) -> MonthConditions:
-    """The conditions of a month, free or as held."""
+    """The conditions of a month, with held levers at their given values."""
     fleet = world.fleet
     shut = np.minimum(world.closure[month] * fleet.exposure * world.responses.shock_strength, 1.0)
     ticket = held_or(held, "avg_ticket_price", state.list_price * np.exp(0.004 * noise.price_mix - 0.01))
@@ -67,7 +71,7 @@ def month_conditions(
 def _attendance_rate(
     world: World, state: State, month: int, classes: FloatArray, shut: FloatArray
 ) -> FloatArray:
-    """Visits of the members there at the month's start over seats; full rooms turn some away."""
+    """Visits of the members at the month's start over seats, bounded by the seats."""
     fleet = world.fleet
     members = np.maximum(state.members, 1.0)
     choice = classes / fleet.classes * fleet.size / members
@@ -80,7 +84,7 @@ def _attendance_rate(
 def _utilization(
     world: World, state: State, noise: StudioNoise, classes: FloatArray, shut: FloatArray
 ) -> FloatArray:
-    """Hours with clients over hours paid; in the common shock part of the staff is sent home unpaid."""
+    """Hours with clients over paid hours; during the common shock part of the staff is sent home unpaid."""
     paid = state.staff * world.fleet.hours * (1 - 0.27 * shut) * (1 - 0.4 * state.disruption)
     return _between(
         workload_hours(classes, state.members) / paid * np.exp(0.03 * noise.utilization),
@@ -91,22 +95,22 @@ def _utilization(
 
 
 def _between(value: FloatArray, low: float, high: float, centre: float) -> FloatArray:
-    """A smooth bend into low..high that leaves values near the centre as they are."""
+    """Smoothly bound values to low..high, leaving those near the centre unchanged."""
     span = high - low
     share = (centre - low) / span
     return np.asarray(low + span * expit(logit(share) + (value - centre) / (span * share * (1 - share))))
 
 
 LOYAL_CORE = 85.0
-"""Below this stock those who are left are friends of the house, and stay."""
+"""Stock of members below which the remaining ones are increasingly loyal."""
 SMALLEST_STOCK, MOST_NEW_MEMBERS = 50.0, 100.0
-"""No studio falls below, or takes in more in a month, unless levers are held so that it does."""
+"""Lower bound of the stock and upper bound of new members a month, unless levers are held beyond them."""
 
 
 def new_members(
     world: World, state: State, month: int, noise: StudioNoise, conditions: MonthConditions, held: HeldLevers
 ) -> FloatArray:
-    """Members who join this month, whole."""
+    """Members who join this month, whole numbers."""
     fleet = world.fleet
     course = np.exp(-month / fleet.demand_months)
     demand = fleet.size * (fleet.demand_end + (fleet.demand_start - fleet.demand_end) * course)
@@ -128,7 +132,7 @@ def new_members(
 
 
 def free_retention(world: World, state: State, month: int, conditions: MonthConditions) -> FloatArray:
-    """The retention rate that the month's conditions lead to, 0..1."""
+    """The retention rate that results from the month's conditions, 0..1."""
     fleet, planted = world.fleet, world.responses
     crowded = np.maximum(conditions.attendance_rate - planted.comfortable_attendance_rate, 0.0)
     overworked = np.maximum(conditions.utilization - planted.comfortable_staff_utilization, 0.0)
@@ -150,7 +154,7 @@ def free_retention(world: World, state: State, month: int, conditions: MonthCond
 def churned_members(
     state: State, noise: StudioNoise, retention: FloatArray, new: FloatArray, held: HeldLevers
 ) -> FloatArray:
-    """Members who leave this month, whole, at a free retention rate or at the held one."""
+    """Members who leave this month, whole numbers, at the free retention rate or at the held one."""
     mean = state.members * (1 - retention)
     free = np.rint(mean + np.sqrt(mean * retention) * noise.churn)
     free = np.clip(free, 0.0, np.clip(state.members + new - SMALLEST_STOCK, 0.0, state.members))
@@ -159,25 +163,25 @@ def churned_members(
 
 
 def _whole(value: FloatArray, noise: FloatArray) -> FloatArray:
-    """A whole number that is right on average: up or down by chance, in proportion to the fraction."""
+    """Round up or down at random so that the expected value is unchanged."""
     return np.floor(value + np.where(value == np.rint(value), 0.0, ndtr(noise)))
 
 
 RETAIL_SEASON = np.array((-6, -8, -4, 0, 2, 0, -4, -4, 0, 0, 4, 20)) / 100
-"""Goods sold, log scale, January to December: presents in December."""
+"""Season of goods sold, log scale, January to December, with a Christmas peak."""
 
 
 @dataclass(frozen=True)
 class Sales:
-    """What there was to sell in a month; (..., S).
+    """Quantities sold in a month; (..., S).
 
     Attributes:
         members: the stock at the month's end.
         ticket: membership price, currency, whole cents.
         attendance: attendances.
         buyers: members who bought an extra.
-        promoted: what a promotion adds, log scale; cheap class packs are part of it.
-        shut: what the common shock shuts down, 0..1.
+        promoted: effect of a promotion, log scale; cheap class packs are part of it.
+        shut: share of business shut down by the common shock, 0..1.
     """
 
     members: FloatArray
@@ -200,7 +204,7 @@ class Revenue:
 
 
 def earn(world: World, state: State, month: int, noise: StudioNoise, sales: Sales) -> Revenue:
-    """Turn a month's sales into money; the four sources add up to the total exactly."""
+    """Compute a month's revenue from its sales; the four sources add up to the total exactly."""
     fleet, level = world.fleet, state.price_level
     season = RETAIL_SEASON[world.calendar_months[month]]
     packs = sales.attendance * fleet.pack_share * fleet.pack_price * level
@@ -227,14 +231,14 @@ def earn(world: World, state: State, month: int, noise: StudioNoise, sales: Sale
 def advance(
     world: World, state: State, month: int, noise: tuple[StudioNoise, MarketNoise], held: HeldLevers
 ) -> tuple[State, Month]:
-    """Live through one month.
+    """Simulate one month.
 
     Args:
         world: the fleet and its calendar.
         state: the end of the month before; (S,) or (D, S).
         month: index of this month in the world's calendar.
         noise: standard normals of this month.
-        held: levers held; a held lever acts on the others as a free one of that value would.
+        held: levers held; a held lever affects the others as a free one of that value would.
     """
     own, market = noise
     state = drift(world, state, month, own, market)

@@ -1,6 +1,7 @@
-"""Generated studios by type, and what stays the same about each of them.
+"""Studio types and the constant traits of each generated studio.
 
-The figures are round guesses at what such studios look like; nothing was fitted to anyone's books.
+The figures are round assumptions about such studios and are not fitted to real data. Traits stay constant
+over all months; everything that changes from month to month is in `state` and `drift`.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ class TypeTraits:
         upsell_rate: members who buy an extra, 0..1.
         pack_share: visits paid by class pack over visits of members.
         retail_spend: goods bought a member and month, currency.
-        shock_exposure: how hard the common shock hits, 1 for the average type.
-        phase_weights: chance of a studio being new, growing, settled or declining; adds up to 1.
+        shock_exposure: factor on the common shock, 1 for the average type.
+        phase_weights: probability of a studio being new, growing, settled or declining; adds up to 1.
         new_season, visits_season, retention_season: seasons of new members, visits a member, and retention.
     """
 
@@ -58,7 +59,7 @@ NEUTRAL = TypeTraits(
     visits_season=(6, 4, 3, 1, 0, -3, -6, -6, 2, 3, 1, -5),
     retention_season=(6, -3, -2, 2, 0, -4, -6, -4, 5, 4, 3, -1),
 )  # fmt: skip
-"""A type the generator has not heard of."""
+"""Traits of types that are not in `KNOWN_TYPES`."""
 
 KNOWN_TYPES: dict[str, TypeTraits] = {
     "Yoga": TypeTraits(
@@ -100,7 +101,7 @@ KNOWN_TYPES: dict[str, TypeTraits] = {
 
 
 def traits_of(studio_type: str) -> TypeTraits:
-    """The traits of a type by its name; neutral ones for a name not known."""
+    """The traits of a type by its name; `NEUTRAL` for an unknown name."""
     return KNOWN_TYPES.get(studio_type, NEUTRAL)
 
 
@@ -113,13 +114,13 @@ PHASES: tuple[tuple[float, float, float], ...] = (
     (1.0, 1.0, 30.0),
     (1.1, 0.8, 40.0),
 )
-"""New, growing, settled, declining: demand at the start and in the end over the settled size, and
-the months that most of the way takes."""
+"""New, growing, settled, declining: demand at the start and at the end, as multiples of the settled size,
+and the time constant of the transition, months."""
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """Traits of S studios; (S,) each unless said otherwise.
+    """Traits of S studios; (S,) each unless stated otherwise.
 
     Attributes:
         studio_ids, studio_types: names.
@@ -134,7 +135,7 @@ class Fleet:
         hours: hours paid per head of staff and month.
         staff: heads before the first month, whole.
         upsell_rate, upsell_spend, pack_price, pack_share, retail_spend: see `TypeTraits`; spends in currency.
-        exposure: how hard the common shock hits.
+        exposure: factor on the common shock.
         price_sensitivity: factor on both planted price effects, mean 1.
         review_month: month of the year in which prices are reviewed, 0..11.
         new_season, visits_season, retention_season: (12, S), additive on the log, log and log-odds scale.
@@ -168,7 +169,7 @@ class Fleet:
 
 
 def build_fleet(options: GeneratorConfig, responses: PlantedResponses, noise: FloatArray) -> Fleet:
-    """Draw the studios of these options from (N_TRAITS, S) standard normals."""
+    """Draw the studios of a configuration from (N_TRAITS, S) standard normals."""
     z = np.clip(noise, -2.0, 2.0)
     codes = np.arange(options.studios) % len(options.types)
     types = [traits_of(name) for name in options.types]
@@ -212,7 +213,7 @@ def build_fleet(options: GeneratorConfig, responses: PlantedResponses, noise: Fl
 
 
 def workload_hours(classes: FloatArray, members: FloatArray) -> FloatArray:
-    """Hours of work with clients in a month: classes with their preparation, and time for single members."""
+    """Hours of work with clients in a month: classes with preparation, and time for individual members."""
     return 1.25 * classes + 0.45 * members
 
 

@@ -1,4 +1,8 @@
-"""Generated months as a data frame in the contract's columns."""
+"""Generated months as a data frame in the contract's columns.
+
+Runs the simulation (`dynamics`) from the opening state month by month. The validation of real files is not
+involved; `ingest.landing.raw_from_numbers` turns the frame into raw rows.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +33,11 @@ from studio_pipeline.panel.generator.state import (
 
 @dataclass(frozen=True)
 class Simulation:
-    """A fleet's months and where they left it.
+    """The months of a fleet and its final state.
 
     Attributes:
-        world: the fleet, what is planted in it, and its calendar.
-        months: the books, in order.
+        world: the fleet, its planted coefficients and its calendar.
+        months: the recorded months, in order.
         state: of every studio at the end of the last month.
     """
 
@@ -43,7 +47,7 @@ class Simulation:
 
 
 def generate_months(options: GeneratorConfig) -> pd.DataFrame:
-    """Make the months of a synthetic fleet.
+    """Generate the months of a synthetic fleet.
 
     Returns:
         One row a studio and month, sorted by both, in the contract's columns and order (without
@@ -68,7 +72,7 @@ def generate_months(options: GeneratorConfig) -> pd.DataFrame:
 
 
 def simulate(options: GeneratorConfig, n_months: int, n_ahead: int = 0) -> Simulation:
-    """Live through the first `n_months` months, on a calendar that goes `n_ahead` months further."""
+    """Simulate the first `n_months` months, on a calendar that extends `n_ahead` months further."""
     traits, noise = studio_noise(options.seed, options.studios, N_TRAITS, n_months)
     market = market_noise(options.seed, n_months)
     responses = planted_responses(options)
@@ -83,7 +87,7 @@ def simulate(options: GeneratorConfig, n_months: int, n_ahead: int = 0) -> Simul
 
 
 def hold_stock(state: State, held: HeldLevers) -> State:
-    """The state with `current_member_count` as its stock, where that is given."""
+    """The state with `current_member_count` as its stock, where that is held."""
     members = held_or(held, "current_member_count", state.members)
     return replace(state, members=members)
 

@@ -1,4 +1,7 @@
-"""Options of the generator, their ranges and defaults."""
+"""Configuration of the generator: fields, ranges and defaults.
+
+The true coefficients behind a configuration are in `planted_responses`.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ HELD_BOUNDS: dict[str, tuple[float, float]] = {
     "total_classes_held": (50.0, 500.0),
     "current_member_count": (50.0, 100_000.0),
 }
-"""The eight levers and the values that the generator's options may hold them at."""
+"""The eight levers and the range of values at which the generator can hold each."""
 
 
 def _month_text(value: Any) -> str:
@@ -52,11 +55,11 @@ MonthText = Annotated[str, BeforeValidator(_month_text)]
 
 
 class GeneratorConfig(BaseModel):
-    """A synthetic fleet; the same options always make the same months, bit for bit.
+    """Configuration of a synthetic fleet; equal configurations give bit-identical months.
 
     Studio number i has type i modulo the number of types, and its months don't depend on how many studios
-    follow it. Asking for later months (a later `last_month` and as many more `months`) leaves the
-    earlier ones as they were.
+    follow it. Extending the calendar (a later `last_month` and as many more `months`) doesn't change the
+    earlier months.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -93,12 +96,12 @@ class GeneratorConfig(BaseModel):
 
     @property
     def first_month_number(self) -> int:
-        """The first month made, counted from January 1970 as 0."""
+        """The first generated month, counted from January 1970 as 0."""
         return month_number(self.last_month) - self.months + 1
 
     @property
     def first_month(self) -> np.datetime64:
-        """The first month made, datetime64[M]."""
+        """The first generated month, datetime64[M]."""
         return np.datetime64(self.first_month_number, "M")
 
 

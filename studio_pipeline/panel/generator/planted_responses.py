@@ -9,8 +9,9 @@ price times the common price level, which drifts), a the class attendance rate a
     log new = studio + season + common + own + price_on_acquisition log(P/R) + promotions + shocks
     log visits a member = studio + season + own + classes_on_visits log(classes a member)
 
-"common" and "own" are autoregressive noise of the market and of one studio. No decision on price, timetable
-or payroll looks at retention or new members, so these are causal effects that a regression can find.
+"common" and "own" are autoregressive noise of the market and of one studio. Decisions on price, timetable
+and payroll don't depend on retention or new members, so these are causal effects that a regression can
+estimate. The simulation that applies them is in `dynamics`.
 """
 
 from __future__ import annotations
@@ -66,11 +67,11 @@ VARIED_RANGES: dict[str, tuple[float, float]] = {
     "season_strength": (0.3, 1.6),
     "shock_strength": (0.4, 1.3),
 }
-"""The range that each strength is drawn from, evenly, where worlds are to vary."""
+"""The range from which each coefficient is drawn uniformly where `vary` is set."""
 
 
 def planted_responses(options: GeneratorConfig) -> PlantedResponses:
-    """The coefficients behind these options: the defaults or, with `vary`, drawn from the seed."""
+    """The coefficients of a configuration: the defaults or, with `vary`, drawn from its seed."""
     planted = PlantedResponses()
     if not options.vary:
         return planted

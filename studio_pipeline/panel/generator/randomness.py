@@ -1,7 +1,7 @@
-"""Random streams: child seeds for each studio, the market, the strengths and the futures.
+"""Random streams: child seeds for each studio, the market, the coefficients and the futures.
 
-Everything is drawn as standard normals, month by month, so that more studios or later months leave earlier
-draws alone.
+All randomness is drawn as standard normals, month by month, so that more studios or later months don't
+change earlier draws. The transformations to rates, counts and events are in `fleet`, `drift` and `dynamics`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def _generator(seed: int, *key: int) -> np.random.Generator:
 
 
 def responses_generator(seed: int) -> np.random.Generator:
-    """The source of a varied world's strengths."""
+    """The random generator of a varied world's coefficients."""
     return _generator(seed, RESPONSES)
 
 
@@ -83,7 +83,7 @@ def future_noise(
 ) -> Iterator[tuple[StudioNoise, MarketNoise]]:
     """Standard normals after the first `base` months in D = `draws` possible futures: (D, S), and (D, 1).
 
-    The same futures every time they are asked for.
+    Repeated calls give the same futures.
     """
     generator = _generator(seed, FUTURE, base)
     while True:
@@ -93,5 +93,5 @@ def future_noise(
 
 
 def happens(noise: FloatArray, chance: float) -> BoolArray:
-    """Whether an event of this chance (0..1) happens, by a standard normal."""
+    """Boolean mask of events with this probability (0..1), from standard normals."""
     return np.asarray(noise < ndtri(chance))

@@ -1,4 +1,8 @@
-"""State of the generated studios between months, levers held in it, and the shock that hits all."""
+"""State of the generated studios between months, with the levers held in it and the common shock.
+
+Data classes and their opening values. The transitions are in `drift` and `dynamics`, the constant traits of
+a studio in `fleet`.
+"""
 
 from __future__ import annotations
 
@@ -16,24 +20,24 @@ CLOSURE: tuple[float, ...] = (
     0.70, 1.00, 0.80, 0.52, 0.40, 0.32, 0.30, 0.34, 0.48, 0.55, 0.48, 0.36,
     0.28, 0.20, 0.14, 0.10, 0.07, 0.04, 0.02,
 )  # fmt: skip
-"""Share of ordinary life shut down in each month of the shock."""
+"""Share of business shut down in each month of the shock."""
 
 REBOUND: tuple[float, ...] = (
     0.02, 0.05, 0.08, 0.11, 0.14, 0.16, 0.17, 0.17, 0.16, 0.15, 0.13, 0.12,
     0.10, 0.08, 0.07, 0.05, 0.04, 0.03, 0.02, 0.01,
 )  # fmt: skip
-"""What returning customers add to the log of new members, from `REBOUND_DELAY` months into the shock on."""
+"""Addend of returning customers to the log of new members, from `REBOUND_DELAY` months into the shock on."""
 
 REBOUND_DELAY = 12
 
 
 def closure(options: GeneratorConfig, month_numbers: IntArray) -> FloatArray:
-    """(T,) depth of the common shock in each month, 0 (none) to 1; all 0 where the options have no shock."""
+    """(T,) depth of the common shock in each month, 0 (none) to 1; all 0 where the shock is switched off."""
     return _course(options, month_numbers, CLOSURE, delay=0)
 
 
 def rebound(options: GeneratorConfig, month_numbers: IntArray) -> FloatArray:
-    """(T,) what the recovery adds to the log of new members in each month."""
+    """(T,) addend of the recovery to the log of new members in each month."""
     return _course(options, month_numbers, REBOUND, delay=REBOUND_DELAY)
 
 
@@ -46,18 +50,18 @@ def _course(
 
 
 HeldLevers = Mapping[str, FloatArray]
-"""Levers held: name to one value a studio, (S,) or (); NaN where that studio's lever stays free."""
+"""Levers held: name to one value per studio, (S,) or (); NaN where that studio's lever stays free."""
 
 
 @dataclass(frozen=True)
 class World:
-    """A fleet, what is planted in it, and its calendar over T months.
+    """A fleet, its planted coefficients, and its calendar over T months.
 
     Attributes:
         fleet: the studios.
         responses: the planted coefficients.
         calendar_months: (T,) month of the year, 0..11.
-        closure, rebound: (T,) course of the common shock, see `shocks`.
+        closure, rebound: (T,) course of the common shock, see `CLOSURE` and `REBOUND`.
     """
 
     fleet: Fleet
@@ -69,18 +73,18 @@ class World:
 
 @dataclass(frozen=True)
 class State:
-    """Where studios stand at a month's end: (S,), or (D, S) with D possible pasts of each.
+    """State of the studios at a month's end: (S,), or (D, S) with D possible pasts of each.
 
     Attributes:
         members: the stock.
-        list_price: price asked, currency.
+        list_price: list price, currency.
         planned_classes: classes on the timetable of an ordinary month.
         staff: heads.
-        attendance_rate, utilization: as the owner saw them last, 0..1.
+        attendance_rate, utilization: of the last month, as observed by the owner, 0..1.
         retention_mood, acquisition_mood, reputation, visits_mood, upsell_mood: the studio's own
             autoregressive noise; `reputation` is slow, and acts on acquisition.
-        disruption: what a flood still shuts down, 0..1.
-        buzz: what a viral video still adds to the log of new members.
+        disruption: share of business that a flood still shuts down, 0..1.
+        buzz: addend of a viral video to the log of new members.
         market_retention, market_acquisition: common autoregressive noise, (), or (D, 1).
         price_level: common price level over that before the first month, (), or (D, 1).
     """
@@ -105,7 +109,7 @@ class State:
 
 @dataclass(frozen=True)
 class Month:
-    """What the books of a month show; (S,), or (D, S). Money in currency, exact to the cent."""
+    """Recorded figures of a month; (S,), or (D, S). Money in currency, exact to the cent."""
 
     total_members: FloatArray
     new_members: FloatArray
@@ -130,7 +134,7 @@ MONTH_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Month))
 
 
 def build_world(options: GeneratorConfig, fleet: Fleet, responses: PlantedResponses, n_months: int) -> World:
-    """The calendar of `n_months` months from the options' first, around a fleet."""
+    """The world of a fleet on a calendar of `n_months` months from the configuration's first."""
     numbers = options.first_month_number + np.arange(n_months)
     return World(fleet, responses, numbers % 12, closure(options, numbers), rebound(options, numbers))
 

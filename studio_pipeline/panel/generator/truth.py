@@ -1,4 +1,8 @@
-"""True effects of interventions: what a fleet earns on average if levers are held from a month on."""
+"""True effects of interventions: the expected revenue of a generated fleet with levers held from a month on.
+
+The mean over many simulated futures of the known process, to compare predictions with
+(`evaluation.levers.true_effects`). Also holds the partial interventions that are compared.
+"""
 
 from __future__ import annotations
 
@@ -17,31 +21,32 @@ from studio_pipeline.panel.generator.randomness import future_noise
 from studio_pipeline.panel.generator.state import HeldLevers
 
 Intervention = Mapping[str, ArrayLike]
-"""Levers held: name to one value, or to one a studio, (S,), NaN where that studio's stays free."""
+"""Levers held: name to one value, or to one per studio, (S,), NaN where that studio's stays free."""
 
 
 def expected_months(
     options: GeneratorConfig, base_month: str, months_ahead: int, held: Intervention, draws: int = 200
 ) -> pd.DataFrame:
-    """The mean and the range of what follows `base_month` over many possible futures.
+    """Mean and range of the months after `base_month` over many possible futures.
 
-    Every future starts from the true state at the end of `base_month`; the market, the studios' luck and
-    their owners' decisions are drawn anew, the same futures whatever is held, so that differences between two
-    calls are the effects of the levers. The common shock's course is known in advance.
+    Every future starts from the true state at the end of `base_month`. The market, the studios' noise and
+    their owners' decisions are drawn anew, with the same draws for every intervention (common random
+    numbers), so that differences between two calls are the effects of the levers. The course of the common
+    shock is fixed.
 
     Args:
-        options: of the fleet; levers they hold stay held.
-        base_month: the last month that is known, YYYY-MM, one of the options' months.
+        options: of the fleet; levers held there stay held.
+        base_month: the last known month, YYYY-MM, one of the fleet's months.
         months_ahead: 1 or more.
-        held: levers held over all months ahead; `current_member_count` is the stock that they start from.
+        held: levers held over all months ahead; `current_member_count` is the stock at their start.
         draws: number of futures, 1 or more.
 
     Returns:
-        One row a horizon and studio: studio_id, horizon (from 1), revenue_mean, members_mean, revenue_p05,
+        One row per horizon and studio: studio_id, horizon (from 1), revenue_mean, members_mean, revenue_p05,
         revenue_p95.
 
     Raises:
-        InputError: the base month is not one of the options', or there is no such lever.
+        InputError: the base month is not one of the fleet's, or there is no such lever.
     """
     return expected_interventions(options, base_month, months_ahead, [held], draws)[0]
 
@@ -110,10 +115,10 @@ def _frame(studio_ids: np.ndarray, revenue: FloatArray, members: FloatArray) -> 
 
 
 Levers = dict[str, FloatArray]
-"""Lever to the values that (S,) studios hold it at."""
+"""Lever to its held values, one per studio, (S,)."""
 
 WHOLE_LEVERS = ("new_members_monthly", "total_classes_held", "current_member_count")
-"""Levers that count something."""
+"""Levers that are counts."""
 
 CHANGED_LEVERS: dict[str, str] = {
     "price_up_10": "avg_ticket_price",
@@ -122,14 +127,17 @@ CHANGED_LEVERS: dict[str, str] = {
     "new_up_25": "new_members_monthly",
     "classes_up_25": "total_classes_held",
 }
-"""Each partial intervention, and the lever that it changes."""
+"""Partial intervention to the lever that it changes."""
 
 
 def partial_interventions(now: Mapping[str, FloatArray]) -> dict[str, Levers]:
-    """What is held, by name: one lever a little way from where it stands; all others stay free.
+    """Partial interventions by name: one lever moved slightly from its present value, all others free.
 
     Args:
         now: lever to (S,) present values.
+
+    Returns:
+        Intervention to its held lever, within the ranges of the generator.
     """
     changed = {
         "price_up_10": now["avg_ticket_price"] * 1.1,
@@ -142,6 +150,6 @@ def partial_interventions(now: Mapping[str, FloatArray]) -> dict[str, Levers]:
 
 
 def allowed(levers: Mapping[str, FloatArray]) -> Levers:
-    """Counts in whole numbers, the rest to four digits, all within what the generator may hold them at."""
+    """Round counts to whole numbers and the rest to four digits, and clip all to `HELD_BOUNDS`."""
     rounded = {lever: np.rint(v) if lever in WHOLE_LEVERS else v.round(4) for lever, v in levers.items()}
     return {lever: np.clip(v, *HELD_BOUNDS[lever]) for lever, v in rounded.items()}

@@ -1,1 +1,4 @@
-"""Reading of files: CSV and Parquet, column maps, the landing folder and the ledger of what was seen when."""
+"""Reading of monthly files: CSV and Parquet, column maps, the landing folder, the ledger of first-seen times.
+
+The result is one table of text (`landing.RawMonths`); types and limits are checked in `validation`.
+"""

@@ -1,4 +1,8 @@
-"""Column maps: a file's own column names, constants, filters and number forms."""
+"""Column maps: a file's own column names, constants, filters and number formats.
+
+A map is a YAML file beside the data (`FILE.columns.yaml`) or in its folder (`columns.yaml`). Maps are read,
+checked and found here; `source_files` applies them to a file's rows.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ FOLDER_MAP = "columns.yaml"
 
 
 def _as_text(value: object) -> object:
-    """YAML scalars as the text a file would hold them in; anything else is left for pydantic to refuse."""
+    """Convert YAML scalars to text as in a CSV file; other values are left for Pydantic to reject."""
     return str(value) if isinstance(value, bool | int | float | date) else value
 
 
@@ -35,10 +39,10 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_as_texts)]
 
 
 class ColumnMap(BaseModel):
-    """From our names to theirs; without a map a file is expected to use ours.
+    """Mapping from the project's columns to those of a file.
 
-    A column of ours that is not named is taken from a column of the same name, where the file has one; null
-    leaves it out.
+    A column that is not named in `columns` is taken from the file's column of the same name, if there is one;
+    null leaves it out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,7 +79,7 @@ class ColumnMap(BaseModel):
             msg = f"month_format {self.month_format!r} has no % code in it, like %Y-%m"
             raise ValueError(msg)
         if self.month_format is not None and not names_a_month(self.month_format):
-            msg = f"month_format {self.month_format!r} doesn't tell month and year, as %Y-%m does"
+            msg = f"month_format {self.month_format!r} doesn't give month and year, as %Y-%m does"
             raise ValueError(msg)
         for column in COLUMNS:
             fault = _fault_of_constant(column, self.constants.get(column.name), self.month_format)
@@ -85,14 +89,14 @@ class ColumnMap(BaseModel):
         return self
 
     def source_of(self, column: str, file_columns: Iterable[str]) -> str | None:
-        """Their name for one of our columns, or None where the file doesn't hold it."""
+        """The file's name for one of the project's columns, or None if the file doesn't have it."""
         if column in self.columns:
             return self.columns[column]
         return column if column in file_columns and column not in self.constants else None
 
 
 def _fault_of_constant(column: Column, constant: str | None, month_format: str | None) -> str:
-    """Why no row can take a constant; "" where rows can."""
+    """The reason why a constant is invalid for a column; "" if it is valid."""
     if constant is None or (not constant.strip() and not column.required):
         return ""
     text = pa.array([constant.strip()], pa.string())
@@ -114,7 +118,7 @@ NO_MAP = ColumnMap()
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML that refuses a key that is there twice, where PyYAML lets the last one win."""
+    """YAML loader that rejects duplicate keys, where PyYAML silently keeps the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
         keys = [key.value for key, _ in node.value]
@@ -126,13 +130,13 @@ class _UniqueKeys(yaml.SafeLoader):
 
 
 def read_column_map(path: Path) -> ColumnMap:
-    """The map a YAML file holds.
+    """Read a column map from a YAML file.
 
     Raises:
-        ColumnMapError: it can't be read, is no YAML, or a field is wrong; the message names file and field.
+        ColumnMapError: it can't be read, is not YAML, or a field is wrong; the message names file and field.
     """
     try:
-        # The loader is a safe one.
+        # The loader is a subclass of yaml.SafeLoader.
         content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_UniqueKeys)  # noqa: S506
     except FileNotFoundError as error:
         raise ColumnMapError(f"{path.name}: is not there.", "Check the path.") from error
@@ -160,8 +164,14 @@ def _first_fault(error: ValidationError) -> str:
 
 
 def map_beside(file: Path, root: Path) -> Path | None:
-    """The map of a file: its own (`FILE.columns.yaml`, with or without FILE's extension), else the
-    `columns.yaml` of its folder or of the nearest folder above it, up to `root`; None where there is none."""
+    """Find the map that applies to a file.
+
+    Its own map comes first (`FILE.columns.yaml`, with or without FILE's extension), then the `columns.yaml`
+    of its folder or of the nearest folder above it, up to `root`.
+
+    Returns:
+        The path of the map, or None if there is none.
+    """
     own = (file.with_name(file.name + MAP_SUFFIX), file.with_name(file.stem + MAP_SUFFIX))
     folders = [folder for folder in file.parents if folder == root or root in folder.parents]
     candidates = (*own, *(folder / FOLDER_MAP for folder in folders))
@@ -169,10 +179,10 @@ def map_beside(file: Path, root: Path) -> Path | None:
 
 
 def check_against(column_map: ColumnMap, file: str, file_columns: list[str]) -> None:
-    """Make sure that a file has every column its map names, and that the required ones come from somewhere.
+    """Check that a file has every column that its map names, and that all required columns are covered.
 
     Raises:
-        ColumnMapError: naming the file, the field of the map and the columns that are there.
+        ColumnMapError: naming the file, the field of the map and the columns of the file.
     """
     there = f"The file has: {', '.join(file_columns)}."
     named = [(f"columns.{ours}", theirs) for ours, theirs in column_map.columns.items() if theirs is not None]

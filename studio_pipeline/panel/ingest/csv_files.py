@@ -1,4 +1,9 @@
-"""CSV files as tables of text with the line of every row, and the raw table of all files."""
+"""CSV files as tables of text with the line of every row, and the columns of the raw table.
+
+Parses with Arrow, and with the standard library where quoting is irregular, so that malformed rows keep their
+line numbers. Parquet files and column maps are in `source_files`; the raw table of all files is put together
+in `landing`.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +30,11 @@ class TextTable:
     """A file as text.
 
     Attributes:
-        table: every column as text, in the file's own names.
-        lines: (N,) the line each row starts in, the header's being 1 in most files; for Parquet the row,
-            from 1.
-        malformed: line and text of rows that don't have as many fields as the header.
-        typed: columns whose numbers or dates were typed in the file, so that no number form applies to them.
+        table: every column as text, under the file's own names.
+        lines: (N,) the line each row starts in, the header's being 1 in most files; for Parquet the number of
+            the row, from 1.
+        malformed: line and text of rows whose number of fields differs from the header's.
+        typed: columns that are numeric or dates in the file, so that no number format applies to them.
     """
 
     table: pa.Table
@@ -44,10 +49,14 @@ _LINE_FEED, _CARRIAGE_RETURN, _QUOTE = 10, 13, 34
 
 
 def read_csv(file: str, data: bytes) -> TextTable:
-    """A CSV file without its byte-order mark as text; `file` is only its name in messages.
+    """Read a CSV file without its byte-order mark as text.
+
+    Args:
+        file: its name, for messages only.
+        data: its content.
 
     Raises:
-        UnreadableFileError: the file is not UTF-8, has no rows, or can't be told apart.
+        UnreadableFileError: the file is not UTF-8, has no rows, or can't be split into rows.
     """
     _check_text(file, data)
     starts, ends, lines = record_bounds(data)
@@ -57,7 +66,7 @@ def read_csv(file: str, data: bytes) -> TextTable:
     if len(starts) == 1:
         raise UnreadableFileError(f"{file}: has a header and no rows.", "Export it again with its rows.")
     body = data[starts[1] :]
-    # An odd number of quotes is a stray one, or one that was never closed: the fast parser can't tell.
+    # An odd number of quotes means a stray or unclosed one, which the fast parser doesn't detect.
     found = _parse_fast(names, delimiter, body, lines[1:]) if data.count(b'"') % 2 == 0 else None
     return found or _parse_slow(file, names, delimiter, body.decode("utf-8"), int(lines[1]))
 
@@ -76,9 +85,9 @@ def _check_text(file: str, data: bytes) -> None:
 
 
 def record_bounds(data: bytes) -> tuple[IntArray, IntArray, IntArray]:
-    """Where the records of a CSV file start and end, and the line each starts in; blank lines are no records.
+    """Start, end and first line of each record of a CSV file; blank lines are not records.
 
-    A line break inside quotes ends no record: an even number of quotes stands before one that does.
+    A line break inside quotes does not end a record: those that do are preceded by an even number of quotes.
     """
     text = np.frombuffer(data, dtype=np.uint8)
     breaks = _line_breaks(text)
@@ -111,7 +120,7 @@ def _header_names(file: str, line: int, header: str, delimiter: str) -> list[str
 
 
 def _parse_fast(names: list[str], delimiter: str, body: bytes, lines: IntArray) -> TextTable | None:
-    """The rows by Arrow's parser; None where it counts other records than we do (stray quotes)."""
+    """Parse with Arrow; None if it finds another number of records than `record_bounds` (stray quotes)."""
     invalid: list[tuple[int, str]] = []
 
     def keep(row: pa.csv.InvalidRow) -> str:
@@ -139,7 +148,7 @@ def _parse_fast(names: list[str], delimiter: str, body: bytes, lines: IntArray) 
 
 
 def _parse_slow(file: str, names: list[str], delimiter: str, body: str, first_line: int) -> TextTable:
-    """The rows by the standard library's parser: the fast one's plain twin, for files with stray quotes."""
+    """Parse with the standard library, for files with stray quotes; the slow equivalent of `_parse_fast`."""
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter)
     rows, lines, malformed, line = [], [], [], first_line
     for fields in _records(file, reader, first_line):
@@ -169,10 +178,10 @@ def _records(file: str, reader: Iterator[list[str]], first_line: int) -> Iterato
 
 
 def _ends_in_quotes(file: str, body: str, delimiter: str, line: int, first_line: int) -> bool:
-    """Whether the last record, from `line` on, opens a quote and never closes it.
+    """Check whether the last record, from `line` on, opens a quote that is never closed.
 
     Raises:
-        UnreadableFileError: more than one line was swallowed by it.
+        UnreadableFileError: the open quote spans more than one line.
     """
     record = list(io.StringIO(body, newline=""))[line - first_line :]
     try:
@@ -190,7 +199,7 @@ def _ends_in_quotes(file: str, body: str, delimiter: str, line: int, first_line:
 def _without_blank_rows(
     table: pa.Table, lines: IntArray, malformed: tuple[tuple[int, str], ...]
 ) -> TextTable:
-    """Spreadsheets end in rows of nothing but separators: blank lines, too."""
+    """Drop rows of separators only, which spreadsheets append."""
     filled: BoolArray = np.zeros(table.num_rows, dtype=bool)
     for column in table.columns:
         if filled.all():
@@ -206,7 +215,7 @@ RAW_COLUMNS: tuple[str, ...] = (*RAW_TEXT_COLUMNS, "line", "file_order", "first_
 
 
 def months_of(frame: pd.DataFrame) -> MonthArray:
-    """(N,) datetime64[M] of raw rows, each read in its own file's form; NaT where it is no month."""
+    """(N,) datetime64[M] of raw rows, each parsed in its own file's format; NaT where it is not a month."""
     months = np.full(len(frame), "NaT", dtype="datetime64[M]")
     text = arrow_text(frame["month_year"])
     codes, formats = pd.factorize(frame["month_format"], use_na_sentinel=False)
@@ -219,5 +228,5 @@ def months_of(frame: pd.DataFrame) -> MonthArray:
 
 
 def naive_utc(moment: datetime) -> datetime:
-    """A moment in UTC, without its offset; a moment without offset is taken as UTC."""
+    """Convert a moment to UTC without offset; a moment without offset is taken as UTC."""
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment

@@ -1,8 +1,8 @@
-"""Snapshots of a landing folder, and the digest of what a run would read of it.
+"""Scans of the landing folder: snapshots of its files, and the digest of the content that a run would read.
 
-A file is settled once it has stayed the same for `SETTLE_SECONDS`: by its modification time where it is new,
-else since the look that first saw it as it is. So a file that appears by rename is settled at once, and a
-slow copy is not.
+A file is settled once it has stayed unchanged for `SETTLE_SECONDS`: by its modification time if it is new,
+else since the scan that first found its present state. So a file that appears by rename is settled at once,
+and a slow copy is not. The rows of the files are read in `landing`.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from studio_pipeline.panel.ingest.landing import landing_sources, temporary_file
 
 DIGEST_LENGTH = 16
 UNREADABLE = "unreadable"
-"""Stands for the content of a file that can't be opened; mending its permissions makes it another content."""
+"""Placeholder digest of a file that can't be opened; once it can be read, its digest changes."""
 
 
 def landing_digest(folder: Path) -> str:
-    """The digest of what the folder holds now.
+    """The digest of the folder's present content.
 
     Equal digests mean equal names and contents of every data file, and of every map that applies to one;
     times don't matter. A folder without files, or none at all, has a digest too.
@@ -35,7 +35,7 @@ def landing_digest(folder: Path) -> str:
 
 
 def landing_paths(folder: Path) -> dict[str, Path]:
-    """Every data file, and every map that applies to one, by its name in the folder.
+    """Paths of all data files, and of the maps that apply to them, by name in the folder.
 
     Raises:
         StorageError: the folder can't be listed.
@@ -47,12 +47,12 @@ def landing_paths(folder: Path) -> dict[str, Path]:
 
 
 def digest_of(contents: Mapping[str, str]) -> str:
-    """The digest of names and the SHA-256 of each."""
+    """The digest of file names and their SHA-256 hashes."""
     return hashlib.sha256(json.dumps(sorted(contents.items())).encode()).hexdigest()[:DIGEST_LENGTH]
 
 
 def content_sha(path: Path) -> str:
-    """SHA-256 of a file; "" where it is gone, `UNREADABLE` where it can't be read."""
+    """SHA-256 of a file; "" if it no longer exists, `UNREADABLE` if it can't be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -68,11 +68,11 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class FileState:
-    """One file as a look found it.
+    """State of one file in a scan.
 
     Attributes:
         stamp: modification time, change time (both ns), size in bytes, inode: any write changes one of them.
-        since: when a look first found this stamp, seconds since 1970.
+        since: time of the scan that first found this stamp, seconds since 1970.
         sha256: of the content; "" as long as the file is not settled.
     """
 
@@ -83,11 +83,11 @@ class FileState:
 
 @dataclass(frozen=True)
 class FolderSnapshot:
-    """What was in the folder.
+    """Content of the landing folder at one scan.
 
     Attributes:
         files: data files and the maps that apply to them, by name.
-        gone: names of files that were listed and went away before they were looked at.
+        gone: names of files that were listed and disappeared before they were read.
         temporary: names of files that no run reads until they are renamed.
     """
 
@@ -102,21 +102,21 @@ class FolderSnapshot:
 
     @property
     def digest(self) -> str:
-        """The digest of what a run would read; it means something only where no file is unsettled."""
+        """The digest of the content that a run would read; meaningful only if no file is unsettled."""
         return digest_of(self.contents)
 
     @property
     def unsettled(self) -> tuple[str, ...]:
-        """Files under their final names that may still be being written, or replaced."""
+        """Files under their final names that may still be in the process of being written or replaced."""
         return (*(name for name, state in self.files.items() if not state.sha256), *self.gone)
 
 
 def look_at(folder: Path, before: FolderSnapshot, now: float) -> FolderSnapshot:
-    """Look at the folder; files that are as they were are not read again.
+    """Scan the folder; unchanged files are not read again.
 
     Args:
         folder: the landing folder; it may be absent.
-        before: the look before; `FolderSnapshot()` for none.
+        before: the previous snapshot; `FolderSnapshot()` for none.
         now: seconds since 1970.
 
     Raises:
@@ -131,7 +131,7 @@ def look_at(folder: Path, before: FolderSnapshot, now: float) -> FolderSnapshot:
 
 
 def _state(name: str, path: Path, known: FileState | None, now: float) -> FileState | None:
-    """The state of one file; None where it went away between listing and looking."""
+    """The state of one file; None if it disappeared after the folder was listed."""
     try:
         status = path.stat()
     except FileNotFoundError:
@@ -152,7 +152,7 @@ def _state(name: str, path: Path, known: FileState | None, now: float) -> FileSt
 
 
 def changes_in_words(before: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """What is new, changed and gone between two contents (SHA-256 by name), as part of a sentence.
+    """New, changed and removed files between two contents (SHA-256 by name), as part of a sentence.
 
     "" where they are the same.
     """
@@ -165,13 +165,13 @@ def changes_in_words(before: Mapping[str, str], after: Mapping[str, str]) -> str
 
 
 def names_in_words(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
+    """The first few names, and the number of further ones."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def look_to_json(look: FolderSnapshot) -> dict[str, Any]:
-    """The files of a look, as JSON values."""
+    """The files of a snapshot as JSON values."""
     return {name: asdict(state) for name, state in look.files.items()}
 
 
@@ -179,7 +179,7 @@ def look_from_json(value: Mapping[str, Any]) -> FolderSnapshot:
     """The inverse of `look_to_json`.
 
     Raises:
-        KeyError, TypeError, ValueError: it is none.
+        KeyError, TypeError, ValueError: the value is not a snapshot.
     """
     return FolderSnapshot(
         {

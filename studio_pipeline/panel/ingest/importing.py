@@ -1,7 +1,7 @@
-"""Import of files into the landing folder: checked, then copied with their map beside them.
+"""Import of files into the landing folder: checked first, then copied together with their map.
 
-Nothing that is in the folder already is changed: a file of the same name and other content gets a name of
-its own.
+Files already in the folder are never changed: a file with the same name and other content gets a numbered
+name. The checks are those of a run (`validation`), on all files of the folder together.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ from studio_pipeline.panel.validation.validation import (
 
 _SHOWN = 10
 _BEING_IMPORTED = "/"
-"""Stands for its file; no file in a folder has such a name."""
+"""Placeholder name of the file being imported; no file can have it."""
 _ANOTHER_DAY = datetime(9999, 1, 1)  # noqa: DTZ001
 
 
 @dataclass(frozen=True)
 class ImportedFile:
-    """What became of one file.
+    """Result of the import of one file.
 
     Attributes:
-        source: the file as it was named.
-        landed: its path in the landing folder; None where it was refused.
+        source: the path of the file as given.
+        landed: its path in the landing folder; None if it was refused.
         already_there: it was in the folder with this content and map before.
-        refusal: the file, why it was refused, and what to do; "" where it was not.
-        rows: rows that it holds, without those that its map leaves out.
+        refusal: the file, the reason of the refusal, and what to do; "" if it was not refused.
+        rows: rows of the file, without those that its map leaves out.
         left_out: rows that its map leaves out.
-        rejected: one row a fault: file, line, studio_id, month_year, column, value, reason.
+        rejected: one row per fault: file, line, studio_id, month_year, column, value, reason.
         warnings: the same, for cells that will be changed while their row is kept.
-        ignored_columns: columns that nothing is taken from.
-        named: our column to the file's, where that has another name.
+        ignored_columns: columns of the file that are not used.
+        named: the project's column to the file's, where the names differ.
     """
 
     source: Path
@@ -65,7 +65,7 @@ class ImportedFile:
     named: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        """A few lines for a person."""
+        """The result in a few lines of text."""
         if self.landed is None:
             return f"Refused: {self.refusal}"
         how = "is there already as" if self.already_there else "copied to"
@@ -76,13 +76,13 @@ class ImportedFile:
         return "\n".join(
             [
                 *lines,
-                *_told("row", self.rejected, "will be rejected", self.named),
-                *_told("cell", self.warnings, "change", self.named),
+                *_issue_lines("row", self.rejected, "will be rejected", self.named),
+                *_issue_lines("cell", self.warnings, "change", self.named),
             ]
         )
 
     def _beside(self) -> list[str]:
-        """What a file that got another name has to do with the one that has its own."""
+        """Lines on the relation of a file under a numbered name to the one under the original name."""
         if self.landed is None or self.landed.name == self.source.name:
             return []
         first = self.landed.with_name(self.source.name)
@@ -97,11 +97,11 @@ class ImportedFile:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What became of every file; as text, what a person wants to read.
+    """Result of an import; `str()` gives it as text for the terminal.
 
     Attributes:
-        files: in order.
-        stops_over: months of the folder of which so much is rejected now that a run stops, a sentence each.
+        files: in the given order.
+        stops_over: a sentence for each month of the folder whose rejected share will stop a run.
     """
 
     files: tuple[ImportedFile, ...]
@@ -113,7 +113,7 @@ class ImportReport:
         return tuple(file for file in self.files if file.landed is None)
 
     def __str__(self) -> str:
-        """A few lines on each file."""
+        """The result of each file in a few lines."""
         stops = [f"A run will stop over {sentence}" for sentence in self.stops_over]
         return "\n".join([*map(str, self.files), *stops])
 
@@ -126,19 +126,19 @@ def import_files(
     ledger: Path | None = None,
     now: datetime | None = None,
 ) -> ImportReport:
-    """Check files of months against those that are in the landing folder, and copy them there unchanged.
+    """Check files of months together with those in the landing folder, and copy them there unchanged.
 
     Args:
         files: CSV or Parquet files.
-        columns_map: the map for all of them; None to use the one beside each file, where there is one.
-        landing_folder: made if it isn't there.
+        columns_map: the map for all of them; None to use the one beside each file, if there is one.
+        landing_folder: created if it doesn't exist.
         limits: the thresholds of validation; the defaults if None.
-        ledger: what runs have seen so far, which is only read; nothing if None.
-        now: the moment that decides which month is over, UTC; the present if None.
+        ledger: the file of first-seen times, which is only read; an empty ledger if None.
+        now: the moment that determines which month is over, UTC; the present if None.
 
     Raises:
         ColumnMapError: `columns_map` can't be used at all.
-        StorageError: the disk refused, or the ledger can't be read; nothing half-written stays in the folder.
+        StorageError: writing failed, or the ledger can't be read; no incomplete file stays in the folder.
     """
     limits = limits or ValidationConfig()
     if columns_map is not None:
@@ -167,7 +167,7 @@ def import_files(
 
 def _read(file: Path, map_path: Path | None) -> SourceRows:
     if is_temporary(Path(file.name)):
-        what = f"{file.name}: its name says that it is not complete, and no run would read it."
+        what = f"{file.name}: its name marks it as not complete, and no run would read it."
         raise UnreadableFileError(what, "Rename it once it is complete.")
     return read_source(Source(file.name, file, map_path))
 
@@ -179,13 +179,13 @@ def _map_there(file: Path, landing_folder: Path) -> Path | None:
 def _checked(
     rows: SourceRows, others: Sequence[SourceRows], limits: ValidationConfig, now: datetime
 ) -> ValidatedMonths:
-    """The validation as it will be once the file, as the latest one, stands beside the others."""
+    """Validate the file as the latest one, together with the others of the folder."""
     latest = replace(rows, file_hash="the file being imported")
     seen = Ledger().with_files([(source.name, source.file_hash) for source in others], now)
     seen = seen.with_files([(latest.name, latest.file_hash)], _ANOTHER_DAY)
     raw, _ = combined([*others, latest], (), seen, now)
     last = raw.frame["file_order"].max()
-    # Only its own rows are told of, and a name in the folder may be the same.
+    # Only its own rows are reported, and a file in the folder may have the same name.
     raw.frame["file"] = raw.frame["file"].where(raw.frame["file_order"] != last, _BEING_IMPORTED)
     return validate_months(raw.frame, limits, now.date())
 
@@ -210,31 +210,31 @@ def _described(
 
 
 def _stops_over(checked: ValidatedMonths, limits: ValidationConfig) -> tuple[str, ...]:
-    """Sentences on the months, with the files that their rejected rows stand in."""
+    """A sentence for each month over the limit, with the files that contain its rejected rows."""
     shares = rejected_share_by_month(checked.frame, checked.rejected)
     limit, rejected = limits.largest_rejected_share, checked.rejected
     months = shares["month_year"][shares["share"] > limit]
     files = [sorted(set(rejected["file"][rejected["month_year"].isin([month])])) for month in months]
-    told = zip(over_limit(shares, limit), files, strict=True)
-    return tuple(f"{sentence} They stand in {', '.join(names)}." for sentence, names in told)
+    sentences = zip(over_limit(shares, limit), files, strict=True)
+    return tuple(f"{sentence} They stand in {', '.join(names)}." for sentence, names in sentences)
 
 
-def _told(unit: str, findings: pd.DataFrame | None, fate: str, named: Mapping[str, str]) -> list[str]:
-    """A line for each of the first findings, and how many there are."""
-    if findings is None or findings.empty:
+def _issue_lines(unit: str, issues: pd.DataFrame | None, fate: str, named: Mapping[str, str]) -> list[str]:
+    """A heading with the number of issues, and a line for each of the first ones."""
+    if issues is None or issues.empty:
         return []
-    count = findings["line"].nunique() if unit == "row" else len(findings)
+    count = issues["line"].nunique() if unit == "row" else len(issues)
     lines = [f"  {count} {unit}{'s' if count > 1 else ''} {fate}:"]
-    for row in findings.head(_SHOWN).itertuples(index=False):
+    for row in issues.head(_SHOWN).itertuples(index=False):
         value = "" if row.value is None else f" {row.value!r}"
         ours = str(row.column)
         column = f"{ours} ({named[ours]})" if ours in named else ours
         lines.append(f"    line {row.line}, {column}{value}: {row.reason}")
-    return [*lines, f"    ... and {len(findings) - _SHOWN} more"] if len(findings) > _SHOWN else lines
+    return [*lines, f"    ... and {len(issues) - _SHOWN} more"] if len(issues) > _SHOWN else lines
 
 
 def _land(file: Path, map_path: Path | None, folder: Path) -> tuple[Path, bool]:
-    """Copy a file and its map; where it is in the folder, and whether it was before."""
+    """Copy a file and its map; returns its path in the folder, and True if it was there before."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for target in _possible_names(folder, file):
@@ -243,7 +243,7 @@ def _land(file: Path, map_path: Path | None, folder: Path) -> tuple[Path, bool]:
                 if _same(file, target) and _same_map(map_path, map_beside(target, folder)):
                     return target, True
             elif not map_target.exists() or (map_path is not None and _same(map_path, map_target)):
-                # A map that lands first is never missing beside its file.
+                # The map is copied first, so that the file is never read without it.
                 if map_path is not None and not _same_map(map_path, map_beside(target, folder)):
                     _copy(map_path, map_target)
                 _copy(file, target)
@@ -270,7 +270,7 @@ def _same_map(one: Path | None, other: Path | None) -> bool:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy under a hidden name that no reader looks at, then rename; an existing file is never replaced."""
+    """Copy under a hidden name that no reader uses, then rename; an existing file is never replaced."""
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         with source.open("rb") as reading, unfinished.open("xb") as writing:

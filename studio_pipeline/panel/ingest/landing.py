@@ -1,6 +1,7 @@
-"""The landing folder: its files, the order in which they count, and their rows as one table of text.
+"""The landing folder: its files, their order of precedence, and their rows as one table of text.
 
-Nothing in the folder is ever written, renamed or removed here.
+The folder is only read here; `importing` copies files into it. First-seen times are kept in the ledger
+(`ledger`); changes of the folder between two moments are found in `folder_scan`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from studio_pipeline.panel.ingest.source_files import Source, SourceRows, Unread
 
 _NOT_DATA = (".yaml", ".yml", ".md")
 _TEMPORARY = (".part", ".partial", ".tmp", ".crdownload", ".filepart")
-"""How browsers and copying programs end the name of a file that is not complete yet."""
+"""Extensions that browsers and copying programs give to incomplete files."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,13 @@ class RawMonths:
     """The rows of all readable files, as text.
 
     Attributes:
-        frame: `RAW_COLUMNS`: our columns as text (null where the file has no such column), the text of a row
-            that doesn't fit its header, the file (its path in the folder) and line it stood in, the number
-            forms of its map, the place of its file in the order in which later ones replace earlier ones,
-            and when a row of its studio and month was first seen (UTC).
+        frame: `RAW_COLUMNS`: the project's columns as text (null where the file has no such column), the text
+            of a row that doesn't fit its header, the file (its path in the folder) and line of the row, the
+            number format of its map, the position of its file in the order in which later ones replace
+            earlier ones, and the time at which a row of its studio and month was first seen (UTC).
         unreadable: the files that could not be read at all.
-        left_out: rows that each file's map left out (`where`), by file.
-        ignored_columns: columns of each file that nothing was taken from.
+        left_out: number of rows that each file's map left out (`where`), by file.
+        ignored_columns: unused columns of each file, by file.
         hashes: SHA-256 of each readable file's content.
     """
 
@@ -50,10 +51,15 @@ class RawMonths:
 
 
 def read_landing(folder: Path, ledger: Path, now: datetime) -> RawMonths:
-    """All months of a landing folder; first-seen times are kept in the file `ledger`.
+    """Read all months of a landing folder, and update the ledger of first-seen times.
 
-    Files that can't be read are named in the result, and the others go on. Later files come later in the
-    order: by the time their content was first seen under their name, then by modification time, then by name.
+    Files that can't be read are listed in the result, and the others are used. Files are ordered by the time
+    at which their content was first seen under their name, then by modification time, then by name.
+
+    Args:
+        folder: the landing folder.
+        ledger: the file of first-seen times.
+        now: the present moment.
 
     Raises:
         StorageError: the folder can't be listed, or the ledger can't be read or written.
@@ -68,13 +74,13 @@ def read_landing(folder: Path, ledger: Path, now: datetime) -> RawMonths:
 def raw_months(
     read: Sequence[SourceRows], unreadable: Sequence[UnreadableFile], ledger: Ledger, now: datetime
 ) -> tuple[RawMonths, Ledger]:
-    """The rows of all files of a folder as one table, and the ledger with files and rows in it.
+    """The rows of all files of a folder as one table, and the ledger updated with files and rows.
 
     Args:
-        read: the files that can be read.
+        read: the readable files.
         unreadable: the others.
-        ledger: what was seen before.
-        now: UTC without offset; files that are new are seen first by then.
+        ledger: first-seen times so far.
+        now: UTC without offset; the first-seen time of new files.
     """
     seen = ledger.with_files([(source.name, source.file_hash) for source in read], now)
     return combined(read, unreadable, seen, now)
@@ -93,7 +99,7 @@ def landing_sources(folder: Path) -> list[Source]:
 
 
 def temporary_files(folder: Path) -> list[str]:
-    """Names of files that wait to be renamed: hidden ones, and `.part`, `.tmp` and the like.
+    """Names of incomplete files: hidden ones, and `.part`, `.tmp` and the like.
 
     Raises:
         StorageError: the folder can't be listed.
@@ -102,7 +108,7 @@ def temporary_files(folder: Path) -> list[str]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """Every file that is neither map nor note, in order."""
+    """All files in order, without maps and notes."""
     if not folder.is_dir():
         return []
     if not os.access(folder, os.R_OK | os.X_OK):
@@ -114,20 +120,20 @@ def _files(folder: Path) -> list[Path]:
 
 
 def is_temporary(name: Path) -> bool:
-    """Whether a path below the folder says that its file is not complete."""
+    """Check whether a path below the folder has a name that marks an incomplete file."""
     return any(part.startswith((".", "~$")) for part in name.parts) or name.suffix.lower() in _TEMPORARY
 
 
 def combined(
     read: Sequence[SourceRows], unreadable: Sequence[UnreadableFile], ledger: Ledger, now: datetime
 ) -> tuple[RawMonths, Ledger]:
-    """The rows of several files as one table, and the ledger with their rows in it.
+    """The rows of several files as one table, and the ledger updated with their rows.
 
     Args:
         read: the files; they are in the ledger.
         unreadable: the others.
-        ledger: what was seen before.
-        now: UTC without offset; rows of months that are not over by then don't count as seen.
+        ledger: first-seen times so far.
+        now: UTC without offset; rows of months that are not over by then are not added to the ledger.
     """
     ordered = sorted(read, key=lambda s: (ledger.first_seen_of(s.name, s.file_hash), s.modified, s.name))
     frame = _empty_frame() if not ordered else _one_frame(ordered)
@@ -163,12 +169,12 @@ def _empty_frame() -> pd.DataFrame:
 
 
 def raw_from_numbers(frame: pd.DataFrame, file: str, now: datetime) -> pd.DataFrame:
-    """Months that are numbers already (the generator's), as the raw text a file of them would give.
+    """Raw text rows of months that are numbers already (the generator's), as from a file of them.
 
     Args:
-        frame: any of our columns; month_year as datetime.
-        file: the name that stands for their source.
-        now: when they were first seen.
+        frame: any of the project's columns; month_year as datetime.
+        file: the name used as their source.
+        now: their first-seen time.
     """
     frame = frame.reset_index(drop=True)
     texts = {name: _number_texts(frame[name]) for name in OUR_COLUMNS if name in frame}

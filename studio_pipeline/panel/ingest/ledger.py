@@ -1,6 +1,7 @@
 """Ledger of first-seen times of files and of (studio, month) rows.
 
-It outlives files: a row keeps the time it was first seen at when its file is replaced, corrected or gone.
+The ledger outlives files: a row keeps its first-seen time when its file is replaced, corrected or removed.
+Stored as one Parquet file in STUDIO_HOME; `landing` updates it with every read.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ import pyarrow.parquet
 from studio_pipeline.errors import StorageError
 
 LEDGER_FILE = "first_seen.parquet"
-"""Its name below STUDIO_HOME."""
+"""Name of the ledger's file in STUDIO_HOME."""
 
 KEYS = ["studio_id", "month_year"]
 _FILES_KEY = b"first_seen_of_files"
 _ANY_NAME = ""
-"""Older ledgers hold contents without names; the files that first show such a content take its time."""
+"""Name of entries in older ledgers, which hold contents without names; such files take the entry's time."""
 
 
 def _no_rows() -> pd.DataFrame:
@@ -36,19 +37,19 @@ def _no_rows() -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What was seen when.
+    """First-seen times of files and rows.
 
     Attributes:
-        files: SHA-256 of a file's content to its file names to the time that it was first seen under that
-            name, ISO 8601, UTC without offset. A known content under a new name is a new arrival.
-        rows: studio_id, month_year, first_seen; one row each studio and month.
+        files: SHA-256 of a file's content to its file names to the time at which it was first seen under
+            that name, ISO 8601, UTC without offset. A known content under a new name counts as new.
+        rows: studio_id, month_year, first_seen; one row per studio and month.
     """
 
     files: dict[str, dict[str, str]] = field(default_factory=dict)
     rows: pd.DataFrame = field(default_factory=_no_rows)
 
     def with_files(self, files: Iterable[tuple[str, str]], now: datetime) -> Ledger:
-        """The same ledger with these files (name, SHA-256); those it knows keep their time."""
+        """The same ledger with these files (name, SHA-256) added; files in it keep their time."""
         known = {file_hash: dict(names) for file_hash, names in self.files.items()}
         shown = tuple(files)
         for name, file_hash in shown:
@@ -59,11 +60,11 @@ class Ledger:
         return replace(self, files=known)
 
     def first_seen_of(self, name: str, file_hash: str) -> datetime:
-        """When a content was first seen under a file name."""
+        """The time at which a content was first seen under a file name."""
         return datetime.fromisoformat(self.files[file_hash][name])
 
     def with_rows(self, rows: pd.DataFrame) -> Ledger:
-        """The same ledger with rows (studio_id, month_year, first_seen); those it knows keep their time."""
+        """The same ledger with rows (studio_id, month_year, first_seen) added; rows in it keep their time."""
         known = pd.MultiIndex.from_frame(self.rows[KEYS])
         if len(rows) == 0 or pd.MultiIndex.from_frame(rows[KEYS]).isin(known).all():
             return self
@@ -72,15 +73,15 @@ class Ledger:
         return replace(self, rows=together.reset_index(drop=True))
 
     def first_seen_of_rows(self, rows: pd.DataFrame) -> pd.Series:
-        """(N,) first-seen time of rows (studio_id, month_year); NaT where the ledger doesn't know them."""
+        """(N,) first-seen time of rows (studio_id, month_year); NaT where the ledger doesn't have them."""
         return rows[KEYS].merge(self.rows, on=KEYS, how="left")["first_seen"]
 
 
 def read_ledger(path: Path) -> Ledger:
-    """The ledger of a file; an empty one where there is no file yet.
+    """Read a ledger; an empty one if the file doesn't exist yet.
 
     Raises:
-        StorageError: the file is there and can't be read.
+        StorageError: the file exists and can't be read.
     """
     if not path.exists():
         return Ledger()
@@ -101,10 +102,10 @@ def read_ledger(path: Path) -> Ledger:
 
 
 def write_ledger(path: Path, ledger: Ledger) -> None:
-    """Replace the ledger's file in one step; a reader sees the old one or the new one.
+    """Replace the ledger's file atomically; a reader sees the old one or the new one.
 
     Raises:
-        StorageError: the disk refused.
+        StorageError: writing failed.
     """
     table = pa.Table.from_pandas(ledger.rows, preserve_index=False)
     metadata = {**(table.schema.metadata or {}), _FILES_KEY: json.dumps(ledger.files).encode()}

@@ -1,4 +1,8 @@
-"""Parsing of text to numbers and months, a whole column at a time."""
+"""Parsing of text to numbers and months, a whole column at a time.
+
+Pure functions on Arrow arrays. Which format applies to a column comes from its file's map (`column_maps`);
+the checks of the parsed values are in `validation.typed_months`.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,7 @@ def arrow_text(values: pd.Series) -> pa.Array:
 
 
 def parse_text(values: pd.Series) -> TextArray:
-    """(N,) trimmed text, None where there is none."""
+    """(N,) trimmed text, None where it is empty or missing."""
     text = arrow_text(values)
     found: TextArray = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text).to_numpy(
         zero_copy_only=False
@@ -40,11 +44,15 @@ def parse_text(values: pd.Series) -> TextArray:
 
 
 def parse_numbers(text: pa.Array, decimal: str = ".", thousands: str = "") -> tuple[FloatArray, BoolArray]:
-    """Numbers of a column of trimmed text.
+    """Parse a column of trimmed text to numbers.
+
+    Args:
+        text: (N,) trimmed text.
+        decimal: decimal mark.
+        thousands: separator between groups of three digits; "" for none.
 
     Returns:
-        (N,) float64, NaN where nothing is there or it is no number, infinite where it says so; and (N,)
-        whether something is there that is no number.
+        (N,) float64, NaN for missing and invalid text, infinite for "inf"; and (N,) True for invalid text.
     """
     missing = pc.is_in(pc.utf8_lower(text), pa.array([*MISSING_TEXTS, None], pa.string()))
     text = pc.if_else(missing, pa.scalar(None, pa.string()), text)
@@ -63,7 +71,7 @@ def parse_numbers(text: pa.Array, decimal: str = ".", thousands: str = "") -> tu
 
 
 def _plain_form(text: pa.Array, decimal: str, thousands: str) -> pa.Array:
-    """The text with a point as decimal mark and without separators between groups of three digits."""
+    """The text with a point as decimal mark and without thousands separators."""
     if thousands:
         space = thousands == " "
         mark = "[ \u00a0\u202f]" if space else re.escape(thousands)
@@ -82,7 +90,11 @@ def _as_floats(text: pa.Array) -> FloatArray:
 
 
 def parse_months(text: pa.Array, month_format: str | None = None) -> MonthArray:
-    """(N,) datetime64[M], NaT where the text is no month: ISO dates or YYYY-MM, or a strptime form."""
+    """Parse a column of text to months: ISO dates or YYYY-MM, or a strptime format.
+
+    Returns:
+        (N,) datetime64[M], NaT where the text is not a month.
+    """
     encoded = text.dictionary_encode()
     months = [_parse_month(value, month_format) for value in encoded.dictionary.to_pylist()]
     known = np.array([*months, "NaT"], dtype="datetime64[M]")
@@ -101,9 +113,13 @@ def _parse_month(text: str | None, month_format: str | None) -> str:
 
 
 def _date_of(text: str, month_format: str | None) -> date:
-    """Raises ValueError for a text in another form, a 13th month, and the 31st of February."""
+    """Parse a date.
+
+    Raises:
+        ValueError: the text has another format, or is not a date (a 13th month, the 31st of February).
+    """
     if month_format is not None:
-        # A month has no time of day and so no time zone.
+        # Only the date is used, so no time zone applies.
         return datetime.strptime(text, month_format).date()  # noqa: DTZ007
     match = _ISO_MONTH.match(text)
     if match is None:
@@ -113,7 +129,7 @@ def _date_of(text: str, month_format: str | None) -> date:
 
 
 def names_a_month(month_format: str) -> bool:
-    """Whether a strptime form is one, and tells the month and its year."""
+    """Check whether a strptime format is valid and gives month and year."""
     day = datetime(2023, 11, 1)  # noqa: DTZ001
     try:
         return _date_of(day.strftime(month_format), month_format).replace(day=1) == day.date()
@@ -122,5 +138,5 @@ def names_a_month(month_format: str) -> bool:
 
 
 def _in_range(day: date) -> str:
-    # Beyond these years pandas' timestamps wrap around.
+    # Beyond these years nanosecond timestamps of pandas overflow.
     return f"{day.year:04d}-{day.month:02d}" if 1700 <= day.year <= 2200 else "NaT"

@@ -1,4 +1,8 @@
-"""One file of the landing folder in our columns, every value still text."""
+"""One file of the landing folder in the project's columns, all values still text.
+
+Reads CSV (`csv_files`) and Parquet, applies the file's column map (`column_maps`), and keeps file and line of
+every row. All files together are one table in `landing`.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +41,11 @@ _FOREIGN = {
 
 
 def read_text_table(file: str, data: bytes) -> TextTable:
-    """The content of a file as text; `file` is only its name in messages.
+    """Read the content of a file as text.
+
+    Args:
+        file: its name, for messages only.
+        data: its content.
 
     Raises:
         UnreadableFileError: the file is empty, not CSV or Parquet, cut off, or not UTF-8.
@@ -82,7 +90,7 @@ def _column_as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 @dataclass(frozen=True)
 class UnreadableFile:
-    """A file none of whose rows could be taken: what happened and what to do about it."""
+    """A file that could not be read, with the reason and the remedy."""
 
     file: str
     reason: str
@@ -91,7 +99,7 @@ class UnreadableFile:
 
 @dataclass(frozen=True)
 class Source:
-    """One file to read: its name in messages, its place, and the map that applies to it."""
+    """One file to read: its name in messages, its path, and the map that applies to it."""
 
     name: str
     path: Path
@@ -100,16 +108,16 @@ class Source:
 
 @dataclass(frozen=True)
 class SourceRows:
-    """What one file holds, in our columns.
+    """The rows of one file in the project's columns.
 
     Attributes:
         name: of the file.
         file_hash: SHA-256 of its content.
-        modified: when it was, seconds since 1970.
+        modified: its modification time, seconds since 1970.
         table: its rows, as text.
-        left_out: rows that its map leaves out.
-        ignored: its columns that nothing is taken from.
-        named: our column to the file's, where that has another name.
+        left_out: number of rows that its map leaves out.
+        ignored: its columns that are not used.
+        named: the project's column to the file's, where the names differ.
     """
 
     name: str
@@ -122,7 +130,7 @@ class SourceRows:
 
 
 def read_sources(sources: Sequence[Source]) -> tuple[list[SourceRows], list[UnreadableFile]]:
-    """Every file that can be read, and a reason and a remedy for every other one."""
+    """Read all files; returns the readable ones, and a reason and a remedy for each of the others."""
     read: list[SourceRows] = []
     unreadable: list[UnreadableFile] = []
     for source in sources:
@@ -134,7 +142,7 @@ def read_sources(sources: Sequence[Source]) -> tuple[list[SourceRows], list[Unre
 
 
 def read_source(source: Source) -> SourceRows:
-    """One file in our columns.
+    """Read one file in the project's columns.
 
     Raises:
         UnreadableFileError: the file can't be read.
@@ -172,7 +180,7 @@ def _ignored_columns(
 
 
 def kept_rows(table: pa.Table, column_map: ColumnMap) -> BoolArray:
-    """(N,) whether the map's `where` keeps a row; values are compared as numbers where both are numbers."""
+    """(N,) True for rows that the map's `where` keeps; values that are numbers are compared as numbers."""
     kept: BoolArray = np.ones(table.num_rows, dtype=bool)
     for theirs, wanted in column_map.where.items():
         column = pc.utf8_trim_whitespace(table[theirs])
@@ -189,7 +197,7 @@ def _same(value: str, wanted: str) -> bool:
 
 
 def in_our_columns(name: str, text: TextTable, column_map: ColumnMap, kept: BoolArray) -> pa.Table:
-    """The kept rows under our names, and the malformed ones, each with file, line and number forms."""
+    """The kept rows under the project's column names, and the malformed ones; with file, line and format."""
     rows = text.table.filter(pa.array(kept))
     n_rows, n_malformed = rows.num_rows, len(text.malformed)
     columns = {
@@ -227,7 +235,7 @@ def _our_column(
 
 
 def _in_map_form(column: pa.ChunkedArray, kind: Kind, column_map: ColumnMap) -> pa.ChunkedArray:
-    """Typed numbers and dates of a Parquet file, written the way the map says texts are."""
+    """Numbers and dates of a Parquet file, written as text in the map's format."""
     if kind is Kind.TEXT:
         return column
     if kind is Kind.MONTH and column_map.month_format is not None:

@@ -1,4 +1,9 @@
-"""Derived columns (ticket, retention, attendance, seats, revenue split), and duplicate rows."""
+"""Derived columns and duplicate rows of validated months.
+
+Derives ticket, retention, attendance rate, seats per class and the split of revenue where they are missing,
+and finds rows that occur more than once, in one file or in several. Checks of single cells are in
+`typed_months`.
+"""
 
 from __future__ import annotations
 
@@ -23,22 +28,22 @@ def complete_split(
 ) -> None:
     """Complete a partial split of revenue in place, so that its parts add up to `total_revenue`.
 
-    What the parts that are given leave of the total is `other_revenue`; where `membership_revenue` itself is
-    missing it is that, as members' payments are what a studio lives on. A row without any part stays without
-    a split. Parts over the total are a fault.
+    The remainder of the total after the given parts becomes `other_revenue`; where `membership_revenue`
+    itself is missing, it becomes that, as memberships are a studio's main source of revenue. A row without
+    any part stays without a split. Parts that exceed the total are a fault.
 
     Args:
         frame: typed rows; `membership_revenue` and `other_revenue` are filled in.
         limits: the tolerance of the split.
-        rejected: where rows with parts over the total are noted.
-        warnings: where remainders of rows that gave all four parts are noted.
+        rejected: receives rows with parts over the total.
+        warnings: receives remainders of rows that gave all four parts.
     """
     parts = frame[list(REVENUE_PARTS)].to_numpy()
     total, other = frame["total_revenue"].to_numpy(), frame["other_revenue"].to_numpy()
     given = np.isfinite(parts)
     split = given.any(1) | np.isfinite(other)
     remainder = np.where(split, total - np.nansum(parts, axis=1) - np.nan_to_num(other), np.nan)
-    # A cent a part is rounding, whatever the share.
+    # Up to one cent a part is rounding, even where that exceeds the tolerance.
     tolerance = np.maximum(limits.revenue_split_tolerance * total, len(REVENUE_PARTS) * _CENT)
     share = f"{limits.revenue_split_tolerance:.0%}"
     rejected.add(
@@ -63,34 +68,34 @@ def complete_split(
 
 
 def empty_implausible_churn(frame: pd.DataFrame, warnings: Findings) -> None:
-    """Empty `churned_members` of more members than there were: those of the month before and the new ones.
+    """Empty `churned_members` where it exceeds the members of the month before plus the new ones.
 
     Args:
-        frame: valid rows, sorted by studio and month, unique; their index tells their rows in `warnings`.
-        warnings: where the emptied cells are told.
+        frame: valid rows, sorted by studio and month, unique; the index gives their rows in `warnings`.
+        warnings: receives the emptied cells.
     """
     before = members_of_month_before(frame)
     could_leave = before + frame["new_members"].fillna(0.0).to_numpy()
     churned = frame["churned_members"].to_numpy()
     over = np.flatnonzero(churned > could_leave * (1 + _ROUNDING) + _ROUNDING)
-    told = [
+    reasons = [
         f"emptied: more than the {before[row]:g} members of the month before and the month's new ones"
         for row in over
     ]
-    warnings.add_each(frame.index.to_numpy()[over], "churned_members", told)
+    warnings.add_each(frame.index.to_numpy()[over], "churned_members", reasons)
     frame["churned_members"] = np.where(np.isin(np.arange(len(frame)), over), np.nan, churned)
 
 
 def fill_derived(
     frame: pd.DataFrame, emptied_rates: BoolArray, limits: ValidationConfig, warnings: Findings
 ) -> pd.DataFrame:
-    """The frame with derived columns filled in where they are missing.
+    """The frame with missing derived columns filled in.
 
     Args:
-        frame: valid rows, sorted by studio and month, unique; their index tells their rows in `warnings`.
+        frame: valid rows, sorted by studio and month, unique; the index gives their rows in `warnings`.
         emptied_rates: (N,) rows whose attendance rate was emptied, and so is not derived again.
-        limits: where the seats of a class come from, and how far above 1 attendance may go.
-        warnings: where derived attendance rates that are far above 1, and so stay empty, are told.
+        limits: default seats per class, and the largest attendance rate.
+        warnings: receives derived attendance rates that are far above 1, and so stay empty.
     """
     members = frame["total_members"].to_numpy()
     sold = frame["membership_revenue"].fillna(frame["total_revenue"]).to_numpy()
@@ -127,7 +132,7 @@ def members_of_month_before(frame: pd.DataFrame) -> FloatArray:
 
 
 def _class_capacity(frame: pd.DataFrame, limits: ValidationConfig) -> FloatArray:
-    """(N,) seats per class: given, else from the row's attendance, else usual for the studio, else 20."""
+    """(N,) seats per class: given, or from the row's attendance, the studio's median, or the default."""
     offered = frame["total_classes_held"].to_numpy() * frame["class_attendance_rate"].to_numpy()
     own = frame["class_capacity"].where(frame["class_capacity"] > 0)
     own = own.fillna(
@@ -146,40 +151,40 @@ def _ratio(over: FloatArray, under: FloatArray) -> FloatArray:
 
 
 def check_duplicates(raw: pd.DataFrame, frame: pd.DataFrame, among: BoolArray, rejected: Findings) -> None:
-    """Reject what a file says twice.
+    """Reject rows of a studio and month that occur more than once in a file.
 
-    Repeats of a row with the same values are rejected but for the first; where the values differ, none of
-    the rows can be trusted.
+    Of rows with the same values all but the first are rejected; where the values differ, all of them are, as
+    none can be trusted.
     """
     readable = among & frame["studio_id"].notna().to_numpy() & frame["month_year"].notna().to_numpy()
     keys = frame[list(KEYS)].assign(file=raw["file_order"].to_numpy(), line=raw["line"].to_numpy())[readable]
     twice = keys[keys.duplicated([*KEYS, "file"], keep=False)]
     if not len(twice):
         return
-    said = _said(raw, twice)
-    groups = twice.assign(said=said).groupby([*KEYS, "file"], sort=False)
-    first_line, alike = groups["line"].transform("min"), groups["said"].transform("nunique") == 1
+    content = _joined_values(raw, twice)
+    groups = twice.assign(content=content).groupby([*KEYS, "file"], sort=False)
+    first_line, alike = groups["line"].transform("min"), groups["content"].transform("nunique") == 1
     lines = twice["line"].astype(str).groupby([twice[key] for key in (*KEYS, "file")]).transform(", ".join)
     repeats = np.flatnonzero(alike & (twice["line"] != first_line))
-    told = [f"repeats line {line}, which counts" for line in first_line.to_numpy()[repeats]]
-    rejected.add_each(twice.index.to_numpy()[repeats], "month_year", told)
+    reasons = [f"repeats line {line}, which counts" for line in first_line.to_numpy()[repeats]]
+    rejected.add_each(twice.index.to_numpy()[repeats], "month_year", reasons)
     conflicts = np.flatnonzero(~alike)
-    told = [
+    reasons = [
         f"the file has different rows for this month, in lines {at}: keep one"
         for at in lines.to_numpy()[conflicts]
     ]
-    rejected.add_each(twice.index.to_numpy()[conflicts], "month_year", told)
+    rejected.add_each(twice.index.to_numpy()[conflicts], "month_year", reasons)
 
 
-def _said(raw: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
-    """What a row says about its studio's month, as one text."""
+def _joined_values(raw: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
+    """The values of each row apart from its keys, joined into one text."""
     texts = [arrow_text(raw.loc[rows.index, name]) for name in OUR_COLUMNS if name not in KEYS]
     joined = pc.binary_join_element_wise(*(pc.fill_null(text, "") for text in texts), "\x1f")
     return pd.Series(joined.to_numpy(zero_copy_only=False), index=rows.index)
 
 
 def latest_rows(raw: pd.DataFrame, frame: pd.DataFrame, valid: BoolArray) -> BoolArray:
-    """(N,) the valid row of each studio and month that stands in the latest file."""
+    """(N,) True for the valid row of each studio and month that comes from the latest file."""
     orders = frame.loc[valid, list(KEYS)].assign(file_order=raw["file_order"].to_numpy()[valid])
     latest = orders.sort_values("file_order", kind="stable").drop_duplicates(list(KEYS), keep="last")
     kept: BoolArray = np.zeros(len(raw), dtype=bool)
@@ -188,11 +193,11 @@ def latest_rows(raw: pd.DataFrame, frame: pd.DataFrame, valid: BoolArray) -> Boo
 
 
 def earlier_rows(frame: pd.DataFrame, file_order: IntArray) -> IntArray:
-    """(N,) the place of the row of that studio and month in the latest file before; -1 where none is.
+    """(N,) position of the row of the same studio and month in the next earlier file; -1 if there is none.
 
     Args:
-        frame: rows with at most one a studio, month and file.
-        file_order: (N,) the place of each row's file.
+        frame: rows with at most one per studio, month and file.
+        file_order: (N,) position of each row's file.
     """
     earlier = np.full(len(frame), -1, dtype=np.int64)
     keys = frame[list(KEYS)].assign(file=file_order, place=np.arange(len(frame)))

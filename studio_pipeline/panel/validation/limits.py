@@ -1,4 +1,7 @@
-"""Limits of validation: typed, with described ranges."""
+"""Configuration of validation: thresholds with described ranges.
+
+The checks that apply them are in `typed_months`, `derivation` and `outliers`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ValidationConfig(BaseModel):
-    """What is accepted, what is rejected, and when a run has to stop."""
+    """Thresholds for rejecting rows, for warnings, and for stopping a run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,7 +41,7 @@ class ValidationConfig(BaseModel):
         default=20.0,
         gt=0.0,
         le=100_000.0,
-        description="Seats per class of a studio whose data don't tell.",
+        description="Seats per class of a studio whose data don't show it.",
     )
     revenue_split_tolerance: float = Field(
         default=0.01,

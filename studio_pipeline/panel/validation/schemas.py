@@ -1,4 +1,8 @@
-"""Pandera schemas of the raw, validated and rejected tables, and their failures as a table."""
+"""Pandera schemas of the raw, validated and rejected tables, and their failures as a table.
+
+The checks here confirm the result of validation before it is stored; finding and rejecting faulty rows is in
+`validation`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ _RAW_REQUIRED = ("file", "decimal", "thousands")
 
 @cache
 def raw_schema() -> pa.DataFrameSchema:
-    """Text as it stood, with its file and line."""
+    """Schema of raw rows: text as in the file, with file and line."""
     columns = {name: _text(name not in _RAW_REQUIRED) for name in RAW_TEXT_COLUMNS}
     columns["line"] = pa.Column("int64", pa.Check.ge(1), description="Line in the file; of Parquet, the row.")
     columns["file_order"] = pa.Column(
@@ -32,7 +36,7 @@ def raw_schema() -> pa.DataFrameSchema:
 
 @cache
 def validated_schema() -> pa.DataFrameSchema:
-    """Months fit for features and models: typed, in range, unique and sorted by studio and month."""
+    """Schema of validated months: typed, in range, unique and sorted by studio and month."""
     columns = {column.name: _validated_column(column) for column in COLUMNS}
     columns["first_seen"] = pa.Column("datetime64[ns]", description="When this row was first seen, UTC.")
     return pa.DataFrameSchema(
@@ -47,7 +51,7 @@ def validated_schema() -> pa.DataFrameSchema:
 
 @cache
 def rejected_schema() -> pa.DataFrameSchema:
-    """One row a fault (or a warning): where it stood, the value as it stood, and the reason."""
+    """Schema of rejected rows and of warnings: one row per fault with place, original value and reason."""
     columns = {name: _text(name not in ("file", "column", "reason")) for name in FINDING_COLUMNS}
     columns["line"] = pa.Column("int64", pa.Check.ge(1))
     columns["month_year"] = pa.Column("datetime64[ns]", nullable=True)
@@ -55,7 +59,7 @@ def rejected_schema() -> pa.DataFrameSchema:
 
 
 def failure_cases(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> pd.DataFrame:
-    """All that is wrong with a table, as `FAILURE_COLUMNS`; empty where nothing is."""
+    """All violations of a schema in a table, with `FAILURE_COLUMNS`; empty if there are none."""
     try:
         schema.validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as error:

@@ -1,4 +1,8 @@
-"""Typed columns from raw text, and the issues that validation finds in cells."""
+"""Typed columns from raw text, checks of single cells, and the collection of validation issues.
+
+Issues are collected by row and column in `Findings`, for rejections and for warnings. Comparisons between
+rows are in `derivation` (duplicates, months before) and `outliers`.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ FINDING_COLUMNS: tuple[str, ...] = ("file", "line", "studio_id", "month_year", "
 
 
 class Findings:
-    """Rows of a raw table with a column and a reason each; a row may have several."""
+    """Validation issues of a raw table: row, column and reason; a row may have several."""
 
     def __init__(self, n_rows: int) -> None:
         self.rows: list[IntArray] = []
@@ -30,11 +34,11 @@ class Findings:
         self.marked: BoolArray = np.zeros(n_rows, dtype=bool)
 
     def add(self, where: BoolArray, column: str, reason: str) -> None:
-        """Say of all rows of a mask (N,) what is wrong with a column."""
+        """Add an issue with a column to all rows of a mask (N,)."""
         self.add_at(np.flatnonzero(where), column, reason)
 
     def add_at(self, rows: IntArray, column: str, reason: str) -> None:
-        """Say of rows what is wrong with a column."""
+        """Add an issue with a column to some rows."""
         if len(rows):
             self.rows.append(rows)
             self.columns.append(column)
@@ -42,7 +46,7 @@ class Findings:
             self.marked[rows] = True
 
     def add_each(self, rows: IntArray, column: str, reasons: list[str]) -> None:
-        """Say of single rows what is wrong with a column, each in its own words."""
+        """Add an issue with a column to some rows, each with its own reason."""
         for row, reason in zip(rows, reasons, strict=True):
             self.rows.append(np.array([row]))
             self.columns.append(column)
@@ -50,7 +54,7 @@ class Findings:
             self.marked[row] = True
 
     def marked_in(self, column: str) -> BoolArray:
-        """(N,) whether something was found in this column of a row."""
+        """(N,) True where a row has an issue with this column."""
         marked: BoolArray = np.zeros(len(self.marked), dtype=bool)
         for rows, found_in in zip(self.rows, self.columns, strict=True):
             if found_in == column:
@@ -58,12 +62,12 @@ class Findings:
         return marked
 
     def table(self, raw: pd.DataFrame, keys: pd.DataFrame, among: BoolArray) -> pd.DataFrame:
-        """`FINDING_COLUMNS` of the findings in the rows of a mask (N,), by file, line and column.
+        """`FINDING_COLUMNS` of the issues in the rows of a mask (N,), by file, line and column.
 
         Args:
             raw: the raw table.
-            keys: (N,) studio_id and month_year as they were read.
-            among: (N,) rows to tell of.
+            keys: (N,) studio_id and month_year as parsed.
+            among: (N,) rows to include.
         """
         lengths = [len(rows) for rows in self.rows]
         rows = np.concatenate([*self.rows, np.array([], dtype=np.int64)]).astype(np.int64)
@@ -96,7 +100,7 @@ _A_PERCENTAGE_FROM = 1.5
 
 
 def typed_months(raw: pd.DataFrame, rejected: Findings) -> pd.DataFrame:
-    """`COLUMNS` with their types, one row a raw row; cells that can't be read are NaN, NaT or None."""
+    """`COLUMNS` with their types, one row per raw row; cells that can't be read are NaN, NaT or None."""
     frame = pd.DataFrame(index=pd.RangeIndex(len(raw)))
     whole = raw["malformed_row"].isna().to_numpy()
     marks = _marks(raw)
@@ -117,7 +121,7 @@ def typed_months(raw: pd.DataFrame, rejected: Findings) -> pd.DataFrame:
 
 
 class _Marks(NamedTuple):
-    """How some of the rows write their numbers: the decimal mark, the separator, and (N,) which rows."""
+    """Number format of some rows: the decimal mark, the thousands separator, and their mask (N,)."""
 
     decimal: str
     thousands: str
@@ -125,7 +129,7 @@ class _Marks(NamedTuple):
 
 
 def _marks(raw: pd.DataFrame) -> list[_Marks]:
-    """Every way in which numbers are written, once for all columns."""
+    """All number formats in the table with their rows, determined once for all columns."""
     decimal, decimals = pd.factorize(raw["decimal"].fillna("."))
     separator, separators = pd.factorize(raw["thousands"].fillna(""))
     pairs = product(enumerate(decimals), enumerate(separators))
@@ -168,7 +172,7 @@ def _check_required(raw: pd.DataFrame, frame: pd.DataFrame, whole: BoolArray, re
 
 
 def check_sizes(frame: pd.DataFrame, limits: ValidationConfig, rejected: Findings) -> None:
-    """Reject amounts and counts that no studio has."""
+    """Reject amounts and counts above the limits."""
     for columns, limit in ((MONEY_COLUMNS, limits.largest_money), (COUNT_COLUMNS, limits.largest_count)):
         for column in columns:
             beyond = np.abs(frame[column].to_numpy()) > limit
@@ -176,7 +180,11 @@ def check_sizes(frame: pd.DataFrame, limits: ValidationConfig, rejected: Finding
 
 
 def check_months(frame: pd.DataFrame, limits: ValidationConfig, today: date, rejected: Findings) -> BoolArray:
-    """(N,) whether a row's month is not over yet; months to come and of long ago are rejected."""
+    """Reject months in the future and before the earliest year.
+
+    Returns:
+        (N,) True where a row's month is the current one, and so not over yet.
+    """
     months = frame["month_year"].to_numpy().astype("datetime64[M]")
     this_month = np.datetime64(today, "M")
     rejected.add(months > this_month, "month_year", f"{IN_THE_FUTURE}: today is {today.isoformat()}")
@@ -189,10 +197,10 @@ def check_months(frame: pd.DataFrame, limits: ValidationConfig, today: date, rej
 def check_rates(
     frame: pd.DataFrame, limits: ValidationConfig, rejected: Findings, warnings: Findings
 ) -> BoolArray:
-    """Rates above 1 reject their row; attendance may be a little above, and is emptied where it is far above.
+    """Reject rows with rates above 1; attendance rates are clipped to 1, or emptied if far above it.
 
     Returns:
-        (N,) whether a row's attendance rate was emptied.
+        (N,) True where a row's attendance rate was emptied.
     """
     for column in ("retention_rate", "staff_utilization_rate", "upsell_rate"):
         values = frame[column].to_numpy()

@@ -1,4 +1,8 @@
-"""Validation of raw rows: validated months, rejected rows, warnings, and the share rejected by month."""
+"""Validation of raw rows: validated months, rejected rows, warnings, and the rejected share by month.
+
+Runs the steps of `typed_months`, `derivation` and `outliers` in order and decides which rows are kept. Gaps
+and rejected shares of the result are computed here for asset checks and the import.
+"""
 
 from __future__ import annotations
 
@@ -42,14 +46,14 @@ VALIDATED_COLUMNS: tuple[str, ...] = (*(column.name for column in COLUMNS), "fir
 
 @dataclass(frozen=True)
 class ValidatedMonths:
-    """What became of every raw row: rows = len(frame) + rejected_rows + replaced_rows + held_back_rows.
+    """Result of validation, with rows = len(frame) + rejected_rows + replaced_rows + held_back_rows.
 
     Attributes:
         frame: `VALIDATED_COLUMNS`, sorted by studio and month, unique, derived columns filled in.
-        rejected: one row a fault: file, line, studio_id, month_year, column, value as it stood, reason.
+        rejected: one row per fault: file, line, studio_id, month_year, column, original value, reason.
         warnings: the same columns, for cells that were changed, emptied or filled while their row was kept.
         rejected_rows: raw rows with at least one fault.
-        replaced_rows: raw rows that a row of a later file replaced.
+        replaced_rows: raw rows replaced by a row of a later file.
         held_back_rows: raw rows of the month that is not over yet.
     """
 
@@ -62,16 +66,16 @@ class ValidatedMonths:
 
 
 def validate_months(raw: pd.DataFrame, limits: ValidationConfig, today: date) -> ValidatedMonths:
-    """Check raw months and give them their types.
+    """Validate raw months and convert them to typed columns.
 
-    A row with a fault is rejected with all its faults, and the others go on. Of several valid rows for a
-    studio and month the one of the latest file counts; a faulty row that a valid one of a later file
-    replaces is not held against the data.
+    A row with a fault is rejected, with all its faults listed. Of several valid rows for a studio and month
+    the one of the latest file counts; a faulty row that is replaced by a valid one of a later file doesn't
+    count as rejected.
 
     Args:
-        raw: `landing.RAW_COLUMNS`; it may be empty.
+        raw: columns `ingest.csv_files.RAW_COLUMNS`; it may be empty.
         limits: the thresholds.
-        today: the day that decides which month is not over yet, UTC.
+        today: the current day, UTC; it determines which month is not over yet.
     """
     raw = raw.reset_index(drop=True)
     rejected, warnings = Findings(len(raw)), Findings(len(raw))
@@ -122,14 +126,14 @@ def _check_proportion(
             contradicting = wrong & (earlier >= 0) & (names[earlier] == name)
             remedy = f", or if {name}, which has another value here, is the wrong one, correct or remove it"
             rejected.add_at(rows[contradicting], column, reason + remedy)
-    _tell_great_corrections(months, earlier, rows, names, limits, warnings)
+    _warn_of_large_corrections(months, earlier, rows, names, limits, warnings)
     found[rows] = over_few_months(months, limits) & ~rejected.marked_in("total_revenue")[rows]
     rejected.add(found, "total_revenue", "is out of all proportion to this studio's members: check its unit")
     found[rows] = over_members_times_ticket(months, file_order, limits)
     rejected.add(found, "total_revenue", "is out of all proportion to members x ticket: check its unit")
 
 
-def _tell_great_corrections(
+def _warn_of_large_corrections(
     months: pd.DataFrame,
     earlier: IntArray,
     rows: IntArray,
@@ -137,7 +141,7 @@ def _tell_great_corrections(
     limits: ValidationConfig,
     warnings: Findings,
 ) -> None:
-    """Warn of revenue that is out of all proportion to what an earlier file says of the same month."""
+    """Warn of revenue that is out of proportion to an earlier file's value for the same month."""
     revenue = months["total_revenue"].to_numpy()
     before = np.where(earlier >= 0, revenue[earlier], np.nan)
     high, low = np.maximum(revenue, before), np.minimum(revenue, before)
@@ -150,7 +154,7 @@ def _tell_great_corrections(
 
 
 def _superseded(raw: pd.DataFrame, frame: pd.DataFrame, kept: BoolArray, faulty: BoolArray) -> BoolArray:
-    """(N,) faulty rows whose studio and month have a valid row in a later file."""
+    """(N,) True for faulty rows whose studio and month have a valid row in a later file."""
     orders = frame.loc[kept, list(KEYS)].assign(later=raw["file_order"].to_numpy(dtype=np.int64)[kept])
     rows = np.flatnonzero(faulty)
     later = frame.loc[rows, list(KEYS)].merge(orders, on=list(KEYS), how="left")["later"].to_numpy()
@@ -191,17 +195,17 @@ def gaps_in(validated: pd.DataFrame) -> pd.DataFrame:
 
 
 def rejected_share_by_month(validated: pd.DataFrame, rejected: pd.DataFrame) -> pd.DataFrame:
-    """The share of each month that was rejected; `ValidationConfig.largest_rejected_share` is the limit.
+    """The share of rejected rows by month; `ValidationConfig.largest_rejected_share` is the limit.
 
     Args:
         validated: at least month_year.
-        rejected: one row a fault, with file, line and month_year (NaT for a row whose month can't be read).
+        rejected: one row per fault, with file, line and month_year (NaT for a row whose month can't be read).
 
     Returns:
-        month_year, rows, rejected, share (0..1), by month. Rows of months to come and of long ago belong to
-        no month that counts and are left out. Rows without a readable month stand in a row of their own
-        (NaT); its `rows` are all rows there are, since such a row may belong to any month. Months after the
-        last valid one are measured against its rows, too: a stray row is no month of its own, and a newest
+        month_year, rows, rejected, share (0..1), by month. Rows of months in the future or before the
+        earliest year are left out. Rows without a readable month are counted in a separate row (NaT), whose
+        `rows` are all rows, since such a row may belong to any month. To the `rows` of months after the last
+        valid one those of that month are added: a single stray row then has a small share, while a newest
         month that was rejected as a whole still shows.
     """
     faulty = _of_months_that_count(rejected)
@@ -226,7 +230,7 @@ def rejected_share_by_month(validated: pd.DataFrame, rejected: pd.DataFrame) -> 
 
 
 def _of_months_that_count(rejected: pd.DataFrame) -> pd.Series:
-    """The month of every rejected row but those that are rejected for lying in no month that counts."""
+    """The month of each rejected row, without rows rejected for a month in the future or too early."""
     reasons = rejected["reason"].astype(str)
     nowhere = rejected["column"].eq("month_year") & (
         reasons.str.startswith(IN_THE_FUTURE) | reasons.str.startswith(TOO_EARLY)
