@@ -67,8 +67,7 @@ _FEW = 16
 class Forecaster:
     """Answers forward queries from one model version on one panel.
 
-    The states of every studio's latest month are computed on construction, so that an answer only has to
-    apply levers.
+    Every studio's latest month is prepared on construction, so that an answer only has to apply levers.
 
     Attributes:
         model: the model version.
@@ -78,8 +77,7 @@ class Forecaster:
     def __init__(self, model: StudioModel, panel: StudioPanel) -> None:
         self.model, self.panel = model, panel
         preparation = StateBuilder(model, panel)
-        self._graphs = preparation.graphs
-        self._states = preparation.states
+        self._graphs, self._states = preparation.graphs, preparation.states
         self._store = StateCache(preparation)
         self._effects = model.core.responses.effects
         self._no_effects = without_effect(self._effects)
