@@ -2,8 +2,8 @@
 
 import pytest
 
-from studio_pipeline_tests.monitoring.test_accuracy_watch import RULES, false_alarms
-from studio_pipeline_tests.monitoring.test_drift_promises import alarmed_years, drops_found
+from studio_pipeline_tests.monitoring.accuracy.test_accuracy_watch import RULES, false_alarms
+from studio_pipeline_tests.monitoring.drift.test_drift_promises import alarmed_years, drops_found
 
 pytestmark = pytest.mark.campaign
 

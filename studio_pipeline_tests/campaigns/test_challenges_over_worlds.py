@@ -2,7 +2,7 @@
 
 import pytest
 
-from studio_pipeline_tests.evaluation.test_challenge_promises import (
+from studio_pipeline_tests.evaluation.promotion.test_challenge_promises import (
     LOOKS,
     differences,
     ever_promoted,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studio_pipeline_tests.forecasting.test_interval_coverage import (
+from studio_pipeline_tests.forecasting.intervals.test_interval_coverage import (
     covered,
     covered_of_the_young,
     covered_under_levers,

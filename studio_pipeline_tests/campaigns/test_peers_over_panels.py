@@ -18,7 +18,7 @@ from studio_pipeline_tests.campaigns.test_real_panels import (
     SHARED,
     months_of,
 )
-from studio_pipeline_tests.forecasting.test_peers import (
+from studio_pipeline_tests.forecasting.forecaster.test_peers import (
     SPANS,
     fleet_errors,
     judge,

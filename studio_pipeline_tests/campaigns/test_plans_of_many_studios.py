@@ -8,7 +8,7 @@ import pytest
 from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline_tests.forecasting.fleets import fit_all, generated_panel
-from studio_pipeline_tests.planning.test_optimum import cost_ratio
+from studio_pipeline_tests.planning.inverse.test_optimum import cost_ratio
 
 QUICK = ForecastingConfig.model_validate(
     {"core": {"tuning_rounds": 1, "tuning_studios": 40}, "backtest": {"folds": 1, "max_studios": 60}}

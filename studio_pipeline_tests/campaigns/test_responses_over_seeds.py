@@ -7,15 +7,15 @@ import pytest
 
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator import months
-from studio_pipeline_tests.forecasting.test_response_recovery import (
+from studio_pipeline_tests.forecasting.responses.test_gls import errors_where_few_studios_move
+from studio_pipeline_tests.forecasting.responses.test_response_recovery import (
     estimated,
     options,
     plant_no_response,
     planted_and_found,
     within_two_standard_errors,
 )
-from studio_pipeline_tests.forecasting.test_response_regression import errors_where_few_studios_move
-from studio_pipeline_tests.forecasting.test_responses import share_within_two_standard_errors
+from studio_pipeline_tests.forecasting.responses.test_responses import share_within_two_standard_errors
 
 pytestmark = pytest.mark.campaign
 

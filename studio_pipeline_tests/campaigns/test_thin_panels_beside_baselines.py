@@ -13,12 +13,12 @@ import pytest
 
 from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.panel.arrays import StudioPanel
-from studio_pipeline_tests.forecasting.fleets import generated_panel, with_values, without_columns
-from studio_pipeline_tests.forecasting.test_thin_panels import (
+from studio_pipeline_tests.forecasting.backtest.test_thin_panels import (
     CLASSES,
     revenue_only,
     wapes_beside_baselines,
 )
+from studio_pipeline_tests.forecasting.fleets import generated_panel, with_values, without_columns
 
 pytestmark = pytest.mark.campaign
 

@@ -36,7 +36,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         child for child in up._children("127.0.0.1", service_port, port) if child.name == "dagster-webserver"
     ]
     environment = up.environment_of(settings, f"http://127.0.0.1:{port}")
-    process = start(child, {**environment, "PYTHONPATH": os.fspath(Path(up.__file__).parents[2])}, folder)
+    process = start(child, {**environment, "PYTHONPATH": os.fspath(Path(up.__file__).parents[3])}, folder)
     try:
         wait_until_ready(str(child.ready_url), process, folder / f"{child.name}.log")
         yield f"127.0.0.1:{port}"

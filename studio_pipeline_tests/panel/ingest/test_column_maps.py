@@ -5,7 +5,7 @@ import pytest
 from studio_pipeline.errors import ColumnMapError
 from studio_pipeline.panel.ingest.column_maps import ColumnMap, check_against, map_beside, read_column_map
 
-BROADWAY_MAP = Path(__file__).with_name("broadway.columns.yaml")
+BROADWAY_MAP = Path(__file__).parents[1] / "broadway.columns.yaml"
 
 
 def _map(tmp_path, text):

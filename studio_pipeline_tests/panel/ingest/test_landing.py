@@ -226,7 +226,9 @@ def test_months_that_are_numbers_already_come_out_as_they_went_in(make_months, n
 
 def test_real_files_go_in_whole(landing, shared):
     landing.put("broadway.csv", (shared / "data" / "broadway_monthly.csv").read_bytes())
-    landing.put("broadway.csv.columns.yaml", Path(__file__).with_name("broadway.columns.yaml").read_bytes())
+    landing.put(
+        "broadway.csv.columns.yaml", (Path(__file__).parents[1] / "broadway.columns.yaml").read_bytes()
+    )
     raw = landing.read()
     assert raw.left_out == {"broadway.csv": 135}
     validated = landing.validate()

@@ -23,7 +23,7 @@ from studio_pipeline.panel.generator.planted_responses import (
 )
 from studio_pipeline.panel.generator.truth import Intervention, expected_interventions, expected_months
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 WORLD_FILES = ("history.csv", "future.csv", "oracle.csv", "interventions.csv")
 BASE = "2023-12"
 OPTIONS = GeneratorConfig(studios=40, months=72)

@@ -15,7 +15,7 @@ from studio_pipeline.evaluation.promotion.release_decision import (
     ReleaseDecision,
     decide,
 )
-from studio_pipeline_tests.evaluation.test_promotion import summary_of
+from studio_pipeline_tests.evaluation.promotion.test_guard_rails import summary_of
 
 
 def difference(value: float, half: float = 0.02) -> ErrorDifference:

@@ -6,7 +6,7 @@
 from studio_pipeline.evaluation.metrics.paired_errors import ErrorDifference
 from studio_pipeline.evaluation.promotion.release_decision import Champion, Fitted, decide
 from studio_pipeline_tests.evaluation.paired_worlds import PairedErrors, paired_errors
-from studio_pipeline_tests.evaluation.test_promotion import summary_of
+from studio_pipeline_tests.evaluation.promotion.test_guard_rails import summary_of
 
 STUDIOS, ORIGINS, WORLDS = 50, 36, 100
 LOOKS = 12

@@ -8,7 +8,7 @@ from studio_pipeline.errors import ColumnMapError, StorageError
 from studio_pipeline.panel.ingest.importing import import_files
 
 ROW = "studio_id,month_year,total_revenue,total_members\n"
-BROADWAY_MAP = Path(__file__).with_name("broadway.columns.yaml")
+BROADWAY_MAP = Path(__file__).parents[1] / "broadway.columns.yaml"
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from studio_pipeline.evaluation.report import backtest_figures as interval_figur
 from studio_pipeline.evaluation.report import core_figures, ensemble_figures
 from studio_pipeline.evaluation.report.drawing import COLOURS, to_png
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES as MEMBERS
-from studio_pipeline_tests.evaluation.test_figures import assert_picture
-from studio_pipeline_tests.evaluation.test_interval_metrics import with_intervals
-from studio_pipeline_tests.evaluation.test_levers_known import knowing_levers
+from studio_pipeline_tests.evaluation.metrics.test_interval_metrics import with_intervals
+from studio_pipeline_tests.evaluation.metrics.test_levers_known import knowing_levers
+from studio_pipeline_tests.evaluation.report.test_report_figures import assert_picture
 
 MakePredictions = Callable[..., pd.DataFrame]
 Drawn = Callable[[Callable[[], bytes]], list[Axes]]
