@@ -45,7 +45,7 @@ def champion_can_be_refitted(champion_refit: ChampionRefit) -> dg.AssetCheckResu
     return dg.AssetCheckResult(
         passed=not champion_refit.obstacle,
         severity=dg.AssetCheckSeverity.WARN,
-        description=champion_refit.told,
+        description=champion_refit.message,
     )
 
 

@@ -64,16 +64,16 @@ def _alarmed_years(studios: int, seed: int, shock: bool, kinds: Counter[str]) ->
         last_month="2027-12",
         shock_month="2018-06",
     )
-    found = [alarm for alarm in alarms(fleet_panel(options)) if alarm.told >= FIRST_JUDGED]
-    kinds.update(f"{alarm.chart.name} in year {alarm.told // 12 + 1}" for alarm in found)
-    return len({alarm.told // 12 for alarm in found})
+    found = [alarm for alarm in alarms(fleet_panel(options)) if alarm.raised >= FIRST_JUDGED]
+    kinds.update(f"{alarm.chart.name} in year {alarm.raised // 12 + 1}" for alarm in found)
+    return len({alarm.raised // 12 for alarm in found})
 
 
 def delays(cases: Iterator[tuple[StudioPanel, int]], chart: str) -> list[int]:
     """Months from the change to the first alarm of any chart whose name holds `chart`; 999 for none."""
     found = []
     for panel, since in cases:
-        told = [a.told - since for a in alarms(panel) if chart in a.chart.name and a.told >= since]
+        told = [a.raised - since for a in alarms(panel) if chart in a.chart.name and a.raised >= since]
         found.append(min(told, default=999))
     return found
 
@@ -114,13 +114,13 @@ def response(cases: int = 12, years: int = 8) -> None:
                 alarm
                 for alarm in alarms(fleet_panel(options, weaker_price_response(0.5), 48))
                 if alarm.chart.kind == RESPONSE
-                and alarm.told >= 48
+                and alarm.raised >= 48
                 and alarm.chart.lever == "avg_ticket_price"
             ]
             for name in ("retention_rate", "new_members"):
-                months = [alarm.told - 48 for alarm in told if alarm.chart.series == name]
+                months = [alarm.raised - 48 for alarm in told if alarm.chart.series == name]
                 found.setdefault(name, []).append(min(months, default=999))
-            found.setdefault("either", []).append(min((a.told - 48 for a in told), default=999))
+            found.setdefault("either", []).append(min((a.raised - 48 for a in told), default=999))
         for name, delay in found.items():
             shares = {year: float(np.mean(np.array(delay) < 12 * year)) for year in (1, 2, 3, 4, 5, years)}
             print(f"{studios} studios, price on {name}: found within years {shares}", flush=True)
@@ -132,14 +132,14 @@ def alpha(path: Path, cases: int = 24) -> None:
     start = time.perf_counter()
     own = alarms(panel)
     print(f"{panel.n_studios} studios, {panel.n_months} months: {time.perf_counter() - start:.1f} s")
-    print([(alarm.chart.name, str(panel.months[alarm.told])) for alarm in own], flush=True)
+    print([(alarm.chart.name, str(panel.months[alarm.raised])) for alarm in own], flush=True)
     generator = np.random.default_rng(1)
     found = []
     for _ in range(cases):
         since = int(generator.integers(30, panel.n_months - 6))
         hit = _affected(panel.n_studios, generator)
         shown = with_retention_drop(panel, hit, since, 0.05).until(since + 5)
-        told = [a.told - since for a in alarms(shown) if "retention_rate: some" in a.chart.name]
+        told = [a.raised - since for a in alarms(shown) if "retention_rate: some" in a.chart.name]
         found.append(min((months for months in told if months >= 0), default=999))
     print(f"found within 1, 3, 6 months: {[float(np.mean(np.array(found) < m)) for m in (1, 3, 6)]}")
 

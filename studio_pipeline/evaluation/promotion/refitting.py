@@ -57,12 +57,12 @@ class ChampionRefit:
     """Refit of the champion's recipe on the current months, or the reason why there is none.
 
     Attributes:
-        told: the outcome and its reason in one sentence.
+        message: the outcome and its reason in one sentence.
         refitted: None if no refit was needed or possible.
         obstacle: the reason why none was possible, a clause; else empty.
     """
 
-    told: str
+    message: str
     refitted: Refitted | None = None
     obstacle: str = ""
 
@@ -70,7 +70,7 @@ class ChampionRefit:
         """Store the refit as JSON, ONNX, Parquet and in the libraries' own formats."""
         one = self.refitted
         content = {
-            "told": self.told,
+            "told": self.message,
             "obstacle": self.obstacle,
             "recipe": None if one is None else one.recipe.to_json(),
             "lever_findings": [] if one is None else list(one.lever_findings),

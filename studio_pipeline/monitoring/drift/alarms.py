@@ -34,15 +34,15 @@ class Alarm:
 
     Attributes:
         chart: the chart that raised it.
-        told: the month whose arrival raised it.
-        since: the month in which the change most likely began, estimated in `told`.
-        direction: 1 for a rise, -1 for a fall, estimated in `told`.
+        raised: the month whose arrival raised it.
+        since: the month in which the change most likely began, estimated in `raised`.
+        direction: 1 for a rise, -1 for a fall, estimated in `raised`.
         where: index of the group affected, -1 for no single one.
         ended: the month in which it ended, -1 while it stands.
     """
 
     chart: DriftChart
-    told: int
+    raised: int
     since: int
     direction: int
     where: int
@@ -78,7 +78,7 @@ def _alarm(chart: DriftChart, raised: int, ended: int) -> Alarm:
 
 def alarm_text(alarm: Alarm, group_names: tuple[str, ...], months: np.ndarray) -> str:
     """Name of an alarm, unchanged while it stands: "retention_rate fell in some studios (2024-03)"."""
-    return f"{_change_text(alarm, group_names)} ({months[alarm.told]})"
+    return f"{_change_text(alarm, group_names)} ({months[alarm.raised]})"
 
 
 def _change_text(alarm: Alarm, group_names: tuple[str, ...]) -> str:

@@ -156,11 +156,11 @@ def report_drift(
     charts = drift_charts(panel, errors, options.false_alarms_per_year)
     alarms = sorted(
         (alarm for chart in charts.charts for alarm in alarms_of(chart, options.recovery_months)),
-        key=lambda alarm: alarm.told,
+        key=lambda alarm: alarm.raised,
     )
     known = panel.n_months - 1 if fitted_until is None else panel.column_of(fitted_until)
     standing = [
-        alarm.ended < 0 and (fitted_until is None or known - alarm.told < options.recovery_months)
+        alarm.ended < 0 and (fitted_until is None or known - alarm.raised < options.recovery_months)
         for alarm in alarms
     ]
     described = [_describe(alarm, charts, panel) for alarm in alarms]
@@ -202,7 +202,7 @@ def _chart_rows(chart: DriftChart, months: np.ndarray) -> pd.DataFrame:
 
 
 def _describe(alarm: Alarm, charts: Charts, panel: StudioPanel) -> tuple[dict[str, object], pd.DataFrame]:
-    until = panel.n_months - 1 if alarm.ended < 0 else alarm.told
+    until = panel.n_months - 1 if alarm.ended < 0 else alarm.raised
     text = alarm_text(alarm, charts.group_names, panel.months)
     studios = studios_hit(alarm, charts, panel, until).assign(alarm=text)
     size = float(studios["size"].median()) if len(studios) else common_size(alarm, charts, until)
@@ -210,7 +210,7 @@ def _describe(alarm: Alarm, charts: Charts, panel: StudioPanel) -> tuple[dict[st
     row: dict[str, object] = {
         "alarm": text,
         "chart": alarm.chart.name,
-        "told": months[alarm.told],
+        "told": months[alarm.raised],
         "since": months[alarm.since],
         "ended": months[alarm.ended] if alarm.ended >= 0 else pd.NaT,
         "studios": len(studios),

@@ -28,7 +28,7 @@ def alarmed_years(fleets: int, studios: int = 60, years: int = 10) -> int:
         options = GeneratorConfig(
             studios=studios, months=12 * years, shock=False, vary=True, seed=900 + seed, last_month="2027-12"
         )
-        bad += len({alarm.told // 12 for alarm in _alarms(fleet_panel(options)) if alarm.told >= 12})
+        bad += len({alarm.raised // 12 for alarm in _alarms(fleet_panel(options)) if alarm.raised >= 12})
     return bad
 
 
@@ -42,9 +42,9 @@ def drops_found(studios: int, cases: int) -> int:
         hit[generator.permutation(studios)[: studios // 10]] = True
         options = GeneratorConfig(studios=studios, months=since + 6, shock=False, vary=True, seed=800 + seed)
         told = [
-            alarm.told
+            alarm.raised
             for alarm in _alarms(fleet_panel(options, retention_drop(hit, 0.05), since))
-            if alarm.chart.name == "retention_rate: some" and alarm.told >= since
+            if alarm.chart.name == "retention_rate: some" and alarm.raised >= since
         ]
         found += bool(told)
     return found

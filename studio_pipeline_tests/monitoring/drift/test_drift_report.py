@@ -100,7 +100,7 @@ def _chart(ratios: list[float]) -> DriftChart:
     ],
 )
 def test_alarms_begin_stand_and_end(ratios: list[float], expected: list[tuple[int, int]]) -> None:
-    assert [(alarm.told, alarm.ended) for alarm in alarms_of(_chart(ratios), 3)] == expected
+    assert [(alarm.raised, alarm.ended) for alarm in alarms_of(_chart(ratios), 3)] == expected
 
 
 def _thin(panel: StudioPanel, keep: tuple[str, ...]) -> StudioPanel:
