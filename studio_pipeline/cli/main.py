@@ -63,7 +63,7 @@ class StudioGroup(click.Group):
 
 
 def _print_fault(error: Exception) -> None:
-    from studio_pipeline.cli.messages import disk_refusal
+    from studio_pipeline.cli.disk_errors import disk_refusal
 
     refusal = disk_refusal(error, Path(os.environ.get("STUDIO_HOME", ".studio")))
     if refusal is not None:

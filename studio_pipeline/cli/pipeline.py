@@ -19,7 +19,7 @@ import click
 from pydantic import ValidationError
 
 from studio_pipeline.cli.dagster_home import write_dagster_yaml
-from studio_pipeline.cli.messages import check_free_space, disk_refusal
+from studio_pipeline.cli.disk_errors import check_free_space, disk_refusal
 from studio_pipeline.cli.outcome import FAILED, PUBLISHED, REFUSED, Outcome, print_outcome
 from studio_pipeline.configuration import read_configuration
 from studio_pipeline.errors import ReleaseError, SettingsError, StudioError

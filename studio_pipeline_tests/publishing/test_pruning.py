@@ -29,7 +29,7 @@ PRUNE = """
 import os, signal, sys
 from pathlib import Path
 from studio_pipeline.publishing import pruning
-from studio_pipeline.publishing.retention import RetentionRules
+from studio_pipeline.publishing.retention import RetentionConfig
 
 removed = 0
 whole = pruning._remove
@@ -44,7 +44,7 @@ def killed(path):
     removed += 1
     whole(path)
 pruning._remove = killed
-pruning.prune(Path(sys.argv[1]), RetentionRules(releases=1, asset_versions=1, days=0, history=1), None)
+pruning.prune(Path(sys.argv[1]), RetentionConfig(releases=1, asset_versions=1, days=0, history=1), None)
 """
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from studio_pipeline.cli.messages import check_free_space, disk_refusal
+from studio_pipeline.cli.disk_errors import check_free_space, disk_refusal
 from studio_pipeline.errors import SettingsError, StorageError
 from studio_pipeline.settings import check_landing_dir, read_settings
 
