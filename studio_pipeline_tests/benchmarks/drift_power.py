@@ -1,7 +1,7 @@
 """How often the drift monitor is wrong, and what it finds how soon: simulated fleets, and the world alpha.
 
 Run with `python -m studio_pipeline_tests.benchmarks.drift_power PART [--alpha history.csv]`, PART one of
-false_alarms (1,000 years), retention, response, alpha; 5 to 15 minutes each.
+false_alarms (1,000 years), retention, alpha; 5 to 15 minutes each.
 """
 
 # ruff: noqa: T201 - it prints
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from studio_pipeline.monitoring.drift.alarms import Alarm, alarms_of
-from studio_pipeline.monitoring.drift.charts import RESPONSE, drift_charts
+from studio_pipeline.monitoring.drift.charts import drift_charts
 from studio_pipeline.monitoring.thresholds import DriftConfig
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.frames import panel_from_frame
@@ -24,7 +24,6 @@ from studio_pipeline_tests.monitoring.drifting_fleets import (
     fleet_panel,
     retention_drop,
     stand_in_errors,
-    weaker_price_response,
     with_retention_drop,
 )
 
@@ -102,30 +101,6 @@ def retention(cases: int = 40) -> None:
         print(f"{studios} studios: found within months {shares}", flush=True)
 
 
-def response(cases: int = 12, years: int = 8) -> None:
-    """The price's pull on retention and on new members halves everywhere."""
-    for studios in (300, 60):
-        found: dict[str, list[int]] = {}
-        for seed in range(cases):
-            options = GeneratorConfig(
-                studios=studios, months=48 + 12 * years, shock=False, seed=60_000 + seed, last_month="2033-12"
-            )
-            told = [
-                alarm
-                for alarm in alarms(fleet_panel(options, weaker_price_response(0.5), 48))
-                if alarm.chart.kind == RESPONSE
-                and alarm.raised >= 48
-                and alarm.chart.lever == "avg_ticket_price"
-            ]
-            for name in ("retention_rate", "new_members"):
-                months = [alarm.raised - 48 for alarm in told if alarm.chart.series == name]
-                found.setdefault(name, []).append(min(months, default=999))
-            found.setdefault("either", []).append(min((a.raised - 48 for a in told), default=999))
-        for name, delay in found.items():
-            shares = {year: float(np.mean(np.array(delay) < 12 * year)) for year in (1, 2, 3, 4, 5, years)}
-            print(f"{studios} studios, price on {name}: found within years {shares}", flush=True)
-
-
 def alpha(path: Path, cases: int = 24) -> None:
     """The months of a file: its own alarms, then with the drop in the books of a tenth of its studios."""
     panel = panel_from_frame(pd.read_csv(path, parse_dates=["month_year"]))
@@ -146,7 +121,7 @@ def alpha(path: Path, cases: int = 24) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("part", choices=("false_alarms", "retention", "response", "alpha"))
+    parser.add_argument("part", choices=("false_alarms", "retention", "alpha"))
     parser.add_argument("--alpha", type=Path)
     parser.add_argument("--first", type=int, default=0, help="of false_alarms: the first seed")
     parser.add_argument("--step", type=int, default=1, help="and every so manieth after it")
@@ -156,7 +131,7 @@ def main() -> None:
     elif given.part == "false_alarms":
         false_alarms(given.first, given.step)
     else:
-        {"retention": retention, "response": response}[given.part]()
+        retention()
 
 
 if __name__ == "__main__":

@@ -65,23 +65,6 @@ def retention_drop(affected: np.ndarray, points: float) -> Change:
     return change
 
 
-def weaker_price_response(factor: float) -> Change:
-    """Both responses to price are this many times what they were, everywhere."""
-
-    def change(world: World) -> World:
-        planted = world.responses
-        return replace(
-            world,
-            responses=replace(
-                planted,
-                price_on_retention=factor * planted.price_on_retention,
-                price_on_acquisition=factor * planted.price_on_acquisition,
-            ),
-        )
-
-    return change
-
-
 def with_retention_drop(panel: StudioPanel, affected: np.ndarray, since: int, points: float) -> StudioPanel:
     """Months that are given, as they would have been with a lower retention: members, attendance, revenue."""
     values = {name: array.copy() for name, array in panel.values.items()}

@@ -1,1 +1,1 @@
-"""Drift of the studios' inputs, of their responses to levers, and of forecast errors."""
+"""Drift of the studios' inputs and of forecast errors."""

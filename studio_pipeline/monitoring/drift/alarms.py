@@ -14,14 +14,12 @@ import pandas as pd
 
 from studio_pipeline.monitoring.drift.charts import (
     ALL,
-    RESPONSE,
     SCATTER,
     SOME,
     Charts,
     DriftChart,
     Watched,
     group_month_paths,
-    response_slopes,
 )
 from studio_pipeline.monitoring.drift.levels import RATES, in_units
 from studio_pipeline.monitoring.drift.statistics import affected_chance
@@ -84,8 +82,6 @@ def alarm_text(alarm: Alarm, group_names: tuple[str, ...], months: np.ndarray) -
 def _change_text(alarm: Alarm, group_names: tuple[str, ...]) -> str:
     chart = alarm.chart
     moved = "rose" if alarm.direction > 0 else "fell"
-    if chart.kind == RESPONSE:
-        return f"the response of {chart.series} to {chart.lever} {'rose' if alarm.direction > 0 else 'fell'}"
     if chart.kind == SCATTER:
         return f"the scatter of {chart.series} {'grew' if alarm.direction > 0 else 'shrank'}"
     if chart.kind == ALL:
@@ -156,16 +152,12 @@ def _steps(series: Watched, months: slice) -> FloatArray:
 
 
 def common_size(alarm: Alarm, charts: Charts, until: int) -> float:
-    """Size of a change of the common path, the scatter or a response, relative or in points; NaN if unknown.
+    """Size of a change of the common path or the scatter, relative or in points; NaN if unknown.
 
-    A path is compared with the same months a year before, a response with its slope in all months before.
+    A path is compared with the same months a year before.
     """
     series = charts.watched[alarm.chart.series]
     since, end = alarm.since, min(until, alarm.since + LONGEST_MONTHS - 1) + 1
-    if alarm.chart.kind == RESPONSE:
-        slopes = response_slopes(charts.watched[alarm.chart.lever], series)
-        before, after = slopes.slope(0, since), slopes.slope(since, until + 1)
-        return after / before - 1 if before else float("nan")
     if alarm.chart.kind == ALL:
         return _path_size(series, alarm, since, end)
     spread = np.nanmean(np.abs(series.scores[:, since:end])), np.nanmean(np.abs(series.scores[:, :since]))

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from studio_pipeline.monitoring.drift.levels import (
-    SLOW_SMOOTHING,
     SMALLEST_GROUP,
     Surprises,
     error_series,
@@ -20,10 +19,8 @@ from studio_pipeline.monitoring.drift.levels import (
     surprises,
     watched_inputs,
 )
-from studio_pipeline.monitoring.drift.responses import RESPONSES, MonthlySlopes, monthly_slopes, slope_changes
-from studio_pipeline.monitoring.drift.scores import common_scores, in_studio_units, own_scores
+from studio_pipeline.monitoring.drift.scores import common_scores, own_scores
 from studio_pipeline.monitoring.drift.statistics import (
-    SLOW_WINDOWS,
     WINDOWS,
     mixture,
     mixture_threshold,
@@ -34,12 +31,10 @@ from studio_pipeline.monitoring.drift.statistics import (
 )
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 
-ALL, SOME, SCATTER, RESPONSE = "all", "some", "scatter", "response"
-"""Kinds of charts: all studios or all of a type; some studios; scatter of all; response to a lever."""
+ALL, SOME, SCATTER = "all", "some", "scatter"
+"""Kinds of charts: all studios or all of a type; some studios; scatter of all."""
 CAUTION = 0.5
 """Part of the allowed chance that is used: real scores are not exactly normal or independent."""
-RESPONSE_SHARE = 0.25
-"""Part of the chance of a false alarm given to responses: they are few, and take years to detect."""
 LARGE_GROUP = 20
 """Fewest studios for a chart of a type's median; with fewer, single price rounds would shift it."""
 
@@ -59,9 +54,8 @@ class DriftChart:
     """One statistic over T months; a log likelihood ratio.
 
     Attributes:
-        kind: see `ALL`, `SOME`, `SCATTER`, `RESPONSE`.
-        series: the series watched; of a response, the one that responds.
-        lever: of a response; else "".
+        kind: see `ALL`, `SOME`, `SCATTER`.
+        series: the series watched.
         statistic: (T,) NaN where the months before don't suffice.
         threshold: (T,) exceeded within a year without drift with the chart's share of the chance.
         direction: (T,) 1 for a rise, -1 for a fall.
@@ -71,7 +65,6 @@ class DriftChart:
 
     kind: str
     series: str
-    lever: str
     statistic: FloatArray
     threshold: FloatArray
     direction: IntArray
@@ -81,8 +74,7 @@ class DriftChart:
     @property
     def name(self) -> str:
         """Unique among a report's charts."""
-        subject = f"{self.lever} on {self.series}" if self.lever else self.series
-        return f"{subject}: {self.kind}"
+        return f"{self.series}: {self.kind}"
 
 
 @dataclass(frozen=True)
@@ -105,18 +97,11 @@ def drift_charts(panel: StudioPanel, errors: Mapping[str, FloatArray], false_ala
     groups, names = group_studios(panel.studio_types)
     inputs = {name: _watch(name, values, groups) for name, values in watched_inputs(panel).items()}
     missed = {name: _watch(name, values, groups) for name, values in error_series(errors).items()}
-    pairs = [pair for pair in RESPONSES if set(pair) <= set(inputs) and panel.n_studios >= SMALLEST_GROUP]
-    allowed = CAUTION * false_alarms
-    for_responses = RESPONSE_SHARE * allowed if pairs else 0.0
-    chance = (allowed - for_responses) / max(2 * len(inputs) + 3 * len(missed), 1)
+    chance = CAUTION * false_alarms / max(2 * len(inputs) + 3 * len(missed), 1)
     charts = [_all_chart(series, panel.calendar_months, chance) for series in inputs.values()]
     charts += [_all_chart(series, None, chance) for series in missed.values()]
     charts += [_some_chart(series, chance) for series in (*inputs.values(), *missed.values())]
     charts += [_scatter_chart(series, chance) for series in missed.values()]
-    charts += [
-        _response_chart(inputs[lever], inputs[response], for_responses / len(pairs))
-        for lever, response in pairs
-    ]
     return Charts(tuple(charts), {**inputs, **missed}, tuple(names))
 
 
@@ -128,7 +113,7 @@ def _watch(name: str, values: FloatArray, groups: IntArray) -> Watched:
 def _all_chart(series: Watched, calendar_months: IntArray | None, chance: float) -> DriftChart:
     paths = group_month_paths(series.surprises)
     scores = np.stack([common_scores(path, calendar_months) for path in paths])
-    return _path_chart((ALL, series.name, ""), scores, WINDOWS, chance)
+    return _path_chart((ALL, series.name), scores, WINDOWS, chance)
 
 
 def group_month_paths(expected: Surprises) -> FloatArray:
@@ -151,29 +136,17 @@ def _scatter_chart(series: Watched, chance: float) -> DriftChart:
     total = np.where(known, np.abs(series.scores), 0.0).sum(0)
     enough = count >= SMALLEST_GROUP
     mean = np.divide(total, count, out=np.full(len(count), np.nan), where=enough)
-    return _path_chart((SCATTER, series.name, ""), common_scores(np.log(mean), None)[None], WINDOWS, chance)
-
-
-def _response_chart(lever: Watched, response: Watched, chance: float) -> DriftChart:
-    changes = slope_changes(response_slopes(lever, response), SLOW_WINDOWS)
-    return _largest_sum((RESPONSE, response.name, lever.name), changes[:, None], SLOW_WINDOWS, chance)
-
-
-def response_slopes(lever: Watched, response: Watched) -> MonthlySlopes:
-    """Regression of the response on the lever, both as surprises under the same slow smoothing."""
-    groups = response.surprises.groups
-    moved = [surprises(series.values, groups, SLOW_SMOOTHING).own for series in (lever, response)]
-    return monthly_slopes(in_studio_units(moved[1]), moved[0])
+    return _path_chart((SCATTER, series.name), common_scores(np.log(mean), None)[None], WINDOWS, chance)
 
 
 def _path_chart(
-    subject: tuple[str, str, str], scores: FloatArray, windows: tuple[int, ...], chance: float
+    subject: tuple[str, str], scores: FloatArray, windows: tuple[int, ...], chance: float
 ) -> DriftChart:
     return _largest_sum(subject, window_sums(scores, windows), windows, chance)
 
 
 def _largest_sum(
-    subject: tuple[str, str, str], sums: FloatArray, windows: tuple[int, ...], chance: float
+    subject: tuple[str, str], sums: FloatArray, windows: tuple[int, ...], chance: float
 ) -> DriftChart:
     """The chart of the largest of (W, P, T) standardised sums of P paths."""
     ratios = np.where(np.isfinite(sums), sums**2 / 2, -1.0)
@@ -203,7 +176,6 @@ def _some_chart(series: Watched, chance: float) -> DriftChart:
     return DriftChart(
         SOME,
         series.name,
-        "",
         statistic=np.where(enough, ratios[side, window, months], np.nan),
         threshold=np.array([thresholds.get(n, np.nan) for n in count]),
         direction=np.where(side == 0, 1, -1),

@@ -19,8 +19,6 @@ SMALLEST_GROUP = 8
 SMOOTHING = np.array([0.1, 0.2, 0.4, 0.7, 1.0])
 """Candidate weights of the newest month; the one with the smallest mean absolute surprise so far is used."""
 PATH_SMOOTHING = 0
-SLOW_SMOOTHING = np.array([0.1])
-"""For responses to levers: a faster level would absorb a lasting price change at once."""
 
 
 @dataclass(frozen=True)

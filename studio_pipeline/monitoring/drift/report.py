@@ -37,8 +37,8 @@ def not_seen(charts: Charts, panel: StudioPanel) -> tuple[str, ...]:
     sentences = []
     if panel.n_studios < SMALLEST_GROUP:
         sentences.append(
-            f"Fewer than {SMALLEST_GROUP} studios: a change in some of them, or in a response to a lever,"
-            " can't be distinguished from chance; only what moves the typical studio is watched."
+            f"Fewer than {SMALLEST_GROUP} studios: a change in some of them can't be distinguished from"
+            " chance; only what moves the typical studio is watched."
         )
     absent = [name for name in INPUTS if name not in charts.watched]
     if absent:

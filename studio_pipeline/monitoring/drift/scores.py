@@ -99,25 +99,6 @@ class _Past:
         self.power += float((b * b).sum())
 
 
-def in_studio_units(own: FloatArray) -> FloatArray:
-    """(S, T) surprises over each studio's past scale, shrunk to the pooled one; clipped to `CLIP`."""
-    units = np.full(own.shape, np.nan)
-    squares, count = np.zeros(len(own)), np.zeros(len(own))
-    pooled, months = 0.0, 0
-    for month in range(own.shape[1]):
-        now = own[:, month]
-        known = np.isfinite(now)
-        if months:
-            scale = np.sqrt(pooled / months) or 1.0
-            size = np.sqrt((PRIOR_MONTHS + squares) / (PRIOR_MONTHS + count))
-            units[:, month] = np.clip(now / scale / size, -CLIP, CLIP)
-            squares += np.where(known, np.clip(now / scale, -CLIP, CLIP), 0.0) ** 2
-            count += known
-        if known.any():
-            pooled, months = pooled + _spread(now[known]) ** 2, months + 1
-    return units
-
-
 def common_scores(path: FloatArray, calendar_months: np.ndarray | None) -> FloatArray:
     """(T,) scores of the months of one path: Student's t against its own past, on the normal scale.
 

@@ -23,8 +23,6 @@ from studio_pipeline.panel.arrays import FloatArray
 
 WINDOWS: tuple[int, ...] = (1, 2, 3, 4, 6, 9, 12)
 """Window lengths, in months, for changes of inputs and errors."""
-SLOW_WINDOWS: tuple[int, ...] = (3, 6, 12, 18, 24, 36, 48)
-"""Window lengths for responses; a single month carries little information on a slope."""
 AFFECTED_SHARE = 0.1
 """Prior share of the studios affected by a change."""
 PRIOR_MONTHS = 12.0

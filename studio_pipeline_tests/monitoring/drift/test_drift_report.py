@@ -83,9 +83,7 @@ def test_an_alarm_stands_until_a_published_model_knows_the_months_since() -> Non
 def _chart(ratios: list[float]) -> DriftChart:
     n = len(ratios)
     flat = np.zeros(n, dtype=np.int64)
-    return DriftChart(
-        SOME, "retention_rate", "", np.array(ratios), np.ones(n), flat + 1, np.arange(n), flat - 1
-    )
+    return DriftChart(SOME, "retention_rate", np.array(ratios), np.ones(n), flat + 1, np.arange(n), flat - 1)
 
 
 @pytest.mark.parametrize(
