@@ -17,8 +17,7 @@ import dagster as dg
 from studio_pipeline.automation.decisions import MOST_TRIES, RETRIED, AlarmFacts, Jobs, RunEnd, decide_alarm
 from studio_pipeline.automation.jobs import ALARMS_TAG, REFRESH_RELEASE, TRIGGER_TAG, TUNE_LEARNERS, run_tags
 from studio_pipeline.automation.run_history import LOOKED_AT, attempts_of, end_of
-from studio_pipeline.errors import StudioError
-from studio_pipeline.panel.ingest.folder_scan import landing_digest
+from studio_pipeline.panel.ingest.folder_scan import readable_digest
 from studio_pipeline.settings import Settings
 
 WATCHED = (
@@ -149,17 +148,9 @@ def alarm_facts(
     return AlarmFacts(
         alarms=alarms,
         acted_on=acted,
-        digest=_digest(settings),
+        digest=readable_digest(settings.landing_dir),
         month=datetime(today.year, today.month, 1, tzinfo=UTC).timestamp(),
         attempts=attempts_of(instance),
         tuned_at=tuned_at(instance),
         tuning=is_tuning(instance),
     )
-
-
-def _digest(settings: Settings) -> str:
-    """Digest of the landing folder; "" if it can't be read, which the landing sensor reports."""
-    try:
-        return landing_digest(settings.landing_dir)
-    except StudioError:
-        return ""

@@ -27,10 +27,10 @@ from studio_pipeline.errors import StudioError
 from studio_pipeline.panel.ingest.folder_scan import (
     FolderSnapshot,
     changes_in_words,
-    landing_digest,
     look_at,
     look_from_json,
     look_to_json,
+    readable_digest,
 )
 from studio_pipeline.settings import Settings, check_landing_dir
 
@@ -123,18 +123,11 @@ MONTHLY, DAILY = "0 6 3 * *", "0 5 * * *"
 def monthly_refresh(context: dg.ScheduleEvaluationContext, settings: dg.ResourceParam[Settings]) -> Any:
     """Request a refresh, unless one has read the same files since the month began."""
     now = context.scheduled_execution_time.astimezone(UTC)
-    decision = decide_monthly(now, _digest(settings), attempts_of(context.instance), REFRESH_RELEASE)
+    digest = readable_digest(settings.landing_dir)
+    decision = decide_monthly(now, digest, attempts_of(context.instance), REFRESH_RELEASE)
     if decision.job is None:
         return dg.SkipReason(decision.reason)
-    return dg.RunRequest(tags=run_tags("schedule", decision.reason, landing_digest=_digest(settings)))
-
-
-def _digest(settings: Settings) -> str:
-    """Digest of the landing folder; "" if it can't be read, which the run then reports."""
-    try:
-        return landing_digest(settings.landing_dir)
-    except StudioError:
-        return ""
+    return dg.RunRequest(tags=run_tags("schedule", decision.reason, landing_digest=digest))
 
 
 @dg.schedule(

@@ -97,3 +97,9 @@ class StudioPanel:
             self.first_month,
             {name: array[rows] for name, array in self.values.items()},
         )
+
+
+def ratio(over: FloatArray, under: FloatArray) -> FloatArray:
+    """`over` / `under`, of any shapes that broadcast; NaN where `under` is not above 0."""
+    shape = np.broadcast(over, under).shape
+    return np.asarray(np.divide(over, under, out=np.full(shape, np.nan), where=under > 0))

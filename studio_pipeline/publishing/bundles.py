@@ -10,8 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from studio_pipeline.errors import CorruptReleaseError
-from studio_pipeline.publishing.folders import MANIFEST, Manifest, read_manifest, write_once
+from studio_pipeline.publishing.folders import (
+    MANIFEST,
+    Manifest,
+    readable_manifest,
+    write_once,
+)
 from studio_pipeline.publishing.layout import model_folder, models_folder
 
 
@@ -52,12 +56,5 @@ def model_versions(home: Path) -> list[str]:
 
 def model_manifests(home: Path) -> dict[str, Manifest]:
     """Manifest of every bundle by version, in the order of `model_versions`; unreadable ones are left out."""
-    manifests = {version: _try_read(model_folder(home, version)) for version in model_versions(home)}
+    manifests = {version: readable_manifest(model_folder(home, version)) for version in model_versions(home)}
     return {version: manifest for version, manifest in manifests.items() if manifest is not None}
-
-
-def _try_read(folder: Path) -> Manifest | None:
-    try:
-        return read_manifest(folder)
-    except CorruptReleaseError:
-        return None

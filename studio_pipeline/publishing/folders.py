@@ -96,6 +96,14 @@ def read_manifest(folder: Path) -> Manifest:
         raise CorruptReleaseError(f"{folder} has no readable {MANIFEST} ({error}).", RESTORE) from error
 
 
+def readable_manifest(folder: Path) -> Manifest | None:
+    """`read_manifest`; None if there is none, or it can't be parsed."""
+    try:
+        return read_manifest(folder)
+    except CorruptReleaseError:
+        return None
+
+
 def verify_folder(folder: Path) -> Manifest:
     """Compare every file of a folder with its manifest.
 

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from studio_pipeline.errors import CorruptReleaseError
-from studio_pipeline.publishing.folders import Manifest, read_manifest
+from studio_pipeline.publishing.folders import readable_manifest
 from studio_pipeline.publishing.layout import history_folder, models_folder, snapshots_folder, sweep_home
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.publishing.releases import current_release, release_history
@@ -94,7 +93,7 @@ def take_inventory(home: Path, pinned_model: str | None) -> Inventory:
 
 def _folders(kind: Kind, parent: Path, prefix: str = "") -> Iterator[Stored]:
     for folder in sorted(parent.glob("[!.]*")):
-        manifest = _try_read(folder)
+        manifest = readable_manifest(folder)
         if manifest is not None:
             yield Stored(
                 kind,
@@ -103,13 +102,6 @@ def _folders(kind: Kind, parent: Path, prefix: str = "") -> Iterator[Stored]:
                 str(manifest.details.get("run_id", "")),
                 str(manifest.details.get("data_version", "")),
             )
-
-
-def _try_read(folder: Path) -> Manifest | None:
-    try:
-        return read_manifest(folder)
-    except CorruptReleaseError:
-        return None
 
 
 def _pointed_at(pointer: Path) -> Sequence[str]:

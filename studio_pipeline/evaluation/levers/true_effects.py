@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from studio_pipeline.evaluation.levers.lever_sweep import present_levers
+from studio_pipeline.evaluation.metrics.metric_sums import ratio_or_nan
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
@@ -152,10 +153,10 @@ def _errors(name: str, rows: pd.DataFrame) -> dict[str, object]:
         "intervention": name,
         "lever": CHANGED_LEVERS[name],
         "studios": rows["studio_id"].nunique(),
-        "effect_wape": _ratio(np.abs(predicted - true).sum(), np.abs(true).sum()),
+        "effect_wape": ratio_or_nan(np.abs(predicted - true).sum(), np.abs(true).sum()),
         "sign_share": float(right.mean()) if right.size else float("nan"),
-        "predicted_share": _ratio(predicted.sum(), free.sum()),
-        "true_share": _ratio(true.sum(), free.sum()),
+        "predicted_share": ratio_or_nan(predicted.sum(), free.sum()),
+        "true_share": ratio_or_nan(true.sum(), free.sum()),
     }
 
 
@@ -167,7 +168,3 @@ def effects_summary(effects: pd.DataFrame) -> dict[str, float]:
     each = {f"effect_{row.intervention}": float(row.effect_wape) for row in errors.itertuples()}  # type: ignore[arg-type]
     means = {"effects_partial": errors["effect_wape"].mean(), "signs_partial": errors["sign_share"].mean()}
     return {name: float(value) for name, value in means.items()} | each
-
-
-def _ratio(numerator: float, denominator: float) -> float:
-    return float(numerator / denominator) if denominator > 0 else float("nan")

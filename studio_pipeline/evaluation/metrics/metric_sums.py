@@ -101,7 +101,9 @@ def metric_rows(predictions: pd.DataFrame) -> Iterator[dict[str, object]]:
                 metrics = _metrics({term: s[place, window].sum(axis=0) for term, s in sums[name].items()})
                 if name == "ensemble":
                     # The total over the span, not the mean over the totals of its months.
-                    metrics["coverage_total"] = _ratio(*sums[name]["covered_total"][place, window.stop - 1])
+                    metrics["coverage_total"] = ratio_or_nan(
+                        *sums[name]["covered_total"][place, window.stop - 1]
+                    )
                 if label == "1-3":
                     metrics["three_month_total_accuracy"] = totals[name][place]
                 yield {"target": target, "horizon": label, "candidate": name, **metrics}
@@ -186,16 +188,16 @@ def _over_horizons(rows: Rows, terms: Sums) -> Sums:
 
 def _metrics(sums: Sums) -> dict[str, object]:
     """The metrics of one cell or span, from the (2,) sum and count of each term."""
-    mean = {name: _ratio(total, count) for name, (total, count) in sums.items()}
+    mean = {name: ratio_or_nan(total, count) for name, (total, count) in sums.items()}
     size, interval_size = sums["size"][0], sums.get("interval_size", np.zeros(2))[0]
-    deviation = sums["centred_squared"][0] - _ratio(sums["centred"][0] ** 2, sums["centred"][1])
+    deviation = sums["centred_squared"][0] - ratio_or_nan(sums["centred"][0] ** 2, sums["centred"][1])
     return {
         "n": int(sums["absolute"][1]),
         "rmse": float(np.sqrt(mean["squared"])),
         "mae": mean["absolute"],
-        "r2": 1 - _ratio(sums["squared"][0], _unless_rounding(deviation, sums["centred_squared"][0])),
+        "r2": 1 - ratio_or_nan(sums["squared"][0], _unless_rounding(deviation, sums["centred_squared"][0])),
         "mape": mean["share"],
-        "wape": _ratio(sums["absolute"][0], size),
+        "wape": ratio_or_nan(sums["absolute"][0], size),
         "mase": mean["scaled"],
         "direction_from_last": mean["from_last"],
         "direction_along_path": mean["along_path"],
@@ -205,7 +207,7 @@ def _metrics(sums: Sums) -> dict[str, object]:
         "business_score": 100 - mean["business"],
         **{f"coverage_{k}": mean.get(f"covered_{k}", float("nan")) for k in INTERVAL_LEVELS_PERCENT},
         "coverage_total": float("nan"),
-        "width_90": _ratio(sums["width"][0], interval_size) if "width" in sums else float("nan"),
+        "width_90": ratio_or_nan(sums["width"][0], interval_size) if "width" in sums else float("nan"),
     }
 
 
@@ -221,7 +223,7 @@ def _three_month_accuracy(rows: Rows, candidate: str) -> FloatArray:
     error = np.abs(np.bincount(rows.path[use], predicted[use], paths) - of_actual)
     errors = np.bincount(target[whole], error[whole], len(TARGETS))
     sizes = np.bincount(target[whole], np.abs(of_actual)[whole], len(TARGETS))
-    return np.array([1 - _ratio(e, size) for e, size in zip(errors, sizes, strict=True)])
+    return np.array([1 - ratio_or_nan(e, size) for e, size in zip(errors, sizes, strict=True)])
 
 
 def _unless_rounding(deviation: float, about: float) -> float:
@@ -233,5 +235,6 @@ def _where(condition: BoolArray, values: FloatArray | BoolArray) -> FloatArray:
     return np.where(condition, values, np.nan)
 
 
-def _ratio(numerator: float, denominator: float) -> float:
+def ratio_or_nan(numerator: float, denominator: float) -> float:
+    """Ratio of two sums; NaN where the denominator is not above 0."""
     return float(numerator / denominator) if denominator > 0 else float("nan")

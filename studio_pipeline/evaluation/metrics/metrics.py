@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from studio_pipeline.errors import CorruptReleaseError
-from studio_pipeline.evaluation.metrics.metric_sums import KEYS, METRICS, metric_rows
+from studio_pipeline.evaluation.metrics.metric_sums import KEYS, METRICS, metric_rows, ratio_or_nan
 from studio_pipeline.evaluation.metrics.summary import levers_known_errors, summarise
 from studio_pipeline.panel.arrays import BoolArray, FloatArray
 
@@ -42,7 +42,7 @@ def r2(actual: FloatArray, predicted: FloatArray) -> float:
     actual, predicted = _finite(actual, predicted)
     if not actual.size or np.ptp(actual) == 0:
         return float("nan")
-    return 1 - _ratio(((predicted - actual) ** 2).sum(), ((actual - actual.mean()) ** 2).sum())
+    return 1 - ratio_or_nan(((predicted - actual) ** 2).sum(), ((actual - actual.mean()) ** 2).sum())
 
 
 def mape(actual: FloatArray, predicted: FloatArray) -> float:
@@ -53,7 +53,7 @@ def mape(actual: FloatArray, predicted: FloatArray) -> float:
 def wape(actual: FloatArray, predicted: FloatArray) -> float:
     """Sum of |error| / sum of |actual|, a share >= 0; NaN for no rows and for actual values of zero."""
     actual, predicted = _finite(actual, predicted)
-    return _ratio(np.abs(predicted - actual).sum(), np.abs(actual).sum())
+    return ratio_or_nan(np.abs(predicted - actual).sum(), np.abs(actual).sum())
 
 
 def mase(actual: FloatArray, predicted: FloatArray, scale: FloatArray) -> float:
@@ -123,7 +123,7 @@ def coverage(actual: FloatArray, lower: FloatArray, upper: FloatArray) -> float:
 def relative_width(actual: FloatArray, lower: FloatArray, upper: FloatArray) -> float:
     """Sum of interval widths / sum of |actual|, >= 0; NaN for no rows and for actual values of zero."""
     actual, lower, upper = _finite(actual, lower, upper)
-    return _ratio((upper - lower).sum(), np.abs(actual).sum())
+    return ratio_or_nan((upper - lower).sum(), np.abs(actual).sum())
 
 
 def metric_table(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -159,10 +159,6 @@ def _percentage_errors(actual: FloatArray, predicted: FloatArray) -> FloatArray:
 def _mean(values: FloatArray) -> float:
     finite = values[np.isfinite(values)]
     return float(finite.mean()) if finite.size else float("nan")
-
-
-def _ratio(numerator: float, denominator: float) -> float:
-    return float(numerator / denominator) if denominator > 0 else float("nan")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
+from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel, ratio
 
 Link = Literal["log", "logit"]
 
@@ -117,21 +117,16 @@ _AMOUNT_OF: Mapping[str, Callable[[Values], FloatArray]] = {
     "members": lambda v: v["total_members"],
     # A price of zero marks a closed month and is treated as unknown.
     "ticket": lambda v: np.where(v["avg_ticket_price"] > 0, v["avg_ticket_price"], np.nan),
-    "realisation": lambda v: _ratio(_paid_by_members(v), v["total_members"] * v["avg_ticket_price"]),
-    "visits": lambda v: _ratio(v["total_class_attendance"], v["total_members"]),
+    "realisation": lambda v: ratio(_paid_by_members(v), v["total_members"] * v["avg_ticket_price"]),
+    "visits": lambda v: ratio(v["total_class_attendance"], v["total_members"]),
     "classes": lambda v: v["total_classes_held"],
-    "pack_yield": lambda v: _ratio(v["class_pack_revenue"], _pack_buyers(v)),
-    "retail_yield": lambda v: _ratio(v["retail_revenue"], v["total_members"]),
-    "upsell_yield": lambda v: _ratio(v["upsell_revenue"], v["total_members"] * v["upsell_rate"]),
-    "other_yield": lambda v: _ratio(_other_revenue(v), v["total_members"]),
+    "pack_yield": lambda v: ratio(v["class_pack_revenue"], _pack_buyers(v)),
+    "retail_yield": lambda v: ratio(v["retail_revenue"], v["total_members"]),
+    "upsell_yield": lambda v: ratio(v["upsell_revenue"], v["total_members"] * v["upsell_rate"]),
+    "other_yield": lambda v: ratio(_other_revenue(v), v["total_members"]),
     "revenue": lambda v: v["total_revenue"],
 }
 _RATE_OF = {"staff_utilization": "staff_utilization_rate", "upsell_rate": "upsell_rate"}
-
-
-def _ratio(amount: FloatArray, base: FloatArray) -> FloatArray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(base > 0, amount / base, np.nan)
 
 
 def _log_amount(amount: FloatArray) -> FloatArray:

@@ -27,7 +27,7 @@ from studio_pipeline.forecasting.core.flow_terms import (
 from studio_pipeline.forecasting.core.parameters import ClassPlanning
 from studio_pipeline.forecasting.responses.regressors import TYPICAL_ATTENDANCE
 from studio_pipeline.forecasting.responses.responses import Responses, RowResponses
-from studio_pipeline.panel.arrays import FloatArray
+from studio_pipeline.panel.arrays import FloatArray, ratio
 from studio_pipeline.panel.columns import LEVER_COLUMNS, RATE_COLUMNS
 
 LARGEST_EXPONENT = 700.0
@@ -130,7 +130,7 @@ def _run_months(
             classes = _given(held_classes[h], classes)
         seats = classes * capacity
         visitors = np.where(has_stock, members, level)
-        density = _ratio(classes, visitors)
+        density = ratio(classes, visitors)
         added = np.where(
             np.isfinite(density), np.log(np.maximum(density, LEAST_DENSITY)) - typical_density, 0.0
         )
@@ -139,7 +139,7 @@ def _run_months(
         if held[0] is not None:
             rules = np.isfinite(held[0][h]) & np.isfinite(seats)
             attendance = np.where(rules, held[0][h] * seats, attendance)
-        rate_now = _ratio(attendance, seats)
+        rate_now = ratio(attendance, seats)
         retention, new = _behaviour(behaviour[h], (rate, rate_now), slopes)
         if held[1] is not None:
             retention = _given(held[1][h], retention)
@@ -160,11 +160,6 @@ def _run_months(
 
 def _given(lever: FloatArray, free: FloatArray) -> FloatArray:
     return np.where(np.isfinite(lever), lever, free)
-
-
-def _ratio(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Ratio a / b; NaN where b is not positive."""
-    return np.asarray(np.divide(a, b, out=np.full(np.broadcast(a, b).shape, np.nan), where=b > 0))
 
 
 def _with_levers(

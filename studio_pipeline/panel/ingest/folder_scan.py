@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from studio_pipeline.errors import StorageError
+from studio_pipeline.errors import StorageError, StudioError
 from studio_pipeline.panel.ingest.landing import landing_sources, temporary_files
 
 DIGEST_LENGTH = 16
@@ -32,6 +32,14 @@ def landing_digest(folder: Path) -> str:
         StorageError: the folder can't be listed.
     """
     return digest_of({name: content_sha(path) for name, path in landing_paths(folder).items()})
+
+
+def readable_digest(folder: Path) -> str:
+    """`landing_digest`; "" if the folder can't be read, which a run or the landing sensor then reports."""
+    try:
+        return landing_digest(folder)
+    except StudioError:
+        return ""
 
 
 def landing_paths(folder: Path) -> dict[str, Path]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
-from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, ratio
 from studio_pipeline.panel.columns import KEYS
 from studio_pipeline.panel.ingest.column_maps import OUR_COLUMNS
 from studio_pipeline.panel.ingest.parsing import arrow_text
@@ -99,14 +99,14 @@ def fill_derived(
     """
     members = frame["total_members"].to_numpy()
     sold = frame["membership_revenue"].fillna(frame["total_revenue"]).to_numpy()
-    ticket = np.maximum(_ratio(sold, members), 0.0)
+    ticket = np.maximum(ratio(sold, members), 0.0)
     # Where all revenue comes from other parts there is no price of a membership.
     ticket = np.where((sold > 0) | ~(frame["total_revenue"].to_numpy() > 0), ticket, np.nan)
-    retention = 1 - _ratio(frame["churned_members"].to_numpy(), members_of_month_before(frame))
+    retention = 1 - ratio(frame["churned_members"].to_numpy(), members_of_month_before(frame))
     retention = np.where(retention >= 0, retention, np.nan)
     capacity = _class_capacity(frame, limits)
     seats = frame["total_classes_held"].to_numpy() * capacity
-    attendance = _ratio(frame["total_class_attendance"].to_numpy(), seats)
+    attendance = ratio(frame["total_class_attendance"].to_numpy(), seats)
     underived = frame["class_attendance_rate"].isna().to_numpy() & ~emptied_rates
     far = attendance > limits.largest_attendance_rate + _ROUNDING
     reason = f"left empty: attendance over classes x seats is above {limits.largest_attendance_rate:g}"
@@ -135,19 +135,11 @@ def _class_capacity(frame: pd.DataFrame, limits: ValidationConfig) -> FloatArray
     """(N,) seats per class: given, or from the row's attendance, the studio's median, or the default."""
     offered = frame["total_classes_held"].to_numpy() * frame["class_attendance_rate"].to_numpy()
     own = frame["class_capacity"].where(frame["class_capacity"] > 0)
-    own = own.fillna(
-        pd.Series(_ratio(frame["total_class_attendance"].to_numpy(), offered), index=frame.index)
-    )
+    own = own.fillna(pd.Series(ratio(frame["total_class_attendance"].to_numpy(), offered), index=frame.index))
     own = own.where(own > 0)
     usual = own.groupby(frame["studio_id"].to_numpy(), sort=False).transform("median")
     capacity: FloatArray = own.fillna(usual).fillna(limits.default_class_capacity).to_numpy()
     return capacity
-
-
-def _ratio(over: FloatArray, under: FloatArray) -> FloatArray:
-    """over / under, NaN where `under` is not above 0."""
-    ratio: FloatArray = np.divide(over, under, out=np.full(len(over), np.nan), where=under > 0)
-    return ratio
 
 
 def check_duplicates(raw: pd.DataFrame, frame: pd.DataFrame, among: BoolArray, rejected: Findings) -> None:
