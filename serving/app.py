@@ -1,4 +1,4 @@
-"""The application: wiring only. Importing it does no I/O; its lifespan does."""
+"""FastAPI application: wiring only. Importing it does no I/O; its lifespan does."""
 
 from __future__ import annotations
 
@@ -9,30 +9,13 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from serving.answers.direct_route import DirectRoute
-from serving.errors import BugGuard, add_error_handlers
-from serving.guards.access import AccessGuard
-from serving.guards.cors import ConfiguredCors
-from serving.guards.guarded_app import GuardedApp
-from serving.guards.request_frame import RequestFrame
-from serving.guards.request_limits import RequestLimits
+from serving.errors import add_error_handlers
+from serving.guards.request_frame import ConfiguredCors, RequestFrame
+from serving.guards.request_guard import RequestGuard
 from serving.logs import logging_to
 from serving.model_store import LoadForecaster, load_forecaster
 from serving.openapi import openapi_document
-from serving.routes import (
-    batches,
-    documentation,
-    health,
-    insights,
-    metrics,
-    models,
-    plans,
-    predictions,
-    records,
-    scenarios,
-    studios,
-)
-from serving.schemas.forward import ForwardRequest
+from serving.routes import documentation, insights, operations, predictions, scenarios, studios
 from serving.services import running_services
 from studio_pipeline.settings import Settings, read_settings
 
@@ -42,24 +25,11 @@ DESCRIPTION = (
 )
 API = "/api/v1"
 
-GUARDS = (
-    Middleware(RequestFrame),
-    Middleware(ConfiguredCors),
-    Middleware(BugGuard),
-    Middleware(AccessGuard),
-    Middleware(RequestLimits),
-    Middleware(
-        DirectRoute,
-        path=API + predictions.PATH,
-        model=ForwardRequest,
-        reply=predictions.reply_to_caller,
-        note=predictions.note_reply,
-    ),
-)
-"""Around every request, the outermost first."""
+MIDDLEWARE = [Middleware(RequestFrame), Middleware(ConfiguredCors), Middleware(RequestGuard)]
+"""Outermost first."""
 
 
-def create_app(settings: Settings | None = None, load: LoadForecaster = load_forecaster) -> GuardedApp:
+def create_app(settings: Settings | None = None, load: LoadForecaster = load_forecaster) -> FastAPI:
     """The service.
 
     Args:
@@ -74,8 +44,8 @@ def create_app(settings: Settings | None = None, load: LoadForecaster = load_for
             async with running_services(read, load) as app.state.services:
                 yield
 
-    app = GuardedApp(
-        guards=GUARDS,
+    app = FastAPI(
+        middleware=MIDDLEWARE,
         title=TITLE,
         description=DESCRIPTION,
         version="1",
@@ -85,13 +55,13 @@ def create_app(settings: Settings | None = None, load: LoadForecaster = load_for
         openapi_url=None,
         redirect_slashes=False,
     )
-    for resource in (predictions, batches, plans, scenarios, insights, studios, records, models, health):
+    for resource in (predictions, scenarios, insights, studios):
         app.include_router(resource.router, prefix=API)
-    app.include_router(metrics.router)
+    app.include_router(operations.models_router, prefix=API)
+    app.include_router(operations.health_router, prefix=API)
+    app.include_router(operations.metrics_router)
     app.include_router(documentation.router)
     add_error_handlers(app)
-    # A bug in a route is met before the framework answers it in its own way.
-    app.add_middleware(BugGuard)
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     return app
 

@@ -1,22 +1,24 @@
-"""From errors to answers: `{"detail": ...}` with the fitting status and a way out, never a stack trace."""
+"""Error responses: the status of each exception, and readable sentences for invalid fields.
+
+Every error leaves the service as ``{"detail": ...}`` with a remedy and without a stack trace. Unexpected
+exceptions are handled in ``guards.request_guard``.
+"""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.routing import BaseRoute, compile_path
 
-from serving.context import store_of
 from serving.guards.access import AccessDeniedError
-from serving.guards.exchanges import exchange_of
 from serving.guards.rate_limits import RateLimitedError
-from serving.guards.refusals import field_problems
-from serving.route_names import methods_on
+from serving.schemas.common import HeldLevers, Levers
 from studio_pipeline.errors import (
     BusyError,
     DatabaseError,
@@ -29,8 +31,6 @@ from studio_pipeline.errors import (
     UnknownScenarioError,
     UnknownStudioError,
 )
-
-logger = logging.getLogger(__name__)
 
 STATUSES: tuple[tuple[type[StudioError], int], ...] = (
     (UnknownStudioError, 404),
@@ -48,7 +48,7 @@ STATUSES: tuple[tuple[type[StudioError], int], ...] = (
 
 
 RETRY_SECONDS = "2"
-"""When to ask again where too much is asked at once."""
+"""Retry-After of a busy service."""
 
 
 def status_of(error: StudioError) -> int:
@@ -63,7 +63,6 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RateLimitedError, _answer_limited)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
-    app.add_exception_handler(Exception, _answer_bug)
 
 
 def _detail(status: int, detail: object, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -73,7 +72,7 @@ def _detail(status: int, detail: object, headers: dict[str, str] | None = None) 
 async def _answer_studio_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StudioError)  # noqa: S101
     headers = {"Retry-After": RETRY_SECONDS} if isinstance(error, BusyError) else None
-    return _detail(status_of(error), store_of(request).shown(str(error)), headers)
+    return _detail(status_of(error), request.app.state.services.store.shown(str(error)), headers)
 
 
 async def _answer_denied(_: Request, error: Exception) -> JSONResponse:
@@ -84,13 +83,6 @@ async def _answer_denied(_: Request, error: Exception) -> JSONResponse:
 async def _answer_limited(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RateLimitedError)  # noqa: S101
     return _detail(429, error.detail, error.headers)
-
-
-async def answer_refusal(request: Request, refusal: StudioError | AccessDeniedError) -> JSONResponse:
-    """The answer to a request that is refused for what it asks."""
-    if isinstance(refusal, StudioError):
-        return await _answer_studio_error(request, refusal)
-    return await _answer_denied(request, refusal)
 
 
 async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
@@ -117,7 +109,7 @@ NOT_SAID_TO_BE_JSON: Mapping[str, object] = {
 BAD_REQUEST, METHOD_NOT_ALLOWED = 400, 405
 UNREADABLE_BODY = (
     "The body can't be read. Send one JSON object in UTF-8, not nested deeply,"
-    ' such as {"studio_id": "a00012"}; GET / shows its fields.'
+    ' such as {"studio_id": "a00012"}; GET /docs shows its fields.'
 )
 
 
@@ -126,7 +118,7 @@ async def _answer_http(request: Request, error: Exception) -> JSONResponse:
     detail = UNREADABLE_BODY if error.status_code == BAD_REQUEST else error.detail
     if error.status_code in (404, 405):
         path = request.scope["path"]
-        detail = f"There is no {request.method} {path}. GET / lists what there is."
+        detail = f"There is no {request.method} {path}. GET /docs lists what there is."
     headers = dict(error.headers or {})
     if error.status_code == METHOD_NOT_ALLOWED:
         # The framework names the methods of the first route on the path alone.
@@ -134,29 +126,124 @@ async def _answer_http(request: Request, error: Exception) -> JSONResponse:
     return _detail(error.status_code, detail, headers)
 
 
-BUG = "Something went wrong inside the service. Its log has the details; please report it."
+def methods_on(routes: Sequence[BaseRoute], path: str) -> list[str]:
+    """The methods of all routes that match a path, sorted; of its literal routes, if it has any."""
+    all_routes = list(iter_route_contexts(routes))
+    own = [route for route in all_routes if route.path == path]
+    here = own or [route for route in all_routes if compile_path(route.path or "")[0].match(path)]
+    return sorted({method for route in here for method in route.methods or ()})
 
 
-async def _answer_bug(_: Request, __: Exception) -> JSONResponse:
-    return _detail(500, BUG)
+Problem = Mapping[str, Any]
+"""One entry of a validation error of Pydantic."""
 
 
-class BugGuard:
-    """ASGI middleware: a bug in what it guards is logged, and leaves as a 500 like any other answer.
+MOST_PROBLEMS = 20
+"""Of one request in an answer; further ones are left out."""
 
-    The framework answers bugs outside of all guards, where neither CORS nor ids nor figures reach.
-    """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+def field_problems(items: Sequence[Problem]) -> list[dict[str, object]]:
+    """The entries of an answer, the first ones where there are very many."""
+    return [field_problem(item) for item in items[:MOST_PROBLEMS]]
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; answer 500 where that fails."""
-        try:
-            await self._app(scope, receive, send)
-        except Exception:
-            # An answer that has begun can only be cut off, so that nobody takes it for whole.
-            if scope["type"] != "http" or exchange_of(scope).answer_has_begun:
-                raise
-            logger.exception("A bug: please report it.")
-            await _detail(500, BUG)(scope, receive, send)
+
+def field_problem(item: Problem) -> dict[str, object]:
+    """The entry of an answer: where, what, and Pydantic's word for it. The value itself may be huge."""
+    # The name of an unknown field is the sender's; it may hold what UTF-8 can't carry.
+    loc = [str(part).encode("utf-8", "replace").decode()[:100] for part in item["loc"]]
+    return {"loc": loc, "msg": sentence(item), "type": item["type"]}
+
+
+def sentence(item: Problem) -> str:
+    """The fault of a field and the values allowed."""
+    kind, said = str(item["type"]), _SENTENCES.get(item["type"])
+    if kind == "json_invalid":
+        return f"The body is no JSON: {item['ctx']['error']}."
+    if kind == "extra_forbidden":
+        return _unknown_field(item["loc"])
+    if tuple(item["loc"]) == ("body",) and kind in NO_BODY:
+        return (
+            'Send one JSON object as the body, such as {"studio_id": "a00012"}; GET /docs shows its fields.'
+        )
+    if said is None:
+        return _as_sentence(str(item["msg"]))
+    limits = {
+        name: f"{limit:g}" if isinstance(limit, float) else limit
+        for name, limit in item.get("ctx", {}).items()
+    }
+    return f"{said.format(**limits)} {_this_is(item.get('input'))}".strip()
+
+
+NO_BODY = ("missing", "model_type", "model_attributes_type", "dict_type")
+
+
+def _unknown_field(loc: tuple[str | int, ...]) -> str:
+    """The sentence for an unknown field; for an unknown lever it lists the levers."""
+    if "levers" not in loc[-2:-1]:
+        return "There is no such field. Leave it out, or correct its name; GET /docs shows all fields."
+    levers = HeldLevers if "lever_plan" in loc else Levers
+    place = " of a lever_plan" if "lever_plan" in loc else ""
+    return f"This is none of the levers{place}, which are {', '.join(levers.model_fields)}."
+
+
+_SENTENCES = {
+    "missing": "This field is needed.",
+    "float_type": "Write a number.",
+    "float_parsing": "Write a number.",
+    "int_type": "Write a whole number.",
+    "int_parsing": "Write a whole number.",
+    "int_parsing_size": "Write a smaller whole number.",
+    "int_from_float": "Write a whole number.",
+    "finite_number": "Write a finite number.",
+    "bool_type": "Write true or false, without quotes.",
+    "bool_parsing": "Write true or false.",
+    "string_type": "Write a text in quotes.",
+    "string_unicode": "Write a text of whole Unicode characters: half of a surrogate pair is none.",
+    "list_type": "Write a list in brackets.",
+    "tuple_type": "Write a list in brackets.",
+    "dict_type": "Write an object in braces.",
+    "model_type": "Write an object in braces.",
+    "model_attributes_type": "Write an object in braces.",
+    "greater_than": "Write more than {gt}.",
+    "greater_than_equal": "Write at least {ge}.",
+    "less_than": "Write less than {lt}.",
+    "less_than_equal": "Write at most {le}.",
+    "string_too_short": "Write at least {min_length} character(s).",
+    "string_too_long": "Write at most {max_length} characters.",
+    "too_short": "Write at least {min_length} of them.",
+    "too_long": "Write at most {max_length} of them.",
+    "literal_error": "Write {expected}.",
+    "enum": "Write {expected}.",
+    "uuid_type": "Write an id as it was answered, such as 1b4e28ba-2fa1-41d2-883f-0016d3cca427.",
+    "uuid_parsing": "Write an id as it was answered, such as 1b4e28ba-2fa1-41d2-883f-0016d3cca427.",
+}
+
+
+def _this_is(value: object) -> str:
+    """Description of the value sent; of values only numbers are repeated."""
+    said = next((say(value) for kind, say in _KINDS if isinstance(value, kind)), "")
+    return f"This is {said}." if said else ""
+
+
+MOST_SHOWN = 1e15
+
+
+def _number(value: Any) -> str:
+    # Compared first: the largest whole numbers are no floats.
+    return f"beyond {MOST_SHOWN:g}" if abs(value) > MOST_SHOWN else repr(value)
+
+
+_KINDS: tuple[tuple[type, Callable[[Any], str]], ...] = (
+    (bool, lambda value: "true" if value else "false"),
+    (int, _number),
+    (float, _number),
+    (str, lambda value: f"a text of length {len(value)}"),
+    (list, lambda value: f"a list of length {len(value)}"),
+    (type(None), lambda _: "null"),
+)
+
+
+def _as_sentence(message: str) -> str:
+    """A message of ours from a validator, or one of Pydantic that is rare."""
+    text = message.removeprefix("Value error, ")
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -1,4 +1,4 @@
-"""The experiment of champion and challenger: by studio, not by request, and the same on every machine."""
+"""Champion-challenger experiment: deterministic assignment of studios, equal on every machine."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _ALL = 2.0 ** (8 * _DIGEST_BYTES)
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is asked of the challenger of a release.
+    """Part of a release's challenger in answering.
 
     Attributes:
-        mode: `split`: it answers a share of the studios; `shadow`: it scores all of them, and nobody is shown
-            its answers; `off`: nothing.
+        mode: `split`: it answers a share of the studios; `shadow`: it scores all of them, and its
+            answers are not shown; `off`: nothing.
         share: of the studios that it answers in a split, 0..1.
     """
 

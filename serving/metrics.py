@@ -1,14 +1,15 @@
-"""Figures for Prometheus: requests by route, the release, and whatever other services count.
+"""Prometheus metrics: requests by route, the release, and the counters of other services.
 
-Several workers share their figures through files in the folder that PROMETHEUS_MULTIPROC_DIR names, so that
-any of them answers for all; the library wants it in the environment before it is imported.
+Several workers share their counts through files in the folder that PROMETHEUS_MULTIPROC_DIR names, so that
+any of them reports all; the library reads that variable when it is imported.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -22,14 +23,17 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
+
+from serving.model_store import ModelStore
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Seconds: a forward answer takes about one millisecond, a plan a hundred."""
 
 SHARE_SECONDS = 1.0
-"""How often a worker writes what its services count into the folder that the workers share."""
+"""Interval in which a worker writes its counts into the shared folder."""
 
 
 class Counted(Protocol):
@@ -138,3 +142,37 @@ def _is_alive(process: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+class ReleaseCollector(Collector):
+    """Which release answers, how old it and its model are, and whether a newer one could not be loaded."""
+
+    def __init__(self, store: ModelStore) -> None:
+        self._store = store
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The figures of this moment; without a release, that there is none."""
+        held = self._store.held
+        problem = held is None or self._store.problem is not None
+        yield GaugeMetricFamily(
+            "studio_release_problem", "1 while the published release is not the one that answers.", problem
+        )
+        if held is None:
+            return
+        release = held.release
+        info = GaugeMetricFamily(
+            "studio_release_info",
+            "The release that answers.",
+            labels=("version", "model_version", "data_version"),
+        )
+        info.add_metric((str(release.version), release.model_version, release.data_version), 1)
+        yield info
+        yield _age("studio_release_age_seconds", "Since the release was published.", release.published_at)
+        manifest = self._store.manifests().get(release.model_version)
+        if manifest is not None:
+            made = datetime.fromisoformat(manifest.created_at)
+            yield _age("studio_model_age_seconds", "Since the model that answers was made.", made)
+
+
+def _age(name: str, description: str, since: datetime) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, description, (datetime.now(UTC) - since).total_seconds())

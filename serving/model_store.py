@@ -1,4 +1,7 @@
-"""The release that the service answers from: verified, loaded, warmed, and swapped between two requests."""
+"""Store of the release that answers: verification, loading, warm-up, and swaps between two requests.
+
+Publishing and the files of a release are in ``studio_pipeline.publishing``.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from serving.experiment import Experiment, Role
-from serving.memory import give_back_unused_memory
+from serving.runtime import release_memory
 from studio_pipeline.errors import NoReleaseError, QueryError, ReleaseError, StudioError
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.core.core_view import CoreView
@@ -37,11 +40,11 @@ RETRY_SECONDS = 10.0
 """A release that could not be loaded is tried again after this time: a disk may have come back."""
 
 HISTORY_TRIES = 3
-"""How many older releases are tried at start when the current one can't be loaded."""
+"""Number of older releases tried at start if the current one can't be loaded."""
 
 
 class Model(Protocol):
-    """What the service tells about a model."""
+    """Facts of a model that the service shows."""
 
     @property
     def feature_names(self) -> Sequence[str]:
@@ -49,7 +52,7 @@ class Model(Protocol):
 
 
 class Forecasting(Protocol):
-    """What the service needs of a forecaster."""
+    """Interface of a forecaster that the service uses."""
 
     @property
     def model(self) -> Model:
@@ -83,7 +86,7 @@ class Forecasting(Protocol):
 
 
 LoadForecaster = Callable[[Path, StudioPanel], Forecasting]
-"""From a model bundle and a panel to a forecaster."""
+"""Builds a forecaster from a model bundle and a panel."""
 
 
 def load_forecaster(bundle: Path, panel: StudioPanel) -> Forecasting:
@@ -109,8 +112,8 @@ class HeldRelease:
     experiment: Experiment = OFF
     challenger: HeldRelease | None = None
 
-    def arm_of(self, studio_id: str) -> HeldRelease:
-        """What answers a studio: this, or its challenger."""
+    def for_studio(self, studio_id: str) -> HeldRelease:
+        """The arm that answers a studio: this release, or its challenger."""
         challenger = self.challenger
         if challenger is None or not self.experiment.gives_to_challenger(
             studio_id, challenger.release.model_version
@@ -120,7 +123,7 @@ class HeldRelease:
 
     @property
     def shadow(self) -> HeldRelease | None:
-        """What scores unseen all that this answers."""
+        """The challenger that scores all answers of this release unseen, if any."""
         return self.challenger if self.experiment.mode == "shadow" else None
 
 
@@ -163,12 +166,12 @@ class ModelStore:
 
         Paths are given from STUDIO_HOME on: anybody may read this.
         """
-        told = self._problem or self._challenger_problem
-        return None if told is None else self.shown(told)
+        problem = self._problem or self._challenger_problem
+        return None if problem is None else self.shown(problem)
 
     @property
     def experiment(self) -> Experiment:
-        """What is asked of challengers."""
+        """Experiment in which challengers take part."""
         return self._experiment
 
     def shown(self, message: str) -> str:
@@ -187,12 +190,12 @@ class ModelStore:
         return self._held
 
     def warn_if_empty(self) -> None:
-        """Say in the log that there is no release, and what to do."""
+        """Log a warning with a remedy if there is no release."""
         if self._held is None:
             logger.warning("There is no release to answer from. %s", self._no_release())
 
     def _no_release(self) -> NoReleaseError:
-        """What is missing, with full paths for the log."""
+        """The error for a missing release, with full paths for the log."""
         if self._problem and self._pinned:
             return NoReleaseError(self._problem)
         what = self._problem or f"Nothing is published in {self._home} yet."
@@ -237,7 +240,7 @@ class ModelStore:
                 await asyncio.to_thread(self.refresh)
         finally:
             # Only a bug or the end of the service leads here.
-            self._problem = "Nobody looks for new releases any more. Start the service again."
+            self._problem = "New releases are no longer loaded. Start the service again."
 
     def _swap_to(self, published: Release) -> None:
         release = self._with_pin(published)
@@ -245,7 +248,7 @@ class ModelStore:
         if self._held is None or self._held.release != release or lacks_challenger:
             # One assignment: a request sees the old release or the new one.
             self._held = self._load_and_warm(release)
-            give_back_unused_memory()
+            release_memory()
             logger.info("Release %d: model %s, data %s", *_names(release))
         self._problem = None
 
@@ -281,7 +284,7 @@ class ModelStore:
         return HeldRelease(release, forecaster, experiment=self._experiment, challenger=challenger)
 
     def _challenger_of(self, release: Release, panel: StudioPanel) -> HeldRelease | None:
-        """The release as its challenger answers it; one that can't be loaded is told and left out."""
+        """The release as its challenger answers it; one that can't be loaded is logged and left out."""
         self._challenger_problem = None
         version = release.challenger_model_version
         if version is None or self._experiment.mode == "off":

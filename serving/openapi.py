@@ -1,4 +1,4 @@
-"""The OpenAPI document: what the routes say of themselves, and what the guards in front of them answer."""
+"""OpenAPI document: FastAPI's, with the responses of the guards and the API key scheme added."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The service as a process: Uvicorn with our settings and log."""
+"""Uvicorn server with the settings and the log of the service."""
 
 from __future__ import annotations
 
@@ -26,23 +26,23 @@ KEEP_ALIVE_SECONDS = 15
 """A connection without a request is closed after this time."""
 
 SHUTDOWN_SECONDS = 10
-"""Requests may take so long to end once the service was told to."""
+"""Time for requests in progress after a signal to stop."""
 
 APPLICATION = "serving.app:app"
-"""What every worker imports."""
+"""Import path of the application for the workers."""
 
 OPTIONS: Mapping[str, Any] = {
     "access_log": False,
     "log_config": None,
     "server_header": False,
-    # Headers of a proxy name a peer that nobody can check; they are not believed.
+    # The peer named by the headers of a proxy can't be verified.
     "proxy_headers": False,
     "http": GuardedHttpProtocol,
     "ws": "none",
     "timeout_keep_alive": KEEP_ALIVE_SECONDS,
     "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
 }
-"""How Uvicorn runs the application."""
+"""Options of Uvicorn."""
 
 
 def serve(host: str = "127.0.0.1", port: int = 8000, workers: int = 1, reload: bool = False) -> None:
@@ -56,7 +56,7 @@ def serve(host: str = "127.0.0.1", port: int = 8000, workers: int = 1, reload: b
 
     Raises:
         SettingsError: a setting is wrong.
-        InputError: nobody can listen on that address and port.
+        InputError: the address and port can't be listened on.
         StorageError: STUDIO_HOME or the log file can't be used.
     """
     settings = read_settings()

@@ -1,1 +1,1 @@
-"""From a checked request to the JSON of its answer."""
+"""Answers of the routes: forecasts, plans, insights and scenarios as JSON fields, cached and recorded."""

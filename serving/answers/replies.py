@@ -1,125 +1,96 @@
-"""Answered predictions: bytes with an id of their own, kept for those who ask again, noted in the log."""
+"""Replies: the JSON of an answered prediction with its id, and its entry for the prediction log."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Literal
+from datetime import date, datetime
+from os import urandom
+from time import time_ns
+from typing import Any, Literal
 
-from pydantic import BaseModel
+import orjson
+from starlette.responses import Response
 
-from serving.cache.answer_cache import AnswerCache
-from serving.cache.answer_keys import cache_key, with_fresh_id, without_id
 from serving.model_store import HeldRelease
-from serving.records.logged_prediction import LoggedPrediction
-from serving.records.prediction_log import PredictionLog
 from serving.schemas.forward import ForwardRequest
 from serving.schemas.inverse import InverseRequest
+from serving.storage.predictions import LoggedPrediction
 from studio_pipeline.forecasting.base.queries import Forecast
-
-if TYPE_CHECKING:
-    # It holds what scores in the shadow, which answers by these functions.
-    from serving.services import Services
 
 Kind = Literal["forward", "inverse"]
 
 ID_FIELDS: dict[Kind, str] = {"forward": "scenario_id", "inverse": "optimization_id"}
-"""The first field of each kind of answer."""
 
-_BASE_MONTH = b'"base_month":"'
+_VERSION_AND_VARIANT = 0x7 << 76 | 0x2 << 62
+_RANDOM_BITS = ((1 << 80) - 1) & ~(0xF << 76 | 0x3 << 62)
+
+
+class FastJSONResponse(Response):
+    """JSON response serialised by orjson; NaN becomes null."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """The bytes of `content`."""
+        return orjson.dumps(content)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer.
+    """One answered prediction.
 
     Attributes:
         id: of this answer alone.
-        content: its JSON, which begins with the id.
-        held: the release that it comes from.
-        forecast: what a forward answer was made of; None for a plan, and for one that was kept.
+        content: its JSON.
+        base_month: last known month of the answer, as its first day.
+        held: release that answered.
+        forecast: behind a forward answer; None for a plan and for a cached answer.
     """
 
     id: str
     content: bytes
+    base_month: str
     held: HeldRelease
     forecast: Forecast | None = None
 
-    @property
-    def base_month(self) -> date:
-        """The last known month of the answer, as its first day."""
-        # A quote within a string is written \", so that this name with both quotes is no part of one.
-        start = self.content.index(_BASE_MONTH) + len(_BASE_MONTH)
-        return date.fromisoformat(self.content[start : start + 10].decode())
+    @classmethod
+    def of(
+        cls, kind: Kind, answer: dict[str, Any], held: HeldRelease, forecast: Forecast | None = None
+    ) -> Reply:
+        """The reply of an answer's fields."""
+        return cls(answer[ID_FIELDS[kind]], orjson.dumps(answer), answer["base_month"], held, forecast)
+
+    @classmethod
+    def cached(cls, kind: Kind, content: bytes, held: HeldRelease) -> Reply:
+        """The reply of an earlier answer's JSON, under a new id."""
+        return cls.of(kind, orjson.loads(content) | {ID_FIELDS[kind]: fresh_id()}, held)
 
 
-async def replied(
-    services: Services,
-    kind: Kind,
-    held: HeldRelease,
-    body: ForwardRequest | InverseRequest,
-    make: Callable[[], Awaitable[Reply]],
-    *context: BaseModel,
-) -> Reply:
-    """The answer as it was given before, under a new id, or a new one, kept from now on. Whoever shows it
-    has it noted.
+def fresh_id() -> str:
+    """A new UUID, version 7: ids of successive answers are neighbours in the indexes of the database.
 
-    Args:
-        services: of the running application.
-        kind: of the answer.
-        held: the release to answer from.
-        body: the request.
-        make: a new answer.
-        context: what the answer depends on besides request and release.
+    Source: RFC 9562. The standard library has it from Python 3.14 on.
     """
-    if services.cache is None:
-        return await make()
-    key = cache_key(kind, held.release, body, *context)
-    return await _kept_or_made(services.cache, key, kind, held, make)
+    random = int.from_bytes(urandom(10), "big") & _RANDOM_BITS
+    digits = f"{time_ns() // 1_000_000 << 80 | _VERSION_AND_VARIANT | random:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
-async def _kept_or_made(
-    cache: AnswerCache, key: str, kind: Kind, held: HeldRelease, make: Callable[[], Awaitable[Reply]]
-) -> Reply:
-    field = ID_FIELDS[kind]
-    if (tail := await cache.get(key)) is not None:
-        return Reply(*with_fresh_id(field, tail), held)
-    reply = await make()
-    await cache.put(key, without_id(field, reply.content))
-    return reply
-
-
-def noted(services: Services, kind: Kind, body: ForwardRequest | InverseRequest, reply: Reply) -> None:
-    """Put an answer that is shown into the log of predictions, and have it scored by the challenger too."""
-    now = datetime.now(UTC)
-    services.answers_by_role.counters[reply.held.role] += 1
-    note(services.predictions, kind, body, reply, now)
-    if isinstance(body, ForwardRequest):
-        services.shadow.add(reply.held, body, now)
-
-
-def note(
-    log: PredictionLog,
-    kind: Kind,
-    body: ForwardRequest | InverseRequest,
-    reply: Reply,
-    made_at: datetime,
-) -> None:
-    """Put an answer into the log of predictions; what its request left out is left out there."""
+def logged(
+    kind: Kind, body: ForwardRequest | InverseRequest, reply: Reply, made_at: datetime
+) -> LoggedPrediction:
+    """The entry of a reply in the prediction log; fields that the request left out are left out."""
     release = reply.held.release
-    log.add(
-        LoggedPrediction(
-            id=reply.id,
-            kind=kind,
-            studio_id=body.studio_id,
-            base_month=reply.base_month,
-            inputs=body.model_dump_json(exclude_unset=True).encode(),
-            outputs=reply.content,
-            made_at=made_at,
-            release_version=release.version,
-            model_version=release.model_version,
-            data_version=release.data_version,
-            role=reply.held.role,
-        )
+    return LoggedPrediction(
+        id=reply.id,
+        kind=kind,
+        studio_id=body.studio_id,
+        base_month=date.fromisoformat(reply.base_month),
+        inputs=body.model_dump_json(exclude_unset=True).encode(),
+        outputs=reply.content,
+        made_at=made_at,
+        release_version=release.version,
+        model_version=release.model_version,
+        data_version=release.data_version,
+        role=reply.held.role,
     )

@@ -1,1 +1,1 @@
-"""Answers given before, kept in the process or in Redis."""
+"""Cache of answers, in the process or in Redis."""

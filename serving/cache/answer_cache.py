@@ -1,25 +1,55 @@
-"""Answers that were given before: in this process by default, in Redis where one is set.
+"""Cache of answers in this process, the interface of all caches, and the keys of answers.
 
-A cache holds the bytes of an answer without its id: whoever takes one out gives it an id of its own.
+A cached answer is the JSON as it was first given; `answers.replies.Reply.cached` gives it a new id. The cache
+in Redis is in ``redis_cache``.
 """
 
 from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Literal, Protocol
 
-from studio_pipeline.settings import Settings
+import orjson
+from pydantic import BaseModel
+
+from studio_pipeline.publishing.releases import Release
 
 CacheState = Literal["memory", "ok", "unreachable", "off"]
 
 MEMORY_BYTES = 32 * 2**20
-"""What the answers kept in one process may take."""
+"""Limit of the answers kept in one process."""
 
 _ENTRY_BYTES = 400
 """Of a key and of the entry's own objects."""
+
+
+def cache_key(kind: str, release: Release, *asked: BaseModel) -> str:
+    """The key of an answer: equal for equal requests to one release, different if any field differs.
+
+    Args:
+        kind: of answer, such as `forward`.
+        release: that answers; run id and time of publication distinguish releases with equal numbers.
+        asked: the validated request with its defaults, and whatever else the answer depends on.
+    """
+    parts = [_release_part(kind, release), *(one.model_dump_json().encode() for one in asked)]
+    return sha256(b"".join(parts)).hexdigest()
+
+
+def _release_part(kind: str, release: Release) -> bytes:
+    return orjson.dumps(
+        (
+            kind,
+            release.version,
+            release.model_version,
+            release.data_version,
+            release.challenger_model_version,
+            release.run_id,
+            release.published_at,
+        )
+    )
 
 
 class AnswerCache(Protocol):
@@ -27,7 +57,7 @@ class AnswerCache(Protocol):
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """How often so far, as `hits`, `misses` and `errors`; an error counts as a miss too."""
+        """Counts of `hits`, `misses` and `errors`; an error counts as a miss too."""
 
     async def get(self, key: str) -> bytes | None:
         """The answer kept under a key, if there is one."""
@@ -61,7 +91,7 @@ class MemoryCache:
 
     @property
     def size_bytes(self) -> int:
-        """What the kept answers take."""
+        """Size of the kept answers."""
         return self._bytes
 
     async def get(self, key: str) -> bytes | None:
@@ -103,23 +133,5 @@ def _size(answer: bytes) -> int:
 
 
 async def state_of(cache: AnswerCache | None) -> CacheState:
-    """Where answers are kept now."""
+    """State of the cache for `/health`."""
     return "off" if cache is None else await cache.state()
-
-
-@asynccontextmanager
-async def running_cache(settings: Settings) -> AsyncIterator[AnswerCache | None]:
-    """The cache that the settings ask for, for as long as the application runs; None where they want none.
-
-    Raises:
-        SettingsError: the URL of Redis can't be used.
-    """
-    if not settings.cache_ttl_seconds:
-        yield None
-    elif settings.redis_url is None:
-        yield MemoryCache(settings.cache_ttl_seconds)
-    else:
-        from serving.cache.redis_cache import running_redis_cache
-
-        async with running_redis_cache(settings.redis_url, settings.cache_ttl_seconds) as cache:
-            yield cache

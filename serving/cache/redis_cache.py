@@ -1,5 +1,7 @@
-"""Answers in a Redis that several services share. A Redis that is away, slow, full or not one at all costs no
-answer: after a failure it isn't asked again until a task beside the requests has found it well.
+"""Cache of answers in a Redis that several services share.
+
+An unreachable, slow, full or foreign Redis never costs an answer: after a failure it is not used again until
+a background task has found it working. Stored answers carry a checksum, since other programs may write there.
 """
 
 from __future__ import annotations
@@ -10,14 +12,16 @@ from collections.abc import AsyncIterator, Awaitable, Collection
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar
+from zlib import crc32
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
-from serving.background import report_end
 from serving.cache.answer_cache import CacheState
-from serving.cache.redis_client import CONNECTIONS, LOOK_SECONDS, redis_client
-from serving.cache.sealed_answers import opened, sealed
+from serving.runtime import report_end
+from studio_pipeline.errors import SettingsError
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +29,7 @@ Answer = TypeVar("Answer")
 
 PREFIX = "studio:answer:"
 WAIT_SECONDS = 0.05
-"""What a request, or a write, waits for Redis at most; longer only where its time-out gets lost, see
-`_ended`: as long as the client itself waits.
-"""
+"""Longest wait of a request or a write for Redis, unless its time-out gets lost (see `_ended`)."""
 
 PAUSE_SECONDS = 5.0
 """Between two looks at a Redis that has failed. A look opens all connections."""
@@ -36,6 +38,17 @@ _MOST_WAITING = 256
 
 # Beside its own errors the library raises what parsing bytes that are no Redis's leads to.
 _FAILURES = (RedisError, OSError, TimeoutError, ValueError, LookupError, RecursionError)
+
+LOOK_SECONDS = 1.0
+"""Time to connect or to check Redis: over TLS longer than a request waits."""
+
+ANSWER_SECONDS = 0.2
+"""Time-out of the client."""
+
+CONNECTIONS = 8
+
+FORMAT = b"studio-answer/2 "
+"""Stands before every kept answer; another one where answers change their form."""
 
 
 class RedisCache:
@@ -144,7 +157,7 @@ async def running_redis_cache(url: str, seconds: int) -> AsyncIterator[RedisCach
     cache = RedisCache(client, seconds)
     tasks = [asyncio.create_task(cache.watch()), asyncio.create_task(cache.write())]
     for task in tasks:
-        task.add_done_callback(partial(report_end, "Nobody looks after the cache in Redis any more"))
+        task.add_done_callback(partial(report_end, "The cache in Redis is no longer maintained"))
     try:
         yield cache
     finally:
@@ -158,3 +171,39 @@ async def _ended(tasks: Collection[asyncio.Task[None]]) -> None:
         for task in pending:
             task.cancel()
         await asyncio.wait(pending, timeout=WAIT_SECONDS)
+
+
+def redis_client(url: str) -> Redis:
+    """A client that has connected nowhere yet.
+
+    Raises:
+        SettingsError: the URL has unknown options; it is not shown, as it may hold a password.
+    """
+    try:
+        pool = BlockingConnectionPool.from_url(
+            url,
+            max_connections=CONNECTIONS,
+            timeout=LOOK_SECONDS,
+            socket_timeout=ANSWER_SECONDS,
+            socket_connect_timeout=LOOK_SECONDS,
+            protocol=2,
+            # One of its connections may have been closed since it was last used.
+            retry=Retry(NoBackoff(), 1),
+        )
+        pool.make_connection()  # type: ignore[no-untyped-call]
+    except (TypeError, ValueError, RedisError):
+        raise SettingsError(
+            "STUDIO_REDIS_URL has options that can't be used.", "Leave out what follows its question mark."
+        ) from None
+    return Redis.from_pool(pool)
+
+
+def sealed(key: str, answer: bytes) -> bytes:
+    """An answer as it is stored in Redis, with its format and checksum."""
+    return b"%b%08x %b" % (FORMAT, crc32(answer, crc32(key.encode())), answer)
+
+
+def opened(key: str, stored: bytes) -> bytes | None:
+    """The answer of `sealed`; None where this is none, not whole, or another key's."""
+    answer = stored[len(FORMAT) + 9 :]
+    return answer if stored == sealed(key, answer) else None

@@ -1,1 +1,1 @@
-"""The service's own tables: saved scenarios and the log of predictions, in SQLite or PostgreSQL."""
+"""Old import path of `serving.storage`, for `studio_pipeline.cli.commands.database`."""

@@ -1,1 +1,1 @@
-"""What stands in front of the routes: who may ask, how often, how much, and what every answer carries."""
+"""Middleware and parsing that protect the routes: access, rates, sizes, deadlines, headers, strict JSON."""

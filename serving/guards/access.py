@@ -1,4 +1,4 @@
-"""Who may ask, and about which studios: API keys with studio patterns, or loopback peers without keys."""
+"""Access rules: API keys with studio patterns, or loopback peers only where no keys are set."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
-
 from serving.guards.addresses import is_local_name, is_loopback, peer_name
-from serving.guards.rate_limits import RateLimitedError, RateLimits
 from studio_pipeline.settings import ApiKey
 
 HEALTH = "/api/v1/health"
-OPEN_PATHS = frozenset({"/", "/openapi.json", HEALTH})
-"""Paths that need no key."""
+OPEN_PATHS = frozenset({"/", "/docs", "/openapi.json", HEALTH})
+OPEN_FOLDER = "/docs/"
+"""Paths that need no key, and the folder of the documentation's files."""
 
 FORWARDED = frozenset(
     {
@@ -33,7 +30,7 @@ FORWARDED = frozenset(
         b"x-real-ip",
     }
 )
-"""Headers of a proxy: who sends one asks for somebody else."""
+"""Headers of proxies: such a request comes from another machine."""
 
 UNAUTHORIZED = 401
 
@@ -72,10 +69,10 @@ EVERYTHING = Visibility(("*",))
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks.
+    """Caller of a request.
 
     Attributes:
-        name: what its requests are counted under; it tells no key.
+        name: label for counting its requests; it reveals no key.
         visible: the studios that it may see.
     """
 
@@ -96,7 +93,7 @@ class AccessRules:
         return bool(self._keys)
 
     def decide(self, path: str, peer: str | None, headers: Sequence[tuple[bytes, bytes]]) -> Caller:
-        """Who asks.
+        """Identify the caller.
 
         Args:
             path: of the request.
@@ -110,7 +107,7 @@ class AccessRules:
         if not self._keys:
             _require_own_machine(peer, dict(headers), [value for name, value in headers if name == b"host"])
             return Caller(peer_name(peer), EVERYTHING)
-        if path in OPEN_PATHS:
+        if path in OPEN_PATHS or path.startswith(OPEN_FOLDER):
             return Caller(peer_name(peer), EVERYTHING)
         sent = [value for name, value in headers if name == b"x-api-key"]
         if len(sent) == 1 and self._opens(sent[0]):
@@ -118,7 +115,7 @@ class AccessRules:
         raise AccessDeniedError(401, "Send one valid API key in the header X-API-Key.")
 
     def _opens(self, sent: bytes) -> bool:
-        # Every key is compared, so that the time taken tells nothing about which one came close.
+        # Every key is compared, so that the time taken reveals nothing about the keys.
         matches = [hmac.compare_digest(sent, key) for key, _ in self._keys]
         return any(matches)
 
@@ -138,40 +135,3 @@ def _require_own_machine(peer: str | None, headers: Mapping[bytes, bytes], hosts
     else:
         return
     raise AccessDeniedError(403, f"{refused} Set STUDIO_API_KEYS to open it to others.")
-
-
-class AccessGuard:
-    """ASGI middleware: refuses, or notes in the request's state who asks.
-
-    Requests are counted by key, and by peer where there is none; guesses at keys are counted too.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 401, 403 or 429, or pass the request on."""
-        if scope["type"] == "http":
-            services = scope["app"].state.services
-            try:
-                scope.setdefault("state", {})["caller"] = await _admit(scope, services.access, services.rates)
-            except AccessDeniedError as denied:
-                await JSONResponse({"detail": denied.detail}, denied.status)(scope, receive, send)
-                return
-            except RateLimitedError as limited:
-                await JSONResponse({"detail": limited.detail}, 429, limited.headers)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
-
-
-async def _admit(scope: Scope, access: AccessRules, rates: RateLimits) -> Caller:
-    path, peer = scope["path"], (scope.get("client") or (None,))[0]
-    try:
-        caller = access.decide(path, peer, scope["headers"])
-    except AccessDeniedError as denied:
-        if denied.status == UNAUTHORIZED:
-            await rates.take(peer_name(peer))
-        raise
-    if path != HEALTH:
-        await rates.take(caller.name)
-    return caller

@@ -1,4 +1,4 @@
-"""Addresses and names of the two sides of a request: which are this machine's, and who is one peer."""
+"""Addresses and host names of a request's two sides: loopback, local names, and the label of a peer."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def is_loopback(peer: str | None) -> bool:
 
 @lru_cache(maxsize=1024)
 def is_local_name(host: bytes) -> bool:
-    """Whether nobody else can own the name of a Host header: an address, or a name without a domain."""
+    """Whether a Host header is an address or a name without a domain, which no other party can own."""
     name = _PORT.sub("", host.decode("latin-1")).lower()
     return "." not in name or name.endswith(".localhost") or _address(name.strip("[]")) is not None
 
 
 @lru_cache(maxsize=1024)
 def peer_name(peer: str | None) -> str:
-    """What requests of a peer without a key are counted under: its address, or its network of IPv6."""
+    """Label for counting requests of a peer without a key: its IPv4 address or IPv6 network."""
     address = _address(peer or "")
     if isinstance(address, ipaddress.IPv6Address):
         return f"peer {ipaddress.ip_network((address, 64), strict=False)}"
@@ -33,7 +33,7 @@ def peer_name(peer: str | None) -> str:
 
 
 def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """An address; one of IPv4 in the clothes of IPv6 as it is."""
+    """The address of a text; an IPv4-mapped IPv6 address as IPv4."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Uvicorn's HTTP/1.1 with the limits that it lacks: on the size and time of headers, and on leftovers."""
+"""Uvicorn's HTTP/1.1 protocol with limits on the size and time of headers and on unread bodies."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from serving.joint_writes import JointWrites
-
 MOST_HEADER_BYTES = 64 * 1024
-"""Of one request's line and headers, give or take what arrives at once."""
+"""Limit of one request's line and headers, exceeded by at most one read."""
 
 HEADER_SECONDS = 10.0
-"""From a connection, or the first byte of a request, to the end of its headers."""
+"""Time from a connection, or the first byte of a request, to the end of its headers."""
 
 LEFTOVER_SECONDS = 5.0
-"""How long the rest of a body is read after its request was answered; clients look for answers only then."""
+"""Time for reading the rest of a body after its request was answered; clients read answers only then."""
 
 TOO_LARGE = "431 Request Header Fields Too Large"
 TOO_SLOW = "408 Request Timeout"
 
 
 class GuardedHttpProtocol(HttpToolsProtocol):
-    """A connection that nobody can keep without asking something: no headers, or headers without end."""
+    """A connection that is closed if headers are missing, late or too large."""
 
     _header_bytes: int | None = 0
     """So far, of a request whose headers are not complete; None once they are."""
@@ -31,13 +29,8 @@ class GuardedHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request."""
-        self._writes = JointWrites(transport, self.loop, self.tasks)
-        super().connection_made(self._writes)
+        super().connection_made(transport)
         self._close_in(HEADER_SECONDS)
-
-    def eof_received(self) -> None:
-        """Send what is ready: the connection is closed after the other side's last word."""
-        self._writes.send_gathered()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""

@@ -1,23 +1,50 @@
-"""How often each caller may ask: counted in this process and, where there is a Redis, with all the others."""
+"""Rate limits per caller: sliding windows of the `limits` library, in Redis or in this process.
+
+With a reachable Redis all processes share one count; otherwise each process counts by itself. Callers are
+identified by ``guards.access``.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from math import ceil
-from typing import Protocol
+from typing import TYPE_CHECKING, Any
 
-from serving.guards.request_windows import RequestWindows
+from limits import RateLimitItemPerSecond
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+
+from studio_pipeline.errors import SettingsError
 from studio_pipeline.settings import RateLimit, Settings
+
+if TYPE_CHECKING:
+    from redis.asyncio import ConnectionPool
+
+logger = logging.getLogger(__name__)
+
+MAX_COUNTERS = 20_000
+"""Counters in memory, two per caller; with more, all counts start anew."""
+
+ANSWER_SECONDS = 0.05
+"""Longest wait of a request for Redis."""
+
+RETRY_SECONDS = 5.0
+"""Pause after Redis did not respond; then one request tries it again."""
+
+KEY_PREFIX = "studio:rate"
 
 
 class RateLimitedError(Exception):
     """A caller has used up its requests.
 
     Args:
-        wait: seconds after which the next one may pass.
-        limit: what it has used up.
+        wait: seconds after which the next request may pass.
+        limit: that is used up.
     """
 
     def __init__(self, wait: float, limit: RateLimit) -> None:
@@ -28,72 +55,154 @@ class RateLimitedError(Exception):
 
     @property
     def headers(self) -> dict[str, str]:
-        """Of the answer."""
+        """Headers of the 429 response."""
         return {"Retry-After": str(self.retry_after)}
-
-
-class SharedCount(Protocol):
-    """A count that several processes share."""
-
-    @property
-    def counters(self) -> Mapping[str, int]:
-        """How often it was asked, by what came of it."""
-
-    async def take(self, caller: str, cost: int) -> float:
-        """0.0 if the request may pass or nobody knows, else the seconds after which it may."""
 
 
 class RateLimits:
     """Counts requests by caller.
 
-    What this process alone has seen is enough to refuse: only what passes here is asked of the shared count.
-
     Args:
         limit: requests of one caller in a window.
-        shared: a count that several processes share, if there is one.
+        shared: counter in Redis, if there is one.
     """
 
-    def __init__(self, limit: RateLimit, shared: SharedCount | None = None) -> None:
+    def __init__(self, limit: RateLimit, shared: RedisCounter | None = None) -> None:
         self._limit = limit
-        self._here = RequestWindows(limit)
+        self._item = RateLimitItemPerSecond(limit.requests, limit.seconds)
+        self._storage = MemoryStorage()
+        self._window = SlidingWindowCounterRateLimiter(self._storage)
         self._shared = shared
 
     @property
     def counters(self) -> Mapping[str, int]:
-        """How often the shared count was asked, by what came of it."""
+        """Requests of Redis, by outcome."""
         return self._shared.counters if self._shared else {}
 
     async def take(self, caller: str, cost: int = 1, *, taken: int = 0) -> None:
-        """Count a request as `cost` requests, so that all of it is at most the limit.
+        """Count a request as `cost` requests, at most as the whole limit.
 
         Args:
-            caller: who asks.
-            cost: how many more it counts as.
-            taken: what has been counted of the same request before.
+            caller: whose request it is.
+            cost: number of requests that it counts as.
+            taken: number that was counted for the same request before.
 
         Raises:
-            RateLimitedError: the caller has not that many left.
+            RateLimitedError: the caller has too few left; nothing is counted then.
         """
         cost = min(cost, self._limit.requests - taken)
         if cost <= 0:
             return
-        wait = self._here.take(caller, cost, time.monotonic())
-        if not wait and self._shared and (wait := await self._shared.take(caller, cost)):
-            self._here.give_back(caller, cost)
+        wait = await self._shared.take(caller, cost) if self._shared else None
+        if wait is None:
+            if len(self._storage.storage) > MAX_COUNTERS:
+                await self._storage.reset()
+            wait = await _take(self._window, self._item, caller, cost)
         if wait:
             raise RateLimitedError(wait, self._limit)
 
 
-async def open_rate_limits(settings: Settings, resources: AsyncExitStack) -> RateLimits:
-    """The rate limits of one application; what they hold is closed with `resources`.
+class RedisCounter:
+    """A sliding window in Redis.
+
+    Args:
+        limit: requests of one caller in a window.
+        url: of the Redis.
 
     Raises:
-        SettingsError: STUDIO_REDIS_URL is no address of a Redis.
+        SettingsError: `url` is no Redis URL.
+    """
+
+    def __init__(self, limit: RateLimit, url: str) -> None:
+        from limits.aio.storage import RedisStorage
+
+        self._pool = _connection_pool(url)
+        # The parameter is declared as text and documented to take a pool.
+        pool: Any = self._pool
+        storage = RedisStorage(
+            "async+redis://", implementation="redispy", key_prefix=KEY_PREFIX, connection_pool=pool
+        )
+        self._window = SlidingWindowCounterRateLimiter(storage)
+        self._item = RateLimitItemPerSecond(limit.requests, limit.seconds)
+        self._is_unreachable = False
+        self._retry_at = 0.0
+        self.counters: Counter[str] = Counter(passed=0, refused=0, unreachable=0)
+
+    async def take(self, caller: str, cost: int) -> float | None:
+        """Count a request.
+
+        Returns:
+            0.0 if it may pass, the seconds to wait if not, None if Redis does not respond.
+        """
+        from redis.exceptions import RedisError
+
+        if time.monotonic() < self._retry_at:
+            return None
+        if self._is_unreachable:
+            # This request finds out; the others pass by meanwhile.
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                wait = await _take(self._window, self._item, caller, cost)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._note_unreachable(error)
+            return None
+        self._note_reachable()
+        self.counters["refused" if wait else "passed"] += 1
+        return wait
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._pool.disconnect()
+
+    def _note_unreachable(self, error: Exception) -> None:
+        self.counters["unreachable"] += 1
+        self._retry_at = time.monotonic() + RETRY_SECONDS
+        if not self._is_unreachable:
+            logger.warning(
+                "Redis does not answer (%s); each worker counts requests by itself.", type(error).__name__
+            )
+        self._is_unreachable = True
+
+    def _note_reachable(self) -> None:
+        if self._is_unreachable:
+            logger.info("Redis answers again; all workers share one count of requests.")
+        self._is_unreachable, self._retry_at = False, 0.0
+
+
+async def _take(
+    window: SlidingWindowCounterRateLimiter, item: RateLimitItemPerSecond, caller: str, cost: int
+) -> float:
+    """0.0 if the window has room, else the seconds until it has room for one request."""
+    if await window.hit(item, caller, cost=cost):
+        return 0.0
+    stats = await window.get_window_stats(item, caller)
+    return max(stats.reset_time - time.time(), 1.0)
+
+
+async def open_rate_limits(settings: Settings, resources: AsyncExitStack) -> RateLimits:
+    """The rate limits of one application, closed with `resources`.
+
+    Raises:
+        SettingsError: STUDIO_REDIS_URL is no Redis URL.
     """
     if settings.redis_url is None:
         return RateLimits(settings.rate_limit)
-    from serving.guards.redis_count import RedisCount
-
-    shared = RedisCount(settings.rate_limit, settings.redis_url)
+    shared = RedisCounter(settings.rate_limit, settings.redis_url)
     resources.push_async_callback(shared.close)
     return RateLimits(settings.rate_limit, shared)
+
+
+def _connection_pool(url: str) -> ConnectionPool:
+    from redis.asyncio import ConnectionPool
+
+    try:
+        # Without its own time-outs the client waits for the server when it is cancelled.
+        return ConnectionPool.from_url(
+            url, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS
+        )
+    except ValueError:
+        # The library's message quotes the URL, and with it a password.
+        raise SettingsError(
+            "STUDIO_REDIS_URL is no address of a Redis.", "Write it as redis://HOST:PORT/0, or unset it."
+        ) from None

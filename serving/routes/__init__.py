@@ -1,0 +1,1 @@
+"""HTTP routes: each calls a service and returns its answer."""

@@ -1,37 +1,65 @@
-"""`/predict`: what a studio's next months will be."""
+"""`/predict`: forward predictions, batches of them, and plans for a target revenue."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from starlette.responses import Response
 
-from serving.answers.forward_answers import forward_reply
-from serving.answers.replies import Reply, noted
-from serving.context import held_release, services_of, visible_studios
+from serving.answers.batch import answer_batch
 from serving.guards.strict_route import StrictRoute
+from serving.routes.dependencies import RequestContext, count_as
 from serving.schemas.common import problems
-from serving.schemas.forward import ForwardAnswer, ForwardRequest
+from serving.schemas.forward import BatchAnswer, BatchRequest, ForwardAnswer, ForwardRequest
+from serving.schemas.inverse import InverseAnswer, InverseRequest
 
-PATH = "/predict/forward"
+router = APIRouter(prefix="/predict", route_class=StrictRoute)
 
-router = APIRouter(tags=["predictions"], route_class=StrictRoute)
+JSON = "application/json"
+BATCH_REQUESTS_PER_COUNT = 10
+"""Requests of a batch that count as one for the rate limit: together they cost less than apart."""
 
 
-@router.post(PATH, response_model=ForwardAnswer, responses=problems(400, 401, 403, 404, 422, 503))
-async def predict_forward(body: ForwardRequest, request: Request) -> Response:
+@router.post(
+    "/forward",
+    tags=["predictions"],
+    response_model=ForwardAnswer,
+    responses=problems(400, 401, 403, 404, 422, 503),
+)
+async def predict_forward(body: ForwardRequest, context: RequestContext) -> Response:
     """Project a studio's revenue, members and retention, with any of the eight levers given."""
-    reply = await reply_to_caller(body, request)
-    note_reply(body, request, reply)
-    return Response(reply.content, media_type="application/json")
+    context.caller.visible.require(body.studio_id)
+    held = context.services.store.require().for_studio(body.studio_id)
+    reply = await context.services.predictions.forward(held, body)
+    return Response(reply.content, media_type=JSON)
 
 
-async def reply_to_caller(body: ForwardRequest, request: Request) -> Reply:
-    """The answer to a caller, who must be allowed to see the studio."""
-    visible_studios(request).require(body.studio_id)
-    held = held_release(request).arm_of(body.studio_id)
-    return await forward_reply(services_of(request), held, body)
+@router.post(
+    "/forward/batch",
+    tags=["predictions"],
+    response_model=BatchAnswer,
+    responses=problems(400, 401, 403, 422, 503),
+)
+async def predict_batch(body: BatchRequest, context: RequestContext) -> Response:
+    """Answer up to 1,000 forward requests, each by itself and in order, and their sum if asked for.
+
+    For the rate limit ten of them count as one.
+    """
+    await count_as(context, len(body.requests) // BATCH_REQUESTS_PER_COUNT)
+    services, visible = context.services, context.caller.visible
+    held = services.store.require()
+    content = await answer_batch(services.recorder, held, visible, body, services.store.shown)
+    return Response(content, media_type=JSON)
 
 
-def note_reply(body: ForwardRequest, request: Request, reply: Reply) -> None:
-    """Put an answer that was given into the log of predictions."""
-    noted(services_of(request), "forward", body, reply)
+@router.post(
+    "/inverse",
+    tags=["plans"],
+    response_model=InverseAnswer,
+    responses=problems(400, 401, 403, 404, 422, 503),
+)
+async def predict_inverse(body: InverseRequest, context: RequestContext) -> Response:
+    """The levers of least cost with which a studio reaches a revenue, proved by a forward answer."""
+    context.caller.visible.require(body.studio_id)
+    held = context.services.store.require().for_studio(body.studio_id)
+    reply = await context.services.predictions.inverse(held, body)
+    return Response(reply.content, media_type=JSON)

@@ -1,4 +1,4 @@
-"""`/scenarios`: forward requests that are kept under a name, with what they were answered."""
+"""`/scenarios`: saved forward requests with their answers, run again and compared."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import asyncio
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 
-from serving.answers.forward_answers import answer_forward
-from serving.answers.forward_json import FastJSONResponse
-from serving.answers.scenario_answers import compared_answer, request_of, rerun_answer, scenario_answer
-from serving.context import held_release, saved_scenario, services_of, visible_studios
+from serving.answers.replies import FastJSONResponse
+from serving.answers.scenarios import compared_answer, request_of, rerun_answer, scenario_answer
 from serving.guards.strict_route import StrictRoute
 from serving.model_store import HeldRelease
+from serving.routes.dependencies import Context, RequestContext, saved_scenario
 from serving.schemas.common import StudioId, problems
-from serving.schemas.comparison import ComparisonAnswer
 from serving.schemas.forward import ForwardRequest
 from serving.schemas.scenarios import (
     CompareScenariosRequest,
+    ComparisonAnswer,
     RerunAnswer,
     SaveScenarioRequest,
     ScenarioAnswer,
@@ -39,67 +38,66 @@ CREATED = 201
     response_model=ScenarioAnswer,
     responses=problems(400, 401, 403, 404, 422, 503),
 )
-async def save_scenario(body: SaveScenarioRequest, request: Request) -> FastJSONResponse:
+async def save_scenario(body: SaveScenarioRequest, context: RequestContext) -> FastJSONResponse:
     """Save a forward request with its answer, or an answer that was given before."""
-    services = services_of(request)
     if body.request is None:
-        asked, answer, release_version = await _earlier(request, body.scenario_id or "")
+        asked, answer, release_version = await _earlier(context, body.scenario_id or "")
     else:
-        visible_studios(request).require(body.request.studio_id)
-        held = held_release(request).arm_of(body.request.studio_id)
+        context.caller.visible.require(body.request.studio_id)
+        held = context.services.store.require().for_studio(body.request.studio_id)
         asked = body.request.model_dump(mode="json", exclude_unset=True)
-        answer, release_version = await _answered(services, held, body.request), held.release.version
-    saved = await services.database.run_writing(
-        services.scenarios.save, body.name, asked, answer, release_version
+        answer, release_version = await _answered(context.services, held, body.request), held.release.version
+    saved = await context.services.database.run_writing(
+        context.services.scenarios.save, body.name, asked, answer, release_version
     )
     return FastJSONResponse(scenario_answer(saved), CREATED)
 
 
 @router.get("", response_model=ScenariosAnswer, responses=problems(401, 403, 422, 503))
 async def list_scenarios(
-    request: Request,
+    context: RequestContext,
     studio_id: StudioId | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
 ) -> FastJSONResponse:
     """Saved scenarios of the studios that the caller may see, newest first."""
-    services, visible = services_of(request), visible_studios(request)
     if studio_id is not None:
-        visible.require(studio_id)
-    page = await services.database.run(services.scenarios.page, studio_id, visible.allows, limit, cursor)
+        context.caller.visible.require(studio_id)
+    allows = context.caller.visible.allows
+    services = context.services
+    page = await services.database.run(services.scenarios.page, studio_id, allows, limit, cursor)
     found = [scenario_answer(scenario) for scenario in page.scenarios]
     return FastJSONResponse({"scenarios": found, "next_cursor": page.next_cursor})
 
 
 @router.get("/{scenario_id}", response_model=ScenarioAnswer, responses=problems(401, 403, 404, 422, 503))
-async def get_scenario(scenario_id: str, request: Request) -> FastJSONResponse:
+async def get_scenario(scenario_id: str, context: RequestContext) -> FastJSONResponse:
     """One saved scenario."""
-    return FastJSONResponse(scenario_answer(await saved_scenario(request, scenario_id)))
+    return FastJSONResponse(scenario_answer(await saved_scenario(context, scenario_id)))
 
 
 @router.delete("/{scenario_id}", status_code=204, responses=problems(401, 403, 404, 422, 503))
-async def delete_scenario(scenario_id: str, request: Request) -> Response:
+async def delete_scenario(scenario_id: str, context: RequestContext) -> Response:
     """Delete a saved scenario for good."""
-    services = services_of(request)
-    await saved_scenario(request, scenario_id)
-    await services.database.run_writing(services.scenarios.delete, scenario_id)
+    await saved_scenario(context, scenario_id)
+    await context.services.database.run_writing(context.services.scenarios.delete, scenario_id)
     return Response(status_code=204)
 
 
 @router.post("/{scenario_id}/rerun", response_model=RerunAnswer, responses=problems(401, 403, 404, 422, 503))
-async def rerun_scenario(scenario_id: str, request: Request) -> FastJSONResponse:
+async def rerun_scenario(scenario_id: str, context: RequestContext) -> FastJSONResponse:
     """The same request on the release that answers now, beside what was saved; nothing is overwritten."""
-    scenario = await saved_scenario(request, scenario_id)
-    held = held_release(request).arm_of(scenario.studio_id)
-    answer = await _answered(services_of(request), held, request_of(scenario))
+    scenario = await saved_scenario(context, scenario_id)
+    held = context.services.store.require().for_studio(scenario.studio_id)
+    answer = await _answered(context.services, held, request_of(scenario))
     return FastJSONResponse(rerun_answer(scenario, answer, held.release))
 
 
 @router.post("/compare", response_model=ComparisonAnswer, responses=problems(400, 401, 403, 404, 422, 503))
-async def compare_scenarios(body: CompareScenariosRequest, request: Request) -> FastJSONResponse:
+async def compare_scenarios(body: CompareScenariosRequest, context: RequestContext) -> FastJSONResponse:
     """Saved scenarios month by month, all run on the release that answers now, beside the first of them."""
-    scenarios = [await saved_scenario(request, scenario_id) for scenario_id in body.scenario_ids]
-    held = held_release(request)
+    scenarios = [await saved_scenario(context, scenario_id) for scenario_id in body.scenario_ids]
+    held = context.services.store.require()
     queries = [request_of(scenario).to_query() for scenario in scenarios]
     comparison = await asyncio.to_thread(compare_forecasts, held.forecaster, queries, body.interval_level)
     return FastJSONResponse(compared_answer(scenarios, comparison, held.release))
@@ -111,20 +109,19 @@ async def _answered(services: Services, held: HeldRelease, body: ForwardRequest)
     Raises:
         QueryError: it can't be answered as put.
     """
-    answer: dict[str, Any] = orjson.loads((await answer_forward(services, held, body)).content)
+    answer: dict[str, Any] = orjson.loads((await services.predictions.forward(held, body)).content)
     return answer
 
 
-async def _earlier(request: Request, scenario_id: str) -> tuple[dict[str, Any], dict[str, Any], int]:
+async def _earlier(context: Context, scenario_id: str) -> tuple[dict[str, Any], dict[str, Any], int]:
     """Request, answer and release number of an answer that was given before.
 
     Raises:
         UnknownScenarioError: there is none, or it is not to be seen.
         InputError: it is none of a forward request.
     """
-    services = services_of(request)
-    entry = await services.database.run(services.predictions.find, scenario_id)
-    if entry is None or not visible_studios(request).allows(entry.studio_id):
+    entry = await context.services.database.run(context.services.prediction_log.find, scenario_id)
+    if entry is None or not context.caller.visible.allows(entry.studio_id):
         raise UnknownScenarioError(
             f"There is no earlier answer {scenario_id!r}.",
             "Send its `scenario_id` as it was answered, or the request itself.",

@@ -1,56 +1,46 @@
-"""`/studios`: the studios of the data that the service answers from."""
+"""`/studios`: list of studios, the months of one, and deletion of its records."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-import numpy as np
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 
-from serving.answers.forward_json import FastJSONResponse
-from serving.answers.studio_histories import studio_history
-from serving.context import held_release, visible_studios
+from serving.answers.history import describe_studios, studio_history
+from serving.answers.replies import FastJSONResponse
 from serving.guards.strict_route import StrictRoute
-from serving.schemas.common import problems
-from serving.schemas.studios import HistoryAnswer, HistoryRange, StudioEntry, StudiosAnswer
-from studio_pipeline.panel.arrays import StudioPanel
+from serving.routes.dependencies import RequestContext
+from serving.schemas.common import StudioId, problems
+from serving.schemas.resources import DeletedRecordsAnswer, HistoryAnswer, HistoryRange, StudiosAnswer
 
 router = APIRouter(prefix="/studios", tags=["studios"], route_class=StrictRoute)
 
 
 @router.get("", responses=problems(401, 403, 422, 503))
-def list_studios(request: Request) -> StudiosAnswer:
+def list_studios(context: RequestContext) -> StudiosAnswer:
     """All studios that the caller may see, with their months."""
-    held, visible = held_release(request), visible_studios(request)
-    studios = [entry for entry in describe_studios(held.forecaster.panel) if visible.allows(entry.studio_id)]
-    return StudiosAnswer(data_version=held.release.data_version, studios=studios)
+    held = context.services.store.require()
+    found = describe_studios(held.forecaster.panel)
+    visible = [entry for entry in found if context.caller.visible.allows(entry.studio_id)]
+    return StudiosAnswer(data_version=held.release.data_version, studios=visible)
 
 
 @router.get(
     "/{studio_id:path}/history", response_model=HistoryAnswer, responses=problems(401, 403, 404, 422, 503)
 )
-def show_history(
-    studio_id: str, wanted: Annotated[HistoryRange, Query()], request: Request
+async def show_history(
+    studio_id: str, wanted: Annotated[HistoryRange, Query()], context: RequestContext
 ) -> FastJSONResponse:
     """A studio's months as the service holds them, and what follows from them."""
-    visible_studios(request).require(studio_id)
-    held = held_release(request)
+    context.caller.visible.require(studio_id)
+    held = context.services.store.require()
     history = studio_history(held.forecaster.panel, studio_id, wanted)
     return FastJSONResponse({"data_version": held.release.data_version, **history})
 
 
-def describe_studios(panel: StudioPanel) -> list[StudioEntry]:
-    """One entry a studio with any months, in the panel's order."""
-    first_columns, counts = panel.known.argmax(1), np.asarray(panel.known.sum(1))
-    has_members = np.asarray(np.isfinite(panel.values["total_members"]).any(1))
-    return [
-        StudioEntry(
-            studio_id=str(panel.studio_ids[row]),
-            studio_type=str(panel.studio_types[row]) or None,
-            first_month=f"{panel.months[first_columns[row]]}-01",
-            last_month=f"{panel.months[panel.last_months[row]]}-01",
-            months=int(counts[row]),
-            has_members=bool(has_members[row]),
-        )
-        for row in np.flatnonzero(counts)
-    ]
+@router.delete("/{studio_id:path}/records", responses=problems(401, 403, 422, 503))
+async def delete_records(studio_id: StudioId, context: RequestContext) -> DeletedRecordsAnswer:
+    """Delete a studio's saved scenarios and logged predictions for good, also of one without months here."""
+    context.caller.visible.require(studio_id)
+    deleted = await context.services.database.run_writing(context.services.records.delete, studio_id)
+    return DeletedRecordsAnswer(studio_id=studio_id, **vars(deleted))

@@ -1,4 +1,4 @@
-"""What all requests and answers share: strict models, months, levers, and the form of an error."""
+"""Common parts of all requests and answers: strict models, months, levers, and the form of an error."""
 
 from __future__ import annotations
 

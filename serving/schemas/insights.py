@@ -1,4 +1,4 @@
-"""`POST /insights`: the request and the answer."""
+"""Request and answer of `POST /insights`."""
 
 from __future__ import annotations
 

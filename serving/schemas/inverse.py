@@ -1,4 +1,4 @@
-"""`POST /predict/inverse`: the request and the answer."""
+"""Request and answer of `POST /predict/inverse`."""
 
 from __future__ import annotations
 

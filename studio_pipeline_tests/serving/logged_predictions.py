@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
-from serving.records.logged_prediction import LoggedPrediction
+from serving.storage.predictions import LoggedPrediction
 
 
 def entry(studio_id: str = "chain-a-1", **fields: Any) -> LoggedPrediction:

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from serving.database.schema import MIGRATIONS
-from serving.database.tables import SCHEMA_REVISION
+from serving.storage.schema import MIGRATIONS, SCHEMA_REVISION
 from studio_pipeline.cli.main import main
 
 

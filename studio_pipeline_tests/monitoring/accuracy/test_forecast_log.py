@@ -7,11 +7,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from serving.database import tables
-from serving.database.database import Database
-from serving.database.prediction_table import PredictionTable
-from serving.records.logged_prediction import LoggedPrediction
-from serving.records.scenario_store import ScenarioStore
+from serving.storage import schema as tables
+from serving.storage.database import Database
+from serving.storage.predictions import LoggedPrediction, PredictionTable
+from serving.storage.scenarios import ScenarioStore
 from studio_pipeline.monitoring.accuracy import forecast_log as accuracy_log
 from studio_pipeline.monitoring.accuracy.forecast_log import ForecastLog, Reading
 from studio_pipeline.monitoring.accuracy.logged_forecasts import saved_scenarios

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.answers.comparison_answers import comparison_answer
-from serving.schemas.comparison import ComparisonAnswer
+from serving.answers.scenarios import comparison_answer
+from serving.schemas.scenarios import ComparisonAnswer
 from studio_pipeline.errors import LeverError, QueryError
 from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverStep
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster

@@ -1,0 +1,159 @@
+"""Batches of forward requests, each validated and answered or refused by itself, and their sum.
+
+Runs on the event loop in small groups, so that other requests are answered in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from serving.answers.forward import forward_replies
+from serving.answers.recording import AnswerRecorder
+from serving.answers.replies import Reply
+from serving.errors import field_problems, status_of
+from serving.guards.access import AccessDeniedError, Visibility
+from serving.model_store import HeldRelease
+from serving.schemas.forward import BatchRequest, ForwardRequest
+from studio_pipeline.errors import QueryError
+from studio_pipeline.forecasting.base.queries import Forecast
+from studio_pipeline.forecasting.forecaster.forecast_uncertainty import ForecastSum
+
+MOST_AT_ONCE = 100
+TURN_SECONDS = 0.01
+"""Time for a group of a batch's requests before the event loop serves other callers."""
+
+Shown = Callable[[str], str]
+
+Refused = Mapping[str, object]
+"""The status of a request that can't be answered, and its detail."""
+
+
+async def answer_batch(
+    recorder: AnswerRecorder, held: HeldRelease, visible: Visibility, batch: BatchRequest, shown: Shown
+) -> bytes:
+    """The JSON of `schemas.batch.BatchAnswer`.
+
+    Nothing is taken from the cache: together, answers cost little more than looking for them there.
+    Each answer goes into the log of predictions.
+
+    Args:
+        recorder: of the answers.
+        held: the release that all answers come from.
+        visible: the studios that the caller may see.
+        batch: the requests.
+        shown: makes the message of an error fit for an answer.
+    """
+    answers: list[Reply | Refused] = []
+    at_once = 1
+    while some := batch.requests[len(answers) : len(answers) + at_once]:
+        start = time.perf_counter()
+        checked = [_checked(visible, place, item) for place, item in enumerate(some, len(answers))]
+        answers += _answered(recorder, held, checked, shown)
+        # A studio without history takes fifty times as long as one with prepared months.
+        share = TURN_SECONDS / (time.perf_counter() - start)
+        at_once = max(1, min(MOST_AT_ONCE, int(at_once * share)))
+        await asyncio.sleep(0)
+    responses = b",".join(map(_written, answers))
+    if not batch.aggregate:
+        return b'{"responses":[%b]}' % responses
+    aggregate = orjson.dumps(await _aggregate(held, answers, batch.interval_level))
+    return b'{"responses":[%b],"aggregate":%b}' % (responses, aggregate)
+
+
+def _checked(visible: Visibility, place: int, item: Any) -> ForwardRequest | Refused:
+    """The request at a place of the batch, or why it is none, or not for this caller."""
+    try:
+        request = ForwardRequest.model_validate(item)
+        visible.require(request.studio_id)
+    except ValidationError as error:
+        return _refused(422, field_problems([_at(place, one) for one in error.errors(include_url=False)]))
+    except AccessDeniedError as denied:
+        return _refused(denied.status, denied.detail)
+    return request
+
+
+def _at(place: int, problem: Mapping[str, Any]) -> dict[str, Any]:
+    return {**problem, "loc": ("body", "requests", place, *problem["loc"])}
+
+
+def _answered(
+    recorder: AnswerRecorder, held: HeldRelease, checked: Sequence[ForwardRequest | Refused], shown: Shown
+) -> list[Reply | Refused]:
+    """Answers of the valid requests, in the places of all; refusals stay."""
+    replies = iter(forward_replies(held, [one for one in checked if isinstance(one, ForwardRequest)]))
+    answers: list[Reply | Refused] = []
+    for one in checked:
+        if isinstance(one, ForwardRequest):
+            reply = next(replies)
+            if isinstance(reply, QueryError):
+                answers.append(_refused(status_of(reply), shown(str(reply))))
+            else:
+                recorder.record("forward", one, reply)
+                answers.append(reply)
+        else:
+            answers.append(one)
+    return answers
+
+
+def _refused(status: int, detail: object) -> Refused:
+    return {"status": status, "detail": detail}
+
+
+def _written(answer: Reply | Refused) -> bytes:
+    return answer.content if isinstance(answer, Reply) else orjson.dumps({"error": answer})
+
+
+async def _aggregate(
+    held: HeldRelease, answers: Sequence[Reply | Refused], level: float
+) -> dict[str, Any] | None:
+    """The JSON of `schemas.batch.AggregateAnswer`."""
+    forecasts = [answer.forecast for answer in answers if isinstance(answer, Reply)]
+    summed = [forecast for forecast in forecasts if forecast is not None]
+    if not summed:
+        return None
+    # Draws of a thousand studios take a tenth of a second, nearly all of it in NumPy.
+    sums = await asyncio.to_thread(held.forecaster.summed, summed, level)
+    return _aggregate_answer(sums, summed, len(answers), level)
+
+
+def _aggregate_answer(
+    sums: ForecastSum, summed: Sequence[Forecast], n_requests: int, level: float
+) -> dict[str, Any]:
+    months = zip(
+        sums.months.astype(str).tolist(),
+        sums.answers.tolist(),
+        sums.revenue.tolist(),
+        sums.intervals.tolist(),
+        strict=True,
+    )
+    return {
+        "answers": len(summed),
+        "studios": sums.studios,
+        "interval_level": level,
+        "months": [
+            {"month": f"{month}-01", "answers": answers, "revenue": revenue, "confidence_interval": interval}
+            for month, answers, revenue, interval in months
+        ],
+        "total_projected_revenue": sums.total_revenue,
+        "total_confidence_interval": list(sums.total_interval),
+        "warnings": list(_warnings(sums, len(summed), n_requests)),
+    }
+
+
+def _warnings(sums: ForecastSum, n_answers: int, n_requests: int) -> list[str]:
+    """Warnings about the parts of a sum."""
+    refused, uneven = n_requests - n_answers, bool((sums.answers != n_answers).any())
+    said = {
+        f"{refused} of {n_requests} requests are refused and not in the sum.": refused > 0,
+        "Not all answers project the same months; each month is the sum over those that do.": uneven,
+        f"{n_answers} answers are of {sums.studios} studios: a studio counts once for each of its answers.": (
+            sums.studios < n_answers
+        ),
+    }
+    return [sentence for sentence, holds in said.items() if holds]

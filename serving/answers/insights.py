@@ -1,0 +1,205 @@
+"""Insight answers: their fields, and the summary by a template or an OpenAI-compatible server.
+
+The server is sent figures, months and the names of levers and drivers: no studio's name and no user's text.
+Its summary is shown only if it is short plain text whose every number is a fact.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from serving.schemas.insights import InsightsRequest
+from studio_pipeline.planning.insights.facts import Insight
+from studio_pipeline.planning.insights.narrative import recommendation_text, template_summary, unknown_numbers
+from studio_pipeline.publishing.releases import Release
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+logger = logging.getLogger(__name__)
+
+TEMPLATE = "template"
+TIMEOUT_SECONDS = 10.0
+MOST_AT_ONCE = 4
+MOST_CHARACTERS = 1500
+_MOST_BYTES = 100_000
+_MOST_TOKENS = 2000
+_RETRIES = 1
+_NOT_PLAIN = ("<", ">", "`", "://", "www.", "](", "{", "}")
+
+INSTRUCTIONS = """\
+You write for the owner of a fitness studio. From the JSON facts, write one paragraph of at most 120 words in
+plain English: what the forecast says, what drives the change of revenue, and what the first recommendation
+would bring, if there is one. Use only numbers that are in the facts, written in digits and rounded if you
+like; compute no new ones. Call the studio "the studio". No list, no heading, no markup, no link."""
+
+
+class Narrator:
+    """Writes summaries.
+
+    Args:
+        api_key: of the server.
+        base_url: of the server; None for OpenAI's own.
+        model: that writes.
+        timeout_seconds: for the whole of one summary.
+    """
+
+    def __init__(
+        self,
+        api_key: SecretStr,
+        base_url: str | None,
+        model: str,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        self.source = f"openai:{model}"
+        self._api_key, self._base_url, self._model = api_key, base_url, model
+        self._timeout_seconds = timeout_seconds
+        self._turns = asyncio.Semaphore(MOST_AT_ONCE)
+        self._client: AsyncOpenAI | None = None
+        self._opening = asyncio.Lock()
+
+    async def write(self, facts: Mapping[str, Any]) -> str | None:
+        """A summary of facts; None where there is none to show, and the log says why."""
+        if self._turns.locked():
+            logger.info("No narrative: the server is asked %d times already.", MOST_AT_ONCE)
+            return None
+        async with self._turns:
+            text = await self._ask(facts)
+        if text is None or (fault := fault_of(text, facts)) is None:
+            return text
+        logger.warning("A narrative of %s is not shown: %s.", self._model, fault)
+        return None
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        if self._client is not None:
+            await self._client.close()
+
+    async def _ask(self, facts: Mapping[str, Any]) -> str | None:
+        # Importing the library takes a second.
+        await asyncio.to_thread(import_module, "openai")
+        import httpx
+        from openai import OpenAIError
+
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                return _text_of(await self._body(await self._opened(), facts))
+        except (OpenAIError, httpx.HTTPError, httpx.InvalidURL, TimeoutError, _UnusableAnswerError) as error:
+            # The message may quote the request, with its key.
+            logger.warning("No narrative from %s: %s.", self._model, type(error).__name__)
+            return None
+
+    async def _body(self, client: AsyncOpenAI, facts: Mapping[str, Any]) -> bytes:
+        """The answer as it came."""
+        call = client.chat.completions.with_streaming_response.create(
+            model=self._model,
+            messages=[
+                {"role": "system", "content": INSTRUCTIONS},
+                {"role": "user", "content": orjson.dumps(facts).decode()},
+            ],
+            max_completion_tokens=_MOST_TOKENS,
+        )
+        body = b""
+        async with call as response:
+            async for part in response.iter_bytes(chunk_size=8192):
+                body += part
+                if len(body) > _MOST_BYTES:
+                    raise _UnusableAnswerError
+        return body
+
+    async def _opened(self) -> AsyncOpenAI:
+        async with self._opening:
+            if self._client is None:
+                # It reads certificates.
+                self._client = await asyncio.to_thread(self._open)
+            return self._client
+
+    def _open(self) -> AsyncOpenAI:
+        from openai import AsyncOpenAI
+
+        return AsyncOpenAI(
+            api_key=self._api_key.get_secret_value(),
+            base_url=self._base_url,
+            timeout=self._timeout_seconds,
+            max_retries=_RETRIES,
+        )
+
+
+class _UnusableAnswerError(Exception):
+    """An answer that is too long, or not of the form that it should have."""
+
+
+class _Message(BaseModel):
+    content: str
+
+
+class _Choice(BaseModel):
+    message: _Message
+
+
+class _Completion(BaseModel):
+    choices: list[_Choice]
+
+
+def _text_of(body: bytes) -> str:
+    """The text in the JSON of an answer."""
+    try:
+        completion = _Completion.model_validate_json(body)
+        return completion.choices[0].message.content.strip()
+    except (ValidationError, IndexError):
+        raise _UnusableAnswerError from None
+
+
+def fault_of(text: str, facts: Mapping[str, Any]) -> str | None:
+    """Why a text can't be shown beside the facts; None where it can."""
+    if not text:
+        return "it is empty"
+    if len(text) > MOST_CHARACTERS:
+        return f"it has more than {MOST_CHARACTERS} characters"
+    if not text.replace("\n", " ").isprintable() or any(mark in text for mark in _NOT_PLAIN):
+        return "it is no plain text"
+    if unknown := unknown_numbers(text, facts):
+        return f"it says {', '.join(unknown[:5])}, which the facts do not"
+    return None
+
+
+async def summary_of(insight: Insight, studio_id: str, narrator: Narrator | None) -> tuple[str, str]:
+    """A text and its source: the narrator's where there is one that has one to show, else the template's."""
+    if narrator is not None:
+        text = await narrator.write(insight.facts.as_dict())
+        if text is not None:
+            return text, narrator.source
+    return template_summary(insight.facts, studio_id), TEMPLATE
+
+
+def insight_answer(
+    release: Release, request: InsightsRequest, insight: Insight, summary: tuple[str, str]
+) -> dict[str, Any]:
+    """The JSON of `schemas.insights.InsightsAnswer`."""
+    facts = insight.facts.as_dict()
+    drivers, steps = facts.pop("drivers"), facts.pop("recommendations")
+    texts = [recommendation_text(step, insight.facts) for step in insight.facts.recommendations]
+    text, source = summary
+    return {
+        "studio_id": request.studio_id,
+        "scenario_id": request.scenario_id,
+        "model_version": release.model_version,
+        "data_version": release.data_version,
+        "summary": text,
+        "source": source,
+        "drivers": drivers,
+        "recommendations": [{**step, "action": action} for step, action in zip(steps, texts, strict=True)],
+        "facts": {
+            **facts,
+            "base_month": f"{facts['base_month']}-01",
+            "month": f"{facts['month']}-01",
+        },
+        "warnings": list(insight.warnings),
+    }

@@ -1,0 +1,95 @@
+"""Answering of forward and inverse requests: from the cache or the model, recorded in the prediction log.
+
+Access to the studio is checked by the routes. The fields of the answers are built in ``forward`` and
+``inverse``.
+"""
+
+from __future__ import annotations
+
+from asyncio import to_thread
+from collections.abc import Awaitable, Callable
+
+from pydantic import BaseModel
+
+from serving.answers.forward import forward_reply
+from serving.answers.inverse import PlannerPool, inverse_reply
+from serving.answers.recording import AnswerRecorder
+from serving.answers.replies import Kind, Reply
+from serving.cache.answer_cache import AnswerCache, cache_key
+from serving.model_store import HeldRelease
+from serving.schemas.forward import ForwardRequest
+from serving.schemas.inverse import InverseRequest
+from studio_pipeline.errors import QueryError
+from studio_pipeline.planning.configuration import PlanningConfig
+
+
+class Predictions:
+    """Answers single requests.
+
+    Args:
+        cache: of earlier answers; None without a cache.
+        recorder: of all answers given.
+        planner: thread in which plans are made.
+        planning: configuration of plans.
+    """
+
+    def __init__(
+        self,
+        cache: AnswerCache | None,
+        recorder: AnswerRecorder,
+        planner: PlannerPool,
+        planning: PlanningConfig,
+    ) -> None:
+        self._cache = cache
+        self._recorder = recorder
+        self._planner = planner
+        self._planning = planning
+
+    async def forward(self, held: HeldRelease, body: ForwardRequest) -> Reply:
+        """Answer one forward request.
+
+        Raises:
+            QueryError: the request can't be answered as put.
+        """
+
+        async def make() -> Reply:
+            query, forecaster = body.to_query(), held.forecaster
+            if forecaster.is_prepared(query):
+                (forecast,) = forecaster.forecast([query])
+            else:
+                (forecast,) = await to_thread(forecaster.forecast, [query])
+            if isinstance(forecast, QueryError):
+                raise forecast
+            return forward_reply(held, body, forecast)
+
+        reply = await self._cached_or_made("forward", held, make, body)
+        self._recorder.record("forward", body, reply)
+        return reply
+
+    async def inverse(self, held: HeldRelease, body: InverseRequest) -> Reply:
+        """Answer one request for a plan.
+
+        Raises:
+            QueryError: the request can't be planned as put.
+            BusyError: too many plans are in progress.
+        """
+
+        async def make() -> Reply:
+            return await self._planner.run(lambda: inverse_reply(held, body, self._planning))
+
+        reply = await self._cached_or_made("inverse", held, make, body, self._planning, body.stated())
+        self._recorder.record("inverse", body, reply)
+        return reply
+
+    async def _cached_or_made(
+        self, kind: Kind, held: HeldRelease, make: Callable[[], Awaitable[Reply]], *key_parts: BaseModel
+    ) -> Reply:
+        """The cached answer under a new id, or a new answer, which is cached."""
+        if self._cache is None:
+            return await make()
+        key = cache_key(kind, held.release, *key_parts)
+        if (content := await self._cache.get(key)) is not None:
+            return Reply.cached(kind, content, held)
+        reply = await make()
+        await self._cache.put(key, reply.content)
+        return reply

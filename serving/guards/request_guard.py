@@ -1,0 +1,145 @@
+"""Admission and limits of a request: access key, rate, body size and deadlines; 500 for unexpected errors.
+
+Limits of headers and connections are in ``http_protocol``, rules of access in ``access``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.guards.access import HEALTH, UNAUTHORIZED, AccessDeniedError, AccessRules, Caller
+from serving.guards.addresses import peer_name
+from serving.guards.rate_limits import RateLimitedError, RateLimits
+from serving.guards.request_frame import exchange_of
+
+logger = logging.getLogger(__name__)
+
+MAX_BYTES = 2 * 1024 * 1024
+"""Of a body. A batch of 1,000 requests with every lever given is about a quarter of this."""
+
+BODY_SECONDS = 15.0
+"""Time from the end of a request's headers to the end of its body."""
+
+ANSWER_SECONDS = 60.0
+"""Time from the end of a request's body to the end of its answer."""
+
+TOO_LARGE = f"The body is larger than {MAX_BYTES:,} bytes. Send less at once."
+TOO_SLOW = "The body did not arrive in time. Send it again, over a faster line or in smaller parts."
+NO_ANSWER = "The answer took too long and was given up. Ask for less at once, or again later."
+ENCODED = "The body is compressed or encoded. Send it as it is, without the header Content-Encoding."
+NO_LENGTH = "The header Content-Length is no number. Leave it to your HTTP library."
+BUG = "Something went wrong inside the service. Its log has the details; please report it."
+
+CLOSE = {"Connection": "close"}
+"""The rest of a refused body is not worth reading."""
+
+
+class RequestGuard:
+    """ASGI middleware inside `RequestFrame`; responds with 401, 403, 429, 400, 413, 415, 408, 503 or 500."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse the request, or pass it on with its caller in its state."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            refusal = await _admit(scope) or _refuse_body(dict(scope["headers"]))
+            if refusal is None:
+                await self._limited(scope, receive, send)
+            else:
+                await refusal(scope, receive, send)
+        except Exception:
+            # An answer that has begun can only be cut off, so that it is not taken for complete.
+            if exchange_of(scope).status:
+                raise
+            logger.exception("A bug: please report it.")
+            await _problem(500, BUG)(scope, receive, send)
+
+    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
+        names = [name for name, _ in scope["headers"]]
+        has_body = b"content-length" in names or b"transfer-encoding" in names
+        try:
+            async with asyncio.timeout(BODY_SECONDS if has_body else ANSWER_SECONDS) as deadline:
+                body = IncomingBody(receive, deadline, complete=not has_body)
+                await self._app(scope, body.receive, send)
+        except TimeoutError:
+            if not deadline.expired() or exchange_of(scope).status:
+                raise
+            late = _problem(503, NO_ANSWER) if body.complete else _problem(408, TOO_SLOW, CLOSE)
+            await late(scope, receive, send)
+
+
+class IncomingBody:
+    """A request body that counts its bytes, and sets the answer's deadline once it is complete."""
+
+    def __init__(self, receive: Receive, deadline: asyncio.Timeout, *, complete: bool) -> None:
+        self._receive = receive
+        self._deadline = deadline
+        self._bytes = 0
+        self.complete = complete
+
+    async def receive(self) -> Message:
+        """The next part.
+
+        Raises:
+            HTTPException: 413, the parts so far are too many bytes.
+        """
+        message = await self._receive()
+        if not self.complete and message["type"] == "http.request":
+            self._bytes += len(message.get("body", b""))
+            if self._bytes > MAX_BYTES:
+                raise HTTPException(413, TOO_LARGE, CLOSE)
+            if not message.get("more_body", False):
+                self.complete = True
+                self._deadline.reschedule(asyncio.get_running_loop().time() + ANSWER_SECONDS)
+        return message
+
+
+async def _admit(scope: Scope) -> JSONResponse | None:
+    """Put the caller into the request's state, or return the refusal."""
+    services = scope["app"].state.services
+    try:
+        scope["state"]["caller"] = await _caller(scope, services.access, services.rates)
+    except AccessDeniedError as denied:
+        return _problem(denied.status, denied.detail)
+    except RateLimitedError as limited:
+        return _problem(429, limited.detail, limited.headers)
+    return None
+
+
+async def _caller(scope: Scope, access: AccessRules, rates: RateLimits) -> Caller:
+    """The caller of a request, which is counted; guesses at keys are counted by peer."""
+    path, peer = scope["path"], (scope.get("client") or (None,))[0]
+    try:
+        caller = access.decide(path, peer, scope["headers"])
+    except AccessDeniedError as denied:
+        if denied.status == UNAUTHORIZED:
+            await rates.take(peer_name(peer))
+        raise
+    if path != HEALTH:
+        await rates.take(caller.name)
+    return caller
+
+
+def _refuse_body(headers: dict[bytes, bytes]) -> JSONResponse | None:
+    """The refusal of a body that the headers already rule out."""
+    length = headers.get(b"content-length", b"0")
+    if not length.isdigit():
+        return _problem(400, NO_LENGTH)
+    if int(length) > MAX_BYTES:
+        return _problem(413, TOO_LARGE)
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        return _problem(415, ENCODED)
+    return None
+
+
+def _problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"detail": detail}, status, headers)

@@ -1,0 +1,120 @@
+"""`/health`, `/metrics` and `/models`: state of the service and the models that it can answer from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
+
+from serving.cache.answer_cache import CacheState, state_of
+from serving.guards.strict_route import StrictRoute
+from serving.model_store import HeldRelease
+from serving.routes.dependencies import RequestContext
+from serving.schemas.common import problems
+from serving.schemas.resources import (
+    CurrentModelAnswer,
+    ExperimentAnswer,
+    HealthAnswer,
+    HealthRelease,
+    ModelEntry,
+    ModelsAnswer,
+)
+from serving.storage.database import PROBLEMS
+
+models_router = APIRouter(prefix="/models", tags=["models"], route_class=StrictRoute)
+health_router = APIRouter(tags=["health"])
+metrics_router = APIRouter(tags=["health"])
+
+_CACHE_PROBLEMS: Mapping[CacheState, str] = {
+    "unreachable": "Redis does not answer, so that no answers are kept; forecasts go on. Start it again,"
+    " or correct STUDIO_REDIS_URL.",
+}
+
+
+@health_router.get("/health", responses=problems(403))
+async def health(context: RequestContext) -> HealthAnswer:
+    """Whether a model answers, which one, and what is not as it should be."""
+    held, cache = context.services.store.held, await state_of(context.services.cache)
+    database = await context.services.database_health.state()
+    found = (context.services.store.problem, PROBLEMS[database], _CACHE_PROBLEMS.get(cache))
+    problem = " ".join(filter(None, found)) or None
+    return HealthAnswer(
+        status="no_model" if held is None else "degraded" if problem else "healthy",
+        model_version=held.release.model_version if held else None,
+        model_features=len(held.forecaster.model.feature_names) if held else None,
+        database=database,
+        cache=cache,
+        release=_describe(held) if held else None,
+        problem=problem,
+    )
+
+
+def _describe(held: HeldRelease) -> HealthRelease:
+    release = held.release
+    return HealthRelease(
+        version=release.version,
+        data_version=release.data_version,
+        last_month=release.last_month.isoformat(),
+        published_at=release.published_at.isoformat(),
+    )
+
+
+class PrometheusText(PlainTextResponse):
+    """Prometheus' text format."""
+
+    media_type = CONTENT_TYPE_PLAIN_0_0_4
+
+
+@metrics_router.get("/metrics", response_class=PrometheusText)
+def metrics(context: RequestContext) -> PrometheusText:
+    """Requests by route, the release, and what the service's parts count, over all workers."""
+    return PrometheusText(context.services.metrics.text())
+
+
+@models_router.get("", responses=problems(401, 403, 422))
+def list_models(context: RequestContext) -> ModelsAnswer:
+    """All model versions, oldest first."""
+    held = context.services.store.held
+    answering = held.release.model_version if held else None
+    return ModelsAnswer(
+        models=[
+            ModelEntry(
+                model_version=version,
+                created_at=manifest.created_at,
+                answering=version == answering,
+                details=dict(manifest.details),
+            )
+            for version, manifest in context.services.store.manifests().items()
+        ]
+    )
+
+
+@models_router.get("/current", responses=problems(401, 403, 422, 503))
+async def current_model(context: RequestContext) -> CurrentModelAnswer:
+    """The release that answers: its model, its data, its run and its figures."""
+    held = context.services.store.require()
+    release = held.release
+    return CurrentModelAnswer(
+        version=release.version,
+        model_version=release.model_version,
+        data_version=release.data_version,
+        challenger_model_version=release.challenger_model_version,
+        source=release.source,
+        last_month=release.last_month.isoformat(),
+        dagster_run_id=release.run_id,
+        materialized_at=release.published_at.isoformat(),
+        metrics=dict(release.metrics),
+        experiment=_experiment(held),
+    )
+
+
+def _experiment(held: HeldRelease) -> ExperimentAnswer:
+    challenger = held.challenger
+    return ExperimentAnswer(
+        mode=held.experiment.mode,
+        challenger_share=held.experiment.share,
+        challenger_model_version=challenger.release.model_version if challenger else None,
+        challenger_metrics=dict(challenger.release.metrics) if challenger else {},
+    )

@@ -1,0 +1,54 @@
+"""Helpers of the running process: background tasks, and memory returned after a release was replaced."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import gc
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from functools import cache, partial
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def in_the_background(work: Coroutine[Any, Any, None], loss: str) -> AsyncIterator[None]:
+    """Let something go on beside the requests; say at once what is lost where a bug ends it."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(partial(report_end, loss))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def report_end(loss: str, task: asyncio.Task[None]) -> None:
+    """Log what is lost if an exception has ended a task."""
+    if not task.cancelled() and (fault := task.exception()) is not None:
+        logger.critical("%s; start the service again.", loss, exc_info=fault)
+
+
+def release_memory() -> None:
+    """Collect reference cycles, such as the tables of a replaced release, and return the free heap.
+
+    Without it a third of the memory that loading a release needs for a moment stays with the process. Does
+    only the collection where the C library is not glibc.
+    """
+    gc.collect()
+    if (trim := _malloc_trim()) is not None:
+        trim(0)
+
+
+@cache
+def _malloc_trim() -> Callable[[int], int] | None:
+    """`malloc_trim` of the GNU C library; None for any other C library."""
+    try:
+        trim: Callable[[int], int] = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):
+        return None
+    return trim

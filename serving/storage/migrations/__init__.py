@@ -1,0 +1,1 @@
+"""Alembic environment; every migration is a file of ``versions``."""

@@ -1,0 +1,165 @@
+"""Tables of the service and their migrations.
+
+Holds the SQLAlchemy tables, the check of a database's schema revision and the upgrade by Alembic. The
+migrations themselves are in ``migrations/versions``; queries are in the modules of the stores.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    Date,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    column,
+    inspect,
+    select,
+    table,
+    text,
+)
+from sqlalchemy.types import TypeDecorator
+
+from studio_pipeline.errors import DatabaseError
+
+SCHEMA_REVISION = "0001"
+"""The newest migration; kept here so that a look at an up-to-date database loads no migration tool."""
+
+VERSION_TABLE = "studio_schema_version"
+"""Alembic's version table, under a name that no other tool in the same database uses."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment with its time zone, also in a database that keeps none."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _: Dialect) -> datetime | None:
+        """In UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, _: Dialect) -> datetime | None:
+        """In UTC."""
+        if value is None or value.tzinfo is not None:
+            return value
+        return value.replace(tzinfo=UTC)
+
+
+metadata = MetaData()
+
+scenarios = Table(
+    "scenarios",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("studio_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("request", JSON, nullable=False),
+    Column("answer", JSON, nullable=False),
+    Column("release_version", Integer, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("data_version", Text, nullable=False),
+    Column("base_month", Date, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index("ix_scenarios_created_at", "created_at", "id"),
+    Index("ix_scenarios_studio_id", "studio_id", "created_at", "id"),
+)
+
+predictions = Table(
+    "predictions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("studio_id", Text, nullable=False),
+    Column("base_month", Date, nullable=False),
+    Column("inputs", JSON, nullable=False),
+    Column("outputs", JSON, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("release_version", Integer, nullable=False),
+    Column("model_version", Text, nullable=False),
+    Column("data_version", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Index("ix_predictions_made_at", "made_at"),
+    Index("ix_predictions_studio_id", "studio_id", "base_month", "made_at"),
+)
+
+deletions = Table(
+    "deletions",
+    metadata,
+    Column("studio_id", Text, primary_key=True),
+    Column("deleted_at", UtcDateTime, nullable=False),
+    Index("ix_deletions_deleted_at", "deleted_at"),
+)
+"""When a studio's records were last deleted: what other processes still had in hand is left out by it."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+_LOCK = 8_207_415_301
+"""A number that nothing else in the same PostgreSQL takes as an advisory lock."""
+
+
+class NewerSchemaError(DatabaseError):
+    """The tables were made by a newer version of this program."""
+
+
+def schema_revision(connection: Connection) -> str | None:
+    """The migration that a database is at; None for a database without tables."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    found: str | None = connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
+    return found
+
+
+def upgrade_schema(connection: Connection) -> None:
+    """Run the missing migrations inside the transaction of a writing connection; others wait for it.
+
+    Raises:
+        NewerSchemaError: the database is at a migration that this version doesn't know.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    if (revision := schema_revision(connection)) == SCHEMA_REVISION:
+        return
+    # A third of a second to import, once in the life of a schema.
+    from alembic import command
+
+    configuration = alembic_configuration()
+    refuse_newer(revision, configuration)
+    configuration.attributes["connection"] = connection
+    command.upgrade(configuration, "head")
+
+
+def refuse_newer(revision: str | None, configuration: Any) -> None:
+    """Make sure that a revision is one of ours.
+
+    Raises:
+        NewerSchemaError: it isn't.
+    """
+    from alembic.script import ScriptDirectory
+
+    known = [step.revision for step in ScriptDirectory.from_config(configuration).walk_revisions()]
+    if revision not in (None, *known):
+        raise NewerSchemaError(
+            f"The database is at schema {revision}, which is newer than this version ({SCHEMA_REVISION}).",
+            "Install the version that made it, or point STUDIO_DATABASE_URL to another database.",
+        )
+
+
+def alembic_configuration() -> Any:
+    """Alembic's own configuration."""
+    from alembic.config import Config
+
+    configuration = Config()
+    configuration.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return configuration

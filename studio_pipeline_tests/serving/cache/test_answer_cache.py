@@ -1,0 +1,94 @@
+import asyncio
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from serving.cache.answer_cache import MemoryCache
+from serving.services import running_cache
+from studio_pipeline.settings import read_settings
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def get(cache: MemoryCache, key: str) -> bytes | None:
+    return asyncio.run(cache.get(key))
+
+
+def put(cache: MemoryCache, key: str, answer: bytes) -> None:
+    asyncio.run(cache.put(key, answer))
+
+
+def test_an_answer_is_kept_until_its_time_is_up() -> None:
+    clock = Clock()
+    cache = MemoryCache(60, clock=clock)
+    put(cache, "a", b"one")
+    clock.now = 59.9
+    assert get(cache, "a") == b"one"
+    clock.now = 60.0
+    assert get(cache, "a") is None
+    assert cache.size_bytes == 0
+    assert cache.counters == {"hits": 1, "misses": 1, "errors": 0}
+
+
+def test_a_new_answer_takes_the_place_and_the_time_of_the_old_one() -> None:
+    clock = Clock()
+    cache = MemoryCache(60, clock=clock)
+    put(cache, "a", b"one")
+    clock.now = 50
+    put(cache, "a", b"two")
+    clock.now = 100
+    assert get(cache, "a") == b"two"
+
+
+def test_the_answer_used_longest_ago_goes_first() -> None:
+    cache = MemoryCache(60, most_bytes=3 * 1000)
+    for key in "abc":
+        put(cache, key, b"x" * 500)
+    assert get(cache, "a") is not None
+    put(cache, "d", b"x" * 500)
+    assert [key for key in "abcd" if get(cache, key) is None] == ["b"]
+
+
+def test_an_answer_too_large_to_be_kept_drives_out_no_other() -> None:
+    cache = MemoryCache(60, most_bytes=1000)
+    put(cache, "a", b"small")
+    put(cache, "b", b"x" * 1000)
+    assert (get(cache, "a"), get(cache, "b")) == (b"small", None)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.binary(max_size=900) | st.none())))
+def test_it_answers_what_was_put_last_within_its_bytes(
+    steps: list[tuple[str, bytes | None]],
+) -> None:
+    cache = MemoryCache(60, most_bytes=3000)
+    last: dict[str, bytes] = {}
+    for key, answer in steps:
+        if answer is None:
+            assert get(cache, key) in (None, last.get(key))
+        else:
+            put(cache, key, answer)
+            last[key] = answer
+            assert get(cache, key) == answer
+        assert 0 <= cache.size_bytes <= 3000
+
+
+def chosen(home: Path, **settings: object) -> str | None:
+    async def choose() -> str | None:
+        async with running_cache(read_settings(env_file=None, home=home, **settings)) as cache:
+            return cache and type(cache).__name__
+
+    return asyncio.run(choose())
+
+
+def test_the_settings_choose_the_cache(tmp_path: Path) -> None:
+    assert chosen(tmp_path) == "MemoryCache"
+    assert chosen(tmp_path, cache_ttl_seconds=0) is None
+    assert chosen(tmp_path, cache_ttl_seconds=0, redis_url="redis://127.0.0.1:1") is None
+    assert chosen(tmp_path, redis_url="redis://127.0.0.1:1") == "RedisCache"

@@ -1,0 +1,151 @@
+"""A key with a pattern learns nothing of other studios, in whatever routes there are.
+
+Every route that takes a studio is asked, with such a key, about a studio that it does not open and about one
+that does not exist: the two answers must be the same. The same question with a key for all studios must be
+answered differently, or it would say nothing.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_forecaster import load_fake, publish_fake
+from openapi_requests import Operation, operations
+from small_model import publish_small_chains
+from starlette.testclient import TestClient
+
+from serving.app import create_app
+from serving.guards.access import OPEN_PATHS
+from serving.model_store import load_forecaster
+from studio_pipeline.settings import read_settings
+
+KEYS = "all,some:chain-a-*"
+HIDDEN, NOBODY = "chain-b-1", "chain-b-0"
+LOOPBACK = ("127.0.0.1", 1)
+UUIDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def ask(client: TestClient, operation: Operation, studio_id: str, key: str) -> tuple[int, str]:
+    response = client.request(**operation.request(studio_id), headers={"X-API-Key": key})
+    return response.status_code, UUIDS.sub("UUID", response.text.replace(studio_id, "STUDIO"))
+
+
+def leaks(client: TestClient, operation: Operation) -> bool:
+    """Whether a key for other studios can tell a studio from none."""
+    return ask(client, operation, HIDDEN, "some") != ask(client, operation, NOBODY, "some")
+
+
+def tells(client: TestClient, operation: Operation) -> bool:
+    """Whether a key for all studios can."""
+    return ask(client, operation, HIDDEN, "all") != ask(client, operation, NOBODY, "all")
+
+
+def about_studios(client: TestClient) -> list[Operation]:
+    document = client.get("/openapi.json").json()
+    return [operation for operation in operations(document) if operation.takes_a_studio]
+
+
+def test_no_route_tells_a_key_of_a_studio_that_it_does_not_open(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    publish_small_chains(tmp_path)
+    with client_of(api_keys=KEYS, load=load_forecaster) as client:
+        asked = about_studios(client)
+        assert asked
+        assert [operation for operation in asked if not tells(client, operation)] == []
+        assert [operation for operation in asked if leaks(client, operation)] == []
+
+
+def test_a_route_that_forgets_to_ask_is_found(tmp_path: Path) -> None:
+    publish_fake(tmp_path, 1)
+    app = create_app(read_settings(env_file=None, home=tmp_path, api_keys=KEYS), load_fake)
+
+    @app.get("/forgetful/{studio_id}")
+    def forgetful(studio_id: str) -> dict[str, bool]:
+        return {"known": studio_id in held_release_of(app).panel.rows}
+
+    with TestClient(app, client=LOOPBACK) as client:
+        (operation,) = [one for one in about_studios(client) if "forgetful" in one.path]
+        assert tells(client, operation)
+        assert leaks(client, operation)
+
+
+def held_release_of(app: Any) -> Any:
+    return app.state.services.store.require().forecaster
+
+
+def test_every_route_but_the_open_ones_needs_a_key(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    publish_fake(tmp_path, 1)
+    with client_of(api_keys=KEYS) as client:
+        for operation in operations(client.get("/openapi.json").json()):
+            request = operation.request("chain-a-1")
+            status = client.request(**request).status_code
+            assert (status == 401) is (operation.path not in OPEN_PATHS), operation
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("X-API-Key", "some"), ("X-API-Key", "all")],
+        [("X-API-Key", "all"), ("X-API-Key", "all")],
+        [("X-API-Key", "all,some")],
+        [("X-API-Key", "all "), ("X-Api-Key", "")],
+        [("Authorization", "Bearer all")],
+        [("Cookie", "X-API-Key=all")],
+    ],
+)
+def test_only_one_header_with_one_key_opens(client_of, headers: list[tuple[str, str]]) -> None:  # type: ignore[no-untyped-def]
+    with client_of(api_keys=KEYS) as client:
+        assert client.get("/api/v1/models", headers=headers).status_code == 401
+        assert client.get("/api/v1/models?X-API-Key=all&api_key=all").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/health/",
+        "/api/v1//health",
+        "/openapi.json/",
+        "/API/v1/health",
+        "/%6detrics",
+    ],
+)
+def test_no_spelling_of_a_path_is_open_but_its_own(client_of, path: str) -> None:  # type: ignore[no-untyped-def]
+    with client_of(api_keys=KEYS) as client:
+        assert client.get(path).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST:8000", 200),
+        ("api.localhost:8000", 200),
+        ("127.0.0.1:8000", 200),
+        ("[::1]:8000", 200),
+        ("[::1]", 200),
+        ("192.0.2.7", 200),
+        ("mymachine", 200),
+        ("", 200),
+        ("evil.example", 403),
+        ("evil.example:8000", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("127.0.0.1@evil.example", 403),
+        ("localhost.evil.example:80", 403),
+    ],
+)
+def test_without_keys_a_name_from_elsewhere_is_not_answered(client_of, host: str, status: int) -> None:  # type: ignore[no-untyped-def]
+    with client_of() as client:
+        response = client.get("/api/v1/health", headers={"Host": host})
+        assert response.status_code == status
+    with client_of(api_keys=KEYS) as client:
+        assert client.get("/api/v1/models", headers={"Host": host, "X-API-Key": "all"}).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["[", "a/b?c#d", "\xff", "evil.example"])
+def test_no_host_changes_where_an_answer_points(client_of, host: str) -> None:  # type: ignore[no-untyped-def]
+    with client_of(api_keys=KEYS) as client:
+        for path in ("/nowhere", "/api/v1/studios/"):
+            response = client.get(path, headers={b"Host": host.encode("latin-1"), b"X-API-Key": b"all"})
+            assert response.status_code == 404
+            assert response.json()["detail"] == f"There is no GET {path}. GET /docs lists what there is."
+            assert "location" not in response.headers

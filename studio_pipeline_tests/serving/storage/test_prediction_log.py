@@ -1,0 +1,287 @@
+"""The log of predictions: it never holds an answer up, and at the end everything is somewhere."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from logged_predictions import entry
+from processes import wait_until
+
+from serving.storage import prediction_log
+from serving.storage.prediction_log import PredictionLog
+from serving.storage.prediction_spool import PredictionSpool
+from serving.storage.predictions import LoggedPrediction
+from studio_pipeline.errors import DatabaseError, InputError
+
+
+class FakeStore:
+    """Keeps what it is given; it can be away, or hang, or be broken."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, LoggedPrediction] = {}
+        self.is_away = False
+        self.is_broken = False
+        self.answers = threading.Event()
+        self.answers.set()
+        self.pruned: list[datetime] = []
+
+    def write(self, entries: Sequence[LoggedPrediction]) -> None:
+        self.answers.wait()
+        if self.is_away:
+            raise DatabaseError("It is away.")
+        if self.is_broken and entries:
+            raise ZeroDivisionError("a bug")
+        if any(one.studio_id == "bad" for one in entries):
+            raise InputError("It can't be kept.")
+        self.kept.update({one.id: one for one in entries})
+
+    def find(self, prediction_id: str) -> LoggedPrediction | None:
+        if self.is_away:
+            raise DatabaseError("It is away.")
+        return self.kept.get(prediction_id)
+
+    def prune(self, before: datetime) -> int:
+        self.pruned.append(before)
+        return 1 if len(self.pruned) < 3 else 0
+
+
+@pytest.fixture(autouse=True)
+def retried_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prediction_log, "RETRY_SECONDS", 0.05)
+
+
+@pytest.fixture
+def store() -> Iterator[FakeStore]:
+    store = FakeStore()
+    yield store
+    store.answers.set()
+
+
+def log_of(store: FakeStore, folder: Path, retention_days: int = 0) -> PredictionLog:
+    log = PredictionLog(store, PredictionSpool(folder), retention_days)
+    log.start()
+    return log
+
+
+def test_entries_are_written_in_the_background_and_found_all_the_while(
+    store: FakeStore, tmp_path: Path
+) -> None:
+    store.answers.clear()
+    log = log_of(store, tmp_path)
+    entries = [entry() for _ in range(1000)]
+    for one in entries:
+        log.add(one)
+        assert log.find(one.id) is one
+    assert log.queue_length == 1000
+    store.answers.set()
+    assert log.flush(10)
+    assert list(store.kept.values()) == entries
+    assert log.find(entries[3].id) == entries[3]
+    assert (log.queue_length, log.spool_length, log.counters["written"]) == (0, 0, 1000)
+    log.close()
+
+
+def test_an_entry_in_the_spool_is_found(store: FakeStore, tmp_path: Path) -> None:
+    store.is_away = True
+    log = log_of(store, tmp_path)
+    kept = entry()
+    log.add(kept)
+    wait_until(lambda: log.spool_length == 1)
+    assert log.find(kept.id) == kept
+    with pytest.raises(DatabaseError):
+        log.find(entry().id)
+    log.close()
+
+
+def test_an_entry_of_another_process_is_waited_for(store: FakeStore, tmp_path: Path) -> None:
+    log, late = log_of(store, tmp_path), entry()
+    timer = threading.Timer(0.3, store.write, [[late]])
+    timer.start()
+    assert log.find(late.id) == late
+    assert log.find("nobody's") is None
+    timer.join()
+    log.close()
+
+
+def test_closing_writes_what_is_left(store: FakeStore, tmp_path: Path) -> None:
+    log, entries = log_of(store, tmp_path), [entry() for _ in range(10)]
+    for one in entries:
+        log.add(one)
+    log.close()
+    assert list(store.kept.values()) == entries
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_closing_spools_what_the_database_does_not_take_in_time(store: FakeStore, tmp_path: Path) -> None:
+    store.answers.clear()
+    log, entries = log_of(store, tmp_path), [entry() for _ in range(10)]
+    log.add(entries[0])
+    wait_until(lambda: bool(log._in_progress))
+    for one in entries[1:]:
+        log.add(one)
+    log.close(seconds=0.1)
+    later = log_of(other := FakeStore(), tmp_path)
+    wait_until(lambda: list(other.kept.values()) == entries)
+    later.close()
+
+
+def test_what_one_process_left_the_next_one_delivers(store: FakeStore, tmp_path: Path) -> None:
+    store.is_away = True
+    log, kept = log_of(store, tmp_path), entry()
+    log.add(kept)
+    log.close()
+    store.is_away = False
+    later = log_of(store, tmp_path)
+    wait_until(lambda: kept.id in store.kept)
+    later.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_queue_drops_and_counts(
+    store: FakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.answers.clear()
+    one = entry()
+    monkeypatch.setattr(prediction_log, "MAX_QUEUED_BYTES", 10 * len(one.inputs + one.outputs))
+    log = PredictionLog(store, PredictionSpool(tmp_path))
+    for _ in range(25):
+        log.add(entry())
+    assert (log.queue_length, log.counters["dropped"]) == (10, 15)
+    store.answers.set()
+    log.start()
+    assert log.flush(10)
+    log.add(one)
+    assert log.flush(10)
+    assert len(store.kept) == 11
+    log.close()
+
+
+def test_many_threads_lose_nothing(store: FakeStore, tmp_path: Path) -> None:
+    log = log_of(store, tmp_path)
+    entries = [[entry() for _ in range(500)] for _ in range(4)]
+    adders = [threading.Thread(target=lambda some=some: [log.add(one) for one in some]) for some in entries]
+    for adder in adders:
+        adder.start()
+    for adder in adders:
+        adder.join()
+    assert log.flush(10)
+    assert set(store.kept) == {one.id for some in entries for one in some}
+    log.close()
+
+
+def test_a_bug_costs_one_batch_and_is_told(
+    store: FakeStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = log_of(store, tmp_path)
+    store.is_broken = True
+    log.add(entry())
+    wait_until(lambda: log.counters["dropped"] == 1)
+    assert "ZeroDivisionError: a bug" in caplog.text
+    store.is_broken = False
+    log.add(kept := entry())
+    assert log.flush(10)
+    assert list(store.kept) == [kept.id]
+    log.close()
+
+
+def test_old_entries_are_pruned_until_none_is_left(
+    store: FakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_log, "FLUSH_SECONDS", 0.01)
+    log = log_of(store, tmp_path, retention_days=30)
+    wait_until(lambda: len(store.pruned) == 3)
+    time.sleep(0.1)
+    log.close()
+    assert len(store.pruned) == 3
+    age = datetime.now(UTC) - store.pruned[0]
+    assert timedelta(days=30) <= age < timedelta(days=30, minutes=1)
+
+
+def test_without_a_retention_nothing_is_pruned(
+    store: FakeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prediction_log, "FLUSH_SECONDS", 0.01)
+    log = log_of(store, tmp_path)
+    time.sleep(0.1)
+    log.close()
+    assert store.pruned == []
+
+
+def test_what_comes_while_the_database_is_away_follows_in_order(store: FakeStore, tmp_path: Path) -> None:
+    log, entries = log_of(store, tmp_path), [entry() for _ in range(9)]
+    log.add(entries[0])
+    assert log.flush(10)
+    store.is_away = True
+    for one in entries[1:5]:
+        log.add(one)
+    wait_until(lambda: log.spool_length == 4)
+    store.is_away = False
+    for one in entries[5:]:
+        log.add(one)
+    assert log.flush(10)
+    assert list(store.kept.values()) == entries
+    assert log.counters["written"] == 9
+    assert log.counters["dropped"] == 0
+    log.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_database_refuses_keeps_no_other_entry_out(store: FakeStore, tmp_path: Path) -> None:
+    log = log_of(store, tmp_path)
+    entries = [entry("bad" if number in (3, 17) else "good") for number in range(40)]
+    store.is_away = True
+    for one in entries[:20]:
+        log.add(one)
+    wait_until(lambda: log.spool_length == 20)
+    store.is_away = False
+    for one in entries[20:]:
+        log.add(one)
+    assert log.flush(10)
+    assert list(store.kept.values()) == [one for one in entries if one.studio_id == "good"]
+    assert (log.counters["written"], log.counters["dropped"]) == (38, 2)
+    log.close()
+
+
+def test_what_finds_no_room_in_the_spool_is_counted(store: FakeStore, tmp_path: Path) -> None:
+    log = PredictionLog(store, PredictionSpool(tmp_path, max_bytes=200_000))
+    log.start()
+    store.is_away = True
+    for _ in range(1000):
+        log.add(entry())
+    wait_until(lambda: log.counters["spooled"] + log.counters["dropped"] == 1000)
+    assert log.counters["spooled"] > 50
+    assert log.counters["dropped"] > 50
+    store.is_away = False
+    assert log.flush(10)
+    assert len(store.kept) == log.counters["spooled"]
+    log.close()
+
+
+def test_a_disk_that_refuses_costs_entries_and_nothing_else(
+    store: FakeStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    log = log_of(store, tmp_path / "file" / "spool")
+    store.is_away = True
+    for dropped in (1, 2):
+        log.add(entry())
+        wait_until(lambda dropped=dropped: log.counters["dropped"] == dropped)  # type: ignore[misc]
+    assert log.counters == {"written": 0, "spooled": 0, "dropped": 2}
+    assert caplog.text.count("can't be spooled: ") == 1
+    store.is_away = False
+    log.add(entry())
+    assert log.flush(10)
+    log.close()
+
+
+def test_an_entry_that_is_no_json_costs_its_batch_at_most(store: FakeStore, tmp_path: Path) -> None:
+    log = log_of(store, tmp_path)
+    store.is_away = True
+    log.add(entry(studio_id="\ud800"))
+    wait_until(lambda: log.counters["dropped"] == 1)
+    log.add(entry())
+    wait_until(lambda: log.spool_length == 1)
+    log.close()
