@@ -24,20 +24,23 @@ from studio_pipeline.assets import (
 )
 from studio_pipeline.automation.alarm_sensor import drift_sensor
 from studio_pipeline.automation.alerts import alert_sensors
-from studio_pipeline.automation.jobs import monitor_release, refresh_release, tune_learners, with_freshness
+from studio_pipeline.automation.jobs import (
+    daily_pruning,
+    forecast_release,
+    monitor_release,
+    prune_versions,
+    refresh_release,
+    rollback_release,
+    tune_learners,
+    unlocked_settings,
+    with_freshness,
+)
 from studio_pipeline.automation.run_history import leftover_runs
 from studio_pipeline.automation.sensors import (
     daily_monitoring,
     landing_folder,
     monthly_refresh,
     quarterly_tuning,
-)
-from studio_pipeline.automation.upkeep_jobs import (
-    daily_pruning,
-    forecast_release,
-    prune_versions,
-    rollback_release,
-    unlocked_settings,
 )
 from studio_pipeline.publishing.locks import lock_of_run
 from studio_pipeline.resources.mlflow_tracking import MlflowTracking

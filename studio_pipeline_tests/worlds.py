@@ -15,15 +15,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import HELD_BOUNDS, GeneratorConfig
-from studio_pipeline.panel.generator.planted_responses import planted_responses
-from studio_pipeline.panel.generator.truth import (
+from studio_pipeline.panel.generator.months import (
     Levers,
     allowed,
     expected_interventions,
+    generate_months,
     partial_interventions,
 )
+from studio_pipeline.panel.generator.options import HELD_BOUNDS, GeneratorConfig, planted_responses
 
 HISTORY_COLUMNS = (
     "studio_id", "studio_type", "month_year", "total_members", "new_members", "churned_members",

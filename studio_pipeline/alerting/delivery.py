@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from studio_pipeline.alerting.conditions import Observation
-from studio_pipeline.alerting.messages import Message
+from studio_pipeline.alerting.conditions import Message, Observation
 from studio_pipeline.alerting.outbox import Outage, Outbox, Report
 from studio_pipeline.errors import ChannelError
 

@@ -18,8 +18,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from studio_pipeline.alerting.conditions import News, Observation, OpenCondition, after, judge, message_of
-from studio_pipeline.alerting.messages import Message
+from studio_pipeline.alerting.conditions import (
+    Message,
+    News,
+    Observation,
+    OpenCondition,
+    after,
+    judge,
+    message_of,
+)
 from studio_pipeline.errors import StorageError
 
 BUSY_SECONDS = 20.0

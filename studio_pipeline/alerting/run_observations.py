@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from studio_pipeline.alerting.conditions import Observation, sign_of
-from studio_pipeline.alerting.messages import Message, shortened
+from studio_pipeline.alerting.conditions import Message, Observation, shortened, sign_of
 
 REFUSED_KINDS = ("refresh_refused", "challenge_refused")
 LONGEST_CELL = 60

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import dagster as dg
 
+from studio_pipeline.asset_checks import data as ensemble
+from studio_pipeline.asset_checks import data as features
+from studio_pipeline.asset_checks import data as model_fits
 from studio_pipeline.asset_checks import data as raw_data
+from studio_pipeline.asset_checks import data as tuning
 from studio_pipeline.asset_checks import data as validated_data
 from studio_pipeline.asset_checks import evaluation
-from studio_pipeline.asset_checks import models as ensemble
-from studio_pipeline.asset_checks import models as features
-from studio_pipeline.asset_checks import models as model_fits
-from studio_pipeline.asset_checks import models as tuning
-from studio_pipeline.asset_checks import releases as monitoring
-from studio_pipeline.asset_checks import releases as registry
+from studio_pipeline.asset_checks import evaluation as monitoring
+from studio_pipeline.asset_checks import evaluation as registry
 
 STAGES = (
     raw_data,

@@ -1,21 +1,28 @@
-"""Checks of the evaluation: guard rails, refit of the champion, lever effects and schemas.
+"""Checks of the evaluation's tables, and of what is published and its accuracy.
 
 The guard-rail check only reports: the release decision is made in `assets.decisions`.
-"""
 
-from __future__ import annotations
+The statistics are in the package `monitoring`.
+"""
 
 import dagster as dg
 import pandas as pd
 
-from studio_pipeline.asset_checks.schema_checks import schema_check
+from studio_pipeline.asset_checks.schema_checks import FORECASTS, schema_check
 from studio_pipeline.configuration import Configuration
+from studio_pipeline.errors import ReleaseError
 from studio_pipeline.evaluation.levers.lever_text import worse_than_none_in_words
 from studio_pipeline.evaluation.levers.true_effects import UNKNOWN_TRUTH
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline.evaluation.metrics.schemas import EFFECTS, METRICS, PREDICTIONS, SWEEP
 from studio_pipeline.evaluation.promotion.guard_rails import guard_rails, merits
 from studio_pipeline.evaluation.promotion.refitting import ChampionRefit
+from studio_pipeline.monitoring.accuracy.record import AccuracyRecord
+from studio_pipeline.monitoring.accuracy.watch import watch
+from studio_pipeline.monitoring.drift.report import DriftReport
+from studio_pipeline.publishing.releases import current_release, verify_release
+from studio_pipeline.resources.monitoring_metadata import no_drift_result
+from studio_pipeline.settings import Settings
 
 
 @dg.asset_check(
@@ -65,7 +72,7 @@ def effects_beat_none(lever_effects_against_truth: pd.DataFrame) -> dg.AssetChec
     )
 
 
-CHECKS = [
+_EVALUATION_CHECKS = [
     fit_to_publish,
     champion_can_be_refitted,
     effects_beat_none,
@@ -87,3 +94,75 @@ CHECKS = [
         table_of=lambda report: report.metrics,
     ),
 ]
+
+
+@dg.asset_check(
+    asset="registered_model",
+    blocking=True,
+    description="Every file of the published bundle and snapshot has the SHA-256 that its manifest names.",
+)
+def release_is_whole(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+    """Read the release back as the service would, and compare every hash."""
+    try:
+        release = current_release(settings.home)
+        verify_release(settings.home, release)
+    except ReleaseError as error:
+        return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.ERROR, description=str(error))
+    return dg.AssetCheckResult(passed=True, metadata={"release": release.version})
+
+
+@dg.asset_check(
+    asset="registered_model",
+    description="The new model was not refused: by guard rails, by the model before it, or by its recipe.",
+)
+def new_model_published(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Report the decision of the promotion rules, read from the metadata of `registered_model`."""
+    stored = context.instance.get_latest_materialization_event(dg.AssetKey("registered_model"))
+    metadata = stored.asset_materialization.metadata if stored and stored.asset_materialization else {}
+    kind = str(metadata["decision_kind"].value)
+    figures = {name: value for name, value in metadata.items() if name.startswith("difference_")}
+    return dg.AssetCheckResult(
+        passed=not kind.endswith("_refused"),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=str(metadata["decision"].value),
+        metadata={"decision_kind": kind, **figures},
+    )
+
+
+_REGISTRY_CHECKS = [release_is_whole, new_model_published, schema_check("studio_forecasts", FORECASTS)]
+
+
+@dg.asset_check(
+    asset="forecast_accuracy",
+    description="Live errors and intervals are as the backtest promised, but for noise.",
+)
+def errors_as_promised(
+    forecast_accuracy: AccuracyRecord, configuration: dg.ResourceParam[Configuration]
+) -> dg.AssetCheckResult:
+    """Report the alarm, and the changes that can't be detected yet."""
+    record = forecast_accuracy
+    verdict = watch(record.errors, record.coverage, record.promises, configuration.accuracy)
+    last = verdict.months.iloc[-1] if len(verdict.months) else None
+    ratio = {} if last is None else {"error_over_promise": float(last["ratio"])}
+    return dg.AssetCheckResult(
+        passed=not verdict.alarm,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="\n".join(f"- {sentence}" for sentence in verdict.words),
+        metadata={"alarm": verdict.alarm, "months": len(verdict.months), **ratio},
+    )
+
+
+@dg.asset_check(
+    asset="drift_report",
+    description="No alarm of drift stands, at the false-alarm rate of `drift.false_alarms_per_year`.",
+)
+def no_drift(drift_report: DriftReport) -> dg.AssetCheckResult:
+    """Report the standing alarms, and the studios affected."""
+    return no_drift_result(drift_report)
+
+
+_MONITORING_CHECKS = [errors_as_promised, no_drift]
+
+_RELEASES_CHECKS = [*_REGISTRY_CHECKS, *_MONITORING_CHECKS]
+
+CHECKS = [*_EVALUATION_CHECKS, *_RELEASES_CHECKS]

@@ -15,11 +15,11 @@ from studio_pipeline.configuration import Configuration
 from studio_pipeline.errors import CorruptReleaseError, StorageError
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline.monitoring.accuracy.error_decomposition import splitters
-from studio_pipeline.monitoring.accuracy.forecast_log import ForecastLog
+from studio_pipeline.monitoring.accuracy.forecast_rows import ForecastLog
 from studio_pipeline.monitoring.accuracy.record import AccuracyRecord
 from studio_pipeline.monitoring.accuracy.update import Sources, updated
 from studio_pipeline.monitoring.accuracy.watch import watch
-from studio_pipeline.monitoring.drift.errors import backtest_errors
+from studio_pipeline.monitoring.drift.levels import backtest_errors
 from studio_pipeline.monitoring.drift.report import DriftReport, report_drift
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.publishing.folders import read_manifest, verify_folder

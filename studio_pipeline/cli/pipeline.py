@@ -108,7 +108,7 @@ def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -
 
     from studio_pipeline.automation.jobs import REFRESH_RELEASE
     from studio_pipeline.automation.run_history import end_leftover_runs
-    from studio_pipeline.cli.progress import Progress
+    from studio_pipeline.cli.outcome import Progress
     from studio_pipeline.definitions import build_definitions
 
     logging.getLogger("dagster").setLevel(logging.CRITICAL)

@@ -29,8 +29,8 @@ def run_rollback(settings: Settings, model_version: str) -> tuple[Release, Relea
 
 def _execute(settings: Settings, model_version: str) -> None:
     warnings.filterwarnings("ignore", module="dagster")
+    from studio_pipeline.automation.jobs import ROLLBACK_OP, ROLLBACK_RELEASE, forecast_release
     from studio_pipeline.automation.run_history import end_leftover_runs
-    from studio_pipeline.automation.upkeep_jobs import ROLLBACK_OP, ROLLBACK_RELEASE, forecast_release
     from studio_pipeline.definitions import build_definitions
 
     logging.getLogger("dagster").setLevel(logging.CRITICAL)

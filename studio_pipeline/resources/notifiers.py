@@ -24,8 +24,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 import dagster as dg
 from pydantic import SecretStr
 
+from studio_pipeline.alerting.conditions import Message
 from studio_pipeline.alerting.delivery import Notifier
-from studio_pipeline.alerting.messages import Message
 from studio_pipeline.errors import ChannelError
 from studio_pipeline.settings import Settings
 

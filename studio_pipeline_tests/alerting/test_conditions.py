@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio_pipeline.alerting.conditions import (
+    Message,
     News,
     Observation,
     OpenCondition,
@@ -15,7 +16,6 @@ from studio_pipeline.alerting.conditions import (
     message_of,
     sign_of,
 )
-from studio_pipeline.alerting.messages import Message
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 REPEAT = timedelta(hours=24)

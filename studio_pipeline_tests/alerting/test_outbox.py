@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.alerting.conditions import Observation
+from studio_pipeline.alerting.conditions import Message, Observation
 from studio_pipeline.alerting.delivery import LONGEST_WAIT, deliver, wait_after
-from studio_pipeline.alerting.messages import Message
 from studio_pipeline.alerting.outbox import Outbox, Report
 from studio_pipeline.errors import ChannelError, StorageError
 
@@ -156,7 +155,7 @@ WRITER = """
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from studio_pipeline.alerting.messages import Message
+from studio_pipeline.alerting.conditions import Message
 from studio_pipeline.alerting.outbox import Outbox, Report
 outbox = Outbox(Path(sys.argv[1]))
 for number in range(100_000):

@@ -9,7 +9,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from studio_pipeline.asset_checks.releases import errors_as_promised
+from studio_pipeline.asset_checks.evaluation import errors_as_promised
 from studio_pipeline.assets.monitoring import forecast_accuracy, last_record
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.publishing.bundles import write_bundle

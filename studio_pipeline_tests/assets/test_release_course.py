@@ -15,7 +15,7 @@ import yaml
 from mlflow import MlflowClient
 
 from studio_pipeline.assets import evaluation
-from studio_pipeline.automation.upkeep_jobs import ROLLBACK_OP
+from studio_pipeline.automation.jobs import ROLLBACK_OP
 from studio_pipeline.definitions import build_definitions
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import GeneratorConfig

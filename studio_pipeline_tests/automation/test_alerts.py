@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from studio_pipeline.alerting.messages import Message
+from studio_pipeline.alerting.conditions import Message
 from studio_pipeline.alerting.outbox import Outbox
 from studio_pipeline.automation import alerts
 from studio_pipeline.automation.alerts import alert_sensors

@@ -1,6 +1,6 @@
 """What a check found, and why a model was refused, in sentences."""
 
-from studio_pipeline.cli.progress import SHOWN_LINES, finding, refusal
+from studio_pipeline.cli.outcome import SHOWN_LINES, finding, refusal
 
 
 def test_one_finding_stands_on_its_line() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from studio_pipeline.automation.upkeep_jobs import ROLLBACK_OP, ROLLBACK_RELEASE
+from studio_pipeline.automation.jobs import ROLLBACK_OP, ROLLBACK_RELEASE
 from studio_pipeline.definitions import build_definitions, defs
 from studio_pipeline.settings import read_settings
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from studio_pipeline.alerting.messages import Message
+from studio_pipeline.alerting.conditions import Message
 from studio_pipeline.errors import ChannelError, SettingsError
 from studio_pipeline.resources.notifiers import EmailNotifier, LogNotifier, WebhookNotifier, notifiers_of
 from studio_pipeline.settings import read_settings

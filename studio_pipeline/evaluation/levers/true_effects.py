@@ -16,14 +16,14 @@ from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.frames import panel_from_frame
-from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import GeneratorConfig
-from studio_pipeline.panel.generator.truth import (
+from studio_pipeline.panel.generator.months import (
     CHANGED_LEVERS,
     Levers,
     expected_interventions,
+    generate_months,
     partial_interventions,
 )
+from studio_pipeline.panel.generator.options import GeneratorConfig
 
 EFFECT_COLUMNS: dict[str, str] = {
     "studio_id": "The studio.",

@@ -17,7 +17,7 @@ from studio_pipeline.evaluation.metrics.prediction_table import (
     TARGETS,
 )
 from studio_pipeline.panel.columns import LEVER_COLUMNS
-from studio_pipeline.panel.generator.truth import CHANGED_LEVERS
+from studio_pipeline.panel.generator.months import CHANGED_LEVERS
 
 MONTH = "datetime64[ns]"
 

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from studio_pipeline.forecasting.backtest.baselines import core_candidates
-from studio_pipeline.forecasting.backtest.folds import Fold, plan_folds
 from studio_pipeline.forecasting.backtest.out_of_fold import (
+    Fold,
     OutOfFold,
     joined,
     known_lever_forecasts,
+    plan_folds,
     young_forecasts,
 )
 from studio_pipeline.forecasting.base.flows import TARGET_COLUMNS, TARGETS, actual_months

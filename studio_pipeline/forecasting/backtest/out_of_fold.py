@@ -1,4 +1,4 @@
-"""Out-of-fold forecasts of the candidates, also under known levers and from short histories, as arrays.
+"""Folds of the rolling-origin backtest, and out-of-fold predictions as arrays.
 
 Forecasts under known levers use lever values from after the origin: they measure how much of the error comes
 from not knowing the levers. Forecasts from short histories hide all but a studio's last months: they measure
@@ -15,16 +15,46 @@ from typing import Any
 import numpy as np
 
 from studio_pipeline.forecasting.backtest.baselines import CORE_CANDIDATES, DIRECT_FLOWS
-from studio_pipeline.forecasting.backtest.folds import Fold
 from studio_pipeline.forecasting.backtest.short_history import YOUNG_MONTHS
 from studio_pipeline.forecasting.base.flows import TARGETS
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS, drawn_masks, given_levers, known_levers
-from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, BacktestHyperparameters
 from studio_pipeline.forecasting.base.origins import Origins, canonical_order, evenly_spaced_studios
 from studio_pipeline.forecasting.core.parameters import CoreParameters
 from studio_pipeline.forecasting.core.simulation import core_targets
 from studio_pipeline.forecasting.core.states import CoreStates, core_states, project_core
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
+
+_SHORTEST_FOLD_MONTHS = 2
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fit of the backtest.
+
+    Attributes:
+        cutoff: last month column that the fit uses.
+        last_origin: month column of the last origin; the fit forecasts the origins cutoff..last_origin.
+    """
+
+    cutoff: int
+    last_origin: int
+
+
+def plan_folds(n_months: int, hyperparameters: BacktestHyperparameters) -> tuple[Fold, ...]:
+    """Folds over a panel of `n_months`, earliest first; none if there are too few months.
+
+    Folds have the configured length, or a shorter one so that all of them fit after the minimum training
+    months. The last fold's last origin is the month before the panel's last.
+    """
+    room = n_months - 1 - hyperparameters.min_training_months
+    length = min(hyperparameters.fold_months, room // hyperparameters.folds)
+    if length < _SHORTEST_FOLD_MONTHS:
+        return ()
+    last = n_months - 2
+    starts = [last - length * k + 1 for k in range(hyperparameters.folds, 0, -1)]
+    return tuple(Fold(start, start + length - 1) for start in starts)
+
 
 _YOUNG_STUDIOS = 200
 _YOUNG_ORIGINS_A_FOLD = 3

@@ -10,7 +10,7 @@ from sklearn.ensemble import RandomForestRegressor
 
 from studio_pipeline.forecasting.base.hyperparameters import ForestHyperparameters
 from studio_pipeline.forecasting.features.feature_matrix import RowArray
-from studio_pipeline.forecasting.learners.onnx_export import GRAPH_NAME, input_type
+from studio_pipeline.forecasting.learners.onnx_ensemble import GRAPH_NAME, input_type
 from studio_pipeline.panel.arrays import FloatArray
 
 

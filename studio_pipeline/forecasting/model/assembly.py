@@ -23,8 +23,7 @@ from studio_pipeline.forecasting.intervals.calibration import fit_intervals, wit
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.intervals.lever_share_fitting import measured_shares, young_widening
 from studio_pipeline.forecasting.learners.learner import LearnerFit
-from studio_pipeline.forecasting.learners.onnx_ensemble import OnnxEnsemble
-from studio_pipeline.forecasting.learners.onnx_export import joined_graph
+from studio_pipeline.forecasting.learners.onnx_ensemble import OnnxEnsemble, joined_graph
 from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, StudioPanel
 

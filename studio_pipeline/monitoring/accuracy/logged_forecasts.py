@@ -19,8 +19,13 @@ import pandas as pd
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverStep
 from studio_pipeline.monitoring.accuracy.error_decomposition import SavedScenario
-from studio_pipeline.monitoring.accuracy.forecast_log import moment
-from studio_pipeline.monitoring.accuracy.forecast_rows import TYPES, bound_names, last_of_each, together
+from studio_pipeline.monitoring.accuracy.forecast_rows import (
+    TYPES,
+    bound_names,
+    last_of_each,
+    moment,
+    together,
+)
 from studio_pipeline.monitoring.accuracy.scored_forecasts import Arrivals
 from studio_pipeline.panel.arrays import FloatArray
 

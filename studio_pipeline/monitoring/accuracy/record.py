@@ -18,8 +18,8 @@ import pandas as pd
 
 from studio_pipeline.monitoring.accuracy.champion_challenger import DESCRIPTIONS as ROLE_COLUMNS
 from studio_pipeline.monitoring.accuracy.error_decomposition import no_misses
-from studio_pipeline.monitoring.accuracy.expected_accuracy import no_promises
 from studio_pipeline.monitoring.accuracy.forecast_rows import bound_names, levels_of, no_rows
+from studio_pipeline.monitoring.accuracy.scored_forecasts import no_promises
 
 CELL: tuple[str, ...] = (
     "source", "kind", "role", "model_version", "base_month", "made_month", "horizon", "month_year",

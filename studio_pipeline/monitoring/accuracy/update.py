@@ -16,11 +16,11 @@ import pandas as pd
 
 from studio_pipeline.monitoring.accuracy.champion_challenger import role_differences
 from studio_pipeline.monitoring.accuracy.error_decomposition import MissSplitter, split_all
-from studio_pipeline.monitoring.accuracy.expected_accuracy import promises_of
-from studio_pipeline.monitoring.accuracy.forecast_log import ForecastLog, Reading
 from studio_pipeline.monitoring.accuracy.forecast_rows import (
     KEY,
+    ForecastLog,
     PublishedForecasts,
+    Reading,
     last_of_each,
     published_forecasts,
     together,
@@ -37,7 +37,7 @@ from studio_pipeline.monitoring.accuracy.record import (
     error_cells,
     without_deleted,
 )
-from studio_pipeline.monitoring.accuracy.scored_forecasts import Arrivals, arrivals_of, judged
+from studio_pipeline.monitoring.accuracy.scored_forecasts import Arrivals, arrivals_of, judged, promises_of
 from studio_pipeline.monitoring.thresholds import AccuracyConfig
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.releases import Release

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from studio_pipeline.monitoring.accuracy.expected_accuracy import (
+from studio_pipeline.monitoring.accuracy.scored_forecasts import (
     PRIOR_COVERAGE_SCATTER,
     PRIOR_ERROR_SCATTER,
     scatter,

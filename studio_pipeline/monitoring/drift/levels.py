@@ -1,9 +1,11 @@
-"""Watched series on an additive scale, and their one-step surprises against expected levels.
+"""Watched series of the drift monitor, inputs and forecast errors, with their expected levels.
 
 A studio's own level is an exponentially weighted mean of its distance from its group; a group is a type of at
 least `SMALLEST_GROUP` studios, or all others. The group's value of a month is the median over its studios, so
 that a common season, market movement or shock does not appear in a single studio's surprise. Surprises are
 standardised in `scores`; forecast errors come from `errors`.
+
+Live errors are not used here; they are watched in `monitoring.accuracy`.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
 
@@ -190,3 +193,38 @@ def _logarithm(values: FloatArray) -> FloatArray:
 def error_series(errors: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
     """Those of the given (S, T) log errors that have any finite value."""
     return {name: values for name, values in errors.items() if np.isfinite(values).any()}
+
+
+HORIZONS = (1, 3)
+
+
+def backtest_errors(predictions: pd.DataFrame, panel: StudioPanel) -> dict[str, FloatArray]:
+    """Log of actual over forecast revenue, by the month that was forecast; NaN where there is no forecast.
+
+    Args:
+        predictions: rows as `evaluation.schemas.PREDICTIONS` describes them; rows of studios or months that
+            the panel lacks are left out.
+        panel: the months of the report.
+
+    Returns:
+        `error_1_month_ahead` and `error_3_months_ahead`, each (S, T).
+    """
+    return {_name(horizon): _errors(predictions, panel, horizon) for horizon in HORIZONS}
+
+
+def _name(horizon: int) -> str:
+    return f"error_{horizon}_month{'s' if horizon > 1 else ''}_ahead"
+
+
+def _errors(predictions: pd.DataFrame, panel: StudioPanel, horizon: int) -> FloatArray:
+    grid = np.full((panel.n_studios, panel.n_months), np.nan)
+    if predictions.empty:
+        return grid
+    chosen = predictions[(predictions["target"] == "revenue") & (predictions["horizon"] == horizon)]
+    actual, forecast = (chosen[name].to_numpy(np.float64) for name in ("actual", "ensemble"))
+    rows = np.array([panel.rows.get(str(name), -1) for name in chosen["studio_id"]], dtype=np.int64)
+    months = chosen["month_year"].to_numpy().astype("datetime64[M]")
+    columns = (months - panel.first_month.astype("datetime64[M]")).astype(np.int64)
+    usable = (actual > 0) & (forecast > 0) & (rows >= 0) & (columns >= 0) & (columns < panel.n_months)
+    grid[rows[usable], columns[usable]] = np.log(actual[usable] / forecast[usable])
+    return grid

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtr
 
 from studio_pipeline.panel.arrays import FloatArray, IntArray
-from studio_pipeline.panel.generator.options import GeneratorConfig
-from studio_pipeline.panel.generator.planted_responses import PlantedResponses
+from studio_pipeline.panel.generator.options import GeneratorConfig, PlantedResponses
 
 Season = tuple[int, int, int, int, int, int, int, int, int, int, int, int]
 """Per cent above or below the year's level, January to December (of log odds, for retention)."""

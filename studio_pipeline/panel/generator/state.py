@@ -13,8 +13,7 @@ import numpy as np
 
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 from studio_pipeline.panel.generator.fleet import Fleet
-from studio_pipeline.panel.generator.options import GeneratorConfig, month_number
-from studio_pipeline.panel.generator.planted_responses import PlantedResponses
+from studio_pipeline.panel.generator.options import GeneratorConfig, PlantedResponses, month_number
 
 CLOSURE: tuple[float, ...] = (
     0.70, 1.00, 0.80, 0.52, 0.40, 0.32, 0.30, 0.34, 0.48, 0.55, 0.48, 0.36,

@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline.planning.inverse.problem import PlanProblem
+from studio_pipeline.planning.inverse.setup import PlanProblem
 from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, NEW, RETENTION, STAFF, TICKET, UPSELL, WHOLE
 
 _SEED = 4

@@ -11,9 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline.planning.inverse.problem import PlanProblem
 from studio_pipeline.planning.inverse.search import refine, search
-from studio_pipeline.planning.inverse.setup import PlanSetup
+from studio_pipeline.planning.inverse.setup import PlanProblem, PlanSetup
 from studio_pipeline.planning.levers import RATES, RETENTION, SMOOTH, TICKET
 
 RATE_DIGITS = 6

@@ -30,9 +30,13 @@ from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.frames import panel_from_frame
-from studio_pipeline.panel.generator.months import generate_months
+from studio_pipeline.panel.generator.months import (
+    CHANGED_LEVERS,
+    expected_months,
+    generate_months,
+    partial_interventions,
+)
 from studio_pipeline.panel.generator.options import GeneratorConfig
-from studio_pipeline.panel.generator.truth import CHANGED_LEVERS, expected_months, partial_interventions
 from studio_pipeline_tests.forecasting.fleets import months_changed, small_fleet
 
 OPTIONS = GeneratorConfig(studios=6, months=30)

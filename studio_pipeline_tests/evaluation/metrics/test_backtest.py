@@ -11,7 +11,7 @@ import pytest
 from studio_pipeline.evaluation.metrics.backtest import backtest
 from studio_pipeline.evaluation.metrics.metrics import metric_table
 from studio_pipeline.evaluation.metrics.schemas import PREDICTIONS
-from studio_pipeline.forecasting.backtest.folds import Fold, plan_folds
+from studio_pipeline.forecasting.backtest.out_of_fold import Fold, plan_folds
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import NUMERIC_COLUMNS

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio_pipeline.forecasting.backtest.core_backtest import backtest_studios
-from studio_pipeline.forecasting.backtest.folds import plan_folds
+from studio_pipeline.forecasting.backtest.out_of_fold import plan_folds
 from studio_pipeline.forecasting.base.hyperparameters import BacktestHyperparameters, ForecastingConfig
 from studio_pipeline.forecasting.base.origins import origins_between
 from studio_pipeline_tests.forecasting.fleets import generated_panel, ragged

@@ -18,8 +18,7 @@ from studio_pipeline.forecasting.responses.responses import Responses
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator import months
-from studio_pipeline.panel.generator.options import GeneratorConfig
-from studio_pipeline.panel.generator.planted_responses import PlantedResponses, planted_responses
+from studio_pipeline.panel.generator.options import GeneratorConfig, PlantedResponses, planted_responses
 from studio_pipeline_tests.forecasting.fleets import with_values
 
 VISITS_SEEDS = range(4)

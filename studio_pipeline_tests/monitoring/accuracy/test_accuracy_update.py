@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from studio_pipeline.monitoring.accuracy.forecast_log import Reading
+from studio_pipeline.monitoring.accuracy.forecast_rows import Reading
 from studio_pipeline.monitoring.accuracy.record import AccuracyRecord, without_deleted
 from studio_pipeline.monitoring.accuracy.update import Sources, Update, updated
 from studio_pipeline.monitoring.thresholds import AccuracyConfig

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studio_pipeline.monitoring.accuracy.expected_accuracy import no_promises, promised_wape, promises_of
 from studio_pipeline.monitoring.accuracy.record import AccuracyRecord
+from studio_pipeline.monitoring.accuracy.scored_forecasts import no_promises, promised_wape, promises_of
 from studio_pipeline.monitoring.accuracy.watch import (
     COVERAGE_ALARM,
     ERROR_ALARM,

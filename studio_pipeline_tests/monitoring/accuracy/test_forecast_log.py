@@ -11,8 +11,8 @@ from serving.storage import schema as tables
 from serving.storage.database import Database
 from serving.storage.predictions import LoggedPrediction, PredictionTable
 from serving.storage.scenarios import ScenarioStore
-from studio_pipeline.monitoring.accuracy import forecast_log as accuracy_log
-from studio_pipeline.monitoring.accuracy.forecast_log import ForecastLog, Reading
+from studio_pipeline.monitoring.accuracy import forecast_rows as accuracy_log
+from studio_pipeline.monitoring.accuracy.forecast_rows import ForecastLog, Reading
 from studio_pipeline.monitoring.accuracy.logged_forecasts import saved_scenarios
 from studio_pipeline.settings import read_settings
 from studio_pipeline_tests.monitoring.accuracy_worlds import logged

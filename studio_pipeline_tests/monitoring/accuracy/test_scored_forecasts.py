@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio_pipeline.monitoring.accuracy.champion_challenger import role_differences
-from studio_pipeline.monitoring.accuracy.expected_accuracy import no_promises
 from studio_pipeline.monitoring.accuracy.logged_forecasts import AskedForecasts, asked_forecasts
 from studio_pipeline.monitoring.accuracy.record import coverage_cells, error_cells
-from studio_pipeline.monitoring.accuracy.scored_forecasts import arrivals_of, judged
+from studio_pipeline.monitoring.accuracy.scored_forecasts import arrivals_of, judged, no_promises
 from studio_pipeline.monitoring.accuracy.tables import coverage_table, error_table
 from studio_pipeline.monitoring.thresholds import AccuracyConfig
 from studio_pipeline_tests.monitoring.accuracy_worlds import ASKED, Logged, logged, months_of

@@ -14,14 +14,18 @@ from hypothesis import strategies as st
 
 from studio_pipeline.errors import InputError
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline.panel.generator.months import generate_months
-from studio_pipeline.panel.generator.options import GeneratorConfig
-from studio_pipeline.panel.generator.planted_responses import (
+from studio_pipeline.panel.generator.months import (
+    Intervention,
+    expected_interventions,
+    expected_months,
+    generate_months,
+)
+from studio_pipeline.panel.generator.options import (
     VARIED_RANGES,
+    GeneratorConfig,
     PlantedResponses,
     planted_responses,
 )
-from studio_pipeline.panel.generator.truth import Intervention, expected_interventions, expected_months
 
 REPOSITORY = Path(__file__).parents[3]
 WORLD_FILES = ("history.csv", "future.csv", "oracle.csv", "interventions.csv")
