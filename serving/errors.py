@@ -94,7 +94,7 @@ async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
 
 
 def _says_json(request: Request) -> bool:
-    """Whether the header says so; without it the body is not read as JSON."""
+    """True if the header names JSON; without it the body is not read as JSON."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 

@@ -28,7 +28,7 @@ class Experiment:
     share: float = 0.0
 
     def gives_to_challenger(self, studio_id: str, challenger_model_version: str) -> bool:
-        """Whether a studio is answered by the challenger.
+        """True if the challenger answers a studio.
 
         Each challenger draws other studios. With a larger share, those that were in it stay in it.
         """

@@ -70,7 +70,7 @@ class Forecasting(Protocol):
         """One answer or error a query, in order."""
 
     def is_prepared(self, query: ForwardQuery) -> bool:
-        """Whether an answer takes under a millisecond."""
+        """True if an answer takes under a millisecond."""
 
     def summed(self, forecasts: Sequence[Forecast], level: float) -> ForecastSum:
         """The sum over some of its answers."""
@@ -161,8 +161,8 @@ class ModelStore:
 
     @property
     def problem(self) -> str | None:
-        """Why the release that is published is not the one that answers, or not with its challenger; None
-        where all is well.
+        """Reason for which the published release, or its challenger, is not the one that answers; None where
+        all is well.
 
         Paths are given from STUDIO_HOME on: anybody may read this.
         """

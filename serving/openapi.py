@@ -85,7 +85,7 @@ def _statuses(path: str, operation: Document) -> Iterator[int]:
 
 
 def _is_the_framework_s(answers: Document, status: int) -> bool:
-    """Whether a route says nothing of a status by itself."""
+    """True if a route documents no such status by itself."""
     answer = answers.get(str(status))
     return answer is None or "HTTPValidationError" in str(answer)
 

@@ -158,7 +158,7 @@ def _text_of(body: bytes) -> str:
 
 
 def fault_of(text: str, facts: Mapping[str, Any]) -> str | None:
-    """Why a text can't be shown beside the facts; None where it can."""
+    """Reason for which a text can't be shown beside the facts; None if it can."""
     if not text:
         return "it is empty"
     if len(text) > MOST_CHARACTERS:

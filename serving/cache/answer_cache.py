@@ -66,7 +66,7 @@ class AnswerCache(Protocol):
         """Keep an answer, if that is possible now."""
 
     async def reachable(self) -> bool:
-        """Whether answers are really kept now."""
+        """True if answers are kept at present."""
 
     async def state(self) -> CacheState:
         """The same, in the word that the service's health shows."""

@@ -82,7 +82,7 @@ class RedisCache:
             self.counters["errors"] += 1
 
     async def reachable(self) -> bool:
-        """Whether Redis answers now; from then on it is asked, or not."""
+        """Check if Redis answers; from then on it is used, or not."""
         await self._look(connections=1)
         return self._usable
 

@@ -51,7 +51,7 @@ class Visibility:
     patterns: tuple[str, ...]
 
     def allows(self, studio_id: str) -> bool:
-        """Whether the studio matches any of the patterns."""
+        """True if the studio matches any of the patterns."""
         return any(fnmatchcase(studio_id, pattern) for pattern in self.patterns)
 
     def require(self, studio_id: str) -> None:
@@ -89,7 +89,7 @@ class AccessRules:
 
     @property
     def keys_are_set(self) -> bool:
-        """Whether requests need a key at all."""
+        """True if requests need a key."""
         return bool(self._keys)
 
     def decide(self, path: str, peer: str | None, headers: Sequence[tuple[bytes, bytes]]) -> Caller:

@@ -11,14 +11,14 @@ _PORT = re.compile(r":\d*$")
 
 @lru_cache(maxsize=1024)
 def is_loopback(peer: str | None) -> bool:
-    """Whether an address is this machine's own; an unknown one is not."""
+    """True if an address is this machine's own; an unknown one is not."""
     address = _address(peer or "")
     return address is not None and address.is_loopback
 
 
 @lru_cache(maxsize=1024)
 def is_local_name(host: bytes) -> bool:
-    """Whether a Host header is an address or a name without a domain, which no other party can own."""
+    """True if a Host header is an address or a name without a domain, which no other party can own."""
     name = _PORT.sub("", host.decode("latin-1")).lower()
     return "." not in name or name.endswith(".localhost") or _address(name.strip("[]")) is not None
 

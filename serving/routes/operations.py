@@ -35,7 +35,7 @@ _CACHE_PROBLEMS: Mapping[CacheState, str] = {
 
 @health_router.get("/health", responses=problems(403))
 async def health(context: RequestContext) -> HealthAnswer:
-    """Whether a model answers, which one, and what is not as it should be."""
+    """State of the service: the model that answers, and what is not as it should be."""
     held, cache = context.services.store.held, await state_of(context.services.cache)
     database = await context.services.database_health.state()
     found = (context.services.store.problem, PROBLEMS[database], _CACHE_PROBLEMS.get(cache))

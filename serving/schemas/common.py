@@ -96,7 +96,7 @@ def problems(*statuses: int) -> dict[int | str, dict[str, object]]:
 
 
 def meaning_of(status: int) -> str:
-    """What the status of an error means here."""
+    """Meaning of an error's status."""
     return _MEANINGS[status]
 
 

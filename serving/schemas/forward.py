@@ -42,7 +42,7 @@ class PlanStep(RequestModel):
 
 
 class ForwardRequest(RequestModel):
-    """What a studio's next months will be, with some levers given and the others free."""
+    """Forecast of a studio's next months, with some levers given and the others free."""
 
     model_config = shown_by(
         {
@@ -98,7 +98,7 @@ class ForwardRequest(RequestModel):
         return levels
 
     def warnings(self) -> list[str]:
-        """What was given and has no part in the answer."""
+        """Fields that were given and have no part in the answer."""
         used = self.include_confidence_intervals or self.compare_to_status_quo
         return [] if used or self.interval_levels == [0.9] else [LEVELS_WITHOUT_INTERVALS]
 
@@ -140,7 +140,7 @@ class StatusQuoAnswer(AnswerModel):
 
 
 class LeverEffectAnswer(AnswerModel):
-    """How a lever acts on the members who stay, and what that figure rests on."""
+    """Effect of a lever on retention, and the main source of that figure."""
 
     source: Literal["data", "pooled", "prior"] = Field(
         description="What it rests on: the data's months, other studios' months, or an assumption."
@@ -200,7 +200,7 @@ class BatchRequest(RequestModel):
 
 
 class Refusal(AnswerModel):
-    """Why one request of a batch has no answer."""
+    """Reason for which one request of a batch has no answer."""
 
     status: int = Field(description="What the request alone would be answered with.")
     detail: str | list[FieldProblem]

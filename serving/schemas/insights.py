@@ -15,7 +15,7 @@ EffectSource = Literal["data", "pooled", "prior"]
 
 
 class InsightsRequest(RequestModel):
-    """What moves a studio's revenue, and what could."""
+    """Drivers of a studio's revenue, and steps that would change it."""
 
     model_config = shown_by({"studio_id": "a00012", "projection_months": 6})
 

@@ -35,7 +35,7 @@ Cost = Annotated[float, Field(ge=0)]
 
 
 class Constraints(RequestModel):
-    """How far levers may move, and what that costs. A limit that is left out is the configuration's; null
+    """Limits of the levers' changes, and their costs. A limit that is left out is the configuration's; null
     sets none but the lever's bounds.
     """
 
@@ -76,7 +76,7 @@ class Constraints(RequestModel):
 
 
 class StatedLimits(BaseModel):
-    """What an answer depends on besides the fields of its request: a limit that is left out and one that is
+    """Part of an answer's key besides the fields of its request: a limit that is left out and one that is
     null, or that is given as it would have been, are different things to ask.
     """
 
@@ -84,7 +84,7 @@ class StatedLimits(BaseModel):
 
 
 class InverseRequest(RequestModel):
-    """What levers have to be for a studio to reach a revenue."""
+    """Levers with which a studio reaches a revenue."""
 
     model_config = shown_by(
         {

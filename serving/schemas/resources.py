@@ -45,7 +45,7 @@ class HistoryRange(RequestModel):
 
 
 class DerivedMonth(AnswerModel):
-    """What follows from a month's columns; null where one of them is unknown or would be divided by 0."""
+    """Figures derived from a month's columns; null where one of them is unknown or would be divided by 0."""
 
     month: str
     revenue_per_member: float | None
@@ -77,7 +77,7 @@ class HistoryAnswer(AnswerModel):
 
 
 class DeletedRecordsAnswer(AnswerModel):
-    """What was deleted of one studio."""
+    """Numbers of deleted records of one studio."""
 
     studio_id: str
     scenarios: int = Field(description="Saved scenarios.")
@@ -127,7 +127,7 @@ class ModelsAnswer(AnswerModel):
 
 
 class ExperimentAnswer(AnswerModel):
-    """What the release's challenger does."""
+    """Role of the release's challenger."""
 
     mode: AbMode = Field(description="Nothing; answer a share of the studios; score all of them unseen.")
     challenger_share: float = Field(description="Of the studios that it answers in a split.")

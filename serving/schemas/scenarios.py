@@ -19,7 +19,7 @@ ScenarioId = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class SaveScenarioRequest(RequestModel):
-    """What to save: a question, which is answered now, or an answer that was given before."""
+    """Scenario to save: a request, which is answered now, or an earlier answer."""
 
     model_config = shown_by(
         {"name": "Price to 140", "request": {"studio_id": "a00012", "levers": {"avg_ticket_price": 140.0}}}
@@ -83,7 +83,7 @@ class CompareScenariosRequest(RequestModel):
 
 
 class SavedFigures(AnswerModel):
-    """What a scenario said when it was saved."""
+    """Answer of a scenario when it was saved."""
 
     release: int
     model_version: str
@@ -93,7 +93,7 @@ class SavedFigures(AnswerModel):
 
 
 class ScenarioChange(AnswerModel):
-    """What has changed since a scenario was saved."""
+    """Changes since a scenario was saved."""
 
     release: bool
     model_version: bool
@@ -142,7 +142,7 @@ class ComparedScenario(AnswerModel):
 
 
 class ScenarioChance(AnswerModel):
-    """How often one scenario brings more than another, both living through the same events."""
+    """Probability that one scenario brings more than another, under the same errors."""
 
     scenario_id: str
     other_scenario_id: str

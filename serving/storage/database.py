@@ -254,7 +254,7 @@ def database_errors() -> Iterator[None]:
 
 
 def _is_away(error: exc.DBAPIError) -> bool:
-    """Whether the database is to blame, and not the statement; the plain error is a file that is none."""
+    """True if the database is at fault, not the statement; the plain error is a file that is none."""
     state = getattr(error.orig, "sqlstate", None)
     return error.connection_invalidated or type(error) is exc.DatabaseError or state in _STATES_THAT_PASS
 

@@ -86,7 +86,7 @@ def parse_url(text: str) -> URL:
 
 
 def is_sqlite(url: URL) -> bool:
-    """Whether a URL is one of SQLite."""
+    """True if a URL is one of SQLite."""
     return url.get_backend_name() == "sqlite"
 
 
