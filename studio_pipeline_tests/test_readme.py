@@ -379,9 +379,7 @@ class SmallRun(NamedTuple):
     left: set[str]
 
 
-@pytest.fixture(scope="module")
-def small_run(tmp_path_factory: pytest.TempPathFactory) -> SmallRun:
-    folder = tmp_path_factory.mktemp("clone")
+def small_run(folder: Path) -> SmallRun:
     (folder / "studio.yaml").write_text(block("configuration file"), "utf-8")
     printed = run_in(folder, "run", STUDIO_CONFIG="studio.yaml")
     home = (folder / ".studio").iterdir()
@@ -395,10 +393,6 @@ def words_of(printed: str) -> list[str]:
     # A dash stands for a figure that few months don't give.
     figure = re.compile(r"([\[\]\d.,%]+|(?<= )-)(?= |$)")
     return [" ".join(figure.sub("", line).split()) for line in lines[: last + 1]]
-
-
-def test_a_run_prints_what_is_shown_but_for_figures(small_run: SmallRun) -> None:
-    assert words_of(small_run.printed) == words_of(block("studio run prints")), RENEW
 
 
 def test_the_readme_shows_the_end_of_that_run() -> None:
@@ -427,17 +421,18 @@ def test_what_does_not_fit_is_seen() -> None:
         assert not fits(wrong, {"a": 2, "b": ["x"]})
 
 
-def test_answers_have_the_form_that_is_shown(small_run: SmallRun) -> None:
-    answers = ask(small_run.folder / ".studio")
+def test_a_small_run_prints_answers_and_leaves_what_is_shown_but_for_figures(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    assert words_of(run.printed) == words_of(block("studio run prints")), RENEW
+
+    answers = ask(run.folder / ".studio")
     for call, name, kept in ANSWERS:
         assert fits(json.loads(shortened(answers[call], kept)), json.loads(block(name))), (name, RENEW)
 
-
-def test_what_a_run_leaves_is_described(small_run: SmallRun) -> None:
     described = set(re.findall(r"[\w.]+/?(?=[\s;]|$)", block("home")))
-    assert len(small_run.left) > 10
-    assert small_run.left <= described
-    assert "Release 1 in …/.studio" in run_in(small_run.folder, "status")
+    assert len(run.left) > 10
+    assert run.left <= described
+    assert "Release 1 in …/.studio" in run_in(run.folder, "status")
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """`studio up` by itself: a dropped file becomes a release, a bad one an alert, and its correction heals.
 
-Run with -s to see how long each step took.
+Run with -rP to see how long each step took.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import socket
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
@@ -25,7 +26,9 @@ LONGEST_PAUSE_SECONDS = 12.0
 RUN_SECONDS = 60.0
 
 
-def kill_often(folder: Path, times: int, seed: int) -> dict[str, list[float]]:
+def kill_often(
+    folder: Path, times: int, seed: int, targets: Sequence[str] = TARGETS
+) -> dict[str, list[float]]:
     """Kill, and check what must hold; answers seconds until all was well again, by what was killed."""
     moments = random.Random(seed)
     killed = make_home(folder, free_ports(), new_months=times + 1)
@@ -33,7 +36,7 @@ def kill_often(folder: Path, times: int, seed: int) -> dict[str, list[float]]:
     killed.start_up()
     try:
         for number in range(times):
-            target = TARGETS[number % len(TARGETS)]
+            target = targets[number % len(targets)]
             change_files(killed, moments, must=target == "run")
             recoveries[target].append(kill_once(killed, target, moments))
             killed.check()

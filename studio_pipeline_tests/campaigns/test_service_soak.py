@@ -5,18 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from studio_pipeline_tests.serving.database import test_outages
-from studio_pipeline_tests.serving.test_real_server import (
+
+from serving.model_store import load_forecaster
+from studio_pipeline_tests.serving.application.test_real_server import (
     assert_no_answer_mixes_two_releases,
     swap_under_load,
 )
-from studio_pipeline_tests.serving.test_schemathesis import FREELY, KEYS, fuzz
-from studio_pipeline_tests.serving.test_schemathesis import url_of as address_of
-
-from serving.model_store import load_forecaster
+from studio_pipeline_tests.serving.application.test_schemathesis import FREELY, KEYS, fuzz
+from studio_pipeline_tests.serving.application.test_schemathesis import url_of as address_of
 from studio_pipeline_tests.serving.live import live
 from studio_pipeline_tests.serving.postgresql import HOST, PORT, temporary_database, url_of
 from studio_pipeline_tests.serving.small_model import publish_small_chains
+from studio_pipeline_tests.serving.storage import test_outages
 from studio_pipeline_tests.serving.tcp_proxy import tcp_proxy
 
 pytestmark = pytest.mark.campaign

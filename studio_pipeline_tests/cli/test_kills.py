@@ -12,16 +12,16 @@ from studio_pipeline_tests.benchmarks.killed_home import KilledHome, make_home
 from studio_pipeline_tests.benchmarks.kills import free_ports, kill_often
 
 ONLY_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-KILLS = 3
-"""One of the daemon, of the web server and of a run; `campaigns/test_many_kills.py` has more."""
+TARGETS = ("run", "daemon", "up")
+"""Once each; `campaigns/test_many_kills.py` has more, of the service and of the web server as well."""
 
 
 @ONLY_LINUX
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_killed_at_random_it_comes_back_whole_and_loses_no_file(tmp_path: Path) -> None:
-    recoveries = kill_often(tmp_path, KILLS, seed=3)
-    assert sum(len(seconds) for target, seconds in recoveries.items() if target != "settled") == KILLS
+    recoveries = kill_often(tmp_path, len(TARGETS), seed=3, targets=TARGETS)
+    assert set(recoveries) == {*TARGETS, "settled"}
 
 
 @ONLY_LINUX

@@ -11,7 +11,7 @@ import click
 from studio_pipeline.cli.messages import as_called
 
 if TYPE_CHECKING:
-    from serving.database.database import Database
+    from serving.storage.database import Database
 
 
 @click.group("database")
@@ -33,7 +33,7 @@ def upgrade() -> None:
 @command.command("status")
 def status() -> None:
     """Which schema the tables are at, and which one this version works with."""
-    from serving.database.tables import SCHEMA_REVISION
+    from serving.storage.schema import SCHEMA_REVISION
 
     with _database() as database:
         found = database.revision()
@@ -52,7 +52,7 @@ def _database() -> Iterator[Database]:
     Raises:
         DatabaseError: it can't be reached.
     """
-    from serving.database.database import Database
+    from serving.storage.database import Database
     from studio_pipeline.settings import read_settings
 
     database = Database(read_settings())

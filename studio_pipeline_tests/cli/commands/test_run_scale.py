@@ -12,7 +12,7 @@ import yaml
 
 from studio_pipeline_tests.benchmarks.pipeline_scale import Cost, measure
 
-SIZES = (100, 600, 2_600)
+SIZES = (50, 500, 2_000)
 MONTHS = 36
 LARGEST_POWER = 1.1
 NOISE = 1.5

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import jinja2
 import pandas as pd
 import pytest
 
@@ -15,6 +16,7 @@ from studio_pipeline.evaluation.formatting import GLOSSARY
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline.evaluation.metrics.prediction_table import LABELS, LEARNERS
 from studio_pipeline.evaluation.metrics.summary import learner_weight
+from studio_pipeline.evaluation.report import html_report
 from studio_pipeline.evaluation.report import model_text as data_words
 from studio_pipeline.evaluation.report import model_text as report_words
 from studio_pipeline.evaluation.report.drawing import short_number
@@ -158,7 +160,12 @@ def test_nothing_judged_nothing_claimed(inputs: dict[str, object], tmp_path: Pat
     assert " nan" not in text.lower().replace("seasonal naive", "")
 
 
-def test_an_unwritable_place_keeps_the_old_report(inputs: dict[str, object], tmp_path: Path) -> None:
+def test_an_unwritable_place_keeps_the_old_report(
+    inputs: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pictures in ("data_pictures", "model_pictures", "backtest_pictures"):
+        monkeypatch.setattr(html_report, pictures, lambda *_: {})
+    monkeypatch.setattr(html_report, "_template", lambda: jinja2.Template("a report without pictures"))
     blocked = tmp_path / "file"
     blocked.write_text("not a folder", encoding="utf-8")
     with pytest.raises(StorageError, match=r"report\.html can't be written"):

@@ -129,10 +129,10 @@ def wapes_beside_baselines(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["revenue_only", "without_prices"])
-def test_a_thin_panel_is_forecast_no_worse_than_by_a_spreadsheet(name: str) -> None:
-    """One panel of each kind; `campaigns/test_thin_panels_beside_baselines.py` has more, over many seeds."""
+@pytest.mark.parametrize(("name", "largest_ratio"), [("revenue_only", 0.88), ("without_classes", 0.91)])
+def test_a_thin_panel_is_forecast_better_than_by_a_spreadsheet(name: str, largest_ratio: float) -> None:
+    """Of one fleet, with 0.02 to spare; `campaigns/test_thin_panels_beside_baselines.py` has many."""
     world = generated_panel(12, 48, 1)
     wapes = wapes_beside_baselines(PANELS[name](world.until(35)), world, CONFIGURATION)
     best = min(error for method, error in wapes.items() if method != "ensemble")
-    assert wapes["ensemble"] <= 1.02 * best, wapes
+    assert wapes["ensemble"] <= largest_ratio * best, wapes

@@ -104,4 +104,6 @@ def fleet_errors(seeds: tuple[int, ...], studios: int, configuration: Forecastin
 
 @pytest.mark.slow
 def test_on_a_small_fleet_no_peer_is_better() -> None:
-    judge("Fleet, WAPE", fleet_errors((2,), 20, CONFIGURATION))
+    ratios = judge("Fleet, WAPE", fleet_errors((2,), 12, CONFIGURATION))
+    # On this one fleet it is 0.72; without seasons in the core 0.82.
+    assert ratios.mean() < 0.78

@@ -119,15 +119,13 @@ def test_a_response_without_a_standard_error_leaves_nothing_open(error: float) -
     np.testing.assert_array_equal(found, 0.0)
 
 
-def test_nothing_responds_where_the_data_carry_no_retention() -> None:
-    found = response_deviation(
-        {"retention": {"price": effect(1.0)}},
-        np.ones(MONTHS),
-        np.full(MONTHS, np.nan),
-        {"price": np.ones(MONTHS)},
-        {},
-    )
-    np.testing.assert_array_equal(found, 0.0)
+def test_where_the_data_show_no_retention_the_usual_one_stands_in() -> None:
+    price, nothing = {"price": np.ones(MONTHS)}, np.full(MONTHS, np.nan)
+    effects = {"retention": {"price": effect(1.0)}}
+    found = response_deviation(effects, np.ones(MONTHS), nothing, price, {})
+    usual = response_deviation(effects, np.ones(MONTHS), np.full(MONTHS, 0.93), price, {})
+    np.testing.assert_array_equal(found, usual)
+    assert (found > 0).all()
 
 
 def test_changes_are_from_where_levers_would_be() -> None:

@@ -94,19 +94,16 @@ def estimated(panel: StudioPanel, priors: ResponsePriors = PRIORS) -> Mapping[st
     return estimate_responses(panel, flow_series(panel), types, priors).effects
 
 
-@pytest.mark.parametrize(
-    ("flow", "name"), [("retention", "price"), ("retention", "overwork"), ("acquisition", "price")]
-)
-def test_planted_slopes_are_recovered_within_two_standard_errors(flow: str, name: str) -> None:
-    within, known = [], []
-    for seed in range(8):
-        effect = estimated(planted_panel(seed))[flow][name]
-        assert effect.source == "data"
-        known.append(effect.standard_error < 0.5 * abs(SLOPES[flow][name]))
-        assert effect.estimate is not None
-        within.append(abs(effect.estimate - SLOPES[flow][name]) <= 2 * effect.standard_error)
-    assert np.mean(within) >= 0.75
-    assert all(known)
+def test_planted_slopes_are_recovered_within_two_standard_errors() -> None:
+    found = [estimated(planted_panel(seed)) for seed in range(6)]
+    for flow, name in (("retention", "price"), ("retention", "overwork"), ("acquisition", "price")):
+        within, planted = [], SLOPES[flow][name]
+        for effect in (effects[flow][name] for effects in found):
+            assert effect.source == "data"
+            assert effect.standard_error < 0.5 * abs(planted)
+            assert effect.estimate is not None
+            within.append(abs(effect.estimate - planted) <= 2 * effect.standard_error)
+        assert sum(within) >= 5, (flow, name)
 
 
 def share_within_two_standard_errors(seeds: Iterable[int]) -> float:
@@ -144,7 +141,7 @@ def test_a_price_that_would_win_members_is_not_believed() -> None:
 
 
 def test_few_months_and_missing_columns_rest_on_the_prior() -> None:
-    panel = planted_panel(3)
+    panel = planted_panel(3, n_studios=60)
     few = panel.select(np.array([0, 1])).until(8)
     assert all(e.source == "prior" for effects in estimated(few).values() for e in effects.values())
     assert estimated(few)["acquisition"]["price"] == LeverEffect("prior", -0.8, 0.6)
@@ -158,7 +155,7 @@ def test_few_months_and_missing_columns_rest_on_the_prior() -> None:
 
 
 def test_a_weak_prior_pulls_an_estimate_to_zero_by_its_error() -> None:
-    panel = planted_panel(4)
+    panel = planted_panel(4, n_studios=40)
     for scale in (1.0, 100.0):
         priors = replace(PRIORS, others=ResponsePrior(0.0, scale))
         effect = estimated(panel, priors)["retention"]["overwork"]

@@ -16,7 +16,7 @@ from studio_pipeline.panel.validation.limits import ValidationConfig
 from studio_pipeline.panel.validation.validation import validate_months
 
 NOW = datetime(2024, 6, 15, tzinfo=UTC)
-CHEAP = settings(max_examples=40, deadline=None)
+CHEAP = settings(max_examples=25, deadline=None)
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=5)
 CENTS = st.integers(100_000, 900_000)
 
@@ -148,7 +148,7 @@ JUNK = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(JUNK, min_size=1, max_size=3))
 def test_nothing_is_lost_whatever_is_in_the_files(files):
     def write(folder):

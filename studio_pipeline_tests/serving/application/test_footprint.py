@@ -16,7 +16,7 @@ from studio_pipeline_tests.benchmarks.service_footprint import (
 )
 from studio_pipeline_tests.forecasting.fleets import generated_panel
 
-FEW, MANY = 50, 800
+FEW, MANY = 200, 1_200
 
 
 def footprints(folder: Path, sizes: tuple[int, int], fitted_on: int) -> list[Footprint]:

@@ -27,7 +27,7 @@ FREELY = {"rate_limit": "1000000/second", "log_level": "CRITICAL"}
 KEYS = "all,some:chain-a-*"
 
 
-def fuzz(url: str, home: Path, studio_id: str, *options: str, key: str = "", examples: int = 20) -> None:
+def fuzz(url: str, home: Path, studio_id: str, *options: str, key: str = "", examples: int = 10) -> None:
     """Run Schemathesis, and fail with what it says where it finds anything."""
     environment = {
         **os.environ,

@@ -1,1 +1,0 @@
-"""Old import path of `serving.storage`, for `studio_pipeline.cli.commands.database`."""
