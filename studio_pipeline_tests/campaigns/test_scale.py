@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from studio_pipeline_tests.serving.test_footprint import footprints
 
 from studio_pipeline_tests.benchmarks.pipeline_scale import GIB
 from studio_pipeline_tests.benchmarks.service_footprint import MIB, kb_per_studio
 from studio_pipeline_tests.cli.commands.test_run_scale import LARGEST_POWER, MONTHS, costs_of, growth
 from studio_pipeline_tests.panel.conftest import Landing, studio_months
 from studio_pipeline_tests.panel.ingest.test_reader_properties import seconds_of_validation
+from studio_pipeline_tests.serving.application.test_footprint import footprints
 
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(3600)]
 
