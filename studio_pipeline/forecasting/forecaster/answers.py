@@ -29,6 +29,7 @@ from studio_pipeline.forecasting.forecaster.prediction_intervals import (
 )
 from studio_pipeline.forecasting.forecaster.warnings import warnings_of
 from studio_pipeline.forecasting.intervals.joint_simulation import Projected, difference_interval
+from studio_pipeline.forecasting.intervals.lever_variance_shares import widening_outside
 from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.forecasting.responses.responses import taken_as_none
 from studio_pipeline.panel.arrays import FloatArray
@@ -143,14 +144,19 @@ def _execution(parts: AnswerParts) -> Sequence[FloatArray]:
 
 
 def _through_responses(parts: AnswerParts, measure: Callable[..., Measured]) -> Measured:
-    """Result of `measure`, which is `response_deviation` or `response_shifts`, for an answer."""
+    """Result of `measure`, which is `response_deviation` or `response_shifts`, for an answer.
+
+    Outside the range shown the responses are extrapolated: their errors grow with the answer's own.
+    """
     levers = {name: np.array(path) for name, path in parts.levers.items()}
+    wider = np.array(widening_outside(parts.levers, parts.known.shown))
+    changes = regressor_changes(levers, parts.known.usual)
     revenue, _, retention = parts.given_arrays()
     return measure(
         parts.known.effects,
         revenue,
         retention,
-        regressor_changes(levers, parts.known.usual),
+        {name: change * wider for name, change in changes.items()},
         levers,
     )
 

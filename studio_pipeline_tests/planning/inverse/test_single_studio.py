@@ -56,9 +56,10 @@ def test_a_price_loses_members_and_the_answer_names_the_prior(seed: int) -> None
     assert any("an assumption stands in" in warning for warning in higher.warnings)
 
 
+@pytest.mark.parametrize("months", [3, 12])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_price_twice_as_high_may_gain_or_lose(seed: int) -> None:
-    status_quo = asked(seed, 2.0).status_quo
+def test_a_price_twice_as_high_may_gain_or_lose(seed: int, months: int) -> None:
+    status_quo = asked(seed, 2.0, months).status_quo
     assert status_quo is not None
     low, high = status_quo.difference_interval
     assert low < 0 < high
