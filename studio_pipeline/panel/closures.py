@@ -50,13 +50,10 @@ def closed_since(panel: StudioPanel, row: int, column: int) -> np.datetime64 | N
 
 def closed_studios(panel: StudioPanel) -> list[tuple[str, np.datetime64]]:
     """Studios that count as closed at their last month, with the first month of the idle run."""
-    at_end = closed_months(panel)[np.arange(panel.n_studios), panel.last_months]
-    found = []
-    for row in np.flatnonzero(at_end).tolist():
-        since = closed_since(panel, row, int(panel.last_months[row]))
-        if since is not None:
-            found.append((str(panel.studio_ids[row]), since))
-    return found
+    last = panel.last_months
+    rows = np.flatnonzero(closed_months(panel)[np.arange(panel.n_studios), last])
+    since = panel.months[last[rows] - idle_runs(panel)[rows, last[rows]] + 1]
+    return list(zip(panel.studio_ids[rows].tolist(), since, strict=True))
 
 
 def closed_text(closed: Sequence[tuple[str, np.datetime64]]) -> str:

@@ -5,6 +5,7 @@ Only data classes belong here; bounds of levers are checked in `bounds`, queries
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -76,6 +77,10 @@ class LeverEffect:
     effect: float
     standard_error: float
     estimate: float | None = None
+
+    def taken_as_none(self) -> LeverEffect:
+        """The effect where members don't follow from retention and new members: 0, its error no smaller."""
+        return LeverEffect("prior", 0.0, math.hypot(self.effect, self.standard_error))
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,6 @@ from studio_pipeline.forecasting.forecaster.warnings import warnings_of
 from studio_pipeline.forecasting.intervals.joint_simulation import Projected, difference_interval
 from studio_pipeline.forecasting.intervals.lever_variance_shares import widening_outside
 from studio_pipeline.forecasting.model.studio_model import StudioModel
-from studio_pipeline.forecasting.responses.responses import taken_as_none
 from studio_pipeline.panel.arrays import FloatArray
 
 _EFFECT_OF: Mapping[str, tuple[str, ...]] = {
@@ -182,5 +181,5 @@ def lever_effects(model: StudioModel, studio_id: str, responds: bool) -> dict[st
         known = [effect for effect in effects if effect is not None]
         if known:
             shown = next((effect for effect in known if effect.source != "prior"), known[0])
-            found[lever] = shown if responds else taken_as_none(shown)
+            found[lever] = shown if responds else shown.taken_as_none()
     return found

@@ -120,9 +120,8 @@ class ResponsePrior:
         """Effect used if the data allow no estimate; without a response it is 0 and its error includes the
         mean.
         """
-        if responds:
-            return LeverEffect("prior", self.mean, self.standard_deviation)
-        return LeverEffect("prior", 0.0, math.hypot(self.mean, self.standard_deviation))
+        effect = LeverEffect("prior", self.mean, self.standard_deviation)
+        return effect if responds else effect.taken_as_none()
 
     def posterior(self, estimate: float, standard_error: float) -> tuple[float, float]:
         """Mean and standard deviation given an estimate with a finite standard error above 0."""

@@ -7,7 +7,6 @@ Visits per member (log) respond to the log of classes per member. The slopes are
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field, replace
 from functools import cached_property
@@ -138,17 +137,12 @@ class Responses:
         return slope * classes_per_member(classes, members, self.typical_classes)
 
 
-def taken_as_none(effect: LeverEffect) -> LeverEffect:
-    """The effect where members don't follow from retention and new members: 0, its error no smaller."""
-    return LeverEffect("prior", 0.0, math.hypot(effect.effect, effect.standard_error))
-
-
 def without_effect(
     effects: Mapping[str, Mapping[str, LeverEffect]],
 ) -> dict[str, dict[str, LeverEffect]]:
-    """`taken_as_none` of every effect, by flow and regressor."""
+    """`LeverEffect.taken_as_none` of every effect, by flow and regressor."""
     return {
-        flow: {name: taken_as_none(effect) for name, effect in found.items()}
+        flow: {name: effect.taken_as_none() for name, effect in found.items()}
         for flow, found in effects.items()
     }
 
