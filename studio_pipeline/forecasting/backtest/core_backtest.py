@@ -98,12 +98,7 @@ def fold_states(panel: StudioPanel, fold: Fold, parameters: CoreParameters) -> C
 
 
 def _forecast_fold(
-    panel: StudioPanel,
-    fold: Fold,
-    number: int,
-    parameters: CoreParameters,
-    studios: IntArray,
-    seed: int,
+    panel: StudioPanel, fold: Fold, number: int, parameters: CoreParameters, studios: IntArray, seed: int
 ) -> OutOfFold:
     origins = origins_between(panel, fold.cutoff, fold.last_origin, studios)
     states = fold_states(panel, fold, parameters)

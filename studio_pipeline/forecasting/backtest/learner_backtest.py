@@ -167,11 +167,7 @@ def rows_of_target(rows: LearningRows, target: str) -> tuple[RowArray, RowArray]
 
 
 def fit_target(
-    learner: LearnerName,
-    x: RowArray,
-    y: RowArray,
-    signs: tuple[int, ...],
-    configuration: ForecastingConfig,
+    learner: LearnerName, x: RowArray, y: RowArray, signs: tuple[int, ...], configuration: ForecastingConfig
 ) -> FittedLearner:
     """Fits one learner to one target's corrections.
 

@@ -206,9 +206,7 @@ class OutOfFold:
                 for t in TARGETS
             },
             KnownLeverForecasts(
-                {t: arrays[f"known.{t}"] for t in TARGETS},
-                arrays["known_drawn"],
-                arrays["masks"],
+                {t: arrays[f"known.{t}"] for t in TARGETS}, arrays["known_drawn"], arrays["masks"]
             ),
             YoungForecasts(arrays[_PLACES], {m: arrays[f"young.{m}"] for m in YOUNG_MONTHS[:-1]}),
         )

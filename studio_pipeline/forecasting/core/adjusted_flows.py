@@ -56,11 +56,7 @@ def filtered(
 ) -> FilterStates:
     """Filter states of one adjusted flow under its fitted parameters, for (S,) types and (T,) months."""
     return run_filters(
-        flow,
-        fitted.type_mean[types],
-        fitted.season[types],
-        calendar_months,
-        [fitted.settings],
+        flow, fitted.type_mean[types], fitted.season[types], calendar_months, [fitted.settings]
     )
 
 

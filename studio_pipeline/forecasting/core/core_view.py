@@ -94,13 +94,7 @@ def member_months(terms: FlowTerms, levers: Mapping[str, FloatArray]) -> MemberM
     price = paths.avg_ticket_price[0] * terms.paths["realisation"][0]
     per_member = np.divide(revenue, members, out=np.full_like(revenue, np.nan), where=members > 0)
     return MemberMonths(
-        revenue,
-        members,
-        retention,
-        paths.new_members[0],
-        before * (1 - retention),
-        price,
-        per_member - price,
+        revenue, members, retention, paths.new_members[0], before * (1 - retention), price, per_member - price
     )
 
 

@@ -294,11 +294,7 @@ def _alone(
 
 
 def difference_interval(
-    tables: IntervalTables,
-    one: Projected,
-    other: Projected,
-    response_deviation: FloatArray,
-    level: float,
+    tables: IntervalTables, one: Projected, other: Projected, response_deviation: FloatArray, level: float
 ) -> tuple[float, float]:
     """Interval of the difference between the totals of two answers of one studio; see `difference_paths`."""
     low, high = outer_ends(difference_sums(tables, one, other, response_deviation), level)

@@ -248,11 +248,7 @@ def young_widening(core: CoreFit, actual: FloatArray, used: BoolArray) -> YoungS
 
 
 def measured_shares(
-    oof: OutOfFold,
-    levers: Mapping[str, FloatArray],
-    actual: FloatArray,
-    used: BoolArray,
-    found: Calibration,
+    oof: OutOfFold, levers: Mapping[str, FloatArray], actual: FloatArray, used: BoolArray, found: Calibration
 ) -> LeverShares:
     """Fits the shares of the own and the market variance that given levers remove.
 

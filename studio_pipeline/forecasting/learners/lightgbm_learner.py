@@ -45,11 +45,7 @@ class LightGBMLearner:
 
 
 def fit_lightgbm(
-    x: RowArray,
-    y: RowArray,
-    signs: tuple[int, ...],
-    hyperparameters: BoostingHyperparameters,
-    seed: int,
+    x: RowArray, y: RowArray, signs: tuple[int, ...], hyperparameters: BoostingHyperparameters, seed: int
 ) -> LightGBMLearner:
     """Fit boosted trees, with the same hyperparameters as XGBoost.
 

@@ -46,11 +46,7 @@ class ForestLearner:
 
 
 def fit_forest(
-    x: RowArray,
-    y: RowArray,
-    signs: tuple[int, ...],
-    hyperparameters: ForestHyperparameters,
-    seed: int,
+    x: RowArray, y: RowArray, signs: tuple[int, ...], hyperparameters: ForestHyperparameters, seed: int
 ) -> ForestLearner:
     """Fit a forest, each tree on a sample of the rows to limit the time of the fit.
 

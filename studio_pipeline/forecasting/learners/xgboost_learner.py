@@ -47,11 +47,7 @@ class XGBoostLearner:
 
 
 def fit_xgboost(
-    x: RowArray,
-    y: RowArray,
-    signs: tuple[int, ...],
-    hyperparameters: BoostingHyperparameters,
-    seed: int,
+    x: RowArray, y: RowArray, signs: tuple[int, ...], hyperparameters: BoostingHyperparameters, seed: int
 ) -> XGBoostLearner:
     """Fit boosted trees with histogram splits.
 

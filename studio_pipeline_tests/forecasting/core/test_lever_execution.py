@@ -90,10 +90,7 @@ def test_the_effect_of_a_lever_against_arithmetic() -> None:
     }
     stock = OriginStock(np.array([200.0]), np.array([np.nan]), np.array([np.nan]))
     terms = flow_terms(flows, stock, Responses({}), NO_PLANNING)
-    levers = {
-        "avg_ticket_price": np.full((1, 12), 150.0),
-        "new_members_monthly": np.full((1, 12), 20.0),
-    }
+    levers = {"avg_ticket_price": np.full((1, 12), 150.0), "new_members_monthly": np.full((1, 12), 20.0)}
     price, new = execution_effects(terms, levers, np.array([0.1]))
     np.testing.assert_allclose(price[0], 0.1)
     h = np.arange(1, 13)

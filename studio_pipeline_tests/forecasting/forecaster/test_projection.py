@@ -53,11 +53,7 @@ def numbers_of(answer: Forecast) -> FloatArray:
 )
 @settings(max_examples=60, deadline=None)
 def test_alone_and_in_a_batch_is_the_same_answer(
-    forecaster: Forecaster,
-    row: int,
-    levers: dict[str, float],
-    step: tuple[int, dict[str, float]],
-    ago: int,
+    forecaster: Forecaster, row: int, levers: dict[str, float], step: tuple[int, dict[str, float]], ago: int
 ) -> None:
     panel = forecaster.panel
     month = panel.months[panel.last_months[row] - ago]

@@ -100,9 +100,7 @@ def test_a_graph_that_holds_no_trees_is_refused() -> None:
         )
 
 
-def test_a_saved_lightgbm_model_answers_as_the_fitted_one(
-    fitted: dict[LearnerName, FittedLearner],
-) -> None:
+def test_a_saved_lightgbm_model_answers_as_the_fitted_one(fitted: dict[LearnerName, FittedLearner]) -> None:
     x = asked_rows()
     model = fitted["lightgbm"]
     again = lgb.Booster(model_str=model.native().decode())
