@@ -32,19 +32,12 @@ from studio_pipeline.panel.arrays import IntArray, StudioPanel
 
 @dataclass(frozen=True)
 class CoreFit:
-    """Core parameters of every fold and of all months, with the out-of-fold forecasts.
+    """Core parameters of every fold and of all months, with the out-of-fold forecasts."""
 
-    Attributes:
-        folds: of the backtest, earliest first.
-        fold_parameters: of the core, fitted at each fold's cutoff.
-        parameters: of the core, fitted on all months.
-        out_of_fold: forecasts of the core and of the baselines.
-    """
-
-    folds: tuple[Fold, ...]
-    fold_parameters: tuple[CoreParameters, ...]
-    parameters: CoreParameters
-    out_of_fold: OutOfFold
+    folds: tuple[Fold, ...]  # of the backtest, earliest first
+    fold_parameters: tuple[CoreParameters, ...]  # of the core, fitted at each fold's cutoff
+    parameters: CoreParameters  # of the core, fitted on all months
+    out_of_fold: OutOfFold  # forecasts of the core and of the baselines
 
     def write(self, folder: Path) -> None:
         """Writes `core.json` (parameters) and `out_of_fold.npz` (forecasts) into an existing folder."""

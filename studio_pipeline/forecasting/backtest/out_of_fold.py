@@ -30,15 +30,10 @@ _SHORTEST_FOLD_MONTHS = 2
 
 @dataclass(frozen=True)
 class Fold:
-    """One fit of the backtest.
+    """One fit of the backtest."""
 
-    Attributes:
-        cutoff: last month column that the fit uses.
-        last_origin: month column of the last origin; the fit forecasts the origins cutoff..last_origin.
-    """
-
-    cutoff: int
-    last_origin: int
+    cutoff: int  # last month column that the fit uses
+    last_origin: int  # month column of the last origin; the fit forecasts the origins cutoff..last_origin
 
 
 def plan_folds(n_months: int, hyperparameters: BacktestHyperparameters) -> tuple[Fold, ...]:
@@ -62,30 +57,19 @@ _YOUNG_ORIGINS_A_FOLD = 3
 
 @dataclass(frozen=True)
 class KnownLeverForecasts:
-    """Core forecasts of N origins with levers given at their actual values.
+    """Core forecasts of N origins with levers given at their actual values."""
 
-    Attributes:
-        all_known: target to (N, H), with every known lever given.
-        drawn: (N, H) revenue with the levers given that `masks` marks.
-        masks: (N, L) random subsets of levers, in the order of `HELD_LEVERS`.
-    """
-
-    all_known: dict[str, FloatArray]
-    drawn: FloatArray
-    masks: BoolArray
+    all_known: dict[str, FloatArray]  # target to (N, H), with every known lever given
+    drawn: FloatArray  # (N, H) revenue with the levers given that `masks` marks
+    masks: BoolArray  # (N, L) random subsets of levers, in the order of `HELD_LEVERS`
 
 
 @dataclass(frozen=True)
 class YoungForecasts:
-    """Core forecasts of M of the N origins from their last months alone.
+    """Core forecasts of M of the N origins from their last months alone."""
 
-    Attributes:
-        places: (M,) indices into the origins.
-        revenue: number of months left to (M, H) revenue.
-    """
-
-    places: IntArray
-    revenue: dict[int, FloatArray]
+    places: IntArray  # (M,) indices into the origins
+    revenue: dict[int, FloatArray]  # number of months left to (M, H) revenue
 
 
 def known_lever_forecasts(
@@ -152,25 +136,15 @@ _PLACES = "young.places"
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Forecasts by fits that did not use the months they forecast; N origins, H = 12 months.
+    """Forecasts by fits that did not use the months they forecast; N origins, H = 12 months."""
 
-    Attributes:
-        fold: (N,) number of the fold that forecast the origin.
-        origins: studio rows and month columns.
-        actual: target to (N, H); NaN where not known.
-        last_known: target to its (N,) values in the base month.
-        candidates: target to candidate to (N, H) forecasts.
-        known: core forecasts with the levers at their actual values.
-        young: core forecasts of some origins from short histories.
-    """
-
-    fold: IntArray
-    origins: Origins
-    actual: dict[str, FloatArray]
-    last_known: dict[str, FloatArray]
-    candidates: dict[str, dict[str, FloatArray]]
-    known: KnownLeverForecasts
-    young: YoungForecasts
+    fold: IntArray  # (N,) number of the fold that forecast the origin
+    origins: Origins  # studio rows and month columns
+    actual: dict[str, FloatArray]  # target to (N, H); NaN where not known
+    last_known: dict[str, FloatArray]  # target to its (N,) values in the base month
+    candidates: dict[str, dict[str, FloatArray]]  # target to candidate to (N, H) forecasts
+    known: KnownLeverForecasts  # core forecasts with the levers at their actual values
+    young: YoungForecasts  # core forecasts of some origins from short histories
 
     def arrays(self) -> dict[str, Any]:
         """All arrays under flat names, for `numpy.savez`."""

@@ -19,17 +19,11 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class StaticBounds:
-    """Bounds of a lever that apply to every studio.
+    """Bounds of a lever that apply to every studio."""
 
-    Attributes:
-        low: lowest value, in the lever's unit.
-        high: highest value.
-        is_rate: the lever is a rate; widened bounds stay within 0..1.
-    """
-
-    low: float
-    high: float
-    is_rate: bool = False
+    low: float  # lowest value, in the lever's unit
+    high: float  # highest value
+    is_rate: bool = False  # the lever is a rate; widened bounds stay within 0..1
 
 
 LEVER_BOUNDS: dict[str, StaticBounds] = {

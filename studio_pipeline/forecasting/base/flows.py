@@ -47,15 +47,10 @@ _FLOOR_MONTHS = 12
 
 @dataclass(frozen=True)
 class FlowSeries:
-    """One flow of many studios.
+    """One flow of many studios."""
 
-    Attributes:
-        values: (S, T) the flow on its link's scale; NaN where unknown.
-        counting_variance: (S, T) sampling variance of a value from counting alone, same scale squared; 0
-            where there is none.
-    """
-
-    values: FloatArray
+    values: FloatArray  # (S, T) the flow on its link's scale; NaN where unknown
+    # (S, T) sampling variance of a value from counting alone, same scale squared; 0 where there is none
     counting_variance: FloatArray
 
 

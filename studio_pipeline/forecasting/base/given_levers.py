@@ -58,17 +58,12 @@ projected month.
 
 @dataclass(frozen=True)
 class GivenMonths:
-    """The months in which levers are given.
+    """The months in which levers are given."""
 
-    Attributes:
-        given: lever to (..., H) flags of the months in which it is given; at least one lever.
-        begun: (..., H) flags of the months in or before which any lever is given.
-        always: the levers that are given in every month.
-    """
-
+    # lever to (..., H) flags of the months in which it is given; at least one lever
     given: Mapping[str, BoolArray]
-    begun: BoolArray
-    always: frozenset[str]
+    begun: BoolArray  # (..., H) flags of the months in or before which any lever is given
+    always: frozenset[str]  # the levers that are given in every month
 
 
 def given_months(levers: Mapping[str, FloatArray]) -> GivenMonths:

@@ -17,15 +17,10 @@ from studio_pipeline.panel.closures import closed_months
 
 @dataclass(frozen=True)
 class Origins:
-    """N forecast origins.
+    """N forecast origins."""
 
-    Attributes:
-        rows: (N,) studio rows.
-        columns: (N,) month columns of the base months.
-    """
-
-    rows: IntArray
-    columns: IntArray
+    rows: IntArray  # (N,) studio rows
+    columns: IntArray  # (N,) month columns of the base months
 
     def __len__(self) -> int:
         """Number of origins, N."""

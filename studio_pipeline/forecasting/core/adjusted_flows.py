@@ -105,15 +105,10 @@ SMOOTHED_FLOWS: tuple[str, ...] = ("revenue", "members")
 
 @dataclass(frozen=True)
 class CoreMarket:
-    """Market components of one panel's studios in each of T months.
+    """Market components of one panel's studios in each of T months."""
 
-    Attributes:
-        flows: flow to its filter's market.
-        smoothing: smoothed flow to its (T, P) `typical_losses`.
-    """
-
-    flows: Mapping[str, Market]
-    smoothing: Mapping[str, FloatArray]
+    flows: Mapping[str, Market]  # flow to its filter's market
+    smoothing: Mapping[str, FloatArray]  # smoothed flow to its (T, P) `typical_losses`
 
     def until(self, n_months: int) -> CoreMarket:
         """Market of the first `n_months` months."""

@@ -23,42 +23,25 @@ _HELD_STOCK = {"retention_rate": np.ones((1, 1)), "new_members_monthly": np.zero
 
 @dataclass(frozen=True)
 class MemberMonths:
-    """Months of one studio as members and revenue per member; (H,) each, NaN where unknown.
+    """Months of one studio as members and revenue per member; (H,) each, NaN where unknown."""
 
-    Attributes:
-        revenue: currency.
-        members: at each month's end.
-        retention_rate: 0..1.
-        new_members: in each month.
-        churned_members: in each month.
-        price: membership revenue per member, currency.
-        mix: all other revenue per member, currency.
-    """
-
-    revenue: FloatArray
-    members: FloatArray
-    retention_rate: FloatArray
-    new_members: FloatArray
-    churned_members: FloatArray
-    price: FloatArray
-    mix: FloatArray
+    revenue: FloatArray  # currency
+    members: FloatArray  # at each month's end
+    retention_rate: FloatArray  # 0..1
+    new_members: FloatArray  # in each month
+    churned_members: FloatArray  # in each month
+    price: FloatArray  # membership revenue per member, currency
+    mix: FloatArray  # all other revenue per member, currency
 
 
 @dataclass(frozen=True)
 class CoreView:
-    """Base month and projected months of the core, with and without seasons.
+    """Base month and projected months of the core, with and without seasons."""
 
-    Attributes:
-        ahead: the months after the base month, under the levers.
-        ahead_without_season: `ahead` with every flow's season set to 0.
-        now: the base month's filtered values, with its actual members.
-        now_without_season: `now` with every flow's season set to 0.
-    """
-
-    ahead: MemberMonths
-    ahead_without_season: MemberMonths
-    now: MemberMonths
-    now_without_season: MemberMonths
+    ahead: MemberMonths  # the months after the base month, under the levers
+    ahead_without_season: MemberMonths  # `ahead` with every flow's season set to 0
+    now: MemberMonths  # the base month's filtered values, with its actual members
+    now_without_season: MemberMonths  # `now` with every flow's season set to 0
 
 
 def core_view(states: CoreStates, row: int, column: int, levers: Mapping[str, FloatArray]) -> CoreView:

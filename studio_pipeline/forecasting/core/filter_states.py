@@ -15,39 +15,24 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class FilterSettings:
-    """Settings of one flow's filter; variances are on the flow's scale squared.
+    """Settings of one flow's filter; variances are on the flow's scale squared."""
 
-    Attributes:
-        level_variance: monthly variance of the slow level's steps.
-        deviation_variance: monthly variance of the fast deviation's steps.
-        deviation_persistence: monthly autocorrelation of the fast deviation, 0..1.
-        noise_variance: variance of a single month beyond counting noise.
-        between_variance: variance of studios around their type's mean.
-        own_season_months: observations of a calendar month at which the studio's own season counts half.
-        common_gain: share of the studios' mean innovation that is taken as a move of the market, 0..1.
-        common_persistence: monthly autocorrelation of the market's deviation, 0..1.
-        jump_threshold: innovations beyond so many standard deviations are followed at once (a posted price).
-        clip_threshold: innovations beyond so many standard deviations are clipped (a flood).
-        drift_damping: monthly damping of the drift in a forecast, 0..1; 0 for no drift.
-        own_drift_share: weight of a studio's own drift against the panel's, 0..1.
-        common_drift_damping: monthly damping of the market's own drift in a forecast, 0..1; 0 for none.
-        amplitude_variance: variance between studios of the factor, around 1, on their type's season; 0 if all
-            follow it alike.
-    """
-
-    level_variance: float
-    deviation_variance: float
-    deviation_persistence: float
-    noise_variance: float
-    between_variance: float
-    own_season_months: float
-    common_gain: float
-    common_persistence: float
+    level_variance: float  # monthly variance of the slow level's steps
+    deviation_variance: float  # monthly variance of the fast deviation's steps
+    deviation_persistence: float  # monthly autocorrelation of the fast deviation, 0..1
+    noise_variance: float  # variance of a single month beyond counting noise
+    between_variance: float  # variance of studios around their type's mean
+    own_season_months: float  # observations of a calendar month at which the studio's own season counts half
+    common_gain: float  # share of the studios' mean innovation that is taken as a move of the market, 0..1
+    common_persistence: float  # monthly autocorrelation of the market's deviation, 0..1
+    # innovations beyond so many standard deviations are followed at once (a posted price)
     jump_threshold: float
-    clip_threshold: float
-    drift_damping: float
-    own_drift_share: float
+    clip_threshold: float  # innovations beyond so many standard deviations are clipped (a flood)
+    drift_damping: float  # monthly damping of the drift in a forecast, 0..1; 0 for no drift
+    own_drift_share: float  # weight of a studio's own drift against the panel's, 0..1
+    # monthly damping of the market's own drift in a forecast, 0..1; 0 for none
     common_drift_damping: float = 0.0
+    # variance between studios of the factor, around 1, on their type's season; 0 if all follow it alike
     amplitude_variance: float = 0.0
 
     def as_dict(self) -> dict[str, float]:
@@ -71,14 +56,10 @@ class Market:
     """Market component of a panel in each month, (P, T) each.
 
     With it, the states of some studios can be recomputed without the others.
-
-    Attributes:
-        moves: change of the market's deviation by a month's innovations.
-        drift: mean monthly drift of the studios' slow levels.
     """
 
-    moves: FloatArray
-    drift: FloatArray
+    moves: FloatArray  # change of the market's deviation by a month's innovations
+    drift: FloatArray  # mean monthly drift of the studios' slow levels
 
     def until(self, n_months: int) -> Market:
         """Market of the first `n_months` months."""
@@ -97,29 +78,19 @@ class FilterStates:
     """Filtered states of a flow at each month's end: (P, S, T) arrays, one layer per setting or flow.
 
     Those of the market are (P, T).
-
-    Attributes:
-        level: slow level, NaN before the studio's first value.
-        deviation: fast deviation from it.
-        drift: monthly drift of the slow level, the studio's own and the panel's already combined.
-        common: the market's deviation.
-        common_drift: monthly drift of the market over up to two years; 0 while under a year is known.
-        own_season: the studio's own departure from its type's season in that month of the year, updated by
-            it.
-        amplitude: factor of the studio on its type's season, 1 before its first update.
-        surprise: innovation (one-month-ahead error) of each month, NaN where the value is unknown.
-        market: component shared by the studios.
     """
 
-    level: FloatArray
-    deviation: FloatArray
-    drift: FloatArray
-    common: FloatArray
+    level: FloatArray  # slow level, NaN before the studio's first value
+    deviation: FloatArray  # fast deviation from it
+    drift: FloatArray  # monthly drift of the slow level, the studio's own and the panel's already combined
+    common: FloatArray  # the market's deviation
+    # monthly drift of the market over up to two years; 0 while under a year is known
     common_drift: FloatArray
+    # the studio's own departure from its type's season in that month of the year, updated by it
     own_season: FloatArray
-    amplitude: FloatArray
-    surprise: FloatArray
-    market: Market
+    amplitude: FloatArray  # factor of the studio on its type's season, 1 before its first update
+    surprise: FloatArray  # innovation (one-month-ahead error) of each month, NaN where the value is unknown
+    market: Market  # component shared by the studios
 
     def layer(self, place: int) -> FilterStates:
         """One of the P layers, as states with P = 1."""

@@ -30,34 +30,21 @@ _FEWEST_SHARING = 8
 
 @dataclass(frozen=True)
 class FlowSample:
-    """Part of a flow that its settings are chosen on: arguments of `run_filters` without the settings.
+    """Part of a flow that its settings are chosen on: arguments of `run_filters` without the settings."""
 
-    Attributes:
-        values: (S, T) on the flow's scale, NaN where unknown.
-        counting_variance: (S, T) on the flow's scale squared.
-        type_mean: (S,) mean of each studio's type.
-        season: (S, 12) seasonal factors of each studio's type.
-        calendar_months: (T,) 0..11.
-    """
-
-    values: FloatArray
-    counting_variance: FloatArray
-    type_mean: FloatArray
-    season: FloatArray
-    calendar_months: IntArray
+    values: FloatArray  # (S, T) on the flow's scale, NaN where unknown
+    counting_variance: FloatArray  # (S, T) on the flow's scale squared
+    type_mean: FloatArray  # (S,) mean of each studio's type
+    season: FloatArray  # (S, 12) seasonal factors of each studio's type
+    calendar_months: IntArray  # (T,) 0..11
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Selection of the errors that enter the objective.
+    """Selection of the errors that enter the objective."""
 
-    Attributes:
-        horizons: months ahead.
-        own: remove the common error of a month's studios.
-    """
-
-    horizons: tuple[int, ...]
-    own: bool
+    horizons: tuple[int, ...]  # months ahead
+    own: bool  # remove the common error of a month's studios
 
 
 def rolling_error(sample: FlowSample, settings: list[FilterSettings], judged: Judged) -> FloatArray:

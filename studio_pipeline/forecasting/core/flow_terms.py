@@ -65,32 +65,20 @@ _LEAST_PRICE_SHARE = 0.01
 
 @dataclass(frozen=True)
 class OriginStock:
-    """Starting stocks of N projections.
+    """Starting stocks of N projections."""
 
-    Attributes:
-        members: (N,) members at the base month's end; NaN where unknown.
-        class_capacity: (N,) seats per class; NaN where unknown.
-        attendance_rate: (N,) rate of the base month, 0..1; NaN where unknown.
-    """
-
-    members: FloatArray
-    class_capacity: FloatArray
-    attendance_rate: FloatArray
+    members: FloatArray  # (N,) members at the base month's end; NaN where unknown
+    class_capacity: FloatArray  # (N,) seats per class; NaN where unknown
+    attendance_rate: FloatArray  # (N,) rate of the base month, 0..1; NaN where unknown
 
 
 @dataclass(frozen=True)
 class FlowTerms:
-    """Terms of N projections over H months.
+    """Terms of N projections over H months."""
 
-    Attributes:
-        stacked: (N, P, H) paths in the order of `PATHS`.
-        start: (N, 5) in the order of `START`.
-        slopes: (N, 13) in the order of `SLOPES`.
-    """
-
-    stacked: FloatArray
-    start: FloatArray
-    slopes: FloatArray
+    stacked: FloatArray  # (N, P, H) paths in the order of `PATHS`
+    start: FloatArray  # (N, 5) in the order of `START`
+    slopes: FloatArray  # (N, 13) in the order of `SLOPES`
 
     def take(self, places: IntArray | slice) -> FlowTerms:
         """Subset of the projections; with a slice, a view."""

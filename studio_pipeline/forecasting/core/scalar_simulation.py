@@ -33,21 +33,14 @@ _REST = ("classes_fullness", "visits_classes", *COMFORT)
 
 
 class PlainTerms(NamedTuple):
-    """Terms of one studio, arranged for `run_one` once and used for all queries about the studio.
+    """Terms of one studio, arranged for `run_one` once and used for all queries about the studio."""
 
-    Attributes:
-        paths: path to its value in each month, by the names of `flow_terms.PATHS`.
-        steady: for each month, the values of the paths that no lever replaces.
-        start: values in the order of `flow_terms.START`.
-        slopes: slopes of retention, of acquisition, and the rest.
-        free: path of a lever that is free in all months, NaN.
-    """
-
-    paths: Paths
-    steady: Sequence[Sequence[float]]
-    start: Sequence[float]
+    paths: Paths  # path to its value in each month, by the names of `flow_terms.PATHS`
+    steady: Sequence[Sequence[float]]  # for each month, the values of the paths that no lever replaces
+    start: Sequence[float]  # values in the order of `flow_terms.START`
+    # slopes of retention, of acquisition, and the rest
     slopes: tuple[Sequence[float], Sequence[float], Sequence[float]]
-    free: Sequence[float]
+    free: Sequence[float]  # path of a lever that is free in all months, NaN
 
 
 def plain_terms(paths: Paths, start: Numbers, slopes: Numbers) -> PlainTerms:

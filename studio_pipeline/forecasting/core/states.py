@@ -27,26 +27,16 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 
 @dataclass(frozen=True)
 class CoreStates:
-    """Filter states of every studio and month of a panel; a month's state uses no later month.
+    """Filter states of every studio and month of a panel; a month's state uses no later month."""
 
-    Attributes:
-        parameters: the fitted parameters that were used.
-        panel: the months.
-        types: (S,) rows of the studios' types in the parameters' tables.
-        class_capacity: (S, T) seats per class as last known; NaN before any.
-        flows: filter states by flow.
-        planned_classes: (S, T) accumulated change of the log of classes by planning.
-        responses: responses of the panel's studios.
-        market: market of the larger panel that the studios belong to; None if they are the whole panel.
-    """
-
-    parameters: CoreParameters
-    panel: StudioPanel
-    types: IntArray
-    class_capacity: FloatArray
-    flows: Mapping[str, FilterStates]
-    planned_classes: FloatArray
-    responses: RowResponses
+    parameters: CoreParameters  # the fitted parameters that were used
+    panel: StudioPanel  # the months
+    types: IntArray  # (S,) rows of the studios' types in the parameters' tables
+    class_capacity: FloatArray  # (S, T) seats per class as last known; NaN before any
+    flows: Mapping[str, FilterStates]  # filter states by flow
+    planned_classes: FloatArray  # (S, T) accumulated change of the log of classes by planning
+    responses: RowResponses  # responses of the panel's studios
+    # market of the larger panel that the studios belong to; None if they are the whole panel
     market: CoreMarket | None = None
 
 

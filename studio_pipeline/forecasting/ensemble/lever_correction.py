@@ -22,19 +22,12 @@ _SMALLEST_FACTOR = 1e-9
 
 @dataclass(frozen=True)
 class FreeEnsemble:
-    """Core and ensemble with every lever free; arrays are (..., 3, H) in the order of `TARGETS`.
+    """Core and ensemble with every lever free; arrays are (..., 3, H) in the order of `TARGETS`."""
 
-    Attributes:
-        core: the core's projection.
-        free: the ensemble's forecast.
-        kept: result of `kept_factors`.
-        learned: result of `learned_parts`.
-    """
-
-    core: FloatArray
-    free: FloatArray
-    kept: FloatArray
-    learned: FloatArray
+    core: FloatArray  # the core's projection
+    free: FloatArray  # the ensemble's forecast
+    kept: FloatArray  # result of `kept_factors`
+    learned: FloatArray  # result of `learned_parts`
 
 
 def kept_factors(core: FloatArray, free: FloatArray) -> FloatArray:
@@ -68,17 +61,11 @@ def learned_parts(shares: FloatArray, corrections: FloatArray, core_retention: F
 
 @dataclass(frozen=True)
 class LeverFactors:
-    """Ratios of ensemble to core under given levers, (..., H) each.
+    """Ratios of ensemble to core under given levers, (..., H) each."""
 
-    Attributes:
-        revenue: ratio of revenue.
-        members: ratio of members.
-        odds: ratio of the odds of retention.
-    """
-
-    revenue: FloatArray
-    members: FloatArray
-    odds: FloatArray
+    revenue: FloatArray  # ratio of revenue
+    members: FloatArray  # ratio of members
+    odds: FloatArray  # ratio of the odds of retention
 
 
 def lever_factors(

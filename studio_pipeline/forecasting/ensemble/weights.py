@@ -149,14 +149,10 @@ _MOST_STUDIOS_A_MONTH = 150
 
 @dataclass(frozen=True)
 class EnsembleWeights:
-    """Weights for serving, and the weights of each fold of the backtest.
+    """Weights for serving, and the weights of each fold of the backtest."""
 
-    Attributes:
-        frame: target, horizon (1..12), candidate, weight; from all out-of-fold forecasts.
-        by_fold: the same with a column `fold`; from forecasts whose months were known at that fold's cutoff.
-    """
-
-    frame: pd.DataFrame
+    frame: pd.DataFrame  # target, horizon (1..12), candidate, weight; from all out-of-fold forecasts
+    # the same with a column `fold`; from forecasts whose months were known at that fold's cutoff
     by_fold: pd.DataFrame
 
     def matrix(self, target: str, fold: int | None = None) -> FloatArray:

@@ -56,14 +56,10 @@ class Typical:
 
     Centring removes what is common to all studios, so that a learner can't confuse a good year with a good
     studio. Zeros if fewer than `FEWEST_SHARING_A_MONTH` studios have the month.
-
-    Attributes:
-        origin: (F0,) medians of `FEATURE_NAMES`.
-        month: (H, M) medians of `MONTH_FEATURES`.
     """
 
-    origin: FloatArray
-    month: FloatArray
+    origin: FloatArray  # (F0,) medians of `FEATURE_NAMES`
+    month: FloatArray  # (H, M) medians of `MONTH_FEATURES`
 
 
 def typical_of_month(origin_features: FloatArray, states: CoreStates, column: int) -> Typical:

@@ -18,31 +18,21 @@ WINDOW_MONTHS = 25
 
 @dataclass(frozen=True)
 class FeatureDescription:
-    """One column of the feature store.
+    """One column of the feature store."""
 
-    Attributes:
-        name: name of the column.
-        unit: "log ratio", "share", "rate", "count", "flag", ...
-        description: meaning of a value.
-    """
-
-    name: str
-    unit: str
-    description: str
+    name: str  # name of the column
+    unit: str  # "log ratio", "share", "rate", "count", "flag", ..
+    description: str  # meaning of a value
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of N base months.
+    """Windows of N base months."""
 
-    Attributes:
-        values: column of the contract to an (N, WINDOW_MONTHS) array; the last entry is the base month, NaN
-            where unknown.
-        calendar_month: (N,) 0..11 of the base month.
-    """
-
+    # column of the contract to an (N, WINDOW_MONTHS) array; the last entry is the base month, NaN where
+    # unknown
     values: Mapping[str, FloatArray]
-    calendar_month: IntArray
+    calendar_month: IntArray  # (N,) 0..11 of the base month
 
     def at(self, column: str, months_ago: int = 0) -> FloatArray:
         """(N,) values of a column `months_ago` months before the base month."""

@@ -315,21 +315,13 @@ class Forecaster:
 
 
 class _Asked(NamedTuple):
-    """A checked query of a studio with history.
+    """A checked query of a studio with history."""
 
-    Attributes:
-        query: the query.
-        place: of its prepared origin.
-        origin: the same origin as plain numbers.
-        levers: result of `lever_lists`.
-        first: months from which levers are given.
-    """
-
-    query: ForwardQuery
-    place: Place
-    origin: OriginState
-    levers: dict[str, list[float]]
-    first: FirstMonths
+    query: ForwardQuery  # the query
+    place: Place  # of its prepared origin
+    origin: OriginState  # the same origin as plain numbers
+    levers: dict[str, list[float]]  # result of `lever_lists`
+    first: FirstMonths  # months from which levers are given
 
 
 def _asked(query: ForwardQuery, place: Place) -> _Asked:

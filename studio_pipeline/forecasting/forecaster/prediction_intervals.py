@@ -27,28 +27,17 @@ from studio_pipeline.panel.arrays import FloatArray
 
 
 class AnswerParts(NamedTuple):
-    """Input of one answer.
+    """Input of one answer."""
 
-    Attributes:
-        query: the query.
-        levers: lever to its value in each of 12 months, NaN where free.
-        first: months from which levers are given.
-        given: revenue, members and retention in each of 12 months under the query's levers.
-        free: (3, 12) the same with every lever free.
-        scale: (12,) standard deviation of the revenue's log error with every lever free.
-        base_month: the last known month.
-        known: properties of the studio, for its history and warnings.
-        execution: (J, 12) result of `execution_effects`; None if levers are carried out exactly.
-    """
-
-    query: ForwardQuery
-    levers: Mapping[str, list[float]]
-    first: FirstMonths
-    given: PlainMonths
-    free: FloatArray
-    scale: Sequence[float]
-    base_month: np.datetime64
-    known: KnownOfStudio
+    query: ForwardQuery  # the query
+    levers: Mapping[str, list[float]]  # lever to its value in each of 12 months, NaN where free
+    first: FirstMonths  # months from which levers are given
+    given: PlainMonths  # revenue, members and retention in each of 12 months under the query's levers
+    free: FloatArray  # (3, 12) the same with every lever free
+    scale: Sequence[float]  # (12,) standard deviation of the revenue's log error with every lever free
+    base_month: np.datetime64  # the last known month
+    known: KnownOfStudio  # properties of the studio, for its history and warnings
+    # (J, 12) result of `execution_effects`; None if levers are carried out exactly
     execution: FloatArray | None = None
 
     def closed(self, since: np.datetime64) -> AnswerParts:
@@ -72,21 +61,14 @@ _SMALLEST_VARIANCE = SMALLEST_DEVIATION**2
 
 
 class Spread(NamedTuple):
-    """Standard deviations of an answer over h months.
+    """Standard deviations of an answer over h months."""
 
-    Attributes:
-        exact: (h,) deviations of the months' log errors, if given levers are carried out exactly.
-        common: (h,) their market part.
-        month: (h,) deviations including inexact execution of levers.
-        total_execution: deviation of the total through inexact execution, currency.
-        total: deviation of the total as `IntervalTables` takes it: a mean over the months, with the
-            correlation between months under levers accounted for.
-    """
-
-    exact: list[float]
-    common: list[float]
-    month: list[float]
-    total_execution: float
+    exact: list[float]  # (h,) deviations of the months' log errors, if given levers are carried out exactly
+    common: list[float]  # (h,) their market part
+    month: list[float]  # (h,) deviations including inexact execution of levers
+    total_execution: float  # deviation of the total through inexact execution, currency
+    # deviation of the total as `IntervalTables` takes it: a mean over the months, with the correlation
+    # between months under levers accounted for
     total: float
 
 
@@ -196,17 +178,12 @@ Ends = Sequence[tuple[float, float]]
 
 
 class Band(NamedTuple):
-    """Intervals of one answer over h months at L levels.
+    """Intervals of one answer over h months at L levels."""
 
-    Attributes:
-        months: at each level, lower and upper bound of each month, currency.
-        total: at each level, lower and upper bound of the sum, currency.
-        chance: (h,) probability that a month lies within 10 % of its mean.
-    """
-
+    # at each level, lower and upper bound of each month, currency
     months: Sequence[Sequence[Sequence[float]]]
-    total: Sequence[Sequence[float]]
-    chance: Sequence[float]
+    total: Sequence[Sequence[float]]  # at each level, lower and upper bound of the sum, currency
+    chance: Sequence[float]  # (h,) probability that a month lies within 10 % of its mean
 
 
 class Bands:

@@ -35,15 +35,10 @@ LeverLists = Mapping[str, list[float]]
 
 @dataclass(frozen=True)
 class Projection:
-    """N projections over H months.
+    """N projections over H months."""
 
-    Attributes:
-        targets: revenue, members and retention to (N, H).
-        scale: (N, H) standard deviation of the revenue's log error with every lever free.
-    """
-
-    targets: Mapping[str, FloatArray]
-    scale: FloatArray
+    targets: Mapping[str, FloatArray]  # revenue, members and retention to (N, H)
+    scale: FloatArray  # (N, H) standard deviation of the revenue's log error with every lever free
 
 
 class Projector:
@@ -127,27 +122,19 @@ _REVENUE = 0
 
 @dataclass(frozen=True)
 class StudioOrigin:
-    """A studio at its base month, as the planner uses it.
+    """A studio at its base month, as the planner uses it."""
 
-    Attributes:
-        base_month: the last known month, datetime64[M].
-        history_months: months up to it; 0 for a studio without history.
-        shown: lever to its smallest and largest shown value; for a new studio, over all studios.
-        carried: levers that can be given with the studio's data.
-        terms: input of its projection with every lever free.
-        usual: level, in the first month with every lever free, of a lever, of `visits` a member or of
-            `class_capacity`; NaN where unknown.
-        effects: flow to regressor to the response of the studio's members.
-        projected_revenue: function from lever to (N, 12) values to (N, 12) revenue.
-    """
-
-    base_month: np.datetime64
-    history_months: int
+    base_month: np.datetime64  # the last known month, datetime64[M]
+    history_months: int  # months up to it; 0 for a studio without history
+    # lever to its smallest and largest shown value; for a new studio, over all studios
     shown: Mapping[str, Range]
-    carried: tuple[str, ...]
-    terms: FlowTerms
+    carried: tuple[str, ...]  # levers that can be given with the studio's data
+    terms: FlowTerms  # input of its projection with every lever free
+    # level, in the first month with every lever free, of a lever, of `visits` a member or of
+    # `class_capacity`; NaN where unknown
     usual: Callable[[str], float]
-    effects: Effects
+    effects: Effects  # flow to regressor to the response of the studio's members
+    # function from lever to (N, 12) values to (N, 12) revenue
     projected_revenue: Callable[[Mapping[str, FloatArray]], FloatArray]
 
     def revenue_under(self, levers: Mapping[str, FloatArray], months: int) -> FloatArray:

@@ -129,25 +129,18 @@ RESTS_ON: Mapping[str, tuple[str, ...]] = {
 
 
 class KnownOfStudio(NamedTuple):
-    """Properties of a studio at its base month that warnings and intervals depend on.
+    """Properties of a studio at its base month that warnings and intervals depend on."""
 
-    Attributes:
-        history_months: months up to the base month; 0 without history.
-        shown: lever to its smallest and largest value in the data.
-        effects: flow to regressor to the response of its members.
-        usual: level, in the first month with every lever free, of a lever, of `visits` a member or of
-            `class_capacity`; NaN where unknown.
-        has_type: whether the data contain studios of its type.
-        closed_since: first month without revenue and members of a closed studio; None for others.
-        responds: whether its members follow from retention and new members, and so respond to levers.
-    """
-
-    history_months: int
-    shown: Mapping[str, Range]
-    effects: Effects
+    history_months: int  # months up to the base month; 0 without history
+    shown: Mapping[str, Range]  # lever to its smallest and largest value in the data
+    effects: Effects  # flow to regressor to the response of its members
+    # level, in the first month with every lever free, of a lever, of `visits` a member or of
+    # `class_capacity`; NaN where unknown
     usual: Callable[[str], float]
-    has_type: bool = True
+    has_type: bool = True  # whether the data contain studios of its type
+    # first month without revenue and members of a closed studio; None for others
     closed_since: np.datetime64 | None = None
+    # whether its members follow from retention and new members, and so respond to levers
     responds: bool = True
 
 

@@ -37,17 +37,11 @@ _DEFAULT_DEVIATIONS = 1.5
 
 @dataclass(frozen=True)
 class Calibration:
-    """Interval tables with the intermediate results that the fit of lever shares needs.
+    """Interval tables with the intermediate results that the fit of lever shares needs."""
 
-    Attributes:
-        tables: of the intervals.
-        own_deviation: (N, H) standard deviation of the studios' own log errors at the origins.
-        weights: (N,) weights of the origins.
-    """
-
-    tables: IntervalTables
-    own_deviation: FloatArray
-    weights: FloatArray
+    tables: IntervalTables  # of the intervals
+    own_deviation: FloatArray  # (N, H) standard deviation of the studios' own log errors at the origins
+    weights: FloatArray  # (N,) weights of the origins
 
 
 def fit_intervals(

@@ -38,23 +38,14 @@ _SMALLEST_CHANGE = 0.002
 
 @dataclass(frozen=True)
 class ScaleModel:
-    """Standard deviation of the own log error by studio and horizon: exp(level + slopes x signs).
+    """Standard deviation of the own log error by studio and horizon: exp(level + slopes x signs)."""
 
-    Attributes:
-        level: (H,) log deviation of a studio with typical signs.
-        slopes: (H, F) per standard deviation of each sign.
-        centre: (F,) means of the signs; an unknown sign is set to its mean.
-        spread: (F,) standard deviations of the signs.
-        typical_change: mean absolute monthly log change of revenue of a typical studio.
-        own_scale_months: number of known changes at which a studio's own volatility has weight 1/2.
-    """
-
-    level: FloatArray
-    slopes: FloatArray
-    centre: FloatArray
-    spread: FloatArray
-    typical_change: float
-    own_scale_months: float
+    level: FloatArray  # (H,) log deviation of a studio with typical signs
+    slopes: FloatArray  # (H, F) per standard deviation of each sign
+    centre: FloatArray  # (F,) means of the signs; an unknown sign is set to its mean
+    spread: FloatArray  # (F,) standard deviations of the signs
+    typical_change: float  # mean absolute monthly log change of revenue of a typical studio
+    own_scale_months: float  # number of known changes at which a studio's own volatility has weight 1/2
 
     def own(self, windows: Mapping[str, FloatArray]) -> FloatArray:
         """(N, H) deviation of each studio's own log error.

@@ -33,30 +33,20 @@ SMALLEST_DEVIATION = 1e-6
 
 @dataclass(frozen=True)
 class IntervalTables:
-    """Quantiles of scaled errors by horizon, and the components of the scale.
+    """Quantiles of scaled errors by horizon, and the components of the scale."""
 
-    Attributes:
-        levels: (Q,) levels of the quantiles, increasing, 0..1.
-        month: (H, Q) quantiles of a single month's error over its deviation; mean about 0, deviation about 1.
-        total: (H, Q) the same of the sum over the first h months, over the mean deviation of those months.
-        scales: deviations of the studios' own errors.
-        common: (H, H) covariance of the market error over the months ahead.
-        young: widening for studios with a short history.
-        levers: shares of the variance that given levers remove.
-        own_paths: (K, H) paths of own errors over their deviations; column h has the quantiles of row h of
-            `month`.
-        common_paths: (K, H) paths of the market error.
-    """
-
-    levels: FloatArray
+    levels: FloatArray  # (Q,) levels of the quantiles, increasing, 0..1
+    # (H, Q) quantiles of a single month's error over its deviation; mean about 0, deviation about 1
     month: FloatArray
+    # (H, Q) the same of the sum over the first h months, over the mean deviation of those months
     total: FloatArray
-    scales: ScaleModel
-    common: FloatArray
-    young: YoungStudios
-    levers: LeverShares
+    scales: ScaleModel  # deviations of the studios' own errors
+    common: FloatArray  # (H, H) covariance of the market error over the months ahead
+    young: YoungStudios  # widening for studios with a short history
+    levers: LeverShares  # shares of the variance that given levers remove
+    # (K, H) paths of own errors over their deviations; column h has the quantiles of row h of `month`
     own_paths: FloatArray
-    common_paths: FloatArray
+    common_paths: FloatArray  # (K, H) paths of the market error
 
     @cached_property
     def common_deviation(self) -> FloatArray:

@@ -77,16 +77,11 @@ _PAIRINGS = 8
 
 @dataclass(frozen=True)
 class Projected:
-    """Revenue of one or several answers, with deviations; (h,) of one answer or (N, h) of N answers.
+    """Revenue of one or several answers, with deviations; (h,) of one answer or (N, h) of N answers."""
 
-    Attributes:
-        revenue: mean of each month, currency.
-        scale: standard deviation of its log error.
-        common: deviation of the market part of that error; None for that of an answer with every lever free.
-    """
-
-    revenue: FloatArray
-    scale: FloatArray
+    revenue: FloatArray  # mean of each month, currency
+    scale: FloatArray  # standard deviation of its log error
+    # deviation of the market part of that error; None for that of an answer with every lever free
     common: FloatArray | None = None
 
 

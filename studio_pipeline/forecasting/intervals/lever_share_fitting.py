@@ -48,59 +48,35 @@ _N_LEVERS = len(HELD_LEVERS)
 
 @dataclass(frozen=True)
 class GivenErrors:
-    """Log errors of N origins under random subsets of given levers.
+    """Log errors of N origins under random subsets of given levers."""
 
-    Attributes:
-        errors: (N, H) log errors, NaN where not known.
-        given: (N, H, L) share of the months so far in which each of `HELD_LEVERS` was given.
-        months: (N,) the origins' calendar months, as distinct integers.
-        own_variance: (N, H) variance of the own error with every lever free.
-        weights: (N,) weights of the origins, at least 0.
-    """
-
-    errors: FloatArray
-    given: FloatArray
-    months: IntArray
-    own_variance: FloatArray
-    weights: FloatArray
+    errors: FloatArray  # (N, H) log errors, NaN where not known
+    given: FloatArray  # (N, H, L) share of the months so far in which each of `HELD_LEVERS` was given
+    months: IntArray  # (N,) the origins' calendar months, as distinct integers
+    own_variance: FloatArray  # (N, H) variance of the own error with every lever free
+    weights: FloatArray  # (N,) weights of the origins, at least 0
 
 
 @dataclass(frozen=True)
 class Floors:
-    """Shares of the variances that remain when every lever is given.
+    """Shares of the variances that remain when every lever is given."""
 
-    Attributes:
-        own: (H,) of the own error.
-        common: (H,) of the market error.
-        sums: (H,) as in `LeverShares.sums`.
-    """
-
-    own: FloatArray
-    common: FloatArray
-    sums: FloatArray
+    own: FloatArray  # (H,) of the own error
+    common: FloatArray  # (H,) of the market error
+    sums: FloatArray  # (H,) as in `LeverShares.sums`
 
 
 @dataclass(frozen=True)
 class _Horizon:
-    """The M known errors of one horizon.
+    """The M known errors of one horizon."""
 
-    Attributes:
-        errors: (M,) log errors.
-        open_shares: (M, C) share of the months in which a component was not given.
-        months: (M,) the origins' calendar months.
-        floor: (M,) own variance with all levers given.
-        span: (M,) part of the own variance that all levers together remove.
-        weights: (M,) weights of the origins, at least 0.
-        common_floor: variance of the market error with all levers given.
-    """
-
-    errors: FloatArray
-    open_shares: FloatArray
-    months: IntArray
-    floor: FloatArray
-    span: FloatArray
-    weights: FloatArray
-    common_floor: float
+    errors: FloatArray  # (M,) log errors
+    open_shares: FloatArray  # (M, C) share of the months in which a component was not given
+    months: IntArray  # (M,) the origins' calendar months
+    floor: FloatArray  # (M,) own variance with all levers given
+    span: FloatArray  # (M,) part of the own variance that all levers together remove
+    weights: FloatArray  # (M,) weights of the origins, at least 0
+    common_floor: float  # variance of the market error with all levers given
 
 
 def fit_lever_shares(drawn: GivenErrors, floors: Floors, common_variance: FloatArray) -> LeverShares:

@@ -47,18 +47,14 @@ is removed only if all of their levers are given.
 
 @dataclass(frozen=True)
 class LeverShares:
-    """Shares of the variances by component of levers.
+    """Shares of the variances by component of levers."""
 
-    Attributes:
-        own: (H, C) of the variance of a studio's own error, in the order of `COMPONENTS`; each row sums to
-            less than 1.
-        common: (H, C) the same of the market error.
-        sums: (H,) with every lever given, own variance of the sum over the first h months, relative to the
-            variance it would have with the correlation between months of answers with every lever free.
-    """
-
+    # (H, C) of the variance of a studio's own error, in the order of `COMPONENTS`; each row sums to less than
+    # 1
     own: FloatArray
-    common: FloatArray
+    common: FloatArray  # (H, C) the same of the market error
+    # (H,) with every lever given, own variance of the sum over the first h months, relative to the variance
+    # it would have with the correlation between months of answers with every lever free
     sums: FloatArray
 
     def left(self, levers: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:

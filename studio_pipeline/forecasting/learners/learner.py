@@ -45,26 +45,18 @@ class FittedLearner(Protocol):
 
 @dataclass(frozen=True)
 class LearnerFit:
-    """Fit of one learner on all three targets.
+    """Fit of one learner on all three targets."""
 
-    Attributes:
-        learner: name of the learner.
-        out_of_fold: target to (N, 12) corrections of the origins in `CoreFit.out_of_fold`, every lever free;
-            0 where there were no training rows.
-        out_of_fold_known: as `out_of_fold`, with every lever given at its actual value where that is known.
-        importances: columns learner, target, feature, importance.
-        native_models: file name to the model in its library's own format.
-        onnx_models: target to ONNX graph; a target without training rows is missing.
-        sizes: target to the usual sizes by which predictions are scaled.
-    """
-
-    learner: LearnerName
+    learner: LearnerName  # name of the learner
+    # target to (N, 12) corrections of the origins in `CoreFit.out_of_fold`, every lever free; 0 where there
+    # were no training rows
     out_of_fold: dict[str, FloatArray]
+    # as `out_of_fold`, with every lever given at its actual value where that is known
     out_of_fold_known: dict[str, FloatArray]
-    importances: pd.DataFrame
-    native_models: dict[str, bytes]
-    onnx_models: dict[str, bytes]
-    sizes: dict[str, CorrectionSizes]
+    importances: pd.DataFrame  # columns learner, target, feature, importance
+    native_models: dict[str, bytes]  # file name to the model in its library's own format
+    onnx_models: dict[str, bytes]  # target to ONNX graph; a target without training rows is missing
+    sizes: dict[str, CorrectionSizes]  # target to the usual sizes by which predictions are scaled
 
     def write(self, folder: Path) -> None:
         """Write arrays, importances and models into a folder."""

@@ -96,15 +96,12 @@ _SMALLEST_SQUARE = 1e-4
 
 @dataclass(frozen=True)
 class CorrectionSizes:
-    """Usual sizes of one target's corrections: a size by horizon times the root of a sum of variances.
+    """Usual sizes of one target's corrections: a size by horizon times the root of a sum of variances."""
 
-    Attributes:
-        by_horizon: (12,) root mean square by months ahead; 0 where too few corrections are known.
-        variances: (1 + L,) relative variance with all of `HELD_LEVERS` given, then the variance that each of
-            them adds if it is free.
-    """
-
+    # (12,) root mean square by months ahead; 0 where too few corrections are known
     by_horizon: tuple[float, ...]
+    # (1 + L,) relative variance with all of `HELD_LEVERS` given, then the variance that each of them adds if
+    # it is free
     variances: tuple[float, ...]
 
     def of(self, given: FloatArray | RowArray | BoolArray) -> FloatArray:
@@ -155,17 +152,11 @@ _FILE = "corrections.onnx"
 
 @dataclass(frozen=True)
 class OnnxEnsemble:
-    """Joined ONNX graph of K models (learner, target).
+    """Joined ONNX graph of K models (learner, target)."""
 
-    Attributes:
-        content: ONNX with an input `features` (R, F) and an output `corrections` (R, K), in usual sizes.
-        outputs: learner and target of each of the K outputs.
-        sizes: usual sizes of each output's corrections.
-    """
-
-    content: bytes
-    outputs: tuple[tuple[str, str], ...]
-    sizes: tuple[CorrectionSizes, ...]
+    content: bytes  # ONNX with an input `features` (R, F) and an output `corrections` (R, K), in usual sizes
+    outputs: tuple[tuple[str, str], ...]  # learner and target of each of the K outputs
+    sizes: tuple[CorrectionSizes, ...]  # usual sizes of each output's corrections
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write the graph into a folder and return the other attributes for JSON."""

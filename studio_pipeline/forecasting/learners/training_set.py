@@ -32,17 +32,11 @@ _MOST_SHARING_A_MONTH = 60
 
 @dataclass(frozen=True)
 class LearningRows:
-    """Rows that a learner is fitted on.
+    """Rows that a learner is fitted on."""
 
-    Attributes:
-        features: (R, F) rows.
-        corrections: (R, 3) corrections of the core by target, in usual sizes; NaN where unknown.
-        sizes: target to the usual sizes.
-    """
-
-    features: RowArray
-    corrections: FloatArray
-    sizes: dict[str, CorrectionSizes]
+    features: RowArray  # (R, F) rows
+    corrections: FloatArray  # (R, 3) corrections of the core by target, in usual sizes; NaN where unknown
+    sizes: dict[str, CorrectionSizes]  # target to the usual sizes
 
 
 @dataclass(frozen=True)
