@@ -30,11 +30,7 @@ def baseline_forecasts(
 ) -> dict[str, FloatArray]:
     """Forecasts of the persistence and seasonal naive baselines from N origins.
 
-    Args:
-        values: (S, T) the target; NaN where unknown.
-        rows: (N,) studio rows.
-        columns: (N,) month columns of the origins.
-        horizon_months: H, 1..12.
+    `values`: (S, T) the target; NaN where unknown.
 
     Returns:
         Name in `BASELINES` to (N, H) forecasts; NaN where the origin itself is unknown. Where the month a
@@ -125,11 +121,7 @@ def candidates_from(
 ) -> dict[str, dict[str, FloatArray]]:
     """Forecasts of all candidates from flows and paths that are already projected.
 
-    Args:
-        states: of the core, up to the origins.
-        origins: N of them.
-        flows: flow to its (N, 12) projection on the flow's scale.
-        paths: of the core from the origins.
+    `flows`: flow to its (N, 12) projection on the flow's scale.
 
     Returns:
         Target to candidate to (N, 12) forecasts.

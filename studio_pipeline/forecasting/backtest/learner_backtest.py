@@ -47,12 +47,7 @@ def fit_learner(
 ) -> LearnerFit:
     """Fits a learner at every fold's cutoff for its out-of-fold corrections, then on all months.
 
-    Args:
-        learner: name of the learner.
-        panel: all months.
-        features: the feature store of that panel.
-        core: fits of the core at the same folds.
-        configuration: hyperparameters and seed.
+    `core`: fits of the core at the same folds.
 
     Returns:
         Out-of-fold corrections, with every lever free and with known levers, and models of all months.
@@ -109,10 +104,8 @@ def corrections_of(
     """Predicts target to (N, 12) corrections from (N, 12, F) feature rows.
 
     Args:
-        models: target to its fitted learner.
         sizes: target to the scale of its corrections.
         rows: (N, 12, F) feature rows, the given levers among the features.
-        levers: lever to (N, 12) given values, NaN where free.
 
     Returns:
         Corrections; 0 where the given levers determine the target.
@@ -171,12 +164,7 @@ def fit_target(
 ) -> FittedLearner:
     """Fits one learner to one target's corrections.
 
-    Args:
-        learner: name of the learner.
-        x: (R, F) feature rows.
-        y: (R,) corrections.
-        signs: F monotone constraints: 1 increasing, -1 decreasing, 0 none.
-        configuration: hyperparameters and seed.
+    `signs`: F monotone constraints: 1 increasing, -1 decreasing, 0 none.
     """
     # Each library takes seconds to import: only the one in use is imported.
     if learner == "xgboost":

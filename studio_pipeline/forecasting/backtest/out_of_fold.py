@@ -79,8 +79,6 @@ def known_lever_forecasts(
 
     Args:
         panel: all months, including those after the origins.
-        states: of the core, up to the origins.
-        origins: N of them.
         seed: of the drawn subsets, which don't depend on the studios' names or order.
     """
     levers = known_levers(panel, origins, MAX_HORIZON_MONTHS)
@@ -101,11 +99,7 @@ def young_forecasts(
 ) -> YoungForecasts:
     """Runs the core from some of a fold's origins on each studio's last few months alone.
 
-    Args:
-        panel: the months; none after an origin is used for it.
-        parameters: of the core, fitted at the fold's cutoff.
-        fold: of the backtest.
-        origins: N of the fold.
+    `panel`: the months; none after an origin is used for it.
     """
     columns = np.unique(np.linspace(fold.cutoff, fold.last_origin, _YOUNG_ORIGINS_A_FOLD).astype(np.int64))
     eligible = np.isin(np.arange(panel.n_studios), origins.rows)

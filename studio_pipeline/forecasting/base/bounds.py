@@ -46,7 +46,6 @@ def lever_bounds(lever: str, shown_min: float = math.nan, shown_max: float = mat
     """Lowest and highest value allowed for `lever`.
 
     Args:
-        lever: one of `LEVER_BOUNDS`.
         shown_min: smallest observed value of the studio (for a new one: of the panel); NaN if none.
         shown_max: largest observed value; NaN if none.
 
@@ -70,7 +69,6 @@ def check_levers(
     """Refuse a lever that is unknown, not a finite number, or out of its bounds.
 
     Args:
-        levers: lever to the value given.
         shown: lever to its smallest and largest observed value; a missing lever has no observed values.
         where: the field of the request, for the message.
 

@@ -55,7 +55,6 @@ def evenly_spaced_studios(panel: StudioPanel, most: int, eligible: BoolArray | N
     """Rows, ascending, of at most `most` studios, evenly spaced in the canonical order.
 
     Args:
-        panel: the months.
         most: largest number of studios taken, at least 1.
         eligible: (S,) mask of the studios to choose from; all of them if not given.
     """
@@ -71,7 +70,6 @@ def evenly_spaced_origins(columns: IntArray, sizes: Sequence[FloatArray], most: 
     """(N,) mask of a sample of origins: of each month at most `most`, evenly spaced by size.
 
     Args:
-        columns: (N,) month columns of the origins.
         sizes: sort keys of the origins of one month, (N,) each; later ones break ties of earlier ones.
         most: largest number of origins taken of a month, at least 1.
     """

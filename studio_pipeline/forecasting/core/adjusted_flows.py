@@ -70,10 +70,7 @@ def filtered_flows(
     """Yield every flow with its filter states; flows are filtered in batches of at most `_ROWS_AT_ONCE` rows.
 
     Args:
-        panel: months of S studios.
-        parameters: fitted parameters of the flows.
         types: (S,) rows of the studios' types in the parameters' tables.
-        responses: of the studios.
         markets: market of each flow, if the studios are part of a larger panel.
     """
     names = list(parameters.flows)

@@ -47,11 +47,7 @@ class CoreView:
 def core_view(states: CoreStates, row: int, column: int, levers: Mapping[str, FloatArray]) -> CoreView:
     """Compute the view of one origin.
 
-    Args:
-        states: states of the panel that contains the origin.
-        row: row of the studio.
-        column: column of the base month.
-        levers: lever to (1, 12) given values, NaN where free.
+    `states`: states of the panel that contains the origin.
     """
     origin = np.array([row]), np.array([column])
     ahead, now = project_flows(states, *origin, MAX_HORIZON_MONTHS), _usual_flows(states, *origin)

@@ -50,7 +50,6 @@ def own_smoothing(
     Args:
         values: (S, T) on a logarithmic scale; NaN where unknown.
         season: (S, 12) seasonal factors that a studio starts from, on the same scale.
-        calendar_months: (T,) 0..11.
         columns: (C,) columns of the months to forecast from, increasing.
         typical: (T, P) `typical_losses` of the panel, if the studios are part of a larger one; (T, P, S) if
             they belong to different panels.
@@ -182,8 +181,7 @@ class _Record:
     def weights(self, typical: FloatArray) -> FloatArray:
         """(P, S) weights that sum to one over the settings.
 
-        Args:
-            typical: (P, 1) or (P, S) losses of the panel; NaN where none are known.
+        `typical`: (P, 1) or (P, S) losses of the panel; NaN where none are known.
         """
         own, _ = self._own()
         score = -_SHARPNESS * (_OWN_SHARE * own + (1 - _OWN_SHARE) * typical)

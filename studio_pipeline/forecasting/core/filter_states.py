@@ -140,13 +140,7 @@ def project(
 ) -> FloatArray:
     """Forecast a flow from N origins.
 
-    Args:
-        states: states of the flow's filter.
-        layer: index of one of the P settings.
-        rows: (N,) studio rows in the states.
-        columns: (N,) month columns of the origins.
-        season_path: (N, H) the type's season in each projected month, on the flow's scale.
-        settings: settings of the layer.
+    `season_path`: (N, H) the type's season in each projected month, on the flow's scale.
 
     Returns:
         (N, H) forecasts on the flow's scale; NaN where the flow has no level at the origin.

@@ -180,8 +180,6 @@ def tune(sample: FlowSample, start: FilterSettings, max_rounds: int) -> FilterSe
     """Choose the studios' own settings, then the market's gain, then the drifts; `start` for no rounds.
 
     Args:
-        sample: part of the flow that the settings are chosen on.
-        start: first settings of the search.
         max_rounds: rounds of the search for the studios' own settings; it ends sooner if no neighbour is
             better by 0.1 %.
     """

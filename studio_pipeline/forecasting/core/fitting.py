@@ -149,8 +149,6 @@ def fit_core_parameters(
     """Fit the core on all months of a panel.
 
     Args:
-        panel: the months that may be used.
-        hyperparameters: shrinkage and search effort.
         previous: parameters fitted on fewer months of the same panel; the search starts from them and ends
             sooner.
     """

@@ -67,7 +67,6 @@ def run_one(terms: PlainTerms, levers: Paths) -> PlainTargets:
     """Simulate H months; members and retention are NaN where the data lack them.
 
     Args:
-        terms: terms of the studio.
         levers: lever to its value in each month, NaN where free; a given lever stays given to the end, and a
             missing one is free.
     """

@@ -71,10 +71,7 @@ def simulate(
 
     Args:
         flows: flow name to its (N, H) projection on the flow's scale, without responses.
-        origin: the starting stocks.
         responses: responses of the panel, or of the N origins' studios.
-        levers: lever name to (N, H) given values, NaN where free; a missing lever is free.
-        planning: class planning.
     """
     return simulate_terms(flow_terms(flows, origin, responses, planning), levers)
 
@@ -109,7 +106,6 @@ def _run_months(
         terms: path to its value in each month, by the names of `flow_terms.PATHS`.
         start: value by the names of `flow_terms.START`.
         slopes: value by the names of `flow_terms.SLOPES`.
-        levers: lever to its value in each month, NaN where free; a missing lever is free.
     """
     held_classes = levers.get("total_classes_held")
     terms = _with_levers(terms, levers)
@@ -254,10 +250,7 @@ def execution_effects(
     and has none. The effect is the root mean square of those of one deviation more and one less, because near
     the best price both lower revenue; its sign is that of their difference.
 
-    Args:
-        terms: of N projections over H months.
-        levers: lever to (N, H) given values, NaN where free.
-        uncertainty: (N,) relative deviation, 0 to 0.5.
+    `uncertainty`: (N,) relative deviation, 0 to 0.5.
     """
     names = [name for name in HELD_LEVERS if name in levers]
     n, horizon_months = terms.stacked.shape[0], terms.stacked.shape[2]

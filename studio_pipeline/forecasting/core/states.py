@@ -49,8 +49,6 @@ def core_states(
     """Filter every flow of a panel under fitted parameters.
 
     Args:
-        panel: the months.
-        parameters: fitted on these or other months.
         assume_typical: use the type's level for a flow that a studio lacks; else the level is NaN.
         market: market of the larger panel that the studios belong to, up to the same month; estimated from
             the studios if not given.
@@ -95,15 +93,7 @@ def project_core(
     horizon_months: int,
     levers: Mapping[str, FloatArray] | None = None,
 ) -> CorePaths:
-    """Project N studios from N origins with some levers given.
-
-    Args:
-        states: states of the panel that contains the origins.
-        rows: (N,) studio rows.
-        columns: (N,) month columns of the origins.
-        horizon_months: H, 1..12.
-        levers: lever name to (N, H) values, NaN where free.
-    """
+    """Project N studios from N origins with some levers given."""
     flows = project_flows(states, rows, columns, horizon_months)
     return simulate_flows(states, flows, rows, columns, levers or {})
 
@@ -135,12 +125,7 @@ _STUDIOS_AT_ONCE = 256
 
 
 class StudioStates:
-    """Core states of some studios of a panel; the market of the whole panel is computed once.
-
-    Args:
-        parameters: parameters of the core.
-        panel: the months of all studios.
-    """
+    """Core states of some studios of a panel; the market of the whole panel is computed once."""
 
     def __init__(self, parameters: CoreParameters, panel: StudioPanel) -> None:
         self.parameters, self.panel = parameters, panel

@@ -33,7 +33,6 @@ def with_learners(
     Args:
         core_candidates: forecasts of the candidates that need no learner, `core` among them.
         corrections: learner to its (N, H) corrections of the core.
-        target: name of the target.
     """
     return dict(core_candidates) | {
         name: corrected(core_candidates["core"], c, target) for name, c in corrections.items()
@@ -49,9 +48,7 @@ def stacked(found: Mapping[str, FloatArray]) -> FloatArray:
 def shares_of(stack: FloatArray, weights: FloatArray) -> FloatArray:
     """(C, N, H) share of each candidate in the ensemble; the weight of a missing forecast goes to the others.
 
-    Args:
-        stack: (C, N, H) forecasts, NaN where a candidate has none.
-        weights: (H, C), each row summing to 1.
+    `stack`: (C, N, H) forecasts, NaN where a candidate has none; `weights`: (H, C), each row summing to 1.
 
     Returns:
         Shares that sum to 1; equal shares of the known candidates where all weighted ones are missing, and
@@ -67,9 +64,7 @@ def shares_of(stack: FloatArray, weights: FloatArray) -> FloatArray:
 def combine(stack: FloatArray, weights: FloatArray) -> FloatArray:
     """(N, H) weighted mean of the candidates; the weight of a missing forecast goes to the others.
 
-    Args:
-        stack: (C, N, H) forecasts, NaN where a candidate has none.
-        weights: (H, C), each row summing to 1.
+    `stack`: (C, N, H) forecasts, NaN where a candidate has none; `weights`: (H, C), each row summing to 1.
 
     Returns:
         The weighted mean; the plain mean of the known candidates where all weighted ones are missing, and NaN

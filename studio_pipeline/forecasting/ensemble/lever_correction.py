@@ -78,7 +78,6 @@ def lever_factors(
     outcome. Elsewhere it is kept, so that giving a lever at its forecast value hardly changes the forecast.
 
     Args:
-        ensemble: with every lever free.
         months: (..., H) in which levers are given.
         learned: (..., 3, H) `learned_parts` under the levers; by default those of the free forecast.
     """
@@ -127,11 +126,9 @@ def under_levers(
     no projection.
 
     Args:
-        ensemble: with every lever free.
         core: (..., 3, H) the core's projection under the levers.
         months: (..., H) in which levers are given.
         given_retention: (..., H) given values of `retention_rate`, NaN where free; None if never given.
-        learned: as in `lever_factors`.
     """
     factors = lever_factors(ensemble, months, learned)
     held = np.empty_like(core)

@@ -49,7 +49,6 @@ def target_weights(
     Args:
         stack: (C, N, H) forecasts; a candidate that is NaN throughout gets no weight.
         actual: (N, H) actual values; NaN where not known.
-        columns: (N,) month columns of the origins.
         hyperparameters: strength of the prior, half-life of origins, and bandwidth over horizons.
     """
     recency = 0.5 ** ((columns.max(initial=0) - columns) / hyperparameters.half_life_months)
@@ -156,12 +155,7 @@ class EnsembleWeights:
     by_fold: pd.DataFrame
 
     def matrix(self, target: str, fold: int | None = None) -> FloatArray:
-        """(H, C) weights in the order of `CANDIDATES`; each row sums to 1.
-
-        Args:
-            target: name of the target.
-            fold: number of a fold; None for serving.
-        """
+        """(H, C) weights in the order of `CANDIDATES`; each row sums to 1."""
         frame = self.frame if fold is None else self.by_fold[self.by_fold["fold"] == fold]
         chosen = frame[frame["target"] == target]
         table = chosen.pivot_table(

@@ -65,10 +65,7 @@ class Typical:
 def typical_of_month(origin_features: FloatArray, states: CoreStates, column: int) -> Typical:
     """Compute the medians over the studios that have the month.
 
-    Args:
-        origin_features: (S, F0) features of all studios in that month.
-        states: states of the core.
-        column: column of the base month.
+    `origin_features`: (S, F0) features of all studios in that month.
     """
     rows = np.flatnonzero(states.panel.known[:, column])
     origins = Origins(rows, np.full(len(rows), column))
@@ -100,12 +97,8 @@ def row_features(
     correction.
 
     Args:
-        origin_features: (N, F0) of `FEATURE_NAMES`.
-        free_paths: the core's projection from the N origins with every lever free.
         panel: the months; only those up to each origin are read.
-        origins: the origins.
         typical: month column to its medians, for every column of the origins.
-        levers: lever to (N, H) given values, NaN where free; a missing lever is free.
     """
     n, horizon_months = free_paths.revenue.shape
     rows = np.zeros((n, horizon_months, len(ROW_FEATURES)), dtype=np.float32)
@@ -124,10 +117,7 @@ def row_features(
 def with_given(rows: RowArray, trailing_levels: FloatArray, levers: Mapping[str, FloatArray]) -> RowArray:
     """(N, H, F) rows: those of `row_features` with free levers, with the features of given levers filled in.
 
-    Args:
-        rows: (N, H, F), every lever free.
-        trailing_levels: (N, L) of `lever_features.trailing_levels`.
-        levers: lever to (N, H) given values, NaN where free.
+    `rows`: (N, H, F), every lever free; `trailing_levels`: (N, L) of `lever_features.trailing_levels`.
     """
     filled = rows.copy()
     filled[:, :, _GIVEN] = given_from_levels(trailing_levels, levers, rows.shape[1])
@@ -139,10 +129,7 @@ def with_given_of_one(
 ) -> RowArray:
     """(H, F) rows: `with_given` for one origin, from plain numbers.
 
-    Args:
-        rows: (H, F), every lever free.
-        trailing_levels: (L,) of `lever_features.trailing_levels`.
-        levers: lever to its value in each month, NaN where free.
+    `rows`: (H, F), every lever free; `trailing_levels`: (L,) of `lever_features.trailing_levels`.
     """
     filled = rows.copy()
     put_given(filled[:, _GIVEN], trailing_levels, levers)

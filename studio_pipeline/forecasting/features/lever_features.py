@@ -45,11 +45,7 @@ def given_features(
     """Compute `GIVEN_FEATURES`: log change of amounts and logit change of rates against the mean of the three
     months up to the origin, clipped to +-3, and flags.
 
-    Args:
-        panel: the months; only those up to each origin are read.
-        origins: the N origins.
-        levers: lever to (N, 12) given values, NaN where free; a missing lever is free.
-        horizon_months: H, 1..12.
+    `panel`: the months; only those up to each origin are read.
 
     Returns:
         (N, H, 2 L) changes, then flags: 0 and 0 where a lever is free, 0 and 1 where it is given and the
@@ -86,7 +82,6 @@ def put_given(block: NDArray[np.float32], levels: FloatArray, levers: Mapping[st
     Args:
         block: (H, 2 L) of `GIVEN_FEATURES`, zeros; changed in place.
         levels: (L,) `trailing_levels`.
-        levers: lever to its value in each month, NaN where free.
     """
     months = len(block)
     for k, level in enumerate(levels.tolist()):

@@ -45,11 +45,7 @@ Measured = TypeVar("Measured")
 
 
 class Answers:
-    """Builds answers with one model version.
-
-    Args:
-        model: the model version.
-    """
+    """Builds answers with one model version."""
 
     def __init__(self, model: StudioModel) -> None:
         self._model = model
@@ -170,10 +166,7 @@ def lever_effects(model: StudioModel, studio_id: str, responds: bool) -> dict[st
     """Responses of a studio's retention (log odds) to price (per log unit), attendance and staff utilisation
     (per unit of the rate).
 
-    Args:
-        model: the model version.
-        studio_id: the studio.
-        responds: whether its members follow from retention and new members; else every effect is taken as 0.
+    `responds`: whether its members follow from retention and new members; else every effect is taken as 0.
     """
     found = {}
     for lever, names in _EFFECT_OF.items():

@@ -157,10 +157,7 @@ def sum_forecasts(tables: IntervalTables, forecasts: Sequence[Forecast], level: 
     than the sum of the answers' intervals. Several answers of one studio are all counted and share its
     errors.
 
-    Args:
-        tables: of the model.
-        forecasts: at least one forecast by that model.
-        level: coverage of the intervals, 0 < level < 1.
+    `forecasts`: at least one forecast by that model; `level`: coverage of the intervals, 0 < level < 1.
     """
     aligned = _aligned(forecasts)
     paths = calendar_sum_paths(tables, aligned.projected, aligned.studios, aligned.starts)

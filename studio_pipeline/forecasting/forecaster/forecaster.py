@@ -154,8 +154,7 @@ class Forecaster:
     def origin(self, query: ForwardQuery) -> StudioOrigin:
         """The studio of a query at its base month, for planning.
 
-        Args:
-            query: its levers are used only for a studio without history, which needs all eight.
+        `query`: its levers are used only for a studio without history, which needs all eight.
 
         Raises:
             UnknownStudioError: there are no months of the studio, and not all eight levers are given.

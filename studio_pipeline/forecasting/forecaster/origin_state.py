@@ -143,11 +143,7 @@ def corrected(
 ) -> list[tuple[float, float, float]]:
     """Revenue, members and retention in each month: scalar `lever_correction.under_levers` without learners.
 
-    Args:
-        origin: state of the origin.
-        core: the core's projection under the levers.
-        first: months from which levers are given.
-        given_retention: given values of `retention_rate`, NaN where free; None if it is free throughout.
+    `given_retention`: given values of `retention_rate`, NaN where free; None if it is free throughout.
     """
     given = given_retention or [math.nan] * len(core[0])
     found = []

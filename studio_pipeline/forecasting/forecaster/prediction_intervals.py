@@ -79,11 +79,7 @@ the market error.
 
 
 class Spreads:
-    """Computes spreads with the tables of one model.
-
-    Args:
-        tables: of the model.
-    """
+    """Computes spreads with the tables of one model."""
 
     def __init__(self, tables: IntervalTables) -> None:
         self._tables = tables
@@ -187,11 +183,7 @@ class Band(NamedTuple):
 
 
 class Bands:
-    """Computes bands with the tables of one model.
-
-    Args:
-        tables: of the model.
-    """
+    """Computes bands with the tables of one model."""
 
     def __init__(self, tables: IntervalTables) -> None:
         self._tables = tables

@@ -50,9 +50,7 @@ class Projector:
     def project(self, origins: Origins, levers: Mapping[str, FloatArray]) -> tuple[Projection, Projection]:
         """Projects N origins with levers given, and with every lever free.
 
-        Args:
-            origins: N studios and base months that the panel has.
-            levers: lever to (N, 12) given values, NaN where free; an empty mapping leaves all free.
+        `levers`: lever to (N, 12) given values, NaN where free; an empty mapping leaves all free.
 
         Returns:
             The projection under the levers and the one with every lever free; the same object if no lever is
@@ -69,13 +67,7 @@ class Projector:
 def project_many(
     prepared: OriginStates, graphs: OnnxSessions, levers: Mapping[str, FloatArray]
 ) -> FloatArray:
-    """(N, 3, H) revenue, members and retention of N prepared origins under levers.
-
-    Args:
-        prepared: the origins.
-        graphs: of the learners.
-        levers: lever to (N, H) given values, NaN where free.
-    """
+    """(N, 3, H) revenue, members and retention of N prepared origins under levers."""
     paths = simulate_terms(prepared.terms, levers)
     core = np.stack([paths.revenue, paths.members, paths.retention_rate], 1)
     ensemble = FreeEnsemble(prepared.core, prepared.free, prepared.kept, prepared.learned)
@@ -93,13 +85,6 @@ def project_one(
     """Revenue, members and retention of one prepared origin under levers, month by month.
 
     The result is that of `project_many` in a tenth of its time.
-
-    Args:
-        prepared: block that contains the origin.
-        place: its index there.
-        graphs: of the learners.
-        levers: at least one lever.
-        first: months from which levers are given.
     """
     origin = plain_origin(prepared, place)
     core = run_one(origin.terms, levers)
@@ -141,9 +126,7 @@ class StudioOrigin:
         """(N, months) revenue under N sets of levers, each held over all months; equal to the answers of
         `Forecaster.forecast`, to rounding.
 
-        Args:
-            levers: lever to its (N,) values; at least one lever.
-            months: number of projected months, 1..12.
+        `levers`: lever to its (N,) values; at least one lever.
         """
         n = len(next(iter(levers.values())))
         found = np.empty((n, months))

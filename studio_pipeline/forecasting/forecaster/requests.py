@@ -96,7 +96,6 @@ def check_query(query: ForwardQuery, shown: Mapping[str, Range], carried: Set[st
     """Refuses a query with levers that can't be given for a studio with history.
 
     Args:
-        query: the query.
         shown: lever to its smallest and largest value in the studio's data.
         carried: levers that can be given with the studio's data.
 

@@ -55,11 +55,7 @@ _MONTHS_AT_ONCE = 8
 
 
 class TypicalMonths:
-    """Typical feature values of base months, cached by month; a new month takes a pass over all studios.
-
-    Args:
-        states: of the core, for the studios of the panel.
-    """
+    """Typical feature values of base months, cached by month; a new month takes a pass over all studios."""
 
     def __init__(self, states: StudioStates) -> None:
         self._states = states
@@ -96,10 +92,6 @@ def _rows_of(states: CoreStates, column: int) -> tuple[FloatArray, FloatArray]:
 class StateBuilder:
     """Builds states of origins of one panel under one model.
 
-    Args:
-        model: the model version.
-        panel: the months of all studios.
-
     Attributes:
         graphs: ONNX sessions of the learners.
         states: of the core, computed for the studios that are asked for.
@@ -112,11 +104,7 @@ class StateBuilder:
         self._typical = TypicalMonths(self.states)
 
     def prepare(self, origins: Origins) -> OriginStates:
-        """Builds the states of N origins in their order, some studios at a time to bound memory.
-
-        Args:
-            origins: studios and base months that the panel has.
-        """
+        """Builds the states of N origins in their order, some studios at a time to bound memory."""
         typical = self._typical.of(origins.columns) if self.graphs.learners else {}
         parts, orders = [], []
         for rows in some_studios_at_a_time(origins.rows):
@@ -214,11 +202,7 @@ Place = tuple[OriginStates, int]
 
 
 class StateCache:
-    """Cache of origin states: all latest months, and the base months that were used last (LRU).
-
-    Args:
-        preparation: builds the states that are missing.
-    """
+    """Cache of origin states: all latest months, and the base months that were used last (LRU)."""
 
     def __init__(self, preparation: StateBuilder) -> None:
         self._preparation = preparation

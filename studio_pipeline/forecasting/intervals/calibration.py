@@ -55,11 +55,9 @@ def fit_intervals(
     """Fits interval tables to N out-of-fold forecasts of H months.
 
     Args:
-        forecast: (N, H) forecasts of revenue.
         actual: (N, H) actual revenue, NaN where not known.
         windows: column to (N, WINDOW_MONTHS) months up to the origins.
         months: (N,) the origins' calendar months, as distinct integers.
-        hyperparameters: half-life of origins and shrinkage.
         young: widening for short histories; the prior if None.
     """
     month, total = _log_errors(forecast, actual)

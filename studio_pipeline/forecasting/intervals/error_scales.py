@@ -50,8 +50,7 @@ class ScaleModel:
     def own(self, windows: Mapping[str, FloatArray]) -> FloatArray:
         """(N, H) deviation of each studio's own log error.
 
-        Args:
-            windows: column to (N, WINDOW_MONTHS) months up to the base month.
+        `windows`: column to (N, WINDOW_MONTHS) months up to the base month.
         """
         return self.from_signs(scale_signs(windows, self.typical_change, self.own_scale_months))
 
@@ -117,12 +116,7 @@ def fit_scales(
 ) -> ScaleModel:
     """Fits the slopes of the log absolute error on the signs; levels stay 0 until the calibration sets them.
 
-    Args:
-        own: (N, H) own log residuals, NaN where not known.
-        signs: (N, F) signs at the origins.
-        weights: (N,) weights of the origins, at least 0.
-        typical: `typical_change` of the panel.
-        own_scale_months: as used for the signs.
+    `own`: (N, H) own log residuals, NaN where not known; `typical`: `typical_change` of the panel.
     """
     centre, spread = _moments(signs, weights)
     x = _standardised(signs, centre, spread)

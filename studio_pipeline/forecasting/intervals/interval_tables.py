@@ -67,8 +67,7 @@ class IntervalTables:
     def scale(self, windows: Mapping[str, FloatArray]) -> FloatArray:
         """(N, H) standard deviation of each studio's log error with every lever free.
 
-        Args:
-            windows: column to (N, WINDOW_MONTHS) months up to the base month.
+        `windows`: column to (N, WINDOW_MONTHS) months up to the base month.
         """
         own = self.scales.own(windows) * self.young.widening(known_months(windows))
         return np.asarray(np.sqrt(own**2 + np.diag(self.common)))
@@ -97,8 +96,7 @@ class IntervalTables:
     def quantiles(self, level: float) -> tuple[FloatArray, ...]:
         """Both ends of a central interval: month low, month high, total low, total high; (H,) each, cached.
 
-        Args:
-            level: coverage, 0 < level < 1.
+        `level`: coverage, 0 < level < 1.
         """
         return self._cached_quantiles(level)
 
@@ -118,10 +116,7 @@ class IntervalTables:
     def interval(self, mean: FloatArray, scale: FloatArray, level: float) -> FloatArray:
         """(N, h, 2) lower and upper bound of each month.
 
-        Args:
-            mean: (N, h) forecasts of the first h months.
-            scale: (N, H) deviations of the answers.
-            level: coverage, 0 < level < 1.
+        `level`: coverage, 0 < level < 1.
         """
         months = mean.shape[1]
         ends = np.stack(self.quantiles(level)[:2], 1)[:months]

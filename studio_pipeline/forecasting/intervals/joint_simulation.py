@@ -33,11 +33,7 @@ def own_paths(scaled: FloatArray, weights: FloatArray, levels: FloatArray, table
     tables have the same marginal distributions. A random walk replaces the residuals if there are too few
     complete paths.
 
-    Args:
-        scaled: (N, H) scaled own residuals, NaN where not known.
-        weights: (N,) weights of the origins, at least 0.
-        levels: (Q,) levels of the table.
-        table: (H, Q) quantiles.
+    `scaled`: (N, H) scaled own residuals, NaN where not known.
     """
     whole = np.flatnonzero(np.isfinite(scaled).all(1))
     if len(whole) >= _FEWEST_PATHS:
@@ -90,11 +86,6 @@ def revenue_paths(tables: IntervalTables, revenue: FloatArray, scale: FloatArray
 
     Own errors are independent between studios: each studio uses the own paths in its own random order. Orders
     are drawn by descending revenue, so that the result depends neither on names nor on the order of rows.
-
-    Args:
-        tables: of the model.
-        revenue: (N, h) means, currency.
-        scale: (N, h) deviations of the log errors.
     """
     return np.asarray(_paths(tables, revenue, scale, _orders(len(tables.own_paths), revenue)).swapaxes(0, 1))
 
@@ -118,7 +109,6 @@ def calendar_sum_paths(
     share the same own errors, and all answers the same market error, each by months ahead.
 
     Args:
-        tables: of the model.
         answers: (N, h) revenue, scale and market part of N answers, zeros after an answer's last month.
         studios: (N,) numbers of the studios, from 0 on.
         starts: (N,) calendar month of an answer's first month, 0 to M - h.
@@ -140,9 +130,7 @@ def calendar_sum_paths(
 def independent_draws(effects: FloatArray, n_paths: int) -> FloatArray:
     """(K, M) normal draws with mean 0 of the sum of J independent effects, one draw of each for all M months.
 
-    Args:
-        effects: (J, M) change of each month per standard deviation of the effect.
-        n_paths: K.
+    `effects`: (J, M) change of each month per standard deviation of the effect.
     """
     # The QR factor R has at most M rows and the same covariance R'R as the effects: fewer draws are needed.
     turned = np.linalg.qr(effects, mode="r")
@@ -161,7 +149,6 @@ def aligned_paths(
     tables' number of paths. Each answer uses the errors by its months ahead.
 
     Args:
-        tables: of the model.
         answers: N answers, each up to the last of the M months at least.
         studios: N numbers, equal for answers of one studio.
         first_months: N positions of the first of the M months in each answer, from 0 on.
@@ -223,9 +210,6 @@ def difference_paths(
     differences are small relative to the revenue.
 
     Args:
-        tables: of the model.
-        one: an answer.
-        other: the answer that is subtracted.
         response_deviation: (h,) deviation of the difference through the lever responses, currency; perfectly
             correlated over the months.
     """

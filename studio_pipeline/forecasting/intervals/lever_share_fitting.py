@@ -206,10 +206,7 @@ _CALIBRATED_LEVEL = 0.9
 def young_widening(core: CoreFit, actual: FloatArray, used: BoolArray) -> YoungStudios:
     """Fits the widening by known months, from the core's errors with short and with complete histories.
 
-    Args:
-        core: backtest of the core.
-        actual: (N, H) known months after the origins, NaN elsewhere.
-        used: (N,) mask of the chosen origins.
+    `actual`: (N, H) known months after the origins, NaN elsewhere; `used`: (N,) mask of the chosen origins.
     """
     oof = core.out_of_fold
     kept = used[oof.young.places]

@@ -62,8 +62,7 @@ class LeverShares:
 
         A lever that is given from a later month on removes its share in proportion to the months since.
 
-        Args:
-            levers: lever to (N, H) given values, NaN where free; `current_member_count` has no effect.
+        `levers`: lever to (N, H) given values, NaN where free; `current_member_count` has no effect.
         """
         names = [name for name in HELD_LEVERS if name in levers]
         if not names:

@@ -84,7 +84,6 @@ def common_covariance(split: Split, half_life_months: float, prior_spans: float)
     """(H, H) covariance of the market error over the months ahead; 0 if no month has a market part.
 
     Args:
-        split: of the residuals.
         half_life_months: age at which the weight of an origin is 1/2.
         prior_spans: weight of the random walk, in separate spans of evidence.
     """

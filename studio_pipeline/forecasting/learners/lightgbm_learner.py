@@ -49,12 +49,7 @@ def fit_lightgbm(
 ) -> LightGBMLearner:
     """Fit boosted trees, with the same hyperparameters as XGBoost.
 
-    Args:
-        x: (R, F) rows.
-        y: (R,) corrections.
-        signs: (F,) monotonicity constraints: -1, 0 (none) or 1.
-        hyperparameters: hyperparameters of the booster.
-        seed: seed of row and column samples.
+    `signs`: (F,) monotonicity constraints: -1, 0 (none) or 1.
     """
     parameters = {
         "objective": "regression",

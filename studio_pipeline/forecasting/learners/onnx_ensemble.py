@@ -195,8 +195,7 @@ def session_of(graph: bytes) -> ort.InferenceSession:
 class OnnxSessions:
     """Inference session of one model's learners.
 
-    Args:
-        graph: graph of the learners with non-zero weight; None if there are none.
+    `graph`: graph of the learners with non-zero weight; None if there are none.
 
     Attributes:
         learners: the L learners with non-zero weight, sorted.

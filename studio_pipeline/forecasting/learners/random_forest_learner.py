@@ -50,12 +50,7 @@ def fit_forest(
 ) -> ForestLearner:
     """Fit a forest, each tree on a sample of the rows to limit the time of the fit.
 
-    Args:
-        x: (R, F) rows without missing values.
-        y: (R,) corrections.
-        signs: (F,) monotonicity constraints: -1, 0 (none) or 1.
-        hyperparameters: hyperparameters of the forest.
-        seed: seed of row and column samples.
+    `x`: (R, F) rows without missing values; `signs`: (F,) monotonicity constraints: -1, 0 (none) or 1.
     """
     forest = RandomForestRegressor(
         n_estimators=hyperparameters.n_trees,

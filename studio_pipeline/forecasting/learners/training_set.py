@@ -64,10 +64,7 @@ def learning_rows(
     Args:
         panel: months up to the fit's cutoff; a month after it is unknown and gives no row.
         features: (S, T, F0) the feature store on the panel's calendar.
-        states: states of the core at the fit's parameters.
-        origins: candidates for rows.
         most: largest number of rows, rounded up to whole origins of 12 rows.
-        rng: random generator of the sample.
     """
     rank = np.argsort(canonical_order(panel))
     masks = drawn_masks(panel.n_months * _MASKS_A_MONTH, rng)

@@ -51,12 +51,7 @@ def fit_xgboost(
 ) -> XGBoostLearner:
     """Fit boosted trees with histogram splits.
 
-    Args:
-        x: (R, F) rows.
-        y: (R,) corrections.
-        signs: (F,) monotonicity constraints: -1, 0 (none) or 1.
-        hyperparameters: hyperparameters of the booster.
-        seed: seed of row and column samples.
+    `signs`: (F,) monotonicity constraints: -1, 0 (none) or 1.
     """
     parameters = {
         "objective": "reg:squarederror",

@@ -61,11 +61,9 @@ def interval_tables(
 
     Args:
         panel: the months up to the one at which the tables are made.
-        core: backtest of the core.
         forecast: (N, H) out-of-fold forecasts of the ensemble.
         actual: (N, H) known months after the origins, NaN elsewhere.
         used: (N,) mask of the chosen origins.
-        configuration: hyperparameters.
     """
     oof = core.out_of_fold
     actual = np.where(actual > 0, actual, np.nan)
@@ -106,12 +104,7 @@ def assemble_model(
     Its intervals are fitted on the out-of-fold forecasts of all folds but the first, which has no weights
     from an earlier fold; if there is only one fold, it is used.
 
-    Args:
-        panel: all months.
-        core: backtest of the core, with its fit on all months.
-        fits: of the learners.
-        weights: of the ensemble.
-        configuration: hyperparameters.
+    `core`: backtest of the core, with its fit on all months.
     """
     oof = core.out_of_fold
     forecast = ensemble_out_of_fold(core, fits, weights, "revenue")
