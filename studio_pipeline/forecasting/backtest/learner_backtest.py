@@ -28,7 +28,13 @@ from studio_pipeline.forecasting.features.feature_matrix import (
 )
 from studio_pipeline.forecasting.features.feature_store import feature_array
 from studio_pipeline.forecasting.features.lever_features import determined, monotone_signs, trailing_levels
-from studio_pipeline.forecasting.learners.learner import FittedLearner, LearnerFit, LearnerName
+from studio_pipeline.forecasting.learners.learner import LearnerFit, LearnerName
+from studio_pipeline.forecasting.learners.libraries import (
+    FittedLearner,
+    fit_forest,
+    fit_lightgbm,
+    fit_xgboost,
+)
 from studio_pipeline.forecasting.learners.onnx_ensemble import CorrectionSizes
 from studio_pipeline.forecasting.learners.training_set import LearningRows, learning_rows
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
@@ -36,6 +42,7 @@ from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 _FEWEST_ROWS = 120
 _FEWEST_MONTHS_BEFORE = 6
 _MONTHS_BEFORE = 18
+_SUFFIXES: dict[LearnerName, str] = {"xgboost": ".ubj", "lightgbm": ".txt", "random_forest": ".skops"}
 
 
 def fit_learner(
@@ -80,7 +87,7 @@ def fit_learner(
         free,
         known,
         _importances(learner, models),
-        {f"{learner}_{target}{_suffix(learner)}": m.native() for target, m in models.items()},
+        {f"{learner}_{target}{_SUFFIXES[learner]}": m.native() for target, m in models.items()},
         {target: m.onnx() for target, m in models.items()},
         {target: rows.sizes[target] for target in models},
     )
@@ -166,22 +173,11 @@ def fit_target(
 
     `signs`: F monotone constraints: 1 increasing, -1 decreasing, 0 none.
     """
-    # Each library takes seconds to import: only the one in use is imported.
     if learner == "xgboost":
-        from studio_pipeline.forecasting.learners.xgboost_learner import fit_xgboost
-
         return fit_xgboost(x, y, signs, configuration.xgboost, configuration.seed)
     if learner == "lightgbm":
-        from studio_pipeline.forecasting.learners.lightgbm_learner import fit_lightgbm
-
         return fit_lightgbm(x, y, signs, configuration.lightgbm, configuration.seed)
-    from studio_pipeline.forecasting.learners.random_forest_learner import fit_forest
-
     return fit_forest(x, y, signs, configuration.random_forest, configuration.seed)
-
-
-def _suffix(learner: LearnerName) -> str:
-    return {"xgboost": ".ubj", "lightgbm": ".txt", "random_forest": ".skops"}[learner]
 
 
 def _importances(learner: LearnerName, models: dict[str, FittedLearner]) -> pd.DataFrame:

@@ -1,46 +1,21 @@
-"""Common interface of the learners, and the stored result of a fit.
-
-Implementations are in `xgboost_learner`, `lightgbm_learner` and `random_forest_learner`; the fit over the
-backtest folds is in `backtest.learner_backtest`.
-"""
+"""Names of the learners, and the stored result of a fit over the folds (`backtest.learner_backtest`)."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from studio_pipeline.forecasting.base.flows import TARGETS
-from studio_pipeline.forecasting.features.feature_matrix import RowArray
 from studio_pipeline.forecasting.learners.onnx_ensemble import CorrectionSizes, sizes_from_json
 from studio_pipeline.panel.arrays import FloatArray
 
 LearnerName = Literal["xgboost", "lightgbm", "random_forest"]
 LEARNERS: tuple[LearnerName, ...] = ("xgboost", "lightgbm", "random_forest")
-
-
-class FittedLearner(Protocol):
-    """Fitted model of one target."""
-
-    def predict(self, features: RowArray) -> FloatArray:
-        """Predict (R,) corrections of (R, F) rows, in usual sizes."""
-        ...
-
-    def importances(self) -> FloatArray:
-        """(F,) share of each feature in the model's gain; sums to 1, or all 0 without any split."""
-        ...
-
-    def native(self) -> bytes:
-        """Serialise the model in its library's own format; never a pickle."""
-        ...
-
-    def onnx(self) -> bytes:
-        """Convert the model to an ONNX graph with one float input `features` (R, F)."""
-        ...
 
 
 @dataclass(frozen=True)

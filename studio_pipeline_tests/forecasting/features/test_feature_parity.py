@@ -14,9 +14,10 @@ from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.origins import Origins, origins_between
 from studio_pipeline.forecasting.core.simulation import CorePaths
 from studio_pipeline.forecasting.core.states import core_states
-from studio_pipeline.forecasting.features.feature_function import FEATURE_NAMES, FEATURES, features_at
+from studio_pipeline.forecasting.features.feature_function import FEATURE_NAMES, features_at
 from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES, RowArray, Typical, row_features
 from studio_pipeline.forecasting.features.feature_store import feature_array, feature_frame
+from studio_pipeline.forecasting.features.feature_table import FEATURES
 from studio_pipeline.forecasting.forecaster.projection import Projector
 from studio_pipeline.forecasting.learners import onnx_ensemble as onnx_sessions
 from studio_pipeline.forecasting.learners import training_set as training_rows

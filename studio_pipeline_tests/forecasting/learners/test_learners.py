@@ -20,7 +20,8 @@ from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES, Ro
 from studio_pipeline.forecasting.features.feature_store import feature_frame
 from studio_pipeline.forecasting.features.lever_features import monotone_signs
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
-from studio_pipeline.forecasting.learners.learner import FittedLearner, LearnerFit, LearnerName
+from studio_pipeline.forecasting.learners.learner import LearnerFit, LearnerName
+from studio_pipeline.forecasting.learners.libraries import FittedLearner
 from studio_pipeline.forecasting.learners.onnx_ensemble import joined_graph
 from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline_tests.forecasting.fleets import (
