@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from studio_pipeline.forecasting.backtest.baselines import core_candidates
+from studio_pipeline.forecasting.backtest.baselines import candidates_from
 from studio_pipeline.forecasting.backtest.out_of_fold import (
     Fold,
     OutOfFold,
@@ -22,11 +22,12 @@ from studio_pipeline.forecasting.backtest.out_of_fold import (
     young_forecasts,
 )
 from studio_pipeline.forecasting.base.flows import TARGET_COLUMNS, TARGETS, actual_months
-from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfig
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.base.origins import evenly_spaced_studios, origins_between
 from studio_pipeline.forecasting.core.fitting import fit_core_parameters
 from studio_pipeline.forecasting.core.parameters import CoreParameters
-from studio_pipeline.forecasting.core.states import CoreStates, core_states
+from studio_pipeline.forecasting.core.simulation import simulate_terms
+from studio_pipeline.forecasting.core.states import CoreStates, core_states, origin_terms, project_flows
 from studio_pipeline.panel.arrays import IntArray, StudioPanel
 
 
@@ -95,13 +96,14 @@ def _forecast_fold(
 ) -> OutOfFold:
     origins = origins_between(panel, fold.cutoff, fold.last_origin, studios)
     states = fold_states(panel, fold, parameters)
-    candidates, _ = core_candidates(states, origins)
+    flows = project_flows(states, origins)
+    paths = simulate_terms(origin_terms(states, flows, origins), {})
     return OutOfFold(
         np.full(len(origins), number),
         origins,
-        {t: actual_months(panel, t, origins.rows, origins.columns, MAX_HORIZON_MONTHS) for t in TARGETS},
+        {t: actual_months(panel, t, origins) for t in TARGETS},
         {t: panel.values[TARGET_COLUMNS[t]][origins.rows, origins.columns] for t in TARGETS},
-        candidates,
+        candidates_from(states, origins, flows, paths),
         known_lever_forecasts(panel, states, origins, seed + number),
         young_forecasts(panel, parameters, fold, origins),
     )

@@ -73,7 +73,7 @@ def fit_learner(
         asked = Origins(core.out_of_fold.origins.rows[here], core.out_of_fold.origins.columns[here])
         asked_rows = free_rows(laid_out, states, asked)
         levels = trailing_levels(states.panel, asked)
-        levers = known_levers(panel, asked, MAX_HORIZON_MONTHS)
+        levers = known_levers(panel, asked)
         for found, given in ((free, {}), (known, levers)):
             corrections = corrections_of(models, rows.sizes, with_given(asked_rows, levels, given), given)
             for target, correction in corrections.items():
@@ -96,7 +96,7 @@ def fit_learner(
 def free_rows(features: FloatArray, states: CoreStates, origins: Origins) -> RowArray:
     """(N, 12, F) feature rows of N origins with every lever free, from (S, T, F0) base-month features."""
     rows, columns = origins.rows, origins.columns
-    paths = project_core(states, rows, columns, MAX_HORIZON_MONTHS)
+    paths = project_core(states, origins)
     typical = {int(c): typical_of_month(features[:, c], states, int(c)) for c in np.unique(columns)}
     x = row_features(features[rows, columns], paths, states.panel, origins, typical, {})
     return x.reshape(len(origins), MAX_HORIZON_MONTHS, len(ROW_FEATURES))

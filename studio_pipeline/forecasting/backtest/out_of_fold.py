@@ -81,15 +81,14 @@ def known_lever_forecasts(
         panel: all months, including those after the origins.
         seed: of the drawn subsets, which don't depend on the studios' names or order.
     """
-    levers = known_levers(panel, origins, MAX_HORIZON_MONTHS)
+    levers = known_levers(panel, origins)
     rank = np.empty(panel.n_studios, dtype=np.int64)
     rank[canonical_order(states.panel)] = np.arange(panel.n_studios)
     order = np.lexsort((rank[origins.rows], origins.columns))
     masks = np.zeros((len(origins), len(HELD_LEVERS)), dtype=bool)
     masks[order] = drawn_masks(len(origins), np.random.default_rng(seed))
     projected = [
-        core_targets(project_core(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS, given))
-        for given in (levers, given_levers(levers, masks))
+        core_targets(project_core(states, origins, given)) for given in (levers, given_levers(levers, masks))
     ]
     return KnownLeverForecasts(projected[0], projected[1]["revenue"], masks)
 
@@ -112,7 +111,7 @@ def young_forecasts(
             rows = origins.rows[places[here]]
             states = core_states(_last_months(panel, rows, int(column), months), parameters)
             last = np.full(len(rows), states.panel.n_months - 1)
-            found[here] = project_core(states, np.arange(len(rows)), last, MAX_HORIZON_MONTHS).revenue
+            found[here] = project_core(states, Origins(np.arange(len(rows)), last)).revenue
     return YoungForecasts(places, revenue)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
 from studio_pipeline.panel.closures import closed_months
 
@@ -29,6 +30,13 @@ class Origins:
     def take(self, places: IntArray) -> Origins:
         """Subset of the origins by index."""
         return Origins(self.rows[places], self.columns[places])
+
+
+def months_after(panel: StudioPanel, column: str, origins: Origins) -> FloatArray:
+    """(N, 12) values of a column after N origins; NaN where they are not known (yet)."""
+    steps = origins.columns[:, None] + np.arange(1, MAX_HORIZON_MONTHS + 1)
+    values = panel.values[column][origins.rows[:, None], np.minimum(steps, panel.n_months - 1)]
+    return np.where(steps < panel.n_months, values, np.nan)
 
 
 def origins_between(panel: StudioPanel, first: int, last: int, studios: IntArray | None = None) -> Origins:

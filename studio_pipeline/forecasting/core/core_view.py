@@ -12,11 +12,12 @@ import numpy as np
 
 from studio_pipeline.forecasting.base.flows import FLOW_LINKS
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.core.filter_states import own_season_ahead
 from studio_pipeline.forecasting.core.flow_terms import START, START_LEVER, FlowTerms
 from studio_pipeline.forecasting.core.simulation import simulate_terms
 from studio_pipeline.forecasting.core.states import CoreStates, origin_terms, project_flows
-from studio_pipeline.panel.arrays import FloatArray, IntArray
+from studio_pipeline.panel.arrays import FloatArray
 
 _HELD_STOCK = {"retention_rate": np.ones((1, 1)), "new_members_monthly": np.zeros((1, 1))}
 
@@ -49,12 +50,12 @@ def core_view(states: CoreStates, row: int, column: int, levers: Mapping[str, Fl
 
     `states`: states of the panel that contains the origin.
     """
-    origin = np.array([row]), np.array([column])
-    ahead, now = project_flows(states, *origin, MAX_HORIZON_MONTHS), _usual_flows(states, *origin)
-    seasons = _seasons(states, *origin)
+    origin = Origins(np.array([row]), np.array([column]))
+    ahead, now = project_flows(states, origin), _usual_flows(states, origin)
+    seasons = _seasons(states, origin)
 
     def months(flows: Mapping[str, FloatArray], held: Mapping[str, FloatArray]) -> MemberMonths:
-        return member_months(origin_terms(states, flows, *origin), held)
+        return member_months(origin_terms(states, flows, origin), held)
 
     return CoreView(
         months(ahead, levers),
@@ -77,8 +78,9 @@ def member_months(terms: FlowTerms, levers: Mapping[str, FloatArray]) -> MemberM
     )
 
 
-def _usual_flows(states: CoreStates, rows: IntArray, columns: IntArray) -> dict[str, FloatArray]:
+def _usual_flows(states: CoreStates, origins: Origins) -> dict[str, FloatArray]:
     """Flow name to its (N, 1) filtered value in N base months, without seasons and responses."""
+    rows, columns = origins.rows, origins.columns
     unknown = np.full((len(rows), 1), np.nan)
     found = dict.fromkeys(FLOW_LINKS, unknown)
     for name, flow in states.flows.items():
@@ -88,8 +90,9 @@ def _usual_flows(states: CoreStates, rows: IntArray, columns: IntArray) -> dict[
     return found
 
 
-def _seasons(states: CoreStates, rows: IntArray, columns: IntArray) -> dict[str, FloatArray]:
+def _seasons(states: CoreStates, origins: Origins) -> dict[str, FloatArray]:
     """Flow name to its (N, 1 + 12) season in N base months and the months after them, on the flow's scale."""
+    rows, columns = origins.rows, origins.columns
     months = np.arange(MAX_HORIZON_MONTHS + 1)
     calendar = (states.panel.calendar_months[0] + columns[:, None] + months) % 12
     found = dict.fromkeys(FLOW_LINKS, np.zeros(calendar.shape))

@@ -22,18 +22,18 @@ from studio_pipeline.forecasting.base.flows import (
     previous_month,
     sigmoid,
 )
-from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, CoreHyperparameters
-from studio_pipeline.forecasting.base.origins import evenly_spaced_studios
-from studio_pipeline.forecasting.core.adjusted_flows import filtered, without_responses
+from studio_pipeline.forecasting.base.hyperparameters import CoreHyperparameters
+from studio_pipeline.forecasting.base.origins import Origins, evenly_spaced_studios
 from studio_pipeline.forecasting.core.filter_states import FilterSettings
 from studio_pipeline.forecasting.core.filter_tuning import FlowSample, starting_settings, tune
+from studio_pipeline.forecasting.core.kalman_filter import run_filters
 from studio_pipeline.forecasting.core.parameters import (
     CoreParameters,
     FlowParameters,
     estimate_class_planning,
 )
 from studio_pipeline.forecasting.core.seasonality import type_seasons
-from studio_pipeline.forecasting.core.states import core_states, project_core
+from studio_pipeline.forecasting.core.states import core_states, project_core, without_responses
 from studio_pipeline.forecasting.responses.estimation import estimate_responses
 from studio_pipeline.forecasting.responses.regressors import RESPONDING, ResponsePriors
 from studio_pipeline.forecasting.responses.responses import Responses
@@ -74,8 +74,9 @@ def own_members_error(panel: StudioPanel, parameters: CoreParameters) -> float:
     columns = columns + first
     if not len(rows):
         return 0.0
-    paths = project_core(core_states(panel, parameters), rows, columns, MAX_HORIZON_MONTHS)
-    actual = actual_months(panel, "members", rows, columns, MAX_HORIZON_MONTHS)
+    origins = Origins(rows, columns)
+    paths = project_core(core_states(panel, parameters), origins)
+    actual = actual_months(panel, "members", origins)
     ratios = []
     for h in _HORIZONS:
         known = actual[:, h - 1] > 0
@@ -112,7 +113,8 @@ def mean_shift(
 
     It is computed on the flow itself, because the level of the adjusted flow depends on the currency.
     """
-    states = filtered(adjusted, fitted, types, panel.calendar_months)
+    means, seasons = fitted.type_mean[types], fitted.season[types]
+    states = run_filters(adjusted, means, seasons, panel.calendar_months, [fitted.settings])
     observed, weights = _observed(name, panel)
     recent = np.zeros(flow.values.shape, dtype=bool)
     recent[:, -_SHIFT_MONTHS:] = True

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from math import exp, isfinite, log
 from typing import NamedTuple
 
+from studio_pipeline.forecasting.base.flows import JOINERS_OFFSET, LARGEST_EXPONENT, LARGEST_LOG_ODDS
 from studio_pipeline.forecasting.core.flow_terms import COMFORT, PUT_IN_PLACE, REGRESSORS, START, START_LEVER
-from studio_pipeline.forecasting.core.simulation import LARGEST_EXPONENT, LARGEST_LOG_ODDS, LEAST_DENSITY
+from studio_pipeline.forecasting.core.simulation import LEAST_DENSITY
 from studio_pipeline.forecasting.responses.regressors import RESPONDING, TYPICAL_ATTENDANCE
 
 Paths = Mapping[str, Sequence[float]]
@@ -124,7 +125,7 @@ def run_one(terms: PlainTerms, levers: Paths) -> PlainTargets:
                     + joins_busy * busy
                     + joins_crowd * crowding
                 )
-                new = max(exp(min(size, LARGEST_EXPONENT)) - 0.5, 0.0)
+                new = max(exp(min(size, LARGEST_EXPONENT)) - JOINERS_OFFSET, 0.0)
         members = members * retention + new if has_stock else level
         revenue = members * (ticket * realisation + retail + upsell * upsell_rate + other)
         revenue += packs * (attendance if isfinite(attendance) else members)

@@ -69,7 +69,7 @@ def typical_of_month(origin_features: FloatArray, states: CoreStates, column: in
     """
     rows = np.flatnonzero(states.panel.known[:, column])
     origins = Origins(rows, np.full(len(rows), column))
-    paths = project_core(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
+    paths = project_core(states, origins)
     return typical_of_rows(origin_features[rows], month_features(paths, states.panel, origins))
 
 

@@ -17,7 +17,7 @@ from studio_pipeline.errors import ClosedStudioError, QueryError, UnknownStudioE
 from studio_pipeline.forecasting.base.bounds import Range
 from studio_pipeline.forecasting.base.flows import TARGETS
 from studio_pipeline.forecasting.base.given_levers import FirstMonths, first_months
-from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, PlainMonths
 from studio_pipeline.forecasting.core.core_view import CoreView, core_view
 from studio_pipeline.forecasting.core.flow_terms import FlowTerms
@@ -297,8 +297,8 @@ class Forecaster:
         """A one-month panel for a studio without history, and the terms of its projection."""
         panel = new_studio_panel(query, self.panel, self._shown_by_all)
         states = core_states(panel, self.model.core, assume_typical=True)
-        origin = np.array([0]), np.array([0])
-        return panel, origin_terms(states, project_flows(states, *origin, MAX_HORIZON_MONTHS), *origin)
+        origin = Origins(np.array([0]), np.array([0]))
+        return panel, origin_terms(states, project_flows(states, origin), origin)
 
     def _new_targets(self, terms: FlowTerms, query: ForwardQuery) -> FloatArray:
         """(3, 12) revenue, members and retention of a studio without history."""

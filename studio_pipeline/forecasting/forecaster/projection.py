@@ -12,10 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from studio_pipeline.forecasting.base.bounds import Range
-from studio_pipeline.forecasting.base.flows import TARGETS
 from studio_pipeline.forecasting.base.given_levers import FirstMonths, given_months, months_from
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.base.queries import PlainMonths
 from studio_pipeline.forecasting.core.flow_terms import FlowTerms
 from studio_pipeline.forecasting.core.scalar_simulation import run_one
@@ -23,45 +21,12 @@ from studio_pipeline.forecasting.core.simulation import simulate_terms
 from studio_pipeline.forecasting.ensemble.lever_correction import FreeEnsemble, learned_parts, under_levers
 from studio_pipeline.forecasting.features.feature_matrix import with_given, with_given_of_one
 from studio_pipeline.forecasting.forecaster.origin_state import OriginStates, corrected, plain_origin
-from studio_pipeline.forecasting.forecaster.state_builder import StateBuilder
 from studio_pipeline.forecasting.forecaster.warnings import Effects
 from studio_pipeline.forecasting.learners.onnx_ensemble import OnnxSessions
-from studio_pipeline.forecasting.model.studio_model import StudioModel
-from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.arrays import FloatArray
 
 LeverLists = Mapping[str, list[float]]
 """Lever to its value in each of H months, NaN where free."""
-
-
-@dataclass(frozen=True)
-class Projection:
-    """N projections over H months."""
-
-    targets: Mapping[str, FloatArray]  # revenue, members and retention to (N, H)
-    scale: FloatArray  # (N, H) standard deviation of the revenue's log error with every lever free
-
-
-class Projector:
-    """Projects from any origin of one panel with one model."""
-
-    def __init__(self, model: StudioModel, panel: StudioPanel) -> None:
-        self.preparation = StateBuilder(model, panel)
-
-    def project(self, origins: Origins, levers: Mapping[str, FloatArray]) -> tuple[Projection, Projection]:
-        """Projects N origins with levers given, and with every lever free.
-
-        `levers`: lever to (N, 12) given values, NaN where free; an empty mapping leaves all free.
-
-        Returns:
-            The projection under the levers and the one with every lever free; the same object if no lever is
-            given.
-        """
-        prepared = self.preparation.prepare(origins)
-        free = Projection(dict(zip(TARGETS, prepared.free.swapaxes(0, 1), strict=True)), prepared.scale)
-        if not levers:
-            return free, free
-        given = project_many(prepared, self.preparation.graphs, levers)
-        return Projection(dict(zip(TARGETS, given.swapaxes(0, 1), strict=True)), prepared.scale), free
 
 
 def project_many(

@@ -84,7 +84,7 @@ def _rows_of(states: CoreStates, column: int) -> tuple[FloatArray, FloatArray]:
     """(M, F0) origin features and (M, H, F1) month features of the studios that have a month."""
     rows = np.flatnonzero(states.panel.known[:, column])
     origins = Origins(rows, np.full(len(rows), column))
-    paths = project_core(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
+    paths = project_core(states, origins)
     features = features_at(states.panel, origins.rows, origins.columns)
     return features, month_features(paths, states.panel, origins)
 
@@ -120,8 +120,8 @@ class StateBuilder:
         states = self.states.of(rows, int(asked.columns.max(initial=0)))
         panel, origins = states.panel, Origins(np.searchsorted(rows, asked.rows), asked.columns)
         windows = cut_windows(panel, origins.rows, origins.columns)
-        flows = project_flows(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
-        terms = origin_terms(states, flows, origins.rows, origins.columns)
+        flows = project_flows(states, origins)
+        terms = origin_terms(states, flows, origins)
         paths = simulate_terms(terms, {})
         learner_rows = self._learner_rows(windows, paths, panel, origins, typical)
         candidates = candidates_from(states, origins, flows, paths)

@@ -1,7 +1,7 @@
 """Error scales: standard deviation of a studio's own log error by horizon, as a function of its past months.
 
 Small studios have few members and larger relative errors; volatile studios stay volatile. The log of the
-absolute error is regressed on such signs (`SCALE_SIGNS`), with slopes shared between neighbouring horizons
+absolute error is regressed on such signs (`scale_signs`), with slopes shared between neighbouring horizons
 and shrunk towards a prior in which the scale grows with the square root of the studio's volatility. The
 levels are set in `calibration`.
 Source: multiplicative heteroscedasticity, Harvey (1976); locally weighted conformal prediction, Lei et al.
@@ -18,11 +18,6 @@ import numpy as np
 
 from studio_pipeline.forecasting.features.formulas import WINDOW_MONTHS
 from studio_pipeline.panel.arrays import FloatArray
-
-SCALE_SIGNS: tuple[str, ...] = ("size", "volatility", "turnover", "momentum")
-"""Log members; log of the mean absolute monthly log change of revenue; log of new members a member and month;
-absolute log change of revenue over three months.
-"""
 
 _RECENT_MONTHS = 6
 _MOMENTUM_MONTHS = 3
@@ -77,7 +72,9 @@ class ScaleModel:
 def scale_signs(
     windows: Mapping[str, FloatArray], typical_change: float, own_scale_months: float
 ) -> FloatArray:
-    """(N, F) predictors of the error scale, in the order of `SCALE_SIGNS`; NaN where unknown."""
+    """(N, 4) predictors of the error scale, NaN where unknown: log members; log of the mean absolute monthly
+    log change of revenue; log of new members a member and month; absolute log change of revenue in 3 months.
+    """
     revenue, members = windows["total_revenue"], windows["total_members"]
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(np.where(revenue > 0, revenue, np.nan))

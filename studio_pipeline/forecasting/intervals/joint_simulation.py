@@ -81,23 +81,15 @@ class Projected:
     common: FloatArray | None = None
 
 
-def revenue_paths(tables: IntervalTables, revenue: FloatArray, scale: FloatArray) -> FloatArray:
-    """(K, N, h) equally likely paths of N studios; their mean is the revenue, to rounding.
+def studio_sum_paths(tables: IntervalTables, revenue: FloatArray, scale: FloatArray) -> FloatArray:
+    """(K, h) equally likely paths of the sum over N studios, from (N, h) means and deviations of log errors.
 
     Own errors are independent between studios: each studio uses the own paths in its own random order. Orders
     are drawn by descending revenue, so that the result depends neither on names nor on the order of rows.
     """
-    return np.asarray(_paths(tables, revenue, scale, _orders(len(tables.own_paths), revenue)).swapaxes(0, 1))
-
-
-def studio_sum_paths(tables: IntervalTables, revenue: FloatArray, scale: FloatArray) -> FloatArray:
-    """(K, h) equally likely paths of the sum over N studios, without keeping the array of `revenue_paths`."""
-    orders = _orders(len(tables.own_paths), revenue)
-    total = np.zeros((len(tables.own_paths), revenue.shape[1]))
-    for first in range(0, len(revenue), _STUDIOS_AT_ONCE):
-        some = slice(first, first + _STUDIOS_AT_ONCE)
-        total += _paths(tables, revenue[some], scale[some], orders[some]).sum(0)
-    return total
+    common = np.broadcast_to(tables.common_deviation[: revenue.shape[1]], revenue.shape)
+    places = np.arange(len(revenue))
+    return calendar_sum_paths(tables, Projected(revenue, scale, common), places, np.zeros_like(places))
 
 
 def calendar_sum_paths(
@@ -105,8 +97,8 @@ def calendar_sum_paths(
 ) -> FloatArray:
     """(K, M) equally likely paths of the sum of N answers in each of M calendar months.
 
-    With one answer a studio, all from one base month, this equals `studio_sum_paths`. Answers of one studio
-    share the same own errors, and all answers the same market error, each by months ahead.
+    Answers of one studio share the same own errors, and all answers the same market error, each by months
+    ahead.
 
     Args:
         answers: (N, h) revenue, scale and market part of N answers, zeros after an answer's last month.
@@ -155,7 +147,7 @@ def aligned_paths(
     """
     size = np.bincount(studios, [float(answer.revenue.sum()) for answer in answers])
     n_paths, rng = len(tables.own_paths), np.random.default_rng(_SEED_JOINT_PATHS)
-    # Drawn by descending revenue, as in `revenue_paths`: independent of names and of the answers' order.
+    # Drawn by descending revenue, as in `studio_sum_paths`: independent of names and of the answers' order.
     orders = {
         int(studio): np.concatenate([rng.permutation(n_paths) for _ in range(_PAIRINGS)])
         for studio in np.argsort(-size, kind="stable")

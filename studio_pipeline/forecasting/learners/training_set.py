@@ -71,9 +71,9 @@ def learning_rows(
     # Most queries give no lever, so each month has one mask without any.
     masks[::_MASKS_A_MONTH] = False
     kept = _drawn(origins, rank, most // MAX_HORIZON_MONTHS + 1, masks, rng)
-    levers = given_levers(known_levers(panel, kept.origins, MAX_HORIZON_MONTHS), kept.given)
+    levers = given_levers(known_levers(panel, kept.origins), kept.given)
     rows, columns = kept.origins.rows, kept.origins.columns
-    free = project_core(states, rows, columns, MAX_HORIZON_MONTHS)
+    free = project_core(states, kept.origins)
     typical = {int(c): typical_of_month(features[:, c], states, int(c)) for c in np.unique(columns)}
     x = row_features(features[rows, columns], free, panel, kept.origins, typical, levers)
     missed = _missed(panel, states, kept)
@@ -117,12 +117,12 @@ def _sharing(origins: Origins, rank: IntArray, kept: _Masked, masks: BoolArray) 
 def _missed(panel: StudioPanel, states: CoreStates, masked: _Masked) -> dict[str, FloatArray]:
     """Target to (N, H) corrections of the core under the given levers; NaN where unknown or determined."""
     origins = masked.origins
-    levers = given_levers(known_levers(panel, origins, MAX_HORIZON_MONTHS), masked.given)
-    paths = project_core(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS, levers)
+    levers = given_levers(known_levers(panel, origins), masked.given)
+    paths = project_core(states, origins, levers)
     certain = determined(levers)
     found = {}
     for target in TARGETS:
-        actual = actual_months(panel, target, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
+        actual = actual_months(panel, target, origins)
         missed = correction_of(actual, core_targets(paths)[target], target)
         found[target] = np.where(certain[target], np.nan, missed)
     return found

@@ -80,7 +80,7 @@ def interval_tables(
     found = fit_intervals(expected, happened, windows, columns, configuration.intervals, young)
     if not used.any():
         return found.tables
-    levers = known_levers(panel, oof.origins, MAX_HORIZON_MONTHS)
+    levers = known_levers(panel, oof.origins)
     shares = measured_shares(oof, levers, actual, used, found)
     return with_levers(found.tables, shares)
 

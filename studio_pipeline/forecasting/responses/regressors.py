@@ -64,22 +64,41 @@ def contribution(
         attendance: rates of the month before and of the month itself, 0..1.
         utilization: staff utilisation of the month, 0..1.
     """
-    before, now = (np.where(np.isfinite(rate), rate, TYPICAL_ATTENDANCE) for rate in attendance)
+    before, now = (known_attendance(rate) for rate in attendance)
     crowded = crowding(now if comfort.same_month else before, comfort.attendance_rate)
     worked = np.where(np.isfinite(utilization), utilization, comfort.utilization)
-    total = slopes["crowding"] * crowded + slopes["overwork"] * overwork(worked, comfort.utilization)
-    if "fullness" in slopes:
-        total = total + slopes["fullness"] * before
     counted = np.where(slopes["price"] != 0, price_log, 0.0)
-    return np.asarray(total + slopes["price"] * counted)
+    burden = overwork(worked, comfort.utilization)
+    return np.asarray(response(slopes, counted, before, crowded, burden))
 
 
-def crowding(attendance: FloatArray, comfortable: float = Comfort.attendance_rate) -> FloatArray:
+def response(
+    slopes: Mapping[str, FloatArray],
+    price_log: FloatArray,
+    busy: FloatArray,
+    crowded: FloatArray,
+    worked: FloatArray,
+) -> FloatArray:
+    """Change of retention (log odds) or acquisition (log) through the price, the attendance rate before, and
+    the burdens `crowding` and `overwork`; a missing slope of fullness is 0.
+    """
+    total = slopes["crowding"] * crowded + slopes["overwork"] * worked
+    if "fullness" in slopes:
+        total = total + slopes["fullness"] * busy
+    return total + slopes["price"] * price_log
+
+
+def known_attendance(rate: FloatArray) -> FloatArray:
+    """Attendance rates, an unknown one as the typical rate."""
+    return np.where(np.isfinite(rate), rate, TYPICAL_ATTENDANCE)
+
+
+def crowding(attendance: FloatArray, comfortable: float | FloatArray = Comfort.attendance_rate) -> FloatArray:
     """Attendance above the comfortable rate, in rate points."""
     return np.maximum(attendance - comfortable, 0.0)
 
 
-def overwork(utilization: FloatArray, comfortable: float = Comfort.utilization) -> FloatArray:
+def overwork(utilization: FloatArray, comfortable: float | FloatArray = Comfort.utilization) -> FloatArray:
     """Staff utilisation above the comfortable rate, in rate points."""
     return np.maximum(utilization - comfortable, 0.0)
 

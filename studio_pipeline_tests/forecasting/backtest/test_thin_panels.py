@@ -14,6 +14,7 @@ from studio_pipeline.evaluation.metrics.prediction_table import LEVERS_KNOWN
 from studio_pipeline.evaluation.metrics.schemas import PREDICTIONS
 from studio_pipeline.forecasting.backtest.baselines import baseline_forecasts
 from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
+from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import StudioPanel
@@ -119,7 +120,7 @@ def wapes_beside_baselines(
     fitted = fit_all(panel, configuration, learners=("lightgbm",))
     answers = answered(Forecaster(fitted.model, panel), year_ahead(panel))
     revenue, rows = panel.values["total_revenue"], np.arange(panel.n_studios)
-    forecasts = baseline_forecasts(revenue, rows, panel.last_months, 12)
+    forecasts = baseline_forecasts(revenue, Origins(rows, panel.last_months))
     forecasts["ensemble"] = np.stack([answer.revenue for answer in answers])
     actual = world.values["total_revenue"][:, panel.n_months :][:, :ahead]
     return {

@@ -18,7 +18,8 @@ from studio_pipeline.forecasting.features.feature_function import FEATURE_NAMES,
 from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES, RowArray, Typical, row_features
 from studio_pipeline.forecasting.features.feature_store import feature_array, feature_frame
 from studio_pipeline.forecasting.features.feature_table import FEATURES
-from studio_pipeline.forecasting.forecaster.projection import Projector
+from studio_pipeline.forecasting.forecaster.projection import project_many
+from studio_pipeline.forecasting.forecaster.state_builder import StateBuilder
 from studio_pipeline.forecasting.learners import onnx_ensemble as onnx_sessions
 from studio_pipeline.forecasting.learners import training_set as training_rows
 from studio_pipeline.forecasting.learners.training_set import learning_rows
@@ -92,7 +93,10 @@ def served_rows(
     assert model.graphs is not None
     n_outputs = len(model.graphs.outputs)
     monkeypatch.setattr(onnx_sessions, "session_of", lambda graph: Recorder())
-    Projector(model, panel).project(origins, levers)
+    builder = StateBuilder(model, panel)
+    prepared = builder.prepare(origins)
+    if levers:
+        project_many(prepared, builder.graphs, levers)
     monkeypatch.undo()
     return asked[-1].reshape(len(origins), MAX_HORIZON_MONTHS, len(ROW_FEATURES))
 
