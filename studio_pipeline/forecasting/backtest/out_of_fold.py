@@ -116,7 +116,6 @@ def young_forecasts(
 
 
 def _last_months(panel: StudioPanel, rows: IntArray, column: int, months: int) -> StudioPanel:
-    """Panel of some studios, cut to the last `months` up to a column."""
     first = max(column + 1 - months, 0)
     chosen = panel.select(rows)
     values = {name: array[:, first : column + 1] for name, array in chosen.values.items()}

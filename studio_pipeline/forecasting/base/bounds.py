@@ -113,7 +113,6 @@ def check_lever_plan(
 
 
 def _problem(lever: str, value: float, shown: Mapping[str, Range]) -> str | None:
-    """Description of what is wrong with one lever; None if it is valid."""
     low, high = lever_bounds(lever, *shown.get(lever, (math.nan, math.nan)))
     if not math.isfinite(value):
         return f"{lever} is {value}, which is not a finite number"

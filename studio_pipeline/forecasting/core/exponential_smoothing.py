@@ -75,7 +75,6 @@ def typical_losses(values: FloatArray, season: FloatArray, calendar_months: IntA
 def _smoothed(
     values: FloatArray, season: FloatArray, calendar_months: IntArray
 ) -> Iterator[tuple[_Smoother, _Record]]:
-    """Yield the running states and the record of past losses after each month."""
     smoother = _Smoother(season)
     record = _Record(smoother.n_settings, len(values))
     # Ring buffer of the forecasts made for this month and each month up to the longest judged horizon.
@@ -122,7 +121,6 @@ class _Smoother:
         self.years[month] += here
 
     def _cut(self, error: FloatArray, judged: BoolArray) -> FloatArray:
-        """Errors clipped to a multiple of the studio's typical error."""
         usual = self.typical_error
         begun = np.isfinite(usual)
         limit = _OUTLIER_ERRORS * np.where(begun, usual, np.inf)
@@ -153,8 +151,6 @@ def _median(values: FloatArray) -> FloatArray:
 
 
 class _Record:
-    """Exponentially weighted past losses of each setting."""
-
     def __init__(self, n_settings: int, n_studios: int) -> None:
         self.loss, self.count = np.zeros((n_settings, n_studios)), np.zeros(n_studios)
 

@@ -96,7 +96,6 @@ def _error_at(
 def _forecast(
     sample: FlowSample, states: FilterStates, settings: list[FilterSettings], origins: IntArray, h: int
 ) -> FloatArray:
-    """(P, S, N) forecasts h months ahead from N origin months."""
     phi = np.array([[[s.deviation_persistence**h]] for s in settings])
     rho = np.array([[[s.common_persistence**h]] for s in settings])
     learned = origins + h - 12
@@ -121,7 +120,6 @@ def _without_shared(errors: FloatArray, weight: FloatArray) -> FloatArray:
 
 
 def _damped_sum(damping: list[float], h: int) -> FloatArray:
-    """(P, 1, 1) sum of damping ** k over the first h months."""
     return np.array([[[sum(d**k for k in range(1, h + 1))]] for d in damping])
 
 
@@ -214,7 +212,6 @@ def _search(sample: FlowSample, start: FilterSettings, max_rounds: int) -> Filte
 
 
 def _best(sample: FlowSample, options: list[FilterSettings], judged: Judged) -> FilterSettings:
-    """First of the options with the smallest error."""
     return options[int(np.argmin(rolling_error(sample, options, judged)))]
 
 

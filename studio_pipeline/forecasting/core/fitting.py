@@ -174,8 +174,6 @@ def fit_core_parameters(
 
 
 class _Fitting:
-    """Fit of the flows of one panel, with the inputs that all flows share."""
-
     def __init__(
         self, panel: StudioPanel, hyperparameters: CoreHyperparameters, previous: CoreParameters | None
     ) -> None:

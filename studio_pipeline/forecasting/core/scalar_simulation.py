@@ -138,7 +138,6 @@ def run_one(terms: PlainTerms, levers: Paths) -> PlainTargets:
 
 
 def _placed(paths: Paths, levers: Paths) -> list[Sequence[float]]:
-    """Paths of `_PLACED`, replaced by the given levers of `PUT_IN_PLACE`."""
     found = {name: paths[name] for name in _PLACED}
     for name, path in PUT_IN_PLACE.items():
         if (given := levers.get(name)) is not None:
@@ -150,5 +149,4 @@ def _placed(paths: Paths, levers: Paths) -> list[Sequence[float]]:
 
 
 def _where_free(given: Sequence[float], free: Sequence[float]) -> list[float]:
-    """Path of a lever, filled from another path where it is free."""
     return [lever if isfinite(lever) else usual for lever, usual in zip(given, free, strict=True)]

@@ -129,7 +129,6 @@ def _given(lever: FloatArray, free: FloatArray) -> FloatArray:
 def _with_levers(
     terms: Mapping[str, Sequence[FloatArray]], levers: Mapping[str, Sequence[FloatArray]]
 ) -> Mapping[str, Sequence[FloatArray]]:
-    """Terms with the paths of `PUT_IN_PLACE` replaced by given levers."""
     placed = {
         path: list(map(_given, levers[name], terms[path]))
         for name, path in PUT_IN_PLACE.items()

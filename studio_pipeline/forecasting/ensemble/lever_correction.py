@@ -106,7 +106,6 @@ def lever_factors(
 
 
 def _odds_factor(ensemble: FreeEnsemble, moved: FloatArray | None) -> FloatArray:
-    """(..., H) factor of the odds of the core's retention."""
     if moved is None:
         return ensemble.kept[..., 2, :]
     free = ensemble.free[..., 2, :] + moved[..., 2, :]

@@ -69,7 +69,6 @@ def target_weights(
 def _absolute_error(
     relative: FloatArray, outcome: FloatArray, recency: FloatArray, weights: FloatArray
 ) -> float:
-    """Sum of absolute errors of the weighted mean, with weights that favour recent origins."""
     return float(np.nansum(recency[:, None] * np.abs(combine(relative, weights) - outcome)))
 
 

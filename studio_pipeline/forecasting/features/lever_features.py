@@ -95,7 +95,6 @@ def put_given(block: NDArray[np.float32], levels: FloatArray, levers: Mapping[st
 
 
 def _change(value: float, level: float, k: int) -> float:
-    """Change of one value of the k-th lever from its trailing level; 0 where either is unknown."""
     is_rate, offset = _PLAIN[k]
     if is_rate:
         inside = min(max(value, RATE_MARGIN), 1 - RATE_MARGIN)

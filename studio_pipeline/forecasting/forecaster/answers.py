@@ -69,7 +69,6 @@ class Answers:
         return [found[order] for order in range(len(asked))]
 
     def _alike(self, asked: Sequence[AnswerParts]) -> list[Forecast]:
-        """Answers over the same months at the same levels."""
         spreads = [self._spreads.of(parts) for parts in asked]
         bands = self._bands.of(asked, spreads, asked[0].query.interval_levels)
         return list(map(self._forecast, asked, spreads, bands))

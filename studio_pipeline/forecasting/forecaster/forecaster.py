@@ -110,7 +110,6 @@ class Forecaster:
         return [answers[order] for order in range(len(queries))]
 
     def _alone(self, query: ForwardQuery) -> Forecast | QueryError:
-        """`forecast` of one query, without grouping."""
         try:
             parts = self._parts_of(query)
         except QueryError as refused:
@@ -211,12 +210,10 @@ class Forecaster:
         return self._store.holds(*locate(query, self.panel))
 
     def _known_studios(self, asked: Sequence[_Asked]) -> list[Forecast]:
-        """Answers for studios with history."""
         projected = self._projected(asked)
         return self._answers.answer([self._parts(*one) for one in zip(asked, projected, strict=True)])
 
     def _parts(self, asked: _Asked, given: PlainMonths) -> AnswerParts:
-        """Parts of an answer from the 12 projected months of a prepared origin."""
         block, row = asked.place
         free, origin = block.free[row], asked.origin
         usual = _usual(block.terms, row, free)
@@ -242,7 +239,6 @@ class Forecaster:
         return closed_since(self.panel, studio, column) if self._closed[studio, column] else None
 
     def _projected(self, asked: Sequence[_Asked]) -> Sequence[PlainMonths]:
-        """The 12 projected months of each query: few queries on plain numbers, many on arrays."""
         if len(asked) <= _FEW:
             return [self._projected_alone(one) for one in asked]
         levers = stacked_paths([one.levers for one in asked])
@@ -259,7 +255,6 @@ class Forecaster:
 
     @cached_property
     def _shown_by_all(self) -> dict[str, Range]:
-        """Lever to its smallest and largest value over all studios and months."""
         shown = np.full((len(LEVER_COLUMNS), 2), np.nan)
         for place, name in enumerate(LEVER_COLUMNS.values()):
             values = self.panel.values[name]
@@ -301,7 +296,6 @@ class Forecaster:
         return panel, origin_terms(states, project_flows(states, origin), origin)
 
     def _new_targets(self, terms: FlowTerms, query: ForwardQuery) -> FloatArray:
-        """(3, 12) revenue, members and retention of a studio without history."""
         paths = simulate_terms(terms, lever_paths([query]))
         if not np.isfinite(paths.revenue).all():
             raise UnknownStudioError(

@@ -100,7 +100,6 @@ class Spreads:
         return self._carried_out(parts, Spread(exact, common, exact, 0.0, total))
 
     def _deviations(self, parts: AnswerParts, months: int) -> tuple[list[float], list[float], float]:
-        """Deviations of the months, of their market part, and of the total."""
         if parts.known.history_months and parts.levers:
             return self._under_levers(parts, months)
         exact, common = list(parts.scale[:months]), self._common[:months]
@@ -248,7 +247,6 @@ class Bands:
 def _around(
     means: list[float], scales: list[float], total_scale: float, ends: Ends
 ) -> tuple[list[tuple[float, float]], tuple[float, float]]:
-    """Bounds of the months and of their sum at one level."""
     months = []
     for mean, scale, (low_end, high_end) in zip(
         (*means, sum(means)), (*scales, total_scale), ends, strict=True

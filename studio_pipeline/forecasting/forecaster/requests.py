@@ -70,7 +70,6 @@ def base_column(query: ForwardQuery, panel: StudioPanel, row: int) -> int:
 
 
 def _spans(panel: StudioPanel, row: int) -> str:
-    """The studio's months as text: spans without gaps."""
     known = np.flatnonzero(panel.known[row])
     breaks = np.flatnonzero(np.diff(known) > 1)
     starts, ends = known[np.r_[0, breaks + 1]], known[np.r_[breaks, len(known) - 1]]
@@ -199,7 +198,6 @@ def new_studio_panel(query: ForwardQuery, panel: StudioPanel, shown: Mapping[str
 
 
 def _new_base_month(query: ForwardQuery, panel: StudioPanel) -> np.datetime64:
-    """Base month of a new studio; by default the panel's last month."""
     if query.base_month is None:
         return np.datetime64(panel.months[-1], "M")
     column = panel.column_of(query.base_month)
@@ -213,7 +211,6 @@ def _new_base_month(query: ForwardQuery, panel: StudioPanel) -> np.datetime64:
 
 
 def _typical_capacity(panel: StudioPanel, studio_type: str | None) -> float:
-    """Median seats per class of the type, else of the panel, else 20."""
     capacity = panel.values["class_capacity"]
     same = panel.studio_types == (studio_type or "")
     for part in (capacity[same], capacity):

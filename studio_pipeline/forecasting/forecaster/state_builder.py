@@ -116,7 +116,6 @@ class StateBuilder:
         return prepared if in_order else prepared.take(np.argsort(order))
 
     def _of_studios(self, rows: IntArray, asked: Origins, typical: Mapping[int, Typical]) -> OriginStates:
-        """States of the origins of the studios in some rows, in one pass."""
         states = self.states.of(rows, int(asked.columns.max(initial=0)))
         panel, origins = states.panel, Origins(np.searchsorted(rows, asked.rows), asked.columns)
         windows = cut_windows(panel, origins.rows, origins.columns)
@@ -174,7 +173,6 @@ class StateBuilder:
 
 
 def _up_to(panel: StudioPanel, origins: Origins) -> BoolArray:
-    """(N, T) mask of the months up to each origin's base month."""
     return np.asarray(np.arange(panel.n_months) <= origins.columns[:, None])
 
 

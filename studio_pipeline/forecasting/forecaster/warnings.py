@@ -174,7 +174,6 @@ Stage = tuple[int, Mapping[str, float], Mapping[str, float]]
 
 
 def _stages(query: ForwardQuery) -> list[Stage]:
-    """Stages between changes of levers, earliest first."""
     if not query.lever_plan:
         return [(1, query.levers, query.levers)]
     held: Mapping[str, float] = query.levers
@@ -222,7 +221,6 @@ def _margin(lever: str, low: float, high: float) -> float:
 
 
 def _without_data(given: Mapping[str, object], effects: Effects) -> list[str]:
-    """Sentences on levers whose effect on retention and new members rests on a prior."""
     return [sentence for lever in given if lever in RESTS_ON if (sentence := _assumed(lever, effects))]
 
 

@@ -174,7 +174,6 @@ def _deviation(values: FloatArray, weights: FloatArray) -> float:
 
 
 def _quantiles(values: FloatArray, weights: FloatArray) -> FloatArray:
-    """(Q,) finite-sample quantiles at `GRID`."""
     outward = np.clip(0.5 + (GRID - 0.5) * (1 + 1 / len(values)), 0, 1)
     return weighted_quantile(values, weights, outward)
 

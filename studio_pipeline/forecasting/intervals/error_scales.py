@@ -136,7 +136,6 @@ def fit_scales(
 
 
 def _horizon_moments(own: FloatArray, x: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Gram matrix and moments of one horizon's regression, centred on the weighted means."""
     size = np.abs(own)
     y = np.log(size + 0.05 * max(float(np.median(size)), 1e-9))
     weight = weights / max(float(weights.max()), 1e-12)

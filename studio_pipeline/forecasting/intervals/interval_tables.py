@@ -215,7 +215,6 @@ class IntervalTables:
 
 @lru_cache
 def _log_ends(share: float) -> FloatArray:
-    """(2, 1, 1) logs of 1 - share and 1 + share."""
     return np.array([math.log1p(-share), math.log1p(share)])[:, None, None]
 
 

@@ -180,7 +180,6 @@ def _paths(
 
 
 def _orders(n_paths: int, revenue: FloatArray) -> IntArray:
-    """(N, K) random order of the paths for each studio."""
     orders = np.empty((len(revenue), n_paths), dtype=np.int64)
     drawn = np.random.default_rng(_SEED_JOINT_PATHS).random((len(revenue), n_paths), dtype=np.float32)
     orders[np.argsort(-revenue.sum(1), kind="stable")] = drawn.argsort(1, kind="stable")
@@ -292,5 +291,4 @@ def chances_of_more(draws: FloatArray) -> FloatArray:
 
 @lru_cache(maxsize=4)
 def _response_draws(n_paths: int) -> FloatArray:
-    """(K,) normal quantiles in random order."""
     return normal_quantiles(n_paths)[np.random.default_rng(_SEED_JOINT_PATHS).permutation(n_paths)]

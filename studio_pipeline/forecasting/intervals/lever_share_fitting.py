@@ -175,7 +175,6 @@ def _without_common(
 
 
 def _nearness(n_horizons: int) -> FloatArray:
-    """(H, H) kernel weights between neighbouring horizons."""
     near = np.exp(
         -0.5 * (np.subtract.outer(np.arange(n_horizons), np.arange(n_horizons)) / _SHARING_MONTHS) ** 2
     )
@@ -270,7 +269,6 @@ def _floors(forecast: FloatArray, actual: FloatArray, months: IntArray, found: C
 
 
 def _ends(tables: IntervalTables) -> tuple[tuple[FloatArray, FloatArray], ...]:
-    """(H,) ends of the calibrated interval, for a month's scaled error and for a sum's."""
     low, high, total_low, total_high = tables.quantiles(_CALIBRATED_LEVEL)
     return (low, high), (total_low, total_high)
 
@@ -289,12 +287,10 @@ def _squares(scaled: FloatArray, reach: FloatArray, weights: FloatArray) -> Floa
 
 
 def _own_errors(actual: FloatArray, forecast: FloatArray, months: IntArray) -> FloatArray:
-    """(N, H) own log errors, NaN where not known."""
     return split_common(_log_errors(actual, forecast), months).own
 
 
 def _log_errors(actual: FloatArray, forecast: FloatArray) -> FloatArray:
-    """(N, H) log of actual over forecast, NaN where not known."""
     with np.errstate(divide="ignore", invalid="ignore"):
         errors = np.log(np.maximum(actual, 0.01 * forecast) / forecast)
     return np.where(np.isfinite(errors), errors, np.nan)

@@ -90,7 +90,6 @@ class LeverShares:
 
     @cached_property
     def _floor(self) -> FloatArray:
-        """(H,) share of the own variance that remains with every lever given."""
         return np.asarray(1 - self.own.sum(1))
 
     @cached_property

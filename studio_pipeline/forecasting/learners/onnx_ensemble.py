@@ -237,7 +237,6 @@ class OnnxSessions:
 
     @cached_property
     def _sizes_from(self) -> Callable[[FirstMonths], FloatArray]:
-        """Function from first months of levers to (K, 12) usual sizes of the outputs, cached."""
         return lru_cache(MOST_SETS)(self._sizes)
 
     def _sizes(self, first: FirstMonths) -> FloatArray:

@@ -86,7 +86,6 @@ def interval_tables(
 
 
 def _made_while_trading(panel: StudioPanel, origins: Origins, used: BoolArray) -> BoolArray:
-    """(N,) True for used origins in whose month the studio had revenue."""
     found = np.zeros_like(used)
     found[used] = panel.values["total_revenue"][origins.rows[used], origins.columns[used]] > 0
     return found
