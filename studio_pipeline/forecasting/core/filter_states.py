@@ -99,34 +99,13 @@ class FilterStates:
         return FilterStates(**arrays, market=Market(self.market.moves[one], self.market.drift[one]))
 
 
-def own_drift(level: FloatArray) -> FloatArray:
-    """Monthly drift of the (P, S, T) slow level over up to two years; 0 while under a year is known."""
-    own = np.zeros_like(level)
+def monthly_drift(values: FloatArray) -> FloatArray:
+    """Mean monthly change along the last axis over two years, or one where no more is known; else 0."""
+    drift = np.zeros_like(values)
     for months in _DRIFT_SPANS:
-        if level.shape[2] > months:
-            change = (level[:, :, months:] - level[:, :, :-months]) / months
-            own[:, :, months:] = np.where(np.isfinite(change), change, own[:, :, months:])
-    return own
-
-
-def mean_drift(own: FloatArray) -> FloatArray:
-    """(P, T) mean over the studios with a drift; 0 where none has one."""
-    return np.asarray(own.sum(1) / np.maximum((own != 0).sum(1), 1))
-
-
-def mixed_drift(own: FloatArray, mean: FloatArray, stacked: dict[str, FloatArray]) -> FloatArray:
-    """(P, S, T) drift for forecasts: weighted mean of the studio's own and the (P, T) mean drift."""
-    share = stacked["own_drift_share"][:, :, None]
-    mixed = share * own + (1 - share) * mean[:, None]
-    return np.asarray(np.where(stacked["drift_damping"][:, :, None] > 0, mixed, 0.0))
-
-
-def common_drift(common: FloatArray) -> FloatArray:
-    """(P, T) mean monthly change of the market over two years, or one year where no more is known."""
-    drift = np.zeros_like(common)
-    for months in _DRIFT_SPANS:
-        if common.shape[1] > months:
-            drift[:, months:] = (common[:, months:] - common[:, :-months]) / months
+        if values.shape[-1] > months:
+            change = (values[..., months:] - values[..., :-months]) / months
+            drift[..., months:] = np.where(np.isfinite(change), change, drift[..., months:])
     return drift
 
 

@@ -21,10 +21,7 @@ from studio_pipeline.forecasting.core.filter_states import (
     FilterSettings,
     FilterStates,
     Market,
-    common_drift,
-    mean_drift,
-    mixed_drift,
-    own_drift,
+    monthly_drift,
     stack_settings,
 )
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
@@ -72,18 +69,21 @@ def run_filters(
         own_season[:, :, t] = recursion.own_season[:, :, month]
         amplitude[:, :, t] = recursion.amplitude
         common[:, t], moves[:, t] = recursion.common[:, 0], moved[:, 0]
-    drift = own_drift(level)
-    shared = Market(moves, mean_drift(drift) if market is None else market.drift)
+    own = monthly_drift(level)
+    # The mean over the studios that have a drift.
+    mean = own.sum(1) / np.maximum((own != 0).sum(1), 1) if market is None else market.drift
+    share = stacked["own_drift_share"][:, :, None]
+    drift = share * own + (1 - share) * mean[:, None]
     return FilterStates(
         level,
         deviation,
-        mixed_drift(drift, shared.drift, stacked),
+        np.where(stacked["drift_damping"][:, :, None] > 0, drift, 0.0),
         common,
-        common_drift(common),
+        monthly_drift(common),
         own_season,
         amplitude,
         surprise,
-        shared,
+        Market(moves, mean),
     )
 
 

@@ -87,7 +87,10 @@ class Forecaster:
     def forecast(self, queries: Sequence[ForwardQuery]) -> list[Forecast | QueryError]:
         """Answers queries in order; a query that can't be answered yields its error instead."""
         if len(queries) == 1:
-            return [self._alone(queries[0])]
+            try:
+                return [*self._answers.answer([self._parts_of(queries[0])])]
+            except QueryError as refused:
+                return [refused]
         answers: dict[int, Forecast | QueryError] = {}
         keys: dict[int, tuple[int, int]] = {}
         for order, query in enumerate(queries):
@@ -106,15 +109,10 @@ class Forecaster:
             except QueryError as refused:
                 answers[order] = refused
         if asked:
-            answers |= zip(asked, self._known_studios(list(asked.values())), strict=True)
+            projected = self._projected(list(asked.values()))
+            parts = [self._parts(*one) for one in zip(asked.values(), projected, strict=True)]
+            answers |= zip(asked, self._answers.answer(parts), strict=True)
         return [answers[order] for order in range(len(queries))]
-
-    def _alone(self, query: ForwardQuery) -> Forecast | QueryError:
-        try:
-            parts = self._parts_of(query)
-        except QueryError as refused:
-            return refused
-        return self._answers.answer([parts])[0]
 
     def summed(self, forecasts: Sequence[Forecast], level: float) -> ForecastSum:
         """Sums answers of this forecaster, with intervals; see `sum_forecasts`."""
@@ -208,10 +206,6 @@ class Forecaster:
         if query.studio_id not in self.panel.rows:
             return False
         return self._store.holds(*locate(query, self.panel))
-
-    def _known_studios(self, asked: Sequence[_Asked]) -> list[Forecast]:
-        projected = self._projected(asked)
-        return self._answers.answer([self._parts(*one) for one in zip(asked, projected, strict=True)])
 
     def _parts(self, asked: _Asked, given: PlainMonths) -> AnswerParts:
         block, row = asked.place

@@ -12,7 +12,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from math import exp, log1p
+from math import exp
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +21,11 @@ from studio_pipeline.forecasting.base.given_levers import MOST_SETS, FirstMonths
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.queries import ForwardQuery, PlainMonths
 from studio_pipeline.forecasting.forecaster.warnings import KnownOfStudio
-from studio_pipeline.forecasting.intervals.interval_tables import SMALLEST_DEVIATION, IntervalTables
+from studio_pipeline.forecasting.intervals.interval_tables import (
+    LOG_WITHIN,
+    SMALLEST_DEVIATION,
+    IntervalTables,
+)
 from studio_pipeline.forecasting.intervals.lever_variance_shares import widening_outside
 from studio_pipeline.panel.arrays import FloatArray
 
@@ -163,8 +167,6 @@ class Spreads:
 _FEW = 3
 """Largest number of answers for which plain numbers are faster than arrays."""
 
-_SHARE = 0.1
-_LOG_BELOW, _LOG_ABOVE = log1p(-_SHARE), log1p(_SHARE)
 _LARGEST_EXPONENT = 700.0
 _MOST_SETS_OF_LEVELS = 256
 
@@ -218,7 +220,7 @@ class Bands:
     def _chance_within(self, errors: Sequence[float], scale: float) -> float:
         """Probability that a month lies within 10 % of its mean, interpolated in its horizon's errors."""
         chances, last, middle = self._chances, self._last, 0.5 * scale
-        low, high = _LOG_BELOW / scale + middle, _LOG_ABOVE / scale + middle
+        low, high = LOG_WITHIN[0] / scale + middle, LOG_WITHIN[1] / scale + middle
         at = bisect_right(errors, low)
         at = 1 if at < 1 else last if at > last else at
         error, chance = errors[at - 1], chances[at - 1]
@@ -238,7 +240,7 @@ class Bands:
         revenue[:, :months] = [[month[0] for month in parts.given[:months]] for parts in asked]
         revenue[:, months] = revenue[:, :months].sum(1)
         bounds = _in_order(tables.bounds(revenue, scale, levels), revenue)
-        chances = tables.chance_within(scale[:, :months], _SHARE)
+        chances = tables.chance_within(scale[:, :months])
         return list(
             map(Band, bounds[:, :, :months].tolist(), bounds[:, :, months].tolist(), chances.tolist())
         )

@@ -150,7 +150,8 @@ def warnings_of(query: ForwardQuery, known: KnownOfStudio) -> tuple[str, ...]:
     and changes too late to take effect. A closed studio gets only the sentence on that.
     """
     if known.closed_since is not None:
-        return (closed_warning(known.closed_since),)
+        since = known.closed_since
+        return (f"This studio has taken nothing since {since}: taken as closed, so every forecast is 0.",)
     found = _about_history(known)
     stages = _stages(query)
     for from_month, changed, held in stages:
@@ -161,12 +162,11 @@ def warnings_of(query: ForwardQuery, known: KnownOfStudio) -> tuple[str, ...]:
         # A sentence of an earlier stage also covers the later ones.
         found += [when + sentence for sentence in here if not any(sentence in earlier for earlier in found)]
     given = dict.fromkeys(lever for _, changed, _ in stages for lever in changed)
-    return (*found, *_without_data(given, known.effects), *_late_steps(query))
-
-
-def closed_warning(since: np.datetime64) -> str:
-    """Sentence for answers on a closed studio."""
-    return f"This studio has taken nothing since {since}: taken as closed, so every forecast is 0."
+    return (
+        *found,
+        *filter(None, (_assumed(lever, known.effects) for lever in given if lever in RESTS_ON)),
+        *_late_steps(query),
+    )
 
 
 Stage = tuple[int, Mapping[str, float], Mapping[str, float]]
@@ -220,11 +220,8 @@ def _margin(lever: str, low: float, high: float) -> float:
     return _OUTSIDE_SHARE * max(abs(low), abs(high))
 
 
-def _without_data(given: Mapping[str, object], effects: Effects) -> list[str]:
-    return [sentence for lever in given if lever in RESTS_ON if (sentence := _assumed(lever, effects))]
-
-
 def _assumed(lever: str, effects: Effects) -> str:
+    """Sentence on a lever whose effect on retention and new members rests on a prior; else empty."""
     found = []
     for flow in RESPONDING:
         known = effects.get(flow, {})

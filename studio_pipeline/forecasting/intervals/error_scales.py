@@ -123,9 +123,7 @@ def fit_scales(
         known = np.isfinite(own[:, h]) & (weights > 0)
         if known.any():
             gram[h], moment[h] = _horizon_moments(own[known, h], x[known], weights[known])
-    near = np.arange(n_horizons)[:, None] - np.arange(n_horizons)
-    share = np.exp(-0.5 * (near / _SHARING_MONTHS) ** 2)
-    share[share < _SMALLEST_SHARE] = 0.0
+    share = nearness(n_horizons)
     gram, moment = np.tensordot(share, gram, 1), share @ moment
     ridge = _PRIOR_ROWS * np.eye(n_signs)
     prior = _PRIOR_SLOPES * spread
@@ -133,6 +131,14 @@ def fit_scales(
         [np.linalg.solve(g + ridge, m + ridge @ prior) for g, m in zip(gram, moment, strict=True)]
     )
     return ScaleModel(np.zeros(n_horizons), slopes, centre, spread, typical, own_scale_months)
+
+
+def nearness(n_horizons: int) -> FloatArray:
+    """(H, H) kernel by which neighbouring horizons share their moments."""
+    steps = np.arange(n_horizons)
+    near = np.exp(-0.5 * (np.subtract.outer(steps, steps) / _SHARING_MONTHS) ** 2)
+    near[near < _SMALLEST_SHARE] = 0.0
+    return near
 
 
 def _horizon_moments(own: FloatArray, x: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -29,6 +29,10 @@ _MOST_LEVELS = 64
 _MOST_SETS_OF_LEVELS = 256
 _ONE_DEVIATION = 0.6827
 SMALLEST_DEVIATION = 1e-6
+LOG_WITHIN = math.log1p(-0.1), math.log1p(0.1)
+"""Logs of 10 % below and above a forecast."""
+
+_WITHIN = np.array(LOG_WITHIN)[:, None, None]
 
 
 @dataclass(frozen=True)
@@ -93,15 +97,11 @@ class IntervalTables:
             share = np.where(free > 0, part / free, 0.0)
         return np.sqrt(scale**2 - part**2), share
 
-    def quantiles(self, level: float) -> tuple[FloatArray, ...]:
-        """Both ends of a central interval: month low, month high, total low, total high; (H,) each, cached.
-
-        `level`: coverage, 0 < level < 1.
-        """
-        return self._cached_quantiles(level)
-
     @cached_property
-    def _cached_quantiles(self) -> Callable[[float], tuple[FloatArray, ...]]:
+    def quantiles(self) -> Callable[[float], tuple[FloatArray, ...]]:
+        """Function from a coverage, 0 < level < 1, to both ends of a central interval: month low, month high,
+        total low, total high; (H,) each.
+        """
         # Levels come from requests, so their number is unbounded.
         return lru_cache(_MOST_LEVELS)(self._quantiles)
 
@@ -138,12 +138,11 @@ class IntervalTables:
         ends = self.ends(levels, mean.shape[1] - 1)
         return _between(mean[:, None, :, None], scale[:, None, :, None], ends)
 
-    def ends(self, levels: tuple[float, ...], months: int) -> FloatArray:
-        """(L, h + 1, 2) quantiles at the ends of central intervals, of the first h months and their sum."""
-        return self._ends(levels, months)
-
     @cached_property
-    def _ends(self) -> Callable[[tuple[float, ...], int], FloatArray]:
+    def ends(self) -> Callable[[tuple[float, ...], int], FloatArray]:
+        """Function from L levels and h months to the (L, h + 1, 2) quantiles at the ends of central intervals
+        of the first h months and their sum.
+        """
         return lru_cache(_MOST_SETS_OF_LEVELS)(self._ends_of)
 
     def _ends_of(self, levels: tuple[float, ...], months: int) -> FloatArray:
@@ -164,9 +163,9 @@ class IntervalTables:
         low, high = (end[: interval.shape[1]] for end in self.quantiles(level)[:2])
         return np.asarray(np.log(interval[..., 1] / interval[..., 0]) / (high - low))
 
-    def chance_within(self, scale: FloatArray, share: float = 0.1) -> FloatArray:
-        """(N, h) probability that a month lies within `share` of its forecast, from its (N, h) deviation."""
-        below, above = self.chance_below(_log_ends(share) / scale + 0.5 * scale)
+    def chance_within(self, scale: FloatArray) -> FloatArray:
+        """(N, h) probability that a month lies within 10 % of its forecast, from its (N, h) deviation."""
+        below, above = self.chance_below(_WITHIN / scale + 0.5 * scale)
         return np.asarray(above - below)
 
     def chance_below(self, scaled: FloatArray) -> FloatArray:
@@ -211,11 +210,6 @@ class IntervalTables:
             young=YoungStudios.from_json(stored["young"]),
             levers=LeverShares.from_json(stored["levers"]),
         )
-
-
-@lru_cache
-def _log_ends(share: float) -> FloatArray:
-    return np.array([math.log1p(-share), math.log1p(share)])[:, None, None]
 
 
 def _between(mean: FloatArray, deviation: FloatArray, ends: FloatArray) -> FloatArray:

@@ -23,8 +23,8 @@ from studio_pipeline.forecasting.backtest.out_of_fold import OutOfFold
 from studio_pipeline.forecasting.backtest.short_history import YoungStudios, fit_young
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.forecasting.intervals.calibration import Calibration, weighted_quantile
-from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
+from studio_pipeline.forecasting.intervals.calibration import Calibration, log_errors, weighted_quantile
+from studio_pipeline.forecasting.intervals.error_scales import nearness
 from studio_pipeline.forecasting.intervals.lever_variance_shares import (
     COMPONENTS,
     LeverShares,
@@ -36,8 +36,6 @@ from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
 
 _ROUNDS = 12
 _PRIOR_ROWS = 30.0
-_SHARING_MONTHS = 1.5
-_SMALLEST_SHARE = 0.05
 _LARGEST_SQUARE = 9.0
 _LARGEST_SUM = 0.9995
 _FEWEST_ERRORS = 40
@@ -93,7 +91,7 @@ def fit_lever_shares(drawn: GivenErrors, floors: Floors, common_variance: FloatA
     horizons = [_horizon(drawn, floors, common_variance, h) for h in range(n_horizons)]
     own = np.full((n_horizons, len(COMPONENTS)), 1 / len(COMPONENTS))
     market = np.repeat(common_variance[:, None] / _N_LEVERS, _N_LEVERS, axis=1)
-    near = _nearness(n_horizons)
+    near = nearness(n_horizons)
     for _ in range(_ROUNDS):
         found = [_round(horizon, own[h], market[h]) for h, horizon in enumerate(horizons)]
         gram, moment, market = (np.stack(part) for part in zip(*found, strict=True))
@@ -174,14 +172,6 @@ def _without_common(
     return alone, squares.mean(0) if len(distinct) else prior
 
 
-def _nearness(n_horizons: int) -> FloatArray:
-    near = np.exp(
-        -0.5 * (np.subtract.outer(np.arange(n_horizons), np.arange(n_horizons)) / _SHARING_MONTHS) ** 2
-    )
-    near[near < _SMALLEST_SHARE] = 0.0
-    return near
-
-
 def _non_negative(gram: FloatArray, moment: FloatArray) -> FloatArray:
     """(C,) non-negative least squares coefficients with a ridge towards 0."""
     from scipy.optimize import nnls
@@ -212,11 +202,11 @@ def young_widening(core: CoreFit, actual: FloatArray, used: BoolArray) -> YoungS
     places = oof.young.places[kept]
     happened, months = actual[places], oof.origins.columns[places]
     sizes = {
-        left: np.abs(_own_errors(happened, revenue[kept], months))
+        left: np.abs(split_common(log_errors(happened, revenue[kept]), months).own)
         for left, revenue in oof.young.revenue.items()
     }
-    full = np.abs(_own_errors(happened, oof.candidates["revenue"]["core"][places], months))
-    return fit_young(sizes, full)
+    full = split_common(log_errors(happened, oof.candidates["revenue"]["core"][places]), months).own
+    return fit_young(sizes, np.abs(full))
 
 
 def measured_shares(
@@ -236,7 +226,7 @@ def measured_shares(
     seen = np.isfinite(np.stack([levers[name][used] for name in HELD_LEVERS], axis=2))
     given = (seen & oof.known.masks[used][:, None]).cumsum(1, dtype=np.float32) / so_far
     drawn = GivenErrors(
-        _log_errors(happened, oof.known.drawn[used]), given, months, found.own_deviation**2, found.weights
+        log_errors(happened, oof.known.drawn[used]), given, months, found.own_deviation**2, found.weights
     )
     # Studios that report fewer levers than others can't show the error that remains when all are given.
     count = seen[:, 0].sum(1)
@@ -251,13 +241,13 @@ def _floors(forecast: FloatArray, actual: FloatArray, months: IntArray, found: C
     The own shares give 90 % intervals of single months and of sums their nominal coverage. The market share
     is the mean square over the months, inflated where these contain few separate spans of that length.
     """
-    split = split_common(_log_errors(actual, forecast), months)
-    sums = split_common(_log_errors(actual.cumsum(1), forecast.cumsum(1)), months).own
+    split = split_common(log_errors(actual, forecast), months)
+    sums = split_common(log_errors(actual.cumsum(1), forecast.cumsum(1)), months).own
     so_far = np.arange(1, forecast.shape[1] + 1)
-    reach = [(high - low) / 2 for low, high in _ends(found.tables)]
-    own = _squares(split.own / found.own_deviation, reach[0], found.weights)
+    low, high, total_low, total_high = found.tables.quantiles(_CALIBRATED_LEVEL)
+    own = _squares(split.own / found.own_deviation, (high - low) / 2, found.weights)
     spans = (found.own_deviation * np.sqrt(own)).cumsum(1) / so_far
-    summed = _squares(sums / spans, reach[1], found.weights)
+    summed = _squares(sums / spans, (total_high - total_low) / 2, found.weights)
     common_variance = np.diag(found.tables.common)
     shared = np.isfinite(split.common)
     count = shared.sum(0)
@@ -266,11 +256,6 @@ def _floors(forecast: FloatArray, actual: FloatArray, months: IntArray, found: C
     with np.errstate(divide="ignore", invalid="ignore"):
         common = np.where(common_variance > 0, squares * fewness / common_variance, 1.0)
     return Floors(own, np.minimum(np.where(count > 0, common, 1.0), 1.0), summed)
-
-
-def _ends(tables: IntervalTables) -> tuple[tuple[FloatArray, FloatArray], ...]:
-    low, high, total_low, total_high = tables.quantiles(_CALIBRATED_LEVEL)
-    return (low, high), (total_low, total_high)
 
 
 def _squares(scaled: FloatArray, reach: FloatArray, weights: FloatArray) -> FloatArray:
@@ -284,13 +269,3 @@ def _squares(scaled: FloatArray, reach: FloatArray, weights: FloatArray) -> Floa
             ]
             found[h] = (size / reach[h]) ** 2
     return np.minimum(found, 1.0)
-
-
-def _own_errors(actual: FloatArray, forecast: FloatArray, months: IntArray) -> FloatArray:
-    return split_common(_log_errors(actual, forecast), months).own
-
-
-def _log_errors(actual: FloatArray, forecast: FloatArray) -> FloatArray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        errors = np.log(np.maximum(actual, 0.01 * forecast) / forecast)
-    return np.where(np.isfinite(errors), errors, np.nan)

@@ -7,6 +7,7 @@ its storage are in `studio_model`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,12 +15,11 @@ from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
 from studio_pipeline.forecasting.base.flows import TARGETS
 from studio_pipeline.forecasting.base.given_levers import known_levers
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfig
-from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES, combine
 from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights, candidate_stack
 from studio_pipeline.forecasting.features.feature_function import cut_windows
 from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES
-from studio_pipeline.forecasting.intervals.calibration import fit_intervals, with_levers
+from studio_pipeline.forecasting.intervals.calibration import fit_intervals
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.intervals.lever_share_fitting import measured_shares, young_widening
 from studio_pipeline.forecasting.learners.learner import LearnerFit
@@ -67,7 +67,9 @@ def interval_tables(
     """
     oof = core.out_of_fold
     actual = np.where(actual > 0, actual, np.nan)
-    used = used & _made_while_trading(panel, oof.origins, used)
+    rows, columns = oof.origins.rows[used], oof.origins.columns[used]
+    used = used.copy()
+    used[used] = panel.values["total_revenue"][rows, columns] > 0
     if used.any():
         rows, columns = oof.origins.rows[used], oof.origins.columns[used]
         expected, happened = forecast[used], actual[used]
@@ -81,14 +83,7 @@ def interval_tables(
     if not used.any():
         return found.tables
     levers = known_levers(panel, oof.origins)
-    shares = measured_shares(oof, levers, actual, used, found)
-    return with_levers(found.tables, shares)
-
-
-def _made_while_trading(panel: StudioPanel, origins: Origins, used: BoolArray) -> BoolArray:
-    found = np.zeros_like(used)
-    found[used] = panel.values["total_revenue"][origins.rows[used], origins.columns[used]] > 0
-    return found
+    return replace(found.tables, levers=measured_shares(oof, levers, actual, used, found))
 
 
 def assemble_model(
