@@ -39,17 +39,11 @@ class FlowSample:
     calendar_months: IntArray  # (T,) 0..11
 
 
-@dataclass(frozen=True)
-class Judged:
-    """Selection of the errors that enter the objective."""
-
-    horizons: tuple[int, ...]  # months ahead
-    own: bool  # remove the common error of a month's studios
-
-
-def rolling_error(sample: FlowSample, settings: list[FilterSettings], judged: Judged) -> FloatArray:
+def rolling_error(
+    sample: FlowSample, settings: list[FilterSettings], horizons: tuple[int, ...], own: bool
+) -> FloatArray:
     """(P,) mean over horizons of the squared forecast error relative to that of no change; infinite if too
-    few errors are known.
+    few errors are known. `own`: without the common error of a month's studios.
     """
     states = run_filters(
         FlowSeries(sample.values, sample.counting_variance),
@@ -60,7 +54,7 @@ def rolling_error(sample: FlowSample, settings: list[FilterSettings], judged: Ju
     )
     typical = np.median([s.noise_variance for s in settings])
     weight = 1 / (sample.counting_variance + typical)
-    found = (_error_at(sample, states, settings, weight, h, judged.own) for h in judged.horizons)
+    found = (_error_at(sample, states, settings, weight, h, own) for h in horizons)
     ratios = [ratio for ratio in found if ratio is not None]
     # Rounded, so that settings without effect tie: the last bits depend on the order of summation.
     return np.asarray(np.mean(ratios, axis=0)).round(9) if ratios else np.full(len(settings), np.inf)
@@ -184,35 +178,33 @@ def tune(sample: FlowSample, start: FilterSettings, max_rounds: int) -> FilterSe
     if not max_rounds:
         return start
     own = _search(sample, start, max_rounds)
-    followed = _best(
-        sample, [replace(own, common_gain=gain) for gain in _COMMON_GAINS], Judged(_NEXT_MONTHS, False)
-    )
+    gains = [replace(own, common_gain=gain) for gain in _COMMON_GAINS]
+    followed = _best(sample, gains, _NEXT_MONTHS)
     drifts = [
         replace(followed, drift_damping=damping, own_drift_share=share)
         for damping in _DRIFT_DAMPINGS
         for share in _OWN_DRIFT_SHARES
     ]
-    return _best(sample, drifts, Judged(_HORIZONS, False))
+    return _best(sample, drifts, _HORIZONS)
 
 
 def _search(sample: FlowSample, start: FilterSettings, max_rounds: int) -> FilterSettings:
     """Move from `start` to better neighbours until none is better or the rounds are used up."""
-    judged = Judged(_HORIZONS, True)
-    best, best_error = start, float(rolling_error(sample, [start], judged)[0])
+    best, best_error = start, float(rolling_error(sample, [start], _HORIZONS, True)[0])
     for _ in range(max_rounds):
         neighbours = _neighbours(best)
-        errors = rolling_error(sample, neighbours, judged)
+        errors = rolling_error(sample, neighbours, _HORIZONS, True)
         winner = int(np.argmin(errors))
         if not errors[winner] < best_error * 0.999:
             break
         candidates = [neighbours[winner], _combined(best, neighbours, errors, best_error)]
-        errors = rolling_error(sample, candidates, judged)
+        errors = rolling_error(sample, candidates, _HORIZONS, True)
         best, best_error = candidates[int(np.argmin(errors))], float(errors.min())
     return best
 
 
-def _best(sample: FlowSample, options: list[FilterSettings], judged: Judged) -> FilterSettings:
-    return options[int(np.argmin(rolling_error(sample, options, judged)))]
+def _best(sample: FlowSample, options: list[FilterSettings], horizons: tuple[int, ...]) -> FilterSettings:
+    return options[int(np.argmin(rolling_error(sample, options, horizons, False)))]
 
 
 def _neighbours(settings: FilterSettings) -> list[FilterSettings]:

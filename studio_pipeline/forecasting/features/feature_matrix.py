@@ -21,9 +21,9 @@ from studio_pipeline.forecasting.features.feature_function import FEATURE_NAMES
 from studio_pipeline.forecasting.features.lever_features import (
     GIVEN_FEATURES,
     IS_GIVEN_FEATURES,
-    given_features,
     given_from_levels,
     put_given,
+    trailing_levels,
 )
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
@@ -110,29 +110,27 @@ def row_features(
     rows[:, :, _ORIGIN] = (origin_features - centre)[:, None, :]
     rows[:, :, _MONTH] = month_features(free_paths, panel, origins) - centre_of_month
     if levers:
-        rows[:, :, _GIVEN] = given_features(panel, origins, levers, horizon_months)
+        rows[:, :, _GIVEN] = given_from_levels(trailing_levels(panel, origins), levers)
     return rows.reshape(n * horizon_months, -1)
 
 
-def with_given(rows: RowArray, trailing_levels: FloatArray, levers: Mapping[str, FloatArray]) -> RowArray:
+def with_given(rows: RowArray, levels: FloatArray, levers: Mapping[str, FloatArray]) -> RowArray:
     """(N, H, F) rows: those of `row_features` with free levers, with the features of given levers filled in.
 
-    `rows`: (N, H, F), every lever free; `trailing_levels`: (N, L) of `lever_features.trailing_levels`.
+    `rows`: (N, H, F), every lever free; `levels`: (N, L) `lever_features.trailing_levels`.
     """
     filled = rows.copy()
-    filled[:, :, _GIVEN] = given_from_levels(trailing_levels, levers, rows.shape[1])
+    filled[:, :, _GIVEN] = given_from_levels(levels, levers)
     return filled
 
 
-def with_given_of_one(
-    rows: RowArray, trailing_levels: FloatArray, levers: Mapping[str, list[float]]
-) -> RowArray:
+def with_given_of_one(rows: RowArray, levels: FloatArray, levers: Mapping[str, list[float]]) -> RowArray:
     """(H, F) rows: `with_given` for one origin, from plain numbers.
 
-    `rows`: (H, F), every lever free; `trailing_levels`: (L,) of `lever_features.trailing_levels`.
+    `rows`: (H, F), every lever free; `levels`: (L,) `lever_features.trailing_levels`.
     """
     filled = rows.copy()
-    put_given(filled[:, _GIVEN], trailing_levels, levers)
+    put_given(filled[:, _GIVEN], levels, levers)
     return filled
 
 

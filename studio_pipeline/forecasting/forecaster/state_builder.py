@@ -130,7 +130,7 @@ class StateBuilder:
         return OriginStates(
             rows=asked.rows,
             columns=asked.columns,
-            history_months=_history_months(panel, origins),
+            history_months=(panel.known[origins.rows] & _up_to(panel, origins)).sum(1),
             shown=shown_values(panel, origins),
             scale=self.model.intervals.scale(windows.values),
             terms=terms,
@@ -174,10 +174,6 @@ class StateBuilder:
 
 def _up_to(panel: StudioPanel, origins: Origins) -> BoolArray:
     return np.asarray(np.arange(panel.n_months) <= origins.columns[:, None])
-
-
-def _history_months(panel: StudioPanel, origins: Origins) -> IntArray:
-    return np.asarray((panel.known[origins.rows] & _up_to(panel, origins)).sum(1))
 
 
 def shown_values(panel: StudioPanel, origins: Origins) -> FloatArray:
