@@ -24,12 +24,7 @@ from studio_pipeline.forecasting.learners import onnx_ensemble as onnx_sessions
 from studio_pipeline.forecasting.learners import training_set as training_rows
 from studio_pipeline.forecasting.learners.training_set import learning_rows
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
-from studio_pipeline_tests.forecasting.fleets import Fitted, months_changed, small_fleet
-
-
-@pytest.fixture(scope="module")
-def fleet() -> Fitted:
-    return small_fleet()
+from studio_pipeline_tests.forecasting.fleets import Fitted, months_changed
 
 
 @dataclass(frozen=True)

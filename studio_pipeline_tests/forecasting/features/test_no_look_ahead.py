@@ -31,11 +31,6 @@ LEVERS = {"avg_ticket_price": 260.0, "new_members_monthly": 90.0}
 """Outside what has been shown, so that warnings say what has been."""
 
 
-@pytest.fixture(scope="module")
-def fleet() -> Fitted:
-    return small_fleet()
-
-
 def queries(panel: StudioPanel) -> list[ForwardQuery]:
     known = np.flatnonzero(panel.known[:, ORIGIN])
     month = panel.months[ORIGIN]

@@ -5,27 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.base.hyperparameters import IntervalHyperparameters
 from studio_pipeline.forecasting.base.queries import Deviations, Forecast, ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecast_uncertainty import sum_forecasts
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
-from studio_pipeline.forecasting.intervals.calibration import fit_intervals
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.intervals.joint_simulation import (
     independent_draws,
 )
 from studio_pipeline_tests.forecasting.fleets import answered, small_fleet, year_ahead
-from studio_pipeline_tests.forecasting.simulated_errors import simulated_errors
 
 JANUARY = np.datetime64("2024-01", "M")
-
-
-@pytest.fixture(scope="module")
-def tables() -> IntervalTables:
-    errors = simulated_errors(seed=1)
-    return fit_intervals(
-        errors.forecast, errors.actual, errors.windows, errors.months, IntervalHyperparameters()
-    ).tables
 
 
 @pytest.fixture(scope="module")

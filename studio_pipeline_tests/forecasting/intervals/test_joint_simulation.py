@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.base.hyperparameters import IntervalHyperparameters
-from studio_pipeline.forecasting.intervals.calibration import fit_intervals
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.intervals.joint_simulation import (
     Projected,
@@ -22,14 +20,6 @@ from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline_tests.forecasting.simulated_errors import Simulated, simulated_errors
 
 NONE = np.zeros(12)
-
-
-@pytest.fixture(scope="module")
-def tables() -> IntervalTables:
-    errors = simulated_errors(seed=1)
-    return fit_intervals(
-        errors.forecast, errors.actual, errors.windows, errors.months, IntervalHyperparameters()
-    ).tables
 
 
 @pytest.fixture(scope="module")
@@ -101,13 +91,6 @@ def test_a_market_that_levers_have_taken_away_does_not_blur_a_difference(tables:
     np.testing.assert_allclose(without, revenue[0] + tables.own_paths * revenue[0] * own)
     market = whole - without
     np.testing.assert_allclose(market.std(0), revenue[0] * tables.common_deviation, rtol=1e-6)
-
-
-def test_money_scales(tables: IntervalTables) -> None:
-    revenue, scale = studios(4)
-    np.testing.assert_allclose(
-        revenue_paths(tables, 2 * revenue, scale), 2 * revenue_paths(tables, revenue, scale)
-    )
 
 
 def test_two_answers_that_are_the_same_differ_by_nothing(tables: IntervalTables) -> None:

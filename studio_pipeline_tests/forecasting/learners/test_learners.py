@@ -30,14 +30,8 @@ from studio_pipeline_tests.forecasting.fleets import (
     Fitted,
     answered,
     fit_all,
-    small_fleet,
     year_ahead,
 )
-
-
-@pytest.fixture(scope="module")
-def fleet() -> Fitted:
-    return small_fleet()
 
 
 def made_up_rows(seed: int, n: int = 3000) -> tuple[RowArray, RowArray]:

@@ -22,14 +22,8 @@ from studio_pipeline_tests.forecasting.fleets import (
     answered,
     fit_all,
     generated_panel,
-    small_fleet,
     with_values,
 )
-
-
-@pytest.fixture(scope="module")
-def fleet() -> Fitted:
-    return small_fleet()
 
 
 def in_currency(panel: StudioPanel, factor: float) -> StudioPanel:

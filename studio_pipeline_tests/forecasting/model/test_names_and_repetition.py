@@ -23,7 +23,6 @@ from studio_pipeline_tests.forecasting.fleets import (
     Fitted,
     answered,
     fit_all,
-    small_fleet,
     year_ahead,
 )
 
@@ -34,11 +33,6 @@ SAMPLING = CONFIGURATION.model_copy(
     }
 )
 """Every sample is smaller than what it is drawn from."""
-
-
-@pytest.fixture(scope="module")
-def fleet() -> Fitted:
-    return small_fleet()
 
 
 @pytest.fixture(scope="module")
