@@ -104,9 +104,9 @@ def _run_months(
         before, busy = busy, known_attendance(rate)
         crowded = crowding(np.where(same_month, busy, before), comfortable)
         worked = overwork(terms["staff"][h], slopes["comfortable_utilization"])
-        burdens = terms["price_log"][h], before, crowded, worked
-        retention = sigmoid(terms["retention"][h] + response(of_retention, *burdens))
-        new = new_members(terms["acquisition"][h] + response(of_acquisition, *burdens))
+        moved = {"price": terms["price_log"][h], "overwork": worked, "fullness": before, "crowding": crowded}
+        retention = sigmoid(response(terms["retention"][h], of_retention, moved))
+        new = new_members(response(terms["acquisition"][h], of_acquisition, moved))
         if held_retention is not None:
             retention = _given(held_retention[h], retention)
         if held_new is not None:

@@ -67,25 +67,20 @@ def contribution(
     before, now = (known_attendance(rate) for rate in attendance)
     crowded = crowding(now if comfort.same_month else before, comfort.attendance_rate)
     worked = np.where(np.isfinite(utilization), utilization, comfort.utilization)
-    counted = np.where(slopes["price"] != 0, price_log, 0.0)
-    burden = overwork(worked, comfort.utilization)
-    return np.asarray(response(slopes, counted, before, crowded, burden))
+    regressors = {"crowding": crowded, "overwork": overwork(worked, comfort.utilization)}
+    if "fullness" in slopes:
+        regressors["fullness"] = before
+    regressors["price"] = np.where(slopes["price"] != 0, price_log, 0.0)
+    return response(np.zeros(()), slopes, regressors)
 
 
 def response(
-    slopes: Mapping[str, FloatArray],
-    price_log: FloatArray,
-    busy: FloatArray,
-    crowded: FloatArray,
-    worked: FloatArray,
+    level: FloatArray, slopes: Mapping[str, FloatArray], regressors: Mapping[str, FloatArray]
 ) -> FloatArray:
-    """Change of retention (log odds) or acquisition (log) through the price, the attendance rate before, and
-    the burdens `crowding` and `overwork`; a missing slope of fullness is 0.
-    """
-    total = slopes["crowding"] * crowded + slopes["overwork"] * worked
-    if "fullness" in slopes:
-        total = total + slopes["fullness"] * busy
-    return total + slopes["price"] * price_log
+    """A flow's level plus its slopes times the regressors, added in their order."""
+    for name, values in regressors.items():
+        level = level + slopes[name] * values
+    return level
 
 
 def known_attendance(rate: FloatArray) -> FloatArray:

@@ -9,6 +9,7 @@ from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.intervals.joint_simulation import (
     Projected,
     aligned_paths,
+    calendar_sum_paths,
     central_interval,
     chance_of_more,
     difference_interval,
@@ -33,9 +34,10 @@ def studios(n: int) -> tuple[FloatArray, FloatArray]:
 
 
 def revenue_paths(tables: IntervalTables, revenue: FloatArray, scale: FloatArray) -> FloatArray:
-    """(K, N, h) paths of each studio alone."""
-    places = range(len(revenue))
-    return np.stack([studio_sum_paths(tables, revenue[[k]], scale[[k]]) for k in places], 1)
+    """(K, N, 12) paths of each studio, in a sum in which each has a year of its own."""
+    answers = Projected(revenue, scale, np.broadcast_to(tables.common_deviation, scale.shape))
+    numbers = np.arange(len(revenue))
+    return calendar_sum_paths(tables, answers, numbers, 12 * numbers).reshape(-1, len(revenue), 12)
 
 
 def test_the_mean_of_the_paths_is_the_revenue(tables: IntervalTables) -> None:
