@@ -83,7 +83,6 @@ def _smoothed(
     for t in range(values.shape[1]):
         value, month = values[:, t], int(calendar_months[t])
         record.add(np.abs(made[t % span] - value))
-        record.age()
         smoother.step(value, month)
         ahead = smoother.forecasts(month)
         for k, h in enumerate(_JUDGED_HORIZONS):
@@ -154,18 +153,17 @@ class _Record:
     def __init__(self, n_settings: int, n_studios: int) -> None:
         self.loss, self.count = np.zeros((n_settings, n_studios)), np.zeros(n_studios)
 
-    def age(self) -> None:
-        """Discount past losses by one month."""
-        self.loss *= _MEMORY
-        self.count *= _MEMORY
-
     def add(self, missed: FloatArray) -> None:
-        """Add (P, K, S) absolute errors over `_JUDGED_HORIZONS`; NaN without forecast or actual value."""
+        """Add a month of (P, K, S) absolute errors over `_JUDGED_HORIZONS`, NaN without forecast or actual
+        value, and discount them by one month.
+        """
         known = np.asarray(np.isfinite(missed).all(0))
         counted = np.where(known, missed, 0.0)
         for k in range(len(_JUDGED_HORIZONS)):
             self.loss += counted[:, k]
             self.count += known[k]
+        self.loss *= _MEMORY
+        self.count *= _MEMORY
 
     def typical(self) -> FloatArray:
         """(P, 1) median over the studios of each setting's log loss relative to the mean; NaN before any."""

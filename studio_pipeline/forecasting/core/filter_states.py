@@ -6,7 +6,7 @@ The recursions are in `kalman_filter`, the choice of settings in `filter_tuning`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -34,18 +34,6 @@ class FilterSettings:
     common_drift_damping: float = 0.0
     # variance between studios of the factor, around 1, on their type's season; 0 if all follow it alike
     amplitude_variance: float = 0.0
-
-    def as_dict(self) -> dict[str, float]:
-        """Convert to plain numbers for JSON."""
-        return asdict(self)
-
-
-def stack_settings(settings: Sequence[FilterSettings]) -> dict[str, FloatArray]:
-    """Each setting as a (P, 1) array."""
-    return {
-        f.name: np.array([[getattr(s, f.name)] for s in settings], dtype=float)
-        for f in fields(FilterSettings)
-    }
 
 
 _DRIFT_SPANS = (12, 24)

@@ -13,7 +13,7 @@ last, on the full errors of every horizon. The filter itself is in `kalman_filte
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -223,6 +223,6 @@ def _combined(
     moved = best
     for k in np.argsort(-errors):
         if errors[k] < best_error:
-            changed = {n: v for n, v in neighbours[k].as_dict().items() if v != getattr(best, n)}
+            changed = {n: v for n, v in asdict(neighbours[k]).items() if v != getattr(best, n)}
             moved = replace(moved, **changed)
     return moved

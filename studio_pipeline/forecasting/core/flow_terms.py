@@ -29,15 +29,8 @@ _PATH_OF = {**PUT_IN_PLACE, "total_classes_held": "classes"}
 _FLOW_SCALE = ("retention", "acquisition")
 _AMOUNTS = ("members", "visits", "ticket", "classes", "realisation", "revenue")
 _PARTS = ("pack_yield", "retail_yield", "upsell_yield", "other_yield")
-PATHS: tuple[str, ...] = (
-    *_FLOW_SCALE,
-    *_AMOUNTS,
-    *_PARTS,
-    "upsell_rate",
-    "staff",
-    "price_log",
-    "least_price",
-)
+_LEVERS = ("upsell_rate", "staff", "price_log", "least_price")
+PATHS: tuple[str, ...] = (*_FLOW_SCALE, *_AMOUNTS, *_PARTS, *_LEVERS)
 """Names of the paths. Retention and acquisition are on their flows' scale without responses; all others are
 on natural scales.
 """

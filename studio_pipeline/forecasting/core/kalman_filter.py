@@ -13,6 +13,7 @@ and 4.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import numpy as np
 
@@ -22,7 +23,6 @@ from studio_pipeline.forecasting.core.filter_states import (
     FilterStates,
     Market,
     monthly_drift,
-    stack_settings,
 )
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
 
@@ -53,7 +53,10 @@ def run_filters(
     """
     values, counting_variance = flow.values, flow.counting_variance
     n_studios, n_months = values.shape[-2:]
-    stacked = stack_settings(settings)
+    stacked = {
+        f.name: np.array([[getattr(s, f.name)] for s in settings], dtype=float)
+        for f in fields(FilterSettings)
+    }
     recursion = _Recursion(len(settings), type_mean, stacked)
     shape = (len(settings), n_studios, n_months)
     level, deviation, surprise, own_season, amplitude = (np.zeros(shape) for _ in range(5))

@@ -117,7 +117,7 @@ class CoreParameters:
             "studio_types": list(self.studio_types),
             "flows": {
                 name: {
-                    "settings": f.settings.as_dict(),
+                    "settings": asdict(f.settings),
                     "type_mean": f.type_mean.tolist(),
                     "season": f.season.tolist(),
                     "mean_shift": f.mean_shift,

@@ -98,18 +98,16 @@ def lever_factors(
         members_learned = np.where(certain, 1.0, members_learned)
         if "avg_ticket_price" in given:
             per_member = np.where(certain & given["avg_ticket_price"], 1.0, per_member)
+    if moved is None:
+        odds = ensemble.kept[..., 2, :]
+    else:
+        free = _odds(ensemble.free[..., 2, :] + moved[..., 2, :], _SMALLEST_RATE)
+        odds = free / _odds(ensemble.core[..., 2, :], _SMALLEST_RATE)
     return LeverFactors(
         revenue=of_members * per_member * of_learners[..., 0, :],
         members=of_members * members_learned,
-        odds=_odds_factor(ensemble, moved),
+        odds=odds,
     )
-
-
-def _odds_factor(ensemble: FreeEnsemble, moved: FloatArray | None) -> FloatArray:
-    if moved is None:
-        return ensemble.kept[..., 2, :]
-    free = ensemble.free[..., 2, :] + moved[..., 2, :]
-    return np.asarray(_odds(free, _SMALLEST_RATE) / _odds(ensemble.core[..., 2, :], _SMALLEST_RATE))
 
 
 def under_levers(

@@ -62,14 +62,9 @@ def target_weights(
     plain = _all_horizons(
         np.where(is_learner[:, None, None], np.nan, relative), outcome, recency, hyperparameters
     )
-    errors = [_absolute_error(relative, outcome, recency, w) for w in (weights, plain)]
+    missed = [np.abs(combine(relative, w) - outcome) for w in (weights, plain)]
+    errors = [float(np.nansum(recency[:, None] * size)) for size in missed]
     return weights if errors[0] < (1 - hyperparameters.least_learner_gain) * errors[1] else plain
-
-
-def _absolute_error(
-    relative: FloatArray, outcome: FloatArray, recency: FloatArray, weights: FloatArray
-) -> float:
-    return float(np.nansum(recency[:, None] * np.abs(combine(relative, weights) - outcome)))
 
 
 def _all_horizons(

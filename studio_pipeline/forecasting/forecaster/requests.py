@@ -101,7 +101,15 @@ def check_query(query: ForwardQuery, shown: Mapping[str, Range], carried: Set[st
     Raises:
         LeverError: a lever is out of bounds, not carried by the data, or misplaced.
     """
-    _check_carried(query, shown, carried)
+    given = set(query.levers).union(*(step.levers for step in query.lever_plan))
+    for lever in sorted(given - carried):
+        missing = [column for needed, column in _CARRIED_BY.get(lever, ()) if needed not in shown]
+        if missing:
+            raise LeverError(
+                f"levers: {lever} can't be set for studio {query.studio_id!r}: "
+                f"its data have no {', '.join(missing)}.",
+                "Leave the lever free, or import months that have these columns.",
+            )
     check_all_levers(query, shown)
 
 
@@ -120,18 +128,6 @@ def check_all_levers(query: ForwardQuery, shown: Mapping[str, Range]) -> None:
     check_levers(query.levers, shown)
     if query.lever_plan:
         check_lever_plan(query.lever_plan, query.projection_months, shown)
-
-
-def _check_carried(query: ForwardQuery, shown: Mapping[str, Range], carried: Set[str]) -> None:
-    given = set(query.levers).union(*(step.levers for step in query.lever_plan))
-    for lever in sorted(given - carried):
-        missing = [column for needed, column in _CARRIED_BY.get(lever, ()) if needed not in shown]
-        if missing:
-            raise LeverError(
-                f"levers: {lever} can't be set for studio {query.studio_id!r}: "
-                f"its data have no {', '.join(missing)}.",
-                "Leave the lever free, or import months that have these columns.",
-            )
 
 
 def carried_levers(shown: Mapping[str, Range]) -> tuple[str, ...]:

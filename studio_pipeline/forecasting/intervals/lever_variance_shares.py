@@ -70,27 +70,15 @@ class LeverShares:
             return nothing, nothing
         given = np.isfinite(np.array([levers[name] for name in names])).cumsum(2)
         n_horizons = given.shape[2]
-        share = given / self._months[:n_horizons]
+        share = given / np.arange(1, n_horizons + 1)
         taken = np.zeros((len(COMPONENTS), *share.shape[1:]))
         taken[[_PLACES[name] for name in names]] = share
         for place, members in enumerate(_TOGETHER, len(HELD_LEVERS)):
             if levers.keys() >= members:
                 taken[place] = share[[names.index(name) for name in members]].min(0)
-        own, common = 1 - np.einsum("cnh,kch->knh", taken, self._both[..., :n_horizons])
+        both = np.ascontiguousarray(np.stack([self.own, self.common]).swapaxes(1, 2))[..., :n_horizons]
+        own, common = 1 - np.einsum("cnh,kch->knh", taken, both)
         return own, common
-
-    @cached_property
-    def _months(self) -> FloatArray:
-        return np.arange(1.0, len(self.own) + 1)
-
-    @cached_property
-    def _both(self) -> FloatArray:
-        """(2, C, H) shares of the own and of the market variance."""
-        return np.ascontiguousarray(np.stack([self.own, self.common]).swapaxes(1, 2))
-
-    @cached_property
-    def _floor(self) -> FloatArray:
-        return np.asarray(1 - self.own.sum(1))
 
     @cached_property
     def of_sums(self) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
@@ -102,7 +90,7 @@ class LeverShares:
         """
         found = []
         for months in range(1, len(self.own) + 1):
-            floor = self._floor[:months]
+            floor = (1 - self.own.sum(1))[:months]
             summed = floor * self.sums[months - 1]
             found.append((floor, summed, (1 - summed) / np.maximum(1 - floor, _SMALLEST_SHARE)))
         return found
