@@ -53,8 +53,7 @@ projected month.
 class GivenMonths:
     """The months in which levers are given."""
 
-    # lever to (..., H) flags of the months in which it is given; at least one lever
-    given: Mapping[str, BoolArray]
+    given: Mapping[str, BoolArray]  # lever to (..., H) flags of the months in which it is given; not empty
     begun: BoolArray  # (..., H) flags of the months in or before which any lever is given
     always: frozenset[str]  # the levers that are given in every month
 

@@ -33,11 +33,9 @@ class ForwardQuery:
     studio_id: str  # the studio; it may be unknown if all eight levers are given
     base_month: np.datetime64 | None = None  # the last known month; None for the studio's latest
     projection_months: int = 3  # 1..12
-    # the given levers, held over the projected months; a missing lever stays free
-    levers: Mapping[str, float] = field(default_factory=dict)
+    levers: Mapping[str, float] = field(default_factory=dict)  # held over the projected months; the rest free
     lever_plan: tuple[LeverStep, ...] = ()  # later changes of levers
-    # coverage of each requested interval, 0 < level < 1; the first is the main one
-    interval_levels: tuple[float, ...] = (0.9,)
+    interval_levels: tuple[float, ...] = (0.9,)  # coverages, 0 < level < 1; the first is the main one
     studio_type: str | None = None  # used for a studio without history
     class_capacity: float | None = None  # seats per class, used for a studio without history
     compare_to_status_quo: bool = False  # also compute the difference to the forecast with every lever free
@@ -77,8 +75,7 @@ class Deviations:
 
     scale: Sequence[float]  # (h,) standard deviation of the log error, given levers carried out exactly
     common: Sequence[float]  # (h,) standard deviation of its part that is common to all studios
-    # of each of J levers, (h,) change of revenue if it is carried out one deviation off, currency
-    execution: Sequence[FloatArray]
+    execution: Sequence[FloatArray]  # of each lever, (h,) change of revenue one deviation off, currency
 
 
 @dataclass(frozen=True)
@@ -93,10 +90,8 @@ class Forecast:
     history_months: int  # months of the studio up to the base month
     months: PlainMonths  # revenue, members and retention of each of H months
     bounds: Mapping[float, Sequence[Sequence[float]]]  # level to (lower, upper) revenue of each of H months
-    # of each of H months, the probability that actual revenue is within 10 % of the forecast
-    chances: Sequence[float]
-    # level to (lower, upper) of the sum over the projected months
-    total_intervals: Mapping[float, tuple[float, float]]
+    chances: Sequence[float]  # of each of H months, probability of revenue within 10 % of the forecast
+    total_intervals: Mapping[float, tuple[float, float]]  # level to (lower, upper) of the sum over the months
     prediction_accuracy: float  # 1 - WAPE of this model version in backtests over these horizons
     lever_effects: Mapping[str, LeverEffect]  # lever to the response that its projection uses
     warnings: tuple[str, ...]  # sentences for people

@@ -25,13 +25,11 @@ class FilterSettings:
     own_season_months: float  # observations of a calendar month at which the studio's own season counts half
     common_gain: float  # share of the studios' mean innovation that is taken as a move of the market, 0..1
     common_persistence: float  # monthly autocorrelation of the market's deviation, 0..1
-    # innovations beyond so many standard deviations are followed at once (a posted price)
-    jump_threshold: float
+    jump_threshold: float  # innovations beyond so many deviations are followed at once (a posted price)
     clip_threshold: float  # innovations beyond so many standard deviations are clipped (a flood)
     drift_damping: float  # monthly damping of the drift in a forecast, 0..1; 0 for no drift
     own_drift_share: float  # weight of a studio's own drift against the panel's, 0..1
-    # monthly damping of the market's own drift in a forecast, 0..1; 0 for none
-    common_drift_damping: float = 0.0
+    common_drift_damping: float = 0.0  # monthly damping of the market's drift in a forecast, 0..1; 0: none
     # variance between studios of the factor, around 1, on their type's season; 0 if all follow it alike
     amplitude_variance: float = 0.0
 
@@ -72,10 +70,8 @@ class FilterStates:
     deviation: FloatArray  # fast deviation from it
     drift: FloatArray  # monthly drift of the slow level, the studio's own and the panel's already combined
     common: FloatArray  # the market's deviation
-    # monthly drift of the market over up to two years; 0 while under a year is known
-    common_drift: FloatArray
-    # the studio's own departure from its type's season in that month of the year, updated by it
-    own_season: FloatArray
+    common_drift: FloatArray  # monthly drift of the market over up to two years; 0 in its first year
+    own_season: FloatArray  # the studio's departure from its type's season in that month, updated by it
     amplitude: FloatArray  # factor of the studio on its type's season, 1 before its first update
     surprise: FloatArray  # innovation (one-month-ahead error) of each month, NaN where the value is unknown
     market: Market  # component shared by the studios

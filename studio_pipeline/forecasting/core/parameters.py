@@ -88,10 +88,8 @@ class FlowParameters:
     """Fitted parameters of one flow."""
 
     settings: FilterSettings  # settings of its Kalman filter
-    # (K+1,) starting value of a studio's level by type; the last entry is for unknown types
-    type_mean: FloatArray
-    # (K+1, 12) seasonal factors by type on the flow's scale; the last row is for unknown types
-    season: FloatArray
+    type_mean: FloatArray  # (K+1,) starting value of a studio's level by type; the last: unknown types
+    season: FloatArray  # (K+1, 12) seasonal factors by type on the flow's scale; the last: unknown types
     # bias correction, added to a forecast on the flow's scale so that it gives a mean on the natural scale
     # (Jensen's gap)
     mean_shift: float = 0.0

@@ -138,8 +138,7 @@ class CoreStates:
     flows: Mapping[str, FilterStates]  # filter states by flow
     planned_classes: FloatArray  # (S, T) accumulated change of the log of classes by planning
     responses: RowResponses  # responses of the panel's studios
-    # market of the larger panel that the studios belong to; None if they are the whole panel
-    market: CoreMarket | None = None
+    market: CoreMarket | None = None  # of the larger panel of the studios; None if they are the whole panel
 
 
 def core_states(

@@ -145,8 +145,7 @@ class EnsembleWeights:
     """Weights for serving, and the weights of each fold of the backtest."""
 
     frame: pd.DataFrame  # target, horizon (1..12), candidate, weight; from all out-of-fold forecasts
-    # the same with a column `fold`; from forecasts whose months were known at that fold's cutoff
-    by_fold: pd.DataFrame
+    by_fold: pd.DataFrame  # the same with a column `fold`, from what was known at that fold's cutoff
 
     def matrix(self, target: str, fold: int | None = None) -> FloatArray:
         """(H, C) weights in the order of `CANDIDATES`; each row sums to 1."""

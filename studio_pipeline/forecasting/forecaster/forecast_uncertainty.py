@@ -35,10 +35,8 @@ class UncertainForecast:
     forecast: Forecast  # the answer
     projected: Projected  # its revenue with deviations, if given levers are carried out exactly
     scale: FloatArray  # (h,) deviation of the log errors, including inexact execution of given levers
-    # flow and regressor to (h,) change of revenue per standard error of the response, currency
-    responses: Mapping[tuple[str, str], FloatArray]
-    # lever to (h,) change of revenue per standard deviation of its execution, currency
-    execution: Mapping[str, FloatArray]
+    responses: Mapping[tuple[str, str], FloatArray]  # flow and regressor to (h,) currency per standard error
+    execution: Mapping[str, FloatArray]  # lever to (h,) currency per standard deviation of its execution
     has_levers: bool  # whether any lever is given
 
     def uncertain(self) -> Projected:

@@ -93,11 +93,9 @@ class OriginState:
     shown: dict[str, Range]  # lever to its smallest and largest value up to the base month
     carried: frozenset[str]  # levers that can be given with the studio's data
     scale: list[float]  # (12,) standard deviation of the revenue's log error with every lever free
-    # revenue, members and retention in each month with every lever free
-    free: list[tuple[float, float, float]]
+    free: list[tuple[float, float, float]]  # revenue, members, retention of each month, levers free
     ensemble: FreeEnsemble  # core and ensemble with every lever free, (3, 12) each
-    # cached factors under levers, by the months from which levers are given
-    factors: dict[FirstMonths, PlainFactors] = field(default_factory=dict)
+    factors: dict[FirstMonths, PlainFactors] = field(default_factory=dict)  # cached by first months
 
     def factors_since(self, first: FirstMonths) -> PlainFactors:
         """Factors under levers given from these months on, for a model without learners; cached."""

@@ -41,8 +41,7 @@ class AnswerParts(NamedTuple):
     scale: Sequence[float]  # (12,) standard deviation of the revenue's log error with every lever free
     base_month: np.datetime64  # the last known month
     known: KnownOfStudio  # properties of the studio, for its history and warnings
-    # (J, 12) result of `execution_effects`; None if levers are carried out exactly
-    execution: FloatArray | None = None
+    execution: FloatArray | None = None  # (J, 12) `execution_effects`; None: levers carried out exactly
 
     def closed(self, since: np.datetime64) -> AnswerParts:
         """Parts of an answer for a closed studio: no revenue or members, whatever levers are given."""
@@ -177,8 +176,7 @@ Ends = Sequence[tuple[float, float]]
 class Band(NamedTuple):
     """Intervals of one answer over h months at L levels."""
 
-    # at each level, lower and upper bound of each month, currency
-    months: Sequence[Sequence[Sequence[float]]]
+    months: Sequence[Sequence[Sequence[float]]]  # at each level, bounds of each month, currency
     total: Sequence[Sequence[float]]  # at each level, lower and upper bound of the sum, currency
     chance: Sequence[float]  # (h,) probability that a month lies within 10 % of its mean
 

@@ -76,16 +76,14 @@ class StudioOrigin:
 
     base_month: np.datetime64  # the last known month, datetime64[M]
     history_months: int  # months up to it; 0 for a studio without history
-    # lever to its smallest and largest shown value; for a new studio, over all studios
-    shown: Mapping[str, Range]
+    shown: Mapping[str, Range]  # lever to its smallest and largest value; for a new studio, of all studios
     carried: tuple[str, ...]  # levers that can be given with the studio's data
     terms: FlowTerms  # input of its projection with every lever free
     # level, in the first month with every lever free, of a lever, of `visits` a member or of
     # `class_capacity`; NaN where unknown
     usual: Callable[[str], float]
     effects: Effects  # flow to regressor to the response of the studio's members
-    # function from lever to (N, 12) values to (N, 12) revenue
-    projected_revenue: Callable[[Mapping[str, FloatArray]], FloatArray]
+    projected_revenue: Callable[[Mapping[str, FloatArray]], FloatArray]  # (N, 12) levers to revenue
 
     def revenue_under(self, levers: Mapping[str, FloatArray], months: int) -> FloatArray:
         """(N, months) revenue under N sets of levers, each held over all months; equal to the answers of

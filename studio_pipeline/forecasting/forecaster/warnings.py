@@ -137,10 +137,8 @@ class KnownOfStudio(NamedTuple):
     # `class_capacity`; NaN where unknown
     usual: Callable[[str], float]
     has_type: bool = True  # whether the data contain studios of its type
-    # first month without revenue and members of a closed studio; None for others
-    closed_since: np.datetime64 | None = None
-    # whether its members follow from retention and new members, and so respond to levers
-    responds: bool = True
+    closed_since: np.datetime64 | None = None  # first month without revenue and members, if closed
+    responds: bool = True  # whether members follow from retention and new members, and so respond
 
 
 def warnings_of(query: ForwardQuery, known: KnownOfStudio) -> tuple[str, ...]:

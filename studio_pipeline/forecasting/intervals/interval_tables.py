@@ -40,16 +40,13 @@ class IntervalTables:
     """Quantiles of scaled errors by horizon, and the components of the scale."""
 
     levels: FloatArray  # (Q,) levels of the quantiles, increasing, 0..1
-    # (H, Q) quantiles of a single month's error over its deviation; mean about 0, deviation about 1
-    month: FloatArray
-    # (H, Q) the same of the sum over the first h months, over the mean deviation of those months
-    total: FloatArray
+    month: FloatArray  # (H, Q) quantiles of a month's error over its deviation; mean 0, deviation 1
+    total: FloatArray  # (H, Q) of the sum over the first h months, over their mean deviation
     scales: ScaleModel  # deviations of the studios' own errors
     common: FloatArray  # (H, H) covariance of the market error over the months ahead
     young: YoungStudios  # widening for studios with a short history
     levers: LeverShares  # shares of the variance that given levers remove
-    # (K, H) paths of own errors over their deviations; column h has the quantiles of row h of `month`
-    own_paths: FloatArray
+    own_paths: FloatArray  # (K, H) own errors over their deviations; columns have the rows of `month`
     common_paths: FloatArray  # (K, H) paths of the market error
 
     @cached_property

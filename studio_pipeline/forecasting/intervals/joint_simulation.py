@@ -77,8 +77,7 @@ class Projected:
 
     revenue: FloatArray  # mean of each month, currency
     scale: FloatArray  # standard deviation of its log error
-    # deviation of the market part of that error; None for that of an answer with every lever free
-    common: FloatArray | None = None
+    common: FloatArray | None = None  # deviation of its market part; None: with every lever free
 
 
 def studio_sum_paths(tables: IntervalTables, revenue: FloatArray, scale: FloatArray) -> FloatArray:

@@ -49,9 +49,7 @@ is removed only if all of their levers are given.
 class LeverShares:
     """Shares of the variances by component of levers."""
 
-    # (H, C) of the variance of a studio's own error, in the order of `COMPONENTS`; each row sums to less than
-    # 1
-    own: FloatArray
+    own: FloatArray  # (H, C) of the own error's variance, in order of `COMPONENTS`; sums below 1
     common: FloatArray  # (H, C) the same of the market error
     # (H,) with every lever given, own variance of the sum over the first h months, relative to the variance
     # it would have with the correlation between months of answers with every lever free

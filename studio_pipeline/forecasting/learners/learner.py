@@ -26,8 +26,7 @@ class LearnerFit:
     # target to (N, 12) corrections of the origins in `CoreFit.out_of_fold`, every lever free; 0 where there
     # were no training rows
     out_of_fold: dict[str, FloatArray]
-    # as `out_of_fold`, with every lever given at its actual value where that is known
-    out_of_fold_known: dict[str, FloatArray]
+    out_of_fold_known: dict[str, FloatArray]  # the same with every lever at its actual value
     importances: pd.DataFrame  # columns learner, target, feature, importance
     native_models: dict[str, bytes]  # file name to the model in its library's own format
     onnx_models: dict[str, bytes]  # target to ONNX graph; a target without training rows is missing

@@ -98,8 +98,7 @@ _SMALLEST_SQUARE = 1e-4
 class CorrectionSizes:
     """Usual sizes of one target's corrections: a size by horizon times the root of a sum of variances."""
 
-    # (12,) root mean square by months ahead; 0 where too few corrections are known
-    by_horizon: tuple[float, ...]
+    by_horizon: tuple[float, ...]  # (12,) root mean square by months ahead; 0 where too few known
     # (1 + L,) relative variance with all of `HELD_LEVERS` given, then the variance that each of them adds if
     # it is free
     variances: tuple[float, ...]

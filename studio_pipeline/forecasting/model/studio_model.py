@@ -34,10 +34,8 @@ class StudioModel:
     core: CoreParameters  # parameters of the stock-and-flow core, fitted on all months
     weights: Mapping[str, FloatArray]  # target to (H, C) ensemble weights in the order of `CANDIDATES`
     intervals: IntervalTables  # interval tables of revenue
-    # (H,) 1 - WAPE of revenue over the first h months in the backtest; NaN if there was none
-    accuracy: FloatArray
-    # ONNX ensemble of the learners with weight for some target and horizon; None without any
-    graphs: OnnxEnsemble | None
+    accuracy: FloatArray  # (H,) 1 - WAPE of revenue over the first h months in backtests; else NaN
+    graphs: OnnxEnsemble | None  # of the learners with weight for a target and horizon, if any
 
     @property
     def feature_names(self) -> tuple[str, ...]:
