@@ -110,9 +110,7 @@ def corrections_of(
 ) -> dict[str, FloatArray]:
     """Predicts target to (N, 12) corrections from (N, 12, F) feature rows.
 
-    Args:
-        sizes: target to the scale of its corrections.
-        rows: (N, 12, F) feature rows, the given levers among the features.
+    `rows`: (N, 12, F) feature rows, the given levers among the features.
 
     Returns:
         Corrections; 0 where the given levers determine the target.

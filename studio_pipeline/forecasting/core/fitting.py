@@ -49,9 +49,7 @@ def best_share(panel: StudioPanel, tempered: Callable[[float], CoreParameters]) 
     """Share of the feedback, 0..1, with the smallest error: minimum of the parabola through the best of five
     shares and its neighbours.
 
-    Args:
-        panel: the months that errors are computed on.
-        tempered: returns the core with a share of the feedback.
+    `tempered`: returns the core with a share of the feedback.
     """
     errors = [own_members_error(panel, tempered(share)) for share in _SHARES]
     best = int(np.argmin(errors))

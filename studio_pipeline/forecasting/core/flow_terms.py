@@ -128,7 +128,6 @@ def flow_terms(
 
     Args:
         flows: flow name to its (N, H) projection on the flow's scale, without responses.
-        responses: responses of the panel, or of the N origins' studios.
         planning: class planning; its contribution up to the origin is already in the flow of classes.
     """
     paths = {name: flows[name] for name in _FLOW_SCALE}

@@ -45,7 +45,6 @@ def run_filters(
         flow: (S, T), or (P, S, T) of P flows, responses to levers already removed.
         type_mean: (S,) or (P, S) starting value of a studio's level.
         season: (S, 12) or (P, S, 12) the type's seasonal factors on the flow's scale.
-        settings: P tuned or candidate settings.
         market: market of the panel, if the studios are part of a larger one; estimated from them by default.
 
     Returns:

@@ -30,7 +30,6 @@ def type_seasons(
     Args:
         values: (S, T), NaN where unknown.
         weights: (S, T) non-negative precision of each value.
-        types: (S,) type of each studio, 0..n_types-1.
         shrinkage_years: studio-years at which a type's own factor and the panel's have equal weight.
 
     Returns:

@@ -30,9 +30,7 @@ def with_learners(
 ) -> dict[str, FloatArray]:
     """Candidate to (N, H) forecasts of one target, learners included.
 
-    Args:
-        core_candidates: forecasts of the candidates that need no learner, `core` among them.
-        corrections: learner to its (N, H) corrections of the core.
+    `core_candidates`: forecasts of the candidates that need no learner, `core` among them.
     """
     return dict(core_candidates) | {
         name: corrected(core_candidates["core"], c, target) for name, c in corrections.items()

@@ -49,7 +49,6 @@ def target_weights(
     Args:
         stack: (C, N, H) forecasts; a candidate that is NaN throughout gets no weight.
         actual: (N, H) actual values; NaN where not known.
-        hyperparameters: strength of the prior, half-life of origins, and bandwidth over horizons.
     """
     recency = 0.5 ** ((columns.max(initial=0) - columns) / hyperparameters.half_life_months)
     size = error_sizes(stack)[:, None]

@@ -96,9 +96,7 @@ def row_features(
     only, so that monotonicity constraints on these features apply to the whole effect of a lever on a
     correction.
 
-    Args:
-        panel: the months; only those up to each origin are read.
-        typical: month column to its medians, for every column of the origins.
+    `panel`: the months; only those up to each origin are read.
     """
     n, horizon_months = free_paths.revenue.shape
     rows = np.zeros((n, horizon_months, len(ROW_FEATURES)), dtype=np.float32)

@@ -90,7 +90,6 @@ def response_deviation(
     """(h,) standard deviation of the months' revenue through the responses' standard errors, currency.
 
     Args:
-        effects: flow to regressor to the response, with its standard error.
         revenue: (h,) revenue under the levers, currency.
         retention: (h,) retention under the levers; NaN if the data have none: then nothing responds.
         changes: result of `regressor_changes`, at least h months each.

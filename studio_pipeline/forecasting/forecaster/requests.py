@@ -94,10 +94,6 @@ def shown_ranges(shown: FloatArray) -> dict[str, Range]:
 def check_query(query: ForwardQuery, shown: Mapping[str, Range], carried: Set[str]) -> None:
     """Refuses a query with levers that can't be given for a studio with history.
 
-    Args:
-        shown: lever to its smallest and largest value in the studio's data.
-        carried: levers that can be given with the studio's data.
-
     Raises:
         LeverError: a lever is out of bounds, not carried by the data, or misplaced.
     """
@@ -164,11 +160,6 @@ NEAR_MONTHS = 12
 
 def new_studio_panel(query: ForwardQuery, panel: StudioPanel, shown: Mapping[str, Range]) -> StudioPanel:
     """A one-month panel for a studio without history, from the query's levers.
-
-    Args:
-        query: the query, with all eight levers.
-        panel: the months of the other studios.
-        shown: lever to its smallest and largest value over those studios.
 
     Raises:
         UnknownStudioError: not all eight levers are given.

@@ -35,10 +35,8 @@ def conflicts(held: Levers, shown: Shown, usual: Usual, effects: Effects) -> lis
     """Sentences on contradictions among levers that hold at the same time.
 
     Args:
-        shown: lever to its smallest and largest value in the studio's data.
         usual: level, in the first month with every lever free, of a lever, of `visits` a member or of
             `class_capacity`; NaN where unknown.
-        effects: flow to regressor to the response of the studio's members.
     """
     found = [
         _empty_classes(held, usual),

@@ -130,7 +130,6 @@ class IntervalTables:
         Args:
             mean: (N, h + 1) forecasts of the first h months and of their sum.
             scale: (N, h + 1) their deviations; for the sum the mean of the months' deviations.
-            levels: L coverages, 0 < level < 1.
         """
         ends = self.ends(levels, mean.shape[1] - 1)
         return _between(mean[:, None, :, None], scale[:, None, :, None], ends)
@@ -153,9 +152,7 @@ class IntervalTables:
     def scale_of(self, interval: FloatArray, level: float) -> FloatArray:
         """(N, h) deviations implied by intervals: the inverse of `interval`.
 
-        Args:
-            interval: (N, h, 2) lower and upper bounds above 0.
-            level: coverage of the intervals, 0 < level < 1.
+        `interval`: (N, h, 2) lower and upper bounds above 0.
         """
         low, high = (end[: interval.shape[1]] for end in self.quantiles(level)[:2])
         return np.asarray(np.log(interval[..., 1] / interval[..., 0]) / (high - low))

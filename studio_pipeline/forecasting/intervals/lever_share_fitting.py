@@ -80,10 +80,7 @@ class _Horizon:
 def fit_lever_shares(drawn: GivenErrors, floors: Floors, common_variance: FloatArray) -> LeverShares:
     """Fits the shares of the own and of the market variance; together with the floors they add up to 1.
 
-    Args:
-        drawn: errors under random subsets of levers, including all and none of them.
-        floors: shares that remain with all levers given.
-        common_variance: (H,) variance of the market error with every lever free.
+    `common_variance`: (H,) variance of the market error with every lever free.
     """
     n_horizons = drawn.errors.shape[1]
     if len(drawn.errors) < _FEWEST_ERRORS:
@@ -215,11 +212,8 @@ def measured_shares(
     """Fits the shares of the own and the market variance that given levers remove.
 
     Args:
-        oof: out-of-fold forecasts, including those under known levers.
-        levers: lever to its (N, H) values after the origins, NaN where not known.
         actual: (N, H) known months after the origins, NaN elsewhere.
         used: (N,) mask of the origins that `found` was calibrated on.
-        found: calibration of the forecasts with every lever free.
     """
     months, happened = oof.origins.columns[used], actual[used]
     so_far = np.arange(1, MAX_HORIZON_MONTHS + 1)[:, None]

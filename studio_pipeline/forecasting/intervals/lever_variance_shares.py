@@ -122,9 +122,7 @@ def widening_outside(
     The factor grows by 0.5 for each width of the shown range by which a lever lies outside it in this or an
     earlier month; the width is at least a tenth of the nearer end. A lever without shown values adds nothing.
 
-    Args:
-        levers: lever to its value in each of 12 months, NaN where free.
-        shown: lever to its smallest and largest shown value.
+    `levers`: lever to its value in each of 12 months, NaN where free.
     """
     throughout, widening = 1.0, _NOTHING
     for lever, path in levers.items():

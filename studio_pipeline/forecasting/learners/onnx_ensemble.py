@@ -54,9 +54,7 @@ def joined_graph(graphs: Sequence[bytes], n_features: int) -> bytes:
     A request then takes one run, independent of the number of models. Each model keeps its own node, because
     onnxruntime runs nodes with one target in half the time of one node with many.
 
-    Args:
-        graphs: output of the learners' converters, each with one tree ensemble of one target.
-        n_features: F of the input `features` (R, F).
+    `graphs`: output of the learners' converters, each with one tree ensemble of one target.
     """
     from onnx import TensorProto, helper
 
