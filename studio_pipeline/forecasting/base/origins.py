@@ -1,7 +1,7 @@
 """Forecast origins (studio, base month), and reproducible samples of studios and origins.
 
 Samples depend only on the studios' revenue, not on their names or row order. Splits of origins into backtest
-folds are in `backtest.folds`.
+folds are in `backtest.out_of_fold`.
 """
 
 from __future__ import annotations

@@ -216,9 +216,9 @@ class _Fitting:
             seen, 1 / (flow.counting_variance + 0.5 * max(float(np.nan_to_num(typical)), 1e-6)), 0.0
         )
         season = type_seasons(flow.values, weights, types, n_types + 1, calendar_months, shrinkage)
-        season[-1] = type_seasons(flow.values, weights, np.zeros_like(types), 1, calendar_months, shrinkage)[
-            0
-        ]
+        (season[-1],) = type_seasons(
+            flow.values, weights, np.zeros_like(types), 1, calendar_months, shrinkage
+        )
         type_mean = _type_means(flow.values, weights, types, n_types)
         most = self.hyperparameters.tuning_studios
         chosen = evenly_spaced_studios(self.panel, most, np.asarray(seen.any(1)))

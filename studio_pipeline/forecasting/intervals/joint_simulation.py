@@ -168,7 +168,7 @@ def _paths(
     revenue: FloatArray,
     scale: FloatArray,
     orders: IntArray,
-    common: FloatArray | None = None,
+    common: FloatArray,
 ) -> FloatArray:
     """(N, K, h) revenue paths, each studio using the own paths in its order."""
     months = revenue.shape[1]

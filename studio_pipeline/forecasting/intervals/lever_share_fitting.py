@@ -258,8 +258,7 @@ def _squares(scaled: FloatArray, reach: FloatArray, weights: FloatArray) -> Floa
     for h in range(scaled.shape[1]):
         known = np.isfinite(scaled[:, h])
         if known.sum() >= _FEWEST_ERRORS:
-            size = weighted_quantile(np.abs(scaled[known, h]), weights[known], np.array([_CALIBRATED_LEVEL]))[
-                0
-            ]
+            level = np.array([_CALIBRATED_LEVEL])
+            (size,) = weighted_quantile(np.abs(scaled[known, h]), weights[known], level)
             found[h] = (size / reach[h]) ** 2
     return np.minimum(found, 1.0)

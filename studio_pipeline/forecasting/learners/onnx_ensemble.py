@@ -1,11 +1,9 @@
-"""Learners in ONNX: conversion, the joined graph of those with weight, its scale and its sessions.
-
-Each learner calls its library's converter itself; running the joined graph belongs to `onnx_ensemble`.
+"""Learners in ONNX: the joined graph of those with weight, the scale of its answers, and its sessions.
 
 The core's error a year ahead is many times that of the next month, and it is close to zero with every lever
 given. Learners are therefore fitted on errors divided by their usual size, so that far horizons and free
-levers don't dominate the loss, and their predictions are multiplied by the same sizes. Conversion of single
-models is in `onnx_export`, the weights in `ensemble.weights`.
+levers don't dominate the loss, and their predictions are multiplied by the same sizes. The conversion of
+single models is in `libraries`, the weights in `ensemble.weights`.
 """
 
 from __future__ import annotations
