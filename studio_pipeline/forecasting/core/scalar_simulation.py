@@ -1,8 +1,8 @@
 """Simulation of a single studio on plain numbers: the scalar twin of `simulation`, for speed.
 
-`run_one` is `simulation.simulate_terms` for one projection, written out in one loop. A month takes some fifty
-operations; as function calls they take twice as long, as arrays of length one twenty times. They are a large
-part of the time of an answer. A test compares the two; change both together.
+`run_one` is `simulation.simulate_terms` for one projection, written out in one loop: 20 microseconds for
+twelve months, against 720 (36 times) on arrays of length one and 40 with a function call for each formula. It
+is a large part of the time of an answer. A test compares the two; change both together.
 """
 
 from __future__ import annotations

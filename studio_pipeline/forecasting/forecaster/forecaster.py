@@ -181,8 +181,7 @@ class Forecaster:
         )
 
     def _new_origin(self, query: ForwardQuery) -> StudioOrigin:
-        panel, terms = self._new_terms(query)
-        given = self._new_targets(terms, query)
+        panel, terms, given = self._new_projection(query)
         return StudioOrigin(
             base_month=panel.months[0],
             history_months=0,
@@ -214,16 +213,10 @@ class Forecaster:
         responds = origin.carried >= _FOLLOWED
         effects = self._effects if responds else self._no_effects
         known = KnownOfStudio(origin.history_months, origin.shown, effects, usual, responds=responds)
+        execution = execution_of(asked.query, block.terms, row)
+        month, first = self.panel.months[block.columns[row]], asked.first
         parts = AnswerParts(
-            query=asked.query,
-            levers=asked.levers,
-            first=asked.first,
-            given=given,
-            free=free,
-            scale=origin.scale,
-            base_month=self.panel.months[block.columns[row]],
-            known=known,
-            execution=execution_of(asked.query, block.terms, row),
+            asked.query, asked.levers, first, given, free, origin.scale, month, known, execution
         )
         since = self._closed_since(block, row)
         return parts if since is None else parts.closed(since)
@@ -262,8 +255,9 @@ class Forecaster:
         Raises:
             UnknownStudioError: not all eight levers are given.
         """
-        panel, terms = self._new_terms(query)
-        given = self._new_targets(terms, query)
+        panel, terms, given = self._new_projection(query)
+        has_type = query.studio_type in self.model.core.studio_types
+        known = KnownOfStudio(0, self._shown_by_all, self._effects, _usual(terms, 0, given), has_type)
         return AnswerParts(
             query=query,
             levers=lever_lists(query),
@@ -272,24 +266,18 @@ class Forecaster:
             free=given,
             scale=self.model.intervals.new_studio_scale()[0].tolist(),
             base_month=panel.months[0],
-            known=KnownOfStudio(
-                0,
-                self._shown_by_all,
-                self._effects,
-                _usual(terms, 0, given),
-                has_type=query.studio_type in self.model.core.studio_types,
-            ),
+            known=known,
             execution=execution_of(query, terms, 0),
         )
 
-    def _new_terms(self, query: ForwardQuery) -> tuple[StudioPanel, FlowTerms]:
-        """A one-month panel for a studio without history, and the terms of its projection."""
+    def _new_projection(self, query: ForwardQuery) -> tuple[StudioPanel, FlowTerms, FloatArray]:
+        """A one-month panel for a studio without history, the terms of its projection, and its (3, 12)
+        revenue, members and retention.
+        """
         panel = new_studio_panel(query, self.panel, self._shown_by_all)
         states = core_states(panel, self.model.core, assume_typical=True)
         origin = Origins(np.array([0]), np.array([0]))
-        return panel, origin_terms(states, project_flows(states, origin), origin)
-
-    def _new_targets(self, terms: FlowTerms, query: ForwardQuery) -> FloatArray:
+        terms = origin_terms(states, project_flows(states, origin), origin)
         paths = simulate_terms(terms, lever_paths([query]))
         if not np.isfinite(paths.revenue).all():
             raise UnknownStudioError(
@@ -298,13 +286,13 @@ class Forecaster:
                 "Ask for one of GET /api/v1/studios, or import months that have members and prices.",
             )
         by_target = core_targets(paths)
-        return np.stack([by_target[target][0] for target in TARGETS])
+        return panel, terms, np.stack([by_target[target][0] for target in TARGETS])
 
 
 class _Asked(NamedTuple):
     """A checked query of a studio with history."""
 
-    query: ForwardQuery  # the query
+    query: ForwardQuery
     place: Place  # of its prepared origin
     origin: OriginState  # the same origin as plain numbers
     levers: dict[str, list[float]]  # result of `lever_lists`

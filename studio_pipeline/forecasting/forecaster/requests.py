@@ -41,7 +41,7 @@ def locate(query: ForwardQuery, panel: StudioPanel) -> tuple[int, int]:
 
     Raises:
         UnknownStudioError: the panel has no such studio, or no month of it.
-        BaseMonthError: the studio lacks the base month.
+        BaseMonthError: the studio lacks the base month; the error lists the months that it has.
     """
     row = panel.rows.get(query.studio_id)
     if row is None or panel.last_months[row] < 0:
@@ -49,24 +49,15 @@ def locate(query: ForwardQuery, panel: StudioPanel) -> tuple[int, int]:
             f"There are no months of studio {query.studio_id!r}.",
             "GET /api/v1/studios lists the studios; a new studio needs all eight levers.",
         )
-    return row, base_column(query, panel, row)
-
-
-def base_column(query: ForwardQuery, panel: StudioPanel, row: int) -> int:
-    """Column of the base month; by default the studio's last month.
-
-    Raises:
-        BaseMonthError: the studio lacks the month; the error lists the months that it has.
-    """
     if query.base_month is None:
-        return int(panel.last_months[row])
+        return row, int(panel.last_months[row])
     column = panel.column_of(query.base_month)
     if not 0 <= column < panel.n_months or not panel.known[row, column]:
         raise BaseMonthError(
             f"Studio {query.studio_id!r} has no month {query.base_month.astype('datetime64[M]')}-01.",
             f"Its months are {_spans(panel, row)}.",
         )
-    return column
+    return row, column
 
 
 def _spans(panel: StudioPanel, row: int) -> str:
