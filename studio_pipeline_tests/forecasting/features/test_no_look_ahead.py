@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -120,7 +120,7 @@ def scored(fitted: Fitted) -> list[FloatArray]:
     oof = fitted.core.out_of_fold
     here = (oof.fold <= NUMBER) & (oof.origins.columns <= cutoff)
     parameters = fitted.core.fold_parameters[: NUMBER + 1]
-    flows = [np.array(list(f.settings.as_dict().values())) for p in parameters for f in p.flows.values()]
+    flows = [np.array(list(asdict(f.settings).values())) for p in parameters for f in p.flows.values()]
     tables = [x for p in parameters for f in p.flows.values() for x in (f.season, f.type_mean)]
     responses = [
         np.array([e.effect, e.standard_error])
