@@ -98,7 +98,6 @@ def candidates_from(
     states: CoreStates, origins: Origins, flows: Mapping[str, FloatArray], paths: CorePaths
 ) -> dict[str, dict[str, FloatArray]]:
     """Target to candidate to (N, 12) forecasts with every lever free, NaN where a candidate has no data.
-
     `flows` and `paths` are the core's projections of the flows and its simulation of them.
     """
     found: dict[str, dict[str, FloatArray]] = {}

@@ -167,9 +167,8 @@ def rows_of_target(rows: LearningRows, target: str) -> tuple[RowArray, RowArray]
 def fit_target(
     learner: LearnerName, x: RowArray, y: RowArray, signs: tuple[int, ...], configuration: ForecastingConfig
 ) -> FittedLearner:
-    """Fits one learner to one target's corrections.
-
-    `signs`: F monotone constraints: 1 increasing, -1 decreasing, 0 none.
+    """Fits one learner to one target's corrections. `signs`: F monotone constraints: 1 increasing, -1
+    decreasing, 0 none.
     """
     if learner == "xgboost":
         return fit_xgboost(x, y, signs, configuration.xgboost, configuration.seed)

@@ -96,9 +96,8 @@ def known_lever_forecasts(
 def young_forecasts(
     panel: StudioPanel, parameters: CoreParameters, fold: Fold, origins: Origins
 ) -> YoungForecasts:
-    """Runs the core from some of a fold's origins on each studio's last few months alone.
-
-    `panel`: the months; none after an origin is used for it.
+    """Runs the core from some of a fold's origins on each studio's last few months alone. `panel`: the
+    months; none after an origin is used for it.
     """
     columns = np.unique(np.linspace(fold.cutoff, fold.last_origin, _YOUNG_ORIGINS_A_FOLD).astype(np.int64))
     eligible = np.isin(np.arange(panel.n_studios), origins.rows)

@@ -60,9 +60,8 @@ def canonical_order(panel: StudioPanel) -> IntArray:
 
 
 def evenly_spaced_studios(panel: StudioPanel, most: int, eligible: BoolArray | None = None) -> IntArray:
-    """Rows, ascending, of at most `most` studios, evenly spaced in the canonical order.
-
-    `eligible`: (S,) mask of the studios to choose from; all of them if not given.
+    """Rows, ascending, of at most `most` studios, evenly spaced in the canonical order. `eligible`: (S,) mask
+    of the studios to choose from; all of them if not given.
     """
     order = canonical_order(panel)
     if eligible is not None:
@@ -73,9 +72,8 @@ def evenly_spaced_studios(panel: StudioPanel, most: int, eligible: BoolArray | N
 
 
 def evenly_spaced_origins(columns: IntArray, sizes: Sequence[FloatArray], most: int) -> BoolArray:
-    """(N,) mask of a sample of origins: of each month at most `most`, evenly spaced by size.
-
-    `sizes`: sort keys of the origins of one month, (N,) each; later ones break ties of earlier ones.
+    """(N,) mask of a sample of origins: of each month at most `most`, evenly spaced by size. `sizes`: sort
+    keys of the origins of one month, (N,) each; later ones break ties of earlier ones.
     """
     order = np.lexsort([*reversed(sizes), columns])
     _, month, count = np.unique(columns[order], return_inverse=True, return_counts=True)

@@ -46,10 +46,7 @@ class CoreView:
 
 
 def core_view(states: CoreStates, row: int, column: int, levers: Mapping[str, FloatArray]) -> CoreView:
-    """Compute the view of one origin.
-
-    `states`: states of the panel that contains the origin.
-    """
+    """Compute the view of one origin. `states`: states of the panel that contains the origin."""
     origin = Origins(np.array([row]), np.array([column]))
     ahead, now = project_flows(states, origin), _usual_flows(states, origin)
     seasons = _seasons(states, origin)

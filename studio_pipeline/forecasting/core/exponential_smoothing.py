@@ -173,9 +173,8 @@ class _Record:
         return np.asarray(np.median(own[:, judged], axis=1, keepdims=True))
 
     def weights(self, typical: FloatArray) -> FloatArray:
-        """(P, S) weights that sum to one over the settings.
-
-        `typical`: (P, 1) or (P, S) losses of the panel; NaN where none are known.
+        """(P, S) weights that sum to one over the settings. `typical`: (P, 1) or (P, S) losses of the panel;
+        NaN where none are known.
         """
         own, _ = self._own()
         score = -_SHARPNESS * (_OWN_SHARE * own + (1 - _OWN_SHARE) * typical)

@@ -47,9 +47,7 @@ _JUDGED_MONTHS = 120
 
 def best_share(panel: StudioPanel, tempered: Callable[[float], CoreParameters]) -> float:
     """Share of the feedback, 0..1, with the smallest error: minimum of the parabola through the best of five
-    shares and its neighbours.
-
-    `tempered`: returns the core with a share of the feedback.
+    shares and its neighbours. `tempered`: returns the core with a share of the feedback.
     """
     errors = [own_members_error(panel, tempered(share)) for share in _SHARES]
     best = int(np.argmin(errors))

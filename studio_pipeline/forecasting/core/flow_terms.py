@@ -101,9 +101,8 @@ class FlowTerms:
         )
 
     def level(self, place: int, name: str) -> float:
-        """Value of a lever in one projection's first month with every lever free; NaN where unknown.
-
-        `name` may also be `visits` (per member) or `class_capacity`.
+        """Value of a lever in one projection's first month with every lever free; NaN where unknown. `name`
+        may also be `visits` (per member) or `class_capacity`.
         """
         if name in _START_OF:
             return float(self.start[place, START.index(_START_OF[name])])

@@ -46,9 +46,8 @@ class CorePaths:
 
 
 def simulate_terms(terms: FlowTerms, levers: Mapping[str, FloatArray]) -> CorePaths:
-    """Simulate the N projections of `terms` over their H months.
-
-    `levers`: lever to (N, H) given values, NaN where free; a missing lever is free.
+    """Simulate the N projections of `terms` over their H months. `levers`: lever to (N, H) given values, NaN
+    where free; a missing lever is free.
     """
     by_month = {name: list(path.T) for name, path in levers.items()}
     months = _run_months(*terms.by_month(), by_month)

@@ -28,9 +28,8 @@ CANDIDATES: tuple[str, ...] = (
 def with_learners(
     core_candidates: Mapping[str, FloatArray], corrections: Mapping[str, FloatArray], target: str
 ) -> dict[str, FloatArray]:
-    """Candidate to (N, H) forecasts of one target, learners included.
-
-    `core_candidates`: forecasts of the candidates that need no learner, `core` among them.
+    """Candidate to (N, H) forecasts of one target, learners included. `core_candidates`: forecasts of the
+    candidates that need no learner, `core` among them.
     """
     return dict(core_candidates) | {
         name: corrected(core_candidates["core"], c, target) for name, c in corrections.items()

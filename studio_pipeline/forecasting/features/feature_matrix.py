@@ -63,9 +63,8 @@ class Typical:
 
 
 def typical_of_month(origin_features: FloatArray, states: CoreStates, column: int) -> Typical:
-    """Compute the medians over the studios that have the month.
-
-    `origin_features`: (S, F0) features of all studios in that month.
+    """Compute the medians over the studios that have the month. `origin_features`: (S, F0) features of all
+    studios in that month.
     """
     rows = np.flatnonzero(states.panel.known[:, column])
     origins = Origins(rows, np.full(len(rows), column))
@@ -114,7 +113,6 @@ def row_features(
 
 def with_given(rows: RowArray, levels: FloatArray, levers: Mapping[str, FloatArray]) -> RowArray:
     """(N, H, F) rows: those of `row_features` with free levers, with the features of given levers filled in.
-
     `rows`: (N, H, F), every lever free; `levels`: (N, L) `lever_features.trailing_levels`.
     """
     filled = rows.copy()
@@ -123,9 +121,8 @@ def with_given(rows: RowArray, levels: FloatArray, levers: Mapping[str, FloatArr
 
 
 def with_given_of_one(rows: RowArray, levels: FloatArray, levers: Mapping[str, list[float]]) -> RowArray:
-    """(H, F) rows: `with_given` for one origin, from plain numbers.
-
-    `rows`: (H, F), every lever free; `levels`: (L,) `lever_features.trailing_levels`.
+    """(H, F) rows: `with_given` for one origin, from plain numbers. `rows`: (H, F), every lever free;
+    `levels`: (L,) `lever_features.trailing_levels`.
     """
     filled = rows.copy()
     put_given(filled[:, _GIVEN], levels, levers)

@@ -163,9 +163,8 @@ def _accuracy(accuracy: FloatArray, months: int) -> float:
 
 def lever_effects(model: StudioModel, studio_id: str, responds: bool) -> dict[str, LeverEffect]:
     """Responses of a studio's retention (log odds) to price (per log unit), attendance and staff utilisation
-    (per unit of the rate).
-
-    `responds`: whether its members follow from retention and new members; else every effect is taken as 0.
+    (per unit of the rate). `responds`: whether its members follow from retention and new members; else every
+    effect is taken as 0.
     """
     found = {}
     for lever, names in _EFFECT_OF.items():

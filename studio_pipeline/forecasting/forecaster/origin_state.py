@@ -140,7 +140,6 @@ def corrected(
     origin: OriginState, core: PlainTargets, first: FirstMonths, given_retention: Sequence[float] | None
 ) -> list[tuple[float, float, float]]:
     """Revenue, members and retention in each month: scalar `lever_correction.under_levers` without learners.
-
     `given_retention`: given values of `retention_rate`, NaN where free; None if it is free throughout.
     """
     given = given_retention or [math.nan] * len(core[0])

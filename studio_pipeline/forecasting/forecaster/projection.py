@@ -87,9 +87,7 @@ class StudioOrigin:
 
     def revenue_under(self, levers: Mapping[str, FloatArray], months: int) -> FloatArray:
         """(N, months) revenue under N sets of levers, each held over all months; equal to the answers of
-        `Forecaster.forecast`, to rounding.
-
-        `levers`: lever to its (N,) values; at least one lever.
+        `Forecaster.forecast`, to rounding. `levers`: lever to its (N,) values; at least one lever.
         """
         n = len(next(iter(levers.values())))
         found = np.empty((n, months))

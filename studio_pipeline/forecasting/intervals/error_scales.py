@@ -43,9 +43,8 @@ class ScaleModel:
     own_scale_months: float  # number of known changes at which a studio's own volatility has weight 1/2
 
     def own(self, windows: Mapping[str, FloatArray]) -> FloatArray:
-        """(N, H) deviation of each studio's own log error.
-
-        `windows`: column to (N, WINDOW_MONTHS) months up to the base month.
+        """(N, H) deviation of each studio's own log error. `windows`: column to (N, WINDOW_MONTHS) months up
+        to the base month.
         """
         return self.from_signs(scale_signs(windows, self.typical_change, self.own_scale_months))
 
@@ -112,7 +111,6 @@ def fit_scales(
     own: FloatArray, signs: FloatArray, weights: FloatArray, typical: float, own_scale_months: float
 ) -> ScaleModel:
     """Fits the slopes of the log absolute error on the signs; levels stay 0 until the calibration sets them.
-
     `own`: (N, H) own log residuals, NaN where not known; `typical`: `typical_change` of the panel.
     """
     centre, spread = _moments(signs, weights)

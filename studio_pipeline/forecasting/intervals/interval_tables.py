@@ -66,9 +66,8 @@ class IntervalTables:
         return np.asarray(np.maximum((high - low) / 2, SMALLEST_DEVIATION))
 
     def scale(self, windows: Mapping[str, FloatArray]) -> FloatArray:
-        """(N, H) standard deviation of each studio's log error with every lever free.
-
-        `windows`: column to (N, WINDOW_MONTHS) months up to the base month.
+        """(N, H) standard deviation of each studio's log error with every lever free. `windows`: column to
+        (N, WINDOW_MONTHS) months up to the base month.
         """
         own = self.scales.own(windows) * self.young.widening(known_months(windows))
         return np.asarray(np.sqrt(own**2 + np.diag(self.common)))
@@ -111,10 +110,7 @@ class IntervalTables:
         )
 
     def interval(self, mean: FloatArray, scale: FloatArray, level: float) -> FloatArray:
-        """(N, h, 2) lower and upper bound of each month.
-
-        `level`: coverage, 0 < level < 1.
-        """
+        """(N, h, 2) lower and upper bound of each month. `level`: coverage, 0 < level < 1."""
         months = mean.shape[1]
         ends = np.stack(self.quantiles(level)[:2], 1)[:months]
         return _between(mean[:, :, None], scale[:, :months, None], ends)
@@ -150,9 +146,8 @@ class IntervalTables:
         return found
 
     def scale_of(self, interval: FloatArray, level: float) -> FloatArray:
-        """(N, h) deviations implied by intervals: the inverse of `interval`.
-
-        `interval`: (N, h, 2) lower and upper bounds above 0.
+        """(N, h) deviations implied by intervals: the inverse of `interval`. `interval`: (N, h, 2) lower and
+        upper bounds above 0.
         """
         low, high = (end[: interval.shape[1]] for end in self.quantiles(level)[:2])
         return np.asarray(np.log(interval[..., 1] / interval[..., 0]) / (high - low))

@@ -120,7 +120,6 @@ def calendar_sum_paths(
 
 def independent_draws(effects: FloatArray, n_paths: int) -> FloatArray:
     """(K, M) normal draws with mean 0 of the sum of J independent effects, one draw of each for all M months.
-
     `effects`: (J, M) change of each month per standard deviation of the effect.
     """
     # The QR factor R has at most M rows and the same covariance R'R as the effects: fewer draws are needed.

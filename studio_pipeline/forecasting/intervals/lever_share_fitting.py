@@ -79,7 +79,6 @@ class _Horizon:
 
 def fit_lever_shares(drawn: GivenErrors, floors: Floors, common_variance: FloatArray) -> LeverShares:
     """Fits the shares of the own and of the market variance; together with the floors they add up to 1.
-
     `common_variance`: (H,) variance of the market error with every lever free.
     """
     n_horizons = drawn.errors.shape[1]
@@ -191,7 +190,6 @@ _CALIBRATED_LEVEL = 0.9
 
 def young_widening(core: CoreFit, actual: FloatArray, used: BoolArray) -> YoungStudios:
     """Fits the widening by known months, from the core's errors with short and with complete histories.
-
     `actual`: (N, H) known months after the origins, NaN elsewhere; `used`: (N,) mask of the chosen origins.
     """
     oof = core.out_of_fold

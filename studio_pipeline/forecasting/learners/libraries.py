@@ -31,9 +31,8 @@ class FittedLearner:
 def fit_xgboost(
     x: RowArray, y: RowArray, signs: tuple[int, ...], hyperparameters: BoostingHyperparameters, seed: int
 ) -> FittedLearner:
-    """Fit boosted trees with histogram splits to the (R,) corrections `y` of (R, F) rows.
-
-    `signs`: (F,) monotonicity constraints: -1, 0 (none) or 1.
+    """Fit boosted trees with histogram splits to the (R,) corrections `y` of (R, F) rows. `signs`: (F,)
+    monotonicity constraints: -1, 0 (none) or 1.
     """
     import xgboost as xgb
 
