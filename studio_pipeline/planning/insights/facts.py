@@ -1,6 +1,6 @@
 """Facts of a studio's next months as computed figures: forecast, drivers, given levers, recommendations.
 
-All figures of an insight are computed here; `narrative` writes them as text and checks texts against them.
+All figures of an insight are computed here; `narrative` writes them as text.
 """
 
 from __future__ import annotations
