@@ -65,11 +65,7 @@ class Narrator:
     """
 
     def __init__(
-        self,
-        api_key: SecretStr,
-        base_url: str | None,
-        model: str,
-        timeout_seconds: float = TIMEOUT_SECONDS,
+        self, api_key: SecretStr, base_url: str | None, model: str, timeout_seconds: float = TIMEOUT_SECONDS
     ) -> None:
         self.source = f"openai:{model}"
         self._api_key, self._base_url, self._model = api_key, base_url, model
@@ -212,10 +208,6 @@ def insight_answer(
         "source": source,
         "drivers": drivers,
         "recommendations": [{**step, "action": action} for step, action in zip(steps, texts, strict=True)],
-        "facts": {
-            **facts,
-            "base_month": f"{facts['base_month']}-01",
-            "month": f"{facts['month']}-01",
-        },
+        "facts": {**facts, "base_month": f"{facts['base_month']}-01", "month": f"{facts['month']}-01"},
         "warnings": list(insight.warnings),
     }

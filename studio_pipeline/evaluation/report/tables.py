@@ -204,11 +204,7 @@ def columns_table(panel_frame: pd.DataFrame) -> Table:
         values = panel_frame[column.name]
         known = per_cent(float(values.notna().mean()) if len(values) else math.nan, 0)
         texts.append([column.name, column.kind.value, known, *_spread(values), column.description])
-    return Table(
-        ["column", *DESCRIBED],
-        texts,
-        text_columns=frozenset({0, 1, 5}),
-    )
+    return Table(["column", *DESCRIBED], texts, text_columns=frozenset({0, 1, 5}))
 
 
 def features_table(features: pd.DataFrame, descriptions: Iterable[FeatureText]) -> Table:
@@ -218,11 +214,7 @@ def features_table(features: pd.DataFrame, descriptions: Iterable[FeatureText]) 
         values = features[feature.name] if feature.name in features else pd.Series(dtype=np.float64)
         known = per_cent(float(values.notna().mean()) if len(values) else math.nan, 0)
         texts.append([feature.name, feature.unit, known, *_spread(values), feature.description])
-    return Table(
-        ["feature", *DESCRIBED],
-        texts,
-        text_columns=frozenset({0, 1, 5}),
-    )
+    return Table(["feature", *DESCRIBED], texts, text_columns=frozenset({0, 1, 5}))
 
 
 def rejected_table(rejected: pd.DataFrame, top: int = 25) -> Table:

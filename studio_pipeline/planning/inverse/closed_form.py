@@ -247,11 +247,7 @@ def plan_responses(terms: FlowTerms, present: FloatArray) -> PlanResponses:
         for flow in ("retention", "acquisition")
     )
     return PlanResponses(
-        present,
-        retention,
-        acquisition,
-        slopes["comfortable_attendance"],
-        slopes["comfortable_utilization"],
+        present, retention, acquisition, slopes["comfortable_attendance"], slopes["comfortable_utilization"]
     )
 
 

@@ -9,11 +9,7 @@ import pytest
 from studio_pipeline.evaluation.metrics.backtest import backtest
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport, wape
 from studio_pipeline.evaluation.metrics.schemas import PREDICTIONS
-from studio_pipeline.evaluation.metrics.summary import (
-    COLUMNS,
-    levers_known_errors,
-    with_levers_known,
-)
+from studio_pipeline.evaluation.metrics.summary import COLUMNS, levers_known_errors, with_levers_known
 from studio_pipeline_tests.forecasting.fleets import CONFIGURATION, small_fleet
 
 MakePredictions = Callable[..., pd.DataFrame]
