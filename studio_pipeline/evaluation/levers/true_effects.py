@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from studio_pipeline.evaluation.levers.lever_sweep import present_levers
-from studio_pipeline.evaluation.metrics.metric_sums import ratio_or_nan
+from studio_pipeline.evaluation.metrics.metrics import ratio_or_nan
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster

@@ -13,9 +13,11 @@ import numpy as np
 import pandas as pd
 
 from studio_pipeline.evaluation.metrics.prediction_table import (
+    BOUNDS,
     INTERVAL_LEVELS_PERCENT,
     LEARNERS,
     SIMPLE_BASELINES,
+    TOTAL,
 )
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
 from studio_pipeline.forecasting.base.flows import TARGET_COLUMNS, TARGETS
@@ -28,15 +30,8 @@ from studio_pipeline.forecasting.learners.learner import LearnerFit
 from studio_pipeline.forecasting.model.assembly import ensemble_out_of_fold, interval_tables, known_by
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
-BOUNDS: tuple[str, ...] = tuple(
-    f"{end}_{kind}"
-    for kind in (*map(str, INTERVAL_LEVELS_PERCENT), f"total_{INTERVAL_LEVELS_PERCENT[-1]}")
-    for end in ("lower", "upper")
-)
-"""Columns of bounds: of single months at each level, and at the last level of the sum over months 1 to h."""
 
-
-def revenue_bounds(
+def _revenue_bounds(
     panel: StudioPanel,
     core: CoreFit,
     fits: Sequence[LearnerFit],
@@ -68,7 +63,7 @@ def _bounds(tables: IntervalTables, forecast: FloatArray, scale: FloatArray) -> 
     sums = np.cumsum(forecast, 1)
     totals = [tables.total_interval(sums[:, h], scale, h + 1, last / 100) for h in range(forecast.shape[1])]
     total = np.stack(totals, axis=1)
-    return found | {f"lower_total_{last}": total[..., 0], f"upper_total_{last}": total[..., 1]}
+    return found | {f"lower_{TOTAL}": total[..., 0], f"upper_{TOTAL}": total[..., 1]}
 
 
 def backtest(
@@ -85,7 +80,7 @@ def backtest(
         learners, the baselines, for revenue only the bounds (`BOUNDS`), and scale, the in-sample error of the
         seasonal naive.
     """
-    of_revenue = revenue_bounds(panel, core, fits, weights, configuration)
+    of_revenue = _revenue_bounds(panel, core, fits, weights, configuration)
     first = min(1, max(len(core.folds) - 1, 0))
     tables = []
     for target in TARGETS:
