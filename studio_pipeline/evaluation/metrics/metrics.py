@@ -185,7 +185,7 @@ def _same_direction(
 def _over_horizons(rows: _Rows, terms: Sums) -> Sums:
     """(targets, 12, 2) of each term: its sum, and the number of rows in it."""
     shape = (len(TARGETS), len(HORIZONS))
-    answer = {}
+    answer: Sums = {}
     for name, values in terms.items():
         finite = np.isfinite(values)
         total = np.bincount(rows.cell[finite], values[finite], shape[0] * shape[1]).astype(np.float64)

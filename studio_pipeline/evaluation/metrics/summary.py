@@ -82,10 +82,8 @@ def levers_known_errors(predictions: pd.DataFrame) -> pd.DataFrame:
         One row per horizon "1".."12" and span that has such forecasts; no rows if there are none.
     """
     rows = predictions[predictions["target"] == "revenue"]
-    if LEVERS_KNOWN not in rows:
-        return _table([])
-    known = np.isfinite(rows[["actual", "ensemble", LEVERS_KNOWN]].to_numpy(np.float64)).all(axis=1)
-    rows = rows.loc[known]
+    rows = rows.reindex(columns=["horizon", "actual", "ensemble", LEVERS_KNOWN])
+    rows = rows.replace([np.inf, -np.inf], np.nan).dropna()
     missed = pd.DataFrame(
         {
             "n": 1,
@@ -96,33 +94,18 @@ def levers_known_errors(predictions: pd.DataFrame) -> pd.DataFrame:
     )
     sums = missed.groupby(rows["horizon"]).sum()
     windows = {str(h): (h, h) for h in HORIZONS} | SPANS
-    return _table([_line(name, sums.loc[first:last].sum()) for name, (first, last) in windows.items()])
-
-
-def _line(name: str, sums: pd.Series[float]) -> dict[str, object]:
-    size = sums["size"] if sums["size"] > 0 else np.nan
-    wape = {column: sums[column] / size for column in ("levers_free", "levers_known")}
-    return {"horizon": name, "n": int(sums["n"]), **wape}
-
-
-def _table(lines: list[dict[str, object]]) -> pd.DataFrame:
-    table = pd.DataFrame(lines, columns=list(COLUMNS))
-    types = {"horizon": "object", "n": "int64", "levers_free": "float64", "levers_known": "float64"}
-    table = table.astype(types)
-    return table[table["n"] > 0].reset_index(drop=True)
+    totals = pd.DataFrame({name: sums.loc[first:last].sum() for name, (first, last) in windows.items()}).T
+    table = totals[totals["n"] > 0].rename_axis("horizon").reset_index().astype({"n": "int64"})
+    for name in ("levers_free", "levers_known"):
+        table[name] /= table["size"].where(table["size"] > 0)
+    return table[list(COLUMNS)]
 
 
 SUMMARY_SPANS: tuple[str, ...] = ("1", *SPANS)
 ENSEMBLE_METRICS: tuple[str, ...] = (
-    "coverage_50",
-    "coverage_80",
-    "coverage_90",
-    "coverage_total",
-    "width_90",
-    "business_score",
-    "within_5_pct",
-    "within_10_pct",
-)
+    "coverage_50", "coverage_80", "coverage_90", "coverage_total", "width_90",
+    "business_score", "within_5_pct", "within_10_pct",
+)  # fmt: skip
 
 
 def summarise(predictions: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, float]:
@@ -213,21 +196,18 @@ def _month_scatter(rows: pd.DataFrame) -> float:
 
 
 def _from_table(metrics: pd.DataFrame, target: str) -> dict[str, float]:
-    cells = metrics.set_index(["horizon", "candidate"])
-    wape = cells["wape"].to_dict()
-    ensemble = {
-        metric: cells[metric].to_dict() for metric in (*ENSEMBLE_METRICS, "three_month_total_accuracy")
-    }
+    cells = metrics.set_index(["horizon", "candidate"]).to_dict()
     numbers = {
-        f"{target}_wape_{span}_{candidate}": float(wape[span, candidate])
+        f"{target}_wape_{span}_{candidate}": float(cells["wape"][span, candidate])
         for span in SUMMARY_SPANS
         for candidate in CANDIDATES
     }
-    for metric in ENSEMBLE_METRICS:
-        numbers |= {
-            f"{target}_{metric}_{span}": float(ensemble[metric][span, "ensemble"]) for span in SUMMARY_SPANS
-        }
-    accuracy = ensemble["three_month_total_accuracy"]["1-3", "ensemble"]
+    numbers |= {
+        f"{target}_{metric}_{span}": float(cells[metric][span, "ensemble"])
+        for metric in ENSEMBLE_METRICS
+        for span in SUMMARY_SPANS
+    }
+    accuracy = cells["three_month_total_accuracy"]["1-3", "ensemble"]
     return numbers | {f"{target}_three_month_total_accuracy": float(accuracy)}
 
 
