@@ -26,8 +26,8 @@ from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline.evaluation.metrics.summary import learner_weight
 from studio_pipeline.evaluation.promotion.refitting import ChampionRefit, backtest_predictions, refit
 from studio_pipeline.evaluation.report.html_report import write_html_report
-from studio_pipeline.evaluation.report.model_tables import ModelFrames
 from studio_pipeline.evaluation.report.response_tables import lever_responses, seasonal_factors
+from studio_pipeline.evaluation.report.tables import ModelFrames
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
 from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights
 from studio_pipeline.forecasting.features.feature_store import FEATURES

@@ -10,11 +10,6 @@ from typing import Any
 import pandas as pd
 
 from studio_pipeline.configuration import Configuration
-from studio_pipeline.evaluation.levers.lever_figures import (
-    errors_with_levers_free_and_known,
-    predicted_against_true_effects,
-    revenue_by_lever,
-)
 from studio_pipeline.evaluation.levers.lever_text import (
     effects_in_words,
     sweep_in_words,
@@ -27,6 +22,11 @@ from studio_pipeline.evaluation.report.backtest_figures import (
     actual_against_predicted,
     coverage_by_horizon,
     error_by_horizon,
+)
+from studio_pipeline.evaluation.report.model_figures import (
+    errors_with_levers_free_and_known,
+    predicted_against_true_effects,
+    revenue_by_lever,
 )
 from studio_pipeline.resources.asset_results import numbers, picture, rows_metadata, sentences, table_metadata
 from studio_pipeline.resources.mlflow_tracking import Entry, flat_parameters

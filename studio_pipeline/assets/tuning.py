@@ -11,7 +11,7 @@ import pandas as pd
 from studio_pipeline.assets.model_fits import GROUP
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.errors import SettingsError
-from studio_pipeline.evaluation.report.ensemble_figures import search_history
+from studio_pipeline.evaluation.report.model_figures import search_history
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.resources.asset_results import (
     OWNERS,

@@ -1,7 +1,7 @@
 """Tables of the core: seasonal factors and estimated responses, with their sources.
 
 Converts fitted slopes to impacts on natural scales, checks their signs against economic rules, and describes
-them in sentences. The estimates come from `forecasting.responses`; figures are in `core_figures`.
+them in sentences. The estimates come from `forecasting.responses`; figures are in `model_figures`.
 """
 
 from __future__ import annotations

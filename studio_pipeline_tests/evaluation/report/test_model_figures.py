@@ -11,11 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from studio_pipeline.evaluation.levers import lever_figures
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline.evaluation.metrics.summary import levers_known_errors
 from studio_pipeline.evaluation.report import backtest_figures as interval_figures
-from studio_pipeline.evaluation.report import core_figures, ensemble_figures
+from studio_pipeline.evaluation.report import drawing, model_figures
 from studio_pipeline.evaluation.report.drawing import COLOURS, to_png
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES as MEMBERS
 from studio_pipeline_tests.evaluation.metrics.test_interval_metrics import with_intervals
@@ -35,8 +34,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Drawn:
         figures.append(figure)
         return to_png(figure)
 
-    for module in (core_figures, ensemble_figures, interval_figures, lever_figures):
-        monkeypatch.setattr(module, "to_png", kept)
+    monkeypatch.setattr(drawing, "to_png", kept)
 
     def draw(picture: Callable[[], bytes]) -> list[Axes]:
         assert_picture(picture())
@@ -52,7 +50,7 @@ def line(ax: Axes, label: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_seasons(drawn: Drawn, seasons: pd.DataFrame) -> None:
-    retention, acquisition, *_ = drawn(lambda: core_figures.seasons_by_flow(seasons))
+    retention, acquisition, *_ = drawn(lambda: model_figures.seasons_by_flow(seasons))
     months, factors = line(acquisition, "Dance")
     np.testing.assert_array_equal(months, range(1, 13))
     assert factors[[0, 6]] == pytest.approx([1.4, 0.6])
@@ -61,7 +59,7 @@ def test_seasons(drawn: Drawn, seasons: pd.DataFrame) -> None:
 
 
 def test_a_response_has_its_bar_and_a_prior_has_none(drawn: Drawn, responses: pd.DataFrame) -> None:
-    retention, acquisition = drawn(lambda: core_figures.responses_with_error_bars(responses))
+    retention, acquisition = drawn(lambda: model_figures.responses_with_error_bars(responses))
     (bar,) = retention.containers
     (segment,) = bar.lines[2][0].get_segments()
     assert segment[:, 0] == pytest.approx([-1.1, -0.5])
@@ -72,7 +70,7 @@ def test_a_response_has_its_bar_and_a_prior_has_none(drawn: Drawn, responses: pd
 
 
 def test_weights_are_stacked_to_one(drawn: Drawn, weights: pd.DataFrame) -> None:
-    for ax in drawn(lambda: ensemble_figures.weights_by_horizon(weights)):
+    for ax in drawn(lambda: model_figures.weights_by_horizon(weights)):
         heights = np.array([[bar.get_height() for bar in container] for container in ax.containers])
         assert heights.sum(0) == pytest.approx(np.ones(12))
         labels = [container.get_label() for container in ax.containers]
@@ -82,7 +80,7 @@ def test_weights_are_stacked_to_one(drawn: Drawn, weights: pd.DataFrame) -> None
 
 def test_the_title_of_the_importances_is_within_the_picture(drawn: Drawn, importances: pd.DataFrame) -> None:
     long = importances.assign(feature="a_feature_with_a_rather_long_name_" + importances["feature"])
-    (ax,) = drawn(lambda: ensemble_figures.feature_importances(long, "retention"))
+    (ax,) = drawn(lambda: model_figures.feature_importances(long, "retention"))
     assert "retention" in ax.get_title(loc="left")
     (text,) = [t for t in ax.findobj(Text) if t.get_text() == ax.get_title(loc="left")]
     assert text.get_window_extent().x1 < ax.figure.bbox.x1
@@ -124,7 +122,7 @@ def test_the_sample_is_the_latest_forecast_of_which_most_is_known(
 
 
 def test_a_sweep_shows_line_band_range_and_present(drawn: Drawn, sweep: pd.DataFrame) -> None:
-    rate, price = drawn(lambda: lever_figures.revenue_by_lever(sweep))
+    rate, price = drawn(lambda: model_figures.revenue_by_lever(sweep))
     assert [ax.get_title(loc="left") for ax in (rate, price)] == [
         "Retention rate, a month",
         "Ticket price, currency a month",
@@ -142,7 +140,7 @@ def test_a_sweep_shows_line_band_range_and_present(drawn: Drawn, sweep: pd.DataF
 
 
 def test_effects_are_shares_of_the_year_s_revenue(drawn: Drawn, effects: pd.DataFrame) -> None:
-    (ax,) = drawn(lambda: lever_figures.predicted_against_true_effects(effects))
+    (ax,) = drawn(lambda: model_figures.predicted_against_true_effects(effects))
     true, predicted = line(ax, "price +10 %")
     assert true == pytest.approx(np.full(4, 0.04))
     assert predicted == pytest.approx(np.full(4, 0.05))
@@ -152,7 +150,7 @@ def test_effects_are_shares_of_the_year_s_revenue(drawn: Drawn, effects: pd.Data
 
 def test_errors_with_levers_free_and_known(drawn: Drawn, make_predictions: MakePredictions) -> None:
     errors = levers_known_errors(knowing_levers(make_predictions(studios=5)))
-    (ax,) = drawn(lambda: lever_figures.errors_with_levers_free_and_known(errors))
+    (ax,) = drawn(lambda: model_figures.errors_with_levers_free_and_known(errors))
     free = line(ax, "levers free: a forecast")[1]
     known = line(ax, "levers known: given what they then did")[1]
     np.testing.assert_array_equal(free, errors["levers_free"][:12])
@@ -163,11 +161,11 @@ def test_where_there_is_nothing_the_picture_says_so(
     seasons: pd.DataFrame, responses: pd.DataFrame, sweep: pd.DataFrame, effects: pd.DataFrame
 ) -> None:
     for png in (
-        core_figures.seasons_by_flow(seasons.iloc[:0]),
-        core_figures.responses_with_error_bars(responses.iloc[:0]),
-        lever_figures.revenue_by_lever(sweep.iloc[:0]),
-        lever_figures.predicted_against_true_effects(effects.iloc[:0]),
-        lever_figures.errors_with_levers_free_and_known(
+        model_figures.seasons_by_flow(seasons.iloc[:0]),
+        model_figures.responses_with_error_bars(responses.iloc[:0]),
+        model_figures.revenue_by_lever(sweep.iloc[:0]),
+        model_figures.predicted_against_true_effects(effects.iloc[:0]),
+        model_figures.errors_with_levers_free_and_known(
             pd.DataFrame(columns=["horizon", "n", "levers_free", "levers_known"])
         ),
     ):

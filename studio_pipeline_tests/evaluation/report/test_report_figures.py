@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
-from studio_pipeline.evaluation.report import backtest_figures, data_figures, drawing, ensemble_figures
+from studio_pipeline.evaluation.report import backtest_figures, data_figures, drawing, model_figures
 from studio_pipeline.evaluation.report import backtest_figures as interval_figures
 
 MakePredictions = Callable[..., pd.DataFrame]
@@ -36,9 +36,9 @@ def test_pictures_of_the_model(
     for target in ("revenue", "members", "retention"):
         assert_picture(backtest_figures.actual_against_predicted(panel_report.predictions, target))
         assert_picture(backtest_figures.error_by_horizon(panel_report.metrics, target))
-        assert_picture(ensemble_figures.feature_importances(importances, target))
+        assert_picture(model_figures.feature_importances(importances, target))
     assert_picture(interval_figures.coverage_by_horizon(panel_report.metrics))
-    assert_picture(ensemble_figures.weights_by_horizon(weights))
+    assert_picture(model_figures.weights_by_horizon(weights))
     assert_picture(
         interval_figures.forecast_fan(panel_frame, panel_report.predictions, panel_frame["studio_id"].iloc[0])
     )
@@ -69,9 +69,9 @@ def test_where_there_is_nothing_to_draw_the_picture_says_so(
         backtest_figures.actual_against_predicted(nothing),
         backtest_figures.error_by_horizon(no_metrics),
         interval_figures.coverage_by_horizon(no_metrics),
-        ensemble_figures.weights_by_horizon(weights.iloc[:0]),
-        ensemble_figures.feature_importances(importances.iloc[:0]),
-        ensemble_figures.feature_importances(importances.assign(importance=0.0)),
+        model_figures.weights_by_horizon(weights.iloc[:0]),
+        model_figures.feature_importances(importances.iloc[:0]),
+        model_figures.feature_importances(importances.assign(importance=0.0)),
         interval_figures.forecast_fan(panel_frame, nothing, "nobody"),
         data_figures.fleet_revenue(panel_frame.iloc[:0]),
         data_figures.seasonal_factors(short),
@@ -133,7 +133,7 @@ def test_growth_correlation_finds_the_feature_that_knows(panel_frame: pd.DataFra
 
 
 def test_importance_shares_add_up_within_each_learner(importances: pd.DataFrame) -> None:
-    shares = ensemble_figures.importance_shares(importances, "members")
+    shares = model_figures.importance_shares(importances, "members")
     assert shares.sum().to_numpy() == pytest.approx(1.0)
     assert shares["mean"].is_monotonic_decreasing
 
