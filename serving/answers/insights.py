@@ -11,6 +11,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -195,7 +196,7 @@ def insight_answer(
     release: Release, request: InsightsRequest, insight: Insight, summary: tuple[str, str]
 ) -> dict[str, Any]:
     """The JSON of `schemas.insights.InsightsAnswer`."""
-    facts = insight.facts.as_dict()
+    facts = asdict(insight.facts)
     drivers, steps = facts.pop("drivers"), facts.pop("recommendations")
     texts = [recommendation_text(step, insight.facts) for step in insight.facts.recommendations]
     text, source = summary

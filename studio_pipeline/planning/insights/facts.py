@@ -6,34 +6,23 @@ All figures of an insight are computed here; `narrative` writes them as text.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
 from studio_pipeline.errors import UnknownStudioError
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
-from studio_pipeline.forecasting.core.core_view import CoreView
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
+from studio_pipeline.planning.forecaster import PlanningForecaster
 from studio_pipeline.planning.insights.bridge import Bridge, Driver, KnownMonth, revenue_bridge
 from studio_pipeline.planning.insights.recommendations import Recommendation, recommend
-from studio_pipeline.planning.scenarios.differences import Interval, UncertainForecastSource
+from studio_pipeline.planning.scenarios.differences import Interval
 
 _CURRENT_MONTHS = 3
 _WHOLE = ("new_members_monthly", "total_classes_held")
-
-
-class FactSource(UncertainForecastSource, Protocol):
-    """Interface of a forecaster for facts."""
-
-    @property
-    def panel(self) -> StudioPanel:
-        """The months of all studios."""
-
-    def core_view(self, query: ForwardQuery) -> CoreView:
-        """The core's view of a query's base month and of the months after it."""
 
 
 @dataclass(frozen=True)
@@ -108,10 +97,6 @@ class Facts:
     gain_interval: Interval | None
     recommendations: tuple[Recommendation, ...]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data: numbers, months, and names of levers and drivers; no text from users."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Insight:
@@ -121,7 +106,7 @@ class Insight:
     warnings: tuple[str, ...]
 
 
-def studio_facts(source: FactSource, query: ForwardQuery) -> Insight:
+def studio_facts(source: PlanningForecaster, query: ForwardQuery) -> Insight:
     """Computes the facts of a forward query.
 
     Args:
@@ -141,18 +126,15 @@ def studio_facts(source: FactSource, query: ForwardQuery) -> Insight:
     forecast = uncertain.forecast
     row, column = panel.rows[query.studio_id], panel.column_of(forecast.base_month)
     current = current_levers(panel, row, column)
-    known = _known_month(panel, row, column)
+    names = ("total_revenue", "total_members", "membership_revenue")
+    known = KnownMonth(*(float(panel.values[name][row, column]) for name in names))
     revenue = float(forecast.revenue[-1])
     bridge = revenue_bridge(known, source.core_view(query), revenue, query.projection_months)
     steps = recommend(source, query, current)
     facts = _facts(query, forecast, known, bridge, current, steps)
-    return Insight(facts, tuple(dict.fromkeys([*forecast.warnings, *_warnings_of(source, query, steps)])))
-
-
-def _warnings_of(source: FactSource, query: ForwardQuery, steps: Sequence[Recommendation]) -> list[str]:
-    """Warnings of the forward answers to the recommended steps."""
-    asked = [replace(query, levers={**query.levers, step.lever: step.proposed}) for step in steps]
-    return [sentence for uncertain in source.outlooks(asked) for sentence in uncertain.forecast.warnings]
+    stepped = [replace(query, levers={**query.levers, step.lever: step.proposed}) for step in steps]
+    warnings = [forecast.warnings, *(answer.forecast.warnings for answer in source.outlooks(stepped))]
+    return Insight(facts, tuple(dict.fromkeys(chain.from_iterable(warnings))))
 
 
 def current_levers(panel: StudioPanel, row: int, column: int) -> dict[str, float]:
@@ -167,11 +149,6 @@ def current_levers(panel: StudioPanel, row: int, column: int) -> dict[str, float
         mean = float(known.mean()) if known.size else math.nan
         found[lever] = float(np.round(mean)) if lever in _WHOLE else mean
     return found | {"current_member_count": float(panel.values["total_members"][row, column])}
-
-
-def _known_month(panel: StudioPanel, row: int, column: int) -> KnownMonth:
-    names = ("total_revenue", "total_members", "membership_revenue")
-    return KnownMonth(*(float(panel.values[name][row, column]) for name in names))
 
 
 def _facts(

@@ -17,7 +17,8 @@ from studio_pipeline.errors import QueryError
 from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.forecasting.intervals.joint_simulation import chance_of_more, chances_of_more
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline.planning.scenarios.differences import AlignedForecasts, Interval, UncertainForecastSource
+from studio_pipeline.planning.forecaster import PlanningForecaster
+from studio_pipeline.planning.scenarios.differences import AlignedForecasts, Interval
 
 FEWEST_SCENARIOS, MOST_SCENARIOS = 2, 10
 
@@ -76,7 +77,7 @@ class Comparison:
 
 
 def compare_forecasts(
-    forecaster: UncertainForecastSource, queries: Sequence[ForwardQuery], level: float = 0.9
+    forecaster: PlanningForecaster, queries: Sequence[ForwardQuery], level: float = 0.9
 ) -> Comparison:
     """Compares 2 to 10 forward queries, of the same or of different studios and base months.
 
@@ -96,19 +97,11 @@ def compare_forecasts(
     asked = [replace(query, interval_levels=(level,)) for query in queries]
     bases = [uncertain.forecast.base_month for uncertain in forecaster.outlooks(asked)]
     months = _shared_months(bases, asked)
-    forecasts = forecaster.outlooks(
-        [
-            _until(query, int((months[-1] - base).astype(int)))
-            for query, base in zip(asked, bases, strict=True)
-        ]
-    )
+    ends = [int((months[-1] - base).astype(int)) for base in bases]
+    forecasts = forecaster.outlooks([_until(query, end) for query, end in zip(asked, ends, strict=True)])
     aligned = AlignedForecasts(forecaster.interval_tables, forecasts, months)
-    return Comparison(
-        months,
-        level,
-        tuple(_outcome(aligned, place, level) for place in range(len(forecasts))),
-        *_chances(aligned),
-    )
+    outcomes = tuple(_outcome(aligned, place, level) for place in range(len(forecasts)))
+    return Comparison(months, level, outcomes, *_chances(aligned))
 
 
 def _shared_months(bases: Sequence[np.datetime64], queries: Sequence[ForwardQuery]) -> NDArray[np.datetime64]:

@@ -11,12 +11,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecast_uncertainty import UncertainForecast
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.intervals.joint_simulation import aligned_paths, difference_paths, outer_ends
@@ -26,17 +25,6 @@ _ROUNDING = 1e-6
 
 Key = TypeVar("Key", bound=Hashable)
 Interval = tuple[float, float]
-
-
-class UncertainForecastSource(Protocol):
-    """Interface of a forecaster for comparisons."""
-
-    @property
-    def interval_tables(self) -> IntervalTables:
-        """Interval tables of its model."""
-
-    def outlooks(self, queries: Sequence[ForwardQuery]) -> Sequence[UncertainForecast]:
-        """One uncertain forecast per query, in order."""
 
 
 @dataclass(frozen=True)
@@ -123,14 +111,11 @@ class AlignedForecasts:
     @cached_property
     def _paths(self) -> FloatArray:
         """(K, N, M) revenue paths; forecasts of one studio share its errors."""
-        numbers = {name: row for row, name in enumerate(dict.fromkeys(self._studios))}
+        studios = [one.forecast.studio_id for one in self.forecasts]
+        numbers = {name: row for row, name in enumerate(dict.fromkeys(studios))}
         uncertain = [one.uncertain() for one in self.forecasts]
         firsts = [self.inside(place).start for place in range(len(self.forecasts))]
-        return aligned_paths(self._tables, uncertain, [numbers[name] for name in self._studios], firsts)
-
-    @property
-    def _studios(self) -> list[str]:
-        return [one.forecast.studio_id for one in self.forecasts]
+        return aligned_paths(self._tables, uncertain, [numbers[name] for name in studios], firsts)
 
 
 def _same_origin_draws(
@@ -143,17 +128,12 @@ def _same_origin_draws(
     # A lever's execution error is the same in all months, so it doesn't average out in the total.
     in_total = np.sqrt((executed[:, inside].sum(1) ** 2).sum()) / len(one.forecast.revenue[inside])
     of_total = np.hypot(np.sqrt((responses**2).sum(0)), in_total)
-    revenue = other.forecast.revenue[inside]
-    return (
-        _settled(_draws(tables, one, other, by_month)[:, inside], revenue),
-        _settled(_draws(tables, one, other, of_total)[:, inside].sum(1), revenue.sum()),
+    by_month, in_total = (
+        difference_paths(tables, one.projected, other.projected, deviation)[:, inside]
+        for deviation in (by_month, of_total)
     )
-
-
-def _draws(
-    tables: IntervalTables, one: UncertainForecast, other: UncertainForecast, deviation: FloatArray
-) -> FloatArray:
-    return difference_paths(tables, one.projected, other.projected, deviation)
+    revenue = other.forecast.revenue[inside]
+    return _settled(by_month, revenue), _settled(in_total.sum(1), revenue.sum())
 
 
 def _settled(draws: FloatArray, of_other: FloatArray) -> FloatArray:
