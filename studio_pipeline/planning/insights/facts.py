@@ -19,7 +19,7 @@ from studio_pipeline.panel.columns import LEVER_COLUMNS
 from studio_pipeline.planning.forecaster import PlanningForecaster
 from studio_pipeline.planning.insights.bridge import Bridge, Driver, KnownMonth, revenue_bridge
 from studio_pipeline.planning.insights.recommendations import Recommendation, recommend
-from studio_pipeline.planning.scenarios.differences import Interval
+from studio_pipeline.planning.scenarios import Interval
 
 _CURRENT_MONTHS = 3
 _WHOLE = ("new_members_monthly", "total_classes_held")
@@ -27,13 +27,11 @@ _WHOLE = ("new_members_monthly", "total_classes_held")
 
 @dataclass(frozen=True)
 class GivenLever:
-    """A lever given in the scenario.
+    """A lever given in the scenario, in its own unit.
 
     Attributes:
-        lever: name of the lever.
         from_month: 1 for the month after the base month.
         current: mean of the last three months; None if unknown.
-        given: given value, in the lever's own unit.
         effect_source: source of the members' response ("data", "pooled", "prior"); None without a response.
     """
 
@@ -46,31 +44,19 @@ class GivenLever:
 
 @dataclass(frozen=True)
 class Facts:
-    """Figures of one forecast of a studio with history; money in the data's currency.
+    """Figures of one forecast of a studio with history; money in the data's currency, None where unknown.
 
     Attributes:
-        base_month: the last known month, YYYY-MM.
+        base_month: the last known month, YYYY-MM; `revenue_then` and `members_then` are of it.
         month: the last projected month, YYYY-MM; `revenue`, `interval`, `members`, `drivers` refer to it.
-        projection_months: number of months from the base month to `month`.
-        history_months: months of the studio up to the base month.
-        revenue_then: of the base month.
-        revenue: mean of the predictive distribution.
-        interval: of the revenue.
         interval_level: coverage of all intervals, 0..1.
-        change: revenue minus `revenue_then`.
+        change: revenue minus `revenue_then`; the drivers' amounts add up to it.
         growth: the change relative to `revenue_then`; None if that is 0.
         total_revenue: over all projected months.
-        total_interval: of the total revenue.
-        members_then: at the base month's end; None if unknown.
-        members: at the end of `month`; None if unknown.
-        joined: members who join up to then, by the core; None if unknown.
-        left: members who leave up to then, by the core; None if unknown.
-        drivers: amounts that add up to the change.
-        usual_error: WAPE of the model in backtests over these months; None without backtests.
-        levers: given in the scenario.
-        gain_of_levers: gain of the given levers over all projected months, against every lever free; None
-            without levers.
-        gain_interval: of the gain.
+        joined: members who join up to `month`, by the core.
+        left: members who leave up to then, by the core.
+        usual_error: WAPE of the model in backtests over these months.
+        gain_of_levers: gain of the given levers over all projected months, against every lever free.
         recommendations: steps with a gain above 0, the largest first.
     """
 
@@ -107,11 +93,7 @@ class Insight:
 
 
 def studio_facts(source: PlanningForecaster, query: ForwardQuery) -> Insight:
-    """Computes the facts of a forward query.
-
-    Args:
-        source: a forecaster.
-        query: of a studio with history; its first interval level is used for all intervals.
+    """Computes the facts of a forward query; its first interval level is used for all intervals.
 
     Raises:
         QueryError: the query can't be answered, or the studio has no history to start from.

@@ -1,7 +1,7 @@
 """Recommendations: small steps of single levers with a gain in revenue that is clearly above 0.
 
 A step is small enough to take next month. Gains are differences of uncertain forecasts with and without the
-step (`scenarios.differences`); the cost of a step is not counted. Plans with targets and costs are in
+step (`planning.scenarios`); the cost of a step is not counted. Plans with targets and costs are in
 `planning.inverse`.
 """
 
@@ -17,7 +17,7 @@ from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecast_uncertainty import UncertainForecast
 from studio_pipeline.forecasting.intervals.joint_simulation import chance_of_more
 from studio_pipeline.planning.forecaster import PlanningForecaster
-from studio_pipeline.planning.scenarios.differences import AlignedForecasts, Interval
+from studio_pipeline.planning.scenarios import AlignedForecasts, Interval
 
 Step = Callable[[float], float]
 
@@ -37,14 +37,11 @@ retention, 10 % of the new members, five points of attendance or utilisation, tw
 
 @dataclass(frozen=True)
 class Recommendation:
-    """One step of one lever.
+    """One step of one lever, in the lever's own unit.
 
     Attributes:
-        lever: name of the lever.
-        current: present value, in the lever's own unit.
-        proposed: value after the step.
+        current: present value.
         gain: gain in revenue over the projected months, currency.
-        gain_interval: of the gain.
         chance_of_gain: probability that the gain is above 0.
         clears_zero: whether the whole interval of the gain lies above 0.
         effect_source: source of the members' response ("data", "pooled", "prior"); None without a response.

@@ -37,14 +37,7 @@ _NAMES: Mapping[str, str] = {
 def actions(
     setup: PlanSetup, plan: FloatArray, impacts: Mapping[int, float], weeks: Mapping[str, float]
 ) -> tuple[Action, ...]:
-    """Actions of a plan: levers with effort by descending gain, then levers that only respond.
-
-    Args:
-        setup: of the plan.
-        plan: (7,) planned levers.
-        impacts: index of each lever that changes to its share of the gain, currency.
-        weeks: lever to its lead time.
-    """
+    """Actions of a (7,) plan: levers with effort by descending gain, then levers that only respond."""
     present, efforts = setup.problem.present, setup.problem.efforts(plan[:, None])[:, 0]
     places = [k for k in range(len(HELD_LEVERS)) if efforts[k] > 0 or plan[k] != present[k]]
     places.sort(key=lambda k: (not efforts[k] > 0, -impacts.get(k, 0.0)))
@@ -214,15 +207,7 @@ def lever_changes(
     panel: StudioPanel,
     configuration: PlanningConfig,
 ) -> dict[str, LeverChange]:
-    """Lever to its change, for levers that a (7,) plan changes or holds against a response.
-
-    Args:
-        setup: of the plan.
-        plan: (7,) planned levers.
-        impacts: index of a lever to its share of the gain, currency.
-        panel: for past changes up to the base month.
-        configuration: for the thresholds of cost levels.
-    """
+    """Lever to its change, for levers that a (7,) plan changes or holds against a response."""
     present = setup.problem.present
     efforts = setup.problem.efforts(plan[:, None])[:, 0]
     months = setup.query.target_months
@@ -239,7 +224,7 @@ def lever_changes(
             change_pct=100 * (planned / now - 1) if now else None,
             impact_on_revenue=impact,
             feasibility_score=_feasibility(setup, plan, place, panel),
-            estimated_cost=cost_level(cost / held, impact, configuration),
+            estimated_cost=_cost_level(cost / held, impact, configuration),
             cost=cost,
         )
     return changes
@@ -257,14 +242,8 @@ def _feasibility(setup: PlanSetup, plan: FloatArray, place: int, panel: StudioPa
     return feasibility_score(past, change / unit, limit / unit)
 
 
-def cost_level(cost: float, impact: float, configuration: PlanningConfig) -> CostLevel:
-    """Cost of a change relative to its gain, as a level.
-
-    Args:
-        cost: over the months in which the impact counts, currency.
-        impact: gain of revenue in those months, currency.
-        configuration: for the thresholds.
-    """
+def _cost_level(cost: float, impact: float, configuration: PlanningConfig) -> CostLevel:
+    """Level of a cost relative to the gain of revenue in the same months, both in currency."""
     if cost <= configuration.low_cost_share * max(impact, 0.0):
         return "low"
     return "medium" if cost <= configuration.medium_cost_share * max(impact, 0.0) else "high"

@@ -36,11 +36,6 @@ from studio_pipeline.planning.inverse.verification import (
 def make_plan(forecaster: PlanningForecaster, query: PlanQuery, configuration: PlanningConfig) -> Plan:
     """Makes the plan of least cost (or least relative change) that reaches the target, else the nearest one.
 
-    Args:
-        forecaster: of the model version and panel.
-        query: target, limits and costs.
-        configuration: defaults of costs, lead times and limits.
-
     Raises:
         UnknownStudioError: there are no months of the studio, and not the present of all eight levers.
         BaseMonthError: the studio lacks the base month.

@@ -196,15 +196,15 @@ def _on_target(problem: PlanProblem, x: FloatArray) -> FloatArray:
     first = len(held) * n
     effort = np.tile(x[RETENTION] - problem.responses.retention_rate(x), len(following))
     for _ in range(_NEWTON_STEPS):
-        slopes = problem.revenue.slopes(y)
-        missing = problem.target - slopes.revenue
+        revenue, slopes = problem.revenue.slopes(y)
+        missing = problem.target - revenue
         responses = problem.responses.retention_slopes(y[:, first:])
         for order, place in enumerate(held + following):
             row = slice(order * n, (order + 1) * n)
-            slope = slopes.by_lever[place][row]
+            slope = slopes[place][row]
             if row.start >= first:
                 behind = slice(row.start - first, row.stop - first)
-                slope = slope + slopes.by_lever[RETENTION][row] * responses[place][behind]
+                slope = slope + slopes[RETENTION][row] * responses[place][behind]
             step = np.divide(missing[row], slope, out=np.zeros(n), where=np.abs(slope) > _NO_SLOPE)
             y[place, row] = np.minimum(
                 np.maximum(y[place, row] + step, problem.low[place]), problem.high[place]

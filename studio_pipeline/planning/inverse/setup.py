@@ -50,15 +50,13 @@ _SEAT_STEPS = 4
 
 @dataclass(frozen=True)
 class PlanProblem:
-    """Minimise the burden of a plan that reaches a target.
+    """Minimise the burden of a plan that reaches a target; (7,) arrays are in the order of `HELD_LEVERS`.
 
     Attributes:
         present: (7,) present levers.
         low: (7,) lowest values.
         high: (7,) highest values.
         weights: (7,) burden per unit of change, or of effort for levers that respond.
-        revenue: closed form of the revenue.
-        responses: of retention and new members.
         capacity: limits that tie levers together.
         target: revenue to reach, currency.
     """
@@ -230,12 +228,8 @@ class PlanSetup:
     """A query with all that is needed to solve it.
 
     Attributes:
-        query: the inverse query.
-        origin: the studio at its base month.
         present: lever to its present value, for levers that the data carry.
-        ranges: of the levers.
         costs: (7,) cost of one unit of effort for a month, currency.
-        problem: to solve.
     """
 
     query: PlanQuery

@@ -90,7 +90,8 @@ def rounded(problem: PlanProblem, plan: FloatArray) -> FloatArray:
         figures[place] = np.round(plan[place], RATE_DIGITS)
     # Rounded up: a plan's retention is never below its response.
     figures[RETENTION] = _up(plan[RETENTION], 10.0**-RATE_DIGITS)
-    figures[TICKET] = _significant(plan[TICKET])
+    unit = _unit(plan[TICKET])
+    figures[TICKET] = np.round(np.round(plan[TICKET] / unit) * unit, max(round(-np.log10(unit)), 0))
     fixed = np.isin(np.arange(len(plan)), [*RATES, TICKET], invert=True)
     for end in (problem.present, problem.low, problem.high):
         fixed |= np.abs(plan - end) <= 1e-12 * np.maximum(np.abs(end), 1.0)
@@ -122,11 +123,11 @@ def _made_up(problem: PlanProblem, plan: FloatArray, revenue: float) -> FloatArr
     """(7, N) the plan with one lever at a time raised to where the closed form gives `revenue`."""
     raised = np.repeat(plan[:, None], len(SMOOTH) + 1, 1)
     for _ in range(3):
-        slopes = problem.revenue.slopes(raised)
+        earned, slopes = problem.revenue.slopes(raised)
         for order, place in enumerate(SMOOTH):
-            slope = float(slopes.by_lever[place][order])
+            slope = float(slopes[place][order])
             if slope > 0 and problem.high[place] > problem.low[place]:
-                raised[place, order] += (revenue - float(slopes.revenue[order])) / slope
+                raised[place, order] += (revenue - float(earned[order])) / slope
     for order, place in enumerate(SMOOTH):
         unit = 10.0**-RATE_DIGITS if place in RATES else _unit(raised[place, order])
         raised[place, order] = min(_up(raised[place, order], unit), problem.high[place])
@@ -144,8 +145,3 @@ def _up(value: float, unit: float) -> float:
 def _unit(amount: float) -> float:
     """The unit of the last significant digit of an amount above 0."""
     return float(10.0 ** (np.floor(np.log10(amount)) + 1 - MONEY_DIGITS)) if amount > 0 else 1.0
-
-
-def _significant(amount: float) -> float:
-    unit = _unit(amount)
-    return float(np.round(np.round(amount / unit) * unit, max(round(-np.log10(unit)), 0)))

@@ -133,17 +133,13 @@ def _beyond_capacity(setup: PlanSetup, levers: Mapping[str, float]) -> list[str]
 
 
 def plan_deviation(setup: PlanSetup, plan: FloatArray, forecast: Forecast) -> float:
-    """Standard deviation of the target's revenue through the responses, currency.
+    """Standard deviation of the target's revenue through the responses to a (7,) plan, currency.
 
-    Args:
-        setup: of the plan; the responses start from its present levers.
-        plan: (7,) planned levers.
-        forecast: of the plan, over the target's months.
+    The forecast is that of the plan, over the target's months.
     """
     if not follows_flows(setup.origin):
         return 0.0
-    months = setup.query.target_months
-    changes = {name: np.full(months, change) for name, change in _changes(setup, plan).items()}
+    changes = {name: np.full(len(forecast.revenue), by) for name, by in _changes(setup, plan).items()}
     by_month = response_deviation(
         setup.origin.effects, forecast.revenue, forecast.retention_rate, changes, levers={}
     )
