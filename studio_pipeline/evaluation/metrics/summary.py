@@ -34,8 +34,7 @@ from studio_pipeline.evaluation.metrics.prediction_table import (
     SPANS,
     TARGETS,
 )
-from studio_pipeline.forecasting.base.origins import Origins
-from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
+from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 COLUMNS: dict[str, str] = {
     "horizon": "Months ahead, one or a span.",
@@ -43,33 +42,6 @@ COLUMNS: dict[str, str] = {
     "levers_free": "WAPE of revenue with every lever free, as a forecast is made.",
     "levers_known": "WAPE of revenue given what the levers then did, which is unknown beforehand.",
 }
-
-
-def with_levers_known(
-    predictions: pd.DataFrame, panel: StudioPanel, origins: Origins, forecast: FloatArray
-) -> pd.DataFrame:
-    """Add the column `levers_known` to the predictions, filled for revenue.
-
-    The core's forecasts are used: with retention, new members and price given, members and revenue follow
-    from them, and the corrections of the ensemble would add next to nothing.
-
-    Args:
-        predictions: rows as `schemas.PREDICTIONS` describes them; they may lack some of the origins.
-        panel: the months that the origins lie in.
-        origins: N origins.
-        forecast: (N, H) revenue with levers known.
-    """
-    row, ahead = np.indices(forecast.shape)
-    known = pd.DataFrame(
-        {
-            "target": "revenue",
-            "studio_id": panel.studio_ids[origins.rows[row.ravel()]].astype(object),
-            "base_month": panel.months[origins.columns[row.ravel()]].astype("datetime64[ns]"),
-            "horizon": ahead.ravel() + 1,
-            LEVERS_KNOWN: forecast.ravel(),
-        }
-    )
-    return predictions.merge(known, how="left", on=["target", "studio_id", "base_month", "horizon"])
 
 
 def levers_known_errors(predictions: pd.DataFrame) -> pd.DataFrame:

@@ -147,7 +147,11 @@ def lever_responses(responses: Responses, panel: StudioPanel) -> pd.DataFrame:
             "flow": flow,
             "responds_to": name,
             **_impact(flow, name, effect, retention),
-            **_estimate_columns(name, effect),
+            "effect": effect.effect,
+            "standard_error": effect.standard_error,
+            "estimate": math.nan if effect.estimate is None else effect.estimate,
+            "source": effect.source,
+            "sign_rule": sign_rule(name, effect),
             **_studios(responses, flow, name, panel.n_studios),
         }
         for flow, effects in responses.effects.items()
@@ -176,16 +180,6 @@ def _studios(responses: Responses, flow: str, name: str, n_studios: int) -> dict
     return {"own_studios": len(own.studios), "pooled_studios": n_studios - len(own.studios)}
 
 
-def _estimate_columns(name: str, effect: LeverEffect) -> dict[str, object]:
-    return {
-        "estimate": math.nan if effect.estimate is None else effect.estimate,
-        "effect": effect.effect,
-        "standard_error": effect.standard_error,
-        "source": effect.source,
-        "sign_rule": sign_rule(name, effect),
-    }
-
-
 def sign_rule(regressor: str, effect: LeverEffect) -> str:
     """The economic rule for a slope's sign, and whether the slope keeps it, in a few words."""
     if effect.source == "prior" and effect.effect == 0:
@@ -210,7 +204,12 @@ def responses_in_words(table: pd.DataFrame) -> list[str]:
     sentences = [
         f"{str(row['change']).capitalize()}: {_impact_text(row)}." for row in rows if row["effect"] != 0
     ]
-    silent = [_zero_text(row) for row in rows if row["effect"] == 0]
+    silent = [
+        f"of {RESPONDING_FLOWS[row['flow']]} to {row['responds_to']}"
+        f" ({row['sign_rule'].removeprefix('set to zero: ')})"
+        for row in rows
+        if row["effect"] == 0
+    ]
     if silent:
         sentences.append(f"Counted as zero are the responses {'; '.join(silent)}.")
     return sentences
@@ -221,8 +220,3 @@ def _impact_text(row: Mapping[Any, Any]) -> str:
     if row["flow"] == "retention":
         return f"retention {row['impact']:+.2f} points ({ends})"
     return f"{RESPONDING_FLOWS[row['flow']]} {row['impact']:+.2f} % ({ends})"
-
-
-def _zero_text(row: Mapping[Any, Any]) -> str:
-    why = row["sign_rule"].removeprefix("set to zero: ")
-    return f"of {RESPONDING_FLOWS[row['flow']]} to {row['responds_to']} ({why})"

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from studio_pipeline.evaluation.metrics.backtest import backtest
-from studio_pipeline.evaluation.metrics.prediction_table import LEVERS_KNOWN
 from studio_pipeline.evaluation.metrics.schemas import PREDICTIONS
 from studio_pipeline.forecasting.backtest.baselines import baseline_forecasts
 from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
@@ -98,7 +97,7 @@ def test_a_thin_panel_still_gets_a_forecast(name: str, tmp_path: Path) -> None:
         for numbers in (answer.member_count, answer.retention_rate):
             assert np.isnan(numbers).all() or (np.isfinite(numbers).all() and (numbers >= 0).all())
     predictions = backtest(panel, fitted.core, fitted.fits, fitted.weights, CONFIGURATION)
-    assert set(predictions.columns) == set(PREDICTIONS.columns) - {LEVERS_KNOWN}
+    assert set(predictions.columns) == set(PREDICTIONS.columns)
     # A studio that never earns anything is not forecast: it counts as closed.
     assert (len(predictions) > 0) == (bool(fitted.core.folds) and name != "nothing_but_zeros")
 
