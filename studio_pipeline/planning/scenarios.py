@@ -232,7 +232,17 @@ def compare_forecasts(
     bases = [uncertain.forecast.base_month for uncertain in forecaster.outlooks(asked)]
     months = _shared_months(bases, asked)
     ends = [int((months[-1] - base).astype(int)) for base in bases]
-    forecasts = forecaster.outlooks([_until(query, end) for query, end in zip(asked, ends, strict=True)])
+    forecasts = forecaster.outlooks(
+        [
+            # Without the steps of a plan after the last month.
+            replace(
+                query,
+                projection_months=end,
+                lever_plan=tuple(step for step in query.lever_plan if step.from_month <= end),
+            )
+            for query, end in zip(asked, ends, strict=True)
+        ]
+    )
     aligned = AlignedForecasts(forecaster.interval_tables, forecasts, months)
     outcomes = tuple(_outcome(aligned, place, level) for place in range(len(forecasts)))
     return Comparison(months, level, outcomes, *_chances(aligned))
@@ -253,12 +263,6 @@ def _shared_months(bases: Sequence[np.datetime64], queries: Sequence[ForwardQuer
             "Compare scenarios of nearby base months, or project more months.",
         )
     return np.asarray(np.arange(first, last + 1))
-
-
-def _until(query: ForwardQuery, projection_months: int) -> ForwardQuery:
-    """A query over fewer months, without the steps of its plan after these."""
-    steps = tuple(step for step in query.lever_plan if step.from_month <= projection_months)
-    return replace(query, projection_months=projection_months, lever_plan=steps)
 
 
 def _outcome(aligned: AlignedForecasts, place: int, level: float) -> ScenarioOutcome:
@@ -282,7 +286,6 @@ def _outcome(aligned: AlignedForecasts, place: int, level: float) -> ScenarioOut
 
 
 def _chances(aligned: AlignedForecasts) -> tuple[FloatArray, FloatArray]:
-    """Probabilities of being ahead: (N, N) of the total and (M, N, N) of each month."""
     n = len(aligned.forecasts)
     total, by_month = np.full((n, n), 0.5), np.full((len(aligned.months), n, n), 0.5)
     for one, other in combinations(range(n), 2):

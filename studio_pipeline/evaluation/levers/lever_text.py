@@ -43,18 +43,16 @@ def sweep_in_words(sweep: pd.DataFrame) -> list[str]:
     if sweep.empty:
         return ["No studio's data carry a lever, so nothing can be swept."]
     first = sweep.iloc[0]
-    free = short_number(float(first["free_revenue"]))
-    words = [
-        f"The typical studio is {first['studio_id']}, the nearest to the median in revenue and members."
-        f" With every lever free it is expected to take in {free} over the next twelve months."
-    ]
-    spans = {
-        str(lever): float(rows["revenue"].max() - rows["revenue"].min())
-        for lever, rows in sweep.groupby("lever")
-    }
+    by_lever = sweep.groupby("lever")["revenue"]
+    spans = {str(lever): float(span) for lever, span in (by_lever.max() - by_lever.min()).items()}
     strongest = sorted(spans, key=lambda lever: -spans[lever])[:3]
     strongest_text = [f"{_name(lever)} ({short_number(spans[lever])})" for lever in strongest]
-    words.append(f"Over the ranges drawn revenue changes most with {joined(strongest_text)}.")
+    words = [
+        f"The typical studio is {first['studio_id']}, the nearest to the median in revenue and members."
+        f" With every lever free it is expected to take in {short_number(float(first['free_revenue']))} over"
+        " the next twelve months.",
+        f"Over the ranges drawn revenue changes most with {joined(strongest_text)}.",
+    ]
     if missing := [_name(lever) for lever in LEVER_LABELS if lever not in spans]:
         words.append(f"Its data can't carry {joined(missing)}.")
     return words

@@ -118,10 +118,7 @@ def _target_table(
 
 
 def _naive_scale(panel: StudioPanel, target: str, core: CoreFit) -> FloatArray:
-    """(S,) mean absolute seasonal difference of each studio before the first fold's cutoff.
-
-    NaN where less than a year is known.
-    """
+    """(S,) mean absolute seasonal difference before the first cutoff; NaN where less than a year is known."""
     until = core.folds[0].cutoff + 1 if core.folds else panel.n_months
     values = panel.values[TARGET_COLUMNS[target]][:, :until]
     if until <= MAX_HORIZON_MONTHS:

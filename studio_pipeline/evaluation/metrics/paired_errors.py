@@ -26,7 +26,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from studio_pipeline.evaluation.metrics.prediction_table import SPANS
-from studio_pipeline.panel.arrays import FloatArray
+from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 KEYS = ["studio_id", "base_month", "horizon"]
 ROW_COLUMNS = (*KEYS, "target", "ensemble")
@@ -118,12 +118,7 @@ def _of_rows(rows: pd.DataFrame, level: float) -> ErrorDifference:
 
 
 def error_difference(
-    new: FloatArray,
-    old: FloatArray,
-    size: float,
-    origins: np.ndarray,
-    studios: np.ndarray,
-    level: float = 0.95,
+    new: FloatArray, old: FloatArray, size: float, origins: IntArray, studios: IntArray, level: float = 0.95
 ) -> ErrorDifference:
     """The difference of paired absolute errors, with its interval.
 
@@ -150,13 +145,12 @@ def error_difference(
     freedom = min(MOST_COSINES, max(1, n_origins // ORIGINS_PER_COSINE))
     by_origin = np.bincount(origins, parts).astype(np.float64)
     by_studio = np.bincount(studios, parts).astype(np.float64)
-    variance = max(_slow_variance(by_origin, freedom), _clustered(by_studio))
-    error = math.sqrt(variance)
-    quantile = float(stdtrit(freedom, (1 + level) / 2))
+    clustered = float((by_studio**2).sum() * len(by_studio) / max(len(by_studio) - 1, 1))
+    variance = max(_slow_variance(by_origin, freedom), clustered)
+    error, quantile = math.sqrt(variance), float(stdtrit(freedom, (1 + level) / 2))
     detectable = (quantile + float(stdtrit(freedom, POWER))) * error
-    return ErrorDifference(
-        *known, difference - quantile * error, difference + quantile * error, detectable, *counts
-    )
+    ends = (difference - quantile * error, difference + quantile * error)
+    return ErrorDifference(*known, *ends, detectable, *counts)
 
 
 def _slow_variance(series: FloatArray, cosines: int) -> float:
@@ -164,8 +158,3 @@ def _slow_variance(series: FloatArray, cosines: int) -> float:
     times = (np.arange(len(series)) + 0.5) / len(series)
     waves = math.sqrt(2) * np.cos(np.pi * np.outer(np.arange(1, cosines + 1), times))
     return float(((waves @ series) ** 2).mean())
-
-
-def _clustered(sums: FloatArray) -> float:
-    """Variance of the sum of independent (G,) cluster sums."""
-    return float((sums**2).sum() * len(sums) / max(len(sums) - 1, 1))

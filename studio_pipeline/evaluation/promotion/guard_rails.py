@@ -7,13 +7,16 @@ draws the consequences, together with the comparison with the published model.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from studio_pipeline.evaluation.formatting import per_cent
 from studio_pipeline.evaluation.metrics.prediction_table import LABELS, Summary, best_baseline
 from studio_pipeline.panel.arrays import StudioPanel
+
+Margin = Annotated[float, Field(ge=0, le=0.5)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class PromotionConfig(BaseModel):
@@ -32,18 +35,16 @@ class PromotionConfig(BaseModel):
         ("1-3", "1-12"), min_length=1, description="Spans of horizons over which the ensemble must hold."
     )
     standard_errors: float = Field(2.0, ge=0, le=5, description="Noise allowed for, in standard errors.")
-    worse_tolerance: float = Field(
-        0.02, ge=0, le=0.5, description="WAPE above the best simple baseline's that always passes, relative."
+    worse_tolerance: Margin = Field(
+        0.02, description="WAPE above the best simple baseline's that always passes, relative."
     )
-    worse_limit: float = Field(0.10, ge=0, le=1, description="The same that never passes, relative.")
-    coverage_tolerance: float = Field(
-        0.04, ge=0, le=0.5, description="How far below 0.9 the 90 % intervals' coverage always passes."
+    worse_limit: Share = Field(0.10, description="The same that never passes, relative.")
+    coverage_tolerance: Margin = Field(
+        0.04, description="How far below 0.9 the 90 % intervals' coverage always passes."
     )
     coverage_limit: float = Field(0.20, ge=0, le=0.9, description="The same that never passes.")
-    refresh_tolerance: float = Field(
+    refresh_tolerance: Margin = Field(
         0.02,
-        ge=0,
-        le=0.5,
         description="WAPE of a refresh above the model before's, on the same forecasts, that always passes.",
     )
     interval_level: float = Field(
@@ -52,17 +53,11 @@ class PromotionConfig(BaseModel):
         lt=1,
         description="Level of a difference's interval, which excludes zero where it is beyond noise.",
     )
-    shrink_tolerance: float = Field(
-        0.05,
-        ge=0,
-        le=1,
-        description="Share of the last release's studio months that a new model's data may lack.",
+    shrink_tolerance: Share = Field(
+        0.05, description="Share of the last release's studio months that a new model's data may lack."
     )
-    sign_tolerance: float = Field(
-        0.01,
-        ge=0,
-        le=1,
-        description="Share of revenue that a lever may move the wrong way before a model is refused.",
+    sign_tolerance: Share = Field(
+        0.01, description="Share of revenue that a lever may move the wrong way before a model is refused."
     )
 
 

@@ -20,10 +20,9 @@ from studio_pipeline.evaluation.metrics.prediction_table import (
     INTERVAL_LEVELS_PERCENT,
     LABELS,
     LEARNERS,
+    SIMPLE_BASELINES,
 )
 from studio_pipeline.evaluation.report import drawing
-
-DASHES: dict[str, str] = {"seasonal_naive": "--", "persistence": "--", "seasonal_naive_growth": "--"}
 
 
 def actual_against_predicted(predictions: pd.DataFrame, target: str = "revenue") -> bytes:
@@ -43,14 +42,18 @@ def actual_against_predicted(predictions: pd.DataFrame, target: str = "revenue")
 
 def error_by_horizon(metrics: pd.DataFrame, target: str = "revenue") -> bytes:
     """WAPE of the ensemble, its members and each baseline at horizons 1 to 12."""
-    rows = single_months(metrics, target)
+    rows = _single_months(metrics, target)
     if rows["wape"].isna().all():
         return drawing.note(f"No backtest forecasts of {target} to judge.")
     figure, (ax,) = drawing.new_figure(3.8)
     for name in reversed(CANDIDATES):
         line = rows[rows["candidate"] == name].set_index("number")["wape"].reindex(HORIZONS)
         if line.notna().any():
-            ax.plot(HORIZONS, line, label=LABELS[name], color=drawing.COLOURS[name], **_line_style(name))
+            style: dict[str, Any] = {"linewidth": 1.0 if name in LEARNERS else 1.6}
+            style["linestyle"] = "--" if name in SIMPLE_BASELINES else "-"
+            if name == "ensemble":
+                style = {"linewidth": 2.8, "marker": "o", "markersize": 4}
+            ax.plot(HORIZONS, line, label=LABELS[name], color=drawing.COLOURS[name], **style)
     ax.set_ylim(bottom=0)
     ax.set_xticks(HORIZONS)
     ax.yaxis.set_major_formatter(drawing.percent)
@@ -60,16 +63,10 @@ def error_by_horizon(metrics: pd.DataFrame, target: str = "revenue") -> bytes:
     return drawing.to_png(figure)
 
 
-def single_months(metrics: pd.DataFrame, target: str) -> pd.DataFrame:
+def _single_months(metrics: pd.DataFrame, target: str) -> pd.DataFrame:
     """Rows of single horizons of a target, with the horizon as `number`."""
     rows = metrics[(metrics["target"] == target) & ~metrics["horizon"].str.contains("-")]
     return rows.assign(number=rows["horizon"].astype(int))
-
-
-def _line_style(name: str) -> dict[str, Any]:
-    if name == "ensemble":
-        return {"linewidth": 2.8, "marker": "o", "markersize": 4}
-    return {"linewidth": 1.0 if name in LEARNERS else 1.6, "linestyle": DASHES.get(name, "-")}
 
 
 def _density(ax: Axes, predicted: np.ndarray, actual: np.ndarray) -> None:
@@ -115,7 +112,7 @@ LEVEL_COLOURS = ("#e08a1e", "#0f9d8a", drawing.ACCENT)
 
 def coverage_by_horizon(metrics: pd.DataFrame, target: str = "revenue") -> bytes:
     """Coverage of monthly and total intervals, and width of the 90 % interval, by horizon."""
-    rows = single_months(metrics[metrics["candidate"] == "ensemble"], target)
+    rows = _single_months(metrics[metrics["candidate"] == "ensemble"], target)
     rows = rows.set_index("number").reindex(HORIZONS)
     if rows["coverage_90"].isna().all():
         return drawing.note(f"No intervals of {target} to judge.")
@@ -131,7 +128,8 @@ def coverage_by_horizon(metrics: pd.DataFrame, target: str = "revenue") -> bytes
         total |= {"color": drawing.INK, "label": "90 % of the total so far"}
         left.plot(HORIZONS, rows["coverage_total"], **total)
     right.plot(HORIZONS, rows["width_90"], color=drawing.ACCENT, marker="o", markersize=3.5)
-    left.set_ylim(_floor(rows), 1.02)
+    shares = rows[[f"coverage_{kind}" for kind in (*INTERVAL_LEVELS_PERCENT, "total")]]
+    left.set_ylim(min(0.7, float(shares.min().min()) - 0.06), 1.02)
     right.set_ylim(bottom=0)
     drawing.title(left, "Share inside the interval")
     drawing.title(right, "Width of the 90 % interval, of the actual")
@@ -141,12 +139,6 @@ def coverage_by_horizon(metrics: pd.DataFrame, target: str = "revenue") -> bytes
         ax.yaxis.set_major_formatter(drawing.percent)
     drawing.legend_below(figure, left, columns=4)
     return drawing.to_png(figure)
-
-
-def _floor(rows: pd.DataFrame) -> float:
-    """Lower end of the axis: just below the lowest share, at most 70 %."""
-    columns = [f"coverage_{kind}" for kind in (*INTERVAL_LEVELS_PERCENT, "total")]
-    return min(0.7, float(rows[columns].min().min()) - 0.06)
 
 
 def forecast_fan(panel_frame: pd.DataFrame, predictions: pd.DataFrame, studio_id: str) -> bytes:
@@ -160,9 +152,7 @@ def forecast_fan(panel_frame: pd.DataFrame, predictions: pd.DataFrame, studio_id
     origin = _best_known_origin(rows)
     rows = rows[rows["base_month"] == origin].sort_values("horizon")
     history = panel_frame[panel_frame["studio_id"] == studio_id].sort_values("month_year")
-    before = history[
-        (history["month_year"] <= origin) & (history["month_year"] > origin - pd.DateOffset(months=36))
-    ]
+    before = history[history["month_year"].between(origin - pd.DateOffset(months=35), origin)]
     figure, (ax,) = drawing.new_figure(3.6)
     known = (before["month_year"], before["total_revenue"])
     ax.plot(*known, color=drawing.INK, linewidth=1.6, label="known at the origin")

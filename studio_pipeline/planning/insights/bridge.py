@@ -71,7 +71,7 @@ class Bridge:
 
 @dataclass(frozen=True)
 class _Month:
-    """A month without its season: members, and revenue a member by price and mix, currency."""
+    """A month without its season; price and mix are revenue a member, currency."""
 
     members: float
     price: float

@@ -17,7 +17,7 @@ from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 from studio_pipeline.planning.forecaster import PlanningForecaster
-from studio_pipeline.planning.insights.bridge import Bridge, Driver, KnownMonth, revenue_bridge
+from studio_pipeline.planning.insights.bridge import Driver, KnownMonth, revenue_bridge
 from studio_pipeline.planning.insights.recommendations import Recommendation, recommend
 from studio_pipeline.planning.scenarios import Interval
 
@@ -113,39 +113,11 @@ def studio_facts(source: PlanningForecaster, query: ForwardQuery) -> Insight:
     revenue = float(forecast.revenue[-1])
     bridge = revenue_bridge(known, source.core_view(query), revenue, query.projection_months)
     steps = recommend(source, query, current)
-    facts = _facts(query, forecast, known, bridge, current, steps)
-    stepped = [replace(query, levers={**query.levers, step.lever: step.proposed}) for step in steps]
-    warnings = [forecast.warnings, *(answer.forecast.warnings for answer in source.outlooks(stepped))]
-    return Insight(facts, tuple(dict.fromkeys(chain.from_iterable(warnings))))
-
-
-def current_levers(panel: StudioPanel, row: int, column: int) -> dict[str, float]:
-    """Lever to its mean over the last three months, rounded for new members and classes; for the member count
-    its last value. NaN if unknown.
-    """
-    months = slice(max(column + 1 - _CURRENT_MONTHS, 0), column + 1)
-    found = {}
-    for lever, name in LEVER_COLUMNS.items():
-        values = panel.values[name][row, months]
-        known = values[np.isfinite(values)]
-        mean = float(known.mean()) if known.size else math.nan
-        found[lever] = float(np.round(mean)) if lever in _WHOLE else mean
-    return found | {"current_member_count": float(panel.values["total_members"][row, column])}
-
-
-def _facts(
-    query: ForwardQuery,
-    forecast: Forecast,
-    known: KnownMonth,
-    bridge: Bridge,
-    current: Mapping[str, float],
-    recommendations: tuple[Recommendation, ...],
-) -> Facts:
     level = query.interval_levels[0]
     low, high = forecast.intervals[level][-1].tolist()
     levers = _given_levers(query, forecast, current)
     status_quo = forecast.status_quo if levers else None
-    return Facts(
+    facts = Facts(
         base_month=str(forecast.base_month),
         month=str(forecast.base_month + query.projection_months),
         projection_months=query.projection_months,
@@ -167,23 +139,34 @@ def _facts(
         levers=levers,
         gain_of_levers=None if status_quo is None else status_quo.difference,
         gain_interval=None if status_quo is None else status_quo.difference_interval,
-        recommendations=recommendations,
+        recommendations=steps,
     )
+    stepped = [replace(query, levers={**query.levers, step.lever: step.proposed}) for step in steps]
+    warnings = [forecast.warnings, *(answer.forecast.warnings for answer in source.outlooks(stepped))]
+    return Insight(facts, tuple(dict.fromkeys(chain.from_iterable(warnings))))
+
+
+def current_levers(panel: StudioPanel, row: int, column: int) -> dict[str, float]:
+    """Lever to its mean over the last three months, rounded for new members and classes; for the member count
+    its last value. NaN if unknown.
+    """
+    months = slice(max(column + 1 - _CURRENT_MONTHS, 0), column + 1)
+    found = {}
+    for lever, name in LEVER_COLUMNS.items():
+        values = panel.values[name][row, months]
+        known = values[np.isfinite(values)]
+        mean = float(known.mean()) if known.size else math.nan
+        found[lever] = float(np.round(mean)) if lever in _WHOLE else mean
+    return found | {"current_member_count": float(panel.values["total_members"][row, column])}
 
 
 def _given_levers(
     query: ForwardQuery, forecast: Forecast, current: Mapping[str, float]
 ) -> tuple[GivenLever, ...]:
     stages = [(1, query.levers), *((step.from_month, step.levers) for step in query.lever_plan)]
-    effects = forecast.lever_effects
+    sources = {lever: effect.source for lever, effect in forecast.lever_effects.items()}
     return tuple(
-        GivenLever(
-            lever,
-            from_month,
-            _known(current[lever]),
-            value,
-            effects[lever].source if lever in effects else None,
-        )
+        GivenLever(lever, from_month, _known(current[lever]), value, sources.get(lever))
         for from_month, levers in stages
         for lever, value in levers.items()
     )

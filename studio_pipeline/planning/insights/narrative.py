@@ -106,7 +106,6 @@ def figures(facts: Facts, step: Recommendation | None = None) -> dict[str, str]:
 
 
 def _month_name(month: str) -> str:
-    """Formats YYYY-MM as the month's name and the year."""
     return f"{_MONTHS[int(month[5:7]) - 1]} {month[:4]}"
 
 
@@ -129,7 +128,6 @@ def template_summary(facts: Facts, studio_id: str) -> str:
 
 
 def _sentences(facts: Facts, known: Container[str]) -> list[str]:
-    """Templates of a summary's sentences, without what is unknown."""
     growth = ", {growth}" if "growth" in known else ""
     moves = ", with about {joined} joining and {left} leaving" if "joined" in known else ""
     found = [

@@ -134,12 +134,10 @@ def _seats_of_new_members(setup: PlanSetup, plan: FloatArray, room: float) -> li
 
 
 def _peak(setup: PlanSetup, plan: FloatArray) -> float:
-    """Largest number of members in any month."""
     return float(setup.problem.revenue.members(plan[:, None]).max())
 
 
 def _joined(plan: FloatArray, more: float) -> FloatArray:
-    """(7,) the plan with more new members a month."""
     joined = plan.copy()
     joined[NEW] += more
     return joined

@@ -96,7 +96,6 @@ def make_plan(forecaster: PlanningForecaster, query: PlanQuery, configuration: P
 def _forward_query(
     query: PlanQuery, levers: Mapping[str, float], steps: tuple[LeverStep, ...] = ()
 ) -> ForwardQuery:
-    """Forward query with a plan's levers, over the target's months."""
     return ForwardQuery(
         query.studio_id,
         query.base_month,

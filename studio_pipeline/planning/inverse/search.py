@@ -64,7 +64,6 @@ def refine(problem: PlanProblem, plan: FloatArray) -> FloatArray:
 
 
 def _stepped(problem: PlanProblem, pool: FloatArray, shares: Sequence[float]) -> FloatArray:
-    """(7, K) best plans of a pool's neighbourhoods, with the given sequence of step sizes."""
     for share in shares:
         pool = _best(problem, np.concatenate([pool, _neighbours(problem, pool, share)], 1))
     return pool
@@ -84,7 +83,6 @@ def _best(problem: PlanProblem, x: FloatArray) -> FloatArray:
 
 
 def _possible(problem: PlanProblem, x: FloatArray) -> FloatArray:
-    """(7, M) settled plans, without those that can't keep every limit."""
     settled, possible = problem.settled(x)
     return settled[:, possible]
 

@@ -71,7 +71,6 @@ def solve(setup: PlanSetup, thorough: bool = True) -> Solution:
 
 
 def _finished(setup: PlanSetup, plan: FloatArray) -> Solution:
-    """The plan in round figures if these reach as much, else as it was found."""
     target = setup.problem.target
     raw, figures = plan, rounded(setup.problem, plan)
     earned = setup.revenue(np.stack([figures, raw], 1))
