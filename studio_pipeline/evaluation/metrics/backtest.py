@@ -32,15 +32,10 @@ from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
 
 def _revenue_bounds(
-    panel: StudioPanel,
-    core: CoreFit,
-    fits: Sequence[LearnerFit],
-    weights: EnsembleWeights,
-    configuration: ForecastingConfig,
+    panel: StudioPanel, core: CoreFit, forecast: FloatArray, configuration: ForecastingConfig
 ) -> dict[str, FloatArray]:
-    """Each of `BOUNDS` as an (N, H) array over the out-of-fold origins."""
+    """Each of `BOUNDS` as an (N, H) array over the out-of-fold origins, of the ensemble's forecast."""
     oof = core.out_of_fold
-    forecast = ensemble_out_of_fold(core, fits, weights, "revenue")
     found = {name: np.full(forecast.shape, np.nan) for name in BOUNDS}
     for number, fold in enumerate(core.folds):
         here = oof.fold == number
@@ -74,7 +69,6 @@ def backtest(
         learners, the baselines, scale (the in-sample error of the seasonal naive), and for revenue only the
         bounds (`BOUNDS`) and the forecast with levers known.
     """
-    of_revenue = _revenue_bounds(panel, core, fits, weights, configuration)
     first = min(1, max(len(core.folds) - 1, 0))
     tables = []
     for target in TARGETS:
@@ -86,7 +80,8 @@ def backtest(
         if target == "revenue":
             # Of the core: with retention, new members and price given, members and revenue follow from them,
             # and the corrections of the ensemble would add next to nothing.
-            columns |= of_revenue | {LEVERS_KNOWN: core.out_of_fold.known.all_known["revenue"]}
+            columns |= _revenue_bounds(panel, core, forecast, configuration)
+            columns |= {LEVERS_KNOWN: core.out_of_fold.known.all_known["revenue"]}
         tables.append(_target_table(panel, core, target, columns, first))
     return pd.concat(tables, ignore_index=True)
 

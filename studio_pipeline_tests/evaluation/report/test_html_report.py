@@ -2,6 +2,7 @@
 
 import math
 import re
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -23,6 +24,7 @@ from studio_pipeline.evaluation.report.html_report import write_html_report
 from studio_pipeline.evaluation.report.response_tables import REGRESSORS
 from studio_pipeline.evaluation.report.tables import ModelFrames, error_by_type, error_table, hardest_studios
 from studio_pipeline.forecasting.features.formulas import FeatureDescription
+from studio_pipeline_tests.evaluation.report.test_figures import assert_picture
 
 MakePredictions = Callable[..., pd.DataFrame]
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -53,6 +55,11 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.texts.append(data.replace("\N{NO-BREAK SPACE}", " "))
+
+    @property
+    def pictures(self) -> list[bytes]:
+        starts = "data:image/png;base64,"
+        return [b64decode(a.removeprefix(starts)) for a in self.addresses if a.startswith(starts)]
 
     @property
     def text(self) -> str:
@@ -92,6 +99,8 @@ def test_it_is_one_whole_page(html: str) -> None:
     assert html.startswith("<!doctype html>")
     assert all(page.alts)
     assert len(page.alts) >= 18
+    for picture in page.pictures:
+        assert_picture(picture)
 
 
 def test_nothing_comes_from_another_host(html: str) -> None:
@@ -145,7 +154,10 @@ def test_nothing_judged_nothing_claimed(inputs: dict[str, object], tmp_path: Pat
         if isinstance(value, pd.DataFrame) and name != "panel_frame"
     }
     write_html_report(tmp_path / "report.html", **(inputs | nothing | {"report": empty, "details": {}}))
-    text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    for picture in page.pictures:
+        assert_picture(picture, colours=2)
+    text = page.text
     assert words.NOT_JUDGED in text
     assert "No row was rejected." in text
     assert "beats" not in text
