@@ -45,14 +45,10 @@ METRICS: tuple[str, ...] = (
 def metric_table(predictions: pd.DataFrame) -> pd.DataFrame:
     """All metrics for each target, horizon ("1".."12" and the spans "1-3", "1-6", "1-12") and candidate.
 
-    Args:
-        predictions: rows as `schemas.PREDICTIONS` describes them, in any order.
-
-    Returns:
-        Rows as `schemas.METRICS` describes them: targets x 15 x 8, in the order of `CANDIDATES`. A candidate
-        is evaluated on the rows in which it has a forecast, `n` of them. Coverage and width exist for the
-        ensemble only, `coverage_total` is that of the sum over months 1 to the row's last, and the accuracy
-        of the three-month total is in the rows of span "1-3" only; NaN elsewhere.
+    Rows are as `schemas.METRICS` describes them: targets x 15 x 8, in the order of `CANDIDATES`. A candidate
+    is evaluated on the rows in which it has a forecast, `n` of them. Coverage and width exist for the
+    ensemble only, `coverage_total` is that of the sum over months 1 to the row's last, and the accuracy of
+    the three-month total is in the rows of span "1-3" only; NaN elsewhere.
     """
     table = pd.DataFrame(_metric_rows(predictions), columns=[*KEYS, "n", *METRICS])
     return table.astype(dict.fromkeys(KEYS, "object") | {"n": "int64"} | dict.fromkeys(METRICS, "float64"))
@@ -252,10 +248,8 @@ def ratio_or_nan(numerator: float, denominator: float) -> float:
 class EvaluationReport:
     """Evaluation of an ensemble on origins that were used neither for its weights nor for its intervals.
 
-    Attributes:
-        predictions: rows as `schemas.PREDICTIONS` describes them.
-        metrics: rows as `schemas.METRICS` describes them.
-        summary: name to number, as `summary.summarise` makes it; the input of the promotion rules.
+    Predictions and metrics are as `schemas.PREDICTIONS` and `schemas.METRICS` describe them, the summary as
+    `summary.summarise` makes it.
     """
 
     predictions: pd.DataFrame
@@ -269,12 +263,7 @@ class EvaluationReport:
 
     @classmethod
     def from_predictions(cls, predictions: pd.DataFrame, more: Mapping[str, float] | None = None) -> Self:
-        """Evaluate a backtest; predictions without rows give empty metrics and a summary of zero counts.
-
-        Args:
-            predictions: rows as `schemas.PREDICTIONS` describes them.
-            more: further figures for the summary.
-        """
+        """Evaluate a backtest; `more` are further figures for the summary. Without rows the counts are 0."""
         metrics = metric_table(predictions)
         return cls(predictions, metrics, summarise(predictions, metrics) | dict(more or {}))
 

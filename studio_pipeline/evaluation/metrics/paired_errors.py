@@ -42,14 +42,11 @@ class ErrorDifference:
 
     Attributes:
         new_wape: WAPE of the new one, a share.
-        old_wape: WAPE of the old one, a share.
         difference: new over old minus 1; negative if the new error is smaller. NaN without shared forecasts.
         lower: lower end of the interval of `difference`; NaN if there are too few origins for one.
         upper: its upper end.
         detectable: the difference that would be detected in 80 of 100 cases; NaN as above.
-        n_rows: number of shared forecasts.
-        n_origins: number of their origin months.
-        n_studios: number of their studios.
+        n_rows: number of shared forecasts; `n_origins` and `n_studios` count their origin months and studios.
     """
 
     new_wape: float
@@ -87,17 +84,14 @@ def kept_rows(predictions: pd.DataFrame, target: str) -> pd.DataFrame:
 def compare_errors(
     new: pd.DataFrame, old: pd.DataFrame, target: str, spans: Sequence[str], level: float = 0.95
 ) -> dict[str, ErrorDifference]:
-    """Compare the errors of two backtests over spans of months ahead.
+    """Compare the errors of two backtests over spans of months ahead, two-sided at a level.
 
     Args:
         new: predictions of a backtest: `ROW_COLUMNS` and `actual`.
         old: predictions of another one, or its `kept_rows`.
         target: the target to compare.
         spans: names of `prediction_table.SPANS`, or "1".
-        level: of the interval, two-sided.
-
-    Returns:
-        Span to the difference over it.
+        level: of the interval.
     """
     mine = new.loc[new["target"] == target, [*KEYS, "actual", "ensemble"]]
     theirs = old.loc[old["target"] == target, [*KEYS, "ensemble"]].astype({"studio_id": object})

@@ -45,13 +45,9 @@ COLUMNS: dict[str, str] = {
 
 
 def levers_known_errors(predictions: pd.DataFrame) -> pd.DataFrame:
-    """WAPE of revenue with levers free and known, on the same rows; columns as `COLUMNS`.
+    """WAPE of revenue with levers free and known, on the rows that have both; columns as `COLUMNS`.
 
-    Args:
-        predictions: rows as `schemas.PREDICTIONS` describes them, with or without the column `levers_known`.
-
-    Returns:
-        One row per horizon "1".."12" and span that has such forecasts; no rows if there are none.
+    One row per horizon "1".."12" and span that has such forecasts; no rows if there are none.
     """
     rows = predictions[predictions["target"] == "revenue"]
     rows = rows.reindex(columns=["horizon", "actual", "ensemble", LEVERS_KNOWN])
@@ -81,12 +77,7 @@ ENSEMBLE_METRICS: tuple[str, ...] = (
 
 
 def summarise(predictions: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, float]:
-    """Compute the summary listed in the module's docstring.
-
-    Args:
-        predictions: rows as `schemas.PREDICTIONS` describes them.
-        metrics: the metric table of the predictions.
-    """
+    """Compute the summary listed in the module's docstring."""
     known = predictions[np.isfinite(predictions["actual"])]
     summary = {
         "n_studios": float(known["studio_id"].nunique()),

@@ -159,12 +159,9 @@ def _margin(noise: float, tolerance: float, limit: float, standard_errors: float
 
 
 def shrinkage(now: StudioPanel, before: StudioPanel, tolerance: float) -> str:
-    """Data of the last release that today's data lack, as a clause; empty if the loss is tolerable.
+    """Data of the last release that today's lack, as a clause; empty if the loss is tolerable.
 
-    Args:
-        now: today's panel.
-        before: the panel of the last release.
-        tolerance: share of its studio months that may be missing, 0..1.
+    The tolerance is the share of the release's studio months that may be missing, 0..1.
     """
     if now.months[-1:] < before.months[-1:]:
         return f"the data end in {now.months[-1]}, and those of the last release in {before.months[-1]}"

@@ -36,9 +36,6 @@ class Refitted:
     """A recipe fitted on the current months, with its backtest.
 
     Attributes:
-        recipe: the fitted recipe.
-        model: the fitted model.
-        report: its backtest.
         lever_findings: clauses on levers with implausible signs.
         native_models: the learners in their libraries' own formats, by file name.
     """
@@ -100,13 +97,9 @@ class ChampionRefit:
 
 
 def refit(recipe: Recipe, panel: StudioPanel, features: pd.DataFrame, sign_tolerance: float) -> Refitted:
-    """Fit a recipe by the same functions as the configured one, with the same rolling backtest.
+    """Fit a recipe without obstacle by the functions and the backtest of the configured one.
 
-    Args:
-        recipe: one without an `obstacle`.
-        panel: the current months.
-        features: the feature store of that panel.
-        sign_tolerance: see `levers.lever_text.sign_findings`.
+    `features` is the feature store of the panel; for `sign_tolerance` see `levers.lever_text.sign_findings`.
     """
     parameters = recipe.forecasting
     core = fit_core(panel, parameters)

@@ -78,7 +78,6 @@ class Champion:
     """The published model and the state of its release.
 
     Attributes:
-        model_version: of the published model.
         recipe: its recipe's version; None if its bundle has none.
         fault: the reason why its bundle can't be used, a clause; empty if it verifies.
         is_todays: True if it was fitted on the current data.

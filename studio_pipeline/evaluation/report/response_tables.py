@@ -40,15 +40,10 @@ SEASON_COLUMNS: dict[str, str] = {
 
 
 def seasonal_factors(parameters: CoreParameters, panel: StudioPanel) -> pd.DataFrame:
-    """Seasonal factors by flow, studio type and calendar month, on natural scales.
+    """Seasonal factors by flow, studio type and calendar month; columns as `SEASON_COLUMNS`.
 
-    Args:
-        parameters: the fitted core.
-        panel: the months it was fitted on; types that it lacks are left out.
-
-    Returns:
-        Columns as `SEASON_COLUMNS`. Rates are given in percentage points about the type's typical rate,
-        amounts as multiples of an average month.
+    Rates are given in percentage points about the type's typical rate, amounts as multiples of an average
+    month. Types that the panel lacks are left out.
     """
     rows_of_types = parameters.types_of(panel.studio_types)
     tables = []
@@ -137,9 +132,7 @@ RESPONDING_FLOWS: dict[str, str] = {
 def lever_responses(responses: Responses, panel: StudioPanel) -> pd.DataFrame:
     """Every estimated response, one row per flow and regressor; columns as `RESPONSE_COLUMNS`.
 
-    Args:
-        responses: as fitted.
-        panel: the months they were fitted on; its typical retention is the base of percentage points.
+    The panel's typical retention is the base of percentage points.
     """
     retention = typical_rate(panel.values["retention_rate"])
     rows = [

@@ -154,16 +154,9 @@ _MOST_STUDIOS = 500
 
 
 def past_changes(panel: StudioPanel, column: int, place: int, months: int) -> FloatArray:
-    """(K,) past changes of one lever over spans of `months`, up to a base month.
+    """(K,) past changes of one lever's three-month mean over spans of `months`, up to a base month's column.
 
-    Args:
-        panel: the months; at most 500 evenly spaced studios are used.
-        column: of the base month.
-        place: index of the lever.
-        months: length of the span.
-
-    Returns:
-        Changes of the three-month mean: of rates in points, of other levers relative to the value before.
+    Of rates in points, of other levers relative to the value before; of at most 500 evenly spaced studios.
     """
     every = -(-panel.n_studios // _MOST_STUDIOS)
     values = panel.values[LEVER_COLUMNS[HELD_LEVERS[place]]][::every, : column + 1]

@@ -94,12 +94,7 @@ def plan_ranges(
 ) -> PlanRanges:
     """Ranges of all levers.
 
-    Args:
-        present: lever to its present value, for levers that the data carry.
-        query: for its limits.
-        configuration: for limits that the query lacks.
-        shown: lever to its smallest and largest shown value.
-        held: levers that stay at their present value.
+    `shown` are the smallest and largest shown values of levers; `held` levers stay at their present value.
     """
     low, high = np.zeros((2, len(HELD_LEVERS)))
     low_names, high_names = [], []

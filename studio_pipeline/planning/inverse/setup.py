@@ -71,13 +71,10 @@ class PlanProblem:
     target: float
 
     def settled(self, x: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """Projects plans onto the limits.
+        """Projects (7, N) plans onto the limits.
 
         Retention and new members are raised to their response where the limits allow it: a plan doesn't lower
         them further.
-
-        Args:
-            x: (7, N) plans.
 
         Returns:
             (7, N) nearby plans that keep every limit, and (N,) True where that was possible.
@@ -170,14 +167,8 @@ def present_levers(
 ) -> dict[str, float]:
     """Present value of each lever that the studio's data carry.
 
-    It is the mean of the known values in the last three months, else the last known value; the member count
-    is that of the base month. Whole-number levers are rounded.
-
-    Args:
-        origin: the studio.
-        panel: the months.
-        studio_id: its name.
-        stated: present values from the request; used unchanged.
+    It is the stated one, else the mean of the known values in the last three months, else the last known
+    value; the member count is that of the base month. Whole-number levers are rounded.
 
     Raises:
         LeverError: a stated lever is out of bounds or not carried by the data, or the data carry no lever

@@ -29,13 +29,7 @@ _OVERSHOOT = 1.5
 
 @dataclass(frozen=True)
 class Solution:
-    """A plan and its revenue.
-
-    Attributes:
-        plan: (7,) levers.
-        revenue: of the target's months, by the forecaster, currency.
-        reaches: whether that reaches the target, to the cent.
-    """
+    """A (7,) plan, its revenue by the forecaster, and whether that reaches the target, to the cent."""
 
     plan: FloatArray
     revenue: float
@@ -50,11 +44,8 @@ def reaches(revenue: float, target: float) -> bool:
 def solve(setup: PlanSetup, thorough: bool = True) -> Solution:
     """Finds the plan of least burden that reaches the target, else the one of most revenue.
 
-    The closed form is measured again at each plan found, until its revenue agrees with the forecaster's.
-
-    Args:
-        setup: the problem with its forecaster.
-        thorough: as in `search`.
+    The closed form is measured again at each plan found, until its revenue agrees with the forecaster's. For
+    `thorough` see `search`.
     """
     present = setup.problem.present
     # The closed form was measured at the present levers, where it equals the forecaster's answer.
