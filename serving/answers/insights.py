@@ -51,8 +51,8 @@ INSTRUCTIONS = """\
 You write for the owner of a fitness studio. The JSON maps placeholders to figures of a forecast. Write one
 paragraph of at most 120 words in plain English: what the forecast says, what drives the change of revenue,
 and what the recommended step would bring, if there is one. Wherever a figure belongs, write its placeholder
-in braces, such as {revenue} or {month}; write no number yourself, neither in digits nor in words. Call the
-studio "the studio". No list, no heading, no markup, no link."""
+in braces, such as {revenue} or {month}, and {step} at the beginning of a sentence; write no number yourself,
+neither in digits nor in words. Call the studio "the studio". No list, no heading, no markup, no link."""
 
 
 class Narrator:
@@ -84,7 +84,7 @@ class Narrator:
             text = await self._ask(known)
         if text is None:
             return None
-        if (fault := fault_of(text, known)) is None:
+        if (fault := _fault_of(text, known)) is None:
             return text.format_map(known)
         logger.warning("A narrative of %s is not shown: %s.", self._model, fault)
         return None
@@ -169,8 +169,8 @@ def _text_of(body: bytes) -> str:
         raise _UnusableAnswerError from None
 
 
-def fault_of(text: str, known: Mapping[str, str]) -> str | None:
-    """Reason for which a text can't be shown with these figures in its placeholders; None if it can."""
+def _fault_of(text: str, known: Mapping[str, str]) -> str | None:
+    """Reason for which a text can't be shown; None if it can."""
     if not text:
         return "it is empty"
     if len(text) > MOST_CHARACTERS:

@@ -93,7 +93,11 @@ def summarise(predictions: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, flo
         for span in SUMMARY_SPANS:
             first, last = SPANS.get(span, (1, 1))
             summary |= _comparisons(rows[rows["horizon"].between(first, last)], target, span)
-    return summary | _levers_free_and_known(predictions)
+    errors = levers_known_errors(predictions).set_index("horizon")
+    for name in ("levers_free", "levers_known"):
+        wape = errors[name].to_dict()
+        summary |= {f"revenue_wape_{s}_{name}": float(wape[s]) for s in SUMMARY_SPANS if s in wape}
+    return summary
 
 
 def learner_weight(weights: pd.DataFrame) -> dict[str, float]:
@@ -103,16 +107,6 @@ def learner_weight(weights: pd.DataFrame) -> dict[str, float]:
     of_learners = weights["weight"].where(weights["candidate"].isin(LEARNERS), 0.0)
     together = of_learners.groupby([weights["target"], weights["horizon"]]).sum()
     return {"greatest_learner_weight": float(together.max())}
-
-
-def _levers_free_and_known(predictions: pd.DataFrame) -> dict[str, float]:
-    errors = levers_known_errors(predictions)
-    return {
-        f"revenue_wape_{span}_{name}": float(wape)
-        for name in ("levers_free", "levers_known")
-        for span, wape in zip(errors["horizon"], errors[name], strict=True)
-        if span in SUMMARY_SPANS
-    }
 
 
 def ratio_standard_error(

@@ -149,7 +149,8 @@ def forecast_fan(panel_frame: pd.DataFrame, predictions: pd.DataFrame, studio_id
     rows = predictions[(predictions["studio_id"] == studio_id) & (predictions["target"] == "revenue")]
     if rows.empty:
         return drawing.note(f"No backtest forecasts of {studio_id}.")
-    origin = _best_known_origin(rows)
+    comparable = (rows["actual"].notna() & rows["ensemble"].notna()).groupby(rows["base_month"]).sum()
+    origin = comparable.index[comparable == comparable.max()].max()
     rows = rows[rows["base_month"] == origin].sort_values("horizon")
     history = panel_frame[panel_frame["studio_id"] == studio_id].sort_values("month_year")
     before = history[history["month_year"].between(origin - pd.DateOffset(months=35), origin)]
@@ -168,10 +169,3 @@ def forecast_fan(panel_frame: pd.DataFrame, predictions: pd.DataFrame, studio_id
     drawing.title(ax, f"{studio_id}: revenue a month, forecast from {origin:%B %Y}")
     drawing.legend_below(figure, ax, columns=4)
     return drawing.to_png(figure)
-
-
-def _best_known_origin(rows: pd.DataFrame) -> Any:
-    """Month, a timestamp: the latest of the origins with the largest number of known forecast months."""
-    comparable = rows["actual"].notna() & rows["ensemble"].notna()
-    known = comparable.groupby(rows["base_month"]).sum()
-    return known.index[known == known.max()].max()

@@ -53,7 +53,10 @@ def seasons_by_flow(factors: pd.DataFrame) -> bytes:
                 ax.plot(
                     line.index, line, color=colour, marker=marker, markersize=3.5, label=name or "no type"
                 )
-        _season_axis(ax, is_points=bool((rows["unit"] == "points").all()))
+        is_points = bool((rows["unit"] == "points").all())
+        ax.axhline(0.0 if is_points else 1.0, color=drawing.INK, linewidth=0.8)
+        ax.set_xticks(range(1, 13), MONTH_LETTERS)
+        ax.yaxis.set_major_formatter(signed if is_points else drawing.percent)
         drawing.title(ax, FLOW_TITLES[flow])
     for ax in axes[len(flows) :]:
         ax.set_axis_off()
@@ -61,12 +64,6 @@ def seasons_by_flow(factors: pd.DataFrame) -> bytes:
     style: dict[str, Any] = {"frameon": False, "fontsize": 8.5, "labelcolor": drawing.INK}
     axes[len(flows)].legend(handles, labels, loc="center left", **style)
     return drawing.to_png(figure)
-
-
-def _season_axis(ax: Axes, *, is_points: bool) -> None:
-    ax.axhline(0.0 if is_points else 1.0, color=drawing.INK, linewidth=0.8)
-    ax.set_xticks(range(1, 13), MONTH_LETTERS)
-    ax.yaxis.set_major_formatter(signed if is_points else drawing.percent)
 
 
 def responses_with_error_bars(table: pd.DataFrame) -> bytes:

@@ -189,7 +189,6 @@ class PlanCapacity:
         most_members: members for whom one class a month has seats.
         most_work: largest classes over utilisation, from the available paid hours.
         least_work: smallest classes over utilisation, from the paid hours to be filled.
-        is_staff_known: whether `most_work` is today's paid hours.
         loyalty: limit of retention by price; None if unknown.
         bold_ticket: price from which new members are limited to numbers that were reached before.
         most_new: new members a month at such a price.
@@ -199,7 +198,6 @@ class PlanCapacity:
     most_members: float
     most_work: float
     least_work: float
-    is_staff_known: bool
     loyalty: Loyalty | None
     bold_ticket: float
     most_new: float
@@ -242,16 +240,14 @@ def plan_capacity(
     seats, visits, ticket = origin.usual("class_capacity"), origin.usual("visits"), present[TICKET]
     attended, work = float(present[ATTENDANCE] * present[CLASSES]), _ratio(present[CLASSES], present[STAFF])
     usual_work = _ratio(origin.usual("total_classes_held"), origin.usual("staff_utilization_rate"))
-    is_staff_known = has_staff and math.isfinite(work)
     most_work = math.inf if has_staff else _most(MOST_WORK * usual_work * (1 - _MARGIN), work)
     bold = BOLD_PRICE * origin.usual("avg_ticket_price")
     most_new = origin.shown.get("new_members_monthly", (0.0, math.inf))[1]
     return PlanCapacity(
         most_attended=_most(MOST_VISITS * _ratio(visits * first_members, seats) * (1 - _MARGIN), attended),
         most_members=_most(_ratio(seats, visits), _ratio(peak_members, present[CLASSES])),
-        most_work=work if is_staff_known else most_work,
+        most_work=work if has_staff and math.isfinite(work) else most_work,
         least_work=-_most(-usual_work / MOST_WORK * (1 + _MARGIN), -work),
-        is_staff_known=is_staff_known,
         loyalty=_loyalty(origin, float(present[RETENTION]), float(ticket)),
         bold_ticket=bold if bold > 0 else math.inf,
         most_new=max(most_new, float(present[NEW])) if ticket >= bold else most_new,

@@ -19,16 +19,14 @@ from studio_pipeline_tests.evaluation.promotion.test_guard_rails import summary_
 
 
 def difference(value: float, half: float = 0.02) -> ErrorDifference:
-    return ErrorDifference(
-        0.05 * (1 + value), 0.05, value, value - half, value + half, 1.3 * half, 9_000, 24, 300
-    )
+    return ErrorDifference(value, value - half, value + half, 1.3 * half, 24, 300)
 
 
 def differences(over_year: float, over_quarter: float = 0.0) -> dict[str, ErrorDifference]:
     return {"1-3": difference(over_quarter), "1-12": difference(over_year)}
 
 
-FEW = ErrorDifference(0.04, 0.05, -0.2, math.nan, math.nan, math.nan, 200, 4, 50)
+FEW = ErrorDifference(-0.2, math.nan, math.nan, math.nan, 4, 50)
 GOOD, BAD = summary_of(), summary_of(coverage=0.7)
 SAME, OTHER = Fitted("same", GOOD), Fitted("other", GOOD)
 UNFIT, OTHER_UNFIT = replace(SAME, summary=BAD), replace(OTHER, summary=BAD)
