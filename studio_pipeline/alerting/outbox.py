@@ -174,11 +174,7 @@ class Outbox:
         self.path = home / FILE_NAME
 
     def take(
-        self,
-        report: Report,
-        channels: Iterable[str],
-        now: datetime,
-        repeat: timedelta = timedelta(days=1),
+        self, report: Report, channels: Iterable[str], now: datetime, repeat: timedelta = timedelta(days=1)
     ) -> bool:
         """Process the report of a source and write the resulting messages, in one transaction.
 

@@ -65,12 +65,7 @@ def alarms_of(chart: DriftChart, recovery_months: int) -> list[Alarm]:
 
 def _alarm(chart: DriftChart, raised: int, ended: int) -> Alarm:
     return Alarm(
-        chart,
-        raised,
-        int(chart.since[raised]),
-        int(chart.direction[raised]),
-        int(chart.where[raised]),
-        ended,
+        chart, raised, int(chart.since[raised]), int(chart.direction[raised]), int(chart.where[raised]), ended
     )
 
 

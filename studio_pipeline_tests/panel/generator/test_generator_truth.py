@@ -118,10 +118,7 @@ def test_a_lever_below_comfort_costs_nobody() -> None:
 
 @settings(max_examples=15, deadline=None)
 @given(
-    retention=st.floats(0.8, 1.0),
-    new=st.floats(0, 60),
-    stock=st.integers(60, 600),
-    ticket=st.floats(60, 300),
+    retention=st.floats(0.8, 1.0), new=st.floats(0, 60), stock=st.integers(60, 600), ticket=st.floats(60, 300)
 )
 def test_with_all_flows_held_a_simulation_is_arithmetic(
     retention: float, new: float, stock: int, ticket: float

@@ -170,11 +170,7 @@ def test_revenue_times_100_in_every_month_is_found_by_members_times_ticket():
 
 
 @settings(max_examples=50, deadline=None)
-@given(
-    st.lists(st.floats(0.2, 5), min_size=4, max_size=40),
-    st.floats(1e-3, 1e6),
-    st.integers(0, 5),
-)
+@given(st.lists(st.floats(0.2, 5), min_size=4, max_size=40), st.floats(1e-3, 1e6), st.integers(0, 5))
 def test_months_within_a_factor_of_25_are_never_out_of_proportion_in_any_currency(shape, scale, files):
     revenue = np.array(shape) * scale
     order = np.arange(len(shape)) % (files + 1)
