@@ -17,8 +17,13 @@ from studio_pipeline.configuration import Configuration
 from studio_pipeline.panel.columns import COLUMNS
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.ingest.folder_scan import landing_digest
-from studio_pipeline.panel.ingest.landing import RawMonths, landing_sources, raw_from_numbers, read_landing
-from studio_pipeline.panel.ingest.ledger import LEDGER_FILE
+from studio_pipeline.panel.ingest.landing import (
+    LEDGER_FILE,
+    RawMonths,
+    landing_sources,
+    raw_from_numbers,
+    read_landing,
+)
 from studio_pipeline.publishing.releases import Source, check_replaceable
 from studio_pipeline.resources.asset_results import OWNERS, numbers, rows_metadata, table_result
 from studio_pipeline.settings import Settings, check_landing_dir

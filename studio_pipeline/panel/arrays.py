@@ -1,13 +1,12 @@
-"""The panel as plain arrays: one row per studio, one column per calendar month.
+"""The panel as plain arrays, one row per studio and one column per calendar month: the input of every model.
 
-Holds the array types of the project and `StudioPanel`, the input of every model. Conversion from a table of
-validated months is in `frames`; storage of a panel is in `publishing.snapshots`.
+Made from a table of validated months in `frames`, stored in `publishing.snapshots`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -54,7 +53,7 @@ class StudioPanel:
     @cached_property
     def calendar_months(self) -> IntArray:
         """(T,) month of the year, 0 for January to 11 for December."""
-        return self.months.astype("datetime64[M]").astype(np.int64) % 12
+        return self.months.astype(np.int64) % 12
 
     @cached_property
     def known(self) -> BoolArray:
@@ -64,10 +63,8 @@ class StudioPanel:
     @cached_property
     def last_months(self) -> IntArray:
         """(S,) column of each studio's last month; -1 for a studio without any."""
-        reversed_known = self.known[:, ::-1]
-        return np.where(reversed_known.any(1), self.n_months - 1 - reversed_known.argmax(1), -1).astype(
-            np.int64
-        )
+        last = self.n_months - 1 - self.known[:, ::-1].argmax(1)
+        return np.where(self.known.any(1), last, -1).astype(np.int64)
 
     @cached_property
     def rows(self) -> dict[str, int]:
@@ -76,27 +73,17 @@ class StudioPanel:
 
     def column_of(self, month: np.datetime64) -> int:
         """Column of a calendar month; it may lie outside 0..T-1."""
-        return int(
-            (month.astype("datetime64[M]") - self.first_month.astype("datetime64[M]")).astype(np.int64)
-        )
+        first = self.first_month.astype("datetime64[M]")
+        return int((month.astype("datetime64[M]") - first).astype(np.int64))
 
     def until(self, column: int) -> StudioPanel:
         """The same studios with the months up to and including `column`."""
-        return StudioPanel(
-            self.studio_ids,
-            self.studio_types,
-            self.first_month,
-            {name: array[:, : column + 1] for name, array in self.values.items()},
-        )
+        return replace(self, values={name: array[:, : column + 1] for name, array in self.values.items()})
 
     def select(self, rows: IntArray | slice) -> StudioPanel:
         """Some of the studios, all months."""
-        return StudioPanel(
-            self.studio_ids[rows],
-            self.studio_types[rows],
-            self.first_month,
-            {name: array[rows] for name, array in self.values.items()},
-        )
+        values = {name: array[rows] for name, array in self.values.items()}
+        return StudioPanel(self.studio_ids[rows], self.studio_types[rows], self.first_month, values)
 
 
 def ratio(over: FloatArray, under: FloatArray) -> FloatArray:

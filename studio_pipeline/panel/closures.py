@@ -1,8 +1,6 @@
-"""Closed studios: detection of studios without revenue and members, from the months up to a given one.
+"""Closed studios, whose forecasts are 0: those without revenue and members for `LEAST_MONTHS` in a row.
 
-A studio counts as closed after `LEAST_MONTHS` such months in a row. One that was idle in the same months a
-year before and reopened is seasonal, and counts as open. Forecasts of closed studios are set to 0 by
-`forecasting`.
+A studio that was idle in the same months a year before and reopened is seasonal, and counts as open.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Columns of the monthly input files, and the eight levers.
+"""Columns of the monthly input files, and the eight levers: one table for schemas, readers and descriptions.
 
-One table that schemas, readers and descriptions share. Derived values are computed in
-`validation.derivation`; ranges that levers may be set to are in `forecasting.base.bounds`.
+Derived values are computed in `validation.derivation`; bounds of levers are in `forecasting.base.bounds`.
 """
 
 from __future__ import annotations
@@ -22,14 +21,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a file of months.
-
-    Attributes:
-        name: the column's name in every table of the project.
-        kind: the unit of its values.
-        description: what a value means.
-        required: a row without it is rejected.
-    """
+    """One column of the months, named the same in every table; a row without a required one is rejected."""
 
     name: str
     kind: Kind
@@ -67,13 +59,8 @@ MONEY_COLUMNS: tuple[str, ...] = tuple(c.name for c in COLUMNS if c.kind is Kind
 RATE_COLUMNS: tuple[str, ...] = tuple(c.name for c in COLUMNS if c.kind is Kind.RATE)
 COUNT_COLUMNS: tuple[str, ...] = tuple(c.name for c in COLUMNS if c.kind is Kind.COUNT)
 
-MAY_BE_NEGATIVE: tuple[str, ...] = (
-    "membership_revenue",
-    "class_pack_revenue",
-    "retail_revenue",
-    "upsell_revenue",
-    "other_revenue",
-)
+REVENUE_PARTS = ("membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue")
+MAY_BE_NEGATIVE: tuple[str, ...] = (*REVENUE_PARTS, "other_revenue")
 """Parts of revenue that refunds may make negative in a month."""
 
 LEVER_COLUMNS: dict[str, str] = {

@@ -1,7 +1,4 @@
-"""Conversion of validated months from a data frame to the arrays of a panel.
-
-The frame comes from `validation.validation`; the arrays are those of `arrays.StudioPanel`.
-"""
+"""Conversion of validated months from a data frame to the arrays of a panel."""
 
 from __future__ import annotations
 
@@ -9,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from studio_pipeline.errors import NoUsableDataError
-from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import NUMERIC_COLUMNS
 
 
@@ -22,33 +19,19 @@ def panel_from_frame(frame: pd.DataFrame) -> StudioPanel:
         NoUsableDataError: the table has no rows.
     """
     if frame.empty:
-        what = "There is not a single valid month."
-        raise NoUsableDataError(
-            what, "Look at rejected_rows for the reasons, or put files into the landing folder."
-        )
+        remedy = "Look at rejected_rows for the reasons, or put files into the landing folder."
+        raise NoUsableDataError("There is not a single valid month.", remedy)
     studio_ids, rows = np.unique(frame["studio_id"].to_numpy().astype(str), return_inverse=True)
     months = frame["month_year"].to_numpy().astype("datetime64[M]")
     first_month = months.min()
     columns = (months - first_month).astype(np.int64)
-    shape = (len(studio_ids), int(columns.max()) + 1)
-    values = {name: _grid(frame, name, rows, columns, shape) for name in NUMERIC_COLUMNS}
-    types = _studio_types(frame, rows, months, len(studio_ids))
-    return StudioPanel(studio_ids, types, first_month, values)
-
-
-def _grid(
-    frame: pd.DataFrame, name: str, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]
-) -> FloatArray:
-    grid = np.full(shape, np.nan)
-    if name in frame:
-        grid[rows, columns] = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
-    return grid
-
-
-def _studio_types(frame: pd.DataFrame, rows: np.ndarray, months: np.ndarray, n_studios: int) -> np.ndarray:
-    types = np.full(n_studios, "", dtype=object)
+    values = {name: np.full((len(studio_ids), int(columns.max()) + 1), np.nan) for name in NUMERIC_COLUMNS}
+    for name, grid in values.items():
+        if name in frame:
+            grid[rows, columns] = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    types = np.full(len(studio_ids), "", dtype=object)
     if "studio_type" in frame:
         known = np.flatnonzero(frame["studio_type"].notna().to_numpy())
         by_month = known[np.argsort(months[known], kind="stable")]
         types[rows[by_month]] = frame["studio_type"].to_numpy(dtype=object)[by_month]
-    return types.astype(str)
+    return StudioPanel(studio_ids, types.astype(str), first_month, values)

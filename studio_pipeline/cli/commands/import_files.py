@@ -23,7 +23,7 @@ def command(files: tuple[Path, ...], columns_map: Path | None) -> None:
     """Check files of months and copy them as they are into the landing folder."""
     from studio_pipeline.configuration import read_configuration
     from studio_pipeline.panel.ingest.importing import import_files
-    from studio_pipeline.panel.ingest.ledger import LEDGER_FILE
+    from studio_pipeline.panel.ingest.landing import LEDGER_FILE
     from studio_pipeline.settings import read_settings
 
     settings = read_settings()

@@ -1,5 +1,1 @@
-"""Synthetic fleet generator: monthly data of studios from a known stochastic process.
-
-The true effects of levers are part of the process (`planted_responses`) and can be computed (`truth`), so
-that estimates can be tested against them.
-"""
+"""Synthetic fleet generator: months of studios from a known process, so that estimates can be tested."""

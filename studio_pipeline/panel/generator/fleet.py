@@ -1,12 +1,11 @@
 """Studio types and the constant traits of each generated studio.
 
-The figures are round assumptions about such studios and are not fitted to real data. Traits stay constant
-over all months; everything that changes from month to month is in `state` and `drift`.
+The figures are round assumptions about such studios and are not fitted to real data. Everything that changes
+from month to month is in `state`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,20 +98,9 @@ KNOWN_TYPES: dict[str, TypeTraits] = {
 }  # fmt: skip
 
 
-def traits_of(studio_type: str) -> TypeTraits:
-    """The traits of a type by its name; `NEUTRAL` for an unknown name."""
-    return KNOWN_TYPES.get(studio_type, NEUTRAL)
-
-
 N_TRAITS = 16
 """Standard normals drawn for each studio's traits."""
-
-PHASES: tuple[tuple[float, float, float], ...] = (
-    (0.5, 1.0, 14.0),
-    (0.8, 1.12, 30.0),
-    (1.0, 1.0, 30.0),
-    (1.1, 0.8, 40.0),
-)
+PHASES = ((0.5, 1.0, 14.0), (0.8, 1.12, 30.0), (1.0, 1.0, 30.0), (1.1, 0.8, 40.0))
 """New, growing, settled, declining: demand at the start and at the end, as multiples of the settled size,
 and the time constant of the transition, months."""
 
@@ -171,15 +159,22 @@ def build_fleet(options: GeneratorConfig, responses: PlantedResponses, noise: Fl
     """Draw the studios of a configuration from (N_TRAITS, S) standard normals."""
     z = np.clip(noise, -2.0, 2.0)
     codes = np.arange(options.studios) % len(options.types)
-    types = [traits_of(name) for name in options.types]
-    size = _typed(types, codes, "members") * np.exp(0.42 * z[0] - 0.05)
-    start, end, months = np.asarray(PHASES)[_phases(types, codes, noise[1])].T
-    ticket = _typed(types, codes, "ticket") * np.exp(0.14 * z[2])
-    visits = _typed(types, codes, "visits") * np.exp(0.08 * z[4])
+    types = [KNOWN_TYPES.get(name, NEUTRAL) for name in options.types]
+
+    def typed(name: str) -> FloatArray:
+        return np.array([getattr(traits, name) for traits in types], dtype=np.float64)[codes]
+
+    size = typed("members") * np.exp(0.42 * z[0] - 0.05)
+    phase_edges = np.cumsum([traits.phase_weights for traits in types], axis=1)[:, :-1][codes]
+    phases = (ndtr(noise[1])[:, None] > phase_edges).sum(axis=1)
+    start, end, months = np.asarray(PHASES)[phases].T
+    ticket = typed("ticket") * np.exp(0.14 * z[2])
+    visits = typed("visits") * np.exp(0.08 * z[4])
     classes = 112 * (size / 170) ** 0.6 * np.exp(0.14 * z[5])
     seats = np.rint(size * visits / (classes * (0.645 + 0.055 * z[6])))
     hours = 30 * np.exp(0.1 * z[7])
     amplitude = responses.season_strength * np.exp(0.2 * z[8])
+    staff = np.rint(workload_hours(classes, size * start) / (hours * (0.785 + 0.03 * z[10])))
     return Fleet(
         studio_ids=np.array([f"studio-{number:05d}" for number in range(1, options.studios + 1)]),
         studio_types=np.asarray(options.types)[codes],
@@ -189,41 +184,26 @@ def build_fleet(options: GeneratorConfig, responses: PlantedResponses, noise: Fl
         demand_months=months,
         ticket=ticket,
         list_price=np.rint(ticket * np.exp(0.045 * z[3])),
-        retention=expit(logit(_typed(types, codes, "retention")) + 0.14 * z[9]),
+        retention=expit(logit(typed("retention")) + 0.14 * z[9]),
         visits=visits,
         classes=classes,
         seats=seats,
         hours=hours,
-        staff=np.maximum(
-            3.0, np.rint(workload_hours(classes, size * start) / (hours * (0.785 + 0.03 * z[10])))
-        ),
-        upsell_rate=_typed(types, codes, "upsell_rate") * np.exp(0.18 * z[11]),
+        staff=np.maximum(3.0, staff),
+        upsell_rate=typed("upsell_rate") * np.exp(0.18 * z[11]),
         upsell_spend=0.36 * ticket * np.exp(0.2 * z[12]),
         pack_price=1.5 * ticket / visits,
-        pack_share=_typed(types, codes, "pack_share") * np.exp(0.3 * z[13]),
-        retail_spend=_typed(types, codes, "retail_spend") * np.exp(0.3 * z[14]),
-        exposure=_typed(types, codes, "shock_exposure") * np.exp(0.12 * z[8]),
+        pack_share=typed("pack_share") * np.exp(0.3 * z[13]),
+        retail_spend=typed("retail_spend") * np.exp(0.3 * z[14]),
+        exposure=typed("shock_exposure") * np.exp(0.12 * z[8]),
         price_sensitivity=np.exp(responses.studio_spread * noise[15] - responses.studio_spread**2 / 2),
         review_month=np.floor(12 * ndtr(noise[3])).astype(np.int64) % 12,
-        new_season=_season(types, codes, "new_season") * amplitude,
-        visits_season=_season(types, codes, "visits_season") * amplitude,
-        retention_season=_season(types, codes, "retention_season") * amplitude,
+        new_season=typed("new_season").T / 100 * amplitude,
+        visits_season=typed("visits_season").T / 100 * amplitude,
+        retention_season=typed("retention_season").T / 100 * amplitude,
     )
 
 
 def workload_hours(classes: FloatArray, members: FloatArray) -> FloatArray:
     """Hours of work with clients in a month: classes with preparation, and time for individual members."""
     return 1.25 * classes + 0.45 * members
-
-
-def _typed(types: Sequence[TypeTraits], codes: IntArray, name: str) -> FloatArray:
-    return np.array([getattr(traits, name) for traits in types], dtype=np.float64)[codes]
-
-
-def _season(types: Sequence[TypeTraits], codes: IntArray, name: str) -> FloatArray:
-    return np.array([getattr(traits, name) for traits in types], dtype=np.float64)[codes].T / 100
-
-
-def _phases(types: Sequence[TypeTraits], codes: IntArray, noise: FloatArray) -> IntArray:
-    edges = np.cumsum([traits.phase_weights for traits in types], axis=1)[:, :-1][codes]
-    return np.asarray((ndtr(noise)[:, None] > edges).sum(axis=1), dtype=np.int64)

@@ -1,16 +1,13 @@
 """Generated months as a data frame, and the true effects of interventions on a fleet.
 
-Runs the simulation (`dynamics`) from the opening state month by month. The validation of real files is not
-involved; `ingest.landing.raw_from_numbers` turns the frame into raw rows.
-
-The mean over many simulated futures of the known process, to compare predictions with
-(`evaluation.levers.true_effects`). Also holds the partial interventions that are compared.
+True effects are means over many simulated futures of the known process; `evaluation.levers.true_effects`
+compares predictions with them. `ingest.landing.raw_from_numbers` turns the generated months into raw rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -46,21 +43,6 @@ from studio_pipeline.panel.generator.state import (
 )
 
 
-@dataclass(frozen=True)
-class Simulation:
-    """The months of a fleet and its final state.
-
-    Attributes:
-        world: the fleet, its planted coefficients and its calendar.
-        months: the recorded months, in order.
-        state: of every studio at the end of the last month.
-    """
-
-    world: World
-    months: tuple[Month, ...]
-    state: State
-
-
 def generate_months(options: GeneratorConfig) -> pd.DataFrame:
     """Generate the months of a synthetic fleet.
 
@@ -70,83 +52,42 @@ def generate_months(options: GeneratorConfig) -> pd.DataFrame:
         No value is missing. Revenue adds up to the cent, members to the head; the retention of the first
         month refers to a stock before it that is not shown.
     """
-    simulation = simulate(options, options.months)
-    fleet = simulation.world.fleet
-    n_studios = len(fleet.studio_ids)
+    world, books, _ = _simulate(options, options.months)
     months = options.first_month + np.arange(options.months)
     columns: dict[str, object] = {
-        "studio_id": np.repeat(fleet.studio_ids.astype(object), options.months),
-        "month_year": np.tile(months.astype("datetime64[ns]"), n_studios),
-        "studio_type": np.repeat(fleet.studio_types.astype(object), options.months),
+        "studio_id": np.repeat(world.fleet.studio_ids.astype(object), options.months),
+        "month_year": np.tile(months.astype("datetime64[ns]"), options.studios),
+        "studio_type": np.repeat(world.fleet.studio_types.astype(object), options.months),
     }
     for name in MONTH_COLUMNS:
-        columns[name] = _column(
-            name, np.stack([getattr(month, name) for month in simulation.months], axis=1).ravel()
-        )
+        values = np.stack([getattr(month, name) for month in books], axis=1).ravel()
+        columns[name] = values.round(6) if name in RATE_COLUMNS else values
+        if name in COUNT_COLUMNS:
+            columns[name] = values.astype(np.int64)
     return pd.DataFrame({column.name: columns[column.name] for column in COLUMNS if column.name in columns})
 
 
-def simulate(options: GeneratorConfig, n_months: int, n_ahead: int = 0) -> Simulation:
-    """Simulate the first `n_months` months, on a calendar that extends `n_ahead` months further."""
+def _simulate(options: GeneratorConfig, n_months: int, n_ahead: int = 0) -> tuple[World, list[Month], State]:
+    """The world, its first `n_months` months and its last state; the calendar has `n_ahead` months more."""
     traits, noise = studio_noise(options.seed, options.studios, N_TRAITS, n_months)
     market = market_noise(options.seed, n_months)
     responses = planted_responses(options)
     world = build_world(options, build_fleet(options, responses, traits), responses, n_months + n_ahead)
-    state, held = _opening(world, options.held)
-    months = []
+    held = {lever: np.asarray(value, dtype=np.float64) for lever, value in options.held.items()}
+    state, months = _with_held_stock(opening_state(world.fleet), held), []
     for month in range(n_months):
         own_and_common = StudioNoise(*noise[month]), MarketNoise(*market[month])
         state, books = advance(world, state, month, own_and_common, held)
         months.append(books)
-    return Simulation(world, tuple(months), state)
+    return world, months, state
 
 
-def hold_stock(state: State, held: HeldLevers) -> State:
-    """The state with `current_member_count` as its stock, where that is held."""
-    members = held_or(held, "current_member_count", state.members)
-    return replace(state, members=members)
-
-
-def _opening(world: World, held: Mapping[str, float]) -> tuple[State, HeldLevers]:
-    levers = {lever: np.asarray(value, dtype=np.float64) for lever, value in held.items()}
-    return hold_stock(opening_state(world.fleet), levers), levers
-
-
-def _column(name: str, values: FloatArray) -> np.ndarray:
-    if name in COUNT_COLUMNS:
-        return values.astype(np.int64)
-    return values.round(6) if name in RATE_COLUMNS else values
+def _with_held_stock(state: State, held: HeldLevers) -> State:
+    return replace(state, members=held_or(held, "current_member_count", state.members))
 
 
 Intervention = Mapping[str, ArrayLike]
 """Levers held: name to one value, or to one per studio, (S,), NaN where that studio's stays free."""
-
-
-def expected_months(
-    options: GeneratorConfig, base_month: str, months_ahead: int, held: Intervention, draws: int = 200
-) -> pd.DataFrame:
-    """Mean and range of the months after `base_month` over many possible futures.
-
-    Every future starts from the true state at the end of `base_month`. The market, the studios' noise and
-    their owners' decisions are drawn anew, with the same draws for every intervention (common random
-    numbers), so that differences between two calls are the effects of the levers. The course of the common
-    shock is fixed.
-
-    Args:
-        options: of the fleet; levers held there stay held.
-        base_month: the last known month, YYYY-MM, one of the fleet's months.
-        months_ahead: 1 or more.
-        held: levers held over all months ahead; `current_member_count` is the stock at their start.
-        draws: number of futures, 1 or more.
-
-    Returns:
-        One row per horizon and studio: studio_id, horizon (from 1), revenue_mean, members_mean, revenue_p05,
-        revenue_p95.
-
-    Raises:
-        InputError: the base month is not one of the fleet's, or there is no such lever.
-    """
-    return expected_interventions(options, base_month, months_ahead, [held], draws)[0]
 
 
 def expected_interventions(
@@ -156,60 +97,58 @@ def expected_interventions(
     interventions: Sequence[Intervention],
     draws: int = 200,
 ) -> list[pd.DataFrame]:
-    """`expected_months` for several interventions, over the same futures."""
+    """Mean and range of the months after `base_month` over many possible futures, a table an intervention.
+
+    Every future starts from the true state at the end of `base_month`. The market, the studios' noise and
+    their owners' decisions are drawn anew, with the same draws for every intervention (common random
+    numbers), so that differences between two tables are the effects of the levers. The course of the common
+    shock is fixed.
+
+    Args:
+        options: of the fleet; levers held there stay held.
+        base_month: the last known month, YYYY-MM, one of the fleet's months.
+        months_ahead: 1 or more.
+        interventions: held over all months ahead; `current_member_count` is the stock at their start.
+        draws: number of futures, 1 or more.
+
+    Returns:
+        One row per horizon and studio: studio_id, horizon (from 1), revenue_mean, members_mean, revenue_p05,
+        revenue_p95.
+
+    Raises:
+        InputError: the base month is not one of the fleet's, or there is no such lever.
+    """
     n_months = month_number(base_month) - options.first_month_number + 1
     if not 1 <= n_months <= options.months:
-        raise InputError(
-            f"{base_month} is not one of the {options.months} months up to {options.last_month}.",
-            "Choose a base month among them.",
-        )
-    simulation = simulate(options, n_months, months_ahead)
-    return [
-        _expected(
-            simulation, options, _levers({**options.held, **held}, options.studios), (months_ahead, draws)
-        )
-        for held in interventions
-    ]
-
-
-def _expected(
-    simulation: Simulation, options: GeneratorConfig, held: HeldLevers, shape: tuple[int, int]
-) -> pd.DataFrame:
-    months_ahead, draws = shape
-    n_months = len(simulation.months)
-    state = hold_stock(simulation.state, held)
-    revenue = np.empty((*shape, options.studios))
-    members = np.empty_like(revenue)
-    futures = future_noise(options.seed, n_months, draws, options.studios)
-    for ahead, noise in zip(range(months_ahead), futures, strict=False):
-        state, books = advance(simulation.world, state, n_months + ahead, noise, held)
-        revenue[ahead], members[ahead] = books.total_revenue, books.total_members
-    return _frame(simulation.world.fleet.studio_ids, revenue, members)
-
-
-def _levers(held: Intervention, n_studios: int) -> HeldLevers:
-    for lever in held:
-        if lever not in HELD_BOUNDS:
-            raise InputError(f"There is no lever {lever!r}.", f"Use one of {', '.join(HELD_BOUNDS)}.")
-    return {
-        lever: np.broadcast_to(np.asarray(value, dtype=np.float64), (n_studios,))
-        for lever, value in held.items()
-    }
-
-
-def _frame(studio_ids: np.ndarray, revenue: FloatArray, members: FloatArray) -> pd.DataFrame:
-    months_ahead, _, n_studios = revenue.shape
-    low, high = np.quantile(revenue, [0.05, 0.95], axis=1)
-    return pd.DataFrame(
-        {
-            "studio_id": np.tile(studio_ids.astype(object), months_ahead),
-            "horizon": np.repeat(np.arange(1, months_ahead + 1), n_studios),
+        what = f"{base_month} is not one of the {options.months} months up to {options.last_month}."
+        raise InputError(what, "Choose a base month among them.")
+    world, _, last = _simulate(options, n_months, months_ahead)
+    tables = []
+    for intervention in interventions:
+        held: HeldLevers = {
+            lever: np.broadcast_to(np.asarray(value, dtype=np.float64), (options.studios,))
+            for lever, value in {**options.held, **intervention}.items()
+        }
+        if unknown := [lever for lever in held if lever not in HELD_BOUNDS]:
+            raise InputError(f"There is no lever {unknown[0]!r}.", f"Use one of {', '.join(HELD_BOUNDS)}.")
+        state = _with_held_stock(last, held)
+        revenue = np.empty((months_ahead, draws, options.studios))
+        members = np.empty_like(revenue)
+        futures = future_noise(options.seed, n_months, draws, options.studios)
+        for ahead, noise in zip(range(months_ahead), futures, strict=False):
+            state, books = advance(world, state, n_months + ahead, noise, held)
+            revenue[ahead], members[ahead] = books.total_revenue, books.total_members
+        low, high = np.quantile(revenue, [0.05, 0.95], axis=1)
+        figures = {
+            "studio_id": np.tile(world.fleet.studio_ids.astype(object), months_ahead),
+            "horizon": np.repeat(np.arange(1, months_ahead + 1), options.studios),
             "revenue_mean": revenue.mean(axis=1).ravel(),
             "members_mean": members.mean(axis=1).ravel(),
             "revenue_p05": low.ravel(),
             "revenue_p95": high.ravel(),
         }
-    )
+        tables.append(pd.DataFrame(figures))
+    return tables
 
 
 Levers = dict[str, FloatArray]
@@ -229,14 +168,7 @@ CHANGED_LEVERS: dict[str, str] = {
 
 
 def partial_interventions(now: Mapping[str, FloatArray]) -> dict[str, Levers]:
-    """Partial interventions by name: one lever moved slightly from its present value, all others free.
-
-    Args:
-        now: lever to (S,) present values.
-
-    Returns:
-        Intervention to its held lever, within the ranges of the generator.
-    """
+    """Intervention to its held lever: moved slightly from its present values `now`, (S,), all others free."""
     changed = {
         "price_up_10": now["avg_ticket_price"] * 1.1,
         "price_down_10": now["avg_ticket_price"] * 0.9,

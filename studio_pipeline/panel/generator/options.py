@@ -1,6 +1,4 @@
-"""Options of the generator, and the true effects of levers that it plants.
-
-The true coefficients behind a configuration are in `planted_responses`.
+"""Options of the generator, and the true effects of levers that it plants (`planted_responses`).
 
 The planted behaviour, with r the retention rate, P the ticket, R the studio's reference price (its own base
 price times the common price level, which drifts), a the class attendance rate and u the staff utilisation:
@@ -80,23 +78,22 @@ class GeneratorConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    studios: int = Field(default=200, ge=1, le=100_000, description="Number of studios, 1 to 100,000.")
-    months: int = Field(default=60, ge=1, le=240, description="Months of each studio, 1 to 240.")
+    studios: int = Field(200, ge=1, le=100_000, description="Number of studios, 1 to 100,000.")
+    months: int = Field(60, ge=1, le=240, description="Months of each studio, 1 to 240.")
     types: Annotated[tuple[str, ...], AfterValidator(_type_names)] = Field(
-        default=STUDIO_TYPES,
+        STUDIO_TYPES,
         min_length=1,
         description="Types of studio, dealt out in turn; a name not known gets neutral traits.",
     )
-    seed: int = Field(default=7, ge=0, lt=2**63, description="Seed of every number drawn, 0 or more.")
-    last_month: MonthText = Field(default="2024-12", description="The last month made, as YYYY-MM.")
+    seed: int = Field(7, ge=0, lt=2**63, description="Seed of every number drawn, 0 or more.")
+    last_month: MonthText = Field("2024-12", description="The last month made, as YYYY-MM.")
     shock: bool = Field(
-        default=True,
+        True,
         description="Whether a COVID-like shock hits all studios from `shock_month` on, with a recovery.",
     )
-    shock_month: MonthText = Field(default="2020-03", description="First month of the shock, as YYYY-MM.")
+    shock_month: MonthText = Field("2020-03", description="First month of the shock, as YYYY-MM.")
     vary: bool = Field(
-        default=False,
-        description="Whether the strength of effects, seasons and shock is drawn from the seed.",
+        False, description="Whether the strength of effects, seasons and shock is drawn from the seed."
     )
     held: Annotated[dict[str, float], AfterValidator(_held_levers)] = Field(
         default_factory=dict,

@@ -1,7 +1,7 @@
 """Random streams: child seeds for each studio, the market, the coefficients and the futures.
 
 All randomness is drawn as standard normals, month by month, so that more studios or later months don't
-change earlier draws. The transformations to rates, counts and events are in `fleet`, `drift` and `dynamics`.
+change earlier draws. The transformations to rates, counts and events are in `fleet` and `dynamics`.
 """
 
 from __future__ import annotations

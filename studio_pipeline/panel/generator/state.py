@@ -1,7 +1,6 @@
-"""State of the generated studios between months, with the levers held in it and the common shock.
+"""State of the generated studios between months, the levers held in it, the calendar and the common shock.
 
-Data classes and their opening values. The transitions are in `drift` and `dynamics`, the constant traits of
-a studio in `fleet`.
+The transitions are in `dynamics`, the constant traits of a studio in `fleet`.
 """
 
 from __future__ import annotations
@@ -30,24 +29,6 @@ REBOUND: tuple[float, ...] = (
 REBOUND_DELAY = 12
 
 
-def closure(options: GeneratorConfig, month_numbers: IntArray) -> FloatArray:
-    """(T,) depth of the common shock in each month, 0 (none) to 1; all 0 where the shock is switched off."""
-    return _course(options, month_numbers, CLOSURE, delay=0)
-
-
-def rebound(options: GeneratorConfig, month_numbers: IntArray) -> FloatArray:
-    """(T,) addend of the recovery to the log of new members in each month."""
-    return _course(options, month_numbers, REBOUND, delay=REBOUND_DELAY)
-
-
-def _course(
-    options: GeneratorConfig, month_numbers: IntArray, table: tuple[float, ...], delay: int
-) -> FloatArray:
-    since = month_numbers - month_number(options.shock_month) - delay
-    inside = (since >= 0) & (since < len(table)) & options.shock
-    return np.where(inside, np.asarray(table)[np.clip(since, 0, len(table) - 1)], 0.0)
-
-
 HeldLevers = Mapping[str, FloatArray]
 """Levers held: name to one value per studio, (S,) or (); NaN where that studio's lever stays free."""
 
@@ -60,7 +41,7 @@ class World:
         fleet: the studios.
         responses: the planted coefficients.
         calendar_months: (T,) month of the year, 0..11.
-        closure, rebound: (T,) course of the common shock, see `CLOSURE` and `REBOUND`.
+        closure, rebound: (T,) course of the common shock, see `CLOSURE` and `REBOUND`; 0 where it is off.
     """
 
     fleet: Fleet
@@ -135,7 +116,13 @@ MONTH_COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Month))
 def build_world(options: GeneratorConfig, fleet: Fleet, responses: PlantedResponses, n_months: int) -> World:
     """The world of a fleet on a calendar of `n_months` months from the configuration's first."""
     numbers = options.first_month_number + np.arange(n_months)
-    return World(fleet, responses, numbers % 12, closure(options, numbers), rebound(options, numbers))
+
+    def course(table: tuple[float, ...], delay: int) -> FloatArray:
+        since = numbers - month_number(options.shock_month) - delay
+        inside = (since >= 0) & (since < len(table)) & options.shock
+        return np.where(inside, np.asarray(table)[np.clip(since, 0, len(table) - 1)], 0.0)
+
+    return World(fleet, responses, numbers % 12, course(CLOSURE, 0), course(REBOUND, REBOUND_DELAY))
 
 
 def opening_state(fleet: Fleet) -> State:
@@ -164,6 +151,4 @@ def opening_state(fleet: Fleet) -> State:
 
 def held_or(held: HeldLevers, lever: str, free: FloatArray) -> FloatArray:
     """The held values of a lever where there are any, the free ones elsewhere."""
-    if lever not in held:
-        return free
-    return np.where(np.isnan(held[lever]), free, held[lever])
+    return np.where(np.isnan(held[lever]), free, held[lever]) if lever in held else free

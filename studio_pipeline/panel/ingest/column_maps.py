@@ -1,7 +1,7 @@
 """Column maps: a file's own column names, constants, filters and number formats.
 
-A map is a YAML file beside the data (`FILE.columns.yaml`) or in its folder (`columns.yaml`). Maps are read,
-checked and found here; `source_files` applies them to a file's rows.
+A map is a YAML file beside the data (`FILE.columns.yaml`) or in its folder (`columns.yaml`). `source_files`
+applies it to a file's rows.
 """
 
 from __future__ import annotations
@@ -66,26 +66,20 @@ class ColumnMap(BaseModel):
     def _consistent(self) -> ColumnMap:
         unknown = [name for name in (*self.columns, *self.constants) if name not in OUR_COLUMNS]
         if unknown:
-            msg = f"{unknown[0]!r} is not one of our columns ({', '.join(OUR_COLUMNS)})"
-            raise ValueError(msg)
+            raise ValueError(f"{unknown[0]!r} is not one of our columns ({', '.join(OUR_COLUMNS)})")
         both = [name for name in self.constants if self.columns.get(name) is not None]
         if both:
-            msg = f"{both[0]!r} stands under both columns and constants"
-            raise ValueError(msg)
+            raise ValueError(f"{both[0]!r} stands under both columns and constants")
         if self.decimal == self.thousands:
-            msg = f"decimal and thousands are both {self.decimal!r}"
-            raise ValueError(msg)
+            raise ValueError(f"decimal and thousands are both {self.decimal!r}")
         if self.month_format is not None and "%" not in self.month_format:
-            msg = f"month_format {self.month_format!r} has no % code in it, like %Y-%m"
-            raise ValueError(msg)
+            raise ValueError(f"month_format {self.month_format!r} has no % code in it, like %Y-%m")
         if self.month_format is not None and not names_a_month(self.month_format):
-            msg = f"month_format {self.month_format!r} doesn't give month and year, as %Y-%m does"
-            raise ValueError(msg)
+            raise ValueError(f"month_format {self.month_format!r} doesn't give month and year, as %Y-%m does")
         for column in COLUMNS:
-            fault = _fault_of_constant(column, self.constants.get(column.name), self.month_format)
-            if fault:
-                msg = f"constants.{column.name} is {self.constants[column.name]!r}, which {fault}"
-                raise ValueError(msg)
+            given = self.constants.get(column.name)
+            if fault := _fault_of_constant(column, given, self.month_format):
+                raise ValueError(f"constants.{column.name} is {given!r}, which {fault}")
         return self
 
     def source_of(self, column: str, file_columns: Iterable[str]) -> str | None:
@@ -118,8 +112,6 @@ NO_MAP = ColumnMap()
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML loader that rejects duplicate keys, where PyYAML silently keeps the last one."""
-
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
         keys = [key.value for key, _ in node.value]
         for place, (key, _) in enumerate(node.value):
@@ -151,26 +143,17 @@ def read_column_map(path: Path) -> ColumnMap:
     try:
         return ColumnMap.model_validate({} if content is None else content)
     except ValidationError as error:
-        raise ColumnMapError(
-            f"{path.name}: {_first_fault(error)}.", "Correct that field of the map."
-        ) from error
-
-
-def _first_fault(error: ValidationError) -> str:
-    fault = error.errors()[0]
-    field = ".".join(str(part) for part in fault["loc"])
-    message = fault["msg"].removeprefix("Value error, ")
-    return f"field {field}: {message}" if field else message
+        fault = error.errors()[0]
+        field = f"field {'.'.join(map(str, fault['loc']))}: " if fault["loc"] else ""
+        what = f"{path.name}: {field}{fault['msg'].removeprefix('Value error, ')}."
+        raise ColumnMapError(what, "Correct that field of the map.") from error
 
 
 def map_beside(file: Path, root: Path) -> Path | None:
-    """Find the map that applies to a file.
+    """Path of the map that applies to a file; None if there is none.
 
     Its own map comes first (`FILE.columns.yaml`, with or without FILE's extension), then the `columns.yaml`
     of its folder or of the nearest folder above it, up to `root`.
-
-    Returns:
-        The path of the map, or None if there is none.
     """
     own = (file.with_name(file.name + MAP_SUFFIX), file.with_name(file.stem + MAP_SUFFIX))
     folders = [folder for folder in file.parents if folder == root or root in folder.parents]
@@ -191,10 +174,7 @@ def check_against(column_map: ColumnMap, file: str, file_columns: list[str]) -> 
         if theirs not in file_columns:
             what = f"{file}: the map's {field} names the column {theirs!r}, which the file doesn't have."
             raise ColumnMapError(what, f"Correct the map. {there}")
-    for column in COLUMNS:
-        given = (
-            column.name in column_map.constants or column_map.source_of(column.name, file_columns) is not None
-        )
-        if column.required and not given:
-            what = f"{file}: the required column {column.name!r} is not there."
+    for name in (column.name for column in COLUMNS if column.required):
+        if name not in column_map.constants and column_map.source_of(name, file_columns) is None:
+            what = f"{file}: the required column {name!r} is not there."
             raise ColumnMapError(what, f"Name it in {file}{MAP_SUFFIX}. {there}")

@@ -1,15 +1,13 @@
 """CSV files as tables of text with the line of every row, and the columns of the raw table.
 
 Parses with Arrow, and with the standard library where quoting is irregular, so that malformed rows keep their
-line numbers. Parquet files and column maps are in `source_files`; the raw table of all files is put together
-in `landing`.
+line numbers. Parquet files and column maps are in `source_files`.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -49,29 +47,11 @@ _LINE_FEED, _CARRIAGE_RETURN, _QUOTE = 10, 13, 34
 
 
 def read_csv(file: str, data: bytes) -> TextTable:
-    """Read a CSV file without its byte-order mark as text.
-
-    Args:
-        file: its name, for messages only.
-        data: its content.
+    """Read the content of a CSV file, without a byte-order mark, as text.
 
     Raises:
         UnreadableFileError: the file is not UTF-8, has no rows, or can't be split into rows.
     """
-    _check_text(file, data)
-    starts, ends, lines = record_bounds(data)
-    header = data[starts[0] : ends[0]].decode("utf-8")
-    delimiter = max(_DELIMITERS, key=header.count)
-    names = _header_names(file, int(lines[0]), header, delimiter)
-    if len(starts) == 1:
-        raise UnreadableFileError(f"{file}: has a header and no rows.", "Export it again with its rows.")
-    body = data[starts[1] :]
-    # An odd number of quotes means a stray or unclosed one, which the fast parser doesn't detect.
-    found = _parse_fast(names, delimiter, body, lines[1:]) if data.count(b'"') % 2 == 0 else None
-    return found or _parse_slow(file, names, delimiter, body.decode("utf-8"), int(lines[1]))
-
-
-def _check_text(file: str, data: bytes) -> None:
     nul = data.find(b"\0")
     if nul >= 0:
         line = data.count(b"\n", 0, nul) + 1
@@ -82,6 +62,20 @@ def _check_text(file: str, data: bytes) -> None:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise UnreadableFileError(f"{file}, line {line}: is not UTF-8.", "Save it as CSV (UTF-8).") from error
+    starts, ends, lines = record_bounds(data)
+    header = data[starts[0] : ends[0]].decode("utf-8")
+    delimiter = max(_DELIMITERS, key=header.count)
+    names = [name.strip() for name in next(csv.reader(io.StringIO(header), delimiter=delimiter))]
+    if twice := sorted({name for name in names if name and names.count(name) > 1}):
+        what = f"{file}, line {lines[0]}: the column {twice[0]!r} is there twice."
+        raise UnreadableFileError(what, "Rename or remove one of the two.")
+    names = [name or f"column {position}" for position, name in enumerate(names, start=1)]
+    if len(starts) == 1:
+        raise UnreadableFileError(f"{file}: has a header and no rows.", "Export it again with its rows.")
+    body = data[starts[1] :]
+    # An odd number of quotes means a stray or unclosed one, which the fast parser doesn't detect.
+    found = _parse_fast(names, delimiter, body, lines[1:]) if data.count(b'"') % 2 == 0 else None
+    return found or _parse_slow(file, names, delimiter, body.decode("utf-8"), int(lines[1]))
 
 
 def record_bounds(data: bytes) -> tuple[IntArray, IntArray, IntArray]:
@@ -90,33 +84,19 @@ def record_bounds(data: bytes) -> tuple[IntArray, IntArray, IntArray]:
     A line break inside quotes does not end a record: those that do are preceded by an even number of quotes.
     """
     text = np.frombuffer(data, dtype=np.uint8)
-    breaks = _line_breaks(text)
+    # A line ends in LF, CR LF, or a lone CR.
+    returns = np.flatnonzero(text == _CARRIAGE_RETURN)
+    lone = returns[text[np.minimum(returns + 1, len(text) - 1)] != _LINE_FEED]
+    breaks = np.union1d(np.flatnonzero(text == _LINE_FEED), lone)
     quotes = np.flatnonzero(text == _QUOTE)
     ends = breaks[np.searchsorted(quotes, breaks) % 2 == 0] if len(quotes) else breaks
     if not len(ends) or ends[-1] != len(text) - 1:
         ends = np.append(ends, len(text))
     starts = np.concatenate([[0], ends[:-1] + 1])
     lines = np.searchsorted(breaks, starts) + 1
-    blank = (ends == starts) | (
-        (ends == starts + 1) & (text[np.minimum(starts, len(text) - 1)] == _CARRIAGE_RETURN)
-    )
+    returned = text[np.minimum(starts, len(text) - 1)] == _CARRIAGE_RETURN
+    blank = (ends == starts) | ((ends == starts + 1) & returned)
     return starts[~blank], ends[~blank], lines[~blank]
-
-
-def _line_breaks(text: np.ndarray[tuple[int], np.dtype[np.uint8]]) -> IntArray:
-    """Positions of the last byte of every line break: LF, CR LF, or a lone CR."""
-    returns = np.flatnonzero(text == _CARRIAGE_RETURN)
-    lone = returns[text[np.minimum(returns + 1, len(text) - 1)] != _LINE_FEED]
-    return np.union1d(np.flatnonzero(text == _LINE_FEED), lone)
-
-
-def _header_names(file: str, line: int, header: str, delimiter: str) -> list[str]:
-    names = [name.strip() for name in next(csv.reader(io.StringIO(header), delimiter=delimiter))]
-    twice = sorted({name for name in names if name and names.count(name) > 1})
-    if twice:
-        what = f"{file}, line {line}: the column {twice[0]!r} is there twice."
-        raise UnreadableFileError(what, "Rename or remove one of the two.")
-    return [name or f"column {position}" for position, name in enumerate(names, start=1)]
 
 
 def _parse_fast(names: list[str], delimiter: str, body: bytes, lines: IntArray) -> TextTable | None:
@@ -151,13 +131,18 @@ def _parse_slow(file: str, names: list[str], delimiter: str, body: str, first_li
     """Parse with the standard library, for files with stray quotes; the slow equivalent of `_parse_fast`."""
     reader = csv.reader(io.StringIO(body, newline=""), delimiter=delimiter)
     rows, lines, malformed, line = [], [], [], first_line
-    for fields in _records(file, reader, first_line):
-        if len(fields) == len(names):
-            rows.append(fields)
-            lines.append(line)
-        elif fields:
-            malformed.append((line, delimiter.join(fields)))
-        last, line = line, first_line + reader.line_num
+    try:
+        for fields in reader:
+            if len(fields) == len(names):
+                rows.append(fields)
+                lines.append(line)
+            elif fields:
+                malformed.append((line, delimiter.join(fields)))
+            last, line = line, first_line + reader.line_num
+    except csv.Error as error:
+        what = f"{file}, near line {first_line + reader.line_num}: can't be read as CSV ({error})."
+        remedy = "Look for a quote that is never closed, or export it again."
+        raise UnreadableFileError(what, remedy) from error
     if _ends_in_quotes(file, body, delimiter, last, first_line) and lines and lines[-1] == last:
         lines.pop()
         malformed.append((last, delimiter.join(rows.pop())))
@@ -166,23 +151,8 @@ def _parse_slow(file: str, names: list[str], delimiter: str, body: str, first_li
     return _without_blank_rows(table, np.array(lines, dtype=np.int64), tuple(malformed))
 
 
-def _records(file: str, reader: Iterator[list[str]], first_line: int) -> Iterator[list[str]]:
-    try:
-        yield from reader
-    except csv.Error as error:
-        line = first_line + getattr(reader, "line_num", 0)
-        what = f"{file}, near line {line}: can't be read as CSV ({error})."
-        raise UnreadableFileError(
-            what, "Look for a quote that is never closed, or export it again."
-        ) from error
-
-
 def _ends_in_quotes(file: str, body: str, delimiter: str, line: int, first_line: int) -> bool:
-    """Check whether the last record, from `line` on, opens a quote that is never closed.
-
-    Raises:
-        UnreadableFileError: the open quote spans more than one line.
-    """
+    """Check whether the last record opens a quote that is never closed; an error where it spans lines."""
     record = list(io.StringIO(body, newline=""))[line - first_line :]
     try:
         list(csv.reader(record, delimiter=delimiter, strict=True))

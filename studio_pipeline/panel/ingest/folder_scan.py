@@ -31,7 +31,7 @@ def landing_digest(folder: Path) -> str:
     Raises:
         StorageError: the folder can't be listed.
     """
-    return digest_of({name: content_sha(path) for name, path in landing_paths(folder).items()})
+    return _digest_of({name: content_sha(path) for name, path in _landing_paths(folder).items()})
 
 
 def readable_digest(folder: Path) -> str:
@@ -42,20 +42,15 @@ def readable_digest(folder: Path) -> str:
         return ""
 
 
-def landing_paths(folder: Path) -> dict[str, Path]:
-    """Paths of all data files, and of the maps that apply to them, by name in the folder.
-
-    Raises:
-        StorageError: the folder can't be listed.
-    """
+def _landing_paths(folder: Path) -> dict[str, Path]:
+    """Paths of all data files, and of the maps that apply to them, by name in the folder."""
     sources = landing_sources(folder)
     maps = {source.map_path for source in sources if source.map_path is not None}
     paths = sorted({source.path for source in sources} | maps)
     return {path.relative_to(folder).as_posix(): path for path in paths}
 
 
-def digest_of(contents: Mapping[str, str]) -> str:
-    """The digest of file names and their SHA-256 hashes."""
+def _digest_of(contents: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(sorted(contents.items())).encode()).hexdigest()[:DIGEST_LENGTH]
 
 
@@ -111,7 +106,7 @@ class FolderSnapshot:
     @property
     def digest(self) -> str:
         """The digest of the content that a run would read; meaningful only if no file is unsettled."""
-        return digest_of(self.contents)
+        return _digest_of(self.contents)
 
     @property
     def unsettled(self) -> tuple[str, ...]:
@@ -130,9 +125,8 @@ def look_at(folder: Path, before: FolderSnapshot, now: float) -> FolderSnapshot:
     Raises:
         StorageError: the folder can't be listed.
     """
-    found = {
-        name: _state(name, path, before.files.get(name), now) for name, path in landing_paths(folder).items()
-    }
+    paths = _landing_paths(folder)
+    found = {name: _state(name, path, before.files.get(name), now) for name, path in paths.items()}
     files = {name: state for name, state in found.items() if state is not None}
     gone = tuple(name for name, state in found.items() if state is None)
     return FolderSnapshot(files, gone, tuple(temporary_files(folder)))
@@ -145,25 +139,20 @@ def _state(name: str, path: Path, known: FileState | None, now: float) -> FileSt
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StorageError(
-            f"{name}: can't be looked at ({error.strerror}).", "Fix its permissions."
-        ) from error
+        what = f"{name}: can't be looked at ({error.strerror})."
+        raise StorageError(what, "Fix its permissions.") from error
     stamp = (status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
-    same = known is not None and known.stamp == stamp
-    if known is not None and same and known.sha256:
+    changed = known is not None and known.stamp != stamp
+    if known is not None and not changed and known.sha256:
         return known
-    since = known.since if known is not None and same else now
+    since = now if known is None or changed else known.since
     old = now - status.st_mtime >= SETTLE_SECONDS
-    changing = known is not None and not same
-    settled = now - since >= SETTLE_SECONDS or (old and not changing)
+    settled = now - since >= SETTLE_SECONDS or (old and not changed)
     return FileState(stamp, since, content_sha(path) if settled else "")
 
 
 def changes_in_words(before: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """New, changed and removed files between two contents (SHA-256 by name), as part of a sentence.
-
-    "" where they are the same.
-    """
+    """New, changed and removed files between two contents (SHA-256 by name), as part of a sentence, or ""."""
     kinds = {
         "new": [name for name in after if name not in before],
         "changed": [name for name in after if name in before and after[name] != before[name]],
@@ -189,9 +178,8 @@ def look_from_json(value: Mapping[str, Any]) -> FolderSnapshot:
     Raises:
         KeyError, TypeError, ValueError: the value is not a snapshot.
     """
-    return FolderSnapshot(
-        {
-            str(name): FileState(tuple(state["stamp"]), float(state["since"]), str(state["sha256"]))
-            for name, state in value.items()
-        }
-    )
+    files = {
+        str(name): FileState(tuple(state["stamp"]), float(state["since"]), str(state["sha256"]))
+        for name, state in value.items()
+    }
+    return FolderSnapshot(files)

@@ -1,7 +1,7 @@
-"""Import of files into the landing folder: checked first, then copied together with their map.
+"""Import of files into the landing folder: checked as in a run, then copied together with their map.
 
 Files already in the folder are never changed: a file with the same name and other content gets a numbered
-name. The checks are those of a run (`validation`), on all files of the folder together.
+name.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 
 import pandas as pd
@@ -19,8 +20,7 @@ import pandas as pd
 from studio_pipeline.errors import InputError, StorageError, UnreadableFileError
 from studio_pipeline.panel.ingest.column_maps import MAP_SUFFIX, map_beside, read_column_map
 from studio_pipeline.panel.ingest.csv_files import naive_utc
-from studio_pipeline.panel.ingest.landing import combined, is_temporary, landing_sources, raw_months
-from studio_pipeline.panel.ingest.ledger import Ledger, read_ledger
+from studio_pipeline.panel.ingest.landing import Ledger, combined, is_temporary, landing_sources, read_ledger
 from studio_pipeline.panel.ingest.source_files import Source, SourceRows, read_source, read_sources
 from studio_pipeline.panel.validation.limits import ValidationConfig
 from studio_pipeline.panel.validation.validation import (
@@ -70,29 +70,17 @@ class ImportedFile:
             return f"Refused: {self.refusal}"
         how = "is there already as" if self.already_there else "copied to"
         lines = [f"{self.source.name}: {how} {self.landed}: {self.rows} rows."]
-        lines += self._beside()
+        first = self.landed.with_name(self.source.name)
+        if first != self.landed and first.exists():
+            belongings = [path for path in (first, first.with_name(first.name + MAP_SUFFIX)) if path.exists()]
+            lines.append(
+                f"  Another {first.name} is there and stays: where both have a row, the newer counts."
+            )
+            lines.append(f"  If this one corrects it, delete {' and '.join(map(str, belongings))}.")
         lines += [f"  {self.left_out} more rows are left out by the map."] if self.left_out else []
         lines += [f"  Not used: {', '.join(self.ignored_columns)}."] if self.ignored_columns else []
-        return "\n".join(
-            [
-                *lines,
-                *_issue_lines("row", self.rejected, "will be rejected", self.named),
-                *_issue_lines("cell", self.warnings, "change", self.named),
-            ]
-        )
-
-    def _beside(self) -> list[str]:
-        """Lines on the relation of a file under a numbered name to the one under the original name."""
-        if self.landed is None or self.landed.name == self.source.name:
-            return []
-        first = self.landed.with_name(self.source.name)
-        belongings = [path for path in (first, first.with_name(first.name + MAP_SUFFIX)) if path.exists()]
-        if first not in belongings:
-            return []
-        return [
-            f"  Another {first.name} is there and stays: where both have a row, the newer counts.",
-            f"  If this one corrects it, delete {' and '.join(map(str, belongings))}.",
-        ]
+        lines += _issue_lines("row", self.rejected, "will be rejected", self.named)
+        return "\n".join([*lines, *_issue_lines("cell", self.warnings, "change", self.named)])
 
 
 @dataclass(frozen=True)
@@ -105,7 +93,7 @@ class ImportReport:
     """
 
     files: tuple[ImportedFile, ...]
-    stops_over: tuple[str, ...] = ()
+    stops_over: tuple[str, ...]
 
     @property
     def refused(self) -> tuple[ImportedFile, ...]:
@@ -122,8 +110,8 @@ def import_files(
     files: Sequence[Path],
     columns_map: Path | None,
     landing_folder: Path,
-    limits: ValidationConfig | None = None,
-    ledger: Path | None = None,
+    limits: ValidationConfig,
+    ledger: Path,
     now: datetime | None = None,
 ) -> ImportReport:
     """Check files of months together with those in the landing folder, and copy them there unchanged.
@@ -132,25 +120,27 @@ def import_files(
         files: CSV or Parquet files.
         columns_map: the map for all of them; None to use the one beside each file, if there is one.
         landing_folder: created if it doesn't exist.
-        limits: the thresholds of validation; the defaults if None.
-        ledger: the file of first-seen times, which is only read; an empty ledger if None.
+        limits: the thresholds of validation.
+        ledger: the file of first-seen times, which is only read.
         now: the moment that determines which month is over, UTC; the present if None.
 
     Raises:
         ColumnMapError: `columns_map` can't be used at all.
         StorageError: writing failed, or the ledger can't be read; no incomplete file stays in the folder.
     """
-    limits = limits or ValidationConfig()
     if columns_map is not None:
         read_column_map(columns_map)
-    present = naive_utc(now or datetime.now(UTC))
-    seen = read_ledger(ledger) if ledger else Ledger()
+    present, seen = naive_utc(now or datetime.now(UTC)), read_ledger(ledger)
     there, _ = read_sources(landing_sources(landing_folder))
     report: list[ImportedFile] = []
     for file in files:
-        map_path = columns_map or map_beside(file, file.parent) or _map_there(file, landing_folder)
+        map_there = map_beside(landing_folder / file.name, landing_folder)
+        map_path = columns_map or map_beside(file, file.parent) or map_there
         try:
-            rows = _read(file, map_path)
+            if is_temporary(Path(file.name)):
+                what = f"{file.name}: its name marks it as not complete, and no run would read it."
+                raise UnreadableFileError(what, "Rename it once it is complete.")
+            rows = read_source(Source(file.name, file, map_path))
         except InputError as error:
             report.append(ImportedFile(file, None, refusal=str(error)))
             continue
@@ -158,22 +148,26 @@ def import_files(
         name = landed.relative_to(landing_folder).as_posix()
         others = [source for source in there if source.name != name]
         checked = _checked(rows, others, limits, present)
-        report.append(_described(file, rows, checked, landed, already_there))
+        imported = ImportedFile(
+            source=file,
+            landed=landed,
+            already_there=already_there,
+            rows=rows.table.num_rows,
+            left_out=rows.left_out,
+            rejected=_own_issues(checked.rejected, rows.name),
+            warnings=_own_issues(checked.warnings, rows.name),
+            ignored_columns=rows.ignored,
+            named=rows.named,
+        )
+        report.append(imported)
         there = [*others, read_source(Source(name, landed, map_beside(landed, landing_folder)))]
-    months, _ = raw_months(there, (), seen, present)
+    months, _ = combined(there, (), seen, present)
     together = validate_months(months.frame, limits, present.date())
     return ImportReport(tuple(report), _stops_over(together, limits))
 
 
-def _read(file: Path, map_path: Path | None) -> SourceRows:
-    if is_temporary(Path(file.name)):
-        what = f"{file.name}: its name marks it as not complete, and no run would read it."
-        raise UnreadableFileError(what, "Rename it once it is complete.")
-    return read_source(Source(file.name, file, map_path))
-
-
-def _map_there(file: Path, landing_folder: Path) -> Path | None:
-    return map_beside(landing_folder / file.name, landing_folder)
+def _own_issues(issues: pd.DataFrame, name: str) -> pd.DataFrame:
+    return issues[issues["file"] == _BEING_IMPORTED].assign(file=name).reset_index(drop=True)
 
 
 def _checked(
@@ -188,25 +182,6 @@ def _checked(
     # Only its own rows are reported, and a file in the folder may have the same name.
     raw.frame["file"] = raw.frame["file"].where(raw.frame["file_order"] != last, _BEING_IMPORTED)
     return validate_months(raw.frame, limits, now.date())
-
-
-def _described(
-    file: Path, rows: SourceRows, checked: ValidatedMonths, landed: Path, already_there: bool
-) -> ImportedFile:
-    def own(table: pd.DataFrame) -> pd.DataFrame:
-        return table[table["file"] == _BEING_IMPORTED].assign(file=rows.name).reset_index(drop=True)
-
-    return ImportedFile(
-        source=file,
-        landed=landed,
-        already_there=already_there,
-        rows=rows.table.num_rows,
-        left_out=rows.left_out,
-        rejected=own(checked.rejected),
-        warnings=own(checked.warnings),
-        ignored_columns=rows.ignored,
-        named=rows.named,
-    )
 
 
 def _stops_over(checked: ValidatedMonths, limits: ValidationConfig) -> tuple[str, ...]:
@@ -237,7 +212,8 @@ def _land(file: Path, map_path: Path | None, folder: Path) -> tuple[Path, bool]:
     """Copy a file and its map; returns its path in the folder, and True if it was there before."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for target in _possible_names(folder, file):
+        numbered = (f"{file.stem}-{number}{file.suffix}" for number in count(2))
+        for target in (folder / name for name in chain([file.name], numbered)):
             map_target = target.with_name(target.name + MAP_SUFFIX)
             if target.exists():
                 if _same(file, target) and _same_map(map_path, map_beside(target, folder)):
@@ -250,15 +226,9 @@ def _land(file: Path, map_path: Path | None, folder: Path) -> tuple[Path, bool]:
                 return target, False
     except OSError as error:
         remedy = "Free disk space." if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Fix its permissions."
-        raise StorageError(
-            f"{folder}: {file.name} can't be copied there ({error.strerror}).", remedy
-        ) from error
+        what = f"{folder}: {file.name} can't be copied there ({error.strerror})."
+        raise StorageError(what, remedy) from error
     raise AssertionError(file)
-
-
-def _possible_names(folder: Path, file: Path) -> list[Path]:
-    numbered = [folder / f"{file.stem}-{number}{file.suffix}" for number in range(2, 10_000)]
-    return [folder / file.name, *numbered]
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -1,27 +1,124 @@
-"""The landing folder: its files, their order of precedence, and their rows as one table of text.
+"""The landing folder: its files, their order of precedence, their rows as one table, and first-seen times.
 
-The folder is only read here; `importing` copies files into it. First-seen times are kept in the ledger
-(`ledger`); changes of the folder between two moments are found in `folder_scan`.
+The folder is only read here; `importing` copies files into it, `folder_scan` finds its changes. First-seen
+times of files and of rows are kept in a ledger, one Parquet file in STUDIO_HOME, which outlives files: a row
+keeps its time when its file is replaced, corrected or removed.
 """
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet
 
 from studio_pipeline.errors import StorageError
+from studio_pipeline.panel.columns import KEYS
 from studio_pipeline.panel.ingest.column_maps import OUR_COLUMNS, map_beside
 from studio_pipeline.panel.ingest.csv_files import RAW_COLUMNS, RAW_TEXT_COLUMNS, TEXT, months_of, naive_utc
-from studio_pipeline.panel.ingest.ledger import Ledger, read_ledger, write_ledger
 from studio_pipeline.panel.ingest.parsing import parse_text
 from studio_pipeline.panel.ingest.source_files import Source, SourceRows, UnreadableFile, read_sources
+
+LEDGER_FILE = "first_seen.parquet"
+_FILES_KEY = b"first_seen_of_files"
+_ANY_NAME = ""
+"""Name of entries in older ledgers, which hold contents without names; such files take the entry's time."""
+
+
+def _no_rows() -> pd.DataFrame:
+    months = pd.Series([], dtype="datetime64[ns]")
+    studios = pd.Series([], dtype=object)
+    return pd.DataFrame({"studio_id": studios, "month_year": months, "first_seen": months})
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """First-seen times of files and rows.
+
+    Attributes:
+        files: SHA-256 of a file's content to its file names to the time at which it was first seen under
+            that name, ISO 8601, UTC without offset. A known content under a new name counts as new.
+        rows: studio_id, month_year, first_seen; one row per studio and month.
+    """
+
+    files: dict[str, dict[str, str]] = field(default_factory=dict)
+    rows: pd.DataFrame = field(default_factory=_no_rows)
+
+    def with_files(self, files: Iterable[tuple[str, str]], now: datetime) -> Ledger:
+        """The same ledger with these files (name, SHA-256) added; files in it keep their time."""
+        known = {file_hash: dict(names) for file_hash, names in self.files.items()}
+        shown = tuple(files)
+        for name, file_hash in shown:
+            names = known.setdefault(file_hash, {})
+            names.setdefault(name, names.get(_ANY_NAME, now.isoformat()))
+        for _, file_hash in shown:
+            known[file_hash].pop(_ANY_NAME, None)
+        return replace(self, files=known)
+
+    def first_seen_of(self, name: str, file_hash: str) -> datetime:
+        """The time at which a content was first seen under a file name."""
+        return datetime.fromisoformat(self.files[file_hash][name])
+
+    def with_rows(self, rows: pd.DataFrame) -> Ledger:
+        """The same ledger with rows (studio_id, month_year, first_seen) added; rows in it keep their time."""
+        known = pd.MultiIndex.from_frame(self.rows[list(KEYS)])
+        if len(rows) == 0 or pd.MultiIndex.from_frame(rows[list(KEYS)]).isin(known).all():
+            return self
+        together = pd.concat([self.rows, rows[[*KEYS, "first_seen"]]], ignore_index=True)
+        together = together.sort_values([*KEYS, "first_seen"], kind="stable").drop_duplicates(list(KEYS))
+        return replace(self, rows=together.reset_index(drop=True))
+
+    def first_seen_of_rows(self, rows: pd.DataFrame) -> pd.Series:
+        """(N,) first-seen time of rows (studio_id, month_year); NaT where the ledger doesn't have them."""
+        return rows[list(KEYS)].merge(self.rows, on=list(KEYS), how="left")["first_seen"]
+
+
+def read_ledger(path: Path) -> Ledger:
+    """Read a ledger; an empty one if the file doesn't exist yet.
+
+    Raises:
+        StorageError: the file exists and can't be read.
+    """
+    if not path.exists():
+        return Ledger()
+    try:
+        table = pa.parquet.read_table(path)
+        files = json.loads((table.schema.metadata or {})[_FILES_KEY])
+        files = {key: {_ANY_NAME: seen} if isinstance(seen, str) else seen for key, seen in files.items()}
+    except (pa.ArrowException, OSError, KeyError, ValueError, AttributeError) as error:
+        what = f"{path}: the ledger of first-seen times can't be read ({error})."
+        remedy = "Restore it, or move it away: first-seen times then start again now."
+        raise StorageError(what, remedy) from error
+    rows = table.to_pandas()
+    rows["studio_id"] = rows["studio_id"].astype(object)
+    for name in ("month_year", "first_seen"):
+        rows[name] = rows[name].astype("datetime64[ns]")
+    return Ledger(files, rows)
+
+
+def _write_ledger(path: Path, ledger: Ledger) -> None:
+    """Replace the ledger's file atomically; a reader sees the old one or the new one."""
+    table = pa.Table.from_pandas(ledger.rows, preserve_index=False)
+    metadata = {**(table.schema.metadata or {}), _FILES_KEY: json.dumps(ledger.files).encode()}
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pa.parquet.write_table(table.replace_schema_metadata(metadata), unfinished)
+        with unfinished.open("rb") as handle:
+            os.fsync(handle.fileno())
+        unfinished.replace(path)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        what = f"{path}: can't be written ({error})."
+        raise StorageError(what, "Free disk space or fix permissions.") from error
+
 
 _NOT_DATA = (".yaml", ".yml", ".md")
 _TEMPORARY = (".part", ".partial", ".tmp", ".crdownload", ".filepart")
@@ -56,34 +153,14 @@ def read_landing(folder: Path, ledger: Path, now: datetime) -> RawMonths:
     Files that can't be read are listed in the result, and the others are used. Files are ordered by the time
     at which their content was first seen under their name, then by modification time, then by name.
 
-    Args:
-        folder: the landing folder.
-        ledger: the file of first-seen times.
-        now: the present moment.
-
     Raises:
         StorageError: the folder can't be listed, or the ledger can't be read or written.
     """
     known = read_ledger(ledger)
-    raw, seen = raw_months(*read_sources(landing_sources(folder)), known, naive_utc(now))
+    raw, seen = combined(*read_sources(landing_sources(folder)), known, naive_utc(now))
     if seen.files != known.files or len(seen.rows) != len(known.rows):
-        write_ledger(ledger, seen)
+        _write_ledger(ledger, seen)
     return raw
-
-
-def raw_months(
-    read: Sequence[SourceRows], unreadable: Sequence[UnreadableFile], ledger: Ledger, now: datetime
-) -> tuple[RawMonths, Ledger]:
-    """The rows of all files of a folder as one table, and the ledger updated with files and rows.
-
-    Args:
-        read: the readable files.
-        unreadable: the others.
-        ledger: first-seen times so far.
-        now: UTC without offset; the first-seen time of new files.
-    """
-    seen = ledger.with_files([(source.name, source.file_hash) for source in read], now)
-    return combined(read, unreadable, seen, now)
 
 
 def landing_sources(folder: Path) -> list[Source]:
@@ -127,21 +204,29 @@ def is_temporary(name: Path) -> bool:
 def combined(
     read: Sequence[SourceRows], unreadable: Sequence[UnreadableFile], ledger: Ledger, now: datetime
 ) -> tuple[RawMonths, Ledger]:
-    """The rows of several files as one table, and the ledger updated with their rows.
+    """The rows of several files as one table, and the ledger updated with these files and their rows.
 
     Args:
-        read: the files; they are in the ledger.
+        read: the readable files.
         unreadable: the others.
         ledger: first-seen times so far.
-        now: UTC without offset; rows of months that are not over by then are not added to the ledger.
+        now: UTC without offset; the first-seen time of new files. Rows of months that are not over by then
+            are not added to the ledger.
     """
+    ledger = ledger.with_files([(source.name, source.file_hash) for source in read], now)
     ordered = sorted(read, key=lambda s: (ledger.first_seen_of(s.name, s.file_hash), s.modified, s.name))
-    frame = _empty_frame() if not ordered else _one_frame(ordered)
+    texts = {name: pd.Series([], dtype=TEXT) for name in RAW_TEXT_COLUMNS}
+    numbers = {name: pd.Series([], dtype="int64") for name in ("line", "file_order")}
+    frame = pd.DataFrame({**texts, **numbers})
+    if ordered:
+        table = pa.concat_tables([source.table for source in ordered])
+        frame = table.to_pandas(types_mapper={pa.string(): TEXT}.get)
+        lengths = [source.table.num_rows for source in ordered]
+        frame["file_order"] = np.repeat(np.arange(len(ordered)), lengths)
     seen = [ledger.first_seen_of(source.name, source.file_hash) for source in ordered]
-    file_times = np.array(seen, dtype="datetime64[ns]")[frame["file_order"].to_numpy()]
     months = months_of(frame).astype("datetime64[ns]")
     keys = pd.DataFrame({"studio_id": parse_text(frame["studio_id"]), "month_year": months})
-    keys["first_seen"] = file_times
+    keys["first_seen"] = np.array(seen, dtype="datetime64[ns]")[frame["file_order"].to_numpy()]
     over = keys["month_year"] < np.datetime64(now, "M")
     ledger = ledger.with_rows(keys[over & keys["studio_id"].notna()])
     frame["first_seen"] = ledger.first_seen_of_rows(keys).fillna(keys["first_seen"]).to_numpy()
@@ -155,36 +240,16 @@ def combined(
     return raw, ledger
 
 
-def _one_frame(ordered: Sequence[SourceRows]) -> pd.DataFrame:
-    table = pa.concat_tables([source.table for source in ordered])
-    frame: pd.DataFrame = table.to_pandas(types_mapper={pa.string(): TEXT}.get)
-    frame["file_order"] = np.repeat(np.arange(len(ordered)), [source.table.num_rows for source in ordered])
-    return frame
-
-
-def _empty_frame() -> pd.DataFrame:
-    texts = {name: pd.Series([], dtype=TEXT) for name in RAW_TEXT_COLUMNS}
-    numbers = {name: pd.Series([], dtype="int64") for name in ("line", "file_order")}
-    return pd.DataFrame({**texts, **numbers})
-
-
 def raw_from_numbers(frame: pd.DataFrame, file: str, now: datetime) -> pd.DataFrame:
-    """Raw text rows of months that are numbers already (the generator's), as from a file of them.
-
-    Args:
-        frame: any of the project's columns; month_year as datetime.
-        file: the name used as their source.
-        now: their first-seen time.
-    """
+    """Raw text rows of months that are numbers already (the generator's), first seen now, as from a file."""
     frame = frame.reset_index(drop=True)
-    texts = {name: _number_texts(frame[name]) for name in OUR_COLUMNS if name in frame}
+    texts = {
+        name: pa.array(frame[name], from_pandas=True).cast(pa.string()).to_pandas()
+        for name in OUR_COLUMNS
+        if name in frame
+    }
     raw = pd.DataFrame(texts | {"month_year": frame["month_year"].dt.strftime("%Y-%m-%d")})
     raw = raw.reindex(columns=list(RAW_COLUMNS)).assign(file=file, decimal=".", thousands="")
     raw = raw.astype(dict.fromkeys(RAW_TEXT_COLUMNS, TEXT))
     seen = np.datetime64(naive_utc(now), "ns")
     return raw.assign(line=np.arange(1, len(raw) + 1), file_order=0, first_seen=seen)
-
-
-def _number_texts(column: pd.Series) -> pd.Series:
-    text: pd.Series = pa.array(column, from_pandas=True).cast(pa.string()).to_pandas()
-    return text

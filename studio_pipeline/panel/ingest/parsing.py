@@ -1,7 +1,6 @@
 """Parsing of text to numbers and months, a whole column at a time.
 
-Pure functions on Arrow arrays. Which format applies to a column comes from its file's map (`column_maps`);
-the checks of the parsed values are in `validation.typed_months`.
+Formats come from a file's map (`column_maps`); the parsed values are checked in `validation.typed_months`.
 """
 
 from __future__ import annotations
@@ -44,12 +43,7 @@ def parse_text(values: pd.Series) -> TextArray:
 
 
 def parse_numbers(text: pa.Array, decimal: str = ".", thousands: str = "") -> tuple[FloatArray, BoolArray]:
-    """Parse a column of trimmed text to numbers.
-
-    Args:
-        text: (N,) trimmed text.
-        decimal: decimal mark.
-        thousands: separator between groups of three digits; "" for none.
+    """Parse a column of trimmed text to numbers; `thousands` separates groups of three digits, "" for none.
 
     Returns:
         (N,) float64, NaN for missing and invalid text, infinite for "inf"; and (N,) True for invalid text.
@@ -107,17 +101,15 @@ def _parse_month(text: str | None, month_format: str | None) -> str:
     if not text:
         return "NaT"
     try:
-        return _in_range(_date_of(text, month_format))
+        day = _date_of(text, month_format)
     except ValueError:
         return "NaT"
+    # Beyond these years nanosecond timestamps of pandas overflow.
+    return f"{day.year:04d}-{day.month:02d}" if 1700 <= day.year <= 2200 else "NaT"
 
 
 def _date_of(text: str, month_format: str | None) -> date:
-    """Parse a date.
-
-    Raises:
-        ValueError: the text has another format, or is not a date (a 13th month, the 31st of February).
-    """
+    """Parse a date; ValueError where the text has another format or is no date (a 13th month)."""
     if month_format is not None:
         # Only the date is used, so no time zone applies.
         return datetime.strptime(text, month_format).date()  # noqa: DTZ007
@@ -135,8 +127,3 @@ def names_a_month(month_format: str) -> bool:
         return _date_of(day.strftime(month_format), month_format).replace(day=1) == day.date()
     except ValueError:
         return False
-
-
-def _in_range(day: date) -> str:
-    # Beyond these years nanosecond timestamps of pandas overflow.
-    return f"{day.year:04d}-{day.month:02d}" if 1700 <= day.year <= 2200 else "NaT"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import pyarrow.parquet
 
 from studio_pipeline.errors import InputError, UnreadableFileError
 from studio_pipeline.panel.arrays import BoolArray
-from studio_pipeline.panel.columns import COLUMNS, Kind
+from studio_pipeline.panel.columns import COLUMNS, Column, Kind
 from studio_pipeline.panel.ingest.column_maps import (
     NO_MAP,
     OUR_COLUMNS,
@@ -41,11 +41,7 @@ _FOREIGN = {
 
 
 def read_text_table(file: str, data: bytes) -> TextTable:
-    """Read the content of a file as text.
-
-    Args:
-        file: its name, for messages only.
-        data: its content.
+    """Read the content of a file as text; its name is for messages.
 
     Raises:
         UnreadableFileError: the file is empty, not CSV or Parquet, cut off, or not UTF-8.
@@ -69,14 +65,15 @@ def _read_parquet(file: str, data: bytes) -> TextTable:
         raise UnreadableFileError(what, "It may be half-written: export it again.") from error
     if not table.num_rows:
         raise UnreadableFileError(f"{file}: has no rows.", "Export it again with its rows.")
-    typed = frozenset(f.name for f in table.schema if not pa.types.is_string(_plain_type(f.type)))
-    lines = np.arange(1, table.num_rows + 1)
-    return TextTable(pa.table(texts), lines, typed=typed)
+    typed = frozenset(field.name for field in table.schema if not _is_text(field.type))
+    return TextTable(pa.table(texts), np.arange(1, table.num_rows + 1), typed=typed)
 
 
-def _plain_type(kind: pa.DataType) -> pa.DataType:
+def _is_text(kind: pa.DataType) -> bool:
     inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return pa.string() if pa.types.is_large_string(inner) or pa.types.is_string_view(inner) else inner
+    return any(
+        check(inner) for check in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    )
 
 
 def _column_as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -108,13 +105,11 @@ class Source:
 
 @dataclass(frozen=True)
 class SourceRows:
-    """The rows of one file in the project's columns.
+    """The rows of one file in the project's columns, as text.
 
     Attributes:
-        name: of the file.
         file_hash: SHA-256 of its content.
         modified: its modification time, seconds since 1970.
-        table: its rows, as text.
         left_out: number of rows that its map leaves out.
         ignored: its columns that are not used.
         named: the project's column to the file's, where the names differ.
@@ -158,28 +153,22 @@ def read_source(source: Source) -> SourceRows:
     column_map = read_column_map(source.map_path) if source.map_path else NO_MAP
     text = read_text_table(source.name, data)
     check_against(column_map, source.name, text.table.column_names)
-    kept = kept_rows(text.table, column_map)
-    table = in_our_columns(source.name, text, column_map, kept)
+    kept = _kept_rows(text.table, column_map)
+    table = _in_our_columns(source.name, text, column_map, kept)
     theirs = {name: column_map.source_of(name, text.table.column_names) for name in OUR_COLUMNS}
+    used = {*theirs.values(), *column_map.where}
     return SourceRows(
         name=source.name,
         file_hash=hashlib.sha256(data).hexdigest(),
         modified=modified,
         table=table,
         left_out=int((~kept).sum()),
-        ignored=_ignored_columns(text.table.column_names, column_map, theirs.values()),
+        ignored=tuple(name for name in text.table.column_names if name not in used),
         named={ours: name for ours, name in theirs.items() if name is not None and name != ours},
     )
 
 
-def _ignored_columns(
-    file_columns: list[str], column_map: ColumnMap, taken: Iterable[str | None]
-) -> tuple[str, ...]:
-    used = {*taken, *column_map.where}
-    return tuple(name for name in file_columns if name not in used)
-
-
-def kept_rows(table: pa.Table, column_map: ColumnMap) -> BoolArray:
+def _kept_rows(table: pa.Table, column_map: ColumnMap) -> BoolArray:
     """(N,) True for rows that the map's `where` keeps; values that are numbers are compared as numbers."""
     kept: BoolArray = np.ones(table.num_rows, dtype=bool)
     for theirs, wanted in column_map.where.items():
@@ -196,16 +185,15 @@ def _same(value: str, wanted: str) -> bool:
         return value.casefold() == wanted.strip().casefold()
 
 
-def in_our_columns(name: str, text: TextTable, column_map: ColumnMap, kept: BoolArray) -> pa.Table:
+def _in_our_columns(name: str, text: TextTable, column_map: ColumnMap, kept: BoolArray) -> pa.Table:
     """The kept rows under the project's column names, and the malformed ones; with file, line and format."""
     rows = text.table.filter(pa.array(kept))
     n_rows, n_malformed = rows.num_rows, len(text.malformed)
-    columns = {
-        column.name: _with_nulls(
-            _our_column(column.name, column.kind, rows, text.typed, column_map), n_malformed
-        )
-        for column in COLUMNS
-    }
+    columns = {}
+    for column in COLUMNS:
+        values = _our_column(column, rows, text.typed, column_map)
+        nulls = pa.nulls(n_malformed, pa.string())
+        columns[column.name] = pa.chunked_array([*values.chunks, nulls], type=pa.string())
     malformed = [row for _, row in text.malformed]
     columns["malformed_row"] = pa.array([None] * n_rows + malformed, pa.string())
     forms = (column_map.month_format, column_map.decimal, column_map.thousands)
@@ -215,32 +203,22 @@ def in_our_columns(name: str, text: TextTable, column_map: ColumnMap, kept: Bool
     return pa.table({**columns, "line": lines})
 
 
-def _with_nulls(column: pa.ChunkedArray, count: int) -> pa.ChunkedArray:
-    return pa.chunked_array([*column.chunks, pa.nulls(count, pa.string())], type=pa.string())
-
-
 def _our_column(
-    name: str, kind: Kind, rows: pa.Table, typed: frozenset[str], column_map: ColumnMap
+    column: Column, rows: pa.Table, typed: frozenset[str], column_map: ColumnMap
 ) -> pa.ChunkedArray:
-    constant = column_map.constants.get(name)
+    """One of our columns as text; numbers and dates of a Parquet file are written in the map's format."""
+    is_number = column.kind not in (Kind.TEXT, Kind.MONTH)
+    constant = column_map.constants.get(column.name)
     if constant is not None:
-        value = constant if kind in (Kind.TEXT, Kind.MONTH) else constant.replace(".", column_map.decimal)
+        value = constant.replace(".", column_map.decimal) if is_number else constant
         return pa.chunked_array([pa.repeat(pa.scalar(value, pa.string()), rows.num_rows)])
-    theirs = column_map.source_of(name, rows.column_names)
+    theirs = column_map.source_of(column.name, rows.column_names)
     if theirs is None:
         return pa.chunked_array([pa.nulls(rows.num_rows, pa.string())])
-    if theirs in typed:
-        return _in_map_form(rows[theirs], kind, column_map)
-    return rows[theirs]
-
-
-def _in_map_form(column: pa.ChunkedArray, kind: Kind, column_map: ColumnMap) -> pa.ChunkedArray:
-    """Numbers and dates of a Parquet file, written as text in the map's format."""
-    if kind is Kind.TEXT:
-        return column
-    if kind is Kind.MONTH and column_map.month_format is not None:
-        dates = pc.strptime(pc.utf8_slice_codeunits(column, 0, 10), "%Y-%m-%d", "s", error_is_null=True)
+    texts = rows[theirs]
+    if theirs in typed and column.kind is Kind.MONTH and column_map.month_format is not None:
+        dates = pc.strptime(pc.utf8_slice_codeunits(texts, 0, 10), "%Y-%m-%d", "s", error_is_null=True)
         return pc.fill_null(pc.strftime(dates, column_map.month_format), "")
-    if kind is not Kind.MONTH and column_map.decimal != ".":
-        return pc.replace_substring(column, ".", column_map.decimal)
-    return column
+    if theirs in typed and is_number and column_map.decimal != ".":
+        return pc.replace_substring(texts, ".", column_map.decimal)
+    return texts

@@ -32,7 +32,7 @@ from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator.months import (
     CHANGED_LEVERS,
-    expected_months,
+    expected_interventions,
     generate_months,
     partial_interventions,
 )
@@ -59,7 +59,7 @@ class Oracle:
             (lever,) = queries[0].levers
             levers = {lever: np.array([query.levers[lever] for query in queries])}
         options = OPTIONS.model_copy(update={"studios": len(queries)})
-        means = expected_months(options, OPTIONS.last_month, 12, levers, draws=20)
+        [means] = expected_interventions(options, OPTIONS.last_month, 12, [levers], draws=20)
         wide = means.pivot_table(index="studio_id", columns="horizon", values="revenue_mean").to_numpy()
         month, unknown = np.datetime64(OPTIONS.last_month), float("nan")
         return [

@@ -14,12 +14,7 @@ from hypothesis import strategies as st
 
 from studio_pipeline.errors import InputError
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline.panel.generator.months import (
-    Intervention,
-    expected_interventions,
-    expected_months,
-    generate_months,
-)
+from studio_pipeline.panel.generator.months import Intervention, expected_interventions, generate_months
 from studio_pipeline.panel.generator.options import (
     VARIED_RANGES,
     GeneratorConfig,
@@ -35,7 +30,7 @@ OPTIONS = GeneratorConfig(studios=40, months=72)
 
 def means(held: Intervention, column: str = "revenue_mean", options: GeneratorConfig = OPTIONS) -> FloatArray:
     """(12, S) expected months of the fleet when levers are held."""
-    table = expected_months(options, BASE, 12, held, draws=100)
+    [table] = expected_interventions(options, BASE, 12, [held], draws=100)
     return table[column].to_numpy().reshape(12, options.studios)
 
 
@@ -143,16 +138,15 @@ def test_several_interventions_at_once_are_each_the_same_as_alone() -> None:
     plans: list[Intervention] = [{}, {"avg_ticket_price": 120.0}]
     together = expected_interventions(OPTIONS, BASE, 3, plans, draws=20)
     for plan, table in zip(plans, together, strict=True):
-        pd.testing.assert_frame_equal(
-            table, expected_months(OPTIONS, BASE, 3, plan, draws=20), check_exact=True
-        )
+        [alone] = expected_interventions(OPTIONS, BASE, 3, [plan], draws=20)
+        pd.testing.assert_frame_equal(table, alone, check_exact=True)
 
 
 def test_what_is_asked_must_exist() -> None:
     with pytest.raises(InputError, match="2031-01 is not one of"):
-        expected_months(OPTIONS, "2031-01", 3, {})
+        expected_interventions(OPTIONS, "2031-01", 3, [{}])
     with pytest.raises(InputError, match="no lever 'price'"):
-        expected_months(OPTIONS, BASE, 3, {"price": 1.0})
+        expected_interventions(OPTIONS, BASE, 3, [{"price": 1.0}])
 
 
 def test_the_oracle_is_unbiased_sharp_and_calibrated() -> None:
@@ -160,13 +154,11 @@ def test_the_oracle_is_unbiased_sharp_and_calibrated() -> None:
     months = generate_months(options)
     naive_errors, oracle_errors, inside, bias = [], [], [], []
     for base in ("2022-12", "2023-06", "2023-12", "2024-06", "2024-12"):
-        truth = expected_months(options, base, 12, {}, draws=100).sort_values(["studio_id", "horizon"])
+        [truth] = expected_interventions(options, base, 12, [{}], draws=100)
+        truth = truth.sort_values(["studio_id", "horizon"])
         after = months["month_year"] > base
-        horizon = (
-            (months["month_year"].dt.year - int(base[:4])) * 12
-            + months["month_year"].dt.month
-            - int(base[5:])
-        )
+        calendar = months["month_year"].dt
+        horizon = (calendar.year - int(base[:4])) * 12 + calendar.month - int(base[5:])
         actual = months.loc[after & (horizon <= 12), "total_revenue"].to_numpy()
         last = months.loc[horizon == 0, "total_revenue"].to_numpy().repeat(12)
         mean = truth["revenue_mean"].to_numpy()

@@ -6,6 +6,7 @@ import pytest
 
 from studio_pipeline.panel.ingest.folder_scan import landing_digest
 from studio_pipeline.panel.ingest.importing import import_files
+from studio_pipeline.panel.validation.limits import ValidationConfig
 
 ROW = "studio_id,month_year,total_revenue\na,2024-01,100\n"
 
@@ -73,7 +74,7 @@ def test_an_absent_folder_has_the_digest_of_an_empty_one(landing):
 def test_an_import_refuses_a_name_that_no_run_would_read(tmp_path, landing, name):
     file = tmp_path / name
     file.write_text(ROW)
-    report = import_files([file], None, landing.folder)
+    report = import_files([file], None, landing.folder, ValidationConfig(), landing.ledger)
     assert "its name marks it as not complete" in report.refused[0].refusal
     assert not any(landing.folder.iterdir())
 
