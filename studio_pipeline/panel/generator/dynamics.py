@@ -14,8 +14,16 @@ from scipy.special import expit, logit, ndtr
 
 from studio_pipeline.panel.arrays import BoolArray, FloatArray
 from studio_pipeline.panel.generator.fleet import workload_hours
-from studio_pipeline.panel.generator.randomness import MarketNoise, StudioNoise, happens
-from studio_pipeline.panel.generator.state import HeldLevers, Month, State, World, held_or
+from studio_pipeline.panel.generator.state import (
+    HeldLevers,
+    MarketNoise,
+    Month,
+    State,
+    StudioNoise,
+    World,
+    happens,
+    held_or,
+)
 
 REVIEW_CHANCE = 0.85
 """Chance that the yearly price review takes place."""

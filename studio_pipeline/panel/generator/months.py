@@ -24,22 +24,20 @@ from studio_pipeline.panel.generator.options import (
     month_number,
     planted_responses,
 )
-from studio_pipeline.panel.generator.randomness import (
-    MarketNoise,
-    StudioNoise,
-    future_noise,
-    market_noise,
-    studio_noise,
-)
 from studio_pipeline.panel.generator.state import (
     MONTH_COLUMNS,
     HeldLevers,
+    MarketNoise,
     Month,
     State,
+    StudioNoise,
     World,
     build_world,
+    future_noise,
     held_or,
+    market_noise,
     opening_state,
+    studio_noise,
 )
 
 

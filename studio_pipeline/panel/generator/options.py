@@ -23,8 +23,6 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from studio_pipeline.panel.generator.randomness import responses_generator
-
 STUDIO_TYPES: tuple[str, ...] = ("Yoga", "Pilates", "CrossFit", "Cycling", "Dance")
 
 HELD_BOUNDS: dict[str, tuple[float, float]] = {
@@ -171,12 +169,20 @@ VARIED_RANGES: dict[str, tuple[float, float]] = {
 """The range from which each coefficient is drawn uniformly where `vary` is set."""
 
 
+MARKET, STUDIO, RESPONSES, FUTURE = range(4)
+
+
+def random_generator(seed: int, *key: int) -> np.random.Generator:
+    """One of the independent random streams of a seed; the key begins with its kind, such as `MARKET`."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+
+
 def planted_responses(options: GeneratorConfig) -> PlantedResponses:
     """The coefficients of a configuration: the defaults or, with `vary`, drawn from its seed."""
     planted = PlantedResponses()
     if not options.vary:
         return planted
-    shares = responses_generator(options.seed).random(len(VARIED_RANGES))
+    shares = random_generator(options.seed, RESPONSES).random(len(VARIED_RANGES))
     drawn = {
         name: float(low + share * (high - low))
         for (name, (low, high)), share in zip(VARIED_RANGES.items(), shares, strict=True)

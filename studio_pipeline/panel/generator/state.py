@@ -1,18 +1,29 @@
-"""State of the generated studios between months, the levers held in it, the calendar and the common shock.
+"""Random draws, calendar, common shock and state of the generated studios, and the levers held in it.
 
-The transitions are in `dynamics`, the constant traits of a studio in `fleet`.
+All randomness is drawn as standard normals, month by month, so that more studios or later months don't
+change earlier draws. The transitions are in `dynamics`, the constant traits of a studio in `fleet`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 import numpy as np
+from scipy.special import ndtri
 
-from studio_pipeline.panel.arrays import FloatArray, IntArray
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
 from studio_pipeline.panel.generator.fleet import Fleet
-from studio_pipeline.panel.generator.options import GeneratorConfig, PlantedResponses, month_number
+from studio_pipeline.panel.generator.options import (
+    FUTURE,
+    MARKET,
+    STUDIO,
+    GeneratorConfig,
+    PlantedResponses,
+    month_number,
+    random_generator,
+)
 
 CLOSURE: tuple[float, ...] = (
     0.70, 1.00, 0.80, 0.52, 0.40, 0.32, 0.30, 0.34, 0.48, 0.55, 0.48, 0.36,
@@ -27,6 +38,77 @@ REBOUND: tuple[float, ...] = (
 """Addend of returning customers to the log of new members, from `REBOUND_DELAY` months into the shock on."""
 
 REBOUND_DELAY = 12
+
+
+class StudioNoise(NamedTuple):
+    """Standard normals of one month; each (..., S)."""
+
+    price_mix: FloatArray
+    price_review: FloatArray
+    price_target: FloatArray
+    timetable_change: FloatArray
+    timetable_size: FloatArray
+    class_count: FloatArray
+    staffing_change: FloatArray
+    utilization: FloatArray
+    attendance: FloatArray
+    retention: FloatArray
+    churn: FloatArray
+    acquisition: FloatArray
+    reputation: FloatArray
+    joins: FloatArray
+    promotion: FloatArray
+    promotion_size: FloatArray
+    flood: FloatArray
+    flood_size: FloatArray
+    viral_video: FloatArray
+    viral_size: FloatArray
+    upsell: FloatArray
+    upsell_spend: FloatArray
+    class_packs: FloatArray
+    retail: FloatArray
+
+
+class MarketNoise(NamedTuple):
+    """Standard normals that all studios share in one month; each () or (D, 1)."""
+
+    retention: FloatArray
+    acquisition: FloatArray
+    price_level: FloatArray
+
+
+def market_noise(seed: int, n_months: int) -> FloatArray:
+    """(T, 3) standard normals of the common market."""
+    return random_generator(seed, MARKET).standard_normal((n_months, len(MarketNoise._fields)))
+
+
+def studio_noise(seed: int, n_studios: int, n_traits: int, n_months: int) -> tuple[FloatArray, FloatArray]:
+    """Standard normals of each studio: for its traits, (n_traits, S), and for its months, (T, 24, S)."""
+    width = len(StudioNoise._fields)
+    drawn = np.empty((n_studios, n_traits + n_months * width))
+    for studio in range(n_studios):
+        random_generator(seed, STUDIO, studio).standard_normal(out=drawn[studio])
+    drawn = np.ascontiguousarray(drawn.T)
+    return drawn[:n_traits], drawn[n_traits:].reshape(n_months, width, n_studios)
+
+
+def future_noise(
+    seed: int, base: int, draws: int, n_studios: int
+) -> Iterator[tuple[StudioNoise, MarketNoise]]:
+    """Standard normals after the first `base` months in D = `draws` possible futures: (D, S), and (D, 1).
+
+    Repeated calls give the same futures.
+    """
+    generator = random_generator(seed, FUTURE, base)
+    while True:
+        market = generator.standard_normal((len(MarketNoise._fields), draws, 1))
+        own = generator.standard_normal((len(StudioNoise._fields), draws, n_studios))
+        yield StudioNoise(*own), MarketNoise(*market)
+
+
+def happens(noise: FloatArray, chance: float) -> BoolArray:
+    """Boolean mask of events with this probability (0..1), from standard normals."""
+    return np.asarray(noise < ndtri(chance))
 
 
 HeldLevers = Mapping[str, FloatArray]

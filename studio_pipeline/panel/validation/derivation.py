@@ -1,8 +1,7 @@
-"""Derived columns and duplicate rows of validated months.
+"""Derived columns of validated months, and rows that occur more than once, in one file or in several.
 
-Derives ticket, retention, attendance rate, seats per class and the split of revenue where they are missing,
-and finds rows that occur more than once, in one file or in several. Checks of single cells are in
-`typed_months`.
+Ticket, retention, attendance rate, seats per class and the split of revenue are derived where they are
+missing.
 """
 
 from __future__ import annotations
@@ -12,13 +11,12 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, ratio
-from studio_pipeline.panel.columns import KEYS
+from studio_pipeline.panel.columns import KEYS, REVENUE_PARTS
 from studio_pipeline.panel.ingest.column_maps import OUR_COLUMNS
 from studio_pipeline.panel.ingest.parsing import arrow_text
 from studio_pipeline.panel.validation.limits import ValidationConfig
 from studio_pipeline.panel.validation.typed_months import Findings
 
-REVENUE_PARTS = ("membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue")
 _CENT = 0.01
 _ROUNDING = 1e-9
 
@@ -30,13 +28,8 @@ def complete_split(
 
     The remainder of the total after the given parts becomes `other_revenue`; where `membership_revenue`
     itself is missing, it becomes that, as memberships are a studio's main source of revenue. A row without
-    any part stays without a split. Parts that exceed the total are a fault.
-
-    Args:
-        frame: typed rows; `membership_revenue` and `other_revenue` are filled in.
-        limits: the tolerance of the split.
-        rejected: receives rows with parts over the total.
-        warnings: receives remainders of rows that gave all four parts.
+    any part stays without a split. Parts that exceed the total are a fault; a remainder of a row that gave
+    all four parts is a warning.
     """
     parts = frame[list(REVENUE_PARTS)].to_numpy()
     total, other = frame["total_revenue"].to_numpy(), frame["other_revenue"].to_numpy()
@@ -46,16 +39,12 @@ def complete_split(
     # Up to one cent a part is rounding, even where that exceeds the tolerance.
     tolerance = np.maximum(limits.revenue_split_tolerance * total, len(REVENUE_PARTS) * _CENT)
     share = f"{limits.revenue_split_tolerance:.0%}"
-    rejected.add(
-        remainder < -tolerance, "total_revenue", f"its parts add up to more than it, by over {share}"
-    )
+    reason = f"its parts add up to more than it, by over {share}"
+    rejected.add(remainder < -tolerance, "total_revenue", reason)
     complete, has_membership = given.all(1), given[:, 0]
     over = remainder > tolerance
-    warnings.add(
-        over & complete,
-        "other_revenue",
-        f"the parts leave over {share} of total_revenue: the remainder was put here",
-    )
+    reason = f"the parts leave over {share} of total_revenue: the remainder was put here"
+    warnings.add(over & complete, "other_revenue", reason)
     # A remainder within the tolerance is rounding and stays out of the parts, but for what a split that lacks
     # parts other than the membership leaves.
     left = np.where(over, remainder, 0.0)
@@ -70,9 +59,7 @@ def complete_split(
 def empty_implausible_churn(frame: pd.DataFrame, warnings: Findings) -> None:
     """Empty `churned_members` where it exceeds the members of the month before plus the new ones.
 
-    Args:
-        frame: valid rows, sorted by studio and month, unique; the index gives their rows in `warnings`.
-        warnings: receives the emptied cells.
+    The frame holds valid rows, sorted by studio and month, unique; its index gives their rows in `warnings`.
     """
     before = members_of_month_before(frame)
     could_leave = before + frame["new_members"].fillna(0.0).to_numpy()
@@ -94,7 +81,7 @@ def fill_derived(
     Args:
         frame: valid rows, sorted by studio and month, unique; the index gives their rows in `warnings`.
         emptied_rates: (N,) rows whose attendance rate was emptied, and so is not derived again.
-        limits: default seats per class, and the largest attendance rate.
+        limits: the thresholds.
         warnings: receives derived attendance rates that are far above 1, and so stay empty.
     """
     members = frame["total_members"].to_numpy()
@@ -153,7 +140,9 @@ def check_duplicates(raw: pd.DataFrame, frame: pd.DataFrame, among: BoolArray, r
     twice = keys[keys.duplicated([*KEYS, "file"], keep=False)]
     if not len(twice):
         return
-    content = _joined_values(raw, twice)
+    texts = [arrow_text(raw.loc[twice.index, name]) for name in OUR_COLUMNS if name not in KEYS]
+    joined = pc.binary_join_element_wise(*(pc.fill_null(text, "") for text in texts), "\x1f")
+    content = joined.to_numpy(zero_copy_only=False)
     groups = twice.assign(content=content).groupby([*KEYS, "file"], sort=False)
     first_line, alike = groups["line"].transform("min"), groups["content"].transform("nunique") == 1
     lines = twice["line"].astype(str).groupby([twice[key] for key in (*KEYS, "file")]).transform(", ".join)
@@ -161,18 +150,9 @@ def check_duplicates(raw: pd.DataFrame, frame: pd.DataFrame, among: BoolArray, r
     reasons = [f"repeats line {line}, which counts" for line in first_line.to_numpy()[repeats]]
     rejected.add_each(twice.index.to_numpy()[repeats], "month_year", reasons)
     conflicts = np.flatnonzero(~alike)
-    reasons = [
-        f"the file has different rows for this month, in lines {at}: keep one"
-        for at in lines.to_numpy()[conflicts]
-    ]
+    differ = "the file has different rows for this month, in lines"
+    reasons = [f"{differ} {at}: keep one" for at in lines.to_numpy()[conflicts]]
     rejected.add_each(twice.index.to_numpy()[conflicts], "month_year", reasons)
-
-
-def _joined_values(raw: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
-    """The values of each row apart from its keys, joined into one text."""
-    texts = [arrow_text(raw.loc[rows.index, name]) for name in OUR_COLUMNS if name not in KEYS]
-    joined = pc.binary_join_element_wise(*(pc.fill_null(text, "") for text in texts), "\x1f")
-    return pd.Series(joined.to_numpy(zero_copy_only=False), index=rows.index)
 
 
 def latest_rows(raw: pd.DataFrame, frame: pd.DataFrame, valid: BoolArray) -> BoolArray:
@@ -187,9 +167,7 @@ def latest_rows(raw: pd.DataFrame, frame: pd.DataFrame, valid: BoolArray) -> Boo
 def earlier_rows(frame: pd.DataFrame, file_order: IntArray) -> IntArray:
     """(N,) position of the row of the same studio and month in the next earlier file; -1 if there is none.
 
-    Args:
-        frame: rows with at most one per studio, month and file.
-        file_order: (N,) position of each row's file.
+    The frame has at most one row per studio, month and file; `file_order` is the position of each row's file.
     """
     earlier = np.full(len(frame), -1, dtype=np.int64)
     keys = frame[list(KEYS)].assign(file=file_order, place=np.arange(len(frame)))

@@ -1,7 +1,4 @@
-"""Configuration of validation: thresholds with described ranges.
-
-The checks that apply them are in `typed_months`, `derivation` and `outliers`.
-"""
+"""Configuration of validation: thresholds with described ranges."""
 
 from __future__ import annotations
 

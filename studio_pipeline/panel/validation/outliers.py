@@ -9,14 +9,12 @@ that is far too *low* is wrong only where the studio was as active as usual: a c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
-from studio_pipeline.panel.ingest.parsing import MonthArray
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, ratio
 from studio_pipeline.panel.validation.limits import ValidationConfig
 
 _NEIGHBOURS = 6
@@ -63,40 +61,37 @@ def out_of_proportion(
         limits: the factor, and the number of months to compare with.
     """
     value = frame[column].to_numpy()
+    value = np.where(value > 0, value, np.nan)
     companion = CHECKED[column]
-    per_unit = np.full(len(frame), np.nan)
-    if companion is not None:
-        units = frame[companion].to_numpy()
-        np.divide(value, units, out=per_unit, where=(units > 0) & (value > 0))
+    per_unit = np.full(len(frame), np.nan) if companion is None else ratio(value, frame[companion].to_numpy())
     month = frame["month_year"].to_numpy().astype("datetime64[M]").astype(np.int64)
-    months = _Months(
-        month, file_order, np.where(value > 0, value, np.nan), per_unit, _activity(frame, column)
-    )
+    months = _Months(month, file_order, value, per_unit, _activity(frame, column))
     found: BoolArray = np.zeros(len(frame), dtype=bool)
-    for rows in _suspicious_studios(frame["studio_id"], months, limits):
+    codes = pd.factorize(frame["studio_id"])[0]
+    # A studio whose values do not span more than the factor can't have outliers.
+    wide = _spans_over(codes, value, limits) | _spans_over(codes, per_unit, limits)
+    for rows in _by_studio(codes, np.flatnonzero(wide)):
         found[rows] = _of_one_studio(months.take(rows), limits)
     return found
+
+
+def _spans_over(codes: IntArray, values: FloatArray, limits: ValidationConfig) -> BoolArray:
+    """(N,) True in studios whose largest value is more than the factor times their smallest."""
+    by_studio = pd.Series(values).groupby(codes)
+    span = by_studio.transform("max") / by_studio.transform("min")
+    over: BoolArray = span.to_numpy() > limits.out_of_proportion_factor
+    return over
+
+
+def _by_studio(codes: IntArray, rows: IntArray) -> list[IntArray]:
+    rows = rows[np.argsort(codes[rows], kind="stable")]
+    return np.split(rows, np.flatnonzero(np.diff(codes[rows])) + 1) if len(rows) else []
 
 
 def _activity(frame: pd.DataFrame, column: str) -> FloatArray:
     """(N,) measure that separates open months from closed ones: attendance, else classes; NaN if unknown."""
     activity = frame["total_class_attendance"].fillna(frame["total_classes_held"]).to_numpy()
     return activity if column in ("total_revenue", "avg_ticket_price") else np.full(len(frame), np.nan)
-
-
-def _suspicious_studios(
-    studio_ids: pd.Series, months: _Months, limits: ValidationConfig
-) -> Iterator[IntArray]:
-    """Rows of each studio whose values span more than the factor; the other studios can't have outliers."""
-    codes, names = pd.factorize(studio_ids)
-    suspicious = np.zeros(len(names), dtype=bool)
-    for measure in (months.value, months.per_unit):
-        by_studio = pd.Series(measure).groupby(codes)
-        span = (by_studio.max() / by_studio.min()).reindex(range(len(names))).to_numpy()
-        suspicious |= span > limits.out_of_proportion_factor
-    rows = np.flatnonzero(suspicious[codes])
-    rows = rows[np.argsort(codes[rows], kind="stable")]
-    yield from np.split(rows, np.flatnonzero(np.diff(codes[rows])) + 1) if len(rows) else ()
 
 
 def _of_one_studio(months: _Months, limits: ValidationConfig) -> BoolArray:
@@ -108,9 +103,8 @@ def _of_one_studio(months: _Months, limits: ValidationConfig) -> BoolArray:
         corrected = np.isin(months.month[accepted], months.month[rows])
         reference = _reference(months, accepted, rows, limits)
         beside = _reference(months, accepted[~corrected], rows, limits)
-        unusual = _unusual(months.value[rows], reference.value) | _unusual(
-            months.per_unit[rows], reference.per_unit
-        )
+        unusual = _unusual(months.value[rows], reference.value)
+        unusual |= _unusual(months.per_unit[rows], reference.per_unit)
         for row in rows[unusual]:
             found[row] = _stands_out(months, row, reference, limits) and (
                 months.value[row] > np.nanmedian(reference.value) or _stands_out(months, row, beside, limits)
@@ -130,8 +124,7 @@ def _reference(months: _Months, accepted: IntArray, rows: IntArray, limits: Vali
 def _unusual(values: FloatArray, others: FloatArray) -> BoolArray:
     """(M,) True for values below a third or above three times the median of the others."""
     middle = np.nanmedian(others) if np.isfinite(others).any() else np.nan
-    unusual: BoolArray = (values > _RECORD * middle) | (values < middle / _RECORD)
-    return unusual
+    return np.asarray((values > _RECORD * middle) | (values < middle / _RECORD))
 
 
 def _stands_out(months: _Months, row: int, others: _Months, limits: ValidationConfig) -> bool:
@@ -146,11 +139,13 @@ def _stands_out(months: _Months, row: int, others: _Months, limits: ValidationCo
     else:
         measure, usual = value, _usual_values(others, month)
     factor = limits.out_of_proportion_factor
-    near = _near(others, month)
+    place = int(np.searchsorted(others.month, month))
+    near = others.value[max(place - _NEIGHBOURS, 0) : place + _NEIGHBOURS]
     if value > _RECORD * min(_quantile(near, 0.9), _quantile(others.value, 0.75)):
         return bool(measure > factor * usual.max())
     low = value * _RECORD < max(-_quantile(-near, 0.9), -_quantile(-others.value, 0.75))
-    active = _as_active_as_usual(float(months.activity[row]), others.activity)
+    activity = others.activity[np.isfinite(others.activity)]
+    active = bool(len(activity)) and float(months.activity[row]) > _USUAL_ACTIVITY * _middle(activity)
     return bool(low and active and measure * factor < usual.min())
 
 
@@ -190,17 +185,6 @@ def _usual_per_unit(others: _Months, month: int) -> FloatArray:
     return np.array([*quartiles, _middle(same_month)] if len(same_month) else quartiles)
 
 
-def _as_active_as_usual(activity: float, others: FloatArray) -> bool:
-    usual = others[np.isfinite(others)]
-    return bool(len(usual)) and activity > _USUAL_ACTIVITY * _middle(usual)
-
-
-def _near(others: _Months, month: int) -> FloatArray:
-    """The nearest values before and after a month."""
-    place = int(np.searchsorted(others.month, month))
-    return others.value[max(place - _NEIGHBOURS, 0) : place + _NEIGHBOURS]
-
-
 def over_members_times_ticket(
     frame: pd.DataFrame, file_order: IntArray, limits: ValidationConfig
 ) -> BoolArray:
@@ -211,9 +195,8 @@ def over_members_times_ticket(
     studio's months in a file decides.
     """
     usual = (frame["total_members"] * frame["avg_ticket_price"]).to_numpy()
-    ratio = np.full(len(frame), np.nan)
-    np.divide(frame["total_revenue"].to_numpy(), usual, out=ratio, where=usual > 0)
-    groups = pd.Series(ratio).groupby([pd.factorize(frame["studio_id"])[0], file_order])
+    over_usual = ratio(frame["total_revenue"].to_numpy(), usual)
+    groups = pd.Series(over_usual).groupby([pd.factorize(frame["studio_id"])[0], file_order])
     enough = groups.transform("count").to_numpy() >= limits.months_to_compare_with
     found: BoolArray = enough & (groups.transform("median").to_numpy() > limits.out_of_proportion_factor)
     return found
@@ -227,11 +210,14 @@ def over_few_months(frame: pd.DataFrame, limits: ValidationConfig) -> BoolArray:
     """
     months = frame["month_year"].to_numpy()
     members, activity = frame["total_members"].to_numpy(), _activity(frame, "total_revenue")
-    per_member = np.full(len(frame), np.nan)
-    np.divide(frame["total_revenue"].to_numpy(), members, out=per_member, where=members > 0)
+    per_member = ratio(frame["total_revenue"].to_numpy(), members)
     per_member[per_member <= 0] = np.nan
     found: BoolArray = np.zeros(len(frame), dtype=bool)
-    for rows in _few_but_far_apart(frame["studio_id"], months, per_member, limits):
+    codes = pd.factorize(frame["studio_id"])[0]
+    wide = np.flatnonzero(_spans_over(codes, per_member, limits))
+    count = pd.Series(months[wide]).groupby(codes[wide]).transform("nunique").to_numpy()
+    few = wide[(count <= limits.months_to_compare_with) & np.isfinite(per_member[wide])]
+    for rows in _by_studio(codes, few):
         for row in rows:
             others = rows[months[rows] != months[row]]
             if (
@@ -242,17 +228,3 @@ def over_few_months(frame: pd.DataFrame, limits: ValidationConfig) -> BoolArray:
             ):
                 found[row] = True
     return found
-
-
-def _few_but_far_apart(
-    studio_ids: pd.Series, months: MonthArray, per_member: FloatArray, limits: ValidationConfig
-) -> Iterator[IntArray]:
-    """Rows of studios with few months whose revenue per member spans more than the factor."""
-    codes, names = pd.factorize(studio_ids)
-    by_studio = pd.Series(per_member).groupby(codes)
-    span = (by_studio.max() / by_studio.min()).reindex(range(len(names))).to_numpy()
-    rows = np.flatnonzero((span > limits.out_of_proportion_factor)[codes])
-    count = pd.Series(months[rows]).groupby(codes[rows]).transform("nunique").to_numpy()
-    rows = rows[(count <= limits.months_to_compare_with) & np.isfinite(per_member[rows])]
-    rows = rows[np.argsort(codes[rows], kind="stable")]
-    yield from np.split(rows, np.flatnonzero(np.diff(codes[rows])) + 1) if len(rows) else ()

@@ -1,8 +1,4 @@
-"""Pandera schemas of the raw, validated and rejected tables, and their failures as a table.
-
-The checks here confirm the result of validation before it is stored; finding and rejecting faulty rows is in
-`validation`.
-"""
+"""Pandera schemas of the raw, validated and rejected tables: they confirm the result of validation."""
 
 from __future__ import annotations
 
@@ -25,19 +21,22 @@ def raw_schema() -> pa.DataFrameSchema:
     """Schema of raw rows: text as in the file, with file and line."""
     columns = {name: _text(name not in _RAW_REQUIRED) for name in RAW_TEXT_COLUMNS}
     columns["line"] = pa.Column("int64", pa.Check.ge(1), description="Line in the file; of Parquet, the row.")
-    columns["file_order"] = pa.Column(
-        "int64", pa.Check.ge(0), description="Later files replace earlier ones."
-    )
-    columns["first_seen"] = pa.Column(
-        "datetime64[ns]", description="When the studio's month was first seen, UTC."
-    )
+    order, seen = "Later files replace earlier ones.", "When the studio's month was first seen, UTC."
+    columns["file_order"] = pa.Column("int64", pa.Check.ge(0), description=order)
+    columns["first_seen"] = pa.Column("datetime64[ns]", description=seen)
     return pa.DataFrameSchema(columns, name="raw_studio_months", strict=True)
 
 
 @cache
 def validated_schema() -> pa.DataFrameSchema:
     """Schema of validated months: typed, in range, unique and sorted by studio and month."""
-    columns = {column.name: _validated_column(column) for column in COLUMNS}
+    columns = {}
+    for column in COLUMNS:
+        dtype = {Kind.TEXT: None, Kind.MONTH: "datetime64[ns]"}.get(column.kind, "float64")
+        description = f"{column.description} ({column.kind.value})"
+        columns[column.name] = pa.Column(
+            dtype, _checks(column), nullable=not column.required, description=description
+        )
     columns["first_seen"] = pa.Column("datetime64[ns]", description="When this row was first seen, UTC.")
     return pa.DataFrameSchema(
         columns,
@@ -45,7 +44,10 @@ def validated_schema() -> pa.DataFrameSchema:
         strict=True,
         ordered=True,
         unique=list(KEYS),
-        checks=pa.Check(_is_sorted, name="sorted by studio_id and month_year"),
+        checks=pa.Check(
+            lambda frame: bool(pd.MultiIndex.from_frame(frame[list(KEYS)]).is_monotonic_increasing),
+            name="sorted by studio_id and month_year",
+        ),
     )
 
 
@@ -73,19 +75,12 @@ def _text(nullable: bool) -> pa.Column:
     return pa.Column(None, pa.Check(_is_text, name="text"), nullable=nullable)
 
 
-def _validated_column(column: Column) -> pa.Column:
-    checks = _checks(column)
-    dtype = {Kind.TEXT: None, Kind.MONTH: "datetime64[ns]"}.get(column.kind, "float64")
-    description = f"{column.description} ({column.kind.value})"
-    return pa.Column(dtype, checks, nullable=not column.required, description=description)
-
-
 def _checks(column: Column) -> list[pa.Check]:
     if column.kind is Kind.TEXT:
         return [pa.Check(_is_text, name="text")]
     if column.kind is Kind.MONTH:
         return [pa.Check(_is_first_day, name="first day of a month")]
-    finite = pa.Check(_is_finite, name="finite")
+    finite = pa.Check(lambda values: values.abs() < float("inf"), name="finite")
     if column.kind is Kind.RATE:
         return [finite, pa.Check.in_range(0.0, 1.0)]
     return [finite] if column.name in MAY_BE_NEGATIVE else [finite, pa.Check.ge(0.0)]
@@ -98,11 +93,3 @@ def _is_text(values: pd.Series) -> bool:
 def _is_first_day(values: pd.Series) -> pd.Series:
     first: pd.Series = (values.dt.day == 1) & (values == values.dt.normalize())
     return first
-
-
-def _is_finite(values: pd.Series) -> pd.Series:
-    return values.abs() < float("inf")
-
-
-def _is_sorted(frame: pd.DataFrame) -> bool:
-    return bool(pd.MultiIndex.from_frame(frame[list(KEYS)]).is_monotonic_increasing)

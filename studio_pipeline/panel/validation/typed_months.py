@@ -1,7 +1,6 @@
-"""Typed columns from raw text, checks of single cells, and the collection of validation issues.
+"""Typed columns from raw text, checks of single cells, and the collection of validation issues (`Findings`).
 
-Issues are collected by row and column in `Findings`, for rejections and for warnings. Comparisons between
-rows are in `derivation` (duplicates, months before) and `outliers`.
+Comparisons between rows are in `derivation` (duplicates, months before) and `outliers`.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -48,10 +46,7 @@ class Findings:
     def add_each(self, rows: IntArray, column: str, reasons: list[str]) -> None:
         """Add an issue with a column to some rows, each with its own reason."""
         for row, reason in zip(rows, reasons, strict=True):
-            self.rows.append(np.array([row]))
-            self.columns.append(column)
-            self.reasons.append(reason)
-            self.marked[row] = True
+            self.add_at(np.array([row]), column, reason)
 
     def marked_in(self, column: str) -> BoolArray:
         """(N,) True where a row has an issue with this column."""
@@ -64,34 +59,25 @@ class Findings:
     def table(self, raw: pd.DataFrame, keys: pd.DataFrame, among: BoolArray) -> pd.DataFrame:
         """`FINDING_COLUMNS` of the issues in the rows of a mask (N,), by file, line and column.
 
-        Args:
-            raw: the raw table.
-            keys: (N,) studio_id and month_year as parsed.
-            among: (N,) rows to include.
+        `keys` are studio_id and month_year as parsed; all other values are those of the raw table.
         """
         lengths = [len(rows) for rows in self.rows]
         rows = np.concatenate([*self.rows, np.array([], dtype=np.int64)]).astype(np.int64)
-        found = pd.DataFrame(
-            {"row": rows, "column": np.repeat(np.array(self.columns, dtype=object), lengths)}
-        )
-        found["reason"] = np.repeat(np.array(self.reasons, dtype=object), lengths)
-        found = found[among[rows]]
+        columns = np.repeat(np.array(self.columns, dtype=object), lengths)
+        reasons = np.repeat(np.array(self.reasons, dtype=object), lengths)
+        found = pd.DataFrame({"row": rows, "column": columns, "reason": reasons})[among[rows]]
         rows = found["row"].to_numpy()
         found["file"] = raw["file"].astype(object).to_numpy()[rows]
         found["line"] = raw["line"].to_numpy(dtype=np.int64)[rows]
         found["studio_id"] = keys["studio_id"].to_numpy(dtype=object)[rows]
         found["month_year"] = keys["month_year"].to_numpy()[rows]
-        found["value"] = _values_as_they_stood(raw, found)
+        values = pd.Series(None, index=found.index, dtype=object)
+        for column, of_column in found.groupby("column")["row"]:
+            texts = raw[column].take(of_column.to_numpy())
+            values[of_column.index] = [None if pd.isna(text) else str(text) for text in texts]
+        found["value"] = values
         found = found.sort_values(["file", "line", "column", "reason"], kind="stable", ignore_index=True)
         return found[list(FINDING_COLUMNS)]
-
-
-def _values_as_they_stood(raw: pd.DataFrame, found: pd.DataFrame) -> pd.Series:
-    values = pd.Series(None, index=found.index, dtype=object)
-    for column, rows in found.groupby("column")["row"]:
-        texts = raw[column].take(rows.to_numpy())
-        values[rows.index] = [None if pd.isna(text) else str(text) for text in texts]
-    return values
 
 
 IN_THE_FUTURE, TOO_EARLY = "lies in the future", "lies before"
@@ -99,16 +85,20 @@ _ROUNDING = 1e-9
 _A_PERCENTAGE_FROM = 1.5
 
 
+_Marks = tuple[str, str, BoolArray]
+"""A number format: the decimal mark, the thousands separator, and the mask (N,) of its rows."""
+
+
 def typed_months(raw: pd.DataFrame, rejected: Findings) -> pd.DataFrame:
     """`COLUMNS` with their types, one row per raw row; cells that can't be read are NaN, NaT or None."""
     frame = pd.DataFrame(index=pd.RangeIndex(len(raw)))
     whole = raw["malformed_row"].isna().to_numpy()
-    marks = _marks(raw)
-    rejected.add(
-        ~whole,
-        "malformed_row",
-        "the row doesn't have as many fields as the header: cut off, or an unquoted separator",
-    )
+    decimal, decimals = pd.factorize(raw["decimal"].fillna("."))
+    separator, separators = pd.factorize(raw["thousands"].fillna(""))
+    pairs = product(enumerate(decimals), enumerate(separators))
+    marks = [(mark, by, (decimal == d) & (separator == s)) for (d, mark), (s, by) in pairs]
+    reason = "the row doesn't have as many fields as the header: cut off, or an unquoted separator"
+    rejected.add(~whole, "malformed_row", reason)
     for column in COLUMNS:
         if column.kind is Kind.TEXT:
             frame[column.name] = parse_text(raw[column.name])
@@ -120,23 +110,6 @@ def typed_months(raw: pd.DataFrame, rejected: Findings) -> pd.DataFrame:
     return frame
 
 
-class _Marks(NamedTuple):
-    """Number format of some rows: the decimal mark, the thousands separator, and their mask (N,)."""
-
-    decimal: str
-    thousands: str
-    rows: BoolArray
-
-
-def _marks(raw: pd.DataFrame) -> list[_Marks]:
-    """All number formats in the table with their rows, determined once for all columns."""
-    decimal, decimals = pd.factorize(raw["decimal"].fillna("."))
-    separator, separators = pd.factorize(raw["thousands"].fillna(""))
-    pairs = product(enumerate(decimals), enumerate(separators))
-    found = [_Marks(mark, by, (decimal == d) & (separator == s)) for (d, mark), (s, by) in pairs]
-    return [marks for marks in found if marks.rows.any()]
-
-
 def _numbers(cells: pd.Series[str], column: str, marks: Sequence[_Marks], rejected: Findings) -> FloatArray:
     text = arrow_text(cells)
     values = np.full(len(cells), np.nan)
@@ -144,10 +117,10 @@ def _numbers(cells: pd.Series[str], column: str, marks: Sequence[_Marks], reject
     if text.null_count == len(text):
         return values
     for decimal, thousands, rows in marks:
-        values[rows], faulty[rows] = parse_numbers(text.filter(pa.array(rows)), decimal, thousands)
-    rejected.add(
-        faulty, column, "is not a number in this file's form (decimal mark and thousands stand in the map)"
-    )
+        if rows.any():
+            values[rows], faulty[rows] = parse_numbers(text.filter(pa.array(rows)), decimal, thousands)
+    reason = "is not a number in this file's form (decimal mark and thousands stand in the map)"
+    rejected.add(faulty, column, reason)
     rejected.add(np.isinf(values), column, "is infinite")
     if column not in MAY_BE_NEGATIVE:
         rejected.add(np.isfinite(values) & (values < 0), column, "is negative")
@@ -155,18 +128,13 @@ def _numbers(cells: pd.Series[str], column: str, marks: Sequence[_Marks], reject
 
 
 def _check_required(raw: pd.DataFrame, frame: pd.DataFrame, whole: BoolArray, rejected: Findings) -> None:
-    rejected.add(
-        whole & frame["studio_id"].isna().to_numpy(), "studio_id", "is missing: every row needs its studio"
-    )
-    written = parse_text(raw["month_year"])
+    no_studio = whole & frame["studio_id"].isna().to_numpy()
+    rejected.add(no_studio, "studio_id", "is missing: every row needs its studio")
     no_month = whole & frame["month_year"].isna().to_numpy()
-    empty = pd.isna(written)
+    empty = pd.isna(parse_text(raw["month_year"]))
     rejected.add(no_month & empty, "month_year", "is missing: every row needs its month")
-    rejected.add(
-        no_month & ~empty,
-        "month_year",
-        "is not a month: YYYY-MM or YYYY-MM-DD, or name its month_format in the map",
-    )
+    reason = "is not a month: YYYY-MM or YYYY-MM-DD, or name its month_format in the map"
+    rejected.add(no_month & ~empty, "month_year", reason)
     no_revenue = whole & frame["total_revenue"].isna().to_numpy() & ~rejected.marked_in("total_revenue")
     rejected.add(no_revenue, "total_revenue", "is missing: every row needs its revenue")
 
@@ -213,9 +181,8 @@ def check_rates(
     far = rates > limits.largest_attendance_rate + _ROUNDING
     percentage = far & (rates >= _A_PERCENTAGE_FROM) & (rates <= 100)
     warnings.add(percentage, "class_attendance_rate", "emptied: looks like a percentage, write 0.93 for 93 %")
-    warnings.add(
-        far & ~percentage, "class_attendance_rate", f"emptied: above {limits.largest_attendance_rate:g}"
-    )
+    reason = f"emptied: above {limits.largest_attendance_rate:g}"
+    warnings.add(far & ~percentage, "class_attendance_rate", reason)
     warnings.add((rates > 1 + _ROUNDING) & ~far, "class_attendance_rate", "kept as 1: standing room")
     frame["class_attendance_rate"] = np.where(far, np.nan, rates)
     return far

@@ -1,20 +1,17 @@
-"""Validation of raw rows: validated months, rejected rows, warnings, and the rejected share by month.
+"""Validation of raw rows: the steps of `typed_months`, `derivation` and `outliers`, and which rows are kept.
 
-Runs the steps of `typed_months`, `derivation` and `outliers` in order and decides which rows are kept. Gaps
-and rejected shares of the result are computed here for asset checks and the import.
+Gaps and rejected shares of the result are computed here for asset checks and the import.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from studio_pipeline.panel.arrays import BoolArray, IntArray
+from studio_pipeline.panel.arrays import BoolArray
 from studio_pipeline.panel.columns import COLUMNS, KEYS
 from studio_pipeline.panel.validation.derivation import (
     check_duplicates,
@@ -66,16 +63,11 @@ class ValidatedMonths:
 
 
 def validate_months(raw: pd.DataFrame, limits: ValidationConfig, today: date) -> ValidatedMonths:
-    """Validate raw months and convert them to typed columns.
+    """Validate raw months (`ingest.csv_files.RAW_COLUMNS`, maybe no rows) and convert them to typed columns.
 
     A row with a fault is rejected, with all its faults listed. Of several valid rows for a studio and month
     the one of the latest file counts; a faulty row that is replaced by a valid one of a later file doesn't
-    count as rejected.
-
-    Args:
-        raw: columns `ingest.csv_files.RAW_COLUMNS`; it may be empty.
-        limits: the thresholds.
-        today: the current day, UTC; it determines which month is not over yet.
+    count as rejected. The current day, UTC, determines which month is not over yet.
     """
     raw = raw.reset_index(drop=True)
     rejected, warnings = Findings(len(raw)), Findings(len(raw))
@@ -90,9 +82,12 @@ def validate_months(raw: pd.DataFrame, limits: ValidationConfig, today: date) ->
     kept = latest_rows(raw, frame, valid)
     superseded = _superseded(raw, frame, kept, rejected.marked & ~held_back)
     faulty = rejected.marked & ~held_back & ~superseded
-    validated = _validated(raw, frame, kept, emptied, limits, warnings)
+    months = frame.assign(first_seen=raw["first_seen"].to_numpy().astype("datetime64[ns]"), emptied=emptied)
+    months = months[kept].sort_values(list(KEYS))
+    empty_implausible_churn(months, warnings)
+    months = fill_derived(months, months["emptied"].to_numpy(dtype=bool), limits, warnings)
     return ValidatedMonths(
-        frame=validated,
+        frame=months[list(VALIDATED_COLUMNS)].reset_index(drop=True),
         rejected=rejected.table(raw, frame, faulty),
         warnings=warnings.table(raw, frame, kept),
         rejected_rows=int(faulty.sum()),
@@ -114,43 +109,30 @@ def _check_proportion(
         return
     months = frame.take(rows)
     file_order = raw["file_order"].to_numpy(dtype=np.int64)[rows]
-    found: BoolArray = np.zeros(len(raw), dtype=bool)
     earlier = earlier_rows(months, file_order)
     names = raw["file"].to_numpy(dtype=object)[rows]
     for column in CHECKED:
         wrong = out_of_proportion(months, file_order, column, limits)
-        found[rows] = wrong & (earlier < 0)
         reason = "is out of all proportion to this studio's own months: check its unit"
-        rejected.add(found, column, reason)
+        rejected.add_at(rows[wrong & (earlier < 0)], column, reason)
         for name in np.unique(names[earlier[wrong & (earlier >= 0)]].astype(str)):
             contradicting = wrong & (earlier >= 0) & (names[earlier] == name)
             remedy = f", or if {name}, which has another value here, is the wrong one, correct or remove it"
             rejected.add_at(rows[contradicting], column, reason + remedy)
-    _warn_of_large_corrections(months, earlier, rows, names, limits, warnings)
-    found[rows] = over_few_months(months, limits) & ~rejected.marked_in("total_revenue")[rows]
-    rejected.add(found, "total_revenue", "is out of all proportion to this studio's members: check its unit")
-    found[rows] = over_members_times_ticket(months, file_order, limits)
-    rejected.add(found, "total_revenue", "is out of all proportion to members x ticket: check its unit")
-
-
-def _warn_of_large_corrections(
-    months: pd.DataFrame,
-    earlier: IntArray,
-    rows: IntArray,
-    names: NDArray[np.object_],
-    limits: ValidationConfig,
-    warnings: Findings,
-) -> None:
-    """Warn of revenue that is out of proportion to an earlier file's value for the same month."""
     revenue = months["total_revenue"].to_numpy()
     before = np.where(earlier >= 0, revenue[earlier], np.nan)
     high, low = np.maximum(revenue, before), np.minimum(revenue, before)
-    great = (low > 0) & (high > limits.out_of_proportion_factor * low)
-    for name in np.unique(names[earlier[great]].astype(str)):
-        reason = (
-            f"replaces a value of {name} that is out of all proportion to it: remove the file that is wrong"
-        )
-        warnings.add_at(rows[great & (names[earlier] == name)], "total_revenue", reason)
+    corrected = (low > 0) & (high > limits.out_of_proportion_factor * low)
+    for name in np.unique(names[earlier[corrected]].astype(str)):
+        reason = f"replaces a value of {name} that is out of all proportion to it"
+        at = rows[corrected & (names[earlier] == name)]
+        warnings.add_at(at, "total_revenue", f"{reason}: remove the file that is wrong")
+    wrong = over_few_months(months, limits) & ~rejected.marked_in("total_revenue")[rows]
+    reason = "is out of all proportion to this studio's members: check its unit"
+    rejected.add_at(rows[wrong], "total_revenue", reason)
+    wrong = over_members_times_ticket(months, file_order, limits)
+    reason = "is out of all proportion to members x ticket: check its unit"
+    rejected.add_at(rows[wrong], "total_revenue", reason)
 
 
 def _superseded(raw: pd.DataFrame, frame: pd.DataFrame, kept: BoolArray, faulty: BoolArray) -> BoolArray:
@@ -161,21 +143,6 @@ def _superseded(raw: pd.DataFrame, frame: pd.DataFrame, kept: BoolArray, faulty:
     superseded: BoolArray = np.zeros(len(raw), dtype=bool)
     superseded[rows] = later > raw["file_order"].to_numpy(dtype=np.int64)[rows]
     return superseded
-
-
-def _validated(
-    raw: pd.DataFrame,
-    frame: pd.DataFrame,
-    kept: BoolArray,
-    emptied: BoolArray,
-    limits: ValidationConfig,
-    warnings: Findings,
-) -> pd.DataFrame:
-    months = frame.assign(first_seen=raw["first_seen"].to_numpy().astype("datetime64[ns]"), emptied=emptied)
-    months = months[kept].sort_values(list(KEYS))
-    empty_implausible_churn(months, warnings)
-    months = fill_derived(months, months["emptied"].to_numpy(dtype=bool), limits, warnings)
-    return months[list(VALIDATED_COLUMNS)].reset_index(drop=True)
 
 
 def gaps_in(validated: pd.DataFrame) -> pd.DataFrame:
@@ -197,10 +164,6 @@ def gaps_in(validated: pd.DataFrame) -> pd.DataFrame:
 def rejected_share_by_month(validated: pd.DataFrame, rejected: pd.DataFrame) -> pd.DataFrame:
     """The share of rejected rows by month; `ValidationConfig.largest_rejected_share` is the limit.
 
-    Args:
-        validated: at least month_year.
-        rejected: one row per fault, with file, line and month_year (NaT for a row whose month can't be read).
-
     Returns:
         month_year, rows, rejected, share (0..1), by month. Rows of months in the future or before the
         earliest year are left out. Rows without a readable month are counted in a separate row (NaT), whose
@@ -208,11 +171,15 @@ def rejected_share_by_month(validated: pd.DataFrame, rejected: pd.DataFrame) -> 
         valid one those of that month are added: a single stray row then has a small share, while a newest
         month that was rejected as a whole still shows.
     """
-    faulty = _of_months_that_count(rejected)
-    counts = pd.DataFrame(
-        {"valid": validated["month_year"].value_counts(), "rejected": faulty.value_counts()}
-    )
-    counts = counts.fillna(0).astype("int64").sort_index()
+    counting = rejected
+    if len(rejected):
+        reasons, place = rejected["reason"].astype(str), [rejected["file"], rejected["line"]]
+        nowhere = reasons.str.startswith(IN_THE_FUTURE) | reasons.str.startswith(TOO_EARLY)
+        nowhere &= rejected["column"].eq("month_year")
+        counting = rejected[~nowhere.groupby(place).transform("any").astype(bool)]
+    faulty = counting.drop_duplicates(["file", "line"])["month_year"]
+    by_month = {"valid": validated["month_year"].value_counts(), "rejected": faulty.value_counts()}
+    counts = pd.DataFrame(by_month).fillna(0).astype("int64").sort_index()
     table = pd.DataFrame({"month_year": counts.index.astype("datetime64[ns]")})
     table["rows"] = counts.sum(axis=1).to_numpy(dtype="int64")
     table["rejected"] = counts["rejected"].to_numpy(dtype="int64")
@@ -220,35 +187,17 @@ def rejected_share_by_month(validated: pd.DataFrame, rejected: pd.DataFrame) -> 
     beyond = (table["month_year"] > last_valid).to_numpy()
     table.loc[beyond, "rows"] += int((validated["month_year"] == last_valid).sum())
     if without_month := int(faulty.isna().sum()):
-        unknown = {
-            "month_year": [pd.NaT],
-            "rows": [len(validated) + len(faulty)],
-            "rejected": [without_month],
-        }
-        table = pd.concat([table, pd.DataFrame(unknown).astype(table.dtypes)], ignore_index=True)
+        unknown = (pd.NaT, len(validated) + len(faulty), without_month)
+        row = pd.DataFrame([unknown], columns=list(table)).astype(table.dtypes)
+        table = pd.concat([table, row], ignore_index=True)
     return table.assign(share=table["rejected"] / table["rows"].clip(lower=1))
-
-
-def _of_months_that_count(rejected: pd.DataFrame) -> pd.Series:
-    """The month of each rejected row, without rows rejected for a month in the future or too early."""
-    reasons = rejected["reason"].astype(str)
-    nowhere = rejected["column"].eq("month_year") & (
-        reasons.str.startswith(IN_THE_FUTURE) | reasons.str.startswith(TOO_EARLY)
-    )
-    rows = [rejected["file"], rejected["line"]]
-    counting = rejected[~nowhere.groupby(rows).transform("any").astype(bool)] if len(rejected) else rejected
-    months: pd.Series = counting.drop_duplicates(["file", "line"])["month_year"]
-    return months
 
 
 def over_limit(shares: pd.DataFrame, limit: float) -> list[str]:
     """A sentence for each month of `rejected_share_by_month` over a share, 0..1."""
+    over = shares[shares["share"] > limit]
+    months = over["month_year"].dt.strftime("%Y-%m").fillna("no readable month")
     return [
-        f"{_month(row.month_year)}: {row.rejected} of {row.rows} rows were rejected"
-        f" ({row.share:.0%}, at most {limit:.0%})."
-        for row in shares[shares["share"] > limit].itertuples()
+        f"{month}: {row.rejected} of {row.rows} rows were rejected ({row.share:.0%}, at most {limit:.0%})."
+        for month, row in zip(months, over.itertuples(), strict=True)
     ]
-
-
-def _month(month: Any) -> str:
-    return "no readable month" if pd.isna(month) else f"{month:%Y-%m}"
