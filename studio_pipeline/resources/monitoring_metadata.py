@@ -26,12 +26,12 @@ from studio_pipeline.monitoring.accuracy.tables import (
 from studio_pipeline.monitoring.accuracy.update import Update
 from studio_pipeline.monitoring.accuracy.watch import Watch
 from studio_pipeline.monitoring.drift.alarms import STUDIO_COLUMNS
-from studio_pipeline.monitoring.drift.figures import charts_over_time
 from studio_pipeline.monitoring.drift.report import (
     ALARM_COLUMNS,
     STATISTIC_COLUMNS,
     DriftReport,
     alarm_sentences,
+    charts_over_time,
 )
 from studio_pipeline.resources.asset_results import numbers, picture, rows_metadata, sentences
 

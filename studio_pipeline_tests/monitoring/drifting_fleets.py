@@ -13,8 +13,16 @@ from studio_pipeline.panel.columns import NUMERIC_COLUMNS
 from studio_pipeline.panel.generator.dynamics import advance
 from studio_pipeline.panel.generator.fleet import N_TRAITS, build_fleet
 from studio_pipeline.panel.generator.options import GeneratorConfig, planted_responses
-from studio_pipeline.panel.generator.state import MarketNoise, StudioNoise, market_noise, studio_noise
-from studio_pipeline.panel.generator.state import MONTH_COLUMNS, World, build_world, opening_state
+from studio_pipeline.panel.generator.state import (
+    MONTH_COLUMNS,
+    MarketNoise,
+    StudioNoise,
+    World,
+    build_world,
+    market_noise,
+    opening_state,
+    studio_noise,
+)
 
 Change = Callable[[World], World]
 

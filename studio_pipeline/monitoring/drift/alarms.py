@@ -1,8 +1,7 @@
 """Drift alarms of a chart, with the estimated size of the change and the studios affected.
 
 An alarm is raised in the first month in which its chart exceeds its threshold, and stands until the chart has
-been below it for `recovery_months` in a row. Its name is fixed when it is raised. Tables of alarms are built
-in `report`; the automation acts on them in `automation.alarm_sensor`.
+been below it for `recovery_months` in a row. Its name is fixed when it is raised.
 """
 
 from __future__ import annotations
@@ -28,10 +27,9 @@ from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
 @dataclass(frozen=True)
 class Alarm:
-    """One alarm; months are columns of the panel.
+    """One alarm of a chart; months are columns of the panel.
 
     Attributes:
-        chart: the chart that raised it.
         raised: the month whose arrival raised it.
         since: the month in which the change most likely began, estimated in `raised`.
         direction: 1 for a rise, -1 for a fall, estimated in `raised`.
@@ -71,18 +69,14 @@ def _alarm(chart: DriftChart, raised: int, ended: int) -> Alarm:
 
 def alarm_text(alarm: Alarm, group_names: tuple[str, ...], months: np.ndarray) -> str:
     """Name of an alarm, unchanged while it stands: "retention_rate fell in some studios (2024-03)"."""
-    return f"{_change_text(alarm, group_names)} ({months[alarm.raised]})"
-
-
-def _change_text(alarm: Alarm, group_names: tuple[str, ...]) -> str:
-    chart = alarm.chart
-    moved = "rose" if alarm.direction > 0 else "fell"
+    chart, moved = alarm.chart, "rose" if alarm.direction > 0 else "fell"
+    text = f"{chart.series} {moved} in some studios"
     if chart.kind == SCATTER:
-        return f"the scatter of {chart.series} {'grew' if alarm.direction > 0 else 'shrank'}"
-    if chart.kind == ALL:
+        text = f"the scatter of {chart.series} {'grew' if alarm.direction > 0 else 'shrank'}"
+    elif chart.kind == ALL:
         group = f"studios of type {group_names[alarm.where]}" if alarm.where >= 0 else "all studios"
-        return f"{chart.series} {moved} in {group}"
-    return f"{chart.series} {moved} in some studios"
+        text = f"{chart.series} {moved} in {group}"
+    return f"{text} ({months[alarm.raised]})"
 
 
 STUDIO_COLUMNS: dict[str, str] = {
@@ -153,16 +147,12 @@ def common_size(alarm: Alarm, charts: Charts, until: int) -> float:
     """
     series = charts.watched[alarm.chart.series]
     since, end = alarm.since, min(until, alarm.since + LONGEST_MONTHS - 1) + 1
-    if alarm.chart.kind == ALL:
-        return _path_size(series, alarm, since, end)
-    spread = np.nanmean(np.abs(series.scores[:, since:end])), np.nanmean(np.abs(series.scores[:, :since]))
-    return float(spread[0] / spread[1] - 1)
-
-
-def _path_size(series: Watched, alarm: Alarm, since: int, end: int) -> float:
-    path = group_month_paths(series.surprises)[alarm.where + 1]
+    if alarm.chart.kind != ALL:
+        sizes = np.abs(series.scores)
+        return float(np.nanmean(sizes[:, since:end]) / np.nanmean(sizes[:, :since]) - 1)
     if since < LONGEST_MONTHS:
         return float("nan")
+    path = group_month_paths(series.surprises)[alarm.where + 1]
     change = float(np.nanmean(path[since:end] - path[since - LONGEST_MONTHS : end - LONGEST_MONTHS]))
     level = float(np.nanmedian(series.values[:, since:end]))
     return float(in_units(series.name, np.asarray(change), np.asarray(level)))

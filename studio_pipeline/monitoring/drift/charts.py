@@ -1,7 +1,7 @@
 """Control charts of the drift monitor: a change statistic per month and its threshold.
 
-Splits the allowed chance of a false alarm over all charts of a panel. Series and surprises come from `levels`
-and `errors`, scores from `scores`, thresholds from `statistics`; alarms are derived in `alarms`.
+Splits the allowed chance of a false alarm over all charts of a panel. Series and surprises come from
+`levels`, scores from `scores`, thresholds from `statistics`; alarms are derived in `alarms`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import numpy as np
 from studio_pipeline.monitoring.drift.levels import (
     SMALLEST_GROUP,
     Surprises,
-    error_series,
     group_studios,
     surprises,
     watched_inputs,
@@ -95,25 +94,23 @@ def drift_charts(panel: StudioPanel, errors: Mapping[str, FloatArray], false_ala
         false_alarms: chance of any alarm in a year without drift, over all charts.
     """
     groups, names = group_studios(panel.studio_types)
-    inputs = {name: _watch(name, values, groups) for name, values in watched_inputs(panel).items()}
-    missed = {name: _watch(name, values, groups) for name, values in error_series(errors).items()}
+    inputs = watched_inputs(panel)
+    missed = {name: values for name, values in errors.items() if np.isfinite(values).any()}
+    watched = {}
+    for name, values in {**inputs, **missed}.items():
+        expected = surprises(values, groups)
+        scores = own_scores(expected.own, expected.group_moves())
+        watched[name] = Watched(name, values, expected, scores)
     chance = CAUTION * false_alarms / max(2 * len(inputs) + 3 * len(missed), 1)
-    charts = [_all_chart(series, panel.calendar_months, chance) for series in inputs.values()]
-    charts += [_all_chart(series, None, chance) for series in missed.values()]
-    charts += [_some_chart(series, chance) for series in (*inputs.values(), *missed.values())]
-    charts += [_scatter_chart(series, chance) for series in missed.values()]
-    return Charts(tuple(charts), {**inputs, **missed}, tuple(names))
-
-
-def _watch(name: str, values: FloatArray, groups: IntArray) -> Watched:
-    expected = surprises(values, groups)
-    return Watched(name, values, expected, own_scores(expected.own, expected.group_moves()))
-
-
-def _all_chart(series: Watched, calendar_months: IntArray | None, chance: float) -> DriftChart:
-    paths = group_month_paths(series.surprises)
-    scores = np.stack([common_scores(path, calendar_months) for path in paths])
-    return _path_chart((ALL, series.name), scores, WINDOWS, chance)
+    charts = []
+    for name, series in watched.items():
+        calendar_months = panel.calendar_months if name in inputs else None
+        paths = group_month_paths(series.surprises)
+        scores = np.stack([common_scores(path, calendar_months) for path in paths])
+        charts.append(_path_chart(ALL, name, scores, chance))
+    charts += [_some_chart(series, chance) for series in watched.values()]
+    charts += [_scatter_chart(watched[name], chance) for name in missed]
+    return Charts(tuple(charts), watched, tuple(names))
 
 
 def group_month_paths(expected: Surprises) -> FloatArray:
@@ -136,37 +133,32 @@ def _scatter_chart(series: Watched, chance: float) -> DriftChart:
     total = np.where(known, np.abs(series.scores), 0.0).sum(0)
     enough = count >= SMALLEST_GROUP
     mean = np.divide(total, count, out=np.full(len(count), np.nan), where=enough)
-    return _path_chart((SCATTER, series.name), common_scores(np.log(mean), None)[None], WINDOWS, chance)
+    return _path_chart(SCATTER, series.name, common_scores(np.log(mean), None)[None], chance)
 
 
-def _path_chart(
-    subject: tuple[str, str], scores: FloatArray, windows: tuple[int, ...], chance: float
-) -> DriftChart:
-    return _largest_sum(subject, window_sums(scores, windows), windows, chance)
-
-
-def _largest_sum(
-    subject: tuple[str, str], sums: FloatArray, windows: tuple[int, ...], chance: float
-) -> DriftChart:
-    """The chart of the largest of (W, P, T) standardised sums of P paths."""
+def _path_chart(kind: str, series: str, scores: FloatArray, chance: float) -> DriftChart:
+    """The chart of the largest standardised sum of the scores of P paths, (P, T)."""
+    sums = window_sums(scores, WINDOWS)
     ratios = np.where(np.isfinite(sums), sums**2 / 2, -1.0)
     window, path = _largest(np.moveaxis(ratios, 2, 0))
     months = np.arange(sums.shape[2])
     best = ratios[window, path, months]
     n_paths = max(int(np.isfinite(sums).any(axis=(0, 2)).sum()), 1)
-    threshold = path_threshold(n_paths, windows, chance)
     return DriftChart(
-        *subject,
+        kind,
+        series,
         statistic=np.where(best >= 0, best, np.nan),
-        threshold=np.full(len(months), threshold),
+        threshold=np.full(len(months), path_threshold(n_paths, WINDOWS, chance)),
         direction=np.where(sums[window, path, months] < 0, -1, 1),
-        since=np.maximum(months - np.asarray(windows)[window] + 1, 0),
+        since=np.maximum(months - np.asarray(WINDOWS)[window] + 1, 0),
         where=path - 1,
     )
 
 
 def _some_chart(series: Watched, chance: float) -> DriftChart:
-    sums = standardised_sums(series.scores)
+    sums = window_sums(series.scores, WINDOWS)
+    # Divided by their past standard deviation where that exceeds 1.
+    sums = sums / np.sqrt(past_variance(sums))[:, None, :]
     count = np.isfinite(series.scores).sum(0)
     ratios = tamed(mixture(sums), count)
     side, window = _largest(np.moveaxis(ratios, 2, 0))
@@ -182,12 +174,6 @@ def _some_chart(series: Watched, chance: float) -> DriftChart:
         since=np.maximum(months - np.asarray(WINDOWS)[window] + 1, 0),
         where=np.full(len(months), -1),
     )
-
-
-def standardised_sums(scores: FloatArray) -> FloatArray:
-    """(W, S, T) window sums, divided by their past standard deviation where that exceeds 1."""
-    sums = window_sums(scores, WINDOWS)
-    return np.asarray(sums / np.sqrt(past_variance(sums))[:, None, :])
 
 
 def _largest(ratios: FloatArray) -> tuple[IntArray, IntArray]:

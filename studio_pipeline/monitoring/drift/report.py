@@ -1,14 +1,13 @@
 """Drift report of a panel: statistics over time, alarms, affected studios, and sentences on them.
 
 It is a function of the panel and the forecast errors alone: no state is kept between runs, and the result for
-a month does not change when later months arrive. Statistics are computed in `charts`, alarms in `alarms`;
-figures are in `figures`.
+a month does not change when later months arrive.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -17,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from studio_pipeline.errors import CorruptReleaseError
+from studio_pipeline.evaluation.report.drawing import INK, MUTED, new_figure, note, plain, title, to_png
 from studio_pipeline.monitoring.drift.alarms import (
     STUDIO_COLUMNS,
     Alarm,
@@ -26,7 +26,7 @@ from studio_pipeline.monitoring.drift.alarms import (
     studios_hit,
     unit_of,
 )
-from studio_pipeline.monitoring.drift.charts import Charts, DriftChart, drift_charts
+from studio_pipeline.monitoring.drift.charts import Charts, drift_charts
 from studio_pipeline.monitoring.drift.levels import INPUTS, SMALLEST_GROUP
 from studio_pipeline.monitoring.thresholds import DriftConfig
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
@@ -53,22 +53,38 @@ def not_seen(charts: Charts, panel: StudioPanel) -> tuple[str, ...]:
 
 def alarm_sentences(alarms: pd.DataFrame) -> list[str]:
     """A sentence for each alarm that stands."""
-    return [_sentence(row) for row in alarms[alarms["standing"].astype(bool)].to_dict("records")]
+    sentences = []
+    for row in alarms[alarms["standing"].astype(bool)].to_dict("records"):
+        sentence = f"{row['alarm']}: since {row['since']:%Y-%m}"
+        if row["studios"]:
+            sentence += f", {row['studios']} studios"
+        if np.isfinite(row["size"]):
+            sentence += f", by {100 * row['size']:+.1f} {'points' if row['unit'] == 'points' else '%'}"
+        sentences.append(f"{sentence}.")
+    return sentences
 
 
-def _sentence(row: Mapping[Hashable, object]) -> str:
-    size = float(str(row["size"]))
-    unit = "points" if row["unit"] == "points" else "%"
-    parts = [f"{row['alarm']}: since {_month(row['since'])}"]
-    if row["studios"]:
-        parts.append(f"{row['studios']} studios")
-    if np.isfinite(size):
-        parts.append(f"by {100 * size:+.1f} {unit}")
-    return ", ".join(parts) + "."
+SHOWN_MONTHS = 36
 
 
-def _month(value: object) -> str:
-    return f"{pd.Timestamp(str(value)):%Y-%m}"
+def charts_over_time(statistics: pd.DataFrame) -> bytes:
+    """PNG: a row a chart, a column a month, the statistic over its threshold as colour; alarms are marked."""
+    if statistics.empty:
+        return note("No month can be judged yet.")
+    table = statistics.pivot(index="chart", columns="month_year", values="ratio")
+    table = table.reindex(statistics["chart"].drop_duplicates()).iloc[:, -SHOWN_MONTHS:]
+    figure, (ax,) = new_figure(1.2 + 0.2 * len(table))
+    image = ax.imshow(table.to_numpy(), aspect="auto", cmap="YlOrRd", vmin=0, vmax=1.2)
+    rows, columns = np.nonzero(table.to_numpy() > 1)
+    ax.scatter(columns, rows, marker="x", s=12, color=INK, linewidths=0.9)
+    ax.set_yticks(range(len(table)), [plain(name) for name in table.index], fontsize=7)
+    places = range(0, table.shape[1], 6)
+    ax.set_xticks(places, [f"{table.columns[place]:%Y-%m}" for place in places])
+    ax.grid(False)
+    title(ax, "Statistic over threshold; a cross is above it")
+    bar = figure.colorbar(image, ax=ax, shrink=0.6)
+    bar.ax.tick_params(labelsize=7, colors=MUTED)
+    return to_png(figure)
 
 
 STATISTIC_COLUMNS: dict[str, str] = {
@@ -166,39 +182,35 @@ def report_drift(
     described = [_describe(alarm, charts, panel) for alarm in alarms]
     hit = [studios for (_, studios), stands in zip(described, standing, strict=True) if stands]
     rows = [row | {"standing": stands} for (row, _), stands in zip(described, standing, strict=True)]
+    studios = pd.concat(hit, ignore_index=True) if hit else pd.DataFrame(columns=list(STUDIO_COLUMNS))
     return DriftReport(
         _statistics(charts, panel),
-        _typed(pd.DataFrame(rows, columns=list(ALARM_COLUMNS)), ("told", "since", "ended")),
-        _typed(
-            pd.concat(hit, ignore_index=True) if hit else pd.DataFrame(columns=list(STUDIO_COLUMNS)),
-            ("since",),
-        ),
+        pd.DataFrame(rows, columns=list(ALARM_COLUMNS)).astype(_ALARM_TYPES),
+        studios.astype({"since": "datetime64[ns]", "size": "float64", "chance": "float64"}),
         not_seen(charts, panel),
     )
 
 
+_ALARM_TYPES = {
+    **dict.fromkeys(("told", "since", "ended"), "datetime64[ns]"),
+    "size": "float64",
+    "studios": "int64",
+    "standing": "bool",
+}
+
+
 def _statistics(charts: Charts, panel: StudioPanel) -> pd.DataFrame:
     months = panel.months.astype("datetime64[ns]")
-    frames = [_chart_rows(chart, months) for chart in charts.charts]
-    empty = pd.DataFrame(
-        {name: pd.Series([], dtype=float) for name in STATISTIC_COLUMNS}
-        | {"month_year": pd.Series([], dtype="datetime64[ns]"), "chart": pd.Series([], dtype=object)}
-    )[list(STATISTIC_COLUMNS)]
+    kinds: dict[str, str] = {"month_year": "datetime64[ns]", "chart": "object"}
+    empty = {name: pd.Series([], dtype=kinds.get(name, "float64")) for name in STATISTIC_COLUMNS}
+    frames = []
+    for chart in charts.charts:
+        known = np.isfinite(chart.statistic)
+        statistic, threshold = chart.statistic[known], chart.threshold[known]
+        values = (months[known], chart.name, statistic, threshold, statistic / threshold)
+        frames.append(pd.DataFrame(dict(zip(STATISTIC_COLUMNS, values, strict=True))))
     frames = [frame for frame in frames if len(frame)]
-    return pd.concat(frames, ignore_index=True) if frames else empty
-
-
-def _chart_rows(chart: DriftChart, months: np.ndarray) -> pd.DataFrame:
-    known = np.isfinite(chart.statistic)
-    return pd.DataFrame(
-        {
-            "month_year": months[known],
-            "chart": chart.name,
-            "statistic": chart.statistic[known],
-            "threshold": chart.threshold[known],
-            "ratio": chart.statistic[known] / chart.threshold[known],
-        }
-    )
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(empty)
 
 
 def _describe(alarm: Alarm, charts: Charts, panel: StudioPanel) -> tuple[dict[str, object], pd.DataFrame]:
@@ -218,11 +230,3 @@ def _describe(alarm: Alarm, charts: Charts, panel: StudioPanel) -> tuple[dict[st
         "unit": unit_of(alarm),
     }
     return row, studios
-
-
-def _typed(frame: pd.DataFrame, dates: tuple[str, ...]) -> pd.DataFrame:
-    types = dict.fromkeys(dates, "datetime64[ns]")
-    types |= {name: "float64" for name in ("size", "chance") if name in frame}
-    types |= {name: "int64" for name in ("studios",) if name in frame}
-    types |= {name: "bool" for name in ("standing",) if name in frame}
-    return frame.astype(types)

@@ -1,7 +1,4 @@
-"""Standardisation of surprises to N(0, 1) scores, using the months before only.
-
-Takes the surprises of `levels`; the change statistics of the scores are in `statistics`.
-"""
+"""Standardisation of surprises to N(0, 1) scores, using the months before only."""
 
 from __future__ import annotations
 

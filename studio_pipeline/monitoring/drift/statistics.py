@@ -6,7 +6,7 @@ it is the mixture likelihood ratio, one direction at a time.
 
 Without drift, scores are N(0, 1) and independent, so the distribution of the yearly maximum depends on the
 number of studios or paths alone. It is simulated; its upper hundredth is approximated by an exponential tail,
-stored as its lower end and mean excess. Scores are computed in `scores`, charts assembled in `charts`.
+stored as its lower end and mean excess.
 
 Source: Xie & Siegmund (2013), Annals of Statistics 41:670.
 """
@@ -32,11 +32,13 @@ LARGEST_UNITS = 3.0
 def window_sums(scores: FloatArray, windows: Sequence[int]) -> FloatArray:
     """(W, ..., T) sums of the last w scores over the root of the known count; NaN if under half are known."""
     known = np.isfinite(scores)
-    sums = _cumulated(np.where(known, scores, 0.0))
-    counts = _cumulated(known.astype(np.float64))
+    start = np.zeros((*scores.shape[:-1], 1))
+    sums = np.concatenate([start, np.cumsum(np.where(known, scores, 0.0), axis=-1)], axis=-1)
+    counts = np.concatenate([start, np.cumsum(known.astype(np.float64), axis=-1)], axis=-1)
     out = np.full((len(windows), *scores.shape), np.nan)
     for row, width in enumerate(windows):
-        total, count = _within(sums, width), _within(counts, width)
+        starts = np.maximum(np.arange(scores.shape[-1]) + 1 - width, 0)
+        total, count = (cumulated[..., 1:] - cumulated[..., starts] for cumulated in (sums, counts))
         enough = (count >= width / 2) & (count > 0)
         out[row] = np.where(enough, total / np.sqrt(np.maximum(count, 1)), np.nan)
     return out
@@ -54,12 +56,8 @@ def past_variance(sums: FloatArray) -> FloatArray:
 
 def mixture(sums: FloatArray) -> FloatArray:
     """(2, W, T) mixture log likelihood ratios of a rise and of a fall; 0 where nothing is known."""
-    return np.stack([_mixture_up(sums), _mixture_up(-sums)])
-
-
-def _mixture_up(sums: FloatArray) -> FloatArray:
-    up = np.where(np.isfinite(sums), np.maximum(sums, 0.0), 0.0)
-    return np.asarray(np.log1p(AFFECTED_SHARE * np.expm1(up**2 / 2)).sum(1))
+    sides = [np.where(np.isfinite(side), np.maximum(side, 0.0), 0.0) for side in (sums, -sums)]
+    return np.stack([np.log1p(AFFECTED_SHARE * np.expm1(up**2 / 2)).sum(1) for up in sides])
 
 
 def tamed(ratios: FloatArray, n_studios: FloatArray) -> FloatArray:
@@ -107,33 +105,15 @@ def affected_chance(sums: FloatArray) -> FloatArray:
     return np.asarray(odds / (1 + odds))
 
 
-def _cumulated(values: FloatArray) -> FloatArray:
-    return np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], axis=-1)
-
-
-def _within(cumulated: FloatArray, width: int) -> FloatArray:
-    n_months = cumulated.shape[-1] - 1
-    starts = np.maximum(np.arange(n_months) + 1 - width, 0)
-    return np.asarray(cumulated[..., 1:] - cumulated[..., starts])
-
-
 YEAR = 12
 RARE = 0.01
 PATH_YEARS = 20_000
 SEED = 1
 
-MIXTURE_TAILS: tuple[tuple[int, float, float], ...] = (
-    (4, 6.15, 1.09),
-    (8, 7.26, 0.99),
-    (16, 8.63, 1.08),
-    (32, 10.76, 1.13),
-    (64, 14.36, 1.08),
-    (128, 20.06, 1.28),
-    (256, 30.61, 1.57),
-    (512, 49.09, 1.42),
-    (1024, 82.72, 1.80),
-    (2048, 146.83, 3.02),
-)
+MIXTURE_TAILS = (
+    (4, 6.15, 1.09), (8, 7.26, 0.99), (16, 8.63, 1.08), (32, 10.76, 1.13), (64, 14.36, 1.08),
+    (128, 20.06, 1.28), (256, 30.61, 1.57), (512, 49.09, 1.42), (1024, 82.72, 1.80), (2048, 146.83, 3.02),
+)  # fmt: skip
 """Studios, lower end and mean excess of the upper hundredth; from `benchmarks/drift_null_table.py`."""
 
 
@@ -142,12 +122,13 @@ def mixture_threshold(n_studios: int, chance: float) -> float:
     sizes, ends, excesses = np.array(MIXTURE_TAILS).T
     at = np.log(n_studios)
     end, excess = (float(np.interp(at, np.log(sizes), values)) for values in (ends, excesses))
-    return _threshold(end, excess, chance)
+    return end + excess * float(np.log(RARE / chance))
 
 
 def path_threshold(n_paths: int, windows: Sequence[int], chance: float) -> float:
     """Threshold that the largest statistic of `n_paths` exceeds within a year with this probability."""
-    return _threshold(*_path_tail(n_paths, tuple(windows)), chance)
+    end, excess = _path_tail(n_paths, tuple(windows))
+    return end + excess * float(np.log(RARE / chance))
 
 
 def mixture_maxima(n_studios: int, n_years: int, generator: np.random.Generator) -> np.ndarray:
@@ -174,7 +155,3 @@ def _path_tail(n_paths: int, windows: tuple[int, ...]) -> tuple[float, float]:
         sums = window_sums(scores, windows)[..., -YEAR:]
         maxima = np.maximum(maxima, (sums**2 / 2).max(axis=(0, 2)))
     return tail_of(maxima)
-
-
-def _threshold(end: float, excess: float, chance: float) -> float:
-    return end + excess * float(np.log(RARE / chance))

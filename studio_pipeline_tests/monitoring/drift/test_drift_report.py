@@ -11,9 +11,13 @@ import pytest
 from studio_pipeline.errors import CorruptReleaseError
 from studio_pipeline.monitoring.drift.alarms import alarms_of
 from studio_pipeline.monitoring.drift.charts import SOME, DriftChart
-from studio_pipeline.monitoring.drift.figures import charts_over_time
 from studio_pipeline.monitoring.drift.levels import backtest_errors
-from studio_pipeline.monitoring.drift.report import DriftReport, alarm_sentences, report_drift
+from studio_pipeline.monitoring.drift.report import (
+    DriftReport,
+    alarm_sentences,
+    charts_over_time,
+    report_drift,
+)
 from studio_pipeline.monitoring.thresholds import DriftConfig
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import MONEY_COLUMNS
