@@ -1,5 +1,1 @@
-"""Alerts: conditions, messages, the outbox and delivery, independent of Dagster and of the network.
-
-The channels themselves (log, e-mail, webhook) are in `resources.notifiers`, the sensors that observe runs
-and send messages are in `automation.alerts`.
-"""
+"""Alerts: conditions, messages, the outbox and delivery; channels are in `resources.notifiers`."""

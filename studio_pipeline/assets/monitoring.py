@@ -16,8 +16,7 @@ from studio_pipeline.errors import CorruptReleaseError, StorageError
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline.monitoring.accuracy.error_decomposition import splitters
 from studio_pipeline.monitoring.accuracy.forecast_rows import ForecastLog
-from studio_pipeline.monitoring.accuracy.record import AccuracyRecord
-from studio_pipeline.monitoring.accuracy.update import Sources, updated
+from studio_pipeline.monitoring.accuracy.record import AccuracyRecord, Sources, updated
 from studio_pipeline.monitoring.accuracy.watch import watch
 from studio_pipeline.monitoring.drift.levels import backtest_errors
 from studio_pipeline.monitoring.drift.report import DriftReport, report_drift

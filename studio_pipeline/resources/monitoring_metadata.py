@@ -14,7 +14,7 @@ import pandas as pd
 
 from studio_pipeline.monitoring.accuracy import champion_challenger as accuracy_roles
 from studio_pipeline.monitoring.accuracy import error_decomposition as accuracy_misses
-from studio_pipeline.monitoring.accuracy import record as accuracy_sums
+from studio_pipeline.monitoring.accuracy.record import DESCRIPTIONS, Update
 from studio_pipeline.monitoring.accuracy.tables import (
     WHO,
     coverage_table,
@@ -23,7 +23,6 @@ from studio_pipeline.monitoring.accuracy.tables import (
     miss_parts,
     watch_course,
 )
-from studio_pipeline.monitoring.accuracy.update import Update
 from studio_pipeline.monitoring.accuracy.watch import Watch
 from studio_pipeline.monitoring.drift.alarms import STUDIO_COLUMNS
 from studio_pipeline.monitoring.drift.report import (
@@ -54,7 +53,7 @@ def accuracy_metadata(update: Update, verdict: Watch, lost: Sequence[str]) -> di
         verdict: result of the watch.
         lost: sentences on earlier records that can't be used.
     """
-    record, descriptions = update.record, accuracy_sums.DESCRIPTIONS
+    record = update.record
     champion = _champion(record.errors)
     by_horizon = error_table(champion, ["source", "horizon"])
     newest_first = error_table(record.errors, [*WHO, "base_month", "made_month", "horizon"]).iloc[::-1]
@@ -65,9 +64,9 @@ def accuracy_metadata(update: Update, verdict: Watch, lost: Sequence[str]) -> di
         "alarm": verdict.alarm,
         **numbers({"logged_answers_read": update.n_answers, "forecasts_left_out_as_late": update.n_late}),
         **_numbers(record.errors, record.coverage, verdict),
-        "errors": rows_metadata(error_table(record.errors), descriptions),
-        "errors_by_vintage": rows_metadata(newest_first, descriptions),
-        "coverage": rows_metadata(coverage_table(record.coverage), descriptions),
+        "errors": rows_metadata(error_table(record.errors), DESCRIPTIONS),
+        "errors_by_vintage": rows_metadata(newest_first, DESCRIPTIONS),
+        "coverage": rows_metadata(coverage_table(record.coverage), DESCRIPTIONS),
         "champion_against_challenger": rows_metadata(record.roles, accuracy_roles.DESCRIPTIONS),
         "scenario_misses": rows_metadata(misses, accuracy_misses.DESCRIPTIONS),
         "watched_months": rows_metadata(verdict.months.iloc[::-1], _WATCH_COLUMNS),

@@ -14,8 +14,6 @@ Intervals are clustered by month and studio. The release decision on the backtes
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student
@@ -38,57 +36,40 @@ _Figures = tuple[float, float, float]
 
 
 def role_differences(found: pd.DataFrame) -> pd.DataFrame:
-    """Compare challengers with the champion, a row a challenger and comparison; columns as `DESCRIPTIONS`.
+    """Compare challengers with the champion on judged forecasts with free levers.
 
-    Args:
-        found: result of `scored_forecasts.judged`; forecasts under given levers are left out.
+    Returns:
+        A row a challenger and comparison; columns as `DESCRIPTIONS`.
     """
     free = found[found["kind"] == "free"]
     free = free.assign(absolute_error=(free["revenue"] - free["actual"]).abs())
-    challengers = free[free["role"] == "challenger"]
-    own = free[free["role"] == "champion"].sort_values("made_at", kind="stable")
-    lines = [
-        line
-        for version, rows in challengers.groupby("model_version", sort=True)
-        for line in _lines(str(version), rows, own)
-    ]
+    free = free.sort_values("made_at", kind="stable")
+    own = free[free["role"] == "champion"]
+    asked, published = own[own["source"] == "asked"], own[own["source"] == "published"]
+    lines: list[tuple[object, ...]] = []
+    for version, every in free[free["role"] == "challenger"].groupby("model_version", sort=True):
+        rows = every.drop_duplicates(_SAME, keep="last")
+        for how, others in (("shadow", asked), ("published", published)):
+            beside = others.drop_duplicates(_SAME, keep="last")[[*_SAME, "absolute_error", "model_version"]]
+            pairs = rows.merge(beside, on=_SAME, suffixes=("", "_champion"))
+            if len(pairs):
+                theirs = pairs["absolute_error_champion"].to_numpy(np.float64)
+                ratio, error = _ratio(pairs, pairs["absolute_error"].to_numpy(np.float64) - theirs, theirs)
+                figures = _interval(ratio, error, pairs["month_year"].nunique())
+                lines.append(_line(str(version), pairs["model_version_champion"], how, pairs, figures))
+            rows = rows.merge(beside[_SAME], on=_SAME, how="left", indicator=True)
+            rows = rows[rows["_merge"] == "left_only"].drop(columns="_merge")
+        arm = asked[asked["month_year"].isin(rows["month_year"])]
+        if len(rows) and len(arm):
+            lines.append(_line(str(version), arm["model_version"], "arms", rows, _arms(rows, arm)))
     return pd.DataFrame(lines, columns=list(DESCRIPTIONS))
 
 
-def _lines(version: str, rows: pd.DataFrame, own: pd.DataFrame) -> Iterator[dict[str, object]]:
-    rows = rows.sort_values("made_at", kind="stable").drop_duplicates(_SAME, keep="last")
-    asked, published = own[own["source"] == "asked"], own[own["source"] == "published"]
-    for how, others in (("shadow", asked), ("published", published)):
-        beside = others.drop_duplicates(_SAME, keep="last")[[*_SAME, "absolute_error", "model_version"]]
-        pairs = rows.merge(beside, on=_SAME, suffixes=("", "_champion"))
-        if len(pairs):
-            names = pairs["model_version_champion"]
-            yield _line(version, names, how, pairs, _paired(pairs))
-        rows = rows.merge(beside[_SAME], on=_SAME, how="left", indicator=True)
-        rows = rows[rows["_merge"] == "left_only"].drop(columns="_merge")
-    arm = asked[asked["month_year"].isin(rows["month_year"])]
-    if len(rows) and len(arm):
-        yield _line(version, arm["model_version"], "arms", rows, _arms(rows, arm))
-
-
 def _line(
-    version: str, names: pd.Series, how: str, rows: pd.DataFrame, figures: _Figures
-) -> dict[str, object]:
-    return {
-        "challenger": version,
-        "champion": ", ".join(sorted(set(names))[:5]),
-        "how": how,
-        "n": len(rows),
-        "studios": rows["studio_id"].nunique(),
-        "months": rows["month_year"].nunique(),
-        **dict(zip(("difference", "low", "high"), figures, strict=True)),
-    }
-
-
-def _paired(pairs: pd.DataFrame) -> _Figures:
-    theirs = pairs["absolute_error_champion"].to_numpy(np.float64)
-    ratio, error = _ratio(pairs, pairs["absolute_error"].to_numpy(np.float64) - theirs, theirs)
-    return _interval(ratio, error, pairs["month_year"].nunique())
+    version: str, champions: pd.Series, how: str, rows: pd.DataFrame, figures: _Figures
+) -> tuple[object, ...]:
+    names = ", ".join(sorted(set(champions))[:5])
+    return version, names, how, len(rows), rows["studio_id"].nunique(), rows["month_year"].nunique(), *figures
 
 
 def _arms(rows: pd.DataFrame, arm: pd.DataFrame) -> _Figures:

@@ -20,7 +20,7 @@ is indistinguishable from the market and counts there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -64,15 +64,7 @@ _MOST_OTHERS = 1000
 
 @dataclass(frozen=True)
 class SavedScenario:
-    """One saved scenario.
-
-    Attributes:
-        scenario_id: its id.
-        name: as it was saved.
-        query: the request, its base month that of the answer.
-        model_version: that answered.
-        predicted: (H,) revenue of the answer, currency.
-    """
+    """One saved scenario, with its request, the model that answered, and (H,) revenue of the answer."""
 
     scenario_id: str
     name: str
@@ -81,21 +73,8 @@ class SavedScenario:
     predicted: FloatArray
 
 
-@dataclass(frozen=True)
-class CommonMiss:
-    """Median relative error of other studios from one base month: (12,) over all, and by studio type."""
-
-    market: FloatArray
-    by_type: Mapping[str, FloatArray]
-
-
 class MissSplitter:
-    """Splits errors of scenarios with one model version.
-
-    Args:
-        forecaster: of that version, on the months that have arrived.
-        model_version: its name.
-    """
+    """Splits errors of scenarios with a model version's forecaster on the months that have arrived."""
 
     def __init__(self, forecaster: Forecaster, model_version: str) -> None:
         self._forecaster, self._version = forecaster, model_version
@@ -137,61 +116,56 @@ class MissSplitter:
         planned, real = self._forecaster.outlooks([query, as_carried_out(query, self._forecaster.panel)])
         months = len(actual)
         as_planned, as_was = (o.forecast.revenue[:months] for o in (planned, real))
-        common = self._common(_base(query), row)
-        market = common.market[:months]
-        of_type = common.by_type.get(str(self._forecaster.panel.studio_types[row]), common.market)[:months]
+        market, of_type = (errors[:months] for errors in self._common(_base(query), row))
         season, market = as_was * (of_type - market), as_was * market
         left = actual - (as_was + season + market)
         return {
             "levers": as_was - as_planned,
             "season": season,
             "market": market,
-            "effect": left * response_share(real, months),
+            "effect": left * _response_share(real, months),
         }
 
-    def _common(self, base: np.datetime64, row: int) -> CommonMiss:
-        """Common error of all studios except one."""
+    def _common(self, base: np.datetime64, row: int) -> tuple[FloatArray, FloatArray]:
+        """(12,) median relative errors of all studios except one, and of those of its type."""
         if base not in self._free:
             self._free[base] = _free_misses(self._forecaster, base)
         rows, misses = self._free[base]
-        others = np.array(rows) != row
-        types = self._forecaster.panel.studio_types[rows]
+        others, types = np.array(rows) != row, self._forecaster.panel.studio_types
         market = _median(misses[others], np.zeros(12))
-        own = str(self._forecaster.panel.studio_types[row])
-        return CommonMiss(market, {own: _median(misses[others & (types == own)], market)})
+        return market, _median(misses[others & (types[rows] == types[row])], market)
 
 
 def as_carried_out(query: ForwardQuery, panel: StudioPanel) -> ForwardQuery:
     """The query with the actual value of each given lever; the planned one where the actual is unknown."""
     row, base = panel.rows[query.studio_id], panel.column_of(_base(query))
-    lists = lever_lists(query)
-    levers = dict(query.levers)
-    stock = panel.values[LEVER_COLUMNS[START_LEVER]][row, base]
-    if START_LEVER in levers and np.isfinite(stock):
-        levers[START_LEVER] = float(stock)
-    steps = []
+
+    def actual(name: str, column: int, planned: float) -> float:
+        values = panel.values[LEVER_COLUMNS[name]][row]
+        known = column < len(values) and np.isfinite(values[column])
+        return float(values[column] if known else planned)
+
+    steps, lists = [], lever_lists(query)
     for month in range(query.projection_months):
-        column = base + 1 + month
         then = {
-            name: _value(panel.values[LEVER_COLUMNS[name]][row], column, path[month])
+            name: actual(name, base + 1 + month, path[month])
             for name, path in lists.items()
             if name != START_LEVER and np.isfinite(path[month])
         }
         if then:
             steps.append(LeverStep(month + 1, then))
-    kept = {name: value for name, value in levers.items() if name == START_LEVER}
-    return replace(query, levers=kept, lever_plan=tuple(steps))
+    start = {name: actual(name, base, value) for name, value in query.levers.items() if name == START_LEVER}
+    return replace(query, levers=start, lever_plan=tuple(steps))
 
 
-def response_share(outlook: UncertainForecast, months: int) -> FloatArray:
+def _response_share(outlook: UncertainForecast, months: int) -> FloatArray:
     """(M,) share, 0..1, of a forecast's error variance that is due to uncertain responses."""
     responses = np.zeros(months)
+    if not outlook.has_levers:
+        return responses
     for moved in outlook.responses.values():
         responses = responses + np.asarray(moved)[:months] ** 2
-    if not outlook.has_levers:
-        return np.zeros(months)
-    own = (outlook.projected.revenue * outlook.projected.scale)[:months] ** 2
-    total = responses + own
+    total = responses + (outlook.projected.revenue * outlook.projected.scale)[:months] ** 2
     return np.divide(responses, total, out=np.zeros(months), where=total > 0)
 
 
@@ -270,11 +244,6 @@ def _median(misses: FloatArray, otherwise: FloatArray) -> FloatArray:
     return answer
 
 
-def _value(values: FloatArray, column: int, planned: float) -> float:
-    known = column < len(values) and np.isfinite(values[column])
-    return float(values[column]) if known else float(planned)
-
-
 def _base(query: ForwardQuery) -> np.datetime64:
     """The base month, which a saved scenario always has."""
     if query.base_month is None:
@@ -286,12 +255,7 @@ def _base(query: ForwardQuery) -> np.datetime64:
 def splitters(home: Path, current_version: str, panel: StudioPanel) -> Callable[[str], MissSplitter]:
     """Build a function from model version to splitter; the current version's if a bundle is gone or corrupt.
 
-    Each bundle is loaded once, when a scenario first needs it.
-
-    Args:
-        home: STUDIO_HOME.
-        current_version: model version of the current release.
-        panel: the months that have arrived.
+    Each bundle is loaded once, when a scenario first needs it; the panel holds the months that have arrived.
     """
 
     @cache
@@ -300,14 +264,10 @@ def splitters(home: Path, current_version: str, panel: StudioPanel) -> Callable[
         return MissSplitter(Forecaster(model, panel), version)
 
     def splitter(version: str) -> MissSplitter:
-        return of_version(version if _is_whole(home, version) else current_version)
+        try:
+            verify_folder(model_folder(home, version))
+        except ReleaseError:
+            return of_version(current_version)
+        return of_version(version)
 
     return splitter
-
-
-def _is_whole(home: Path, version: str) -> bool:
-    try:
-        verify_folder(model_folder(home, version))
-    except ReleaseError:
-        return False
-    return True

@@ -5,22 +5,19 @@ Columns: `source` ("published" with a release for every studio, or "asked" of th
 of the given ones, "" where all are free), `revenue` (currency), and `lower_L`, `upper_L` for every level L in
 per cent that has been logged, NaN where it was not requested.
 
-Combining and deduplicating tables belongs here; rows from the service's log are built in `logged_forecasts`.
-
-The columns are declared again here because `studio_pipeline` does not import `serving`; a test compares them
-with the service's own tables. An unreachable database or missing tables are reported in `Reading.problem`,
-not raised. `logged_forecasts` parses the rows.
+The service's tables are declared again here because `studio_pipeline` does not import `serving`; a test
+compares them with its own. An unreachable database or missing tables are reported in `Reading.problem`, not
+raised. `logged_forecasts` parses the logged rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from sqlalchemy import (
     Column,
@@ -39,7 +36,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import Select
 
 from studio_pipeline.errors import CorruptReleaseError
-from studio_pipeline.panel.arrays import IntArray
 from studio_pipeline.publishing.folders import Manifest, read_manifest
 from studio_pipeline.publishing.forecast_tables import LEVEL
 from studio_pipeline.publishing.releases import Release
@@ -93,19 +89,14 @@ def last_of_each(rows: pd.DataFrame) -> pd.DataFrame:
     """Keep the forecast made last of those that agree in `KEY`; the order depends on content alone."""
     if rows.empty:
         return rows
-    codes = pd.DataFrame({name: _codes(rows[name]) for name in KEY})
-    numbers = [str(name) for name in rows if name not in (*KEY, "made_at")]
-    ordered = codes.assign(
-        made_at=rows["made_at"].to_numpy(), **{name: rows[name].to_numpy() for name in numbers}
-    )
-    ordered = ordered.sort_values([*KEY, "made_at", *numbers], kind="stable", ignore_index=False)
+    numbers = [str(name) for name in rows if name not in KEY]
+    ordered = pd.DataFrame({name: pd.factorize(rows[name], sort=True)[0] for name in KEY})
+    ordered = ordered.assign(**{name: rows[name].to_numpy() for name in numbers})
+    others = [name for name in numbers if name != "made_at"]
+    ordered = ordered.sort_values([*KEY, "made_at", *others], kind="stable")
     last = ordered.index[~ordered.duplicated(list(KEY), keep="last")]
     kept: pd.DataFrame = rows.iloc[last]
     return kept.reset_index(drop=True)
-
-
-def _codes(column: pd.Series) -> IntArray:
-    return np.asarray(pd.factorize(column, sort=True)[0], np.int64)
 
 
 TABLE = "table.parquet"
@@ -129,12 +120,9 @@ class PublishedForecasts:
 def published_forecasts(
     folder: Path, releases: Sequence[Release], known: Collection[str]
 ) -> PublishedForecasts:
-    """Read the versions of `studio_forecasts` that were not read before.
+    """Read the versions of `studio_forecasts` in a folder that are not among the `known` names.
 
-    Args:
-        folder: folder of the asset's versions.
-        releases: all that have been current, in order; a version belongs to the last one before it.
-        known: names of versions that were read before.
+    Releases are all that have been current, in order; a version belongs to the last one before it.
     """
     tables, read, unreadable = [], [], []
     for path in sorted(folder.glob("v-*")):
@@ -172,54 +160,39 @@ _SECONDS = 60
 _IDS_AT_ONCE = 500
 _metadata = MetaData()
 
+
+def _columns(kind: type[Text | Date] | DateTime, *names: str) -> Iterator[Column[Any]]:
+    return (Column(name, kind) for name in names)
+
+
+_TIME = DateTime(timezone=True)
 predictions = Table(
     "predictions",
     _metadata,
-    Column("kind", Text),
-    Column("studio_id", Text),
-    Column("base_month", Date),
-    Column("inputs", Text),
-    Column("outputs", Text),
-    Column("made_at", DateTime(timezone=True)),
-    Column("model_version", Text),
-    Column("role", Text),
+    *_columns(Text, "kind", "studio_id", "inputs", "outputs", "model_version", "role"),
+    *_columns(Date, "base_month"),
+    *_columns(_TIME, "made_at"),
 )
 scenarios = Table(
     "scenarios",
     _metadata,
-    Column("id", Text),
-    Column("name", Text),
-    Column("studio_id", Text),
-    Column("kind", Text),
-    Column("request", Text),
-    Column("answer", Text),
-    Column("model_version", Text),
-    Column("base_month", Date),
-    Column("created_at", DateTime(timezone=True)),
+    *_columns(Text, "id", "name", "studio_id", "kind", "request", "answer", "model_version"),
+    *_columns(Date, "base_month"),
+    *_columns(_TIME, "created_at"),
 )
-deletions = Table(
-    "deletions", _metadata, Column("studio_id", Text), Column("deleted_at", DateTime(timezone=True))
-)
+deletions = Table("deletions", _metadata, Column("studio_id", Text), Column("deleted_at", _TIME))
 _JSON = ("inputs", "outputs", "request", "answer")
 
 
 @dataclass
 class Reading:
-    """Status of reading the log.
+    """Status of reading the log; the problem is one sentence, "" if everything was read."""
 
-    Attributes:
-        problem: one sentence; "" if everything was read.
-    """
-
-    problem: str = field(default="")
+    problem: str = ""
 
 
 class ForecastLog:
-    """The service's own tables, read only.
-
-    Args:
-        url: value of the setting STUDIO_DATABASE_URL.
-    """
+    """The service's own tables, read only, at the URL of the setting STUDIO_DATABASE_URL."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -227,9 +200,7 @@ class ForecastLog:
     def answers(self, reading: Reading, since: datetime | None = None) -> Iterator[list[Any]]:
         """Logged forward answers in batches, in no particular order, JSON as text.
 
-        Args:
-            reading: its `problem` is set if reading stopped early.
-            since: only those made from then on, UTC without zone; None for all.
+        With `since`, UTC without zone, those made from then on. A problem is set if reading stopped early.
         """
         query = select(*_texts(predictions)).where(predictions.c.kind == "forward")
         if since is not None:
@@ -257,7 +228,8 @@ class ForecastLog:
         return {row.studio_id: moment(row.deleted_at) for batch in rows for row in batch}
 
     def _batches(self, query: Select[Any], reading: Reading) -> Iterator[list[Any]]:
-        if not _is_there(self._url):
+        parsed = make_url(self._url)
+        if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").is_file():
             reading.problem = "The service has not logged anything yet: its database is not there."
             return
         engine = _read_only(self._url)
@@ -283,11 +255,6 @@ def moment(value: datetime) -> datetime:
 def _texts(table: Table) -> list[Any]:
     """The columns, JSON as the text it is stored as."""
     return [cast(c, Text).label(c.name) if c.name in _JSON else c for c in table.columns]
-
-
-def _is_there(url: str) -> bool:
-    parsed = make_url(url)
-    return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").is_file()
 
 
 def _read_only(url: str) -> Engine:

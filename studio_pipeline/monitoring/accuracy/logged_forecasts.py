@@ -2,7 +2,6 @@
 
 Turns the JSON of logged forward answers into rows as described in `forecast_rows`, and saved scenarios into
 `SavedScenario`. Unreadable JSON is counted and skipped; answers made after their month arrived are left out.
-The database is read in `forecast_log`.
 """
 
 from __future__ import annotations
@@ -170,28 +169,21 @@ def saved_scenarios(rows: Iterable[Any]) -> tuple[list[SavedScenario], int]:
     found, unreadable = [], 0
     for row in rows:
         try:
-            scenario = _scenario(row)
+            request, answer = orjson.loads(row.request), orjson.loads(row.answer)
+            if answer["history_months"] == 0:
+                continue
+            months = answer["predictions"]
+            predicted = [float(months[f"month_{number}"]["revenue"]) for number in range(1, len(months) + 1)]
+            given = orjson.loads(given_levers(request) or "{}")
+            steps = [LeverStep(step["from_month"], step["levers"]) for step in given.get("lever_plan", [])]
+            query = ForwardQuery(
+                row.studio_id,
+                base_month=np.datetime64(row.base_month, "M"),
+                projection_months=len(predicted),
+                levers=given.get("levers", {}),
+                lever_plan=tuple(steps),
+            )
+            found.append(SavedScenario(row.id, row.name, query, row.model_version, np.array(predicted)))
         except (ValueError, TypeError, KeyError, AttributeError):
             unreadable += 1
-            continue
-        if scenario is not None:
-            found.append(scenario)
     return found, unreadable
-
-
-def _scenario(row: Any) -> SavedScenario | None:
-    request, answer = orjson.loads(row.request), orjson.loads(row.answer)
-    if answer["history_months"] == 0:
-        return None
-    months = answer["predictions"]
-    predicted = [float(months[f"month_{number}"]["revenue"]) for number in range(1, len(months) + 1)]
-    given = orjson.loads(given_levers(request) or "{}")
-    steps = tuple(LeverStep(step["from_month"], step["levers"]) for step in given.get("lever_plan", []))
-    query = ForwardQuery(
-        row.studio_id,
-        base_month=np.datetime64(row.base_month, "M"),
-        projection_months=len(predicted),
-        levers=given.get("levers", {}),
-        lever_plan=steps,
-    )
-    return SavedScenario(row.id, row.name, query, row.model_version, np.array(predicted))

@@ -1,25 +1,46 @@
-"""Record of live accuracy, updated by each run: forecasts of recent base months, and error sums of all.
+"""Record of live accuracy and its update by a run: forecasts of recent base months, and error sums of all.
 
-Each run starts from the record of the run before (`update`), so pruning old forecasts or clearing the
-prediction log loses no accuracy figures. Records that were deleted for a studio are removed here too. Errors
-and interval coverage are summed per cell (`CELL`); ratios and their intervals are computed in `tables`.
+Each run starts from the record of the run before, so pruning old forecasts or clearing the prediction log
+loses no accuracy figures. Records that were deleted for a studio are removed here too. Errors and interval
+coverage are summed per cell (`CELL`); ratios and their intervals are computed in `tables`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from studio_pipeline.monitoring.accuracy.champion_challenger import DESCRIPTIONS as ROLE_COLUMNS
-from studio_pipeline.monitoring.accuracy.error_decomposition import no_misses
-from studio_pipeline.monitoring.accuracy.forecast_rows import bound_names, levels_of, no_rows
-from studio_pipeline.monitoring.accuracy.scored_forecasts import no_promises
+from studio_pipeline.monitoring.accuracy.champion_challenger import role_differences
+from studio_pipeline.monitoring.accuracy.error_decomposition import MissSplitter, no_misses, split_all
+from studio_pipeline.monitoring.accuracy.forecast_rows import (
+    KEY,
+    ForecastLog,
+    Reading,
+    bound_names,
+    last_of_each,
+    levels_of,
+    no_rows,
+    published_forecasts,
+    together,
+)
+from studio_pipeline.monitoring.accuracy.logged_forecasts import asked_forecasts, saved_scenarios
+from studio_pipeline.monitoring.accuracy.scored_forecasts import (
+    Arrivals,
+    arrivals_of,
+    judged,
+    no_promises,
+    promises_of,
+)
+from studio_pipeline.monitoring.thresholds import AccuracyConfig
+from studio_pipeline.panel.arrays import StudioPanel
+from studio_pipeline.publishing.releases import Release
 
 CELL: tuple[str, ...] = (
     "source", "kind", "role", "model_version", "base_month", "made_month", "horizon", "month_year",
@@ -60,12 +81,7 @@ _NO_TYPES = {
 
 
 def error_cells(found: pd.DataFrame, promises: pd.DataFrame) -> pd.DataFrame:
-    """Sum errors per cell; columns `CELL`, those of `SUMS`, and `naive_error`.
-
-    Args:
-        found: result of `scored_forecasts.judged`.
-        promises: result of `expected_accuracy.promises_of`.
-    """
+    """Sum errors of `judged` forecasts per cell; columns `CELL`, those of `SUMS`, and `naive_error`."""
     if found.empty:
         return _empty(dict.fromkeys((*SUMS, "naive_error"), "float64"))
     error = (found["revenue"] - found["actual"]).to_numpy()
@@ -117,8 +133,7 @@ def _keys(found: pd.DataFrame) -> pd.DataFrame:
 
 def _empty(more: dict[str, str]) -> pd.DataFrame:
     types = {**_NO_TYPES, **more}
-    order = [*CELL, *more]
-    return pd.DataFrame({name: pd.Series([], dtype=types[name]) for name in order})
+    return pd.DataFrame({name: pd.Series([], dtype=types[name]) for name in (*CELL, *more)})
 
 
 _TABLES = ("forecasts", "errors", "coverage", "promises", "roles", "misses")
@@ -137,7 +152,7 @@ class AccuracyRecord:
         forecasts: rows as described in `forecast_rows`.
         errors: sums from `error_cells`.
         coverage: counts from `coverage_cells`.
-        promises: expected accuracy from `expected_accuracy.promises_of`.
+        promises: expected accuracy from `promises_of`.
         roles: champion against challenger, from `champion_challenger.role_differences`.
         misses: errors of saved scenarios, from `error_decomposition.split_all`.
         versions: names of the published forecasts that were read.
@@ -166,22 +181,14 @@ class AccuracyRecord:
         """Read what `write` wrote."""
         tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in _TABLES}
         state = json.loads((folder / _STATE).read_text("utf-8"))
-        until = state["read_until"]
-        return cls(
-            **tables,
-            versions=tuple(state["versions"]),
-            read_until=None if until is None else datetime.fromisoformat(until),
-        )
+        until = None if state["read_until"] is None else datetime.fromisoformat(state["read_until"])
+        return cls(**tables, versions=tuple(state["versions"]), read_until=until)
 
 
 def without_deleted(record: AccuracyRecord, deleted: Mapping[str, datetime]) -> AccuracyRecord:
-    """Remove a studio's answers made before its records were deleted.
+    """Remove a studio's answers made before its records were deleted (UTC without zone), and its misses.
 
-    Its scenario errors are removed too, as saved scenarios are among those records.
-
-    Args:
-        record: of the run before.
-        deleted: studio to the time of the deletion, UTC without zone.
+    Scenario errors are removed too, as saved scenarios are among those records.
     """
     if not deleted:
         return record
@@ -189,4 +196,95 @@ def without_deleted(record: AccuracyRecord, deleted: Mapping[str, datetime]) -> 
     moments = rows["studio_id"].map(pd.Series(deleted, dtype="datetime64[ns]"))
     gone = (rows["source"] == "asked") & (rows["made_at"] <= moments)
     misses = record.misses[~record.misses["studio_id"].isin(list(deleted))]
-    return AccuracyRecord(**{**vars(record), "forecasts": rows[~gone.to_numpy()], "misses": misses})
+    return replace(record, forecasts=rows[~gone.to_numpy()], misses=misses)
+
+
+OVERLAP = timedelta(days=60)
+"""Answers are read again from this long before the last one: a spool may deliver some to the log late."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Inputs of an update.
+
+    Attributes:
+        log: the service's own tables.
+        forecasts_folder: folder of the versions of `studio_forecasts`.
+        releases: all that have been current, in order.
+        make_splitter: maps a panel to a function from model version to splitter.
+    """
+
+    log: ForecastLog
+    forecasts_folder: Path
+    releases: Sequence[Release]
+    make_splitter: Callable[[StudioPanel], Callable[[str], MissSplitter]]
+
+
+@dataclass(frozen=True)
+class Update:
+    """Result of an update.
+
+    Attributes:
+        record: the new record.
+        warnings: a sentence each.
+        n_answers: logged answers read.
+        n_late: forecasts left out, as their month was known when they were made.
+    """
+
+    record: AccuracyRecord
+    warnings: tuple[str, ...]
+    n_answers: int
+    n_late: int
+
+
+def updated(record: AccuracyRecord, months: pd.DataFrame, sources: Sources, rules: AccuracyConfig) -> Update:
+    """Update the record of the run before with the validated months and forecasts of one run.
+
+    Raises:
+        NoUsableDataError: there are no months.
+    """
+    arrivals, reading = arrivals_of(months), Reading()
+    record = without_deleted(record, sources.log.deleted(reading))
+    since = None if record.read_until is None else record.read_until - OVERLAP
+    asked = asked_forecasts(sources.log.answers(reading, since), arrivals)
+    published = published_forecasts(sources.forecasts_folder, sources.releases, record.versions)
+    promises = promises_of(sources.releases, record.promises)
+    new = published.rows[arrivals.foreseen(published.rows)]
+    rows = last_of_each(together([record.forecasts, asked.rows, new]))
+    first_base = months["month_year"].max() - pd.DateOffset(months=rules.kept_base_months)
+    rows = rows[rows["base_month"] >= first_base].reset_index(drop=True)
+    found = judged(rows, arrivals, rules)
+    scenarios, unreadable = saved_scenarios(sources.log.saved(reading, rules.most_scenarios))
+    known = record.misses
+    still = sources.log.existing(reading, sorted(set(known["scenario_id"])))
+    if not reading.problem:
+        known = known[known["scenario_id"].isin(still)]
+    updated_record = replace(
+        record,
+        forecasts=_kept(rows, found, arrivals, rules),
+        errors=carried_forward(error_cells(found, promises), record.errors, first_base),
+        coverage=carried_forward(coverage_cells(found), record.coverage, first_base),
+        promises=promises,
+        roles=role_differences(found),
+        misses=split_all(scenarios, sources.make_splitter(arrivals.panel), arrivals.panel, known),
+        versions=(*record.versions, *published.versions),
+        # If reading stopped early, the next run starts where this one did.
+        read_until=record.read_until if reading.problem else asked.latest or record.read_until,
+    )
+    counted = (
+        (asked.n_unreadable, "logged answers have no readable forecast and are left out."),
+        (len(published.unreadable), "versions of studio_forecasts can't be read and are left out."),
+        (unreadable, "saved scenarios can't be read and are left out."),
+    )
+    warnings = [*filter(None, [reading.problem]), *(f"{count} {text}" for count, text in counted if count)]
+    return Update(updated_record, tuple(warnings), asked.n_answers, asked.n_late)
+
+
+def _kept(rows: pd.DataFrame, found: pd.DataFrame, arrivals: Arrivals, rules: AccuracyConfig) -> pd.DataFrame:
+    """Rows to keep: all with free levers; with given levers the latest that are open or were carried out."""
+    free = rows["levers"] == ""
+    asked = rows[~free]
+    open_rows = asked[arrivals.places(asked)[0] < 0]
+    carried = found.loc[found["kind"] == "carried_out", rows.columns]
+    under_levers = together([open_rows, carried]).sort_values(["made_at", *KEY[2:]], kind="stable")
+    return last_of_each(together([rows[free], under_levers.tail(rules.most_lever_questions)]))

@@ -1,9 +1,5 @@
 """Scored forecasts beside the months that have arrived, and the accuracy expected from the backtest.
 
-`Arrivals` is the validated panel with the time at which each month was first seen. `judged` keeps the
-forecasts whose month has arrived and, under given levers, only those whose levers were carried out. Forecasts
-are read in `forecast_rows` and `logged_forecasts`; errors are summed in `record`.
-
 A release stores the backtest's WAPE over months 1, 1 to 3, 1 to 6 and 1 to 12. The WAPE of each single month
 ahead follows from a monotone cubic interpolation (PCHIP) of the four cumulative errors. Tables and columns
 call the expected error "promised". Live errors are compared with it in `watch`.
@@ -62,12 +58,6 @@ class Arrivals:
         seen = self.first_seen[studios, columns]
         return np.asarray((studios < 0) | np.isnat(seen) | (rows["made_at"].to_numpy() < seen))
 
-    def actual(self, rows: pd.DataFrame) -> FloatArray:
-        """(N,) revenue of each forecast's month, currency; NaN where it has not arrived yet."""
-        studios, columns = self.places(rows)
-        revenue = self.panel.values["total_revenue"][studios, columns]
-        return np.where(studios >= 0, revenue, np.nan)
-
 
 def arrivals_of(months: pd.DataFrame) -> Arrivals:
     """Build arrivals from validated months: columns of the contract, and `first_seen`.
@@ -97,7 +87,8 @@ def judged(rows: pd.DataFrame, arrivals: Arrivals, rules: AccuracyConfig) -> pd.
         were given and the months up to the forecast one had these values. Forecasts whose levers were not
         carried out, or are missing from the months, are left out: their error does not measure the model.
     """
-    actual = arrivals.actual(rows)
+    studios, columns = arrivals.places(rows)
+    actual = np.where(studios >= 0, arrivals.panel.values["total_revenue"][studios, columns], np.nan)
     found = rows.assign(actual=actual)[np.isfinite(actual)]
     free = (found["levers"] == "").to_numpy()
     keep = free.copy()
@@ -124,15 +115,10 @@ def _usual_moves(found: pd.DataFrame, arrivals: Arrivals) -> np.ndarray:
 def _carried_out(found: pd.DataFrame, arrivals: Arrivals, rules: AccuracyConfig) -> BoolArray:
     """(N,) true where the months up to the forecast one had the given levers."""
     code, texts = pd.factorize(found["levers"])
-    paths = np.array([_paths(text) for text in texts]).reshape(
-        len(texts), len(LEVER_COLUMNS), MAX_HORIZON_MONTHS
-    )
-    answer = [
-        _chunk_carried_out(
-            found[first : first + _ROWS_AT_ONCE], paths[code[first : first + _ROWS_AT_ONCE]], arrivals, rules
-        )
-        for first in range(0, len(found), _ROWS_AT_ONCE)
-    ]
+    shape = (len(texts), len(LEVER_COLUMNS), MAX_HORIZON_MONTHS)
+    paths = np.array([_paths(text) for text in texts]).reshape(shape)
+    chunks = [slice(first, first + _ROWS_AT_ONCE) for first in range(0, len(found), _ROWS_AT_ONCE)]
+    answer = [_chunk_carried_out(found[rows], paths[code[rows]], arrivals, rules) for rows in chunks]
     return np.concatenate(answer) if answer else np.zeros(0, dtype=bool)
 
 
@@ -200,12 +186,23 @@ def promised_wape(metrics: Mapping[str, float]) -> FloatArray:
 def promises_of(releases: Iterable[Release], kept: pd.DataFrame) -> pd.DataFrame:
     """Expected accuracy of all model versions that are or were published, a row a version and month ahead.
 
-    Args:
-        releases: those still stored.
-        kept: table of the run before, which also covers removed releases.
+    `kept` is the table of the run before, which also covers removed releases.
     """
     by_version = {release.model_version: release.metrics for release in releases if release.metrics}
-    tables = [_table(version, metrics) for version, metrics in by_version.items()]
+    tables = []
+    for version, metrics in by_version.items():
+        n_months = metrics.get("n_months", math.nan)
+        coverage_error = metrics.get("revenue_coverage_90_1_standard_error", math.nan)
+        columns = {
+            "model_version": version,
+            "horizon": np.arange(1, 13),
+            "wape": promised_wape(metrics),
+            "n_studios": metrics.get("n_studios", math.nan),
+            "n_months": n_months,
+            "error_scatter": metrics.get("revenue_error_scatter_1", math.nan),
+            "coverage_scatter": coverage_error * math.sqrt(max(n_months, 1)),
+        }
+        tables.append(pd.DataFrame(columns))
     tables += [kept[~kept["model_version"].isin(by_version)]]
     joined = pd.concat([table for table in tables if len(table)] or [no_promises()], ignore_index=True)
     return joined.astype(TYPES)
@@ -217,33 +214,10 @@ def no_promises() -> pd.DataFrame:
 
 
 def scatter(seen: float, n_months: float, prior: float) -> float:
-    """Standard deviation of a new month from the backtest's mean, shrunk to the prior.
+    """Standard deviation of a new month from the mean of the backtest's `n_months`, shrunk to the prior.
 
-    It includes the uncertainty of the mean, which rests on few months.
-
-    Args:
-        seen: standard deviation over the backtest's months.
-        n_months: number of these months.
-        prior: typical standard deviation, weighted as `PRIOR_MONTHS` months.
+    It includes the uncertainty of the mean, which rests on few months; the prior weighs `PRIOR_MONTHS`.
     """
     counted = max(n_months - 1, 0.0) if math.isfinite(seen + n_months) else 0.0
-    variance = (counted * (seen if counted else 0.0) ** 2 + PRIOR_MONTHS * prior**2) / (
-        counted + PRIOR_MONTHS
-    )
-    return math.sqrt(variance * (1 + 1 / max(counted + 1, PRIOR_MONTHS)))
-
-
-def _table(version: str, metrics: Mapping[str, float]) -> pd.DataFrame:
-    n_months = metrics.get("n_months", math.nan)
-    coverage_error = metrics.get("revenue_coverage_90_1_standard_error", math.nan)
-    return pd.DataFrame(
-        {
-            "model_version": version,
-            "horizon": np.arange(1, 13),
-            "wape": promised_wape(metrics),
-            "n_studios": metrics.get("n_studios", math.nan),
-            "n_months": n_months,
-            "error_scatter": metrics.get("revenue_error_scatter_1", math.nan),
-            "coverage_scatter": coverage_error * math.sqrt(max(n_months, 1)),
-        }
-    )
+    squares = counted * (seen if counted else 0.0) ** 2 + PRIOR_MONTHS * prior**2
+    return math.sqrt(squares / (counted + PRIOR_MONTHS) * (1 + 1 / max(counted + 1, PRIOR_MONTHS)))

@@ -1,8 +1,4 @@
-"""Tables and figures of live accuracy: WAPE, bias, MASE and coverage, with intervals clustered by month.
-
-Computed from the sums in `record`; the Dagster metadata is assembled in `resources.monitoring_metadata`.
-Source: Cochran, Sampling Techniques (1977), chapter 6, for the variance of a ratio.
-"""
+"""Tables and figures of live accuracy: WAPE, bias, MASE and coverage, with intervals clustered by month."""
 
 from __future__ import annotations
 
@@ -26,42 +22,34 @@ from studio_pipeline.evaluation.report.drawing import (
     to_png,
 )
 from studio_pipeline.monitoring.accuracy.error_decomposition import PARTS
-from studio_pipeline.panel.arrays import FloatArray
 
 WHO = ["source", "kind", "role", "model_version"]
 ERROR_COLUMNS = ["n", "months", "wape", "promised_wape", "bias", "mase", "low", "high"]
 
 
 def error_table(cells: pd.DataFrame, by: Sequence[str] = (*WHO, "horizon")) -> pd.DataFrame:
-    """WAPE with its interval, expected WAPE, bias and MASE, a row a group.
-
-    Args:
-        cells: result of `record.error_cells`.
-        by: columns to group by.
-    """
-    lines = [
-        {**dict(zip(by, _parts(key), strict=True)), **_errors(group)}
-        for key, group in cells.groupby(list(by), sort=True)
-    ]
+    """WAPE with its interval, expected WAPE, bias and MASE of `record.error_cells`, a row a group."""
+    lines = []
+    names = ["n", "actual", "error", "absolute_error", "promised_error", "naive_error"]
+    for key, group in cells.groupby(list(by), sort=True):
+        wape, low, high, months = clustered_ratio(
+            group["absolute_error"], group["actual"], group["month_year"]
+        )
+        n, actual, error, absolute, promised, naive = group[names].sum(min_count=len(group)).to_numpy()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios = (promised / actual, error / actual, absolute / naive)
+        lines.append((*_parts(key), n, months, wape, *ratios, max(low, 0.0), high))
     return pd.DataFrame(lines, columns=[*by, *ERROR_COLUMNS])
 
 
 def coverage_table(
     cells: pd.DataFrame, by: Sequence[str] = ("source", "kind", "role", "level")
 ) -> pd.DataFrame:
-    """Coverage of the prediction intervals, with its confidence interval, a row a group.
-
-    Args:
-        cells: result of `record.coverage_cells`.
-        by: columns to group by.
-    """
+    """Coverage of the intervals in `record.coverage_cells`, with its confidence interval, a row a group."""
     lines = []
     for key, group in cells.groupby(list(by), sort=True):
         share, low, high, months = clustered_ratio(group["inside"], group["n"], group["month_year"])
-        figures = {"coverage": share, "low": max(low, 0.0), "high": min(high, 1.0)}
-        lines.append(
-            {**dict(zip(by, _parts(key), strict=True)), "n": group["n"].sum(), "months": months, **figures}
-        )
+        lines.append((*_parts(key), group["n"].sum(), months, share, max(low, 0.0), min(high, 1.0)))
     return pd.DataFrame(lines, columns=[*by, "n", "months", "coverage", "low", "high"])
 
 
@@ -75,8 +63,10 @@ def clustered_ratio(above: pd.Series, below: pd.Series, month: pd.Series) -> tup
     total, n = sums[:, 1].sum(), len(sums)
     if not total > 0:
         return float("nan"), float("nan"), float("nan"), n
-    ratio = float(sums[:, 0].sum() / total)
-    reach = _reach(sums[:, 0] - ratio * sums[:, 1], n) / total
+    ratio, reach = float(sums[:, 0].sum() / total), float("nan")
+    if n > 1:
+        squares = ((sums[:, 0] - ratio * sums[:, 1]) ** 2).sum()
+        reach = float(student.ppf(0.975, n - 1) * np.sqrt(squares * n / (n - 1))) / total
     return ratio, ratio - reach, ratio + reach, n
 
 
@@ -84,53 +74,21 @@ def _parts(key: Hashable) -> tuple[Any, ...]:
     return key if isinstance(key, tuple) else (key,)
 
 
-def _reach(parts: FloatArray, n: int) -> float:
-    if n < 2:
-        return float("nan")
-    return float(student.ppf(0.975, n - 1) * np.sqrt((parts**2).sum() * n / (n - 1)))
-
-
-def _errors(group: pd.DataFrame) -> dict[str, float]:
-    wape, low, high, months = clustered_ratio(group["absolute_error"], group["actual"], group["month_year"])
-    sums = group[["n", "actual", "error", "absolute_error", "promised_error", "naive_error"]].sum(
-        min_count=len(group)
-    )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return {
-            "n": float(sums["n"]),
-            "months": months,
-            "wape": wape,
-            "promised_wape": float(np.divide(sums["promised_error"], sums["actual"])),
-            "bias": float(np.divide(sums["error"], sums["actual"])),
-            "mase": float(np.divide(sums["absolute_error"], sums["naive_error"])),
-            "low": max(low, 0.0),
-            "high": high,
-        }
-
-
 _COLOURS = dict(zip(PARTS, ("#e08a1e", "#0f9d8a", ACCENT, "#a24bb0", "#8c949e"), strict=True))
 
 
 def live_error(errors: pd.DataFrame) -> bytes:
-    """PNG: WAPE by months ahead, live and expected by the backtest.
-
-    Args:
-        errors: result of `error_table`, grouped by source and horizon alone.
-    """
+    """PNG: WAPE by months ahead, live and expected, of an `error_table` by source and horizon alone."""
     if errors.empty:
         return note("No month that was forecast has arrived yet.")
     figure, (ax,) = new_figure(3.2)
     colours = {"published": ACCENT, "asked": WARM}
     for source, rows in errors.groupby("source"):
-        colour = colours[str(source)]
+        colour, horizon = colours[str(source)], rows["horizon"]
         low, high = rows["low"].fillna(rows["wape"]), rows["high"].fillna(rows["wape"])
-        ax.fill_between(rows["horizon"], low, high, color=colour, alpha=0.15, linewidth=0)
-        ax.plot(
-            rows["horizon"], rows["wape"], color=colour, marker="o", markersize=3.5, label=f"{source}, live"
-        )
-        ax.plot(
-            rows["horizon"], rows["promised_wape"], color=colour, linestyle=":", label=f"{source}, promised"
-        )
+        ax.fill_between(horizon, low, high, color=colour, alpha=0.15, linewidth=0)
+        ax.plot(horizon, rows["wape"], color=colour, marker="o", markersize=3.5, label=f"{source}, live")
+        ax.plot(horizon, rows["promised_wape"], color=colour, linestyle=":", label=f"{source}, promised")
     ax.set_ylim(bottom=0)
     ax.set_xlabel("months ahead", fontsize=9)
     ax.yaxis.set_major_formatter(percent)
@@ -140,11 +98,7 @@ def live_error(errors: pd.DataFrame) -> bytes:
 
 
 def watch_course(months: pd.DataFrame) -> bytes:
-    """PNG: the cumulative sums over their thresholds, month by month.
-
-    Args:
-        months: those of a `watch.Watch`.
-    """
+    """PNG: the cumulative sums of a `watch.Watch` over their thresholds, month by month."""
     if months.empty:
         return note("No month that was forecast has arrived yet.")
     figure, (ax,) = new_figure(3.0)

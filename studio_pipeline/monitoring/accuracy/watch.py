@@ -5,8 +5,7 @@ intervals (shortfall of their coverage), both in standard deviations of the back
 Only the forecasts with the shortest horizon count in a month: their errors are nearly independent from month
 to month, those of longer horizons overlap. The excess over half of the change to be detected is summed; a sum
 above the threshold raises an alarm. The threshold follows from the false-alarm rate; one month alone never
-exceeds it. Expected errors and scatter come from `expected_accuracy`; drift of inputs is in
-`monitoring.drift`.
+exceeds it.
 
 Source: Page (1954), Biometrika 41; run lengths by Siegmund (1985), Sequential Analysis.
 """
@@ -80,10 +79,8 @@ def threshold(allowance: float, false_alarms_a_month: float) -> float:
     low, high = 0.0, 50.0
     for _ in range(60):
         middle = (low + high) / 2
-        if _run_length(-allowance, middle) * false_alarms_a_month < 1:
-            low = middle
-        else:
-            high = middle
+        too_low = _run_length(-allowance, middle) * false_alarms_a_month < 1
+        low, high = (middle, high) if too_low else (low, middle)
     return high
 
 
@@ -109,14 +106,7 @@ def chart(draws: FloatArray, change: float, false_alarms_a_month: float) -> Accu
 def watch(
     errors: pd.DataFrame, coverage: pd.DataFrame, promises: pd.DataFrame, rules: AccuracyConfig
 ) -> Watch:
-    """Run the charts on the champion's forecasts with all levers free.
-
-    Args:
-        errors: result of `record.error_cells`.
-        coverage: result of `record.coverage_cells`.
-        promises: result of `expected_accuracy.promises_of`.
-        rules: thresholds.
-    """
+    """Run the charts on the champion's forecasts with all levers free, of the tables in a record."""
     months = _comparable(_months(errors, coverage), promises)
     if months.empty:
         return Watch(_with_sums(months, np.array([]), np.array([])), "", (_NOTHING,))
@@ -128,11 +118,20 @@ def watch(
     spread = scatter(newest["coverage_scatter"], newest["n_months"], PRIOR_COVERAGE_SCATTER)
     lack = (_LEVEL - months["coverage"].fillna(_LEVEL).to_numpy(np.float64)) / spread
     by_coverage = chart(lack, rules.coverage_lack / spread, rate)
-    found = _with_sums(
-        months, by_error.values / by_error.threshold, by_coverage.values / by_coverage.threshold
-    )
+    sums = by_error.values / by_error.threshold, by_coverage.values / by_coverage.threshold
+    found = _with_sums(months, *sums)
     alarms = [name for name, one in ((ERROR_ALARM, by_error), (COVERAGE_ALARM, by_coverage)) if one.alarms]
-    return Watch(found, "; ".join(alarms), _text(found, rules, by_error, by_coverage))
+    last = found.iloc[-1]
+    words = (
+        f"In {last['month_year']:%Y-%m} the live error was {last['ratio']:.2f} times the promised one"
+        f" ({len(found)} months judged).",
+        f"An error {100 * rules.error_excess:.0f} % above the promise takes about"
+        f" {by_error.months_to_find:.0f} months to be found, and intervals that hold"
+        f" {100 * rules.coverage_lack:.0f} points too rarely about {by_coverage.months_to_find:.0f};"
+        f" less than half of either may stay unseen. Of {12 / max(rules.false_alarms_a_year, 1e-9) / 12:.0f}"
+        " honest years about one brings a false alarm.",
+    )
+    return Watch(found, "; ".join(alarms), words)
 
 
 _NOTHING = (
@@ -142,9 +141,8 @@ _NOTHING = (
 
 def _months(errors: pd.DataFrame, coverage: pd.DataFrame) -> pd.DataFrame:
     """A row a month, horizon and source: live over expected WAPE, and coverage of the 90 % intervals."""
-    own = errors[
-        (errors["kind"] == "free") & (errors["role"] == "champion") & errors["promised_error"].notna()
-    ]
+    own = errors[(errors["kind"] == "free") & (errors["role"] == "champion")]
+    own = own[own["promised_error"].notna()]
     keys = ["month_year", "horizon", "source"]
     names = ["n", "absolute_error", "promised_error", "model_version"]
     sums = own.groupby(keys, as_index=False)[names].agg(
@@ -172,21 +170,6 @@ def _comparable(months: pd.DataFrame, promises: pd.DataFrame) -> pd.DataFrame:
 def _with_sums(months: pd.DataFrame, errors: FloatArray, coverage: FloatArray) -> pd.DataFrame:
     names = ["month_year", "horizon", "n", "ratio", "coverage", "error_sum", "coverage_sum"]
     return months.assign(error_sum=errors, coverage_sum=coverage)[names]
-
-
-def _text(
-    months: pd.DataFrame, rules: AccuracyConfig, by_error: AccuracyChart, by_coverage: AccuracyChart
-) -> tuple[str, ...]:
-    last = months.iloc[-1]
-    return (
-        f"In {last['month_year']:%Y-%m} the live error was {last['ratio']:.2f} times the promised one"
-        f" ({len(months)} months judged).",
-        f"An error {100 * rules.error_excess:.0f} % above the promise takes about"
-        f" {by_error.months_to_find:.0f} months to be found, and intervals that hold"
-        f" {100 * rules.coverage_lack:.0f} points too rarely about {by_coverage.months_to_find:.0f};"
-        f" less than half of either may stay unseen. Of {12 / max(rules.false_alarms_a_year, 1e-9) / 12:.0f}"
-        " honest years about one brings a false alarm.",
-    )
 
 
 def _run_length(drift: float, limit: float) -> float:

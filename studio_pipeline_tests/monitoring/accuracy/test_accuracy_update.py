@@ -9,8 +9,13 @@ import pandas as pd
 import pytest
 
 from studio_pipeline.monitoring.accuracy.forecast_rows import Reading
-from studio_pipeline.monitoring.accuracy.record import AccuracyRecord, without_deleted
-from studio_pipeline.monitoring.accuracy.update import Sources, Update, updated
+from studio_pipeline.monitoring.accuracy.record import (
+    AccuracyRecord,
+    Sources,
+    Update,
+    updated,
+    without_deleted,
+)
 from studio_pipeline.monitoring.thresholds import AccuracyConfig
 from studio_pipeline.publishing.folders import write_once
 from studio_pipeline.publishing.releases import Release
