@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
 
-from studio_pipeline.alerting.configuration import AlertConfig
+from studio_pipeline.alerting.conditions import AlertConfig
 from studio_pipeline.errors import SettingsError
 from studio_pipeline.evaluation.promotion.guard_rails import PromotionConfig
 from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig

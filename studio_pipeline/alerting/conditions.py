@@ -1,7 +1,4 @@
-"""Alert conditions that begin, last and end, and the messages that report them.
-
-Kind, title, text and link, cut to lengths that all channels accept. Their wording comes from `conditions` and
-`run_observations`.
+"""Alert conditions that begin, last and end, the messages that report them, and those on the calendar.
 
 An observation of a condition leads to a message by this table; `repeat` is the configured interval.
 
@@ -26,7 +23,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
-from studio_pipeline.alerting.configuration import AlertConfig
+from pydantic import BaseModel, ConfigDict, Field
 
 Kind = Literal["error", "warning", "recovery", "heartbeat"]
 
@@ -41,8 +38,8 @@ class Message:
 
     Attributes:
         kind: severity; `recovery` ends a failure, `heartbeat` is the daily sign of operation.
-        title: one sentence on one line, at most 200 characters.
-        text: what happened, where and what to do, at most 3,000 characters; may be empty.
+        title: one sentence on one line, cut to 200 characters.
+        text: what happened, where and what to do, cut to 3,000 characters; may be empty.
         link: a URL of the run, or empty.
     """
 
@@ -93,7 +90,6 @@ class Observation:
     Attributes:
         key: of the condition, such as `check:registered_model:release_is_whole`.
         name: the condition's name in messages.
-        failing: True if the condition is failing.
         message: the message on the failure, or on the recovery.
         sign: identifies the failure; a failure with another sign is sent at once.
     """
@@ -110,10 +106,7 @@ class OpenCondition:
     """A condition that has begun and has not ended.
 
     Attributes:
-        key: of its observations.
-        name: its name in messages.
-        title: of the last message about it.
-        sign: of the failure in the last message.
+        title, sign: of the last message about it.
         begun_at: time of the first failing observation, aware.
         told_at: time of the last message about it, aware.
     """
@@ -127,14 +120,7 @@ class OpenCondition:
 
 
 def judge(known: OpenCondition | None, seen: Observation, now: datetime, repeat: timedelta) -> News:
-    """The news of an observation, by the table of the module.
-
-    Args:
-        known: the open condition; None if it is closed.
-        seen: the observation.
-        now: aware.
-        repeat: time after which a lasting condition is sent again.
-    """
+    """The news of an observation, by the table of the module; `known` is the condition if it is open."""
     if not seen.failing:
         return News.NOTHING if known is None else News.ENDED
     if known is None:
@@ -171,19 +157,29 @@ def sign_of(text: str) -> str:
     return re.sub(r"[-+]?\d[\d.,]*", "#", text)
 
 
-LATE_DATA = "late:data"
+class AlertConfig(BaseModel):
+    """Configuration of alerts that depend on the calendar; channels and their addresses are settings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    late_after_days: int = Field(
+        10,
+        ge=0,
+        le=366,
+        description="Data are late where a month is not published so many days after its end.",
+    )
+    repeat_after_hours: int = Field(
+        24,
+        ge=24,
+        le=8760,
+        description="Hours after which an alert that lasts is sent again, at the earliest.",
+    )
+    heartbeat_hour: int = Field(7, ge=0, le=23, description="Hour of the daily heartbeat, UTC.")
 
 
 @dataclass(frozen=True)
 class PublishedState:
-    """The published release, as far as alerts need it.
-
-    Attributes:
-        version: of the release.
-        model_version: of its model.
-        last_month: first day of its last month.
-        published_at: aware.
-    """
+    """The published release, with the first day of its last month, and its time, aware."""
 
     version: int
     model_version: str
@@ -209,17 +205,11 @@ def observe_lateness(state: PublishedState, today: date, rules: AlertConfig) -> 
         )
     title = f"The data are late: {expected:%Y-%m} is not published." if failing else "The data are in time."
     message = Message("warning" if failing else "recovery", title, text)
-    return Observation(LATE_DATA, "arrival of data", failing, message, sign=f"{expected:%Y-%m}")
+    return Observation("late:data", "arrival of data", failing, message, sign=f"{expected:%Y-%m}")
 
 
 def is_heartbeat_due(last: date | None, now: datetime, hour: int) -> bool:
-    """Check whether today's heartbeat is still to be sent; missed days are not made up for.
-
-    Args:
-        last: day (UTC) of the last heartbeat, None before the first.
-        now: in UTC.
-        hour: hour of the day from which it is due, UTC.
-    """
+    """Check whether today's heartbeat (due from an hour on, UTC) is still to be sent; missed days are not."""
     return now.hour >= hour and (last is None or last < now.date())
 
 
@@ -229,9 +219,7 @@ def heartbeat(state: PublishedState | None, last_run: str, open_titles: list[str
     verdict = "all well" if not count else f"{count} open alert{'s' if count > 1 else ''}"
     release = "Nothing is published yet."
     if state is not None:
-        release = (
-            f"Release {state.version}, model {state.model_version}, from data to {state.last_month:%Y-%m},"
-            f" published {state.published_at:%Y-%m-%d %H:%M} UTC."
-        )
+        data = f"from data to {state.last_month:%Y-%m}, published {state.published_at:%Y-%m-%d %H:%M} UTC."
+        release = f"Release {state.version}, model {state.model_version}, {data}"
     alerts = ["Open alerts:", *(f"- {title}" for title in open_titles)] if count else ["Open alerts: none."]
     return Message("heartbeat", f"Daily heartbeat: {verdict}.", "\n".join([release, last_run, *alerts]), link)

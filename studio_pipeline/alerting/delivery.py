@@ -1,7 +1,4 @@
-"""Delivery from the outbox to the channels: in order, each channel independently, with exponential backoff.
-
-Defines the interface of a channel (`Notifier`); its implementations are in `resources.notifiers`.
-"""
+"""Delivery from the outbox to the channels: in order, each independently, with exponential backoff."""
 
 from __future__ import annotations
 
@@ -23,11 +20,7 @@ MOST_PER_ROUND = 10
 
 
 class Notifier(Protocol):
-    """Interface of a channel that sends messages.
-
-    Attributes:
-        name: a single word, the same in every process.
-    """
+    """Interface of a channel that sends messages; the channels are in `resources.notifiers`."""
 
     @property
     def name(self) -> str:
@@ -42,18 +35,10 @@ class Notifier(Protocol):
 
 
 def deliver(outbox: Outbox, notifiers: Sequence[Notifier], clock: Callable[[], datetime]) -> list[str]:
-    """Send to each channel its waiting messages, up to its first failure.
+    """Send to each channel its waiting messages, up to its first failure; a line for each one that failed.
 
     A channel that fails is not used for 10 seconds, then twice as long each time, up to 5 minutes. The other
     channels are alerted at its third failure and when it works again.
-
-    Args:
-        outbox: the waiting messages.
-        notifiers: the channels.
-        clock: returns the time, aware.
-
-    Returns:
-        A line for each channel that was tried and failed.
     """
     failures = []
     for notifier in notifiers:
@@ -64,10 +49,11 @@ def deliver(outbox: Outbox, notifiers: Sequence[Notifier], clock: Callable[[], d
         error = _empty(outbox, notifier)
         now = clock()
         if error is not None:
-            outage = _outage(notifier.name, known, str(error), now)
-            outbox.failed(outage)
+            attempts = 1 if known is None else known.attempts + 1
+            since, next_at = known.since if known else now, now + wait_after(attempts)
+            outbox.failed(Outage(notifier.name, since, attempts, next_at, str(error)))
             failures.append(f"{notifier.name}: {error}")
-            if outage.attempts < REPORTED_FROM_ATTEMPT:
+            if attempts < REPORTED_FROM_ATTEMPT:
                 continue
         outbox.take(Report(observations=[_observation(notifier.name, error)]), others, now)
     return failures
@@ -85,11 +71,6 @@ def _empty(outbox: Outbox, notifier: Notifier) -> ChannelError | None:
             return error
         outbox.delivered(notifier.name, number)
     return None
-
-
-def _outage(name: str, known: Outage | None, reason: str, now: datetime) -> Outage:
-    attempts = 1 if known is None else known.attempts + 1
-    return Outage(name, known.since if known else now, attempts, now + wait_after(attempts), reason)
 
 
 def wait_after(attempts: int) -> timedelta:

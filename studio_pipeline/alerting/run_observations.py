@@ -1,7 +1,6 @@
-"""Observations on a run that ended: its checks, its release decision, the run itself.
+"""Observations on a run that ended, with text and severity: its checks, its release decision, the run itself.
 
-Text and severity of the messages on runs. The events of a run are read from Dagster in `automation`; the
-conditions that result are in `conditions`.
+The events of a run are read from Dagster in `automation`.
 """
 
 from __future__ import annotations
@@ -29,9 +28,6 @@ class CheckVerdict:
     """Result of an asset check.
 
     Attributes:
-        asset: the checked asset.
-        check: its name.
-        passed: True if the check passed.
         is_error: True if a failure is an error rather than a warning.
         description: the check's description of the result, may be empty.
         alarm: a stable text that names the alarm, if the check has one.
@@ -51,7 +47,13 @@ def check_observation(verdict: CheckVerdict, link: str) -> Observation:
     """Observe a check. Failures are the same if they have the same alarm, or else the same description."""
     name = f"check {verdict.check} of {verdict.asset}"
     kind: Any = "error" if verdict.is_error else "warning"
-    text = "\n".join(part for part in (verdict.description, verdict.alarm, *_lines(verdict.rows)) if part)
+    lines = []
+    for row in verdict.rows:
+        cells = [(name, value) for name, value in row.items() if value not in (None, "")]
+        lines.append(
+            "- " + ", ".join(f"{name}: {shortened(str(value), LONGEST_CELL)}" for name, value in cells)
+        )
+    text = "\n".join(part for part in (verdict.description, verdict.alarm, *lines) if part)
     message = Message(kind, f"The {name} failed.", _with_remedy(text, kind), link)
     if verdict.passed:
         message = Message("recovery", f"The {name} passed.", "", link)
@@ -61,19 +63,6 @@ def check_observation(verdict: CheckVerdict, link: str) -> Observation:
 
 def _with_remedy(text: str, kind: str) -> str:
     return "\n".join(part for part in (shortened(text, LONGEST_REASON), REMEDIES[kind]) if part)
-
-
-def _lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One line per row: `column: value` for each value that is not empty."""
-    return [
-        "- "
-        + ", ".join(
-            f"{name}: {shortened(str(value), LONGEST_CELL)}"
-            for name, value in row.items()
-            if value not in (None, "")
-        )
-        for row in rows
-    ]
 
 
 def decision_observation(kind: str, decision: str, link: str) -> Observation:

@@ -14,13 +14,13 @@ from typing import Any
 import dagster as dg
 
 from studio_pipeline.alerting.conditions import (
+    AlertConfig,
     Observation,
     PublishedState,
     heartbeat,
     is_heartbeat_due,
     observe_lateness,
 )
-from studio_pipeline.alerting.configuration import AlertConfig
 from studio_pipeline.alerting.delivery import Notifier, deliver
 from studio_pipeline.alerting.outbox import Outbox, Report
 from studio_pipeline.alerting.run_observations import (

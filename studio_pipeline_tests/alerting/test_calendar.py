@@ -5,13 +5,13 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from studio_pipeline.alerting.conditions import (
+    AlertConfig,
     PublishedState,
     expected_month,
     heartbeat,
     is_heartbeat_due,
     observe_lateness,
 )
-from studio_pipeline.alerting.configuration import AlertConfig
 
 STATE = PublishedState(7, "3", date(2026, 1, 1), datetime(2026, 2, 3, 6, tzinfo=UTC))
 
