@@ -85,12 +85,10 @@ class News(StrEnum):
 
 @dataclass(frozen=True)
 class Observation:
-    """State of one condition at one moment.
+    """State of one condition at one moment, with the message on its failure or recovery.
 
     Attributes:
         key: of the condition, such as `check:registered_model:release_is_whole`.
-        name: the condition's name in messages.
-        message: the message on the failure, or on the recovery.
         sign: identifies the failure; a failure with another sign is sent at once.
     """
 

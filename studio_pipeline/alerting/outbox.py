@@ -112,13 +112,9 @@ class Outage:
 
 @dataclass(frozen=True)
 class Report:
-    """Observations and messages of one source.
+    """Observations in order and messages of one source, and values to store with it.
 
-    Attributes:
-        source: a name that is processed once; empty for a source that reports repeatedly.
-        observations: in the order in which they were made.
-        messages: to send in any case.
-        marks: values to store with it.
+    A source with a name is processed once; the name is empty for one that reports repeatedly.
     """
 
     source: str = ""
@@ -140,16 +136,9 @@ class Outbox:
     def take(
         self, report: Report, channels: Iterable[str], now: datetime, repeat: timedelta = timedelta(days=1)
     ) -> bool:
-        """Process the report of a source and write the resulting messages, in one transaction.
+        """Process a report and write the resulting messages for all channels, in one transaction.
 
-        Args:
-            report: its observations are applied in order to the open conditions.
-            channels: names of the channels that each message is sent to.
-            now: aware.
-            repeat: time after which a lasting condition is sent again.
-
-        Returns:
-            True if the source was new.
+        A lasting condition is sent again after `repeat`. Returns True if the source was new.
         """
         with _transaction(self.path) as database:
             source = "INSERT OR IGNORE INTO sources VALUES (?, ?)"

@@ -1,7 +1,4 @@
-"""Configuration of the monitoring: thresholds of live accuracy and of the drift monitor.
-
-The statistics that they apply to are in `accuracy.watch` and `drift.charts`.
-"""
+"""Configuration of the monitoring: thresholds of live accuracy and of the drift monitor."""
 
 from __future__ import annotations
 

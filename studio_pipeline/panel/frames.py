@@ -1,6 +1,9 @@
-"""Conversion of validated months from a data frame to the arrays of a panel."""
+"""Data frames without rows, and conversion of validated months from a data frame to the arrays of a panel."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,13 +13,15 @@ from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import NUMERIC_COLUMNS
 
 
+def empty_table(types: Mapping[str, Any]) -> pd.DataFrame:
+    """A table without rows, of columns with these types."""
+    return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in types.items()})
+
+
 def panel_from_frame(frame: pd.DataFrame) -> StudioPanel:
-    """The panel of a table of validated months, in any order, unique by studio and month.
+    """The panel of validated months in any order, unique by studio and month; NoUsableDataError for none.
 
     A numeric column that the table lacks is all NaN; a studio's type is that of its last month that has one.
-
-    Raises:
-        NoUsableDataError: the table has no rows.
     """
     if frame.empty:
         remedy = "Look at rejected_rows for the reasons, or put files into the landing folder."

@@ -24,7 +24,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,6 +56,11 @@ DESCRIPTIONS: dict[str, str] = {
     "market": "Of what all studios missed, currency.",
     "effect": "Of how members respond to levers, currency.",
     "remainder": "The rest, currency.",
+}
+MISS_TYPES: dict[str, str] = {
+    **dict.fromkeys(DESCRIPTIONS, "float64"),
+    **dict.fromkeys(("scenario_id", "name", "studio_id", "model_version"), "object"),
+    **dict.fromkeys(("base_month", "month_year"), "datetime64[ns]"),
 }
 _FEWEST_OTHERS = 8
 _MOST_OTHERS = 1000
@@ -175,13 +179,10 @@ def split_all(
     panel: StudioPanel,
     known: pd.DataFrame,
 ) -> pd.DataFrame:
-    """Split the errors of many scenarios; results whose actual months are unchanged are reused.
+    """Split the errors of many scenarios, each with the splitter of its model version.
 
-    Args:
-        scenarios: those to split.
-        splitter_of: maps a model version to its splitter, or to the current one's if that version is gone.
-        panel: the months that have arrived.
-        known: results of earlier runs; those of scenarios not among `scenarios` are kept.
+    Of the results of earlier runs in `known`, those whose actual months are unchanged are reused, and those
+    of other scenarios kept.
     """
     tables = []
     for scenario in scenarios:
@@ -195,14 +196,6 @@ def split_all(
     tables.append(known[~known["scenario_id"].isin(seen)])
     filled = [table for table in tables if len(table)]
     return pd.concat(filled, ignore_index=True) if filled else known
-
-
-def no_misses() -> pd.DataFrame:
-    """An empty table."""
-    dates = ("base_month", "month_year")
-    texts = ("scenario_id", "name", "studio_id", "model_version")
-    kinds: dict[str, Any] = dict.fromkeys(dates, "datetime64[ns]") | dict.fromkeys(texts, "object")
-    return pd.DataFrame({name: pd.Series([], dtype=kinds.get(name, "float64")) for name in DESCRIPTIONS})
 
 
 def _arrived(scenario: SavedScenario, panel: StudioPanel) -> FloatArray:

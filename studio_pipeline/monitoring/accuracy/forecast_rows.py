@@ -36,6 +36,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import Select
 
 from studio_pipeline.errors import CorruptReleaseError
+from studio_pipeline.panel.frames import empty_table
 from studio_pipeline.publishing.folders import Manifest, read_manifest
 from studio_pipeline.publishing.forecast_tables import LEVEL
 from studio_pipeline.publishing.releases import Release
@@ -58,11 +59,6 @@ MOST_LEVELS = 8
 """Interval levels kept at most: 90 %, and those logged most often."""
 
 
-def no_rows() -> pd.DataFrame:
-    """An empty table."""
-    return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in TYPES.items()})
-
-
 def levels_of(rows: pd.DataFrame) -> list[float]:
     """Interval levels, 0..1, that have columns in a table."""
     percents = [float(name.removeprefix("lower_")) for name in map(str, rows) if name.startswith("lower_")]
@@ -78,7 +74,7 @@ def together(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Concatenate tables of forecasts, keeping the `MOST_LEVELS` interval levels that most rows have."""
     filled = [table for table in tables if len(table)]
     if not filled:
-        return no_rows()
+        return empty_table(TYPES)
     joined = pd.concat(filled, ignore_index=True)
     counts = {level: int(joined[bound_names(level)[0]].notna().sum()) for level in levels_of(joined)}
     kept = sorted(counts, key=lambda level: (level != 0.9, -counts[level], level))[:MOST_LEVELS]
@@ -104,13 +100,7 @@ TABLE = "table.parquet"
 
 @dataclass(frozen=True)
 class PublishedForecasts:
-    """Forecasts of the versions of `studio_forecasts` that had not been read before.
-
-    Attributes:
-        rows: their forecasts.
-        versions: names of the versions read.
-        unreadable: names of the versions that could not be read.
-    """
+    """Forecasts of the versions of `studio_forecasts` that were read now, and the unreadable versions."""
 
     rows: pd.DataFrame
     versions: tuple[str, ...]
@@ -140,7 +130,7 @@ def _rows(path: Path, manifest: Manifest, releases: Sequence[Release]) -> pd.Dat
     made_at = datetime.fromisoformat(manifest.created_at).astimezone(UTC)
     before = [release for release in releases if release.published_at <= made_at]
     if not before:
-        return no_rows()
+        return empty_table(TYPES)
     lower, upper = bound_names(LEVEL)
     names = ["studio_id", "base_month", "horizon", "revenue", lower, upper]
     table = pd.read_parquet(path / TABLE, columns=names)
@@ -253,7 +243,6 @@ def moment(value: datetime) -> datetime:
 
 
 def _texts(table: Table) -> list[Any]:
-    """The columns, JSON as the text it is stored as."""
     return [cast(c, Text).label(c.name) if c.name in _JSON else c for c in table.columns]
 
 

@@ -134,8 +134,6 @@ def _months(answer: Mapping[str, Any]) -> Months:
 
 
 class _Months:
-    """Columns to which each answer's months are appended."""
-
     def __init__(self) -> None:
         self.answer: list[int] = []
         self.horizon: list[int] = []

@@ -18,28 +18,29 @@ import pandas as pd
 
 from studio_pipeline.monitoring.accuracy.champion_challenger import DESCRIPTIONS as ROLE_COLUMNS
 from studio_pipeline.monitoring.accuracy.champion_challenger import role_differences
-from studio_pipeline.monitoring.accuracy.error_decomposition import MissSplitter, no_misses, split_all
+from studio_pipeline.monitoring.accuracy.error_decomposition import MISS_TYPES, MissSplitter, split_all
 from studio_pipeline.monitoring.accuracy.forecast_rows import (
     KEY,
+    TYPES,
     ForecastLog,
     Reading,
     bound_names,
     last_of_each,
     levels_of,
-    no_rows,
     published_forecasts,
     together,
 )
 from studio_pipeline.monitoring.accuracy.logged_forecasts import asked_forecasts, saved_scenarios
 from studio_pipeline.monitoring.accuracy.scored_forecasts import (
+    PROMISE_TYPES,
     Arrivals,
     arrivals_of,
     judged,
-    no_promises,
     promises_of,
 )
 from studio_pipeline.monitoring.thresholds import AccuracyConfig
 from studio_pipeline.panel.arrays import StudioPanel
+from studio_pipeline.panel.frames import empty_table
 from studio_pipeline.publishing.releases import Release
 
 CELL: tuple[str, ...] = (
@@ -73,17 +74,16 @@ DESCRIPTIONS: dict[str, str] = {
     "high": "Upper end of that interval.",
     "months": "Calendar months that the figure rests on.",
 }
-_NO_TYPES = {
-    **dict.fromkeys(("source", "kind", "role", "model_version"), "object"),
-    **dict.fromkeys(("base_month", "made_month", "month_year"), "datetime64[ns]"),
-    "horizon": "int64",
-}
+_CELL_TYPES = dict.fromkeys(CELL, "datetime64[ns]") | {"horizon": "int64"}
+_CELL_TYPES |= dict.fromkeys(("source", "kind", "role", "model_version"), "object")
+_ERROR_TYPES = _CELL_TYPES | dict.fromkeys((*SUMS, "naive_error"), "float64")
+_COVERAGE_TYPES = _CELL_TYPES | dict.fromkeys(("level", "n", "inside"), "float64")
 
 
 def error_cells(found: pd.DataFrame, promises: pd.DataFrame) -> pd.DataFrame:
     """Sum errors of `judged` forecasts per cell; columns `CELL`, those of `SUMS`, and `naive_error`."""
     if found.empty:
-        return _empty(dict.fromkeys((*SUMS, "naive_error"), "float64"))
+        return empty_table(_ERROR_TYPES)
     error = (found["revenue"] - found["actual"]).to_numpy()
     rows = _keys(found).assign(
         n=1.0,
@@ -110,7 +110,7 @@ def coverage_cells(found: pd.DataFrame) -> pd.DataFrame:
         tables.append(rows.groupby([*CELL, "level"], observed=True, as_index=False).sum())
     filled = [table for table in tables if len(table)]
     if not filled:
-        return _empty(dict.fromkeys(("level", "n", "inside"), "float64"))
+        return empty_table(_COVERAGE_TYPES)
     joined: pd.DataFrame = pd.concat(filled, ignore_index=True)
     return joined
 
@@ -131,17 +131,8 @@ def _keys(found: pd.DataFrame) -> pd.DataFrame:
     return keys
 
 
-def _empty(more: dict[str, str]) -> pd.DataFrame:
-    types = {**_NO_TYPES, **more}
-    return pd.DataFrame({name: pd.Series([], dtype=types[name]) for name in (*CELL, *more)})
-
-
 _TABLES = ("forecasts", "errors", "coverage", "promises", "roles", "misses")
 _STATE = "state.json"
-
-
-def _no_judged() -> pd.DataFrame:
-    return no_rows().assign(actual=0.0, kind="", expected_by_naive=0.0)
 
 
 @dataclass(frozen=True)
@@ -159,12 +150,12 @@ class AccuracyRecord:
         read_until: time at which the last logged answer read was made, UTC without zone; None if none was.
     """
 
-    forecasts: pd.DataFrame = field(default_factory=no_rows)
-    errors: pd.DataFrame = field(default_factory=lambda: error_cells(_no_judged(), no_promises()))
-    coverage: pd.DataFrame = field(default_factory=lambda: coverage_cells(_no_judged()))
-    promises: pd.DataFrame = field(default_factory=no_promises)
+    forecasts: pd.DataFrame = field(default_factory=lambda: empty_table(TYPES))
+    errors: pd.DataFrame = field(default_factory=lambda: empty_table(_ERROR_TYPES))
+    coverage: pd.DataFrame = field(default_factory=lambda: empty_table(_COVERAGE_TYPES))
+    promises: pd.DataFrame = field(default_factory=lambda: empty_table(PROMISE_TYPES))
     roles: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ROLE_COLUMNS)))
-    misses: pd.DataFrame = field(default_factory=no_misses)
+    misses: pd.DataFrame = field(default_factory=lambda: empty_table(MISS_TYPES))
     versions: tuple[str, ...] = ()
     read_until: datetime | None = None
 
@@ -208,8 +199,7 @@ class Sources:
     """Inputs of an update.
 
     Attributes:
-        log: the service's own tables.
-        forecasts_folder: folder of the versions of `studio_forecasts`.
+        forecasts_folder: of the versions of `studio_forecasts`.
         releases: all that have been current, in order.
         make_splitter: maps a panel to a function from model version to splitter.
     """
@@ -222,14 +212,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Update:
-    """Result of an update.
-
-    Attributes:
-        record: the new record.
-        warnings: a sentence each.
-        n_answers: logged answers read.
-        n_late: forecasts left out, as their month was known when they were made.
-    """
+    """Result of an update: `n_answers` were read, `n_late` left out, as their month was known by then."""
 
     record: AccuracyRecord
     warnings: tuple[str, ...]
@@ -238,11 +221,7 @@ class Update:
 
 
 def updated(record: AccuracyRecord, months: pd.DataFrame, sources: Sources, rules: AccuracyConfig) -> Update:
-    """Update the record of the run before with the validated months and forecasts of one run.
-
-    Raises:
-        NoUsableDataError: there are no months.
-    """
+    """Update a record with the months and forecasts of a run; NoUsableDataError if there are no months."""
     arrivals, reading = arrivals_of(months), Reading()
     record = without_deleted(record, sources.log.deleted(reading))
     since = None if record.read_until is None else record.read_until - OVERLAP

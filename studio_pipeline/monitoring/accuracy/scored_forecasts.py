@@ -24,18 +24,13 @@ from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.monitoring.thresholds import AccuracyConfig
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
-from studio_pipeline.panel.frames import panel_from_frame
+from studio_pipeline.panel.frames import empty_table, panel_from_frame
 from studio_pipeline.publishing.releases import Release
 
 
 @dataclass(frozen=True)
 class Arrivals:
-    """A panel with the arrival time of each of its months.
-
-    Attributes:
-        panel: S studios over T months.
-        first_seen: (S, T) datetime64[ns], UTC; NaT where the month is missing.
-    """
+    """A panel and when its months were first seen: (S, T) datetime64[ns], UTC; NaT where one is missing."""
 
     panel: StudioPanel
     first_seen: NDArray[np.datetime64]
@@ -60,11 +55,7 @@ class Arrivals:
 
 
 def arrivals_of(months: pd.DataFrame) -> Arrivals:
-    """Build arrivals from validated months: columns of the contract, and `first_seen`.
-
-    Raises:
-        NoUsableDataError: the table has no rows.
-    """
+    """Build arrivals from validated months with `first_seen`; NoUsableDataError if there are none."""
     panel = panel_from_frame(months)
     first_seen = np.full((panel.n_studios, panel.n_months), np.datetime64("NaT", "ns"))
     rows = pd.Index(panel.studio_ids.astype(object)).get_indexer(pd.Index(months["studio_id"].astype(str)))
@@ -155,7 +146,7 @@ def _paths(text: str) -> FloatArray:
     return paths
 
 
-TYPES: dict[str, str] = {
+PROMISE_TYPES: dict[str, str] = {
     "model_version": "object",
     "horizon": "int64",
     "wape": "float64",
@@ -204,13 +195,8 @@ def promises_of(releases: Iterable[Release], kept: pd.DataFrame) -> pd.DataFrame
         }
         tables.append(pd.DataFrame(columns))
     tables += [kept[~kept["model_version"].isin(by_version)]]
-    joined = pd.concat([table for table in tables if len(table)] or [no_promises()], ignore_index=True)
-    return joined.astype(TYPES)
-
-
-def no_promises() -> pd.DataFrame:
-    """An empty table."""
-    return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in TYPES.items()})
+    filled = [table for table in tables if len(table)] or [empty_table(PROMISE_TYPES)]
+    return pd.concat(filled, ignore_index=True).astype(PROMISE_TYPES)
 
 
 def scatter(seen: float, n_months: float, prior: float) -> float:

@@ -85,12 +85,9 @@ def threshold(allowance: float, false_alarms_a_month: float) -> float:
 
 
 def chart(draws: FloatArray, change: float, false_alarms_a_month: float) -> AccuracyChart:
-    """Compute the CUSUM of draws that are standard normal while accuracy is as expected.
+    """Compute the CUSUM of (M,) draws, one a month, that are standard normal while accuracy is as expected.
 
-    Args:
-        draws: (M,) one a month.
-        change: mean of the draws after the change to be detected, in deviations.
-        false_alarms_a_month: allowed, on average.
+    `change` is their mean after the change to be detected, in deviations.
     """
     allowance = min(max(change / 2, _SMALLEST_ALLOWANCE), _LARGEST_ALLOWANCE)
     limit = threshold(allowance, false_alarms_a_month)

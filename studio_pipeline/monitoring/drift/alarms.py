@@ -23,6 +23,7 @@ from studio_pipeline.monitoring.drift.charts import (
 from studio_pipeline.monitoring.drift.levels import RATES, in_units
 from studio_pipeline.monitoring.drift.statistics import affected_chance
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.frames import empty_table
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ def unit_of(alarm: Alarm) -> str:
 def studios_hit(alarm: Alarm, charts: Charts, panel: StudioPanel, until: int) -> pd.DataFrame:
     """Studios affected by an alarm on some studios, most probable first; columns as `STUDIO_COLUMNS`."""
     if alarm.chart.kind != SOME:
-        return pd.DataFrame({name: pd.Series([], dtype=object) for name in STUDIO_COLUMNS})
+        return empty_table(dict.fromkeys(STUDIO_COLUMNS, object))
     series = charts.watched[alarm.chart.series]
     months = slice(alarm.since, min(until, alarm.since + LONGEST_MONTHS - 1) + 1)
     scores = series.scores[:, months]

@@ -54,7 +54,6 @@ class DriftChart:
 
     Attributes:
         kind: see `ALL`, `SOME`, `SCATTER`.
-        series: the series watched.
         statistic: (T,) NaN where the months before don't suffice.
         threshold: (T,) exceeded within a year without drift with the chart's share of the chance.
         direction: (T,) 1 for a rise, -1 for a fall.
@@ -86,12 +85,9 @@ class Charts:
 
 
 def drift_charts(panel: StudioPanel, errors: Mapping[str, FloatArray], false_alarms: float) -> Charts:
-    """Compute every chart that the panel has data for; each of a kind gets the same chance of a false alarm.
+    """Compute every chart that the panel and (S, T) log errors of forecasts, by month, have data for.
 
-    Args:
-        panel: validated months.
-        errors: name to (S, T) log errors of forecasts, by the month that was forecast.
-        false_alarms: chance of any alarm in a year without drift, over all charts.
+    Each gets the same part of `false_alarms`, the chance of any alarm in a year without drift.
     """
     groups, names = group_studios(panel.studio_types)
     inputs = watched_inputs(panel)

@@ -65,12 +65,7 @@ def group_studios(studio_types: np.ndarray) -> tuple[IntArray, list[str]]:
 
 
 def surprises(values: FloatArray, groups: IntArray) -> Surprises:
-    """Compute surprises with the smoothing weight that, month by month, had the smallest error until then.
-
-    Args:
-        values: (S, T) a series; NaN where not known.
-        groups: (S,) index of each studio's group.
-    """
+    """Surprises of an (S, T) series with the weight that, month by month, had the least error until then."""
     n_studios, n_months = values.shape
     n_groups = int(groups.max()) + 1
     members = [np.flatnonzero(groups == group) for group in range(n_groups)]

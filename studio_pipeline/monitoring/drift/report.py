@@ -30,6 +30,7 @@ from studio_pipeline.monitoring.drift.charts import Charts, drift_charts
 from studio_pipeline.monitoring.drift.levels import INPUTS, SMALLEST_GROUP
 from studio_pipeline.monitoring.thresholds import DriftConfig
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.frames import empty_table
 
 
 def not_seen(charts: Charts, panel: StudioPanel) -> tuple[str, ...]:
@@ -138,11 +139,7 @@ class DriftReport:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read what `write` wrote.
-
-        Raises:
-            CorruptReleaseError: a file is missing or can't be read.
-        """
+        """Read what `write` wrote; CorruptReleaseError if a file is missing or can't be read."""
         try:
             tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
             unseen = json.loads((folder / "not_seen.json").read_text(encoding="utf-8"))
@@ -201,8 +198,7 @@ _ALARM_TYPES = {
 
 def _statistics(charts: Charts, panel: StudioPanel) -> pd.DataFrame:
     months = panel.months.astype("datetime64[ns]")
-    kinds: dict[str, str] = {"month_year": "datetime64[ns]", "chart": "object"}
-    empty = {name: pd.Series([], dtype=kinds.get(name, "float64")) for name in STATISTIC_COLUMNS}
+    types = dict.fromkeys(STATISTIC_COLUMNS, "float64") | {"month_year": "datetime64[ns]", "chart": "object"}
     frames = []
     for chart in charts.charts:
         known = np.isfinite(chart.statistic)
@@ -210,7 +206,7 @@ def _statistics(charts: Charts, panel: StudioPanel) -> pd.DataFrame:
         values = (months[known], chart.name, statistic, threshold, statistic / threshold)
         frames.append(pd.DataFrame(dict(zip(STATISTIC_COLUMNS, values, strict=True))))
     frames = [frame for frame in frames if len(frame)]
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(empty)
+    return pd.concat(frames, ignore_index=True) if frames else empty_table(types)
 
 
 def _describe(alarm: Alarm, charts: Charts, panel: StudioPanel) -> tuple[dict[str, object], pd.DataFrame]:

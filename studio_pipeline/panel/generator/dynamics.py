@@ -132,7 +132,6 @@ class MonthConditions:
 def _conditions(
     world: World, state: State, month: int, noise: StudioNoise, held: HeldLevers
 ) -> MonthConditions:
-    """The conditions of a month, with held levers at their given values."""
     fleet = world.fleet
     season = fleet.visits_season[world.calendar_months[month]]
     shut = np.minimum(world.closure[month] * fleet.exposure * world.responses.shock_strength, 1.0)
@@ -181,7 +180,6 @@ SMALLEST_STOCK, MOST_NEW_MEMBERS = 50.0, 100.0
 def _new_members(
     world: World, state: State, month: int, noise: StudioNoise, conditions: MonthConditions, held: HeldLevers
 ) -> FloatArray:
-    """Members who join this month, whole numbers."""
     fleet = world.fleet
     course = np.exp(-month / fleet.demand_months)
     demand = fleet.size * (fleet.demand_end + (fleet.demand_start - fleet.demand_end) * course)
@@ -203,7 +201,6 @@ def _new_members(
 
 
 def _free_retention(world: World, state: State, month: int, conditions: MonthConditions) -> FloatArray:
-    """The retention rate that results from the month's conditions, 0..1."""
     fleet, planted = world.fleet, world.responses
     crowded = np.maximum(conditions.attendance_rate - planted.comfortable_attendance_rate, 0.0)
     overworked = np.maximum(conditions.utilization - planted.comfortable_staff_utilization, 0.0)
@@ -245,14 +242,9 @@ RETAIL_SEASON = np.array((-6, -8, -4, 0, 2, 0, -4, -4, 0, 0, 4, 20)) / 100
 def advance(
     world: World, state: State, month: int, noise: tuple[StudioNoise, MarketNoise], held: HeldLevers
 ) -> tuple[State, Month]:
-    """Simulate one month: the state at its end, and its recorded figures.
+    """Simulate the month after a state, (S,) or (D, S): the state at its end, and its recorded figures.
 
-    Args:
-        world: the fleet and its calendar.
-        state: the end of the month before; (S,) or (D, S).
-        month: index of this month in the world's calendar.
-        noise: standard normals of this month.
-        held: levers held; a held lever affects the others as a free one of that value would.
+    A held lever affects the others as a free one of that value would.
     """
     fleet, (own, market) = world.fleet, noise
     state = _drift(world, state, month, own, market)

@@ -26,8 +26,8 @@ class TypeTraits:
     Attributes:
         members: members the studio settles at.
         ticket: membership price a month, currency.
-        retention: monthly retention in an ordinary month, 0..1.
-        visits: visits a member and month.
+        retention: of an ordinary month, 0..1.
+        visits: a member and month.
         upsell_rate: members who buy an extra, 0..1.
         pack_share: visits paid by class pack over visits of members.
         retail_spend: goods bought a member and month, currency.
@@ -110,7 +110,6 @@ class Fleet:
     """Traits of S studios; (S,) each unless stated otherwise.
 
     Attributes:
-        studio_ids, studio_types: names.
         size: members the studio settles at in an ordinary market.
         demand_start, demand_end, demand_months: course of demand over `size`, see `PHASES`.
         ticket: base price a month, currency; the reference price is this times the common price level.

@@ -120,8 +120,6 @@ class World:
     """A fleet, its planted coefficients, and its calendar over T months.
 
     Attributes:
-        fleet: the studios.
-        responses: the planted coefficients.
         calendar_months: (T,) month of the year, 0..11.
         closure, rebound: (T,) course of the common shock, see `CLOSURE` and `REBOUND`; 0 where it is off.
     """
@@ -138,10 +136,9 @@ class State:
     """State of the studios at a month's end: (S,), or (D, S) with D possible pasts of each.
 
     Attributes:
-        members: the stock.
-        list_price: list price, currency.
+        members, staff: heads.
+        list_price: currency.
         planned_classes: classes on the timetable of an ordinary month.
-        staff: heads.
         attendance_rate, utilization: of the last month, as observed by the owner, 0..1.
         retention_mood, acquisition_mood, reputation, visits_mood, upsell_mood: the studio's own
             autoregressive noise; `reputation` is slow, and acts on acquisition.

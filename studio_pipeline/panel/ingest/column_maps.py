@@ -122,11 +122,7 @@ class _UniqueKeys(yaml.SafeLoader):
 
 
 def read_column_map(path: Path) -> ColumnMap:
-    """Read a column map from a YAML file.
-
-    Raises:
-        ColumnMapError: it can't be read, is not YAML, or a field is wrong; the message names file and field.
-    """
+    """Read a column map; a ColumnMapError names the file and the faulty field."""
     try:
         # The loader is a subclass of yaml.SafeLoader.
         content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_UniqueKeys)  # noqa: S506
@@ -162,11 +158,7 @@ def map_beside(file: Path, root: Path) -> Path | None:
 
 
 def check_against(column_map: ColumnMap, file: str, file_columns: list[str]) -> None:
-    """Check that a file has every column that its map names, and that all required columns are covered.
-
-    Raises:
-        ColumnMapError: naming the file, the field of the map and the columns of the file.
-    """
+    """Check that a file has all columns that its map names and the project requires; else ColumnMapError."""
     there = f"The file has: {', '.join(file_columns)}."
     named = [(f"columns.{ours}", theirs) for ours, theirs in column_map.columns.items() if theirs is not None]
     named += [(f"where.{theirs}", theirs) for theirs in column_map.where]

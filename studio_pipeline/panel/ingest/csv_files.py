@@ -47,11 +47,7 @@ _LINE_FEED, _CARRIAGE_RETURN, _QUOTE = 10, 13, 34
 
 
 def read_csv(file: str, data: bytes) -> TextTable:
-    """Read the content of a CSV file, without a byte-order mark, as text.
-
-    Raises:
-        UnreadableFileError: the file is not UTF-8, has no rows, or can't be split into rows.
-    """
+    """Read CSV without a byte-order mark; UnreadableFileError if not UTF-8, without rows, or not to split."""
     nul = data.find(b"\0")
     if nul >= 0:
         line = data.count(b"\n", 0, nul) + 1

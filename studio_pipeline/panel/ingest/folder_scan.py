@@ -115,16 +115,7 @@ class FolderSnapshot:
 
 
 def look_at(folder: Path, before: FolderSnapshot, now: float) -> FolderSnapshot:
-    """Scan the folder; unchanged files are not read again.
-
-    Args:
-        folder: the landing folder; it may be absent.
-        before: the previous snapshot; `FolderSnapshot()` for none.
-        now: seconds since 1970.
-
-    Raises:
-        StorageError: the folder can't be listed.
-    """
+    """Scan the folder (it may be absent) at `now`, s since 1970; unchanged files are not read again."""
     paths = _landing_paths(folder)
     found = {name: _state(name, path, before.files.get(name), now) for name, path in paths.items()}
     files = {name: state for name, state in found.items() if state is not None}
@@ -173,11 +164,7 @@ def look_to_json(look: FolderSnapshot) -> dict[str, Any]:
 
 
 def look_from_json(value: Mapping[str, Any]) -> FolderSnapshot:
-    """The inverse of `look_to_json`.
-
-    Raises:
-        KeyError, TypeError, ValueError: the value is not a snapshot.
-    """
+    """The inverse of `look_to_json`; KeyError, TypeError or ValueError if the value is not a snapshot."""
     files = {
         str(name): FileState(tuple(state["stamp"]), float(state["since"]), str(state["sha256"]))
         for name, state in value.items()

@@ -122,7 +122,7 @@ def import_files(
         landing_folder: created if it doesn't exist.
         limits: the thresholds of validation.
         ledger: the file of first-seen times, which is only read.
-        now: the moment that determines which month is over, UTC; the present if None.
+        now: determines which month is over, UTC; the present if None.
 
     Raises:
         ColumnMapError: `columns_map` can't be used at all.
@@ -186,8 +186,8 @@ def _checked(
 
 def _stops_over(checked: ValidatedMonths, limits: ValidationConfig) -> tuple[str, ...]:
     """A sentence for each month over the limit, with the files that contain its rejected rows."""
-    shares = rejected_share_by_month(checked.frame, checked.rejected)
     limit, rejected = limits.largest_rejected_share, checked.rejected
+    shares = rejected_share_by_month(checked.frame, rejected)
     months = shares["month_year"][shares["share"] > limit]
     files = [sorted(set(rejected["file"][rejected["month_year"].isin([month])])) for month in months]
     sentences = zip(over_limit(shares, limit), files, strict=True)

@@ -21,6 +21,7 @@ import pyarrow.parquet
 
 from studio_pipeline.errors import StorageError
 from studio_pipeline.panel.columns import KEYS
+from studio_pipeline.panel.frames import empty_table
 from studio_pipeline.panel.ingest.column_maps import OUR_COLUMNS, map_beside
 from studio_pipeline.panel.ingest.csv_files import RAW_COLUMNS, RAW_TEXT_COLUMNS, TEXT, months_of, naive_utc
 from studio_pipeline.panel.ingest.parsing import parse_text
@@ -32,10 +33,7 @@ _ANY_NAME = ""
 """Name of entries in older ledgers, which hold contents without names; such files take the entry's time."""
 
 
-def _no_rows() -> pd.DataFrame:
-    months = pd.Series([], dtype="datetime64[ns]")
-    studios = pd.Series([], dtype=object)
-    return pd.DataFrame({"studio_id": studios, "month_year": months, "first_seen": months})
+_ROW_TYPES = {"studio_id": "object", "month_year": "datetime64[ns]", "first_seen": "datetime64[ns]"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Ledger:
     """
 
     files: dict[str, dict[str, str]] = field(default_factory=dict)
-    rows: pd.DataFrame = field(default_factory=_no_rows)
+    rows: pd.DataFrame = field(default_factory=lambda: empty_table(_ROW_TYPES))
 
     def with_files(self, files: Iterable[tuple[str, str]], now: datetime) -> Ledger:
         """The same ledger with these files (name, SHA-256) added; files in it keep their time."""
@@ -81,11 +79,7 @@ class Ledger:
 
 
 def read_ledger(path: Path) -> Ledger:
-    """Read a ledger; an empty one if the file doesn't exist yet.
-
-    Raises:
-        StorageError: the file exists and can't be read.
-    """
+    """Read a ledger, an empty one if there is no file yet; StorageError if it can't be read."""
     if not path.exists():
         return Ledger()
     try:
@@ -96,11 +90,7 @@ def read_ledger(path: Path) -> Ledger:
         what = f"{path}: the ledger of first-seen times can't be read ({error})."
         remedy = "Restore it, or move it away: first-seen times then start again now."
         raise StorageError(what, remedy) from error
-    rows = table.to_pandas()
-    rows["studio_id"] = rows["studio_id"].astype(object)
-    for name in ("month_year", "first_seen"):
-        rows[name] = rows[name].astype("datetime64[ns]")
-    return Ledger(files, rows)
+    return Ledger(files, table.to_pandas().astype(_ROW_TYPES))
 
 
 def _write_ledger(path: Path, ledger: Ledger) -> None:
@@ -164,28 +154,17 @@ def read_landing(folder: Path, ledger: Path, now: datetime) -> RawMonths:
 
 
 def landing_sources(folder: Path) -> list[Source]:
-    """The files of a landing folder and of the folders in it.
-
-    Maps, notes, hidden files and those with a temporary name (`temporary_files`) are left out.
-
-    Raises:
-        StorageError: the folder can't be listed.
-    """
+    """The data files below a folder, without hidden or temporary ones; StorageError if it can't be listed."""
     paths = [path for path in _files(folder) if not is_temporary(path.relative_to(folder))]
     return [Source(p.relative_to(folder).as_posix(), p, map_beside(p, folder)) for p in paths]
 
 
 def temporary_files(folder: Path) -> list[str]:
-    """Names of incomplete files: hidden ones, and `.part`, `.tmp` and the like.
-
-    Raises:
-        StorageError: the folder can't be listed.
-    """
+    """Names of incomplete files: hidden ones, `.part`, `.tmp` and the like; errors as `landing_sources`."""
     return [p.relative_to(folder).as_posix() for p in _files(folder) if is_temporary(p.relative_to(folder))]
 
 
 def _files(folder: Path) -> list[Path]:
-    """All files in order, without maps and notes."""
     if not folder.is_dir():
         return []
     if not os.access(folder, os.R_OK | os.X_OK):
@@ -215,9 +194,7 @@ def combined(
     """
     ledger = ledger.with_files([(source.name, source.file_hash) for source in read], now)
     ordered = sorted(read, key=lambda s: (ledger.first_seen_of(s.name, s.file_hash), s.modified, s.name))
-    texts = {name: pd.Series([], dtype=TEXT) for name in RAW_TEXT_COLUMNS}
-    numbers = {name: pd.Series([], dtype="int64") for name in ("line", "file_order")}
-    frame = pd.DataFrame({**texts, **numbers})
+    frame = empty_table({**dict.fromkeys(RAW_TEXT_COLUMNS, TEXT), "line": "int64", "file_order": "int64"})
     if ordered:
         table = pa.concat_tables([source.table for source in ordered])
         frame = table.to_pandas(types_mapper={pa.string(): TEXT}.get)

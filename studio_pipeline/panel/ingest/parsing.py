@@ -84,11 +84,7 @@ def _as_floats(text: pa.Array) -> FloatArray:
 
 
 def parse_months(text: pa.Array, month_format: str | None = None) -> MonthArray:
-    """Parse a column of text to months: ISO dates or YYYY-MM, or a strptime format.
-
-    Returns:
-        (N,) datetime64[M], NaT where the text is not a month.
-    """
+    """(N,) datetime64[M] of ISO dates, YYYY-MM, or a strptime format; NaT where the text is not a month."""
     encoded = text.dictionary_encode()
     months = [_parse_month(value, month_format) for value in encoded.dictionary.to_pylist()]
     known = np.array([*months, "NaT"], dtype="datetime64[M]")

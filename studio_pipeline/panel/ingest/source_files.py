@@ -41,11 +41,7 @@ _FOREIGN = {
 
 
 def read_text_table(file: str, data: bytes) -> TextTable:
-    """Read the content of a file as text; its name is for messages.
-
-    Raises:
-        UnreadableFileError: the file is empty, not CSV or Parquet, cut off, or not UTF-8.
-    """
+    """Read the content of a file as text; UnreadableFileError if it is not whole CSV (UTF-8) or Parquet."""
     if not data.removeprefix(BYTE_ORDER_MARK).strip():
         raise UnreadableFileError(f"{file}: is empty.", "Export it again, or take it out of the folder.")
     if data.startswith(b"PAR1") or file.lower().endswith((".parquet", ".pq")):
@@ -137,12 +133,7 @@ def read_sources(sources: Sequence[Source]) -> tuple[list[SourceRows], list[Unre
 
 
 def read_source(source: Source) -> SourceRows:
-    """Read one file in the project's columns.
-
-    Raises:
-        UnreadableFileError: the file can't be read.
-        ColumnMapError: its map is malformed or doesn't fit it.
-    """
+    """Read one file in the project's columns; an InputError if the file or its map is faulty."""
     try:
         data, modified = source.path.read_bytes(), source.path.stat().st_mtime
     except FileNotFoundError as error:

@@ -52,13 +52,7 @@ def out_of_proportion(
     Months of earlier files are the reference for later ones, so that a whole file in wrong units is found;
     where there are too few of them, the other months of the same file are used. Money times 100 is the common
     mistake, so a file that lowers all months together counts as a correction, and one that raises them does
-    not.
-
-    Args:
-        frame: rows with valid cells, at most one row per studio, month and file.
-        file_order: (N,) position of each row's file.
-        column: one of `CHECKED`.
-        limits: the factor, and the number of months to compare with.
+    not. The frame has valid cells, and at most one row per studio, month and file.
     """
     value = frame[column].to_numpy()
     value = np.where(value > 0, value, np.nan)

@@ -9,6 +9,7 @@ import pandera.errors
 import pandera.pandas as pa
 
 from studio_pipeline.panel.columns import COLUMNS, KEYS, MAY_BE_NEGATIVE, Column, Kind
+from studio_pipeline.panel.frames import empty_table
 from studio_pipeline.panel.ingest.csv_files import RAW_TEXT_COLUMNS
 from studio_pipeline.panel.validation.typed_months import FINDING_COLUMNS
 
@@ -68,7 +69,7 @@ def failure_cases(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> pd.DataFra
         found = error.failure_cases.reindex(columns=list(FAILURE_COLUMNS))
         cases: pd.DataFrame = found.astype({"check": str, "failure_case": str}).reset_index(drop=True)
         return cases
-    return pd.DataFrame({name: pd.Series([], dtype=object) for name in FAILURE_COLUMNS})
+    return empty_table(dict.fromkeys(FAILURE_COLUMNS, object))
 
 
 def _text(nullable: bool) -> pa.Column:

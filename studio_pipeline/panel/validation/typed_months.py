@@ -148,11 +148,7 @@ def check_sizes(frame: pd.DataFrame, limits: ValidationConfig, rejected: Finding
 
 
 def check_months(frame: pd.DataFrame, limits: ValidationConfig, today: date, rejected: Findings) -> BoolArray:
-    """Reject months in the future and before the earliest year.
-
-    Returns:
-        (N,) True where a row's month is the current one, and so not over yet.
-    """
+    """Reject months in the future or too early; (N,) True where a month is the current one, not over yet."""
     months = frame["month_year"].to_numpy().astype("datetime64[M]")
     this_month = np.datetime64(today, "M")
     rejected.add(months > this_month, "month_year", f"{IN_THE_FUTURE}: today is {today.isoformat()}")
@@ -165,11 +161,7 @@ def check_months(frame: pd.DataFrame, limits: ValidationConfig, today: date, rej
 def check_rates(
     frame: pd.DataFrame, limits: ValidationConfig, rejected: Findings, warnings: Findings
 ) -> BoolArray:
-    """Reject rows with rates above 1; attendance rates are clipped to 1, or emptied if far above it.
-
-    Returns:
-        (N,) True where a row's attendance rate was emptied.
-    """
+    """Reject rates above 1; attendance rates are clipped, or emptied where far above it: (N,) True there."""
     for column in ("retention_rate", "staff_utilization_rate", "upsell_rate"):
         values = frame[column].to_numpy()
         percentage = (values >= _A_PERCENTAGE_FROM) & (values <= 100)

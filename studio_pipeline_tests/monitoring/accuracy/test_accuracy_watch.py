@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from studio_pipeline.monitoring.accuracy.record import AccuracyRecord
-from studio_pipeline.monitoring.accuracy.scored_forecasts import no_promises, promised_wape, promises_of
+from studio_pipeline.monitoring.accuracy.scored_forecasts import promised_wape, promises_of
 from studio_pipeline.monitoring.accuracy.watch import (
     COVERAGE_ALARM,
     ERROR_ALARM,
@@ -131,7 +131,7 @@ def test_promises_of_spans_are_met_month_by_month() -> None:
         assert wape[:h].mean() == pytest.approx(value)
     assert (np.diff(wape) > 0).all()
     assert np.isnan(promised_wape({})).all()
-    assert promises_of([], no_promises()).empty
+    assert promises_of([], AccuracyRecord().promises).empty
     short = promised_wape({key: value for key, value in metrics_of(0.05).items() if "12" not in key})
     assert np.isnan(short[6:]).all()
     assert short[:6] == pytest.approx(0.05)

@@ -14,13 +14,14 @@ from studio_pipeline.monitoring.accuracy.error_decomposition import (
     MissSplitter,
     SavedScenario,
     as_carried_out,
-    no_misses,
     split_all,
 )
+from studio_pipeline.monitoring.accuracy.record import AccuracyRecord
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline_tests.forecasting.fleets import fit_all, generated_panel
 
 AHEAD, STUDIO = 3, 4
+NO_MISSES = AccuracyRecord().misses
 
 
 @cache
@@ -137,7 +138,7 @@ def test_a_miss_is_reckoned_once_as_long_as_its_months_stay() -> None:
         return MissSplitter(forecaster, version)
 
     scenario = saved(query(avg_ticket_price=price(1.1)))
-    first = split_all([scenario], splitter, panel, no_misses())
+    first = split_all([scenario], splitter, panel, NO_MISSES)
     again = split_all([scenario], splitter, panel, first)
     pd.testing.assert_frame_equal(first, again)
     assert asked == ["1"]
@@ -145,4 +146,4 @@ def test_a_miss_is_reckoned_once_as_long_as_its_months_stay() -> None:
     split_all([scenario], splitter, corrected, again)
     assert asked == ["1", "1"]
     pd.testing.assert_frame_equal(split_all([], splitter, panel, first), first)
-    assert split_all([scenario], splitter, panel.until(panel.n_months - 1 - AHEAD), no_misses()).empty
+    assert split_all([scenario], splitter, panel.until(panel.n_months - 1 - AHEAD), NO_MISSES).empty

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from studio_pipeline.monitoring.accuracy.champion_challenger import role_differences
 from studio_pipeline.monitoring.accuracy.logged_forecasts import AskedForecasts, asked_forecasts
-from studio_pipeline.monitoring.accuracy.record import coverage_cells, error_cells
-from studio_pipeline.monitoring.accuracy.scored_forecasts import arrivals_of, judged, no_promises
+from studio_pipeline.monitoring.accuracy.record import AccuracyRecord, coverage_cells, error_cells
+from studio_pipeline.monitoring.accuracy.scored_forecasts import arrivals_of, judged
 from studio_pipeline.monitoring.accuracy.tables import coverage_table, error_table
 from studio_pipeline.monitoring.thresholds import AccuracyConfig
 from studio_pipeline_tests.monitoring.accuracy_worlds import ASKED, Logged, logged, months_of
@@ -36,7 +36,7 @@ def test_errors_are_those_of_the_months_that_have_arrived() -> None:
         ["a", 2, 125.0],
         ["b", 1, 50.0],
     ]
-    (line,) = error_table(error_cells(rows, no_promises()), ["role"]).to_dict(orient="records")
+    (line,) = error_table(error_cells(rows, AccuracyRecord().promises), ["role"]).to_dict(orient="records")
     assert line["wape"] == pytest.approx((10 + 25 + 10) / 285)
     assert line["bias"] == pytest.approx((-10 - 25 + 10) / 285)
     assert (line["n"], line["months"]) == (3, 2)
