@@ -26,7 +26,7 @@ from studio_pipeline.monitoring.accuracy.forecast_rows import (
     together,
 )
 from studio_pipeline.monitoring.accuracy.scored_forecasts import Arrivals
-from studio_pipeline.panel.arrays import FloatArray
+from studio_pipeline.panel.frames import empty_table
 
 ROWS_AT_ONCE = 400_000
 """Rows collected before duplicates of the same question are removed."""
@@ -89,77 +89,32 @@ def given_levers(request: Mapping[str, Any]) -> str:
 
 
 def _rows_of(batch: Sequence[Any]) -> tuple[pd.DataFrame, int]:
-    """Rows of a batch's answers, and the number of answers that could not be read."""
-    found, unreadable = _Months(), 0
-    levers = np.full(len(batch), "", object)
-    for place, row in enumerate(batch):
+    """Rows of a batch's answers, and the number of answers that could not be read.
+
+    A studio without history has no actual months, so its answers give no rows.
+    """
+    lines: list[dict[str, Any]] = []
+    unreadable = 0
+    for row in batch:
         try:
-            given, months = given_levers(orjson.loads(row.inputs)), _months(orjson.loads(row.outputs))
+            levers, answer = given_levers(orjson.loads(row.inputs)), orjson.loads(row.outputs)
+            months = {} if answer["history_months"] == 0 else answer["predictions"]
+            made = {name: getattr(row, name) for name in ("role", "model_version", "studio_id", "base_month")}
+            made |= {"source": "asked", "made_at": moment(row.made_at), "levers": levers}
+            of_answer = []
+            for horizon, name in enumerate(_MONTHS[: len(months)], start=1):
+                bounds = {
+                    bound: float(value)
+                    for level, ends in months[name]["intervals"].items()
+                    for bound, value in zip(bound_names(float(level)), ends, strict=True)
+                }
+                revenue = float(months[name]["revenue"])
+                of_answer.append({**made, "horizon": horizon, "revenue": revenue, **bounds})
         except (ValueError, TypeError, KeyError, AttributeError):
             unreadable += 1
             continue
-        levers[place] = given
-        found.add(place, months)
-    of = np.array(found.answer, np.int64)
-    names = dict(zip(batch[0]._fields, zip(*batch, strict=True), strict=True)) if len(batch) else {}
-    columns = {name: np.array(values, object)[of] for name, values in names.items() if name in TYPES}
-    made_at = np.array([moment(made) for made in names.get("made_at", ())], "datetime64[ns]")
-    frame = pd.DataFrame(
-        {
-            "source": "asked",
-            **columns,
-            "base_month": columns.get("base_month", of).astype("datetime64[ns]"),
-            "horizon": np.array(found.horizon, np.int64),
-            "made_at": made_at[of],
-            "levers": levers[of],
-            "revenue": np.array(found.revenue, np.float64),
-        }
-    )
-    return frame.assign(**found.bounds()), unreadable
-
-
-Months = list[tuple[int, float, Mapping[str, tuple[float, float]]]]
-"""Horizon, revenue, and intervals by level, of each projected month."""
-
-
-def _months(answer: Mapping[str, Any]) -> Months:
-    """Projected months of an answer; none for a studio without history, as it has no actual months."""
-    if answer["history_months"] == 0:
-        return []
-    predicted = answer["predictions"]
-    return [
-        (horizon, float(predicted[name]["revenue"]), predicted[name]["intervals"])
-        for horizon, name in enumerate(_MONTHS[: len(predicted)], start=1)
-    ]
-
-
-class _Months:
-    def __init__(self) -> None:
-        self.answer: list[int] = []
-        self.horizon: list[int] = []
-        self.revenue: list[float] = []
-        self._bounds: dict[float, tuple[list[int], list[float], list[float]]] = {}
-
-    def add(self, place: int, months: Months) -> None:
-        """Append the months of the answer at an index of the batch; all of them have the same levels."""
-        start = len(self.answer)
-        for level in months[0][2] if months else ():
-            rows, lows, highs = self._bounds.setdefault(float(level), ([], [], []))
-            rows.extend(range(start, start + len(months)))
-            lows.extend([intervals[level][0] for _, _, intervals in months])
-            highs.extend([intervals[level][1] for _, _, intervals in months])
-        self.answer.extend([place] * len(months))
-        self.horizon.extend([horizon for horizon, _, _ in months])
-        self.revenue.extend([revenue for _, revenue, _ in months])
-
-    def bounds(self) -> dict[str, FloatArray]:
-        """The columns of all levels, NaN where a level was not requested."""
-        columns = {}
-        for level, (rows, *ends) in self._bounds.items():
-            for name, values in zip(bound_names(level), ends, strict=True):
-                columns[name] = np.full(len(self.answer), np.nan)
-                columns[name][rows] = values
-        return columns
+        lines += of_answer
+    return (pd.DataFrame(lines).astype(TYPES) if lines else empty_table(TYPES)), unreadable
 
 
 def saved_scenarios(rows: Iterable[Any]) -> tuple[list[SavedScenario], int]:
