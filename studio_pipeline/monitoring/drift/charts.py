@@ -105,7 +105,12 @@ def drift_charts(panel: StudioPanel, errors: Mapping[str, FloatArray], false_ala
         scores = np.stack([common_scores(path, calendar_months) for path in paths])
         charts.append(_path_chart(ALL, name, scores, chance))
     charts += [_some_chart(series, chance) for series in watched.values()]
-    charts += [_scatter_chart(watched[name], chance) for name in missed]
+    for name in missed:
+        known = np.isfinite(watched[name].scores)
+        count = known.sum(0)
+        total = np.where(known, np.abs(watched[name].scores), 0.0).sum(0)
+        mean = np.divide(total, count, out=np.full(len(count), np.nan), where=count >= SMALLEST_GROUP)
+        charts.append(_path_chart(SCATTER, name, common_scores(np.log(mean), None)[None], chance))
     return Charts(tuple(charts), watched, tuple(names))
 
 
@@ -121,15 +126,6 @@ def group_month_paths(expected: Surprises) -> FloatArray:
     relative = np.where(is_large, expected.group_paths - everyone, np.nan)
     paths: FloatArray = np.concatenate([everyone[None], relative])
     return paths
-
-
-def _scatter_chart(series: Watched, chance: float) -> DriftChart:
-    known = np.isfinite(series.scores)
-    count = known.sum(0)
-    total = np.where(known, np.abs(series.scores), 0.0).sum(0)
-    enough = count >= SMALLEST_GROUP
-    mean = np.divide(total, count, out=np.full(len(count), np.nan), where=enough)
-    return _path_chart(SCATTER, series.name, common_scores(np.log(mean), None)[None], chance)
 
 
 def _path_chart(kind: str, series: str, scores: FloatArray, chance: float) -> DriftChart:

@@ -53,7 +53,9 @@ class _Past:
     def score(self, now: FloatArray, move: FloatArray) -> FloatArray:
         """(S,) scores of a month, which is then added to the sums."""
         scores = np.full(len(now), np.nan)
-        rest = now - self._memory() * np.nan_to_num(self.before)
+        usable = self.power > 0 and self.months >= 3
+        memory = float(np.clip(self.cross / self.power, -0.5, 0.9)) if usable else 0.0
+        rest = now - memory * np.nan_to_num(self.before)
         known = np.isfinite(rest)
         if known.sum() >= 2:
             if self.pooled > 0:
@@ -73,7 +75,11 @@ class _Past:
         size = np.sqrt((PRIOR_MONTHS + self.squares) / (PRIOR_MONTHS + self.count))
         standard = (left - mean) / size
         is_warm = self.months >= WARM_UP_MONTHS and self.histogram.sum() > 0
-        scores = np.where(known, _normal_scores(standard, self.histogram), np.nan) if is_warm else np.nan
+        scores = np.full(len(rest), np.nan)
+        if is_warm:
+            below = np.concatenate([[0.0], np.cumsum(self.histogram)])
+            shares = (np.interp(standard, EDGES, below) + 0.5) / (below[-1] + 1)
+            scores = np.where(known, ndtri(shares), np.nan)
         if self.months >= 2:
             self.histogram += np.histogram(np.clip(standard[known], -LARGEST, LARGEST), EDGES)[0]
         clipped = np.where(known, np.clip(left, -CLIP, CLIP), 0.0)
@@ -82,12 +88,7 @@ class _Past:
         self.count += known
         self.followed += np.where(known, move * np.clip(unit, -LARGEST_MOVE, LARGEST_MOVE), 0.0)
         self.moved += np.where(known, move**2, 0.0)
-        return scores + np.zeros(len(rest))
-
-    def _memory(self) -> float:
-        if self.power <= 0 or self.months < 3:
-            return 0.0
-        return float(np.clip(self.cross / self.power, -0.5, 0.9))
+        return scores
 
     def _remember_pairs(self, now: FloatArray, both: BoolArray) -> None:
         limit = CLIP * _spread(now[np.isfinite(now)])
@@ -159,9 +160,3 @@ def _spread(values: FloatArray) -> float:
         return 0.0
     mad = 1.4826 * float(np.median(np.abs(values)))
     return mad if mad > 0 else float(np.sqrt(np.mean(values**2)))
-
-
-def _normal_scores(values: FloatArray, histogram: FloatArray) -> FloatArray:
-    below = np.concatenate([[0.0], np.cumsum(histogram)])
-    shares = (np.interp(values, EDGES, below) + 0.5) / (below[-1] + 1)
-    return np.asarray(ndtri(shares))

@@ -17,7 +17,7 @@ estimate. The simulation that applies them is in `dynamics`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
@@ -179,12 +179,8 @@ def random_generator(seed: int, *key: int) -> np.random.Generator:
 
 def planted_responses(options: GeneratorConfig) -> PlantedResponses:
     """The coefficients of a configuration: the defaults or, with `vary`, drawn from its seed."""
-    planted = PlantedResponses()
     if not options.vary:
-        return planted
+        return PlantedResponses()
     shares = random_generator(options.seed, RESPONSES).random(len(VARIED_RANGES))
-    drawn = {
-        name: float(low + share * (high - low))
-        for (name, (low, high)), share in zip(VARIED_RANGES.items(), shares, strict=True)
-    }
-    return replace(planted, **drawn)
+    ranges = zip(VARIED_RANGES.items(), shares, strict=True)
+    return PlantedResponses(**{name: float(a + share * (b - a)) for (name, (a, b)), share in ranges})

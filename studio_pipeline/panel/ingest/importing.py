@@ -163,7 +163,14 @@ def import_files(
         there = [*others, read_source(Source(name, landed, map_beside(landed, landing_folder)))]
     months, _ = combined(there, (), seen, present)
     together = validate_months(months.frame, limits, present.date())
-    return ImportReport(tuple(report), _stops_over(together, limits))
+    rejected, limit = together.rejected, limits.largest_rejected_share
+    shares = rejected_share_by_month(together.frame, rejected)
+    stops = []
+    months_over = shares["month_year"][shares["share"] > limit]
+    for month, sentence in zip(months_over, over_limit(shares, limit), strict=True):
+        names = sorted(set(rejected["file"][rejected["month_year"].isin([month])]))
+        stops.append(f"{sentence} They stand in {', '.join(names)}.")
+    return ImportReport(tuple(report), tuple(stops))
 
 
 def _own_issues(issues: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -182,16 +189,6 @@ def _checked(
     # Only its own rows are reported, and a file in the folder may have the same name.
     raw.frame["file"] = raw.frame["file"].where(raw.frame["file_order"] != last, _BEING_IMPORTED)
     return validate_months(raw.frame, limits, now.date())
-
-
-def _stops_over(checked: ValidatedMonths, limits: ValidationConfig) -> tuple[str, ...]:
-    """A sentence for each month over the limit, with the files that contain its rejected rows."""
-    limit, rejected = limits.largest_rejected_share, checked.rejected
-    shares = rejected_share_by_month(checked.frame, rejected)
-    months = shares["month_year"][shares["share"] > limit]
-    files = [sorted(set(rejected["file"][rejected["month_year"].isin([month])])) for month in months]
-    sentences = zip(over_limit(shares, limit), files, strict=True)
-    return tuple(f"{sentence} They stand in {', '.join(names)}." for sentence, names in sentences)
 
 
 def _issue_lines(unit: str, issues: pd.DataFrame | None, fate: str, named: Mapping[str, str]) -> list[str]:

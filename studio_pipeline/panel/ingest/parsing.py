@@ -52,16 +52,17 @@ def parse_numbers(text: pa.Array, decimal: str = ".", thousands: str = "") -> tu
     text = pc.if_else(missing, pa.scalar(None, pa.string()), text)
     if decimal == "." and not thousands:
         try:
-            return _as_floats(text), np.zeros(len(text), dtype=bool)
+            values = text.cast(pa.float64()).to_numpy(zero_copy_only=False)
+            return values, np.zeros(len(text), dtype=bool)
         except pa.ArrowInvalid:
             pass
     plain = _plain_form(text, decimal, thousands)
     good = pc.match_substring_regex(plain, _PLAIN_NUMBER)
     infinite = pc.match_substring_regex(plain, _INFINITY, ignore_case=True)
     readable = pc.fill_null(pc.or_(good, infinite), False)
-    values = _as_floats(pc.if_else(readable, plain, pa.scalar(None, pa.string())))
+    values = pc.if_else(readable, plain, pa.scalar(None, pa.string())).cast(pa.float64())
     faulty = pc.and_(pc.is_valid(text), pc.invert(readable))
-    return values, faulty.to_numpy(zero_copy_only=False)
+    return values.to_numpy(zero_copy_only=False), faulty.to_numpy(zero_copy_only=False)
 
 
 def _plain_form(text: pa.Array, decimal: str, thousands: str) -> pa.Array:
@@ -76,11 +77,6 @@ def _plain_form(text: pa.Array, decimal: str, thousands: str) -> pa.Array:
         return text
     foreign = pc.match_substring(text, ".")
     return pc.if_else(foreign, "not a number", pc.replace_substring(text, decimal, "."))
-
-
-def _as_floats(text: pa.Array) -> FloatArray:
-    values: FloatArray = text.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    return values
 
 
 def parse_months(text: pa.Array, month_format: str | None = None) -> MonthArray:

@@ -114,8 +114,7 @@ def members_of_month_before(frame: pd.DataFrame) -> FloatArray:
     studios = frame["studio_id"].to_numpy()
     follows = np.zeros(len(frame), dtype=bool)
     follows[1:] = (studios[1:] == studios[:-1]) & (np.diff(months) == 1)
-    before: FloatArray = np.where(follows, np.roll(frame["total_members"].to_numpy(), 1), np.nan)
-    return before
+    return np.where(follows, np.roll(frame["total_members"].to_numpy(), 1), np.nan)
 
 
 def _class_capacity(frame: pd.DataFrame, limits: ValidationConfig) -> FloatArray:
