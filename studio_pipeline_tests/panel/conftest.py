@@ -33,6 +33,11 @@ class Landing:
     def read(self, now=NOW):
         return read_landing(self.folder, self.ledger, now)
 
+    def validated(self, text):
+        """What becomes of one file, months.csv."""
+        self.put("months.csv", text)
+        return self.validate()
+
     def validate(self, now=NOW, limits=None):
         return validate_months(self.read(now).frame, limits or ValidationConfig(), now.date())
 

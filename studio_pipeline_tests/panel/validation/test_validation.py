@@ -45,8 +45,7 @@ def _found(table):
     ],
 )
 def test_a_bad_row_is_rejected_and_the_others_go_on(landing, row, column, value, reason):
-    landing.put("months.csv", HEAD + "b,2024-01,5,10,0.9,0.5\n" + row + "\nb,2024-02,5,10,0.9,0.5\n")
-    validated = landing.validate()
+    validated = landing.validated(HEAD + "b,2024-01,5,10,0.9,0.5\n" + row + "\nb,2024-02,5,10,0.9,0.5\n")
     assert validated.frame["studio_id"].tolist() == ["b", "b"]
     assert validated.rejected_rows == 1
     assert len(validated.rejected) == 1
@@ -56,15 +55,10 @@ def test_a_bad_row_is_rejected_and_the_others_go_on(landing, row, column, value,
 
 
 def test_a_row_with_several_faults_keeps_them_all(landing):
-    landing.put("months.csv", HEAD + "a,2024-07,-5,x,93,\n")
-    validated = landing.validate()
+    validated = landing.validated(HEAD + "a,2024-07,-5,x,93,\n")
     assert validated.rejected_rows == 1
-    assert validated.rejected["column"].tolist() == [
-        "month_year",
-        "retention_rate",
-        "total_members",
-        "total_revenue",
-    ]
+    columns = ["month_year", "retention_rate", "total_members", "total_revenue"]
+    assert validated.rejected["column"].tolist() == columns
     assert validated.rejected["studio_id"].eq("a").all()
 
 
@@ -80,33 +74,27 @@ def test_a_row_with_several_faults_keeps_them_all(landing):
     ],
 )
 def test_attendance_above_1(landing, rate, kept, told):
-    landing.put("months.csv", HEAD + f"a,2024-01,5,10,,{rate}\n")
-    validated = landing.validate()
+    validated = landing.validated(HEAD + f"a,2024-01,5,10,,{rate}\n")
     assert validated.rejected.empty
     expected = np.nan if kept is None else kept
     np.testing.assert_equal(validated.frame["class_attendance_rate"].tolist(), [expected])
     assert len(validated.warnings) == (told is not None)
     if told:
-        assert validated.warnings.iloc[0][["line", "column", "value"]].tolist() == [
-            2,
-            "class_attendance_rate",
-            rate,
-        ]
-        assert told in validated.warnings.iloc[0]["reason"]
+        warning = validated.warnings.iloc[0]
+        assert warning[["line", "column", "value"]].tolist() == [2, "class_attendance_rate", rate]
+        assert told in warning["reason"]
 
 
 def test_derived_columns(landing):
-    landing.put(
-        "months.csv",
+    frame = landing.validated(
         "studio_id,month_year,total_revenue,membership_revenue,total_members,churned_members,total_classes_held,"
         "total_class_attendance,class_attendance_rate,class_capacity\n"
         "a,2024-01,1000,800,100,,10,150,,30\n"  # seats given: the rate follows
         "a,2024-02,1000,,80,30,10,120,0.5,\n"  # rate given: the seats follow, 120 / (10 x 0.5)
         "a,2024-03,1000,800,0,8,0,0,,\n"  # nobody, and no class
         "a,2024-05,1000,800,50,8,10,260,,\n"  # the month before is missing
-        "b,2024-02,1000,,10,20,10,150,,\n",
-    )
-    frame = landing.validate().frame
+        "b,2024-02,1000,,10,20,10,150,,\n"
+    ).frame
     nan = np.nan
     expected = {
         "avg_ticket_price": [8, 12.5, nan, 16, 100],
@@ -119,17 +107,15 @@ def test_derived_columns(landing):
 
 
 def test_more_churn_than_there_were_members_is_emptied_and_told(landing):
-    landing.put(
-        "months.csv",
+    validated = landing.validated(
         "studio_id,month_year,total_revenue,total_members,new_members,churned_members\n"
         "b,2024-01,1000,100,,\n"
         "b,2024-02,1000,100,5,210\n"
         "a,2024-01,1000,100,0,900\n"  # nobody knows how many there were
         "a,2024-02,1000,100,5,105\n"  # everybody left, and the new ones, too
         "a,2024-03,1000,100,5,106\n"
-        "a,2024-05,1000,100,5,106\n",
+        "a,2024-05,1000,100,5,106\n"
     )
-    validated = landing.validate()
     assert validated.rejected.empty
     before = "emptied: more than the 100 members of the month before and the month's new ones"
     assert _found(validated.warnings) == [
@@ -144,24 +130,20 @@ def test_more_churn_than_there_were_members_is_emptied_and_told(landing):
 
 
 def test_a_derived_attendance_far_above_1_is_left_empty_and_told(landing):
-    landing.put(
-        "months.csv",
+    validated = landing.validated(
         "studio_id,month_year,total_revenue,total_classes_held,total_class_attendance,class_capacity\n"
-        "b,2024-01,1000,100,2400,20\nb,2024-02,1000,100,2600,20\na,2024-01,1000,100,1000,20\n",
+        "b,2024-01,1000,100,2400,20\nb,2024-02,1000,100,2600,20\na,2024-01,1000,100,1000,20\n"
     )
-    validated = landing.validate()
     np.testing.assert_equal(validated.frame["class_attendance_rate"].tolist(), [0.5, 1.0, np.nan])
     told = "left empty: attendance over classes x seats is above 1.2"
     assert _found(validated.warnings) == [(3, "class_attendance_rate", None, told)]
 
 
 def test_what_is_given_is_not_derived_again(landing):
-    landing.put(
-        "months.csv",
+    frame = landing.validated(
         "studio_id,month_year,total_revenue,total_members,churned_members,retention_rate,avg_ticket_price\n"
-        "a,2024-01,1000,100,5,0.99,7\na,2024-02,1000,100,5,0.99,7\n",
-    )
-    frame = landing.validate().frame
+        "a,2024-01,1000,100,5,0.99,7\na,2024-02,1000,100,5,0.99,7\n"
+    ).frame
     assert frame["retention_rate"].tolist() == [0.99, 0.99]
     assert frame["avg_ticket_price"].tolist() == [7, 7]
 
@@ -181,12 +163,10 @@ def test_what_is_given_is_not_derived_again(landing):
     ],
 )
 def test_the_remainder_of_revenue(landing, total, other, expected, warned, rejected):
-    landing.put(
-        "months.csv",
+    validated = landing.validated(
         "studio_id,month_year,membership_revenue,class_pack_revenue,retail_revenue,upsell_revenue,other_revenue,"
-        f"total_revenue\na,2024-01,700,100,100,100,{other},{total}\n",
+        f"total_revenue\na,2024-01,700,100,100,100,{other},{total}\n"
     )
-    validated = landing.validate()
     assert validated.rejected["column"].tolist() == ["total_revenue"] * rejected
     assert validated.warnings["column"].tolist() == ["other_revenue"] * warned
     assert validated.frame["other_revenue"].tolist() == ([] if rejected else [expected])
@@ -195,14 +175,9 @@ def test_the_remainder_of_revenue(landing, total, other, expected, warned, rejec
 @pytest.mark.parametrize("given", [c for n in range(6) for c in combinations(PARTS, n)])
 def test_every_partial_split_is_completed(landing, given):
     amounts = dict(zip(PARTS, ("600", "150", "100", "50", "40"), strict=True))
-    row = {
-        "studio_id": "a",
-        "month_year": "2024-01",
-        "total_revenue": "940",
-        **{n: amounts[n] for n in given},
-    }
-    landing.put("months.csv", f"{','.join(row)}\n{','.join(row.values())}\n")
-    validated = landing.validate()
+    row = {"studio_id": "a", "month_year": "2024-01", "total_revenue": "940"}
+    row |= {name: amounts[name] for name in given}
+    validated = landing.validated(f"{','.join(row)}\n{','.join(row.values())}\n")
     (found,) = validated.frame[list(PARTS)].to_dict("records")
     if not given:
         assert all(math.isnan(amount) for amount in found.values())
@@ -217,12 +192,10 @@ def test_every_partial_split_is_completed(landing, given):
 
 @pytest.mark.parametrize("packs", [9999.5, 10000, 10001])
 def test_where_other_parts_are_all_of_it_there_is_no_price(landing, packs):
-    landing.put(
-        "months.csv",
+    frame = landing.validated(
         "studio_id,month_year,total_members,class_pack_revenue,total_revenue\n"
-        + "".join(f"a,2024-0{month},100,{packs},10000\n" for month in (1, 2)),
-    )
-    frame = landing.validate().frame
+        + "".join(f"a,2024-0{month},100,{packs},10000\n" for month in (1, 2))
+    ).frame
     assert frame["membership_revenue"].tolist() == [0.0, 0.0]
     assert frame["avg_ticket_price"].isna().all()
 
@@ -233,13 +206,11 @@ def test_partial_parts_over_the_total_are_a_fault(landing):
 
 
 def test_a_month_said_twice_in_a_file(landing):
-    landing.put(
-        "months.csv",
+    validated = landing.validated(
         HEAD
         + "a,2024-01,5,10,,\n a ,2024-01-01,5,10,,\na,2024-02,5,10,,\na,2024-02,6,10,,\na,2024-03,5,10,,\n"
-        + "b,2024-03,5,10,,\nb,2024-03,5,10,,\n",
+        + "b,2024-03,5,10,,\nb,2024-03,5,10,,\n"
     )
-    validated = landing.validate()
     different = "the file has different rows for this month, in lines 4, 5: keep one"
     assert {line: reason for line, _, _, reason in _found(validated.rejected)} == {
         3: "repeats line 2, which counts",
@@ -278,11 +249,8 @@ def test_the_month_that_is_not_over_is_held_back_to_its_last_day(landing):
     landing.put("months.csv", HEAD + "a,2024-05,5,10,,\na,2024-06,5,10,,\n")
     for day, rows, held_back in ((15, 1, 1), (30, 1, 1)):
         validated = landing.validate(datetime(2024, 6, day, 23, 59, tzinfo=UTC))
-        assert (len(validated.frame), validated.held_back_rows, validated.rejected_rows) == (
-            rows,
-            held_back,
-            0,
-        )
+        counts = (len(validated.frame), validated.held_back_rows, validated.rejected_rows)
+        assert counts == (rows, held_back, 0)
     assert len(landing.validate(datetime(2024, 7, 1, tzinfo=UTC)).frame) == 2
 
 
@@ -309,24 +277,16 @@ def test_gaps_are_told(landing):
     landing.put(
         "months.csv", HEAD + "a,2023-11,5,10,,\na,2024-02,5,10,,\na,2024-03,5,10,,\nb,2024-05,5,10,,\n"
     )
-    gaps = gaps_in(landing.validate().frame)
-    assert gaps.to_dict("records") == [
-        {
-            "studio_id": "a",
-            "first_missing": pd.Timestamp("2023-12-01"),
-            "last_missing": pd.Timestamp("2024-01-01"),
-            "months": 2,
-        }
-    ]
+    ((studio, first, last, months),) = gaps_in(landing.validate().frame).itertuples(index=False)
+    assert (studio, months) == ("a", 2)
+    assert (first, last) == (pd.Timestamp("2023-12-01"), pd.Timestamp("2024-01-01"))
 
 
 def test_the_rejected_share_counts_rows_by_month(landing):
     good = "".join(f"s{i},2024-01,5,10,,\n" for i in range(18))
-    landing.put(
-        "months.csv",
-        HEAD + good + "x,2024-01,-5,-10,,\ny,2024-02,5,10,,\nz,2024-02,-5,10,,\nz,never,5,10,,\n",
+    validated = landing.validated(
+        HEAD + good + "x,2024-01,-5,-10,,\ny,2024-02,5,10,,\nz,2024-02,-5,10,,\nz,never,5,10,,\n"
     )
-    validated = landing.validate()
     share = rejected_share_by_month(validated.frame, validated.rejected)
     assert share["month_year"].tolist()[:2] == [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-02-01")]
     assert share["month_year"].isna().tolist() == [False, False, True]
@@ -338,8 +298,7 @@ def test_the_rejected_share_counts_rows_by_month(landing):
 @pytest.mark.parametrize("month", ["2027-01", "1907-01", "2024-06", "2024-05"])
 def test_a_row_of_no_month_that_counts_is_no_month_of_its_own(landing, month):
     good = "".join(f"s{i},2024-04,5,10,,\n" for i in range(20))
-    landing.put("months.csv", HEAD + good + f"x,{month},-5,10,,\n")
-    validated = landing.validate()
+    validated = landing.validated(HEAD + good + f"x,{month},-5,10,,\n")
     assert validated.rejected_rows == (month != "2024-06")
     share = rejected_share_by_month(validated.frame, validated.rejected)
     assert (share["share"] <= ValidationConfig().largest_rejected_share).all()
@@ -347,8 +306,7 @@ def test_a_row_of_no_month_that_counts_is_no_month_of_its_own(landing, month):
 
 def test_a_newest_month_that_is_rejected_as_a_whole_still_shows(landing):
     rows = "".join(f"s{i},2024-04,5,10,,\ns{i},2024-05,-5,10,,\n" for i in range(20))
-    landing.put("months.csv", HEAD + rows)
-    validated = landing.validate()
+    validated = landing.validated(HEAD + rows)
     share = rejected_share_by_month(validated.frame, validated.rejected)
     assert share["share"].tolist() == [0.0, 0.5]
 
