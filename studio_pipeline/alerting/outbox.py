@@ -94,14 +94,7 @@ KEPT_DAYS = 40
 
 @dataclass(frozen=True)
 class Outage:
-    """A channel whose last attempt failed.
-
-    Attributes:
-        since: time of the first failed attempt, aware.
-        attempts: number of failed attempts since then.
-        next_at: time of the next attempt, aware.
-        reason: of the last failure; contains no secret.
-    """
+    """A channel that fails since a time, its attempts so far, the time of the next one, and the reason."""
 
     channel: str
     since: datetime

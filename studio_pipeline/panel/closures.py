@@ -31,10 +31,9 @@ def idle_runs(panel: StudioPanel) -> IntArray:
 def closed_months(panel: StudioPanel) -> BoolArray:
     """(S, T) True where a studio counts as closed at a month; later months don't change the value."""
     runs = idle_runs(panel)
-    year_before = np.zeros_like(runs)
-    year_before[:, _YEAR_MONTHS:] = runs[:, :-_YEAR_MONTHS]
-    seasonal = (runs < _YEAR_MONTHS) & (year_before > 0)
-    return np.asarray((runs >= LEAST_MONTHS) & ~seasonal)
+    idle_year_before = np.zeros(runs.shape, dtype=bool)
+    idle_year_before[:, _YEAR_MONTHS:] = runs[:, :-_YEAR_MONTHS] > 0
+    return np.asarray((runs >= LEAST_MONTHS) & ~(idle_year_before & (runs < _YEAR_MONTHS)))
 
 
 def closed_since(panel: StudioPanel, row: int, column: int) -> np.datetime64 | None:

@@ -40,8 +40,7 @@ class AskedForecasts:
 
     Attributes:
         rows: forecasts made before their month arrived, each question once.
-        n_answers: logged answers read.
-        n_unreadable: of them, those whose JSON was not that of a forward answer.
+        n_unreadable: of the answers read, those whose JSON was not that of a forward answer.
         n_late: rows left out, as their month was known when they were made.
         latest: time at which the last of the answers was made; None without any.
     """

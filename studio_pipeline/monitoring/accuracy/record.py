@@ -141,11 +141,9 @@ class AccuracyRecord:
 
     Attributes:
         forecasts: rows as described in `forecast_rows`.
-        errors: sums from `error_cells`.
-        coverage: counts from `coverage_cells`.
-        promises: expected accuracy from `promises_of`.
-        roles: champion against challenger, from `champion_challenger.role_differences`.
-        misses: errors of saved scenarios, from `error_decomposition.split_all`.
+        errors, coverage: from `error_cells` and `coverage_cells`.
+        promises: expected accuracy, from `promises_of`.
+        roles, misses: from `role_differences` and `split_all`.
         versions: names of the published forecasts that were read.
         read_until: time at which the last logged answer read was made, UTC without zone; None if none was.
     """

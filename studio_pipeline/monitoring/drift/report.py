@@ -144,9 +144,8 @@ class DriftReport:
             tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
             unseen = json.loads((folder / "not_seen.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise CorruptReleaseError(
-                f"The drift report in {folder} can't be read: {error}.", "Run the pipeline again."
-            ) from error
+            what = f"The drift report in {folder} can't be read: {error}."
+            raise CorruptReleaseError(what, "Run the pipeline again.") from error
         return cls(**tables, not_seen=tuple(unseen))
 
 

@@ -36,10 +36,8 @@ def arrow_text(values: pd.Series) -> pa.Array:
 def parse_text(values: pd.Series) -> TextArray:
     """(N,) trimmed text, None where it is empty or missing."""
     text = arrow_text(values)
-    found: TextArray = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text).to_numpy(
-        zero_copy_only=False
-    )
-    return found
+    filled = pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text)
+    return np.asarray(filled.to_numpy(zero_copy_only=False))
 
 
 def parse_numbers(text: pa.Array, decimal: str = ".", thousands: str = "") -> tuple[FloatArray, BoolArray]:
@@ -84,9 +82,7 @@ def parse_months(text: pa.Array, month_format: str | None = None) -> MonthArray:
     encoded = text.dictionary_encode()
     months = [_parse_month(value, month_format) for value in encoded.dictionary.to_pylist()]
     known = np.array([*months, "NaT"], dtype="datetime64[M]")
-    codes = pc.fill_null(encoded.indices, len(months)).to_numpy(zero_copy_only=False)
-    found: MonthArray = known[codes]
-    return found
+    return np.asarray(known[pc.fill_null(encoded.indices, len(months)).to_numpy(zero_copy_only=False)])
 
 
 def _parse_month(text: str | None, month_format: str | None) -> str:

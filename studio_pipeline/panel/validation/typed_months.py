@@ -51,9 +51,8 @@ class Findings:
     def marked_in(self, column: str) -> BoolArray:
         """(N,) True where a row has an issue with this column."""
         marked: BoolArray = np.zeros(len(self.marked), dtype=bool)
-        for rows, found_in in zip(self.rows, self.columns, strict=True):
-            if found_in == column:
-                marked[rows] = True
+        for rows in (rows for rows, name in zip(self.rows, self.columns, strict=True) if name == column):
+            marked[rows] = True
         return marked
 
     def table(self, raw: pd.DataFrame, keys: pd.DataFrame, among: BoolArray) -> pd.DataFrame:
