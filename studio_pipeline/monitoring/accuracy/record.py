@@ -109,10 +109,7 @@ def coverage_cells(found: pd.DataFrame) -> pd.DataFrame:
         rows = _keys(found).assign(level=level, n=1.0, inside=inside.astype(np.float64))[bounded]
         tables.append(rows.groupby([*CELL, "level"], observed=True, as_index=False).sum())
     filled = [table for table in tables if len(table)]
-    if not filled:
-        return empty_table(_COVERAGE_TYPES)
-    joined: pd.DataFrame = pd.concat(filled, ignore_index=True)
-    return joined
+    return pd.concat(filled, ignore_index=True) if filled else empty_table(_COVERAGE_TYPES)
 
 
 def carried_forward(new: pd.DataFrame, kept: pd.DataFrame, first_base: pd.Timestamp) -> pd.DataFrame:
@@ -121,8 +118,7 @@ def carried_forward(new: pd.DataFrame, kept: pd.DataFrame, first_base: pd.Timest
     new = new[new["base_month"] >= first_base]
     filled = [table for table in (old, new) if len(table)] or [new]
     keys = [*CELL, "level"] if "level" in new else list(CELL)
-    together: pd.DataFrame = pd.concat(filled, ignore_index=True)
-    return together.sort_values(keys, ignore_index=True)
+    return pd.concat(filled).sort_values(keys, ignore_index=True)
 
 
 def _keys(found: pd.DataFrame) -> pd.DataFrame:

@@ -63,9 +63,8 @@ def alarms_of(chart: DriftChart, recovery_months: int) -> list[Alarm]:
 
 
 def _alarm(chart: DriftChart, raised: int, ended: int) -> Alarm:
-    return Alarm(
-        chart, raised, int(chart.since[raised]), int(chart.direction[raised]), int(chart.where[raised]), ended
-    )
+    since, direction, where = (int(a[raised]) for a in (chart.since, chart.direction, chart.where))
+    return Alarm(chart, raised, since, direction, where, ended)
 
 
 def alarm_text(alarm: Alarm, group_names: tuple[str, ...], months: np.ndarray) -> str:

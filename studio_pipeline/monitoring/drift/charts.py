@@ -40,7 +40,7 @@ LARGE_GROUP = 20
 
 @dataclass(frozen=True)
 class Watched:
-    """A series with its surprises and scores; (S, T)."""
+    """A series of inputs or forecast errors, (S, T), with its surprises and scores."""
 
     name: str
     values: FloatArray
@@ -130,7 +130,7 @@ def group_month_paths(expected: Surprises) -> FloatArray:
 
 def _path_chart(kind: str, series: str, scores: FloatArray, chance: float) -> DriftChart:
     """The chart of the largest standardised sum of the scores of P paths, (P, T)."""
-    sums = window_sums(scores, WINDOWS)
+    sums = window_sums(scores)
     ratios = np.where(np.isfinite(sums), sums**2 / 2, -1.0)
     window, path = _largest(np.moveaxis(ratios, 2, 0))
     months = np.arange(sums.shape[2])
@@ -140,7 +140,7 @@ def _path_chart(kind: str, series: str, scores: FloatArray, chance: float) -> Dr
         kind,
         series,
         statistic=np.where(best >= 0, best, np.nan),
-        threshold=np.full(len(months), path_threshold(n_paths, WINDOWS, chance)),
+        threshold=np.full(len(months), path_threshold(n_paths, chance)),
         direction=np.where(sums[window, path, months] < 0, -1, 1),
         since=np.maximum(months - np.asarray(WINDOWS)[window] + 1, 0),
         where=path - 1,
@@ -148,7 +148,7 @@ def _path_chart(kind: str, series: str, scores: FloatArray, chance: float) -> Dr
 
 
 def _some_chart(series: Watched, chance: float) -> DriftChart:
-    sums = window_sums(series.scores, WINDOWS)
+    sums = window_sums(series.scores)
     # Divided by their past standard deviation where that exceeds 1.
     sums = sums / np.sqrt(past_variance(sums))[:, None, :]
     count = np.isfinite(series.scores).sum(0)

@@ -13,7 +13,6 @@ Source: Xie & Siegmund (2013), Annals of Statistics 41:670.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -29,14 +28,14 @@ PRIOR_MONTHS = 12.0
 LARGEST_UNITS = 3.0
 
 
-def window_sums(scores: FloatArray, windows: Sequence[int]) -> FloatArray:
+def window_sums(scores: FloatArray) -> FloatArray:
     """(W, ..., T) sums of the last w scores over the root of the known count; NaN if under half are known."""
     known = np.isfinite(scores)
     start = np.zeros((*scores.shape[:-1], 1))
     sums = np.concatenate([start, np.cumsum(np.where(known, scores, 0.0), axis=-1)], axis=-1)
     counts = np.concatenate([start, np.cumsum(known.astype(np.float64), axis=-1)], axis=-1)
-    out = np.full((len(windows), *scores.shape), np.nan)
-    for row, width in enumerate(windows):
+    out = np.full((len(WINDOWS), *scores.shape), np.nan)
+    for row, width in enumerate(WINDOWS):
         starts = np.maximum(np.arange(scores.shape[-1]) + 1 - width, 0)
         total, count = (cumulated[..., 1:] - cumulated[..., starts] for cumulated in (sums, counts))
         enough = (count >= width / 2) & (count > 0)
@@ -125,9 +124,9 @@ def mixture_threshold(n_studios: int, chance: float) -> float:
     return end + excess * float(np.log(RARE / chance))
 
 
-def path_threshold(n_paths: int, windows: Sequence[int], chance: float) -> float:
+def path_threshold(n_paths: int, chance: float) -> float:
     """Threshold that the largest statistic of `n_paths` exceeds within a year with this probability."""
-    end, excess = _path_tail(n_paths, tuple(windows))
+    end, excess = _path_tail(n_paths)
     return end + excess * float(np.log(RARE / chance))
 
 
@@ -136,7 +135,7 @@ def mixture_maxima(n_studios: int, n_years: int, generator: np.random.Generator)
     maxima = np.empty(n_years)
     for year in range(n_years):
         scores = generator.standard_normal((n_studios, max(WINDOWS) - 1 + YEAR))
-        maxima[year] = mixture(window_sums(scores, WINDOWS)[..., -YEAR:]).max()
+        maxima[year] = mixture(window_sums(scores)[..., -YEAR:]).max()
     return maxima
 
 
@@ -147,11 +146,11 @@ def tail_of(maxima: np.ndarray) -> tuple[float, float]:
 
 
 @cache
-def _path_tail(n_paths: int, windows: tuple[int, ...]) -> tuple[float, float]:
+def _path_tail(n_paths: int) -> tuple[float, float]:
     generator = np.random.default_rng(SEED)
     maxima = np.zeros(PATH_YEARS)
     for _ in range(n_paths):
-        scores = generator.standard_normal((PATH_YEARS, max(windows) - 1 + YEAR))
-        sums = window_sums(scores, windows)[..., -YEAR:]
+        scores = generator.standard_normal((PATH_YEARS, max(WINDOWS) - 1 + YEAR))
+        sums = window_sums(scores)[..., -YEAR:]
         maxima = np.maximum(maxima, (sums**2 / 2).max(axis=(0, 2)))
     return tail_of(maxima)
