@@ -9,18 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t as student
 
-from studio_pipeline.evaluation.report.drawing import (
-    ACCENT,
-    MUTED,
-    WARM,
-    legend,
-    new_figure,
-    note,
-    percent,
-    thousands,
-    title,
-    to_png,
-)
+from studio_pipeline.evaluation.report import drawing
 from studio_pipeline.monitoring.accuracy.error_decomposition import PARTS
 
 WHO = ["source", "kind", "role", "model_version"]
@@ -74,15 +63,15 @@ def _parts(key: Hashable) -> tuple[Any, ...]:
     return key if isinstance(key, tuple) else (key,)
 
 
-_COLOURS = dict(zip(PARTS, ("#e08a1e", "#0f9d8a", ACCENT, "#a24bb0", "#8c949e"), strict=True))
+_COLOURS = dict(zip(PARTS, ("#e08a1e", "#0f9d8a", drawing.ACCENT, "#a24bb0", "#8c949e"), strict=True))
 
 
 def live_error(errors: pd.DataFrame) -> bytes:
     """PNG: WAPE by months ahead, live and expected, of an `error_table` by source and horizon alone."""
     if errors.empty:
-        return note("No month that was forecast has arrived yet.")
-    figure, (ax,) = new_figure(3.2)
-    colours = {"published": ACCENT, "asked": WARM}
+        return drawing.note("No month that was forecast has arrived yet.")
+    figure, (ax,) = drawing.new_figure(3.2)
+    colours = {"published": drawing.ACCENT, "asked": drawing.WARM}
     for source, rows in errors.groupby("source"):
         colour, horizon = colours[str(source)], rows["horizon"]
         low, high = rows["low"].fillna(rows["wape"]), rows["high"].fillna(rows["wape"])
@@ -91,45 +80,45 @@ def live_error(errors: pd.DataFrame) -> bytes:
         ax.plot(horizon, rows["promised_wape"], color=colour, linestyle=":", label=f"{source}, promised")
     ax.set_ylim(bottom=0)
     ax.set_xlabel("months ahead", fontsize=9)
-    ax.yaxis.set_major_formatter(percent)
-    title(ax, "Live error of the champion, with its 95 % interval")
-    legend(ax)
-    return to_png(figure)
+    ax.yaxis.set_major_formatter(drawing.percent)
+    drawing.title(ax, "Live error of the champion, with its 95 % interval")
+    drawing.legend(ax)
+    return drawing.to_png(figure)
 
 
 def watch_course(months: pd.DataFrame) -> bytes:
     """PNG: the cumulative sums of a `watch.Watch` over their thresholds, month by month."""
     if months.empty:
-        return note("No month that was forecast has arrived yet.")
-    figure, (ax,) = new_figure(3.0)
+        return drawing.note("No month that was forecast has arrived yet.")
+    figure, (ax,) = drawing.new_figure(3.0)
     for name, colour, label in (
-        ("error_sum", ACCENT, "error above the promise"),
-        ("coverage_sum", WARM, "intervals that hold too rarely"),
+        ("error_sum", drawing.ACCENT, "error above the promise"),
+        ("coverage_sum", drawing.WARM, "intervals that hold too rarely"),
     ):
         ax.plot(months["month_year"], months[name], color=colour, marker="o", markersize=3.5, label=label)
-    ax.axhline(1.0, color=MUTED, linewidth=1, linestyle="--")
+    ax.axhline(1.0, color=drawing.MUTED, linewidth=1, linestyle="--")
     ax.set_ylim(0, max(1.2, float(months[["error_sum", "coverage_sum"]].max().max()) * 1.1))
-    title(ax, "What has added up against the model, of what makes an alarm")
-    legend(ax)
-    return to_png(figure)
+    drawing.title(ax, "What has added up against the model, of what makes an alarm")
+    drawing.legend(ax)
+    return drawing.to_png(figure)
 
 
 def miss_parts(misses: pd.DataFrame, most: int = 12) -> bytes:
     """PNG: errors of the latest saved scenarios, split by cause."""
     if misses.empty:
-        return note("No month of a saved scenario has arrived yet.")
+        return drawing.note("No month of a saved scenario has arrived yet.")
     totals = misses.groupby(["scenario_id", "name"], sort=False)[list(PARTS)].sum().head(most)
-    figure, (ax,) = new_figure(1.4 + 0.3 * len(totals))
+    figure, (ax,) = drawing.new_figure(1.4 + 0.3 * len(totals))
     places = np.arange(len(totals))
     above, below = np.zeros(len(totals)), np.zeros(len(totals))
     for part in PARTS:
         values = totals[part].to_numpy(np.float64)
         ax.barh(places, values, left=np.where(values >= 0, above, below), color=_COLOURS[part], label=part)
         above, below = above + np.maximum(values, 0), below + np.minimum(values, 0)
-    ax.axvline(0, color=MUTED, linewidth=0.8)
+    ax.axvline(0, color=drawing.MUTED, linewidth=0.8)
     ax.set_yticks(places, [str(name)[:30].replace("$", r"\$") for _, name in totals.index])
     ax.invert_yaxis()
-    ax.xaxis.set_major_formatter(thousands)
-    title(ax, "Actual less predicted revenue of saved scenarios, by cause")
-    legend(ax)
-    return to_png(figure)
+    ax.xaxis.set_major_formatter(drawing.thousands)
+    drawing.title(ax, "Actual less predicted revenue of saved scenarios, by cause")
+    drawing.legend(ax)
+    return drawing.to_png(figure)

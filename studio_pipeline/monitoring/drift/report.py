@@ -111,13 +111,10 @@ TABLES = ("statistics", "alarms", "studios")
 
 @dataclass(frozen=True)
 class DriftReport:
-    """Result of the drift monitor.
+    """Result of the drift monitor; columns are described in `STATISTIC_COLUMNS` and so on.
 
-    Attributes:
-        statistics: columns as `STATISTIC_COLUMNS`; months without a statistic are left out.
-        alarms: columns as `ALARM_COLUMNS`, in the order in which they were raised.
-        studios: columns as `alarms.STUDIO_COLUMNS`, those of standing alarms alone.
-        not_seen: changes that can't be detected in this panel, a sentence each.
+    Months without a statistic are left out. Alarms are in the order in which they were raised, studios are
+    those of standing alarms alone. Sentences in `not_seen` name changes that can't be detected.
     """
 
     statistics: pd.DataFrame

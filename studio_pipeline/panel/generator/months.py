@@ -107,11 +107,10 @@ def expected_interventions(
         base_month: the last known month, YYYY-MM, one of the fleet's months.
         months_ahead: 1 or more.
         interventions: held over all months ahead; `current_member_count` is the stock at their start.
-        draws: number of futures, 1 or more.
+        draws: number of futures.
 
     Returns:
-        One row per horizon and studio: studio_id, horizon (from 1), revenue_mean, members_mean, revenue_p05,
-        revenue_p95.
+        One row per horizon (from 1) and studio: revenue_mean, members_mean, revenue_p05, revenue_p95.
 
     Raises:
         InputError: the base month is not one of the fleet's, or there is no such lever.

@@ -10,7 +10,7 @@ import errno
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain, count
 from pathlib import Path
@@ -45,31 +45,25 @@ class ImportedFile:
         landed: its path in the landing folder; None if it was refused.
         already_there: it was in the folder with this content and map before.
         refusal: the file, the reason of the refusal, and what to do; "" if it was not refused.
-        rows: rows of the file, without those that its map leaves out.
-        left_out: rows that its map leaves out.
+        read: its rows, if it was not refused.
         rejected: one row per fault: file, line, studio_id, month_year, column, value, reason.
         warnings: the same, for cells that will be changed while their row is kept.
-        ignored_columns: columns of the file that are not used.
-        named: the project's column to the file's, where the names differ.
     """
 
     source: Path
     landed: Path | None
     already_there: bool = False
     refusal: str = ""
-    rows: int = 0
-    left_out: int = 0
+    read: SourceRows | None = None
     rejected: pd.DataFrame | None = None
     warnings: pd.DataFrame | None = None
-    ignored_columns: tuple[str, ...] = ()
-    named: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         """The result in a few lines of text."""
-        if self.landed is None:
+        if self.landed is None or self.read is None:
             return f"Refused: {self.refusal}"
         how = "is there already as" if self.already_there else "copied to"
-        lines = [f"{self.source.name}: {how} {self.landed}: {self.rows} rows."]
+        lines = [f"{self.source.name}: {how} {self.landed}: {self.read.table.num_rows} rows."]
         first = self.landed.with_name(self.source.name)
         if first != self.landed and first.exists():
             belongings = [path for path in (first, first.with_name(first.name + MAP_SUFFIX)) if path.exists()]
@@ -77,10 +71,11 @@ class ImportedFile:
                 f"  Another {first.name} is there and stays: where both have a row, the newer counts."
             )
             lines.append(f"  If this one corrects it, delete {' and '.join(map(str, belongings))}.")
-        lines += [f"  {self.left_out} more rows are left out by the map."] if self.left_out else []
-        lines += [f"  Not used: {', '.join(self.ignored_columns)}."] if self.ignored_columns else []
-        lines += _issue_lines("row", self.rejected, "will be rejected", self.named)
-        return "\n".join([*lines, *_issue_lines("cell", self.warnings, "change", self.named)])
+        left_out, ignored, named = self.read.left_out, self.read.ignored, self.read.named
+        lines += [f"  {left_out} more rows are left out by the map."] if left_out else []
+        lines += [f"  Not used: {', '.join(ignored)}."] if ignored else []
+        lines += _issue_lines("row", self.rejected, "will be rejected", named)
+        return "\n".join([*lines, *_issue_lines("cell", self.warnings, "change", named)])
 
 
 @dataclass(frozen=True)
@@ -152,12 +147,9 @@ def import_files(
             source=file,
             landed=landed,
             already_there=already_there,
-            rows=rows.table.num_rows,
-            left_out=rows.left_out,
+            read=rows,
             rejected=_own_issues(checked.rejected, rows.name),
             warnings=_own_issues(checked.warnings, rows.name),
-            ignored_columns=rows.ignored,
-            named=rows.named,
         )
         report.append(imported)
         there = [*others, read_source(Source(name, landed, map_beside(landed, landing_folder)))]

@@ -124,7 +124,7 @@ def test_a_full_disk_leaves_nothing_half_written(landing, own, bring, monkeypatc
 def test_the_real_file_goes_in_with_its_map(landing, shared, bring):
     report = bring([shared / "data" / "broadway_monthly.csv"], BROADWAY_MAP)
     imported = report.files[0]
-    assert (imported.rows, imported.left_out) == (3679, 135)
+    assert (imported.read.table.num_rows, imported.read.left_out) == (3679, 135)
     assert (len(imported.rejected), len(imported.warnings)) == (0, 366)
     assert "135 more rows are left out by the map" in str(report)
     assert len(landing.validate().frame) == 3679
