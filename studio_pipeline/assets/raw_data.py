@@ -87,7 +87,7 @@ def read_months(settings: Settings, configuration: Configuration, source: Source
         return read_landing(settings.landing_dir, settings.home / LEDGER_FILE, datetime.now(UTC))
     months = generate_months(configuration.generator)
     end = months["month_year"].max() + pd.DateOffset(months=1)
-    return RawMonths(raw_from_numbers(months, "generator", end.to_pydatetime()), (), {}, {}, {})
+    return RawMonths(raw_from_numbers(months, "generator", end.to_pydatetime()), (), {})
 
 
 def _metadata(raw: RawMonths, source: Source) -> dict[str, Any]:

@@ -130,15 +130,6 @@ def path_threshold(n_paths: int, chance: float) -> float:
     return end + excess * float(np.log(RARE / chance))
 
 
-def mixture_maxima(n_studios: int, n_years: int, generator: np.random.Generator) -> np.ndarray:
-    """(N,) simulated yearly maxima of the mixture statistic without drift."""
-    maxima = np.empty(n_years)
-    for year in range(n_years):
-        scores = generator.standard_normal((n_studios, max(WINDOWS) - 1 + YEAR))
-        maxima[year] = mixture(window_sums(scores)[..., -YEAR:]).max()
-    return maxima
-
-
 def tail_of(maxima: np.ndarray) -> tuple[float, float]:
     """Lower end and mean excess of the upper hundredth."""
     end = float(np.quantile(maxima, 1 - RARE))

@@ -126,15 +126,11 @@ class RawMonths:
             earlier ones, and the time at which a row of its studio and month was first seen (UTC).
         unreadable: the files that could not be read at all.
         left_out: number of rows that each file's map left out (`where`), by file.
-        ignored_columns: unused columns of each file, by file.
-        hashes: SHA-256 of each readable file's content.
     """
 
     frame: pd.DataFrame
     unreadable: tuple[UnreadableFile, ...]
     left_out: dict[str, int]
-    ignored_columns: dict[str, tuple[str, ...]]
-    hashes: dict[str, str]
 
 
 def read_landing(folder: Path, ledger: Path, now: datetime) -> RawMonths:
@@ -207,14 +203,8 @@ def combined(
     over = keys["month_year"] < np.datetime64(now, "M")
     ledger = ledger.with_rows(keys[over & keys["studio_id"].notna()])
     frame["first_seen"] = ledger.first_seen_of_rows(keys).fillna(keys["first_seen"]).to_numpy()
-    raw = RawMonths(
-        frame[list(RAW_COLUMNS)],
-        tuple(unreadable),
-        {source.name: source.left_out for source in ordered if source.left_out},
-        {source.name: source.ignored for source in ordered if source.ignored},
-        {source.name: source.file_hash for source in ordered},
-    )
-    return raw, ledger
+    left_out = {source.name: source.left_out for source in ordered if source.left_out}
+    return RawMonths(frame[list(RAW_COLUMNS)], tuple(unreadable), left_out), ledger
 
 
 def raw_from_numbers(frame: pd.DataFrame, file: str, now: datetime) -> pd.DataFrame:

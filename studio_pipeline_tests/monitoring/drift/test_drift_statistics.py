@@ -10,12 +10,12 @@ from studio_pipeline.monitoring.drift.statistics import (
     RARE,
     WINDOWS,
     mixture,
-    mixture_maxima,
     mixture_threshold,
     path_threshold,
     tamed,
     window_sums,
 )
+from studio_pipeline_tests.benchmarks.drift_null_table import mixture_maxima
 
 
 @given(st.integers(0, 10_000), st.floats(0, 0.6))

@@ -63,6 +63,11 @@ def test_faults_are_told_under_their_names_too(landing, own, bring):
     assert "line 3, total_revenue (umsatz) '-5': is negative" in text
 
 
+def test_columns_that_nothing_is_taken_from_are_told(own, bring):
+    text = "studio_id,month_year,total_revenue,retention,weather\na,2024-01,1,0.9,sunny\n"
+    assert "Not used: retention, weather." in str(bring([own("a.csv", text)]))
+
+
 def test_the_same_file_again_changes_nothing(landing, own, bring):
     file = own("a.csv", ROW + "a,2024-01,100,10\n")
     bring([file])

@@ -91,11 +91,6 @@ def test_maps_filter_constants_and_number_forms(landing):
     assert row["month_year"] == pd.Timestamp("2024-03-01")
 
 
-def test_columns_that_nothing_is_taken_from_are_told(landing):
-    landing.put("a.csv", "studio_id,month_year,total_revenue,retention,weather\na,2024-01,1,0.9,sunny\n")
-    assert landing.read().ignored_columns == {"a.csv": ("retention", "weather")}
-
-
 def test_typed_parquet_is_not_misread_by_a_map_made_for_csv(landing, now):
     frame = pd.DataFrame(
         {"studio_id": ["a"], "month_year": pd.to_datetime(["2024-01-01"]), "total_revenue": [1234.5]}
