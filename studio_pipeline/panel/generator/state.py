@@ -215,16 +215,11 @@ def opening_state(fleet: Fleet) -> State:
         staff=fleet.staff,
         attendance_rate=zero + 0.65,
         utilization=zero + 0.785,
-        retention_mood=zero,
-        acquisition_mood=zero,
-        reputation=zero,
-        visits_mood=zero,
-        upsell_mood=zero,
-        disruption=zero,
-        buzz=zero,
         market_retention=calm,
         market_acquisition=calm,
         price_level=calm + 1.0,
+        **dict.fromkeys(("retention_mood", "acquisition_mood", "reputation", "visits_mood"), zero),
+        **dict.fromkeys(("upsell_mood", "disruption", "buzz"), zero),
     )
 
 
