@@ -49,17 +49,7 @@ from studio_pipeline.resources.storage import FolderStorage
 from studio_pipeline.settings import Settings, read_settings
 from studio_pipeline.tuning.values import ASSET as TUNED
 
-STAGES = [
-    raw_data,
-    validated_data,
-    features,
-    tuning,
-    model_fits,
-    ensemble,
-    evaluation,
-    registry,
-    monitoring,
-]
+STAGES = [raw_data, validated_data, features, tuning, model_fits, ensemble, evaluation, registry, monitoring]
 JOBS = [refresh_release, monitor_release, tune_learners]
 UPKEEP_JOBS: list[Any] = [rollback_release, forecast_release, prune_versions]
 SCHEDULES = [monthly_refresh, daily_monitoring, quarterly_tuning, daily_pruning]

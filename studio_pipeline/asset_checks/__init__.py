@@ -17,17 +17,7 @@ from studio_pipeline.asset_checks import evaluation
 from studio_pipeline.asset_checks import evaluation as monitoring
 from studio_pipeline.asset_checks import evaluation as registry
 
-STAGES = (
-    raw_data,
-    validated_data,
-    features,
-    tuning,
-    model_fits,
-    ensemble,
-    evaluation,
-    registry,
-    monitoring,
-)
+STAGES = (raw_data, validated_data, features, tuning, model_fits, ensemble, evaluation, registry, monitoring)
 
 
 def all_checks() -> list[dg.AssetChecksDefinition]:

@@ -25,10 +25,7 @@ LOOKED_AT = 20
 """Number of runs and materialisations read, newest first."""
 
 FIRST, LAST = dg.AssetKey("raw_studio_months"), dg.AssetKey("registered_model")
-_ENDS = {
-    DagsterRunStatus.SUCCESS: RunEnd.SUCCEEDED,
-    DagsterRunStatus.CANCELED: RunEnd.CANCELED,
-}
+_ENDS = {DagsterRunStatus.SUCCESS: RunEnd.SUCCEEDED, DagsterRunStatus.CANCELED: RunEnd.CANCELED}
 
 
 def attempts_of(instance: dg.DagsterInstance) -> list[Attempt]:

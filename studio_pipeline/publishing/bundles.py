@@ -10,12 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from studio_pipeline.publishing.folders import (
-    MANIFEST,
-    Manifest,
-    readable_manifest,
-    write_once,
-)
+from studio_pipeline.publishing.folders import MANIFEST, Manifest, readable_manifest, write_once
 from studio_pipeline.publishing.layout import model_folder, models_folder
 
 

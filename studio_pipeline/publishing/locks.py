@@ -35,7 +35,7 @@ PAUSES_SECONDS = (0.0, 0.01, 0.03)
 """Pauses before the attempts to take a lock, since `lock_holder` elsewhere may share it for an instant."""
 
 _REFUSALS = {
-    UP_LOCK: ("`studio up` is running on {home} already ({holder}).", "Use that one, or stop it first."),
+    UP_LOCK: ("`studio up` is running on {home} already ({holder}).", "Use that one, or stop it first.")
 }
 _REFUSAL = (
     "Another run is using {home} ({holder}).",

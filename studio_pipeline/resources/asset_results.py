@@ -56,10 +56,7 @@ def table_metadata(frame: pd.DataFrame, descriptions: Mapping[str, str]) -> dict
         dg.TableColumn(str(name), str(dtype), description=descriptions.get(str(name)))
         for name, dtype in frame.dtypes.items()
     ]
-    return {
-        "dagster/row_count": len(frame),
-        "dagster/column_schema": dg.TableSchema(columns=columns),
-    }
+    return {"dagster/row_count": len(frame), "dagster/column_schema": dg.TableSchema(columns=columns)}
 
 
 def rows_metadata(

@@ -266,11 +266,7 @@ def prepare(panel: StudioPanel, configuration: ForecastingConfig) -> PreparedFol
 
 
 def _prepared(
-    panel: StudioPanel,
-    features: FloatArray,
-    core: CoreFit,
-    number: int,
-    configuration: ForecastingConfig,
+    panel: StudioPanel, features: FloatArray, core: CoreFit, number: int, configuration: ForecastingConfig
 ) -> PreparedFold | None:
     fold, last = core.folds[number], number == len(core.folds) - 1
     states = fold_states(panel, fold, core.fold_parameters[number])

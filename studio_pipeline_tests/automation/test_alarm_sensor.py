@@ -41,9 +41,7 @@ class Watch:
 
     def look(self) -> dg.RunRequest | str:
         context = dg.build_sensor_context(
-            self.pipeline.instance,
-            cursor=self.cursor or None,
-            resources={"settings": self.pipeline.settings},
+            self.pipeline.instance, cursor=self.cursor or None, resources={"settings": self.pipeline.settings}
         )
         answer = self.sensor(context)
         self.cursor = context.cursor or ""

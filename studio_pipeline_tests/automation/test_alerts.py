@@ -181,10 +181,7 @@ def test_a_tick_that_is_cut_off_loses_and_doubles_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(Outbox, "take", cut_off)
         for _ in range(8):
-            with (
-                suppress(KeyboardInterrupt),
-                dg.build_sensor_context(instance=stage.instance) as context,
-            ):
+            with suppress(KeyboardInterrupt), dg.build_sensor_context(instance=stage.instance) as context:
                 stage.watch(context)
     assert [message.kind for message in stage.tick()] == ["error", "recovery", "error"]
 

@@ -25,9 +25,7 @@ class Sensor:
 
     def look(self) -> dg.RunRequest | dg.SkipReason:
         context = dg.build_sensor_context(
-            self.pipeline.instance,
-            cursor=self.cursor or None,
-            resources={"settings": self.pipeline.settings},
+            self.pipeline.instance, cursor=self.cursor or None, resources={"settings": self.pipeline.settings}
         )
         answer = landing_folder(context)
         self.cursor = context.cursor or ""
