@@ -191,7 +191,7 @@ def test_a_broken_channel_fails_the_tick_and_status_shows_it(
 ) -> None:
     from click.testing import CliRunner
 
-    from studio_pipeline.cli.commands.status import command
+    from studio_pipeline.cli.commands.status import status_command as command
 
     monkeypatch.setenv("STUDIO_HOME", str(stage.settings.home))
     stage.run(WARNING)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from studio_pipeline.cli.disk_errors import check_free_space, disk_refusal
+from studio_pipeline.cli.messages import disk_refusal
+from studio_pipeline.cli.pipeline import check_free_space
 from studio_pipeline.errors import SettingsError, StorageError
 from studio_pipeline.settings import check_landing_dir, read_settings
 
