@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from studio_pipeline.asset_checks import all_checks
+from studio_pipeline.asset_checks import CHECKS
 from studio_pipeline.assets import (
     ensemble,
     evaluation,
@@ -19,7 +19,6 @@ from studio_pipeline.assets import (
     monitoring,
     raw_data,
     registry,
-    tuning,
     validated_data,
 )
 from studio_pipeline.automation.alarm_sensor import drift_sensor
@@ -49,7 +48,7 @@ from studio_pipeline.resources.storage import FolderStorage
 from studio_pipeline.settings import Settings, read_settings
 from studio_pipeline.tuning.values import ASSET as TUNED
 
-STAGES = [raw_data, validated_data, features, tuning, model_fits, ensemble, evaluation, registry, monitoring]
+STAGES = [raw_data, validated_data, features, model_fits, ensemble, evaluation, registry, monitoring]
 JOBS = [refresh_release, monitor_release, tune_learners]
 UPKEEP_JOBS: list[Any] = [rollback_release, forecast_release, prune_versions]
 SCHEDULES = [monthly_refresh, daily_monitoring, quarterly_tuning, daily_pruning]
@@ -79,7 +78,7 @@ def build_definitions(
     }
     return dg.Definitions(
         assets=with_freshness(dg.load_assets_from_modules(STAGES), without=frozenset({TUNED})),
-        asset_checks=all_checks(),
+        asset_checks=CHECKS,
         jobs=[*JOBS, *UPKEEP_JOBS],
         schedules=SCHEDULES,
         sensors=[

@@ -1,8 +1,6 @@
 """Checks of months, features, fits, ensemble weights and tuning trials.
 
-The schemas are in `panel.validation.schemas`.
-
-The schemas are in `schema_checks`.
+The schemas are in `panel.validation.schemas` and in `schema_checks`.
 """
 
 from __future__ import annotations
@@ -43,9 +41,6 @@ def has_rows(raw_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
         description="" if rows else "No file of the landing folder holds a row that can be read.",
         metadata={"rows": rows},
     )
-
-
-_RAW_DATA_CHECKS = [has_rows, schema_check("raw_studio_months", raw_schema())]
 
 
 @dg.asset_check(
@@ -121,21 +116,6 @@ def no_closed_studios(validated_studio_months: pd.DataFrame) -> dg.AssetCheckRes
     )
 
 
-_VALIDATED_DATA_CHECKS = [
-    has_usable_months,
-    few_rows_rejected,
-    no_gaps,
-    no_closed_studios,
-    schema_check("validated_studio_months", validated_schema(), blocking=True),
-    schema_check("rejected_rows", rejected_schema()),
-]
-
-_DATA_CHECKS = [*_RAW_DATA_CHECKS, *_VALIDATED_DATA_CHECKS]
-
-
-_FEATURES_CHECKS = [schema_check("studio_features", FEATURE_STORE, blocking=True)]
-
-
 def core_errors(fit: CoreFit) -> pd.DataFrame:
     """Out-of-fold forecasts of the core with actual values, a row an origin, target and known month."""
     forecasts = fit.out_of_fold
@@ -153,7 +133,16 @@ def core_errors(fit: CoreFit) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True).dropna(subset=["actual"])
 
 
-_MODEL_FITS_CHECKS = [
+CHECKS = [
+    has_rows,
+    schema_check("raw_studio_months", raw_schema()),
+    has_usable_months,
+    few_rows_rejected,
+    no_gaps,
+    no_closed_studios,
+    schema_check("validated_studio_months", validated_schema(), blocking=True),
+    schema_check("rejected_rows", rejected_schema()),
+    schema_check("studio_features", FEATURE_STORE, blocking=True),
     schema_check("stock_and_flow_fit", OUT_OF_FOLD, value_type=CoreFit, table_of=core_errors),
     *(
         schema_check(
@@ -165,30 +154,18 @@ _MODEL_FITS_CHECKS = [
         )
         for learner in LEARNERS
     ),
-]
-
-
-_ENSEMBLE_CHECKS = [
     schema_check(
         "ensemble_weights",
         WEIGHTS,
         blocking=True,
         value_type=EnsembleWeights,
         table_of=lambda weights: weights.frame,
-    )
-]
-
-
-_TUNING_CHECKS = [
+    ),
     schema_check(
         ASSET,
         TRIALS,
         name="trials_schema",
         value_type=TunedHyperparameters,
         table_of=lambda tuned: tuned.trials,
-    )
+    ),
 ]
-
-_MODELS_CHECKS = [*_FEATURES_CHECKS, *_MODEL_FITS_CHECKS, *_ENSEMBLE_CHECKS, *_TUNING_CHECKS]
-
-CHECKS = [*_DATA_CHECKS, *_MODELS_CHECKS]

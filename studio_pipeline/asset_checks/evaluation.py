@@ -1,8 +1,6 @@
 """Checks of the evaluation's tables, and of what is published and its accuracy.
 
 The guard-rail check only reports: the release decision is made in `assets.decisions`.
-
-The statistics are in the package `monitoring`.
 """
 
 import dagster as dg
@@ -19,9 +17,15 @@ from studio_pipeline.evaluation.promotion.guard_rails import guard_rails, merits
 from studio_pipeline.evaluation.promotion.refitting import ChampionRefit
 from studio_pipeline.monitoring.accuracy.record import AccuracyRecord
 from studio_pipeline.monitoring.accuracy.watch import watch
-from studio_pipeline.monitoring.drift.report import DriftReport
+from studio_pipeline.monitoring.drift.alarms import STUDIO_COLUMNS
+from studio_pipeline.monitoring.drift.report import (
+    ALARM_COLUMNS,
+    STATISTIC_COLUMNS,
+    DriftReport,
+    alarm_sentences,
+)
 from studio_pipeline.publishing.releases import current_release, verify_release
-from studio_pipeline.resources.monitoring_metadata import no_drift_result
+from studio_pipeline.resources.asset_results import rows_metadata
 from studio_pipeline.settings import Settings
 
 
@@ -72,30 +76,6 @@ def effects_beat_none(lever_effects_against_truth: pd.DataFrame) -> dg.AssetChec
     )
 
 
-_EVALUATION_CHECKS = [
-    fit_to_publish,
-    champion_can_be_refitted,
-    effects_beat_none,
-    schema_check("lever_sweep", SWEEP),
-    schema_check("lever_effects_against_truth", EFFECTS),
-    schema_check(
-        "evaluation_report",
-        PREDICTIONS,
-        name="predictions_schema",
-        value_type=EvaluationReport,
-        table_of=lambda report: report.predictions,
-    ),
-    schema_check(
-        "evaluation_report",
-        METRICS,
-        name="metrics_schema",
-        blocking=True,
-        value_type=EvaluationReport,
-        table_of=lambda report: report.metrics,
-    ),
-]
-
-
 @dg.asset_check(
     asset="registered_model",
     blocking=True,
@@ -129,9 +109,6 @@ def new_model_published(context: dg.AssetCheckExecutionContext) -> dg.AssetCheck
     )
 
 
-_REGISTRY_CHECKS = [release_is_whole, new_model_published, schema_check("studio_forecasts", FORECASTS)]
-
-
 @dg.asset_check(
     asset="forecast_accuracy",
     description="Live errors and intervals are as the backtest promised, but for noise.",
@@ -158,11 +135,54 @@ def errors_as_promised(
 )
 def no_drift(drift_report: DriftReport) -> dg.AssetCheckResult:
     """Report the standing alarms, and the studios affected."""
-    return no_drift_result(drift_report)
+    latest = latest_month(drift_report.statistics)
+    lines = [*alarm_sentences(drift_report.alarms), *drift_report.not_seen]
+    standing = drift_report.alarms[drift_report.alarms["standing"].astype(bool)]
+    return dg.AssetCheckResult(
+        passed=not drift_report.alarm,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="\n".join(f"- {sentence}" for sentence in lines) or "No drift.",
+        metadata={
+            "alarm": drift_report.alarm,
+            "standing_alarms": len(standing),
+            "statistics": rows_metadata(latest, STATISTIC_COLUMNS),
+            "alarms": rows_metadata(standing, ALARM_COLUMNS),
+            "studios": rows_metadata(drift_report.studios, STUDIO_COLUMNS),
+        },
+    )
 
 
-_MONITORING_CHECKS = [errors_as_promised, no_drift]
+def latest_month(statistics: pd.DataFrame) -> pd.DataFrame:
+    """Rows of all charts in the newest month with a statistic, the highest ratio first."""
+    newest = statistics[statistics["month_year"] == statistics["month_year"].max()]
+    ordered: pd.DataFrame = newest.sort_values("ratio", ascending=False, kind="stable")
+    return ordered
 
-_RELEASES_CHECKS = [*_REGISTRY_CHECKS, *_MONITORING_CHECKS]
 
-CHECKS = [*_EVALUATION_CHECKS, *_RELEASES_CHECKS]
+CHECKS = [
+    fit_to_publish,
+    champion_can_be_refitted,
+    effects_beat_none,
+    schema_check("lever_sweep", SWEEP),
+    schema_check("lever_effects_against_truth", EFFECTS),
+    schema_check(
+        "evaluation_report",
+        PREDICTIONS,
+        name="predictions_schema",
+        value_type=EvaluationReport,
+        table_of=lambda report: report.predictions,
+    ),
+    schema_check(
+        "evaluation_report",
+        METRICS,
+        name="metrics_schema",
+        blocking=True,
+        value_type=EvaluationReport,
+        table_of=lambda report: report.metrics,
+    ),
+    release_is_whole,
+    new_model_published,
+    schema_check("studio_forecasts", FORECASTS),
+    errors_as_promised,
+    no_drift,
+]

@@ -1,31 +1,25 @@
 """Inputs of the release decision on a new model, and the plan to refit the champion's recipe.
 
 Collects what `evaluation.promotion.release_decision` needs, from the evaluation and the published release,
-and describes the decision as metadata. Facts on stored model versions are read in `model_versions`.
+and describes the decision as metadata. The release is published in `registry`.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
-from studio_pipeline.assets.model_versions import (
-    champion_facts,
-    champion_of,
-    fault_of,
-    known_recipe,
-    source_of,
-)
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.errors import CorruptReleaseError
 from studio_pipeline.evaluation.levers.lever_text import sign_findings
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline.evaluation.metrics.paired_errors import compare_errors
-from studio_pipeline.evaluation.promotion.guard_rails import PromotionConfig
-from studio_pipeline.evaluation.promotion.refitting import ChampionRefit, Refitted
+from studio_pipeline.evaluation.promotion.guard_rails import PromotionConfig, shrinkage
+from studio_pipeline.evaluation.promotion.refitting import ChampionRefit
 from studio_pipeline.evaluation.promotion.release_decision import (
     Champion,
     Differences,
@@ -37,10 +31,107 @@ from studio_pipeline.evaluation.report.response_tables import lever_responses
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
 from studio_pipeline.forecasting.model.studio_model import Recipe
 from studio_pipeline.panel.arrays import StudioPanel
-from studio_pipeline.publishing.model_records import backtest_of
-from studio_pipeline.publishing.releases import Release
+from studio_pipeline.publishing.folders import verify_folder
+from studio_pipeline.publishing.layout import model_folder, shown_from, snapshot_folder
+from studio_pipeline.publishing.model_records import backtest_of, recipe_of
+from studio_pipeline.publishing.releases import Release, Source, newest_release
+from studio_pipeline.publishing.snapshots import data_version_of, read_panel
 from studio_pipeline.resources.asset_results import numbers
 from studio_pipeline.settings import Settings
+
+NO_RECIPE = "its bundle was written before bundles kept their recipe"
+
+
+@dataclass(frozen=True)
+class KnownRecipe:
+    """Recipe stored in a bundle, as far as it can be read.
+
+    Attributes:
+        recipe: None if the bundle has none or it is unreadable.
+        obstacle: reason why it can't be fitted again, a clause; empty if it can.
+    """
+
+    recipe: Recipe | None
+    obstacle: str = ""
+
+    @property
+    def version(self) -> str | None:
+        """Version of the recipe; None if it is unknown."""
+        return None if self.recipe is None else self.recipe.version
+
+
+def source_of(instance: dg.DagsterInstance) -> Source:
+    """Source of the latest raw months: landing folder or generator."""
+    event = instance.get_latest_materialization_event(dg.AssetKey("raw_studio_months"))
+    stored = (
+        event.asset_materialization.metadata["source"].value
+        if event and event.asset_materialization
+        else None
+    )
+    return "landing" if stored == "landing" else "generator"
+
+
+def champion_of(settings: Settings, source: Source) -> Release | None:
+    """The published release if its months have this source; synthetic and real ones are not compared."""
+    release = newest_release(settings.home)
+    return release if release is not None and release.source == source else None
+
+
+def known_recipe(settings: Settings, model_version: str) -> KnownRecipe:
+    """Read the recipe of a bundle."""
+    try:
+        recipe = recipe_of(settings.home, model_version)
+    except CorruptReleaseError as error:
+        return KnownRecipe(None, f"its recipe can't be read ({shown_from(settings.home, error.what)})")
+    return KnownRecipe(None, NO_RECIPE) if recipe is None else KnownRecipe(recipe, recipe.obstacle)
+
+
+def fault_of(settings: Settings, model_version: str) -> str:
+    """Reason why a bundle can't be used, a clause; empty if it is intact."""
+    try:
+        verify_folder(model_folder(settings.home, model_version))
+    except CorruptReleaseError as error:
+        return shown_from(settings.home, error.what).rstrip(".")
+    return ""
+
+
+def champion_facts(
+    settings: Settings, release: Release, panel: StudioPanel, refit: ChampionRefit, shrink_tolerance: float
+) -> Champion:
+    """Facts on the published release that the decision needs.
+
+    Args:
+        settings: with the STUDIO_HOME that holds it.
+        release: the published one.
+        panel: today's months.
+        refit: its recipe fitted on them, if there is one.
+        shrink_tolerance: see `guard_rails.shrinkage`.
+    """
+    fault = fault_of(settings, release.model_version)
+    if fault:
+        return Champion(release.model_version, None, fault=fault)
+    known, today = known_recipe(settings, release.model_version), data_version_of(panel)
+    manifest = verify_folder(model_folder(settings.home, release.model_version))
+    one, challenger = refit.refitted, release.challenger_model_version
+    return Champion(
+        release.model_version,
+        known.version,
+        is_todays=manifest.details.get("data_version") == today,
+        release_is_todays=release.data_version == today,
+        is_rolled_back=release.decision_kind == "rollback",
+        challenger_recipe=known_recipe(settings, challenger).version if challenger else None,
+        shrunk=_shrunk(settings, release, panel, shrink_tolerance),
+        refit=None if one is None else Fitted(one.recipe.version, one.report.summary, one.lever_findings),
+        refit_obstacle=refit.obstacle,
+    )
+
+
+def _shrunk(settings: Settings, release: Release, panel: StudioPanel, tolerance: float) -> str:
+    """Description of data in the release that are missing today; empty if its snapshot can't be read."""
+    try:
+        return shrinkage(panel, read_panel(snapshot_folder(settings.home, release.data_version)), tolerance)
+    except CorruptReleaseError:
+        return ""
 
 
 @dataclass(frozen=True)
@@ -81,23 +172,15 @@ def _differences(
     evidence: Evidence, champion: Champion, settings: Settings, rules: PromotionConfig
 ) -> Differences:
     """The new model's errors against the refit's; without one, against those in the champion's bundle."""
+    other: pd.DataFrame | None = None
     if evidence.refit.refitted is not None:
-        other: pd.DataFrame | None = evidence.refit.refitted.report.predictions
-    elif champion.fault:
-        other = None
-    else:
-        other = _kept(settings, champion.model_version)
+        other = evidence.refit.refitted.report.predictions
+    elif not champion.fault:
+        with suppress(CorruptReleaseError):
+            other = backtest_of(settings.home, champion.model_version)
     if other is None:
         return {}
     return compare_errors(evidence.report.predictions, other, rules.target, rules.spans, rules.interval_level)
-
-
-def _kept(settings: Settings, model_version: str) -> pd.DataFrame | None:
-    """Backtest rows stored in a bundle; None if it has none, or they can't be read."""
-    try:
-        return backtest_of(settings.home, model_version)
-    except CorruptReleaseError:
-        return None
 
 
 def decision_metadata(decision: ReleaseDecision) -> dict[str, Any]:
@@ -151,9 +234,3 @@ def refit_plan(settings: Settings, champion: Release | None, configured: Recipe)
         return RefitPlan(message, obstacle=known.obstacle)
     message = f"The recipe {known.version} of {name} is fitted again, as {configured.version} has to beat it."
     return RefitPlan(message, known.recipe)
-
-
-def refit_metadata(message: str, refitted: Refitted | None) -> dict[str, Any]:
-    """Metadata: the message, and the refit's metrics if there is one."""
-    summary = {} if refitted is None else refitted.report.summary
-    return {"in_words": message, "refitted": refitted is not None, **numbers(summary)}

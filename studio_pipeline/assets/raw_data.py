@@ -20,7 +20,7 @@ from studio_pipeline.panel.ingest.folder_scan import landing_digest
 from studio_pipeline.panel.ingest.landing import RawMonths, landing_sources, raw_from_numbers, read_landing
 from studio_pipeline.panel.ingest.ledger import LEDGER_FILE
 from studio_pipeline.publishing.releases import Source, check_replaceable
-from studio_pipeline.resources.asset_results import OWNERS, numbers, rows_metadata, table_result
+from studio_pipeline.resources.asset_results import in_stage, numbers, rows_metadata, table_result
 from studio_pipeline.settings import Settings, check_landing_dir
 
 GROUP = "raw_data"
@@ -41,12 +41,7 @@ DESCRIPTIONS = {column.name: column.description for column in COLUMNS}
 
 
 @dg.asset(
-    group_name=GROUP,
     description="Every row of the landing folder's files as text; of the generator where there are none.",
-    kinds={"csv", "pandas"},
-    owners=OWNERS,
-    tags={"stage": GROUP},
-    code_version="1",
     check_specs=[
         dg.AssetCheckSpec(
             FILES_READABLE,
@@ -54,6 +49,7 @@ DESCRIPTIONS = {column.name: column.description for column in COLUMNS}
             description="Every file of the landing folder can be read.",
         )
     ],
+    **in_stage(GROUP, "csv", "pandas"),
 )
 def raw_studio_months(
     settings: dg.ResourceParam[Settings], configuration: dg.ResourceParam[Configuration]

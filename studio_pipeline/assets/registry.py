@@ -2,23 +2,24 @@
 
 A run that materialises `registered_model` alone is not stopped by blocking checks of earlier runs, so their
 latest results are verified here before anything is published. The decision which model is published is made
-in `decisions`, bundles are written in `model_versions`.
+in `decisions`.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
 from studio_pipeline.asset_checks import blocking_check_keys
-from studio_pipeline.assets.decisions import Evidence, decision_metadata, decision_on
-from studio_pipeline.assets.model_versions import Trained, champion_of, source_of, write_version
+from studio_pipeline.assets.decisions import Evidence, champion_of, decision_metadata, decision_on, source_of
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.errors import ReleaseError
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
+from studio_pipeline.evaluation.metrics.paired_errors import kept_rows
 from studio_pipeline.evaluation.promotion.refitting import ChampionRefit
 from studio_pipeline.evaluation.promotion.release_decision import ReleaseDecision
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
@@ -28,6 +29,7 @@ from studio_pipeline.forecasting.learners.learner import LearnerFit
 from studio_pipeline.forecasting.model.assembly import assemble_model
 from studio_pipeline.forecasting.model.studio_model import Recipe, StudioModel
 from studio_pipeline.panel.frames import panel_from_frame
+from studio_pipeline.publishing.bundles import write_bundle
 from studio_pipeline.publishing.forecast_tables import (
     DESCRIPTIONS,
     chain_forecast,
@@ -35,9 +37,10 @@ from studio_pipeline.publishing.forecast_tables import (
     write_forecast_files,
 )
 from studio_pipeline.publishing.layout import model_folder, snapshot_folder
+from studio_pipeline.publishing.model_records import write_records
 from studio_pipeline.publishing.releases import Release, current_release, publish_release
 from studio_pipeline.publishing.snapshots import read_panel, write_panel
-from studio_pipeline.resources.asset_results import OWNERS, numbers, rows_metadata, table_result
+from studio_pipeline.resources.asset_results import in_stage, numbers, rows_metadata, table_result
 from studio_pipeline.resources.mlflow_tracking import Entry, MlflowTracking
 from studio_pipeline.settings import Settings
 
@@ -79,12 +82,8 @@ GROUP = "registry"
 
 
 @dg.asset(
-    group_name=GROUP,
     description="The published release: a model bundle and a panel snapshot, verified, named by one pointer.",
-    kinds={"mlflow", "onnx"},
-    owners=OWNERS,
-    tags={"stage": GROUP},
-    code_version="2",
+    **in_stage(GROUP, "mlflow", "onnx", version="2"),
 )
 def registered_model(
     context: dg.AssetExecutionContext,
@@ -129,6 +128,62 @@ def registered_model(
     mlflow.log(Entry(tags={"data_version": release.data_version, "decision": decision.reason}))
     mlflow.set_aliases(published.model_version, published.challenger_model_version)
     return _result(published, decision, is_new=published.run_id == context.run.run_id)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained model with everything its bundle stores.
+
+    Attributes:
+        model: the model.
+        recipe: its training configuration.
+        report: its backtest.
+        native_models: the learners in their libraries' own formats, by file name.
+        target: target whose backtest rows are kept, for paired comparison with later models.
+    """
+
+    model: StudioModel
+    recipe: Recipe
+    report: EvaluationReport
+    native_models: Mapping[str, bytes]
+    target: str
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Summary metrics of its backtest."""
+        return numbers(self.report.summary)
+
+    def write(self, folder: Path) -> None:
+        """Write model, recipe and backtest rows into a bundle's folder."""
+        self.model.save(folder)
+        write_records(folder, self.recipe, kept_rows(self.report.predictions, self.target))
+
+
+def write_version(trained: Trained, release: Release, settings: Settings, mlflow: MlflowTracking) -> str:
+    """Register a model fitted on a release's data, write its bundle, and return its version."""
+    artifacts = f"models/{trained.recipe.version}"
+    mlflow.log(
+        Entry(files={f"{artifacts}/{name}": content for name, content in trained.native_models.items()})
+    )
+    tags = {
+        "dagster_run_id": release.run_id,
+        "data_version": release.data_version,
+        "recipe_version": trained.recipe.version,
+    }
+    number = mlflow.register(tags, artifacts)
+    taken = model_folder(settings.home, number).exists()
+    version = f"{number}-{release.run_id[:8]}" if taken else number
+    details = {
+        "run_id": release.run_id,
+        "data_version": release.data_version,
+        "last_month": release.last_month.isoformat(),
+        "source": release.source,
+        "mlflow_version": number,
+        "recipe_version": trained.recipe.version,
+        "metrics": trained.metrics,
+    }
+    write_bundle(settings.home, version, trained.write, details)
+    return version
 
 
 def with_models(
@@ -198,12 +253,8 @@ def release_metadata(release: Release) -> dict[str, Any]:
 
 @dg.asset(
     deps=["registered_model"],
-    group_name=GROUP,
     description="What the published release forecasts: 12 months for every studio, and for the whole chain.",
-    kinds={"onnx", "parquet", "csv"},
-    owners=OWNERS,
-    tags={"stage": GROUP},
-    code_version="1",
+    **in_stage(GROUP, "onnx", "parquet", "csv"),
 )
 def studio_forecasts(settings: dg.ResourceParam[Settings]) -> Any:
     """Forecast with the published release, loaded as the service loads it."""
