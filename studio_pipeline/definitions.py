@@ -21,7 +21,6 @@ from studio_pipeline.assets import (
     registry,
     validated_data,
 )
-from studio_pipeline.automation.alarm_sensor import drift_sensor
 from studio_pipeline.automation.alerts import alert_sensors
 from studio_pipeline.automation.jobs import (
     daily_pruning,
@@ -37,6 +36,7 @@ from studio_pipeline.automation.jobs import (
 from studio_pipeline.automation.run_history import leftover_runs
 from studio_pipeline.automation.sensors import (
     daily_monitoring,
+    drift_sensor,
     landing_folder,
     monthly_refresh,
     quarterly_tuning,

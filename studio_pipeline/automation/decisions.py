@@ -5,7 +5,7 @@ or requests a run twice, and restored earlier content counts as new.
 
 The same recipe on the same months gives the same model, so an alarm leads to a refit only if there are data
 that no run has used; otherwise the hyperparameters are tuned, and the new recipe challenges the old one. The
-facts are collected in `sensors`, `alarm_sensor` and `run_history`.
+facts are collected in `sensors` and `run_history`.
 """
 
 from __future__ import annotations

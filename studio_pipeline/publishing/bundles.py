@@ -21,7 +21,7 @@ def write_bundle(
 
     Args:
         home: the STUDIO_HOME.
-        model_version: a name that no bundle has yet; see `next_model_version`.
+        model_version: a name that no bundle has yet.
         write: called with an empty folder to fill.
         details: JSON values for the manifest, such as the Dagster run id and the metrics.
 
@@ -35,12 +35,6 @@ def write_bundle(
     folder = model_folder(home, model_version)
     write_once(folder, write, {"model_version": model_version, **details})
     return folder
-
-
-def next_model_version(home: Path) -> str:
-    """The smallest whole number above those of all bundles, as text; "1" if there are none."""
-    numbers = [int(name) for name in model_versions(home) if name.isdecimal()]
-    return str(max(numbers, default=0) + 1)
 
 
 def model_versions(home: Path) -> list[str]:

@@ -18,7 +18,6 @@ from studio_pipeline.forecasting.learners.learner import LEARNERS, LearnerName
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.publishing.snapshots import data_version_of
-from studio_pipeline.tuning.options import TuningConfig
 from studio_pipeline.tuning.result import TunedHyperparameters, importances_of, trials_table
 from studio_pipeline.tuning.search import (
     Objective,
@@ -39,6 +38,7 @@ from studio_pipeline.tuning.studies import (
     open_study,
     prune_studies,
 )
+from studio_pipeline.tuning.values import TuningConfig
 from studio_pipeline.tuning.verdicts import Gain, LearnerVerdict, Search, judge, paired_gain, unsearched
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ import json
 import dagster as dg
 import pytest
 
-from studio_pipeline.automation.alarm_sensor import WATCHED, begun, drift_sensor
 from studio_pipeline.automation.jobs import TUNE_LEARNERS, refresh_release
+from studio_pipeline.automation.sensors import WATCHED, begun, drift_sensor
 from studio_pipeline_tests.automation.conftest import Pipeline
 
 

@@ -13,14 +13,13 @@ from studio_pipeline.publishing import pruning
 from studio_pipeline.publishing.folders import write_once
 from studio_pipeline.publishing.layout import sweep_home
 from studio_pipeline.publishing.locks import hold_lock
-from studio_pipeline.publishing.pruning import planned_removals, prune, size_bytes
+from studio_pipeline.publishing.pruning import RetentionConfig, planned_removals, prune, size_bytes
 from studio_pipeline.publishing.releases import (
     current_release,
     publish_release,
     release_history,
     verify_release,
 )
-from studio_pipeline.publishing.retention import RetentionConfig
 from studio_pipeline.publishing.storage import replace_file
 from studio_pipeline_tests.publishing.conftest import MakeRelease
 
@@ -29,7 +28,7 @@ PRUNE = """
 import os, signal, sys
 from pathlib import Path
 from studio_pipeline.publishing import pruning
-from studio_pipeline.publishing.retention import RetentionConfig
+from studio_pipeline.publishing.pruning import RetentionConfig
 
 removed = 0
 whole = pruning._remove

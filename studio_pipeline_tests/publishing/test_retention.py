@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from studio_pipeline.publishing.pruning import Inventory, RetentionConfig, Stored, plan_removals
 from studio_pipeline.publishing.releases import Release
-from studio_pipeline.publishing.retention import Inventory, RetentionConfig, Stored, plan_removals
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -11,10 +11,10 @@ from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.learners.learner import LEARNERS
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.tuning.learner_tuning import TUNING_LOCK, Place, tune_learners, tune_prepared
-from studio_pipeline.tuning.options import TuningConfig
 from studio_pipeline.tuning.result import TunedHyperparameters
 from studio_pipeline.tuning.search import prepare
 from studio_pipeline.tuning.studies import FOLDER
+from studio_pipeline.tuning.values import TuningConfig
 from studio_pipeline.tuning.verdicts import VERDICT_COLUMNS, verdict_table
 from studio_pipeline_tests.forecasting.fleets import CONFIGURATION, generated_panel
 from studio_pipeline_tests.tuning.planted import BAD_DEFAULTS, planted_folds, without_names

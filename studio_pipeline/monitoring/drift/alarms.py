@@ -2,7 +2,7 @@
 
 An alarm is raised in the first month in which its chart exceeds its threshold, and stands until the chart has
 been below it for `recovery_months` in a row. Its name is fixed when it is raised. Tables of alarms are built
-in `report`; the automation acts on them in `automation.alarm_sensor`.
+in `report`; the automation acts on them in `automation.sensors`.
 """
 
 from __future__ import annotations
