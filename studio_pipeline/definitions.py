@@ -64,7 +64,6 @@ def build_definitions(
     Args:
         settings: used instead of the environment's.
         resources: used instead of those of the same names: settings, configuration, mlflow, io_manager.
-        run_lock: lock that prevents two runs from using one STUDIO_HOME.
     """
     read = settings_resource(settings, run_lock)
     defaults = {

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 
 class StudioError(Exception):
-    """Base of every exception of the product.
-
-    Args:
-        what: one sentence on what happened, with file, line and field where there are any.
-        remedy: one sentence on what to do about it.
-    """
+    """Base: a sentence on what happened, with file, line and field if any, and one on what to do about it."""
 
     def __init__(self, what: str, remedy: str = "") -> None:
         super().__init__(f"{what} {remedy}".strip())

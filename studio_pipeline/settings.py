@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -28,12 +28,7 @@ SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
 class ApiKey(BaseModel):
-    """A key that clients send as `X-API-Key`, and the studios it opens.
-
-    Attributes:
-        key: the secret.
-        studio_pattern: a shell pattern of studio ids, `*` for all.
-    """
+    """A key that clients send as `X-API-Key`, and a shell pattern of the studio ids it opens, `*` for all."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -96,30 +91,25 @@ def _url(value: str) -> str:
     return value
 
 
+def _parts(url: str, schemes: tuple[str, ...]) -> SplitResult | None:
+    """The parts of a URL of one of the schemes; else None, since the faulty part may belong to a password."""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018
+    except ValueError:
+        return None
+    return parts if parts.scheme in schemes and (parts.hostname or parts.scheme == "unix") else None
+
+
 def _redis_url(value: str) -> str:
-    if not _can_be_redis(value):
+    parts = _parts(value, ("redis", "rediss", "unix"))
+    path = r"/.*" if parts and parts.scheme == "unix" else r"(/\d*)?"
+    if parts is None or not re.fullmatch(path, parts.path) or (parts.fragment and parts.scheme != "unix"):
         raise ValueError(
             "write it as redis://USER:PASSWORD@HOST:PORT/NUMBER (HOST is enough; rediss:// for TLS) or"
             " unix:///PATH, and special characters of a password as %XX"
         )
     return value
-
-
-def _can_be_redis(url: str) -> bool:
-    """True for a valid Redis URL. The faulty part is not reported, as it may belong to a password."""
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018
-    except ValueError:
-        return False
-    if parts.scheme == "unix":
-        return bool(parts.path)
-    return (
-        parts.scheme in ("redis", "rediss")
-        and bool(parts.hostname)
-        and bool(re.fullmatch(r"(/\d*)?", parts.path))
-        and not parts.fragment
-    )
 
 
 def _database_url(value: str) -> str:
@@ -154,12 +144,7 @@ def _smtp_url(value: SecretStr | None, info: ValidationInfo) -> SecretStr | None
 
 
 def _has_host(url: str, schemes: tuple[str, ...]) -> bool:
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018
-    except ValueError:
-        return False
-    return parts.scheme in schemes and bool(parts.hostname) and url.isascii() and url.isprintable()
+    return _parts(url, schemes) is not None and url.isascii() and url.isprintable()
 
 
 def _email_address(value: str) -> str:
@@ -268,10 +253,8 @@ def setting_names() -> dict[str, str]:
 
 
 def check_landing_dir(settings: Settings) -> None:
-    """Refuse a configured landing folder that doesn't exist, so that a typo can't publish synthetic months.
-
-    Raises:
-        SettingsError: names the folder.
+    """Refuse, with a `SettingsError`, a configured landing folder that doesn't exist: a typo must not publish
+    synthetic months.
     """
     if settings.landing_dir != settings.home / "landing" and not settings.landing_dir.is_dir():
         raise SettingsError(
@@ -282,10 +265,6 @@ def check_landing_dir(settings: Settings) -> None:
 
 def read_settings(env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
     """Read the environment over `env_file` over the defaults.
-
-    Args:
-        env_file: a file of NAME=value lines; it may be absent.
-        overrides: fields that override both.
 
     Raises:
         SettingsError: one line for each wrong value.

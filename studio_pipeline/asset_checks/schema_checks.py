@@ -32,11 +32,7 @@ def schema_check(
     """Build a check of an asset's stored table against a schema.
 
     Args:
-        asset: the asset's name.
-        schema: schema of its table.
         blocking: whether a failure stops downstream assets in this run; otherwise it is a warning.
-        name: the check's name, for an asset that has several.
-        value_type: type of the stored value.
         table_of: returns the table to check from the stored value.
     """
 

@@ -47,7 +47,6 @@ class KnownRecipe:
     """Recipe stored in a bundle, as far as it can be read.
 
     Attributes:
-        recipe: None if the bundle has none or it is unreadable.
         obstacle: reason why it can't be fitted again, a clause; empty if it can.
     """
 
@@ -98,15 +97,7 @@ def fault_of(settings: Settings, model_version: str) -> str:
 def champion_facts(
     settings: Settings, release: Release, panel: StudioPanel, refit: ChampionRefit, shrink_tolerance: float
 ) -> Champion:
-    """Facts on the published release that the decision needs.
-
-    Args:
-        settings: with the STUDIO_HOME that holds it.
-        release: the published one.
-        panel: today's months.
-        refit: its recipe fitted on them, if there is one.
-        shrink_tolerance: see `guard_rails.shrinkage`.
-    """
+    """Facts on the published release that the decision needs; the tolerance is for `guard_rails.shrinkage`."""
     fault = fault_of(settings, release.model_version)
     if fault:
         return Champion(release.model_version, None, fault=fault)
@@ -136,15 +127,7 @@ def _shrunk(settings: Settings, release: Release, panel: StudioPanel, tolerance:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Evidence that the release decision is based on.
-
-    Attributes:
-        panel: today's months.
-        core: fitted on them.
-        report: the new model's backtest.
-        sweep: its lever sweep.
-        refit: the champion's recipe on the same months, if the recipes differ.
-    """
+    """Evidence of today: months, core, the new model's backtest and lever sweep, the champion's refit."""
 
     panel: StudioPanel
     core: CoreFit
@@ -209,7 +192,6 @@ class RefitPlan:
     """Recipe to refit, if any.
 
     Attributes:
-        message: one sentence with the reason.
         recipe: None if nothing is to be fitted.
         obstacle: reason why it can't be fitted, a clause; empty if it can.
     """

@@ -89,13 +89,7 @@ def forecast_accuracy(
 
 
 def accuracy_metadata(update: Update, verdict: Watch, lost: Sequence[str]) -> dict[str, Any]:
-    """Metadata of a materialised `forecast_accuracy`.
-
-    Args:
-        update: result of this run's update.
-        verdict: result of the watch.
-        lost: sentences on earlier records that can't be used.
-    """
+    """Metadata of `forecast_accuracy`; `lost` are sentences on earlier records that can't be used."""
     record, descriptions = update.record, accuracy_sums.DESCRIPTIONS
     champion = _champion(record.errors)
     by_horizon = error_table(champion, ["source", "horizon"])

@@ -135,9 +135,6 @@ class Trained:
     """A trained model with everything its bundle stores.
 
     Attributes:
-        model: the model.
-        recipe: its training configuration.
-        report: its backtest.
         native_models: the learners in their libraries' own formats, by file name.
         target: target whose backtest rows are kept, for paired comparison with later models.
     """

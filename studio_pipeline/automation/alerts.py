@@ -218,13 +218,7 @@ def alert_sensors(
     channels_of: Callable[[Settings], list[Notifier]] = notifiers_of,
     clock: Clock = _now,
 ) -> list[dg.SensorDefinition]:
-    """Build the two sensors, running by default.
-
-    Args:
-        read: returns the settings; called at each tick.
-        channels_of: returns the channels configured in the settings.
-        clock: returns the time, aware, in UTC.
-    """
+    """Build the two sensors, running by default; settings are read at each tick, and the clock is UTC."""
 
     @dg.sensor(
         name="alerts",

@@ -60,13 +60,7 @@ Trigger = Literal["landing", "schedule", "drift", "manual"]
 
 
 def run_tags(trigger: Trigger, reason: str, **more: str) -> dict[str, str]:
-    """Tags of a run.
-
-    Args:
-        trigger: origin of the request.
-        reason: one sentence.
-        more: value by name, without the leading `studio/`.
-    """
+    """Tags of a run: its origin, the reason as one sentence, and more without the leading `studio/`."""
     return {REASON_TAG: reason, TRIGGER_TAG: trigger, **{f"studio/{name}": v for name, v in more.items()}}
 
 
@@ -75,12 +69,7 @@ daily = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_win
 
 
 def with_freshness(assets: Iterable[Any], *, without: frozenset[str] = frozenset()) -> list[Any]:
-    """Attach to each asset the freshness policy of its group.
-
-    Args:
-        assets: asset definitions without policies.
-        without: names of assets that get no policy.
-    """
+    """Attach to each asset but those named in `without` the freshness policy of its group."""
 
     def with_policy(spec: dg.AssetSpec) -> dg.AssetSpec:
         if spec.key.to_user_string() in without:

@@ -129,7 +129,6 @@ def verdict_of(processes_live: Sequence[bool], quiet_seconds: float) -> Verdict:
 
     Args:
         processes_live: for each process that wrote events of the run, whether it is running.
-        quiet_seconds: time since the run last changed.
     """
     if any(processes_live) or (not processes_live and quiet_seconds < LAUNCH_SECONDS):
         return "lives"

@@ -55,7 +55,6 @@ class Memory:
     """Cursor of the landing sensor: saves rehashing and describes changes; decisions don't depend on it.
 
     Attributes:
-        look: the last snapshot of the folder.
         accepted: SHA-256 by name of the last content that was read, or that a run was requested for.
     """
 
@@ -193,9 +192,7 @@ def begun(alarms: Iterable[str], cursor: str | None, now: float) -> dict[str, fl
     """Time at which each standing alarm was first seen, seconds since 1970; ended alarms are dropped.
 
     Args:
-        alarms: the texts of the standing ones.
         cursor: result of an earlier call as JSON; anything else counts as empty.
-        now: seconds since 1970.
     """
     try:
         known = {str(text): float(since) for text, since in json.loads(cursor or "{}").items()}
@@ -208,10 +205,6 @@ def acted_on(instance: dg.DagsterInstance, since: Mapping[str, float]) -> frozen
     """Alarms that a run was already requested for since they began.
 
     Runs that were crowded out or killed do not count until there are `MOST_TRIES` for the alarm.
-
-    Args:
-        instance: of the DAGSTER_HOME.
-        since: text of each standing alarm to the time at which it was first seen, seconds since 1970.
     """
     records = instance.get_run_records(dg.RunsFilter(tags={TRIGGER_TAG: "drift"}), limit=LOOKED_AT)
     ends: dict[str, list[RunEnd]] = {text: [] for text in since}
@@ -243,11 +236,7 @@ def is_tuning(instance: dg.DagsterInstance) -> bool:
 
 
 def drift_sensor(jobs: Sequence[Any]) -> dg.SensorDefinition:
-    """Build the sensor `drift_or_error`.
-
-    Args:
-        jobs: all that are defined; without `tune_learners` among them, no tuning is requested.
-    """
+    """Build the sensor `drift_or_error`; without `tune_learners` among the jobs, no tuning is requested."""
     asked_for = [job for job in jobs if job.name in (REFRESH_RELEASE, TUNE_LEARNERS)]
     tune = next((job.name for job in asked_for if job.name == TUNE_LEARNERS), None)
 

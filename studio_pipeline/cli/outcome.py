@@ -39,13 +39,9 @@ class Outcome:
     """Outcome of a run.
 
     Attributes:
-        status: the exit status.
-        verdict: the status as text.
         refusal: text on a refused model and the release that stays; else empty.
         nothing_new: reason why no release was needed; else empty.
         problems: warnings and errors to print, the reason of a failure first.
-        evaluation: the backtest's summary; empty if the run did not get so far.
-        seconds: duration of the whole run.
     """
 
     run_id: str
@@ -139,9 +135,6 @@ class Progress:
     """Listens to the events of one run.
 
     Attributes:
-        evaluation: numbers of the evaluation, once it is materialised.
-        refusal: text on a refused model and the release that stays; else empty.
-        nothing_new: reason why no release was needed; else empty.
         warnings: findings of each check that failed without stopping the run.
         blocking_failures: findings of each check that stopped the run.
     """

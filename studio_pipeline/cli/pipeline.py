@@ -69,11 +69,7 @@ def run_pipeline(settings: Settings, options: Mapping[str, Any]) -> int:
 
 
 def check_free_space(home: Path) -> None:
-    """Fail before a run if the disk has too little free space.
-
-    Raises:
-        StorageError: names the folder and the free space.
-    """
+    """Fail before a run, with a `StorageError`, if the disk has too little free space."""
     place = next((folder for folder in (home, *home.parents) if folder.is_dir()), None)
     if place is None:
         return

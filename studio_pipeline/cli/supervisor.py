@@ -28,13 +28,7 @@ PARENT_DEATH_SIGNAL = 1
 
 @dataclass(frozen=True)
 class Child:
-    """One program.
-
-    Attributes:
-        name: also the name of its log file.
-        arguments: the command line.
-        ready_url: URL that responds once the child is up; None if it has none.
-    """
+    """One program; `name` is also that of its log file, and `ready_url` responds once it is up."""
 
     name: str
     arguments: Sequence[str]
@@ -114,8 +108,6 @@ class RestartConfig:
     Attributes:
         quick_seconds: an end within this time after the start counts as quick.
         most_quick: number of quick ends in a row after which the child is given up.
-        first_wait_seconds: wait before the first restart; doubled by each further quick end in a row.
-        longest_wait_seconds: upper limit of the wait.
     """
 
     quick_seconds: float = 30.0
@@ -139,8 +131,6 @@ class Supervised:
     """A child that is running or waiting for its restart; times are of the monotonic clock.
 
     Attributes:
-        process: the process started last.
-        quick_ends: number of quick ends in a row.
         start_at: time of the next start; None while it is running.
         earlier: earlier processes whose groups may still be running, such as a run that continues to its end.
     """
@@ -213,11 +203,7 @@ def run_together(
     """Start all children, print when they are ready, keep them running until a signal, then stop them.
 
     Args:
-        children: the programs.
-        environment: environment variables of every child.
-        logs: folder of their logs; it is created.
         ready_message: printed once every `ready_url` responds.
-        rules: None for the default policy.
 
     Returns:
         Exit status: 0 after SIGINT, SIGTERM or SIGHUP, 1 if a child was given up.

@@ -61,7 +61,6 @@ class WebGuard:
     GraphQL by GET: every operation must be a query.
 
     Args:
-        app: Dagster's application.
         host: address that `studio up` listens on.
         url: URL of the UI as browsers reach it.
     """
@@ -174,10 +173,6 @@ def guard_web_ui(host: str, url: str) -> None:
 
     Dagster's command creates the application itself and accepts no middleware, so its class's hook
     `build_middleware` is wrapped. A version without this hook fails here, and nothing is served unguarded.
-
-    Args:
-        host: address that the web UI listens on.
-        url: URL of the UI as browsers reach it.
     """
     build = DagsterWebserver.build_middleware
 

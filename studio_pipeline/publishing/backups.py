@@ -41,11 +41,7 @@ class BackupListing:
     """Listing of an archive's content.
 
     Attributes:
-        format: of the archive.
         created_at: time of the backup, ISO 8601 with time zone.
-        home: path of the home that was backed up.
-        release: number of the current release.
-        during_run: whether a run was active.
         files: path in the home to its record.
     """
 

@@ -20,13 +20,8 @@ def write_bundle(
     """Write the bundle of a model once.
 
     Args:
-        home: the STUDIO_HOME.
-        model_version: a name that no bundle has yet.
         write: called with an empty folder to fill.
         details: JSON values for the manifest, such as the Dagster run id and the metrics.
-
-    Returns:
-        The folder.
 
     Raises:
         ReleaseError: the bundle exists already.

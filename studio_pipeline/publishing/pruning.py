@@ -52,7 +52,6 @@ class Stored:
     """One stored version that may be removed.
 
     Attributes:
-        kind: asset version, model, data or release.
         name: of its folder or file; for an asset version with the asset's name, `raw_studio_months/v-...`.
         written_at: time at which it was completed, with a time zone.
         run_id: of an asset version or a model, the Dagster run that wrote it; empty if unknown.
@@ -72,9 +71,7 @@ class Inventory:
 
     Attributes:
         releases: all readable releases, the current one last.
-        asset_versions, models, data, history: the stored versions of each kind.
         pointed_at: names of the asset versions that pointers name.
-        pinned_model: the model version that a setting pins, if any.
     """
 
     releases: Sequence[Release]

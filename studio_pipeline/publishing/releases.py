@@ -36,7 +36,6 @@ class Release:
         data_version: a snapshot in `data/`.
         source: "landing" for real files, "generator" for synthetic months.
         last_month: the data's last month, as its first day.
-        run_id: the Dagster run that published it.
         published_at: time of publication, with a time zone.
         metrics: figures of the evaluation, by name; those that are not finite are not stored.
         challenger_model_version: a second bundle for A/B, if any.
@@ -60,12 +59,9 @@ class Release:
 
 
 def publish_release(home: Path, release: Release) -> Release:
-    """Make `release` the current one, after verifying everything it names.
+    """Make `release` the current one, after verifying everything it names; returns it with its number.
 
     The pointer is replaced atomically: after a crash either the old release or the new one is current.
-
-    Returns:
-        The release with its number.
 
     Raises:
         SyntheticReleaseError: the current release is made from real files and this one is not.

@@ -38,10 +38,9 @@ def data_version_of(panel: StudioPanel) -> str:
 
 
 def write_panel(home: Path, panel: StudioPanel, details: Mapping[str, Any] | None = None) -> str:
-    """Write a panel once, unless the same data are stored already; a corrupt copy of them is moved aside.
+    """Write a panel once, unless the same data are stored already, and return the data version.
 
-    Returns:
-        The data version, which names the folder `data/<data_version>/`.
+    A corrupt copy of the same data is moved aside.
 
     Raises:
         StorageError: writing failed.

@@ -44,9 +44,6 @@ class EmailNotifier:
 
     Args:
         url: smtp(s)://user:password@host:port; secret.
-        sender: address in From.
-        recipients: addresses in To, at least one.
-        timeout_seconds: to connect, and for each answer.
     """
 
     name = "email"
@@ -158,7 +155,6 @@ class WebhookNotifier:
 
     Args:
         url: address to post to; secret, as it is the only credential for posting.
-        timeout_seconds: to connect, and to wait for each part of the answer.
     """
 
     name = "webhook"

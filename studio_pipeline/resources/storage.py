@@ -28,15 +28,11 @@ class FolderStorage(dg.ConfigurableIOManager):
 
     settings: dg.ResourceDependency[Settings]
 
-    def folder_of(self, asset_key: dg.AssetKey) -> Path:
-        """Folder of the versions of an asset."""
-        return asset_folder(self.settings.home, asset_key.path[-1])
-
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write one version under a temporary name, rename it, then move the pointer."""
         if obj is None:
             return
-        versions = self.folder_of(context.asset_key)
+        versions = asset_folder(self.settings.home, context.asset_key.path[-1])
         name = f"v-{context.run_id}"
         details = {"asset": context.asset_key.to_user_string(), "run_id": context.run_id}
         write_once(versions / name, lambda folder: write_value(obj, folder), details)
@@ -45,7 +41,7 @@ class FolderStorage(dg.ConfigurableIOManager):
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Read this run's version if there is one, else the latest, as the type of the input's annotation."""
-        versions = self.folder_of(context.asset_key)
+        versions = asset_folder(self.settings.home, context.asset_key.path[-1])
         folder = versions / f"v-{context.step_context.run_id}"
         if not folder.exists():
             folder = versions / read_pointer(versions)

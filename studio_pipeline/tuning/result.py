@@ -91,10 +91,7 @@ class TunedHyperparameters:
     """Result of the search over all learners.
 
     Attributes:
-        verdicts: one per learner.
         data_version: of the months used for the search.
-        trials: columns of `TRIAL_COLUMNS`.
-        importances: columns of `IMPORTANCE_COLUMNS`.
     """
 
     verdicts: tuple[LearnerVerdict, ...]

@@ -67,8 +67,6 @@ class SearchConditions:
 
     Attributes:
         budget_seconds: time limit; a trial that is running when it is reached is completed.
-        max_trials: largest number of trials of the study.
-        seed: of the draws.
         life: identifies the run in the table of trials.
     """
 
@@ -97,10 +95,7 @@ def search(
 
     Args:
         study: the study; its earlier trials and their seconds count towards the limits.
-        objective: the function to minimise.
-        space: the search space.
         starts: values tried first, without pruning; the defaults among them.
-        conditions: limits and seed.
 
     Returns:
         The limit that was reached, as a clause.
@@ -251,11 +246,7 @@ class PreparedFolds:
 
 
 def prepare(panel: StudioPanel, configuration: ForecastingConfig) -> PreparedFolds | None:
-    """Fit the core at every fold and prepare the rows of the learners.
-
-    Returns:
-        The folds, or None if there are too few months.
-    """
+    """Fit the core at every fold and prepare the rows of the learners; None if there are too few months."""
     core = fit_core(panel, configuration)
     if len(core.folds) < FEWEST_FOLDS:
         return None

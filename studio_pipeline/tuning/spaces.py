@@ -24,14 +24,7 @@ Values = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Range:
-    """Range of one hyperparameter, both ends included.
-
-    Attributes:
-        low: smallest value.
-        high: largest value.
-        is_whole: whole numbers only.
-        is_log: sampled on a logarithmic scale.
-    """
+    """Range of one hyperparameter, both ends included; sampled on a logarithmic scale where `is_log`."""
 
     low: float
     high: float
@@ -72,10 +65,7 @@ def set_by_name(configuration: ForecastingConfig, learner: str) -> frozenset[str
 
 
 def space_of(learner: str, configuration: ForecastingConfig) -> Space:
-    """The search space of a learner, without fields that the configuration sets explicitly.
-
-    A range is widened to contain the default.
-    """
+    """A learner's search space: fields that are not set by name, ranges widened to contain their defaults."""
     defaults: Hyperparameters = getattr(configuration, learner)
     values = defaults.model_dump()
     fixed = set_by_name(configuration, learner)
