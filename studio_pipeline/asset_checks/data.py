@@ -14,6 +14,7 @@ from studio_pipeline.asset_checks.schema_checks import (
     OUT_OF_FOLD,
     TRIALS,
     WEIGHTS,
+    check_result,
     schema_check,
 )
 from studio_pipeline.configuration import Configuration
@@ -29,34 +30,13 @@ from studio_pipeline.tuning.result import TunedHyperparameters
 from studio_pipeline.tuning.values import ASSET
 
 
-@dg.asset_check(
-    asset="raw_studio_months", blocking=True, description="There is at least one row of a studio's month."
-)
-def has_rows(raw_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
+def _has_rows(asset: str, name: str, description: str, otherwise: str) -> dg.AssetChecksDefinition:
     """Block a run without rows: nothing can be fitted, and the release must not be replaced."""
-    rows = len(raw_studio_months)
-    return dg.AssetCheckResult(
-        passed=rows > 0,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description="" if rows else "No file of the landing folder holds a row that can be read.",
-        metadata={"rows": rows},
-    )
 
+    def check(months: pd.DataFrame) -> dg.AssetCheckResult:
+        return check_result(len(months) > 0, "" if len(months) else otherwise, blocks=True, rows=len(months))
 
-@dg.asset_check(
-    asset="validated_studio_months",
-    blocking=True,
-    description="At least one month of one studio can be used.",
-)
-def has_usable_months(validated_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
-    """Block a run without usable months: nothing can be fitted."""
-    rows = len(validated_studio_months)
-    return dg.AssetCheckResult(
-        passed=rows > 0,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description="" if rows else "No row could be used; see the reasons in `rejected_rows`.",
-        metadata={"rows": rows},
-    )
+    return dg.asset_check(asset=asset, name=name, blocking=True, description=description)(check)
 
 
 @dg.asset_check(
@@ -74,15 +54,9 @@ def few_rows_rejected(
     limit = configuration.validation.largest_rejected_share
     shares = rejected_share_by_month(validated_studio_months, rejected_rows)
     too_many = shares[shares["share"] > limit]
-    return dg.AssetCheckResult(
-        passed=too_many.empty,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description="\n".join(over_limit(shares, limit)),
-        metadata={
-            "worst_share": float(shares["share"].max()) if len(shares) else 0.0,
-            "months": rows_metadata(too_many),
-        },
-    )
+    worst_share = float(shares["share"].max()) if len(shares) else 0.0
+    text, months = "\n".join(over_limit(shares, limit)), rows_metadata(too_many)
+    return check_result(too_many.empty, text, blocks=True, worst_share=worst_share, months=months)
 
 
 @dg.asset_check(
@@ -91,12 +65,9 @@ def few_rows_rejected(
 def no_gaps(validated_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
     """Warn about gaps, which are kept as unknown months."""
     gaps = gaps_in(validated_studio_months)
-    return dg.AssetCheckResult(
-        passed=gaps.empty,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{gaps['studio_id'].nunique()} studios lack months." if len(gaps) else "",
-        metadata={"missing_months": int(gaps["months"].sum()), "gaps": rows_metadata(gaps)},
-    )
+    text = f"{gaps['studio_id'].nunique()} studios lack months." if len(gaps) else ""
+    missing = int(gaps["months"].sum())
+    return check_result(gaps.empty, text, missing_months=missing, gaps=rows_metadata(gaps))
 
 
 @dg.asset_check(
@@ -107,13 +78,8 @@ def no_closed_studios(validated_studio_months: pd.DataFrame) -> dg.AssetCheckRes
     """Warn about studios taken as closed: they are forecast at 0, wrongly if they only lack figures."""
     months = validated_studio_months
     closed = closed_studios(panel_from_frame(months)) if len(months) else []
-    table = pd.DataFrame(closed, columns=["studio_id", "since"])
-    return dg.AssetCheckResult(
-        passed=not closed,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=closed_text(closed),
-        metadata={"closed_studios": len(closed), "studios": rows_metadata(table)},
-    )
+    studios = rows_metadata(pd.DataFrame(closed, columns=["studio_id", "since"]))
+    return check_result(not closed, closed_text(closed), closed_studios=len(closed), studios=studios)
 
 
 def core_errors(fit: CoreFit) -> pd.DataFrame:
@@ -134,9 +100,19 @@ def core_errors(fit: CoreFit) -> pd.DataFrame:
 
 
 CHECKS = [
-    has_rows,
+    _has_rows(
+        "raw_studio_months",
+        "has_rows",
+        "There is at least one row of a studio's month.",
+        "No file of the landing folder holds a row that can be read.",
+    ),
     schema_check("raw_studio_months", raw_schema()),
-    has_usable_months,
+    _has_rows(
+        "validated_studio_months",
+        "has_usable_months",
+        "At least one month of one studio can be used.",
+        "No row could be used; see the reasons in `rejected_rows`.",
+    ),
     few_rows_rejected,
     no_gaps,
     no_closed_studios,

@@ -3,10 +3,12 @@
 The guard-rail check only reports: the release decision is made in `assets.decisions`.
 """
 
+from typing import Any
+
 import dagster as dg
 import pandas as pd
 
-from studio_pipeline.asset_checks.schema_checks import FORECASTS, schema_check
+from studio_pipeline.asset_checks.schema_checks import FORECASTS, check_result, schema_check
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.errors import ReleaseError
 from studio_pipeline.evaluation.levers.lever_text import worse_than_none_in_words
@@ -39,12 +41,8 @@ def fit_to_publish(
     """Report the findings of the guard rails; the decision is made in `registered_model`."""
     summary, rules = evaluation_report.summary, configuration.promotion
     findings = guard_rails(summary, rules)
-    return dg.AssetCheckResult(
-        passed=not findings,
-        severity=dg.AssetCheckSeverity.WARN,
-        description="\n".join(f"- {finding}" for finding in findings) or f"Fit: {merits(summary, rules)}.",
-        metadata={"findings": len(findings)},
-    )
+    text = "\n".join(f"- {finding}" for finding in findings) or f"Fit: {merits(summary, rules)}."
+    return check_result(not findings, text, findings=len(findings))
 
 
 @dg.asset_check(
@@ -53,11 +51,7 @@ def fit_to_publish(
 )
 def champion_can_be_refitted(champion_refit: ChampionRefit) -> dg.AssetCheckResult:
     """Report the obstacle to a refit, without which the comparison has less data."""
-    return dg.AssetCheckResult(
-        passed=not champion_refit.obstacle,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=champion_refit.message,
-    )
+    return check_result(not champion_refit.obstacle, champion_refit.message)
 
 
 @dg.asset_check(
@@ -67,13 +61,9 @@ def champion_can_be_refitted(champion_refit: ChampionRefit) -> dg.AssetCheckResu
 def effects_beat_none(lever_effects_against_truth: pd.DataFrame) -> dg.AssetCheckResult:
     """Report interventions for which the model should not be used."""
     worse = worse_than_none_in_words(lever_effects_against_truth)
-    is_known = len(lever_effects_against_truth) > 0
-    return dg.AssetCheckResult(
-        passed=not worse,
-        severity=dg.AssetCheckSeverity.WARN,
-        description="\n".join(f"- {sentence}" for sentence in worse) or (None if is_known else UNKNOWN_TRUTH),
-        metadata={"worse_than_none": len(worse)},
-    )
+    text = "\n".join(f"- {sentence}" for sentence in worse)
+    unknown = None if len(lever_effects_against_truth) else UNKNOWN_TRUTH
+    return check_result(not worse, text or unknown, worse_than_none=len(worse))
 
 
 @dg.asset_check(
@@ -87,8 +77,8 @@ def release_is_whole(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResul
         release = current_release(settings.home)
         verify_release(settings.home, release)
     except ReleaseError as error:
-        return dg.AssetCheckResult(passed=False, severity=dg.AssetCheckSeverity.ERROR, description=str(error))
-    return dg.AssetCheckResult(passed=True, metadata={"release": release.version})
+        return check_result(False, str(error), blocks=True)
+    return check_result(True, None, blocks=True, release=release.version)
 
 
 @dg.asset_check(
@@ -101,12 +91,8 @@ def new_model_published(context: dg.AssetCheckExecutionContext) -> dg.AssetCheck
     metadata = stored.asset_materialization.metadata if stored and stored.asset_materialization else {}
     kind = str(metadata["decision_kind"].value)
     figures = {name: value for name, value in metadata.items() if name.startswith("difference_")}
-    return dg.AssetCheckResult(
-        passed=not kind.endswith("_refused"),
-        severity=dg.AssetCheckSeverity.WARN,
-        description=str(metadata["decision"].value),
-        metadata={"decision_kind": kind, **figures},
-    )
+    text = str(metadata["decision"].value)
+    return check_result(not kind.endswith("_refused"), text, decision_kind=kind, **figures)
 
 
 @dg.asset_check(
@@ -120,13 +106,9 @@ def errors_as_promised(
     record = forecast_accuracy
     verdict = watch(record.errors, record.coverage, record.promises, configuration.accuracy)
     last = verdict.months.iloc[-1] if len(verdict.months) else None
-    ratio = {} if last is None else {"error_over_promise": float(last["ratio"])}
-    return dg.AssetCheckResult(
-        passed=not verdict.alarm,
-        severity=dg.AssetCheckSeverity.WARN,
-        description="\n".join(f"- {sentence}" for sentence in verdict.words),
-        metadata={"alarm": verdict.alarm, "months": len(verdict.months), **ratio},
-    )
+    ratio: dict[str, Any] = {} if last is None else {"error_over_promise": float(last["ratio"])}
+    text = "\n".join(f"- {sentence}" for sentence in verdict.words)
+    return check_result(not verdict.alarm, text, alarm=verdict.alarm, months=len(verdict.months), **ratio)
 
 
 @dg.asset_check(
@@ -135,20 +117,16 @@ def errors_as_promised(
 )
 def no_drift(drift_report: DriftReport) -> dg.AssetCheckResult:
     """Report the standing alarms, and the studios affected."""
-    latest = latest_month(drift_report.statistics)
-    lines = [*alarm_sentences(drift_report.alarms), *drift_report.not_seen]
-    standing = drift_report.alarms[drift_report.alarms["standing"].astype(bool)]
-    return dg.AssetCheckResult(
-        passed=not drift_report.alarm,
-        severity=dg.AssetCheckSeverity.WARN,
-        description="\n".join(f"- {sentence}" for sentence in lines) or "No drift.",
-        metadata={
-            "alarm": drift_report.alarm,
-            "standing_alarms": len(standing),
-            "statistics": rows_metadata(latest, STATISTIC_COLUMNS),
-            "alarms": rows_metadata(standing, ALARM_COLUMNS),
-            "studios": rows_metadata(drift_report.studios, STUDIO_COLUMNS),
-        },
+    report, latest = drift_report, latest_month(drift_report.statistics)
+    standing = report.alarms[report.alarms["standing"].astype(bool)]
+    return check_result(
+        not report.alarm,
+        "\n".join(f"- {line}" for line in (*alarm_sentences(report.alarms), *report.not_seen)) or "No drift.",
+        alarm=report.alarm,
+        standing_alarms=len(standing),
+        statistics=rows_metadata(latest, STATISTIC_COLUMNS),
+        alarms=rows_metadata(standing, ALARM_COLUMNS),
+        studios=rows_metadata(report.studios, STUDIO_COLUMNS),
     )
 
 

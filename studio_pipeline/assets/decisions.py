@@ -97,7 +97,7 @@ def fault_of(settings: Settings, model_version: str) -> str:
 def champion_facts(
     settings: Settings, release: Release, panel: StudioPanel, refit: ChampionRefit, shrink_tolerance: float
 ) -> Champion:
-    """Facts on the published release that the decision needs; the tolerance is for `guard_rails.shrinkage`."""
+    """Facts on the published release that the decision needs; the last as in `guard_rails.shrinkage`."""
     fault = fault_of(settings, release.model_version)
     if fault:
         return Champion(release.model_version, None, fault=fault)
