@@ -8,6 +8,7 @@ messages and the outbox are in the package `alerting`, the channels in `resource
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -133,13 +134,6 @@ OVERLAP = timedelta(minutes=15)
 MOST_RUNS_PER_TICK = 50
 SEEN_UNTIL, HEARTBEAT_ON = "runs_seen_until", "heartbeat_on"
 
-ReadSettings = Callable[[], Settings]
-Clock = Callable[[], datetime]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
 
 def watch_runs(
     instance: dg.DagsterInstance, settings: Settings, channels: list[str], now: datetime, rules: AlertConfig
@@ -176,25 +170,20 @@ def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def published_state(settings: Settings) -> tuple[PublishedState | None, bool]:
-    """State of the release, if there is one, and whether it was made from real files."""
-    try:
-        release = current_release(settings.home)
-    except NoReleaseError:
-        return None, False
-    state = PublishedState(release.version, release.model_version, release.last_month, release.published_at)
-    return state, release.source == "landing"
-
-
 def watch_calendar(
     instance: dg.DagsterInstance, settings: Settings, channels: list[str], now: datetime, rules: AlertConfig
 ) -> None:
     """Write late data, and the day's heartbeat if due, to the outbox; generated months are never late."""
     outbox = Outbox(settings.home)
-    state, is_real = published_state(settings)
-    if state is not None and is_real:
-        lateness = observe_lateness(state, now.date(), rules)
-        outbox.take(Report(observations=[lateness]), channels, now, timedelta(hours=rules.repeat_after_hours))
+    state = None
+    with suppress(NoReleaseError):
+        release = current_release(settings.home)
+        state = PublishedState(
+            release.version, release.model_version, release.last_month, release.published_at
+        )
+        if release.source == "landing":
+            report = Report(observations=[observe_lateness(state, now.date(), rules)])
+            outbox.take(report, channels, now, timedelta(hours=rules.repeat_after_hours))
     last = outbox.mark(HEARTBEAT_ON)
     if is_heartbeat_due(date.fromisoformat(last) if last else None, now, rules.heartbeat_hour):
         titles = [condition.title for condition in outbox.open_conditions()]
@@ -214,9 +203,9 @@ def _last_run(instance: dg.DagsterInstance) -> str:
 
 
 def alert_sensors(
-    read: ReadSettings = read_settings,
+    read: Callable[[], Settings] = read_settings,
     channels_of: Callable[[Settings], list[Notifier]] = notifiers_of,
-    clock: Clock = _now,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> list[dg.SensorDefinition]:
     """Build the two sensors, running by default; settings are read at each tick, and the clock is UTC."""
 

@@ -89,7 +89,9 @@ def _write(home: Path, archive: Path) -> BackupListing:
             BACKUP_FORMAT, datetime.now(UTC).isoformat(), str(home), release, during_run, records
         )
         content = json.dumps(asdict(listing)).encode()
-        _add_bytes(tar, LISTING, content)
+        member = tarfile.TarInfo(LISTING)
+        member.size, member.mode = len(content), 0o600
+        tar.addfile(member, BytesIO(content))
     return listing
 
 
@@ -170,12 +172,6 @@ def _private(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
-def _add_bytes(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size, member.mode = len(content), 0o600
-    tar.addfile(member, BytesIO(content))
-
-
 MLFLOW_PLACES: Mapping[str, tuple[str, ...]] = {
     "experiments": ("artifact_location",),
     "runs": ("artifact_uri",),
@@ -249,16 +245,13 @@ def relocate_mlflow(database: Path, before: Path, after: Path) -> None:
     """Replace one folder by another in MLflow's stored paths; Dagster reads none of its stored paths."""
     if not database.exists():
         return
+    old, new = before.as_uri(), after.absolute().as_uri()
     with closing(sqlite3.connect(database)) as store, store:
         tables = {name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         for table in tables & set(MLFLOW_PLACES):
             for column in MLFLOW_PLACES[table]:
-                _relocate_column(store, table, column, before.as_uri(), after.absolute().as_uri())
-
-
-def _relocate_column(store: sqlite3.Connection, table: str, column: str, before: str, after: str) -> None:
-    change = (
-        f"UPDATE {table} SET {column} = ? || substr({column}, ?)"  # noqa: S608 - our own table of names
-        f" WHERE {column} = ? OR substr({column}, 1, ?) = ?"
-    )
-    store.execute(change, (after, len(before) + 1, before, len(before) + 1, f"{before}/"))
+                store.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?)"  # noqa: S608 - our own names
+                    f" WHERE {column} = ? OR substr({column}, 1, ?) = ?",
+                    (new, len(old) + 1, old, len(old) + 1, f"{old}/"),
+                )

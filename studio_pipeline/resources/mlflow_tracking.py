@@ -63,9 +63,13 @@ class MlflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         import_quietly()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
         self._written = []
-        self._open_run = self._worker.submit(
-            open_run, self.settings, _dagster_run_id(context), _is_over(context)
-        )
+        instance, run_id = context.instance, context.run.run_id if context.run else "outside a run"
+
+        def is_over(other: str) -> bool:
+            run = instance.get_run_by_id(other) if instance and other else None
+            return run is not None and run.is_finished
+
+        self._open_run = self._worker.submit(open_run, self.settings, run_id, is_over)
 
     def log(self, entry: Entry) -> None:
         """Queue an entry for the worker; a failure is raised when the run ends."""
@@ -91,7 +95,12 @@ class MlflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
             for written in self._written:
                 written.result()
             run = self._open_run.result()
-            run.client.set_terminated(run.run_id, "FAILED" if _has_failed(context) else "FINISHED")
+            failures = (
+                context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+                if context.instance and context.run
+                else ()
+            )
+            run.client.set_terminated(run.run_id, "FAILED" if failures else "FINISHED")
         finally:
             self._worker.shutdown()
 
@@ -199,28 +208,6 @@ def set_aliases(run: OpenRun, numbers: Mapping[str, str | None]) -> None:
 def registry_number(bundle_version: str) -> str:
     """Registry version number of a bundle: the part of its name before the first hyphen."""
     return bundle_version.partition("-")[0]
-
-
-def _dagster_run_id(context: dg.InitResourceContext) -> str:
-    return context.run.run_id if context.run else "outside a run"
-
-
-def _is_over(context: dg.InitResourceContext) -> Callable[[str], bool]:
-    """Build a function that returns whether a Dagster run of this instance has ended."""
-    instance = context.instance
-
-    def is_over(run_id: str) -> bool:
-        run = instance.get_run_by_id(run_id) if instance and run_id else None
-        return run is not None and run.is_finished
-
-    return is_over
-
-
-def _has_failed(context: dg.InitResourceContext) -> bool:
-    if context.instance is None:
-        return False
-    failures = context.instance.all_logs(_dagster_run_id(context), of_type=dg.DagsterEventType.STEP_FAILURE)
-    return bool(failures)
 
 
 def flat_parameters(model: BaseModel, prefix: str) -> dict[str, Any]:
