@@ -45,9 +45,6 @@ class RateLimit(BaseModel):
     seconds: int = Field(gt=0)
 
 
-_DATABASES = re.compile(r"sqlite(\+pysqlite)?:///(?!:memory:)[^?]|postgres(ql(\+psycopg)?)?://")
-
-
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
@@ -75,20 +72,13 @@ def _parse_rate(value: object) -> object:
     return {"requests": int(match[1]), "seconds": SECONDS[match[2]]}
 
 
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
+def _matching(pattern: str, message: str) -> AfterValidator:
+    def checked(value: str) -> str:
+        if not re.search(pattern, value):
+            raise ValueError(message)
+        return value
 
-
-def _origin(value: str) -> str:
-    if value != "*" and not value.startswith(("http://", "https://")):
-        raise ValueError("an origin is * or starts with http:// or https://")
-    return value
-
-
-def _url(value: str) -> str:
-    if "://" not in value:
-        raise ValueError("this is not a URL; write SCHEME://...")
-    return value
+    return AfterValidator(checked)
 
 
 def _parts(url: str, schemes: tuple[str, ...]) -> SplitResult | None:
@@ -109,18 +99,6 @@ def _redis_url(value: str) -> str:
             "write it as redis://USER:PASSWORD@HOST:PORT/NUMBER (HOST is enough; rediss:// for TLS) or"
             " unix:///PATH, and special characters of a password as %XX"
         )
-    return value
-
-
-def _database_url(value: str) -> str:
-    if not _DATABASES.match(value):
-        raise ValueError("write sqlite:////ABSOLUTE/PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
-    return value
-
-
-def _dagster_database_url(value: str) -> str:
-    if not value.startswith("postgresql+psycopg2://"):
-        raise ValueError("write postgresql+psycopg2://USER:PASSWORD@HOST:PORT/DATABASE")
     return value
 
 
@@ -147,12 +125,6 @@ def _has_host(url: str, schemes: tuple[str, ...]) -> bool:
     return _parts(url, schemes) is not None and url.isascii() and url.isprintable()
 
 
-def _email_address(value: str) -> str:
-    if not re.fullmatch(r"[^@\s<>,]+@[^@\s<>,]+", value):
-        raise ValueError("an address is NAME@DOMAIN")
-    return value
-
-
 def _in_any_case(allowed: object) -> BeforeValidator:
     """Accept the values of a `Literal` in any case; other values are kept as typed, for the error message."""
     values = {str(name).lower(): name for name in get_args(allowed)}
@@ -161,15 +133,24 @@ def _in_any_case(allowed: object) -> BeforeValidator:
     )
 
 
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
-Url = Annotated[str, AfterValidator(_url)]
+AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+Url = Annotated[str, _matching("://", "this is not a URL; write SCHEME://...")]
 RedisUrl = Annotated[Url, AfterValidator(_redis_url)]
-DatabaseUrl = Annotated[Url, AfterValidator(_database_url)]
-DagsterDatabaseUrl = Annotated[Url, AfterValidator(_dagster_database_url)]
+DatabaseUrl = Annotated[
+    Url,
+    _matching(
+        r"^(sqlite(\+pysqlite)?:///(?!:memory:)[^?]|postgres(ql(\+psycopg)?)?://)",
+        "write sqlite:////ABSOLUTE/PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE",
+    ),
+]
+DagsterDatabaseUrl = Annotated[
+    Url,
+    _matching(r"^postgresql\+psycopg2://", "write postgresql+psycopg2://USER:PASSWORD@HOST:PORT/DATABASE"),
+]
 WebhookUrl = Annotated[SecretStr, AfterValidator(_webhook_url)]
 SmtpUrl = Annotated[SecretStr | None, AfterValidator(_smtp_url)]
-EmailAddress = Annotated[str, AfterValidator(_email_address)]
-Origin = Annotated[str, AfterValidator(_origin)]
+EmailAddress = Annotated[str, _matching(r"^[^@\s<>,]+@[^@\s<>,]+\Z", "an address is NAME@DOMAIN")]
+Origin = Annotated[str, _matching(r"^(\*\Z|https?://)", "an origin is * or starts with http:// or https://")]
 Key = Annotated[ApiKey, BeforeValidator(_parse_key)]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]

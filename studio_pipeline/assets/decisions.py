@@ -104,6 +104,10 @@ def champion_facts(
     known, today = known_recipe(settings, release.model_version), data_version_of(panel)
     manifest = verify_folder(model_folder(settings.home, release.model_version))
     one, challenger = refit.refitted, release.challenger_model_version
+    shrunk = ""
+    with suppress(CorruptReleaseError):
+        before = read_panel(snapshot_folder(settings.home, release.data_version))
+        shrunk = shrinkage(panel, before, shrink_tolerance)
     return Champion(
         release.model_version,
         known.version,
@@ -111,18 +115,10 @@ def champion_facts(
         release_is_todays=release.data_version == today,
         is_rolled_back=release.decision_kind == "rollback",
         challenger_recipe=known_recipe(settings, challenger).version if challenger else None,
-        shrunk=_shrunk(settings, release, panel, shrink_tolerance),
+        shrunk=shrunk,
         refit=None if one is None else Fitted(one.recipe.version, one.report.summary, one.lever_findings),
         refit_obstacle=refit.obstacle,
     )
-
-
-def _shrunk(settings: Settings, release: Release, panel: StudioPanel, tolerance: float) -> str:
-    """Description of data in the release that are missing today; empty if its snapshot can't be read."""
-    try:
-        return shrinkage(panel, read_panel(snapshot_folder(settings.home, release.data_version)), tolerance)
-    except CorruptReleaseError:
-        return ""
 
 
 @dataclass(frozen=True)

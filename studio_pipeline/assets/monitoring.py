@@ -82,7 +82,14 @@ def forecast_accuracy(
 ) -> Any:
     """Update the record of the last run with new forecasts and newly arrived months."""
     before, lost = last_record(settings.home / "assets" / "forecast_accuracy")
-    update = updated(before, validated_studio_months, _sources(settings), configuration.accuracy)
+    version = current_release(settings.home).model_version
+    sources = Sources(
+        log=ForecastLog(settings.database_url),
+        forecasts_folder=settings.home / "assets" / "studio_forecasts",
+        releases=release_history(settings.home),
+        make_splitter=lambda panel: accuracy_misses.splitters(settings.home, version, panel),
+    )
+    update = updated(before, validated_studio_months, sources, configuration.accuracy)
     record = update.record
     verdict = watch(record.errors, record.coverage, record.promises, configuration.accuracy)
     return object_result(record, accuracy_metadata(update, verdict, lost))
@@ -155,16 +162,6 @@ def last_record(versions: Path) -> tuple[AccuracyRecord, tuple[str, ...]]:
             continue
         return AccuracyRecord.read(versions / name), tuple(lost)
     return AccuracyRecord(), tuple(lost)
-
-
-def _sources(settings: Settings) -> Sources:
-    current = current_release(settings.home)
-    return Sources(
-        log=ForecastLog(settings.database_url),
-        forecasts_folder=settings.home / "assets" / "studio_forecasts",
-        releases=release_history(settings.home),
-        make_splitter=lambda panel: accuracy_misses.splitters(settings.home, current.model_version, panel),
-    )
 
 
 @dg.asset(

@@ -49,9 +49,12 @@ def validated_data(
     yield table_result(
         months.frame, DESCRIPTIONS, _validated_metadata(months), asset_key="validated_studio_months"
     )
-    yield table_result(
-        months.rejected, REJECTED_DESCRIPTIONS, _rejected_metadata(months), asset_key="rejected_rows"
-    )
+    metadata = {
+        "rejected_rows": months.rejected_rows,
+        "rows": rows_metadata(months.rejected),
+        **picture("reasons", rejected_by_reason(months.rejected)),
+    }
+    yield table_result(months.rejected, REJECTED_DESCRIPTIONS, metadata, asset_key="rejected_rows")
 
 
 def _validated_metadata(months: ValidatedMonths) -> dict[str, Any]:
@@ -67,11 +70,3 @@ def _validated_metadata(months: ValidatedMonths) -> dict[str, Any]:
     span = {} if frame.empty else {"last_month": f"{frame['month_year'].max():%Y-%m}"}
     tables = {"first_rows": rows_metadata(frame, limit=10), "changed_cells": rows_metadata(months.warnings)}
     return {**numbers(counts), **span, **tables, **picture("revenue", fleet_revenue(frame))}
-
-
-def _rejected_metadata(months: ValidatedMonths) -> dict[str, Any]:
-    return {
-        "rejected_rows": months.rejected_rows,
-        "rows": rows_metadata(months.rejected),
-        **picture("reasons", rejected_by_reason(months.rejected)),
-    }

@@ -145,7 +145,10 @@ def watch_runs(
     filters = dg.RunsFilter(statuses=list(ENDED), updated_after=seen_until - OVERLAP)
     records = {_source(record): record for record in instance.get_run_records(filters)}
     taken = outbox.has_taken(records)
-    fresh = sorted((r for name, r in records.items() if name not in taken), key=_ended_at)
+    fresh = sorted(
+        (record for name, record in records.items() if name not in taken),
+        key=lambda record: record.end_time or _aware(record.update_timestamp).timestamp(),
+    )
     for record in fresh[:MOST_RUNS_PER_TICK]:
         run = record.dagster_run
         observations = observe_run(instance, run, f"{settings.dagster_url.rstrip('/')}/runs/{run.run_id}")
@@ -160,10 +163,6 @@ def watch_runs(
 
 def _source(record: dg.RunRecord) -> str:
     return f"run:{record.dagster_run.run_id}:{record.dagster_run.status.value}"
-
-
-def _ended_at(record: dg.RunRecord) -> float:
-    return record.end_time or _aware(record.update_timestamp).timestamp()
 
 
 def _aware(moment: datetime) -> datetime:

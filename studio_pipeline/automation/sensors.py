@@ -229,12 +229,6 @@ def tuned_at(instance: dg.DagsterInstance) -> float | None:
     return records[0].end_time if records else None
 
 
-def is_tuning(instance: dg.DagsterInstance) -> bool:
-    """True if a tuning run is queued or in progress."""
-    runs = instance.get_runs(dg.RunsFilter(job_name=TUNE_LEARNERS), limit=LOOKED_AT)
-    return any(not run.is_finished for run in runs)
-
-
 def drift_sensor(jobs: Sequence[Any]) -> dg.SensorDefinition:
     """Build the sensor `drift_or_error`; without `tune_learners` among the jobs, no tuning is requested."""
     asked_for = [job for job in jobs if job.name in (REFRESH_RELEASE, TUNE_LEARNERS)]
@@ -272,7 +266,7 @@ def alarm_facts(
     """Facts for the decision; without a standing alarm the run history is not queried."""
     if not alarms:
         return AlarmFacts({}, acted, "", 0.0, ())
-    today = datetime.fromtimestamp(now, UTC)
+    today, tunings = datetime.fromtimestamp(now, UTC), dg.RunsFilter(job_name=TUNE_LEARNERS)
     return AlarmFacts(
         alarms=alarms,
         acted_on=acted,
@@ -280,5 +274,5 @@ def alarm_facts(
         month=datetime(today.year, today.month, 1, tzinfo=UTC).timestamp(),
         attempts=attempts_of(instance),
         tuned_at=tuned_at(instance),
-        tuning=is_tuning(instance),
+        tuning=any(not run.is_finished for run in instance.get_runs(tunings, limit=LOOKED_AT)),
     )

@@ -57,17 +57,14 @@ class StudioGroup(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # noqa: BLE001 - last place to report it
-            _print_fault(error)
+            refusal = disk_refusal(error, Path(os.environ.get("STUDIO_HOME", ".studio")))
+            if refusal is not None:
+                _print_error(refusal)
+            else:
+                fault = f"This is a fault of the program: {type(error).__name__}: {error}"
+                click.secho(fault, fg="red", err=True)
+                _log_traceback(error)
         sys.exit(FAILED)
-
-
-def _print_fault(error: Exception) -> None:
-    refusal = disk_refusal(error, Path(os.environ.get("STUDIO_HOME", ".studio")))
-    if refusal is not None:
-        _print_error(refusal)
-        return
-    click.secho(f"This is a fault of the program: {type(error).__name__}: {error}", fg="red", err=True)
-    _log_traceback(error)
 
 
 def _print_error(error: StudioError) -> None:

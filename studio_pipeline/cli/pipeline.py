@@ -61,7 +61,13 @@ def run_pipeline(settings: Settings, options: Mapping[str, Any]) -> int:
             outcome.problems = [line for line in (error.what, error.remedy) if line] + outcome.problems
             _judge_refusal(outcome, refused=isinstance(error, ReleaseError) and before is not None)
         else:
-            _judge(outcome, settings, before)
+            after = current_release(settings.home)
+            if before is None or after.version != before.version:
+                outcome.status, outcome.verdict = PUBLISHED, "published"
+            elif outcome.nothing_new:
+                outcome.status, outcome.verdict = PUBLISHED, "found nothing new"
+            else:
+                _judge_refusal(outcome, refused=True)
         outcome.seconds = time.perf_counter() - started
         _store_outcome(settings, outcome)
     print_outcome(settings, outcome)
@@ -166,16 +172,6 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
     instance = dg.DagsterInstance.from_config(str(settings.dagster_home))
     upgrade_records(instance, settings)
     return instance
-
-
-def _judge(outcome: Outcome, settings: Settings, before: Release | None) -> None:
-    after = current_release(settings.home)
-    if before is None or after.version != before.version:
-        outcome.status, outcome.verdict = PUBLISHED, "published"
-    elif outcome.nothing_new:
-        outcome.status, outcome.verdict = PUBLISHED, "found nothing new"
-    else:
-        _judge_refusal(outcome, refused=True)
 
 
 def _judge_refusal(outcome: Outcome, *, refused: bool) -> None:

@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from pathlib import Path
 
 from studio_pipeline.errors import BackupError, CorruptReleaseError, RunInProgressError
 from studio_pipeline.publishing.folders import FileRecord, record_of
+from studio_pipeline.publishing.layout import ASSET_POINTER
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.publishing.releases import current_release, verify_release
 from studio_pipeline.publishing.storage import TEMPORARY_PREFIX, fsync_file, storage_errors, temporary_name
@@ -81,9 +82,11 @@ def _write(home: Path, archive: Path) -> BackupListing:
         tarfile.open(archive, "w:gz", compresslevel=1) as tar,
     ):
         during_run = _copy_what_changes(home, Path(copies))
-        for folder, names in ((Path(copies), _names(Path(copies))), (home, _names_written_once(home))):
-            for name in names:
-                _add(tar, folder / name, name, records)
+        for name in _names(Path(copies)):
+            _add(tar, Path(copies) / name, name, records)
+        for name in _names(home):
+            if _is_written_once(name):
+                _add(tar, home / name, name, records)
         release = current_release(Path(copies)).version
         listing = BackupListing(
             BACKUP_FORMAT, datetime.now(UTC).isoformat(), str(home), release, during_run, records
@@ -104,18 +107,15 @@ def _copy_what_changes(home: Path, copies: Path) -> bool:
         except RunInProgressError:
             during_run = True
         for name in _names(home):
-            if not name.startswith(tuple(f"{folder}/" for folder in _FOLDERS_WRITTEN_ONCE)) or (
-                name.startswith("assets/") and name.endswith("/current")
-            ):
+            if not _is_written_once(name):
                 _copy(home / name, copies / name)
     return during_run
 
 
-def _names_written_once(home: Path) -> Iterator[str]:
-    for folder in _FOLDERS_WRITTEN_ONCE:
-        for name in _names(home / folder):
-            if not (folder == "assets" and name.endswith("/current")):
-                yield f"{folder}/{name}"
+def _is_written_once(name: str) -> bool:
+    folder = name.partition("/")[0]
+    is_pointer = folder == "assets" and name.endswith(f"/{ASSET_POINTER}")
+    return "/" in name and folder in _FOLDERS_WRITTEN_ONCE and not is_pointer
 
 
 def _names(folder: Path) -> list[str]:

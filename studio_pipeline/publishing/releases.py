@@ -74,7 +74,11 @@ def publish_release(home: Path, release: Release) -> Release:
         verify_release(home, release)
         with storage_errors(history_folder(home)):
             history_folder(home).mkdir(parents=True, exist_ok=True)
-        numbered = dataclasses.replace(release, version=_last_number(home) + 1)
+        try:
+            last = current_release(home).version
+        except (NoReleaseError, CorruptReleaseError):
+            last = max(_numbers(home), default=0)
+        numbered = dataclasses.replace(release, version=last + 1)
         content = _to_json(numbered)
         # The history is written first: an entry above the pointer's number was never current and is replaced.
         replace_file(history_folder(home) / f"{numbered.version}.json", content)
@@ -164,13 +168,6 @@ def newest_release(home: Path) -> Release | None:
         return None
     except CorruptReleaseError:
         return next(reversed(release_history(home)), None)
-
-
-def _last_number(home: Path) -> int:
-    try:
-        return current_release(home).version
-    except (NoReleaseError, CorruptReleaseError):
-        return max(_numbers(home), default=0)
 
 
 def _numbers(home: Path) -> list[int]:

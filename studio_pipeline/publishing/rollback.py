@@ -72,15 +72,11 @@ def check_rollback(home: Path, model_version: str) -> Release:
             f" and the release from those of {current.source!r}.",
             "Choose a model from the same kind of months; `studio models` lists them.",
         )
-    _refuse_foreign(folder)
-    return current
-
-
-def _refuse_foreign(folder: Path) -> None:
-    """Refuse a bundle that verifies but can't be loaded, such as one of another version of the program."""
+    # It may verify and still not load, such as a bundle of another version of the program.
     try:
         StudioModel.load(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptReleaseError(
             f"{folder} is no model that this program can answer from ({error!r}).", RESTORE
         ) from error
+    return current

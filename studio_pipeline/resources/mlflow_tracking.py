@@ -33,7 +33,7 @@ METRICS_A_CALL = 1000
 
 @dataclass(frozen=True)
 class Entry:
-    """What one asset logs, by name; metrics are finite, files are named by path below the run's artifacts."""
+    """One asset's entry, by name; metrics are finite, files are named by path below the run's artifacts."""
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)

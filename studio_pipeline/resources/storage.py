@@ -46,7 +46,8 @@ class FolderStorage(dg.ConfigurableIOManager):
         if not folder.exists():
             folder = versions / read_pointer(versions)
         verify_folder(folder)
-        return read_value(context.dagster_type.typing_type, folder)
+        value_type = context.dagster_type.typing_type
+        return pd.read_parquet(folder / TABLE) if value_type is pd.DataFrame else value_type.read(folder)
 
 
 def write_value(value: Any, folder: Path) -> None:
@@ -55,13 +56,6 @@ def write_value(value: Any, folder: Path) -> None:
         value.to_parquet(folder / TABLE, index=False)
     else:
         value.write(folder)
-
-
-def read_value(value_type: Any, folder: Path) -> Any:
-    """Read what `write_value` wrote, as a value of the given type."""
-    if value_type is pd.DataFrame:
-        return pd.read_parquet(folder / TABLE)
-    return value_type.read(folder)
 
 
 def read_pointer(versions: Path) -> str:

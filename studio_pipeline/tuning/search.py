@@ -176,7 +176,7 @@ def _try_drawn(study: optuna.Study, objective: Objective, space: Space, seed: in
     started = time.monotonic()
     study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=DRAWN_BLINDLY)
     trial = study.ask(distributions_of(space))
-    at_folds = _at_folds(study)
+    at_folds = [trial.user_attrs.get(FOLD_LOSSES, []) for trial in ended(study)]
 
     def is_hopeless(fold: int, loss: float) -> bool:
         trial.report(loss, fold)
@@ -191,10 +191,6 @@ def _try_drawn(study: optuna.Study, objective: Objective, space: Space, seed: in
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
     else:
         study.tell(trial, losses[-1])
-
-
-def _at_folds(study: optuna.Study) -> list[list[float]]:
-    return [list(trial.user_attrs.get(FOLD_LOSSES, [])) for trial in ended(study)]
 
 
 TARGET = "revenue"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio_pipeline.publishing.storage import storage_errors
-from studio_pipeline.tuning.spaces import Range, Space
+from studio_pipeline.tuning.spaces import Space
 
 if TYPE_CHECKING:
     import optuna
@@ -80,12 +80,11 @@ def prune_studies(storage: optuna.storages.BaseStorage, kept: int) -> list[str]:
 
 def distributions_of(space: Space) -> dict[str, optuna.distributions.BaseDistribution]:
     """A search space as Optuna distributions."""
-    return {name: _distribution(found) for name, found in space.items()}
+    from optuna.distributions import FloatDistribution, IntDistribution
 
-
-def _distribution(found: Range) -> optuna.distributions.BaseDistribution:
-    import optuna
-
-    if found.is_whole:
-        return optuna.distributions.IntDistribution(int(found.low), int(found.high), log=found.is_log)
-    return optuna.distributions.FloatDistribution(found.low, found.high, log=found.is_log)
+    return {
+        name: IntDistribution(int(found.low), int(found.high), log=found.is_log)
+        if found.is_whole
+        else FloatDistribution(found.low, found.high, log=found.is_log)
+        for name, found in space.items()
+    }
