@@ -122,29 +122,23 @@ def print_sample(settings: Settings) -> None:
         click.echo(f"  {row['month_year'][:7]}  {revenue:>12,.0f}  [{lower:,.0f} to {upper:,.0f}]{members}")
 
 
-EVALUATION = "evaluation_report"
-DECISION = "registered_model"
 FINDINGS = ("fit_to_publish", "new_model_published")
 """Checks that repeat the release decision and its findings; left out of the warnings of a refusal."""
 
-NOTHING_NEW = "nothing_new"
 SHOWN_LINES = 8
 
 
 class Progress:
-    """Listens to the events of one run.
+    """Prints the events of one run as lines, and notes in its outcome what they say.
 
     Attributes:
-        warnings: findings of each check that failed without stopping the run.
         blocking_failures: findings of each check that stopped the run.
     """
 
-    def __init__(self) -> None:
-        self.evaluation: dict[str, float] = {}
-        self.refusal = ""
-        self.nothing_new = ""
-        self.warnings: list[str] = []
+    def __init__(self, outcome: Outcome) -> None:
         self.blocking_failures: list[str] = []
+        self._outcome = outcome
+        self._warnings: list[str] = []
         self._rows: dict[str, int] = {}
         self._check_seconds = 0.0
 
@@ -161,9 +155,9 @@ class Progress:
             self._step_ended(event)
 
     def end(self) -> None:
-        """Print the time of the checks; after a refusal, drop warnings that repeat its findings."""
-        if self.refusal:
-            self.warnings = [warning for warning in self.warnings if not warning.startswith(FINDINGS)]
+        """Print the time of the checks, and note the warnings that don't repeat a refusal's findings."""
+        repeated = FINDINGS if self._outcome.refusal else ()
+        self._outcome.problems += [text for text in self._warnings if not text.startswith(repeated)]
         click.echo(f"  {'checks':<44} {self._check_seconds:6.1f} s")
 
     def _materialised(self, event: dg.DagsterEvent) -> None:
@@ -172,12 +166,13 @@ class Progress:
         metadata = {key: value.value for key, value in materialization.metadata.items()}
         rows = metadata.get("dagster/row_count")
         self._rows[name] = rows if isinstance(rows, int) else -1
-        if name == EVALUATION:
-            self.evaluation = {key: value for key, value in metadata.items() if isinstance(value, float)}
-        if name == DECISION and metadata["decision_kind"] == NOTHING_NEW:
-            self.nothing_new = str(metadata["decision"])
-        elif name == DECISION and not metadata["model_promoted"]:
-            self.refusal = refusal(metadata)
+        if name == "evaluation_report":
+            figures = {key: value for key, value in metadata.items() if isinstance(value, float)}
+            self._outcome.evaluation = figures
+        if name == "registered_model" and metadata["decision_kind"] == "nothing_new":
+            self._outcome.nothing_new = str(metadata["decision"])
+        elif name == "registered_model" and not metadata["model_promoted"]:
+            self._outcome.refusal = refusal(metadata)
 
     def _checked(self, evaluation: Any) -> None:
         if evaluation.passed:
@@ -186,7 +181,7 @@ class Progress:
         text = finding(
             f"{evaluation.check_name} of {evaluation.asset_key.to_user_string()}", evaluation.description
         )
-        (self.blocking_failures if blocks else self.warnings).append(text)
+        (self.blocking_failures if blocks else self._warnings).append(text)
 
     def _step_ended(self, event: dg.DagsterEvent) -> None:
         seconds = event.step_success_data.duration_ms / 1000

@@ -125,7 +125,7 @@ def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -
     with _dagster(settings) as (definitions, instance):
         from studio_pipeline.automation.jobs import REFRESH_RELEASE
 
-        progress = Progress()
+        progress = Progress(outcome)
         instance.add_event_listener(outcome.run_id, progress)
         configuration = {"generator": dict(options)} if options else {}
         try:
@@ -146,9 +146,6 @@ def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -
             ) from None
         finally:
             progress.end()
-            outcome.evaluation = progress.evaluation
-            outcome.refusal, outcome.nothing_new = progress.refusal, progress.nothing_new
-            outcome.problems += progress.warnings
 
 
 @contextlib.contextmanager

@@ -200,7 +200,9 @@ def run_together(
     ready_message: str,
     rules: RestartConfig | None = None,
 ) -> int:
-    """Start all children, print when they are ready, keep them running until a signal, then stop them.
+    """Start all children, print once that they are ready, keep them running until a signal, then stop them.
+
+    Those that don't respond within `START_SECONDS` are named once.
 
     Args:
         ready_message: printed once every `ready_url` responds.
@@ -217,36 +219,21 @@ def run_together(
     try:
         for child in children:
             supervisor.start(child)
-        waiting = _Waiting({child.ready_url for child in children if child.ready_url}, ready_message)
+        waiting, is_waiting = {child.ready_url for child in children if child.ready_url}, True
+        deadline = time.monotonic() + START_SECONDS
         while not received:
             if not supervisor.look():
                 return GIVEN_UP
-            waiting.look()
+            if is_waiting:
+                waiting = {url for url in waiting if not answers(url)}
+                is_waiting = bool(waiting) and time.monotonic() < deadline
+                if not waiting:
+                    click.echo(ready_message)
+                for url in () if is_waiting else sorted(waiting):
+                    click.secho(f"{url} does not answer yet.", fg="yellow", err=True)
             time.sleep(POLL_SECONDS)
         return STOPPED
     finally:
         supervisor.stop()
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-class _Waiting:
-    """Prints once that everything is up, or which URLs do not respond after `START_SECONDS`."""
-
-    def __init__(self, urls: set[str], ready_message: str) -> None:
-        self._urls, self._message = urls, ready_message
-        self._deadline = time.monotonic() + START_SECONDS
-        self._is_done = False
-
-    def look(self) -> None:
-        """Poll the URLs that have not responded yet."""
-        if self._is_done:
-            return
-        self._urls = {url for url in self._urls if not answers(url)}
-        if not self._urls:
-            click.echo(self._message)
-        elif time.monotonic() < self._deadline:
-            return
-        for url in self._urls:
-            click.secho(f"{url} does not answer yet.", fg="yellow", err=True)
-        self._is_done = True

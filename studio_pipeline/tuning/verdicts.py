@@ -178,8 +178,13 @@ def verdict_table(verdicts: Sequence[LearnerVerdict]) -> pd.DataFrame:
             v.search.given_up,
             round(v.search.seconds, 1),
             v.search.stop_reason,
-            json.dumps({n: x if isinstance(x, int) else float(f"{x:.4g}") for n, x in v.proposed.items()}),
+            values_json(v.proposed),
         )
         for v in verdicts
     ]
     return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS))
+
+
+def values_json(values: Mapping[str, float]) -> str:
+    """Hyperparameters as JSON, rounded to four digits."""
+    return json.dumps({n: x if isinstance(x, int) else float(f"{x:.4g}") for n, x in values.items()})

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.publishing.model_records import recipe_of
 from studio_pipeline.publishing.releases import current_release, verify_release
+from studio_pipeline_tests.serving.processes import free_port
 
 STUDIOS, MONTHS = 12, 30
 
@@ -252,12 +252,6 @@ def test_up_answers_and_leaves_no_process(published: tuple[Studio, str]) -> None
         process.communicate(timeout=30)
     assert process.returncode == 0
     assert processes_of(studio) == []
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def processes_of(studio: Studio) -> list[str]:
