@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterRunStatus
@@ -84,8 +83,6 @@ def _errors(event: dg.DagsterEvent | None) -> list[str]:
     return names
 
 
-Verdict = Literal["lives", "gone"]
-
 UNDER_WAY = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
 LAUNCH_SECONDS = 60.0
 """Time a run may take to launch before its process has written its first event."""
@@ -112,7 +109,7 @@ def end_leftover_runs(instance: dg.DagsterInstance, home: Path) -> list[str]:
         quiet_seconds = time.time() - record.update_timestamp.timestamp()
         if holder.get(RUN_ID) == run.run_id:
             continue
-        if verdict_of(run_processes(instance, run.run_id), quiet_seconds) == "gone":
+        if not is_alive(run_processes(instance, run.run_id), quiet_seconds):
             if run.status is DagsterRunStatus.CANCELING:
                 instance.report_run_canceled(run, f"{GONE} It was being cancelled.")
             else:
@@ -121,15 +118,9 @@ def end_leftover_runs(instance: dg.DagsterInstance, home: Path) -> list[str]:
     return ended
 
 
-def verdict_of(processes_live: Sequence[bool], quiet_seconds: float) -> Verdict:
-    """Decide whether a run is alive.
-
-    Args:
-        processes_live: for each process that wrote events of the run, whether it is running.
-    """
-    if any(processes_live) or (not processes_live and quiet_seconds < LAUNCH_SECONDS):
-        return "lives"
-    return "gone"
+def is_alive(processes_live: Sequence[bool], quiet_seconds: float) -> bool:
+    """Decide whether a run is alive, by each process that wrote its events, or by its age before any did."""
+    return any(processes_live) or (not processes_live and quiet_seconds < LAUNCH_SECONDS)
 
 
 def run_processes(instance: dg.DagsterInstance, run_id: str) -> list[bool]:
