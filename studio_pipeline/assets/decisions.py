@@ -39,35 +39,12 @@ from studio_pipeline.publishing.snapshots import data_version_of, read_panel
 from studio_pipeline.resources.asset_results import numbers
 from studio_pipeline.settings import Settings
 
-NO_RECIPE = "its bundle was written before bundles kept their recipe"
-
-
-@dataclass(frozen=True)
-class KnownRecipe:
-    """Recipe stored in a bundle, as far as it can be read.
-
-    Attributes:
-        obstacle: reason why it can't be fitted again, a clause; empty if it can.
-    """
-
-    recipe: Recipe | None
-    obstacle: str = ""
-
-    @property
-    def version(self) -> str | None:
-        """Version of the recipe; None if it is unknown."""
-        return None if self.recipe is None else self.recipe.version
-
 
 def source_of(instance: dg.DagsterInstance) -> Source:
     """Source of the latest raw months: landing folder or generator."""
     event = instance.get_latest_materialization_event(dg.AssetKey("raw_studio_months"))
-    stored = (
-        event.asset_materialization.metadata["source"].value
-        if event and event.asset_materialization
-        else None
-    )
-    return "landing" if stored == "landing" else "generator"
+    metadata = event.asset_materialization.metadata if event and event.asset_materialization else {}
+    return "landing" if "source" in metadata and metadata["source"].value == "landing" else "generator"
 
 
 def champion_of(settings: Settings, source: Source) -> Release | None:
@@ -76,13 +53,15 @@ def champion_of(settings: Settings, source: Source) -> Release | None:
     return release if release is not None and release.source == source else None
 
 
-def known_recipe(settings: Settings, model_version: str) -> KnownRecipe:
-    """Read the recipe of a bundle."""
+def known_recipe(settings: Settings, model_version: str) -> tuple[Recipe | None, str]:
+    """The recipe of a bundle, if it can be read, and why it can't be fitted again, a clause or empty."""
     try:
         recipe = recipe_of(settings.home, model_version)
     except CorruptReleaseError as error:
-        return KnownRecipe(None, f"its recipe can't be read ({shown_from(settings.home, error.what)})")
-    return KnownRecipe(None, NO_RECIPE) if recipe is None else KnownRecipe(recipe, recipe.obstacle)
+        return None, f"its recipe can't be read ({shown_from(settings.home, error.what)})"
+    if recipe is None:
+        return None, "its bundle was written before bundles kept their recipe"
+    return recipe, recipe.obstacle
 
 
 def fault_of(settings: Settings, model_version: str) -> str:
@@ -101,20 +80,21 @@ def champion_facts(
     fault = fault_of(settings, release.model_version)
     if fault:
         return Champion(release.model_version, None, fault=fault)
-    known, today = known_recipe(settings, release.model_version), data_version_of(panel)
+    recipe, _ = known_recipe(settings, release.model_version)
     manifest = verify_folder(model_folder(settings.home, release.model_version))
-    one, challenger = refit.refitted, release.challenger_model_version
+    today, one, challenger = data_version_of(panel), refit.refitted, release.challenger_model_version
+    challenging = known_recipe(settings, challenger)[0] if challenger else None
     shrunk = ""
     with suppress(CorruptReleaseError):
         before = read_panel(snapshot_folder(settings.home, release.data_version))
         shrunk = shrinkage(panel, before, shrink_tolerance)
     return Champion(
         release.model_version,
-        known.version,
+        recipe.version if recipe else None,
         is_todays=manifest.details.get("data_version") == today,
         release_is_todays=release.data_version == today,
         is_rolled_back=release.decision_kind == "rollback",
-        challenger_recipe=known_recipe(settings, challenger).version if challenger else None,
+        challenger_recipe=challenging.version if challenging else None,
         shrunk=shrunk,
         refit=None if one is None else Fitted(one.recipe.version, one.report.summary, one.lever_findings),
         refit_obstacle=refit.obstacle,
@@ -183,32 +163,21 @@ def decision_metadata(decision: ReleaseDecision) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class RefitPlan:
-    """Recipe to refit, if any.
-
-    Attributes:
-        recipe: None if nothing is to be fitted.
-        obstacle: reason why it can't be fitted, a clause; empty if it can.
-    """
-
-    message: str
-    recipe: Recipe | None = None
-    obstacle: str = ""
-
-
-def refit_plan(settings: Settings, champion: Release | None, configured: Recipe) -> RefitPlan:
-    """Plan a refit of the champion's recipe if it can be fitted and differs from the configured one."""
+def refit_plan(
+    settings: Settings, champion: Release | None, configured: Recipe
+) -> tuple[ChampionRefit, Recipe | None]:
+    """The champion's recipe if it can be fitted and differs from the configured one, and the reason."""
     if champion is None:
-        return RefitPlan("Nothing is published from such months yet, so there is no recipe to beat.")
+        message = "Nothing is published from such months yet, so there is no recipe to beat."
+        return ChampionRefit(message), None
     name = f"model {champion.model_version}"
     if fault := fault_of(settings, champion.model_version):
-        return RefitPlan(f"The recipe of {name} is not fitted again: {fault}.", obstacle=fault)
-    known = known_recipe(settings, champion.model_version)
-    if known.version == configured.version:
-        return RefitPlan(f"The recipe is that of {name}, so there is none to beat.")
-    if known.recipe is None or known.obstacle:
-        message = f"The recipe of {name} can't be fitted again: {known.obstacle}."
-        return RefitPlan(message, obstacle=known.obstacle)
-    message = f"The recipe {known.version} of {name} is fitted again, as {configured.version} has to beat it."
-    return RefitPlan(message, known.recipe)
+        return ChampionRefit(f"The recipe of {name} is not fitted again: {fault}.", obstacle=fault), None
+    recipe, obstacle = known_recipe(settings, champion.model_version)
+    if recipe is not None and recipe.version == configured.version:
+        return ChampionRefit(f"The recipe is that of {name}, so there is none to beat."), None
+    if recipe is None or obstacle:
+        message = f"The recipe of {name} can't be fitted again: {obstacle}."
+        return ChampionRefit(message, obstacle=obstacle), None
+    beaten = f"as {configured.version} has to beat it"
+    return ChampionRefit(f"The recipe {recipe.version} of {name} is fitted again, {beaten}."), recipe

@@ -4,6 +4,7 @@ The release decision is in `decisions`; metrics, figures and the HTML report are
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -139,14 +140,14 @@ def champion_refit(
 ) -> Any:
     """Refit the champion's recipe if it differs from the configured one."""
     champion = champion_of(settings, source_of(context.instance))
-    plan = refit_plan(settings, champion, Recipe(configuration.forecasting))
-    refitted, summary = None, {}
-    if plan.recipe is not None:
+    done, recipe = refit_plan(settings, champion, Recipe(configuration.forecasting))
+    summary: dict[str, float] = {}
+    if recipe is not None:
         panel = panel_from_frame(validated_studio_months)
-        refitted = refit(plan.recipe, panel, studio_features, configuration.promotion.sign_tolerance)
-        summary = refitted.report.summary
-    metadata = {"in_words": plan.message, "refitted": refitted is not None, **numbers(summary)}
-    return object_result(ChampionRefit(plan.message, refitted, plan.obstacle), metadata)
+        refitted = refit(recipe, panel, studio_features, configuration.promotion.sign_tolerance)
+        done, summary = replace(done, refitted=refitted), refitted.report.summary
+    metadata = {"in_words": done.message, "refitted": recipe is not None, **numbers(summary)}
+    return object_result(done, metadata)
 
 
 def figures_of(report: EvaluationReport) -> dict[str, bytes]:

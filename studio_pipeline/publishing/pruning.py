@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -91,15 +91,6 @@ class Removal:
     reason: str
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """Versions and runs that the kept releases need."""
-
-    models: set[str] = field(default_factory=set)
-    data: set[str] = field(default_factory=set)
-    runs: set[str] = field(default_factory=set)
-
-
 def plan_removals(inventory: Inventory, rules: RetentionConfig, now: datetime) -> list[Removal]:
     """List the versions that the rules don't keep: asset versions, models, data, then entries of the history.
 
@@ -107,57 +98,36 @@ def plan_removals(inventory: Inventory, rules: RetentionConfig, now: datetime) -
     """
     if not inventory.releases:
         return []
-    kept, unneeded = _needed(inventory, rules), f"in none of the last {rules.releases} releases"
+    kept, current = inventory.releases[-rules.releases :], inventory.releases[-1]
+    named = {inventory.pinned_model, *(release.model_version for release in kept)}
+    models = named | {release.challenger_model_version for release in kept}
+    data = {release.data_version for release in kept}
+    data |= {model.data_version for model in inventory.models if model.name in models}
+    # Also the runs that trained the current models: their asset versions hold the models' backtests.
+    trained = {current.model_version, current.challenger_model_version}
+    runs = {current.run_id, *(model.run_id for model in inventory.models if model.name in trained)}
+    last = inventory.releases[-max(rules.history, rules.releases) :]
+    oldest, before = min(release.version for release in last), f"before the last {rules.history} releases"
+    unneeded = f"in none of the last {rules.releases} releases"
     candidates = [
-        *_old_asset_versions(inventory, rules, kept),
-        *(Removal(one, unneeded) for one in inventory.models if one.name not in kept.models),
-        *(Removal(one, unneeded) for one in inventory.data if one.name not in kept.data),
-        *_old_history(inventory, rules),
+        *_old_asset_versions(inventory, rules.asset_versions, runs),
+        *(Removal(one, unneeded) for one in inventory.models if one.name not in models),
+        *(Removal(one, unneeded) for one in inventory.data if one.name not in data),
+        *(Removal(one, before) for one in inventory.history if int(one.name.partition(".")[0]) < oldest),
     ]
     youngest = now - timedelta(days=rules.days)
     return [removal for removal in candidates if removal.stored.written_at < youngest]
 
 
-def _needed(inventory: Inventory, rules: RetentionConfig) -> _Kept:
-    kept = _Kept()
-    for release in inventory.releases[-rules.releases :]:
-        named = (release.model_version, release.challenger_model_version)
-        kept.models.update(version for version in named if version)
-        kept.data.add(release.data_version)
-    if inventory.pinned_model:
-        kept.models.add(inventory.pinned_model)
-    for model in inventory.models:
-        if model.name in kept.models:
-            kept.data.add(model.data_version)
-    # Also the runs that trained the current models: their asset versions hold the models' backtests.
-    current = inventory.releases[-1]
-    kept.runs.add(current.run_id)
-    trained = {current.model_version, current.challenger_model_version}
-    kept.runs.update(model.run_id for model in inventory.models if model.name in trained)
-    return kept
-
-
-def _old_asset_versions(inventory: Inventory, rules: RetentionConfig, kept: _Kept) -> Iterable[Removal]:
+def _old_asset_versions(inventory: Inventory, count: int, runs: set[str]) -> Iterable[Removal]:
     by_asset: dict[str, list[Stored]] = {}
     for version in inventory.asset_versions:
         by_asset.setdefault(version.name.partition("/")[0], []).append(version)
     for versions in by_asset.values():
         newest_first = sorted(versions, key=lambda version: (version.written_at, version.name), reverse=True)
-        for version in newest_first[rules.asset_versions :]:
-            if version.name not in inventory.pointed_at and version.run_id not in kept.runs:
-                reason = f"older than the last {rules.asset_versions}, and not of the current release"
-                yield Removal(version, reason)
-
-
-def _old_history(inventory: Inventory, rules: RetentionConfig) -> list[Removal]:
-    last = inventory.releases[-max(rules.history, rules.releases) :]
-    kept, oldest = {f"{release.version}.json" for release in last}, min(release.version for release in last)
-    reason = f"before the last {rules.history} releases"
-    return [
-        Removal(one, reason)
-        for one in inventory.history
-        if one.name not in kept and int(one.name.partition(".")[0]) < oldest
-    ]
+        for version in newest_first[count:]:
+            if version.name not in inventory.pointed_at and version.run_id not in runs:
+                yield Removal(version, f"older than the last {count}, and not of the current release")
 
 
 def planned_removals(home: Path, rules: RetentionConfig, pinned_model: str | None) -> list[Removal]:
