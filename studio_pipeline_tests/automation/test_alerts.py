@@ -2,7 +2,6 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -73,9 +72,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
-        yield Stage(tmp_path / "home", instance)
+def stage(tmp_path: Path, instance: dg.DagsterInstance) -> Stage:
+    return Stage(tmp_path / "home", instance)
 
 
 FAILED_ROWS = dg.MetadataValue.table(
