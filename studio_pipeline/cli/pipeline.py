@@ -23,7 +23,7 @@ from pydantic import ValidationError
 
 from studio_pipeline.cli.dagster_home import upgrade_records, write_dagster_yaml
 from studio_pipeline.cli.messages import disk_refusal
-from studio_pipeline.cli.outcome import FAILED, PUBLISHED, REFUSED, Outcome, Progress, print_outcome
+from studio_pipeline.cli.outcome import PUBLISHED, REFUSED, Outcome, Progress, print_outcome
 from studio_pipeline.configuration import read_configuration
 from studio_pipeline.errors import ReleaseError, SettingsError, StorageError, StudioError
 from studio_pipeline.panel.generator.options import GeneratorConfig
@@ -35,6 +35,7 @@ from studio_pipeline.publishing.rollback import check_rollback
 from studio_pipeline.publishing.storage import replace_file
 from studio_pipeline.settings import Settings, check_landing_dir
 
+STAYS = "was refused, and what was published before stays"
 LEAST_FREE_BYTES = 64 * 2**20
 BY_COMMAND = {"studio/command": "run"}
 """Tags of these runs."""
@@ -59,7 +60,8 @@ def run_pipeline(settings: Settings, options: Mapping[str, Any]) -> int:
                 _store_outcome(settings, outcome)
                 raise
             outcome.problems = [line for line in (error.what, error.remedy) if line] + outcome.problems
-            _judge_refusal(outcome, refused=isinstance(error, ReleaseError) and before is not None)
+            if isinstance(error, ReleaseError) and before is not None:
+                outcome.status, outcome.verdict = REFUSED, STAYS
         else:
             after = current_release(settings.home)
             if before is None or after.version != before.version:
@@ -67,7 +69,7 @@ def run_pipeline(settings: Settings, options: Mapping[str, Any]) -> int:
             elif outcome.nothing_new:
                 outcome.status, outcome.verdict = PUBLISHED, "found nothing new"
             else:
-                _judge_refusal(outcome, refused=True)
+                outcome.status, outcome.verdict = REFUSED, STAYS
         outcome.seconds = time.perf_counter() - started
         _store_outcome(settings, outcome)
     print_outcome(settings, outcome)
@@ -169,11 +171,6 @@ def dagster_instance(settings: Settings) -> dg.DagsterInstance:
     instance = dg.DagsterInstance.from_config(str(settings.dagster_home))
     upgrade_records(instance, settings)
     return instance
-
-
-def _judge_refusal(outcome: Outcome, *, refused: bool) -> None:
-    outcome.status = REFUSED if refused else FAILED
-    outcome.verdict = "was refused, and what was published before stays" if refused else "failed"
 
 
 def _store_outcome(settings: Settings, outcome: Outcome) -> None:

@@ -202,13 +202,8 @@ def run_together(
 ) -> int:
     """Start all children, print once that they are ready, keep them running until a signal, then stop them.
 
-    Those that don't respond within `START_SECONDS` are named once.
-
-    Args:
-        ready_message: printed once every `ready_url` responds.
-
-    Returns:
-        Exit status: 0 after SIGINT, SIGTERM or SIGHUP, 1 if a child was given up.
+    Those that don't respond within `START_SECONDS` are named once. The exit status is 0 after SIGINT, SIGTERM
+    or SIGHUP, and 1 if a child was given up.
     """
     logs.mkdir(parents=True, exist_ok=True)
     supervisor, received = Supervisor(environment, logs, rules or RestartConfig()), list[int]()

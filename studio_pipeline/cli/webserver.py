@@ -59,10 +59,6 @@ class WebGuard:
     `Origin`, as curl sends it, is allowed unless `Sec-Fetch-Site` shows a page of another origin.
 
     GraphQL by GET: every operation must be a query.
-
-    Args:
-        host: address that `studio up` listens on.
-        url: URL of the UI as browsers reach it.
     """
 
     def __init__(self, app: ASGIApp, host: str, url: str) -> None:
