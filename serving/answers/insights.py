@@ -1,14 +1,17 @@
 """Insight answers: their fields, and the summary by a template or an OpenAI-compatible server.
 
 The server is sent figures, months and the names of levers and drivers: no studio's name and no user's text.
-Its summary is shown only if it is short plain text whose every number is a fact.
+It writes placeholders where figures belong. Its summary is shown only if it is short plain text without
+numbers of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +20,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from serving.schemas.insights import InsightsRequest
 from studio_pipeline.planning.insights.facts import Insight
-from studio_pipeline.planning.insights.narrative import recommendation_text, template_summary, unknown_numbers
+from studio_pipeline.planning.insights.narrative import figures, recommendation_text, template_summary
 from studio_pipeline.publishing.releases import Release
 
 if TYPE_CHECKING:
@@ -34,11 +37,22 @@ _MOST_TOKENS = 2000
 _RETRIES = 1
 _NOT_PLAIN = ("<", ">", "`", "://", "www.", "](", "{", "}")
 
+# Not beside a sign or a letter, nor beside another one: together they would read as another number.
+_PLACEHOLDER = re.compile(r"(?<![\w}.,+\u2212-])\{(\w+)\}(?![\w{]|\s*%)")
+_NUMBER_WORD = re.compile(
+    r"\b(zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|percent|twice|thrice|single|\w+fold|"
+    r"(thir|four|fif|six|seven|eigh|nine)teen|(twen|thir|for|fif|six|seven|eigh|nine)ty|"
+    r"(hundred|thousand|million|billion|dozen|half|third|quarter|fifth|tenth|couple)s?|"
+    r"(halv|doubl|tripl|trebl|quadrupl)(es?|ed|ing))\b",
+    re.IGNORECASE,
+)
+
 INSTRUCTIONS = """\
-You write for the owner of a fitness studio. From the JSON facts, write one paragraph of at most 120 words in
-plain English: what the forecast says, what drives the change of revenue, and what the first recommendation
-would bring, if there is one. Use only numbers that are in the facts, written in digits and rounded if you
-like; compute no new ones. Call the studio "the studio". No list, no heading, no markup, no link."""
+You write for the owner of a fitness studio. The JSON maps placeholders to figures of a forecast. Write one
+paragraph of at most 120 words in plain English: what the forecast says, what drives the change of revenue,
+and what the recommended step would bring, if there is one. Wherever a figure belongs, write its placeholder
+in braces, such as {revenue} or {month}, and {step} at the beginning of a sentence; write no number yourself,
+neither in digits nor in words. Call the studio "the studio". No list, no heading, no markup, no link."""
 
 
 class Narrator:
@@ -52,11 +66,7 @@ class Narrator:
     """
 
     def __init__(
-        self,
-        api_key: SecretStr,
-        base_url: str | None,
-        model: str,
-        timeout_seconds: float = TIMEOUT_SECONDS,
+        self, api_key: SecretStr, base_url: str | None, model: str, timeout_seconds: float = TIMEOUT_SECONDS
     ) -> None:
         self.source = f"openai:{model}"
         self._api_key, self._base_url, self._model = api_key, base_url, model
@@ -65,15 +75,17 @@ class Narrator:
         self._client: AsyncOpenAI | None = None
         self._opening = asyncio.Lock()
 
-    async def write(self, facts: Mapping[str, Any]) -> str | None:
-        """A summary of facts; None where there is none to show, and the log says why."""
+    async def write(self, known: Mapping[str, str]) -> str | None:
+        """A summary of figures by placeholder; None where there is none to show, and the log says why."""
         if self._turns.locked():
             logger.info("No narrative: the server is asked %d times already.", MOST_AT_ONCE)
             return None
         async with self._turns:
-            text = await self._ask(facts)
-        if text is None or (fault := fault_of(text, facts)) is None:
-            return text
+            text = await self._ask(known)
+        if text is None:
+            return None
+        if (fault := _fault_of(text, known)) is None:
+            return text.format_map(known)
         logger.warning("A narrative of %s is not shown: %s.", self._model, fault)
         return None
 
@@ -82,7 +94,7 @@ class Narrator:
         if self._client is not None:
             await self._client.close()
 
-    async def _ask(self, facts: Mapping[str, Any]) -> str | None:
+    async def _ask(self, known: Mapping[str, str]) -> str | None:
         # Importing the library takes a second.
         await asyncio.to_thread(import_module, "openai")
         import httpx
@@ -90,19 +102,19 @@ class Narrator:
 
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                return _text_of(await self._body(await self._opened(), facts))
+                return _text_of(await self._body(await self._opened(), known))
         except (OpenAIError, httpx.HTTPError, httpx.InvalidURL, TimeoutError, _UnusableAnswerError) as error:
             # The message may quote the request, with its key.
             logger.warning("No narrative from %s: %s.", self._model, type(error).__name__)
             return None
 
-    async def _body(self, client: AsyncOpenAI, facts: Mapping[str, Any]) -> bytes:
+    async def _body(self, client: AsyncOpenAI, known: Mapping[str, str]) -> bytes:
         """The answer as it came."""
         call = client.chat.completions.with_streaming_response.create(
             model=self._model,
             messages=[
                 {"role": "system", "content": INSTRUCTIONS},
-                {"role": "user", "content": orjson.dumps(facts).decode()},
+                {"role": "user", "content": orjson.dumps(known).decode()},
             ],
             max_completion_tokens=_MOST_TOKENS,
         )
@@ -157,23 +169,24 @@ def _text_of(body: bytes) -> str:
         raise _UnusableAnswerError from None
 
 
-def fault_of(text: str, facts: Mapping[str, Any]) -> str | None:
-    """Reason for which a text can't be shown beside the facts; None if it can."""
+def _fault_of(text: str, known: Mapping[str, str]) -> str | None:
+    """Reason for which a text can't be shown; None if it can."""
     if not text:
         return "it is empty"
     if len(text) > MOST_CHARACTERS:
         return f"it has more than {MOST_CHARACTERS} characters"
-    if not text.replace("\n", " ").isprintable() or any(mark in text for mark in _NOT_PLAIN):
-        return "it is no plain text"
-    if unknown := unknown_numbers(text, facts):
-        return f"it says {', '.join(unknown[:5])}, which the facts do not"
+    own = _PLACEHOLDER.sub(lambda found: "" if found[1] in known else found[0], text)
+    if not own.replace("\n", " ").isprintable() or any(mark in own for mark in _NOT_PLAIN):
+        return "it is no plain text, or has placeholders without a figure"
+    if any(sign.isnumeric() for sign in own) or _NUMBER_WORD.search(own):
+        return "it has numbers of its own"
     return None
 
 
 async def summary_of(insight: Insight, studio_id: str, narrator: Narrator | None) -> tuple[str, str]:
     """A text and its source: the narrator's where there is one that has one to show, else the template's."""
     if narrator is not None:
-        text = await narrator.write(insight.facts.as_dict())
+        text = await narrator.write(figures(insight.facts))
         if text is not None:
             return text, narrator.source
     return template_summary(insight.facts, studio_id), TEMPLATE
@@ -183,7 +196,7 @@ def insight_answer(
     release: Release, request: InsightsRequest, insight: Insight, summary: tuple[str, str]
 ) -> dict[str, Any]:
     """The JSON of `schemas.insights.InsightsAnswer`."""
-    facts = insight.facts.as_dict()
+    facts = asdict(insight.facts)
     drivers, steps = facts.pop("drivers"), facts.pop("recommendations")
     texts = [recommendation_text(step, insight.facts) for step in insight.facts.recommendations]
     text, source = summary
@@ -196,10 +209,6 @@ def insight_answer(
         "source": source,
         "drivers": drivers,
         "recommendations": [{**step, "action": action} for step, action in zip(steps, texts, strict=True)],
-        "facts": {
-            **facts,
-            "base_month": f"{facts['base_month']}-01",
-            "month": f"{facts['month']}-01",
-        },
+        "facts": {**facts, "base_month": f"{facts['base_month']}-01", "month": f"{facts['month']}-01"},
         "warnings": list(insight.warnings),
     }

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from serving.schemas.forward import ForwardRequest
 from serving.storage.scenarios import Scenario
 from studio_pipeline.errors import InputError
-from studio_pipeline.planning.scenarios.comparison import Comparison, ScenarioOutcome
+from studio_pipeline.planning.scenarios import Comparison, ScenarioOutcome
 from studio_pipeline.publishing.releases import Release
 
 NamedScenario = tuple[str, str]

@@ -25,7 +25,7 @@ from serving.schemas.scenarios import (
 )
 from serving.services import Services
 from studio_pipeline.errors import InputError, UnknownScenarioError
-from studio_pipeline.planning.scenarios.comparison import compare_forecasts
+from studio_pipeline.planning.scenarios import compare_forecasts
 
 router = APIRouter(prefix="/scenarios", tags=["scenarios"], route_class=StrictRoute)
 

@@ -11,7 +11,7 @@ import dagster as dg
 
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.evaluation.formatting import explained
-from studio_pipeline.evaluation.report.ensemble_figures import weights_by_horizon
+from studio_pipeline.evaluation.report.model_figures import weights_by_horizon
 from studio_pipeline.evaluation.report.model_text import weights_in_words
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
 from studio_pipeline.forecasting.ensemble.weights import fit_weights

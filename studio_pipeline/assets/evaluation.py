@@ -12,11 +12,6 @@ import pandas as pd
 
 from studio_pipeline.assets.decisions import Evidence, champion_of, decision_on, refit_plan, source_of
 from studio_pipeline.configuration import Configuration
-from studio_pipeline.evaluation.levers.lever_figures import (
-    errors_with_levers_free_and_known,
-    predicted_against_true_effects,
-    revenue_by_lever,
-)
 from studio_pipeline.evaluation.levers.lever_sweep import SWEEP_COLUMNS, sweep_levers
 from studio_pipeline.evaluation.levers.lever_text import (
     effects_in_words,
@@ -30,18 +25,24 @@ from studio_pipeline.evaluation.levers.true_effects import (
     effects_summary,
     true_effects,
 )
+from studio_pipeline.evaluation.metrics.backtest import backtest
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline.evaluation.metrics.schemas import METRICS
 from studio_pipeline.evaluation.metrics.summary import learner_weight
-from studio_pipeline.evaluation.promotion.refitting import ChampionRefit, backtest_predictions, refit
+from studio_pipeline.evaluation.promotion.refitting import ChampionRefit, refit
 from studio_pipeline.evaluation.report.backtest_figures import (
     actual_against_predicted,
     coverage_by_horizon,
     error_by_horizon,
 )
 from studio_pipeline.evaluation.report.html_report import write_html_report
-from studio_pipeline.evaluation.report.model_tables import ModelFrames
+from studio_pipeline.evaluation.report.model_figures import (
+    errors_with_levers_free_and_known,
+    predicted_against_true_effects,
+    revenue_by_lever,
+)
 from studio_pipeline.evaluation.report.response_tables import lever_responses, seasonal_factors
+from studio_pipeline.evaluation.report.tables import ModelFrames
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
 from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights
 from studio_pipeline.forecasting.features.feature_store import FEATURES
@@ -184,9 +185,7 @@ def evaluation_report(
     """Backtest the ensemble, evaluate it, and write the report."""
     fits = [xgboost_fit, lightgbm_fit, random_forest_fit]
     panel = panel_from_frame(validated_studio_months)
-    predictions = backtest_predictions(
-        panel, stock_and_flow_fit, fits, ensemble_weights, configuration.forecasting
-    )
+    predictions = backtest(panel, stock_and_flow_fit, fits, ensemble_weights, configuration.forecasting)
     more = effects_summary(lever_effects_against_truth) | learner_weight(ensemble_weights.frame)
     report = EvaluationReport.from_predictions(predictions, more)
     figures = figures_of(report)

@@ -11,8 +11,12 @@ import pandas as pd
 
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.errors import SettingsError
-from studio_pipeline.evaluation.report.core_figures import responses_with_error_bars, seasons_by_flow
-from studio_pipeline.evaluation.report.ensemble_figures import feature_importances, search_history
+from studio_pipeline.evaluation.report.model_figures import (
+    feature_importances,
+    responses_with_error_bars,
+    search_history,
+    seasons_by_flow,
+)
 from studio_pipeline.evaluation.report.response_tables import (
     RESPONSE_COLUMNS,
     SEASON_COLUMNS,

@@ -24,6 +24,7 @@ REMEDIES: dict[int, str] = {
     errno.EACCES: "Give this user the right to write there, or point STUDIO_HOME elsewhere.",
     errno.ENOTDIR: "A file stands where a folder should be: move it away, or point STUDIO_HOME elsewhere.",
     errno.EEXIST: "A file stands where a folder should be: move it away, or point STUDIO_HOME elsewhere.",
+    errno.EISDIR: "A folder stands where a file should be: move it away, or point STUDIO_HOME elsewhere.",
     errno.EPERM: "Give this user the right to write there, or point STUDIO_HOME elsewhere.",
     errno.ENOENT: "This folder is not there and can't be made: point STUDIO_HOME elsewhere.",
 }

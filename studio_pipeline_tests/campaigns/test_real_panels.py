@@ -15,6 +15,7 @@ import pytest
 
 from studio_pipeline.forecasting.backtest.baselines import BASELINES, baseline_forecasts
 from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
+from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import FloatArray
@@ -62,7 +63,8 @@ def test_broadway_is_forecast_no_worse_than_by_the_best_simple_baseline(tmp_path
     runs = sorted(held["studio_id"].unique())
     answers = answered(Forecaster(fitted.model, panel), [ForwardQuery(r, projection_months=12) for r in runs])
     rows = np.array([panel.rows[run] for run in runs])
-    simple = baseline_forecasts(panel.values["total_revenue"], rows, panel.last_months[rows], 12)
+    origins = Origins(rows, panel.last_months[rows])
+    simple = baseline_forecasts(panel.values["total_revenue"], origins)
     missed: dict[str, list[FloatArray]] = {name: [] for name in ("ensemble", *BASELINES)}
     actual = []
     for place, (run, answer) in enumerate(zip(runs, answers, strict=True)):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
-from studio_pipeline_tests.benchmarks.pipeline_scale import GIB
+from studio_pipeline_tests.benchmarks.pipeline_scale import GIB, Cost, measure
 from studio_pipeline_tests.benchmarks.service_footprint import MIB, kb_per_studio
-from studio_pipeline_tests.cli.commands.test_run_scale import LARGEST_POWER, MONTHS, costs_of, growth
 from studio_pipeline_tests.panel.conftest import Landing, studio_months
 from studio_pipeline_tests.panel.ingest.test_reader_properties import seconds_of_validation
 from studio_pipeline_tests.serving.application.test_footprint import footprints
@@ -20,6 +20,8 @@ from studio_pipeline_tests.serving.application.test_footprint import footprints
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(3600)]
 
 SIZES = (200, 2_000, 8_000)
+MONTHS = 36
+LARGEST_POWER = 1.1
 FULL_STUDIOS, FULL_MONTHS, FULL_BYTES = 10_000, 60, 8 * GIB
 BOUNDED_BYTES = 2 * GIB
 """Room for what the default configuration bounds, and the lean one bounds low: backtest and training rows."""
@@ -28,8 +30,35 @@ NOISE = 1.25
 """CPU time of equal runs differs by a second or two; quadratic growth would be more than twice too much."""
 
 
+LEAN = {
+    "forecasting": {
+        "xgboost": {"n_trees": 3, "max_depth": 2},
+        "lightgbm": {"n_trees": 3, "max_depth": 2},
+        "random_forest": {"n_trees": 3, "max_depth": 2},
+        "core": {"tuning_rounds": 1, "tuning_studios": 60},
+        "backtest": {"folds": 2, "fold_months": 6, "max_studios": 100, "max_training_rows": 4_000},
+    }
+}
+
+
+def costs_of(folder: Path) -> tuple[Cost, Cost, Cost]:
+    """Of a run on each size, everything that the configuration bounds being bounded low."""
+    lean = folder / "lean.yaml"
+    lean.write_text(yaml.safe_dump(LEAN))
+    small, middle, large = (measure(folder, studios, MONTHS, lean) for studios in SIZES)
+    return small, middle, large
+
+
+def growth(costs: tuple[Cost, Cost, Cost]) -> tuple[float, float]:
+    """Studios and CPU time of the large run over those of the middle one, both beyond the small one's."""
+    small, middle, large = costs
+    more_studios = (large.studios - small.studios) / (middle.studios - small.studios)
+    more_seconds = (large.cpu_seconds - small.cpu_seconds) / (middle.cpu_seconds - small.cpu_seconds)
+    return more_studios, more_seconds
+
+
 def test_time_and_memory_of_large_runs_grow_no_faster_than_the_studios(tmp_path: Path) -> None:
-    costs = costs_of(tmp_path, SIZES)
+    costs = costs_of(tmp_path)
     more_studios, more_seconds = growth(costs)
     assert more_seconds <= NOISE * more_studios**LARGEST_POWER
     small, middle, large = costs

@@ -10,8 +10,8 @@ from studio_pipeline.evaluation.levers.lever_sweep import SWEEP_COLUMNS
 from studio_pipeline.evaluation.levers.true_effects import EFFECT_COLUMNS
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline.evaluation.metrics.prediction_table import CANDIDATES, TARGETS
-from studio_pipeline.evaluation.report.model_tables import ModelFrames
 from studio_pipeline.evaluation.report.response_tables import RESPONSE_COLUMNS, SEASON_COLUMNS
+from studio_pipeline.evaluation.report.tables import ModelFrames
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import GeneratorConfig
 

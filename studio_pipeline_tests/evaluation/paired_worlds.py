@@ -44,7 +44,7 @@ class PairedErrors:
         studio, origin, ahead = np.nonzero(np.broadcast_to(known, self.old[:, window].shape))
         size = self.size[studio]
         new, old = (np.abs(e[:, window][studio, origin, ahead]) * size for e in (self.new, self.old))
-        return error_difference(new, old, float(size.sum()), origin, studio, LEVEL)
+        return error_difference(new, old, origin, studio, LEVEL)
 
 
 def paired_errors(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from studio_pipeline.errors import RunInProgressError
-from studio_pipeline.evaluation.report.ensemble_figures import search_history
+from studio_pipeline.evaluation.report.model_figures import search_history
 from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.learners.learner import LEARNERS
 from studio_pipeline.publishing.locks import hold_lock

@@ -29,12 +29,12 @@ def present_levers(panel: StudioPanel) -> dict[str, FloatArray]:
     """
     last = panel.last_months
     return {
-        lever: recent_mean(panel.values[column], last, 1 if lever == START_LEVER else RECENT_MONTHS)
+        lever: _recent_mean(panel.values[column], last, 1 if lever == START_LEVER else RECENT_MONTHS)
         for lever, column in LEVER_COLUMNS.items()
     }
 
 
-def recent_mean(values: FloatArray, last: IntArray, months: int) -> FloatArray:
+def _recent_mean(values: FloatArray, last: IntArray, months: int) -> FloatArray:
     """(S,) mean of the known values in the months up to each studio's last column; NaN if none are known."""
     columns = last[:, None] - np.arange(months)
     recent = np.where(columns >= 0, np.take_along_axis(values, np.maximum(columns, 0), 1), np.nan)
@@ -57,8 +57,8 @@ def typical_studio(panel: StudioPanel) -> int:
     of the names and the order of studios: of several equally near ones the one with the lowest revenue, then
     with the fewest members.
     """
-    revenue = _positive(recent_mean(panel.values["total_revenue"], panel.last_months, YEAR_MONTHS))
-    members = _positive(recent_mean(panel.values["total_members"], panel.last_months, 1))
+    revenue = _positive(_recent_mean(panel.values["total_revenue"], panel.last_months, YEAR_MONTHS))
+    members = _positive(_recent_mean(panel.values["total_members"], panel.last_months, 1))
     among = panel.last_months == panel.last_months.max()
     trading = ~closed_months(panel)[np.arange(panel.n_studios), panel.last_months]
     for known in (np.isfinite(revenue), trading, np.isfinite(members)):
@@ -98,9 +98,6 @@ LEVEL = 0.9
 def sweep_levers(forecaster: Forecaster) -> pd.DataFrame:
     """Forecast a year's revenue of the typical studio with each lever held at values in and beyond its range.
 
-    Args:
-        forecaster: a model with the panel whose typical studio is used.
-
     Returns:
         Columns as `SWEEP_COLUMNS`, one row per lever and value, values increasing. Levers that can't be
         forecast from the studio's data are left out.
@@ -111,7 +108,10 @@ def sweep_levers(forecaster: Forecaster) -> pd.DataFrame:
     now = {lever: float(values[row]) for lever, values in present_levers(panel).items()}
     shown = shown_ranges(panel, row)
     queries = [(lever, value) for lever in shown for value in sweep_values(lever, shown[lever], now[lever])]
-    free, *answers = forecaster.forecast([_query(studio, {}), *(_query(studio, {k: v}) for k, v in queries)])
+    levers: list[dict[str, float]] = [{}, *({lever: value} for lever, value in queries)]
+    free, *answers = forecaster.forecast(
+        [ForwardQuery(studio, None, MAX_HORIZON_MONTHS, held, interval_levels=(LEVEL,)) for held in levers]
+    )
     if not isinstance(free, Forecast):
         return pd.DataFrame(columns=list(SWEEP_COLUMNS))
     rows = [
@@ -146,9 +146,3 @@ def sweep_values(lever: str, shown: Range, present: float) -> list[float]:
     )
     values: FloatArray = np.linspace(max(shown[0] - beyond, low), min(shown[1] + beyond, high), POINTS)
     return sorted({*values.tolist(), *([present] if known else [])})
-
-
-def _query(studio_id: str, levers: dict[str, float]) -> ForwardQuery:
-    return ForwardQuery(
-        studio_id, projection_months=MAX_HORIZON_MONTHS, levers=levers, interval_levels=(LEVEL,)
-    )

@@ -43,20 +43,17 @@ def sweep_in_words(sweep: pd.DataFrame) -> list[str]:
     if sweep.empty:
         return ["No studio's data carry a lever, so nothing can be swept."]
     first = sweep.iloc[0]
-    free = short_number(float(first["free_revenue"]))
-    words = [
-        f"The typical studio is {first['studio_id']}, the nearest to the median in revenue and members."
-        f" With every lever free it is expected to take in {free} over the next twelve months."
-    ]
-    spans = {
-        str(lever): float(rows["revenue"].max() - rows["revenue"].min())
-        for lever, rows in sweep.groupby("lever")
-    }
+    by_lever = sweep.groupby("lever")["revenue"]
+    spans = {str(lever): float(span) for lever, span in (by_lever.max() - by_lever.min()).items()}
     strongest = sorted(spans, key=lambda lever: -spans[lever])[:3]
     strongest_text = [f"{_name(lever)} ({short_number(spans[lever])})" for lever in strongest]
-    words.append(f"Over the ranges drawn revenue changes most with {joined(strongest_text)}.")
-    missing = [_name(lever) for lever in LEVER_LABELS if lever not in spans]
-    if missing:
+    words = [
+        f"The typical studio is {first['studio_id']}, the nearest to the median in revenue and members."
+        f" With every lever free it is expected to take in {short_number(float(first['free_revenue']))} over"
+        " the next twelve months.",
+        f"Over the ranges drawn revenue changes most with {joined(strongest_text)}.",
+    ]
+    if missing := [_name(lever) for lever in LEVER_LABELS if lever not in spans]:
         words.append(f"Its data can't carry {joined(missing)}.")
     return words
 
@@ -129,20 +126,12 @@ def sign_findings(responses: pd.DataFrame, sweep: pd.DataFrame, tolerance: float
             than the tolerance from the lowest to the highest historical value is a finding.
         tolerance: share of the year's revenue, 0..1.
     """
-    return (*_responses_against_rules(responses), *_falling(sweep, tolerance))
-
-
-def _responses_against_rules(responses: pd.DataFrame) -> list[str]:
     wrong = responses[responses["sign_rule"].str.endswith(AGAINST_THE_RULE)]
-    return [
+    findings = [
         f"the response of {RESPONDING_FLOWS[row['flow']]} to {row['responds_to']} is {row['sign_rule']}"
         for row in wrong.to_dict("records")
     ]
-
-
-def _falling(sweep: pd.DataFrame, tolerance: float) -> list[str]:
     shown = sweep[sweep["value"].between(sweep["shown_low"], sweep["shown_high"])]
-    findings = []
     for lever in WINNING_LEVERS:
         rows = shown[shown["lever"] == lever].sort_values("value")
         if len(rows) < 2 or not rows["free_revenue"].iloc[0] > 0:
@@ -150,6 +139,5 @@ def _falling(sweep: pd.DataFrame, tolerance: float) -> list[str]:
         first, last = rows.iloc[0], rows.iloc[-1]
         lost = float((first["revenue"] - last["revenue"]) / first["free_revenue"])
         if lost > tolerance:
-            name = LEVER_LABELS[lever].split(",")[0].lower()
-            findings.append(f"more of {name} would cost {per_cent(lost)} of a year's revenue")
-    return findings
+            findings.append(f"more of {_name(lever)} would cost {per_cent(lost)} of a year's revenue")
+    return tuple(findings)

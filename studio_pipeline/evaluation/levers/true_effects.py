@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from studio_pipeline.evaluation.levers.lever_sweep import present_levers
-from studio_pipeline.evaluation.metrics.metric_sums import ratio_or_nan
+from studio_pipeline.evaluation.metrics.metrics import ratio_or_nan
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
@@ -75,7 +75,10 @@ def true_effects(
     plans: dict[str, Levers] = {"none": {}, **partial_interventions(present_levers(panel))}
     month = str(panel.months[-1])
     tables = expected_interventions(sample, month, MAX_HORIZON_MONTHS, list(plans.values()), futures)
-    truth = {name: _by_studio(table) for name, table in zip(plans, tables, strict=True)}
+    truth = {
+        name: table.pivot_table(index="studio_id", columns="horizon", values="revenue_mean").to_numpy()
+        for name, table in zip(plans, tables, strict=True)
+    }
     predicted = {name: _predicted(forecaster, panel, levers) for name, levers in plans.items()}
     parts = [
         _rows(panel, name, predicted[name] - predicted["none"], truth[name] - truth["none"], truth["none"])
@@ -96,13 +99,6 @@ def sampled_panel(panel: StudioPanel, sample: GeneratorConfig) -> StudioPanel | 
     given, true = found.values["total_revenue"], made.values["total_revenue"]
     same = np.isfinite(given[:, -1]).all() and not (np.abs(given - true) > _SAME * true).any()
     return found if same else None
-
-
-def _by_studio(table: pd.DataFrame) -> FloatArray:
-    """(S, H) mean revenue of the true process."""
-    return np.asarray(
-        table.pivot_table(index="studio_id", columns="horizon", values="revenue_mean").to_numpy()
-    )
 
 
 def _predicted(forecaster: Forecaster, panel: StudioPanel, levers: Levers) -> FloatArray:
@@ -139,8 +135,8 @@ def _rows(
 
 def effect_errors(effects: pd.DataFrame) -> pd.DataFrame:
     """Errors of predicted effects, one row per intervention; columns as `ERROR_COLUMNS`."""
-    present = [name for name in CHANGED_LEVERS if (effects["intervention"] == name).any()]
-    rows = [_errors(name, effects[effects["intervention"] == name]) for name in present]
+    parts = [(name, effects[effects["intervention"] == name]) for name in CHANGED_LEVERS]
+    rows = [_errors(name, part) for name, part in parts if len(part)]
     return pd.DataFrame(rows, columns=list(ERROR_COLUMNS))
 
 
@@ -165,6 +161,6 @@ def effects_summary(effects: pd.DataFrame) -> dict[str, float]:
     errors = effect_errors(effects)
     if errors.empty:
         return {}
-    each = {f"effect_{row.intervention}": float(row.effect_wape) for row in errors.itertuples()}  # type: ignore[arg-type]
     means = {"effects_partial": errors["effect_wape"].mean(), "signs_partial": errors["sign_share"].mean()}
-    return {name: float(value) for name, value in means.items()} | each
+    each = zip("effect_" + errors["intervention"], errors["effect_wape"], strict=True)
+    return {str(name): float(value) for name, value in (*means.items(), *each)}

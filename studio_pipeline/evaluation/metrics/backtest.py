@@ -13,9 +13,12 @@ import numpy as np
 import pandas as pd
 
 from studio_pipeline.evaluation.metrics.prediction_table import (
+    BOUNDS,
     INTERVAL_LEVELS_PERCENT,
     LEARNERS,
+    LEVERS_KNOWN,
     SIMPLE_BASELINES,
+    TOTAL,
 )
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
 from studio_pipeline.forecasting.base.flows import TARGET_COLUMNS, TARGETS
@@ -23,29 +26,16 @@ from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS,
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES
 from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights, candidate_stack
 from studio_pipeline.forecasting.features.feature_function import cut_windows
-from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.learners.learner import LearnerFit
 from studio_pipeline.forecasting.model.assembly import ensemble_out_of_fold, interval_tables, known_by
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
-BOUNDS: tuple[str, ...] = tuple(
-    f"{end}_{kind}"
-    for kind in (*map(str, INTERVAL_LEVELS_PERCENT), f"total_{INTERVAL_LEVELS_PERCENT[-1]}")
-    for end in ("lower", "upper")
-)
-"""Columns of bounds: of single months at each level, and at the last level of the sum over months 1 to h."""
 
-
-def revenue_bounds(
-    panel: StudioPanel,
-    core: CoreFit,
-    fits: Sequence[LearnerFit],
-    weights: EnsembleWeights,
-    configuration: ForecastingConfig,
+def _revenue_bounds(
+    panel: StudioPanel, core: CoreFit, forecast: FloatArray, configuration: ForecastingConfig
 ) -> dict[str, FloatArray]:
-    """Each of `BOUNDS` as an (N, H) array over the out-of-fold origins."""
+    """Each of `BOUNDS` as an (N, H) array over the out-of-fold origins, of the ensemble's forecast."""
     oof = core.out_of_fold
-    forecast = ensemble_out_of_fold(core, fits, weights, "revenue")
     found = {name: np.full(forecast.shape, np.nan) for name in BOUNDS}
     for number, fold in enumerate(core.folds):
         here = oof.fold == number
@@ -54,21 +44,15 @@ def revenue_bounds(
             panel.until(fold.cutoff), core, forecast, actual, oof.fold < number, configuration
         )
         windows = cut_windows(panel, oof.origins.rows[here], oof.origins.columns[here]).values
-        for name, bounds in _bounds(tables, forecast[here], tables.scale(windows)).items():
-            found[name][here] = bounds
+        part, scale = forecast[here], tables.scale(windows)
+        for percent in INTERVAL_LEVELS_PERCENT:
+            month = tables.interval(part, scale, percent / 100)
+            found[f"lower_{percent}"][here], found[f"upper_{percent}"][here] = month[..., 0], month[..., 1]
+        sums, last = np.cumsum(part, 1), INTERVAL_LEVELS_PERCENT[-1] / 100
+        for h in range(part.shape[1]):
+            total = tables.total_interval(sums[:, h], scale, h + 1, last)
+            found[f"lower_{TOTAL}"][here, h], found[f"upper_{TOTAL}"][here, h] = total[..., 0], total[..., 1]
     return found
-
-
-def _bounds(tables: IntervalTables, forecast: FloatArray, scale: FloatArray) -> dict[str, FloatArray]:
-    found: dict[str, FloatArray] = {}
-    for percent in INTERVAL_LEVELS_PERCENT:
-        month = tables.interval(forecast, scale, percent / 100)
-        found |= {f"lower_{percent}": month[..., 0], f"upper_{percent}": month[..., 1]}
-    last = INTERVAL_LEVELS_PERCENT[-1]
-    sums = np.cumsum(forecast, 1)
-    totals = [tables.total_interval(sums[:, h], scale, h + 1, last / 100) for h in range(forecast.shape[1])]
-    total = np.stack(totals, axis=1)
-    return found | {f"lower_total_{last}": total[..., 0], f"upper_total_{last}": total[..., 1]}
 
 
 def backtest(
@@ -82,10 +66,9 @@ def backtest(
 
     Returns:
         Columns studio_id, base_month, horizon, month_year, target, actual, last_known, ensemble, core, the
-        learners, the baselines, for revenue only the bounds (`BOUNDS`), and scale, the in-sample error of the
-        seasonal naive.
+        learners, the baselines, scale (the in-sample error of the seasonal naive), and for revenue only the
+        bounds (`BOUNDS`) and the forecast with levers known.
     """
-    of_revenue = revenue_bounds(panel, core, fits, weights, configuration)
     first = min(1, max(len(core.folds) - 1, 0))
     tables = []
     for target in TARGETS:
@@ -95,7 +78,10 @@ def backtest(
             n: stack[n] for n in (*LEARNERS, *SIMPLE_BASELINES)
         }
         if target == "revenue":
-            columns |= of_revenue
+            # Of the core: with retention, new members and price given, members and revenue follow from them,
+            # and the corrections of the ensemble would add next to nothing.
+            columns |= _revenue_bounds(panel, core, forecast, configuration)
+            columns |= {LEVERS_KNOWN: core.out_of_fold.known.all_known["revenue"]}
         tables.append(_target_table(panel, core, target, columns, first))
     return pd.concat(tables, ignore_index=True)
 
@@ -118,17 +104,16 @@ def _target_table(
         "last_known": oof.last_known[target][origin],
     }
     table |= {name: values[origin, ahead] for name, values in columns.items()}
+    unknown = np.full(len(origin), np.nan)
     for name in BOUNDS:
-        table.setdefault(name, np.full(len(origin), np.nan))
+        table.setdefault(name, unknown)
     table["scale"] = _naive_scale(panel, target, core)[oof.origins.rows[origin]]
+    table[LEVERS_KNOWN] = table.pop(LEVERS_KNOWN, unknown)
     return pd.DataFrame(table)
 
 
 def _naive_scale(panel: StudioPanel, target: str, core: CoreFit) -> FloatArray:
-    """(S,) mean absolute seasonal difference of each studio before the first fold's cutoff.
-
-    NaN where less than a year is known.
-    """
+    """(S,) mean absolute seasonal difference before the first cutoff; NaN where less than a year is known."""
     until = core.folds[0].cutoff + 1 if core.folds else panel.n_months
     values = panel.values[TARGET_COLUMNS[target]][:, :until]
     if until <= MAX_HORIZON_MONTHS:

@@ -26,7 +26,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from studio_pipeline.evaluation.metrics.prediction_table import SPANS
-from studio_pipeline.panel.arrays import FloatArray
+from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 KEYS = ["studio_id", "base_month", "horizon"]
 ROW_COLUMNS = (*KEYS, "target", "ensemble")
@@ -41,24 +41,18 @@ class ErrorDifference:
     """Difference between the errors of a new and an old recipe, on the forecasts that both made.
 
     Attributes:
-        new_wape: WAPE of the new one, a share.
-        old_wape: WAPE of the old one, a share.
         difference: new over old minus 1; negative if the new error is smaller. NaN without shared forecasts.
         lower: lower end of the interval of `difference`; NaN if there are too few origins for one.
         upper: its upper end.
         detectable: the difference that would be detected in 80 of 100 cases; NaN as above.
-        n_rows: number of shared forecasts.
-        n_origins: number of their origin months.
+        n_origins: number of origin months of the shared forecasts.
         n_studios: number of their studios.
     """
 
-    new_wape: float
-    old_wape: float
     difference: float
     lower: float
     upper: float
     detectable: float
-    n_rows: int
     n_origins: int
     n_studios: int
 
@@ -87,76 +81,58 @@ def kept_rows(predictions: pd.DataFrame, target: str) -> pd.DataFrame:
 def compare_errors(
     new: pd.DataFrame, old: pd.DataFrame, target: str, spans: Sequence[str], level: float = 0.95
 ) -> dict[str, ErrorDifference]:
-    """Compare the errors of two backtests over spans of months ahead.
+    """Compare the errors of two backtests over spans of months ahead, two-sided at a level.
 
     Args:
         new: predictions of a backtest: `ROW_COLUMNS` and `actual`.
         old: predictions of another one, or its `kept_rows`.
         target: the target to compare.
         spans: names of `prediction_table.SPANS`, or "1".
-        level: of the interval, two-sided.
-
-    Returns:
-        Span to the difference over it.
+        level: of the interval.
     """
     mine = new.loc[new["target"] == target, [*KEYS, "actual", "ensemble"]]
     theirs = old.loc[old["target"] == target, [*KEYS, "ensemble"]].astype({"studio_id": object})
     shared = mine.merge(theirs, on=KEYS, suffixes=("", "_old"))
     shared = shared.dropna(subset=["actual", "ensemble", "ensemble_old"])
-    return {
-        span: _of_rows(shared[shared["horizon"].between(*SPANS.get(span, (1, 1)))], level) for span in spans
-    }
-
-
-def _of_rows(rows: pd.DataFrame, level: float) -> ErrorDifference:
-    actual = rows["actual"].to_numpy(np.float64)
-    new = np.abs(rows["ensemble"].to_numpy(np.float64) - actual)
-    old = np.abs(rows["ensemble_old"].to_numpy(np.float64) - actual)
-    origins = np.unique(rows["base_month"].to_numpy(), return_inverse=True)[1]
-    studios = pd.factorize(rows["studio_id"])[0]
-    return error_difference(new, old, np.abs(actual).sum(), origins, studios, level)
+    found = {}
+    for span in spans:
+        rows = shared[shared["horizon"].between(*SPANS.get(span, (1, 1)))]
+        new_errors, old_errors = (
+            (rows[name] - rows["actual"]).abs().to_numpy(np.float64) for name in ("ensemble", "ensemble_old")
+        )
+        origins = np.unique(rows["base_month"].to_numpy(), return_inverse=True)[1]
+        studios = pd.factorize(rows["studio_id"])[0]
+        found[span] = error_difference(new_errors, old_errors, origins, studios, level)
+    return found
 
 
 def error_difference(
-    new: FloatArray,
-    old: FloatArray,
-    size: float,
-    origins: np.ndarray,
-    studios: np.ndarray,
-    level: float = 0.95,
+    new: FloatArray, old: FloatArray, origins: IntArray, studios: IntArray, level: float = 0.95
 ) -> ErrorDifference:
     """The difference of paired absolute errors, with its interval.
 
     Args:
         new: (N,) absolute errors of the new recipe.
         old: (N,) those of the old one.
-        size: sum of the absolute actual values.
         origins: (N,) codes of the origin month, 0, 1, ... in the order of time.
         studios: (N,) codes of the studio.
         level: of the interval, two-sided.
     """
     n_origins, n_studios = int(origins.max(initial=-1)) + 1, len(np.unique(studios))
-    counts = (len(new), n_origins, n_studios)
-    if not (size > 0 and old.sum() > 0):
-        nan = math.nan
-        return ErrorDifference(nan, nan, nan, nan, nan, nan, *counts)
-    wape, old_wape = new.sum() / size, old.sum() / size
-    difference = new.sum() / old.sum() - 1
-    known = (float(wape), float(old_wape), float(difference))
-    if n_origins < FEWEST_ORIGINS:
-        return ErrorDifference(*known, math.nan, math.nan, math.nan, *counts)
+    difference = float(new.sum() / old.sum() - 1) if old.sum() > 0 else math.nan
+    if math.isnan(difference) or n_origins < FEWEST_ORIGINS:
+        return ErrorDifference(difference, math.nan, math.nan, math.nan, n_origins, n_studios)
     # Linearisation of the ratio of sums (delta method).
     parts = (new - old * (1 + difference)) / old.sum()
     freedom = min(MOST_COSINES, max(1, n_origins // ORIGINS_PER_COSINE))
     by_origin = np.bincount(origins, parts).astype(np.float64)
     by_studio = np.bincount(studios, parts).astype(np.float64)
-    variance = max(_slow_variance(by_origin, freedom), _clustered(by_studio))
-    error = math.sqrt(variance)
-    quantile = float(stdtrit(freedom, (1 + level) / 2))
+    clustered = float((by_studio**2).sum() * len(by_studio) / max(len(by_studio) - 1, 1))
+    variance = max(_slow_variance(by_origin, freedom), clustered)
+    error, quantile = math.sqrt(variance), float(stdtrit(freedom, (1 + level) / 2))
     detectable = (quantile + float(stdtrit(freedom, POWER))) * error
-    return ErrorDifference(
-        *known, difference - quantile * error, difference + quantile * error, detectable, *counts
-    )
+    ends = (difference - quantile * error, difference + quantile * error)
+    return ErrorDifference(difference, *ends, detectable, n_origins, n_studios)
 
 
 def _slow_variance(series: FloatArray, cosines: int) -> float:
@@ -164,8 +140,3 @@ def _slow_variance(series: FloatArray, cosines: int) -> float:
     times = (np.arange(len(series)) + 0.5) / len(series)
     waves = math.sqrt(2) * np.cos(np.pi * np.outer(np.arange(1, cosines + 1), times))
     return float(((waves @ series) ** 2).mean())
-
-
-def _clustered(sums: FloatArray) -> float:
-    """Variance of the sum of independent (G,) cluster sums."""
-    return float((sums**2).sum() * len(sums) / max(len(sums) - 1, 1))

@@ -27,6 +27,12 @@ SPANS: dict[str, tuple[int, int]] = {"1-3": (1, 3), "1-6": (1, 6), "1-12": (1, 1
 INTERVAL_LEVELS_PERCENT: tuple[int, ...] = (50, 80, 90)
 """Levels at which the intervals of single months are evaluated; totals are evaluated at the last of them."""
 
+TOTAL = f"total_{INTERVAL_LEVELS_PERCENT[-1]}"
+BOUNDS: tuple[str, ...] = tuple(
+    f"{end}_{kind}" for kind in (*map(str, INTERVAL_LEVELS_PERCENT), TOTAL) for end in ("lower", "upper")
+)
+"""Columns of bounds: of single months at each level, and at the last level of the sum over months 1 to h."""
+
 LEVERS_KNOWN = "levers_known"
 """Column of forecasts given the actual future levers; not a candidate, as these are unknown in advance."""
 

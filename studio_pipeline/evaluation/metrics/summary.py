@@ -34,8 +34,7 @@ from studio_pipeline.evaluation.metrics.prediction_table import (
     SPANS,
     TARGETS,
 )
-from studio_pipeline.forecasting.base.origins import Origins
-from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
+from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 COLUMNS: dict[str, str] = {
     "horizon": "Months ahead, one or a span.",
@@ -45,47 +44,14 @@ COLUMNS: dict[str, str] = {
 }
 
 
-def with_levers_known(
-    predictions: pd.DataFrame, panel: StudioPanel, origins: Origins, forecast: FloatArray
-) -> pd.DataFrame:
-    """Add the column `levers_known` to the predictions, filled for revenue.
-
-    The core's forecasts are used: with retention, new members and price given, members and revenue follow
-    from them, and the corrections of the ensemble would add next to nothing.
-
-    Args:
-        predictions: rows as `schemas.PREDICTIONS` describes them; they may lack some of the origins.
-        panel: the months that the origins lie in.
-        origins: N origins.
-        forecast: (N, H) revenue with levers known.
-    """
-    row, ahead = np.indices(forecast.shape)
-    known = pd.DataFrame(
-        {
-            "target": "revenue",
-            "studio_id": panel.studio_ids[origins.rows[row.ravel()]].astype(object),
-            "base_month": panel.months[origins.columns[row.ravel()]].astype("datetime64[ns]"),
-            "horizon": ahead.ravel() + 1,
-            LEVERS_KNOWN: forecast.ravel(),
-        }
-    )
-    return predictions.merge(known, how="left", on=["target", "studio_id", "base_month", "horizon"])
-
-
 def levers_known_errors(predictions: pd.DataFrame) -> pd.DataFrame:
-    """WAPE of revenue with levers free and known, on the same rows; columns as `COLUMNS`.
+    """WAPE of revenue with levers free and known, on the rows that have both; columns as `COLUMNS`.
 
-    Args:
-        predictions: rows as `schemas.PREDICTIONS` describes them, with or without the column `levers_known`.
-
-    Returns:
-        One row per horizon "1".."12" and span that has such forecasts; no rows if there are none.
+    One row per horizon "1".."12" and span that has such forecasts; no rows if there are none.
     """
     rows = predictions[predictions["target"] == "revenue"]
-    if LEVERS_KNOWN not in rows:
-        return _table([])
-    known = np.isfinite(rows[["actual", "ensemble", LEVERS_KNOWN]].to_numpy(np.float64)).all(axis=1)
-    rows = rows.loc[known]
+    rows = rows.reindex(columns=["horizon", "actual", "ensemble", LEVERS_KNOWN])
+    rows = rows.replace([np.inf, -np.inf], np.nan).dropna()
     missed = pd.DataFrame(
         {
             "n": 1,
@@ -96,42 +62,22 @@ def levers_known_errors(predictions: pd.DataFrame) -> pd.DataFrame:
     )
     sums = missed.groupby(rows["horizon"]).sum()
     windows = {str(h): (h, h) for h in HORIZONS} | SPANS
-    return _table([_line(name, sums.loc[first:last].sum()) for name, (first, last) in windows.items()])
-
-
-def _line(name: str, sums: pd.Series[float]) -> dict[str, object]:
-    size = sums["size"] if sums["size"] > 0 else np.nan
-    wape = {column: sums[column] / size for column in ("levers_free", "levers_known")}
-    return {"horizon": name, "n": int(sums["n"]), **wape}
-
-
-def _table(lines: list[dict[str, object]]) -> pd.DataFrame:
-    table = pd.DataFrame(lines, columns=list(COLUMNS))
-    types = {"horizon": "object", "n": "int64", "levers_free": "float64", "levers_known": "float64"}
-    table = table.astype(types)
-    return table[table["n"] > 0].reset_index(drop=True)
+    totals = pd.DataFrame({name: sums.loc[first:last].sum() for name, (first, last) in windows.items()}).T
+    table = totals[totals["n"] > 0].rename_axis("horizon").reset_index().astype({"n": "int64"})
+    for name in ("levers_free", "levers_known"):
+        table[name] /= table["size"].where(table["size"] > 0)
+    return table[list(COLUMNS)]
 
 
 SUMMARY_SPANS: tuple[str, ...] = ("1", *SPANS)
 ENSEMBLE_METRICS: tuple[str, ...] = (
-    "coverage_50",
-    "coverage_80",
-    "coverage_90",
-    "coverage_total",
-    "width_90",
-    "business_score",
-    "within_5_pct",
-    "within_10_pct",
-)
+    "coverage_50", "coverage_80", "coverage_90", "coverage_total", "width_90",
+    "business_score", "within_5_pct", "within_10_pct",
+)  # fmt: skip
 
 
 def summarise(predictions: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, float]:
-    """Compute the summary listed in the module's docstring.
-
-    Args:
-        predictions: rows as `schemas.PREDICTIONS` describes them.
-        metrics: the metric table of the predictions.
-    """
+    """Compute the summary listed in the module's docstring."""
     known = predictions[np.isfinite(predictions["actual"])]
     summary = {
         "n_studios": float(known["studio_id"].nunique()),
@@ -147,7 +93,11 @@ def summarise(predictions: pd.DataFrame, metrics: pd.DataFrame) -> dict[str, flo
         for span in SUMMARY_SPANS:
             first, last = SPANS.get(span, (1, 1))
             summary |= _comparisons(rows[rows["horizon"].between(first, last)], target, span)
-    return summary | _levers_free_and_known(predictions)
+    errors = levers_known_errors(predictions).set_index("horizon")
+    for name in ("levers_free", "levers_known"):
+        wape = errors[name].to_dict()
+        summary |= {f"revenue_wape_{s}_{name}": float(wape[s]) for s in SUMMARY_SPANS if s in wape}
+    return summary
 
 
 def learner_weight(weights: pd.DataFrame) -> dict[str, float]:
@@ -157,16 +107,6 @@ def learner_weight(weights: pd.DataFrame) -> dict[str, float]:
     of_learners = weights["weight"].where(weights["candidate"].isin(LEARNERS), 0.0)
     together = of_learners.groupby([weights["target"], weights["horizon"]]).sum()
     return {"greatest_learner_weight": float(together.max())}
-
-
-def _levers_free_and_known(predictions: pd.DataFrame) -> dict[str, float]:
-    errors = levers_known_errors(predictions)
-    return {
-        f"revenue_wape_{span}_{name}": float(wape)
-        for name in ("levers_free", "levers_known")
-        for span, wape in zip(errors["horizon"], errors[name], strict=True)
-        if span in SUMMARY_SPANS
-    }
 
 
 def ratio_standard_error(
@@ -213,21 +153,18 @@ def _month_scatter(rows: pd.DataFrame) -> float:
 
 
 def _from_table(metrics: pd.DataFrame, target: str) -> dict[str, float]:
-    cells = metrics.set_index(["horizon", "candidate"])
-    wape = cells["wape"].to_dict()
-    ensemble = {
-        metric: cells[metric].to_dict() for metric in (*ENSEMBLE_METRICS, "three_month_total_accuracy")
-    }
+    cells = metrics.set_index(["horizon", "candidate"]).to_dict()
     numbers = {
-        f"{target}_wape_{span}_{candidate}": float(wape[span, candidate])
+        f"{target}_wape_{span}_{candidate}": float(cells["wape"][span, candidate])
         for span in SUMMARY_SPANS
         for candidate in CANDIDATES
     }
-    for metric in ENSEMBLE_METRICS:
-        numbers |= {
-            f"{target}_{metric}_{span}": float(ensemble[metric][span, "ensemble"]) for span in SUMMARY_SPANS
-        }
-    accuracy = ensemble["three_month_total_accuracy"]["1-3", "ensemble"]
+    numbers |= {
+        f"{target}_{metric}_{span}": float(cells[metric][span, "ensemble"])
+        for metric in ENSEMBLE_METRICS
+        for span in SUMMARY_SPANS
+    }
+    accuracy = cells["three_month_total_accuracy"]["1-3", "ensemble"]
     return numbers | {f"{target}_three_month_total_accuracy": float(accuracy)}
 
 

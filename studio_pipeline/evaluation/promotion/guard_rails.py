@@ -7,13 +7,16 @@ draws the consequences, together with the comparison with the published model.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from studio_pipeline.evaluation.formatting import per_cent
 from studio_pipeline.evaluation.metrics.prediction_table import LABELS, Summary, best_baseline
 from studio_pipeline.panel.arrays import StudioPanel
+
+Margin = Annotated[float, Field(ge=0, le=0.5)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class PromotionConfig(BaseModel):
@@ -26,53 +29,35 @@ class PromotionConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     target: str = Field(
-        default="revenue", pattern="^(revenue|members|retention)$", description="The target that decides."
+        "revenue", pattern="^(revenue|members|retention)$", description="The target that decides."
     )
     spans: tuple[Literal["1", "1-3", "1-6", "1-12"], ...] = Field(
-        default=("1-3", "1-12"),
-        min_length=1,
-        description="Spans of horizons over which the ensemble must hold.",
+        ("1-3", "1-12"), min_length=1, description="Spans of horizons over which the ensemble must hold."
     )
-    standard_errors: float = Field(
-        default=2.0, ge=0, le=5, description="Noise allowed for, in standard errors."
+    standard_errors: float = Field(2.0, ge=0, le=5, description="Noise allowed for, in standard errors.")
+    worse_tolerance: Margin = Field(
+        0.02, description="WAPE above the best simple baseline's that always passes, relative."
     )
-    worse_tolerance: float = Field(
-        default=0.02,
-        ge=0,
-        le=0.5,
-        description="WAPE above the best simple baseline's that always passes, relative.",
+    worse_limit: Share = Field(0.10, description="The same that never passes, relative.")
+    coverage_tolerance: Margin = Field(
+        0.04, description="How far below 0.9 the 90 % intervals' coverage always passes."
     )
-    worse_limit: float = Field(default=0.10, ge=0, le=1, description="The same that never passes, relative.")
-    coverage_tolerance: float = Field(
-        default=0.04,
-        ge=0,
-        le=0.5,
-        description="How far below 0.9 the 90 % intervals' coverage always passes.",
-    )
-    coverage_limit: float = Field(default=0.20, ge=0, le=0.9, description="The same that never passes.")
-    refresh_tolerance: float = Field(
-        default=0.02,
-        ge=0,
-        le=0.5,
+    coverage_limit: float = Field(0.20, ge=0, le=0.9, description="The same that never passes.")
+    refresh_tolerance: Margin = Field(
+        0.02,
         description="WAPE of a refresh above the model before's, on the same forecasts, that always passes.",
     )
     interval_level: float = Field(
-        default=0.95,
+        0.95,
         gt=0.5,
         lt=1,
         description="Level of a difference's interval, which excludes zero where it is beyond noise.",
     )
-    shrink_tolerance: float = Field(
-        default=0.05,
-        ge=0,
-        le=1,
-        description="Share of the last release's studio months that a new model's data may lack.",
+    shrink_tolerance: Share = Field(
+        0.05, description="Share of the last release's studio months that a new model's data may lack."
     )
-    sign_tolerance: float = Field(
-        default=0.01,
-        ge=0,
-        le=1,
-        description="Share of revenue that a lever may move the wrong way before a model is refused.",
+    sign_tolerance: Share = Field(
+        0.01, description="Share of revenue that a lever may move the wrong way before a model is refused."
     )
 
 
@@ -105,16 +90,12 @@ def merits(candidate: Summary, rules: PromotionConfig) -> str:
     baseline = best_baseline(candidate, rules.target, span)
     difference = candidate[f"{rules.target}_versus_{baseline}_{span}"]
     covered = candidate[f"{rules.target}_coverage_90_{span}"]
+    error = candidate.get(f"{rules.target}_wape_{span}_ensemble", math.nan)
     distance = f"{per_cent(abs(difference))} {'below' if difference < 0 else 'above'}"
     return (
-        f"over months {span} its error of {per_cent(wape_of(candidate, rules), 2)} is {distance} that of"
+        f"over months {span} its error of {per_cent(error, 2)} is {distance} that of"
         f" {LABELS[baseline or '']} and its 90 % intervals hold {per_cent(covered)}"
     )
-
-
-def wape_of(summary: Summary, rules: PromotionConfig) -> float:
-    """The deciding error: WAPE over the last of the rules' spans; NaN if there is none."""
-    return summary.get(f"{rules.target}_wape_{rules.spans[-1]}_ensemble", math.nan)
 
 
 def _missing(candidate: Summary, rules: PromotionConfig) -> tuple[str, ...]:
@@ -138,12 +119,8 @@ def _worse(candidate: Summary, rules: PromotionConfig) -> tuple[str, ...]:
         if baseline is None:
             continue
         name = f"{rules.target}_versus_{baseline}_{span}"
-        margin = _margin(
-            candidate.get(f"{name}_standard_error", math.nan),
-            rules.worse_tolerance,
-            rules.worse_limit,
-            rules.standard_errors,
-        )
+        noise = candidate.get(f"{name}_standard_error", math.nan)
+        margin = _margin(noise, rules.worse_tolerance, rules.worse_limit, rules.standard_errors)
         if candidate[name] > margin:
             findings.append(
                 f"over months {span} its error exceeds that of {LABELS[baseline]} by"
@@ -157,7 +134,7 @@ def _promising_too_much(candidate: Summary, rules: PromotionConfig) -> tuple[str
     for span in rules.spans:
         name = f"{rules.target}_coverage_90_{span}"
         covered = candidate.get(name, math.nan)
-        noise = max(_or_zero(candidate.get(f"{name}_standard_error", math.nan)), _least_noise(candidate))
+        noise = max(_least_noise(candidate), candidate.get(f"{name}_standard_error", math.nan))
         margin = _margin(noise, rules.coverage_tolerance, rules.coverage_limit, rules.standard_errors)
         if covered < 0.9 - margin:
             findings.append(
@@ -177,23 +154,17 @@ def _least_noise(candidate: Summary) -> float:
 
 
 def _margin(noise: float, tolerance: float, limit: float, standard_errors: float) -> float:
-    return min(max(tolerance, standard_errors * _or_zero(noise)), max(limit, tolerance))
-
-
-def _or_zero(value: float) -> float:
-    return value if math.isfinite(value) else 0.0
+    allowed = standard_errors * noise if math.isfinite(noise) else 0.0
+    return min(max(tolerance, allowed), max(limit, tolerance))
 
 
 def shrinkage(now: StudioPanel, before: StudioPanel, tolerance: float) -> str:
-    """Data of the last release that today's data lack, as a clause; empty if the loss is tolerable.
+    """Data of the last release that today's lack, as a clause; empty if the loss is tolerable.
 
-    Args:
-        now: today's panel.
-        before: the panel of the last release.
-        tolerance: share of its studio months that may be missing, 0..1.
+    The tolerance is the share of the release's studio months that may be missing, 0..1.
     """
     if now.months[-1:] < before.months[-1:]:
-        return f"the data end in {_month(now)}, and those of the last release in {_month(before)}"
+        return f"the data end in {now.months[-1]}, and those of the last release in {before.months[-1]}"
     months, expected = int(now.known.sum()), int(before.known.sum())
     if months >= (1 - tolerance) * expected:
         return ""
@@ -201,7 +172,3 @@ def shrinkage(now: StudioPanel, before: StudioPanel, tolerance: float) -> str:
         f"the data have {months:,} studio months of {now.n_studios} studios,"
         f" {per_cent(1 - months / expected)} fewer than the last release's {expected:,} of {before.n_studios}"
     )
-
-
-def _month(panel: StudioPanel) -> str:
-    return str(panel.months[-1].astype("datetime64[M]"))

@@ -7,7 +7,7 @@ are in `release_decision`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,19 +17,17 @@ from studio_pipeline.evaluation.levers.lever_sweep import sweep_levers
 from studio_pipeline.evaluation.levers.lever_text import sign_findings
 from studio_pipeline.evaluation.metrics.backtest import backtest
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
-from studio_pipeline.evaluation.metrics.summary import learner_weight, with_levers_known
+from studio_pipeline.evaluation.metrics.summary import learner_weight
 from studio_pipeline.evaluation.report.response_tables import lever_responses
-from studio_pipeline.forecasting.backtest.core_backtest import CoreFit, fit_core
+from studio_pipeline.forecasting.backtest.core_backtest import fit_core
 from studio_pipeline.forecasting.backtest.learner_backtest import fit_learner
-from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
-from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights, fit_weights
+from studio_pipeline.forecasting.ensemble.weights import fit_weights
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
-from studio_pipeline.forecasting.learners.learner import LearnerFit, LearnerName
+from studio_pipeline.forecasting.learners.learner import LEARNERS
 from studio_pipeline.forecasting.model.assembly import assemble_model
 from studio_pipeline.forecasting.model.studio_model import Recipe, StudioModel
 from studio_pipeline.panel.arrays import StudioPanel
 
-LEARNERS: tuple[LearnerName, ...] = ("xgboost", "lightgbm", "random_forest")
 _OUTCOME, _MODEL, _REPORT, _NATIVE = "refit.json", "model", "report", "native"
 
 
@@ -38,9 +36,6 @@ class Refitted:
     """A recipe fitted on the current months, with its backtest.
 
     Attributes:
-        recipe: the fitted recipe.
-        model: the fitted model.
-        report: its backtest.
         lever_findings: clauses on levers with implausible signs.
         native_models: the learners in their libraries' own formats, by file name.
     """
@@ -102,35 +97,18 @@ class ChampionRefit:
 
 
 def refit(recipe: Recipe, panel: StudioPanel, features: pd.DataFrame, sign_tolerance: float) -> Refitted:
-    """Fit a recipe by the same functions as the configured one, with the same rolling backtest.
+    """Fit a recipe without obstacle by the functions and the backtest of the configured one.
 
-    Args:
-        recipe: one without an `obstacle`.
-        panel: the current months.
-        features: the feature store of that panel.
-        sign_tolerance: see `levers.lever_text.sign_findings`.
+    `features` is the feature store of the panel; for `sign_tolerance` see `levers.lever_text.sign_findings`.
     """
     parameters = recipe.forecasting
     core = fit_core(panel, parameters)
     fits = [fit_learner(learner, panel, features, core, parameters) for learner in LEARNERS]
     weights = fit_weights(core, fits, parameters)
     model = assemble_model(panel, core, fits, weights, parameters)
-    predictions = backtest_predictions(panel, core, fits, weights, parameters)
+    predictions = backtest(panel, core, fits, weights, parameters)
     report = EvaluationReport.from_predictions(predictions, learner_weight(weights.frame))
     responses = lever_responses(core.parameters.responses, panel)
     findings = sign_findings(responses, sweep_levers(Forecaster(model, panel)), sign_tolerance)
     native = {name: content for fit in fits for name, content in fit.native_models.items()}
     return Refitted(recipe, model, report, findings, native)
-
-
-def backtest_predictions(
-    panel: StudioPanel,
-    core: CoreFit,
-    fits: Sequence[LearnerFit],
-    weights: EnsembleWeights,
-    configuration: ForecastingConfig,
-) -> pd.DataFrame:
-    """The backtest of fitted learners, levers free and known: rows as `schemas.PREDICTIONS` describes."""
-    free = backtest(panel, core, fits, weights, configuration)
-    known = core.out_of_fold.known.all_known["revenue"]
-    return with_levers_known(free, panel, core.out_of_fold.origins, known)

@@ -23,7 +23,7 @@ unless it is worse beyond noise than the stored backtest of the champion, if the
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -33,63 +33,44 @@ from studio_pipeline.evaluation.metrics.prediction_table import Summary
 from studio_pipeline.evaluation.promotion.guard_rails import PromotionConfig, guard_rails, merits
 
 
-def as_clauses(findings: Sequence[str]) -> str:
-    """Clauses joined by semicolons."""
-    return "; ".join(findings)
+def _less_or_more(difference: ErrorDifference) -> str:
+    """A difference as text, such as "4.2 % less"."""
+    return f"{per_cent(abs(difference.difference))} {'less' if difference.difference < 0 else 'more'}"
 
 
-def beside(differences: Mapping[str, ErrorDifference], rules: PromotionConfig, opponent: str) -> str:
+def _beside(differences: Mapping[str, ErrorDifference], rules: PromotionConfig, opponent: str) -> str:
     """The deciding difference, its interval, and the smallest detectable difference, as a clause."""
     span = rules.spans[-1]
     difference = differences.get(span)
     if difference is None or not math.isfinite(difference.difference):
         return f"there is no backtest that it shares forecasts with of {opponent}"
-    comparison = f"over months {span} it errs {difference_text(difference)} than {opponent}"
+    comparison = f"over months {span} it errs {_less_or_more(difference)} than {opponent}"
     if not math.isfinite(difference.lower):
         return f"{comparison}; {difference.n_origins} shared origins are too few to separate that from noise"
     return (
-        f"{comparison} ({per_cent(rules.interval_level, 0)} interval {_signed(difference.lower)} to"
-        f" {_signed(difference.upper)}, paired over {difference.n_studios} studios and {difference.n_origins}"
-        f" origins; a difference of {per_cent(difference.detectable)} would be detected in 80 of 100 cases)"
+        f"{comparison} ({per_cent(rules.interval_level, 0)} interval {100 * difference.lower:+.1f} % to"
+        f" {100 * difference.upper:+.1f} %, paired over {difference.n_studios} studios and"
+        f" {difference.n_origins} origins; a difference of {per_cent(difference.detectable)} would be"
+        " detected in 80 of 100 cases)"
     )
 
 
-def difference_text(difference: ErrorDifference) -> str:
-    """A difference as text, such as "4.2 % less"."""
-    side = "less" if difference.difference < 0 else "more"
-    return f"{per_cent(abs(difference.difference))} {side}"
-
-
-def _signed(share: float) -> str:
-    return f"{100 * share:+.1f} %"
-
-
 Kind = Literal[
-    "first",
-    "refresh_published",
-    "refresh_refused",
-    "challenge_promoted",
-    "challenge_refused",
-    "rollback",
+    "first", "refresh_published", "refresh_refused", "challenge_promoted", "challenge_refused", "rollback",
     "nothing_new",
-]
+]  # fmt: skip
 Answering = Literal["new", "refit", "champion"]
 Differences = Mapping[str, ErrorDifference]
+Clauses = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A recipe fitted on the current months.
-
-    Attributes:
-        recipe: its version.
-        summary: of its backtest.
-        lever_findings: clauses on levers with implausible signs.
-    """
+    """A recipe fitted on the current months: version, backtest, and clauses on levers with wrong signs."""
 
     recipe: str
     summary: Summary
-    lever_findings: tuple[str, ...] = ()
+    lever_findings: Clauses = ()
 
 
 @dataclass(frozen=True)
@@ -97,7 +78,6 @@ class Champion:
     """The published model and the state of its release.
 
     Attributes:
-        model_version: of the published model.
         recipe: its recipe's version; None if its bundle has none.
         fault: the reason why its bundle can't be used, a clause; empty if it verifies.
         is_todays: True if it was fitted on the current data.
@@ -129,16 +109,16 @@ class ReleaseDecision:
         kind: the case of the table.
         answers: the model that the release names: the new one, the champion's recipe on the new months, or
             the champion unchanged.
-        keeps_challenger: True if the new model passed the rails but lost, and is kept for A/B.
         reason: the decision in one sentence.
         findings: findings against the new model, one clause each; may be present although it is published.
+        keeps_challenger: True if the new model passed the rails but lost, and is kept for A/B.
         differences: span to the difference from the champion's errors; empty if there is none.
     """
 
     kind: Kind
     answers: Answering
     reason: str
-    findings: tuple[str, ...] = ()
+    findings: Clauses = ()
     keeps_challenger: bool = False
     differences: Differences = field(default_factory=dict)
 
@@ -168,19 +148,18 @@ def decide(
     if champion is None:
         return _first("as the first model", new, findings, rules)
     if champion.fault:
-        return _first(
-            f"in the place of model {champion.model_version}, as {champion.fault}", new, findings, rules
-        )
+        how = f"in the place of model {champion.model_version}, as {champion.fault}"
+        return _first(how, new, findings, rules)
     if (same := _nothing_new(new, champion)) is not None:
         return same
-    findings = (*findings, *([champion.shrunk] if champion.shrunk else []))
+    findings += (champion.shrunk,) if champion.shrunk else ()
     if new.recipe == champion.recipe:
         return _refresh(new, champion, findings, differences or {}, rules)
     return _challenge(new, champion, findings, differences or {}, rules)
 
 
-def _first(how: str, new: Fitted, findings: tuple[str, ...], rules: PromotionConfig) -> ReleaseDecision:
-    ground = f"although {as_clauses(findings)}" if findings else merits(new.summary, rules)
+def _first(how: str, new: Fitted, findings: Clauses, rules: PromotionConfig) -> ReleaseDecision:
+    ground = f"although {'; '.join(findings)}" if findings else merits(new.summary, rules)
     return ReleaseDecision("first", "new", f"Published {how}{',' if findings else ':'} {ground}.", findings)
 
 
@@ -201,23 +180,22 @@ def _nothing_new(new: Fitted, champion: Champion) -> ReleaseDecision | None:
 def _refresh(
     new: Fitted,
     champion: Champion,
-    findings: tuple[str, ...],
+    findings: Clauses,
     differences: Differences,
     rules: PromotionConfig,
 ) -> ReleaseDecision:
     findings = (*findings, *_worse_than_before(differences, rules))
     if findings:
-        reason = f"Refused: {as_clauses(findings)}. Model {champion.model_version} goes on."
+        reason = f"Refused: {'; '.join(findings)}. Model {champion.model_version} goes on."
         return ReleaseDecision("refresh_refused", "champion", reason, findings, differences=differences)
-    compared = beside(differences, rules, f"model {champion.model_version}")
+    compared = _beside(differences, rules, f"model {champion.model_version}")
     reason = f"Published: {merits(new.summary, rules)}; {compared}."
     return ReleaseDecision("refresh_published", "new", reason, differences=differences)
 
 
 def _worse_than_before(differences: Differences, rules: PromotionConfig) -> list[str]:
     return [
-        f"over months {span} it errs {difference_text(difference)} than the model before,"
-        " on the same forecasts"
+        f"over months {span} it errs {_less_or_more(difference)} than the model before, on the same forecasts"
         for span, difference in differences.items()
         if difference.is_worse and difference.difference > rules.refresh_tolerance
     ]
@@ -226,17 +204,17 @@ def _worse_than_before(differences: Differences, rules: PromotionConfig) -> list
 def _challenge(
     new: Fitted,
     champion: Champion,
-    findings: tuple[str, ...],
+    findings: Clauses,
     differences: Differences,
     rules: PromotionConfig,
 ) -> ReleaseDecision:
     lost = findings or _not_good_enough(champion, differences, rules)
-    compared = beside(differences, rules, _opponent(champion))
+    compared = _beside(differences, rules, _opponent(champion))
     if not lost:
         reason = f"Promoted, a changed recipe: {merits(new.summary, rules)}; {compared}."
         return ReleaseDecision("challenge_promoted", "new", reason, differences=differences)
     answers, goes_on = _answering_model(champion, rules)
-    shown = f"{as_clauses(lost)}; {compared}" if findings else as_clauses(lost)
+    shown = "; ".join([*lost, compared] if findings else lost)
     reason = f"Refused, a changed recipe: {shown}. {goes_on}"
     return ReleaseDecision("challenge_refused", answers, reason, tuple(lost), not findings, differences)
 
@@ -246,7 +224,7 @@ def _not_good_enough(champion: Champion, differences: Differences, rules: Promot
         return _worse_than_before(differences, rules)
     decisive = differences.get(rules.spans[-1])
     if decisive is None or not decisive.is_better:
-        return [beside(differences, rules, _opponent(champion))]
+        return [_beside(differences, rules, _opponent(champion))]
     return _worse_than_before(differences, rules)
 
 
@@ -263,10 +241,8 @@ def _answering_model(champion: Champion, rules: PromotionConfig) -> tuple[Answer
     if champion.refit is None:
         return "champion", f"{model} goes on as it is: {champion.refit_obstacle}."
     against = guard_rails(champion.refit.summary, rules, champion.refit.lever_findings)
-    against = (*against, *([champion.shrunk] if champion.shrunk else []))
+    against += (champion.shrunk,) if champion.shrunk else ()
     if against:
-        return (
-            "champion",
-            f"{model} goes on as it is: its recipe on the new months is refused, as {as_clauses(against)}.",
-        )
+        refused = f"its recipe on the new months is refused, as {'; '.join(against)}"
+        return "champion", f"{model} goes on as it is: {refused}."
     return "refit", f"Its recipe goes on, fitted to the new months: that of model {champion.model_version}."

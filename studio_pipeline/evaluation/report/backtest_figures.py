@@ -20,76 +20,57 @@ from studio_pipeline.evaluation.metrics.prediction_table import (
     INTERVAL_LEVELS_PERCENT,
     LABELS,
     LEARNERS,
+    SIMPLE_BASELINES,
 )
-from studio_pipeline.evaluation.report.drawing import (
-    ACCENT,
-    COLOURS,
-    GRID,
-    INK,
-    MUTED,
-    SOFT,
-    WARM,
-    legend_below,
-    new_figure,
-    note,
-    percent,
-    style,
-    thousands,
-    title,
-    to_png,
-)
-
-DASHES: dict[str, str] = {"seasonal_naive": "--", "persistence": "--", "seasonal_naive_growth": "--"}
+from studio_pipeline.evaluation.report import drawing
 
 
 def actual_against_predicted(predictions: pd.DataFrame, target: str = "revenue") -> bytes:
     """Density of the ensemble's forecasts against the actual values, near and far months side by side."""
     rows = predictions[predictions["target"] == target].dropna(subset=["actual", "ensemble"])
     if rows.empty:
-        return note(f"No backtest forecasts of {target} to compare with what happened.")
-    figure, axes = new_figure(3.9, columns=2)
+        return drawing.note(f"No backtest forecasts of {target} to compare with what happened.")
+    figure, axes = drawing.new_figure(3.9, columns=2)
     for ax, (first, last) in zip(axes, ((1, 3), (4, 12)), strict=True):
         part = rows[rows["horizon"].between(first, last)]
         _density(ax, part["ensemble"].to_numpy(np.float64), part["actual"].to_numpy(np.float64))
-        title(ax, f"Months {first} to {last} ahead ({len(part):,})")
+        drawing.title(ax, f"Months {first} to {last} ahead ({len(part):,})")
         ax.set_xlabel("forecast", fontsize=9)
     axes[0].set_ylabel(f"{target}: what happened", fontsize=9)
-    return to_png(figure)
+    return drawing.to_png(figure)
 
 
 def error_by_horizon(metrics: pd.DataFrame, target: str = "revenue") -> bytes:
     """WAPE of the ensemble, its members and each baseline at horizons 1 to 12."""
-    rows = single_months(metrics, target)
+    rows = _single_months(metrics, target)
     if rows["wape"].isna().all():
-        return note(f"No backtest forecasts of {target} to judge.")
-    figure, (ax,) = new_figure(3.8)
+        return drawing.note(f"No backtest forecasts of {target} to judge.")
+    figure, (ax,) = drawing.new_figure(3.8)
     for name in reversed(CANDIDATES):
         line = rows[rows["candidate"] == name].set_index("number")["wape"].reindex(HORIZONS)
         if line.notna().any():
-            ax.plot(HORIZONS, line, label=LABELS[name], color=COLOURS[name], **_line_style(name))
+            style: dict[str, Any] = {"linewidth": 1.0 if name in LEARNERS else 1.6}
+            style["linestyle"] = "--" if name in SIMPLE_BASELINES else "-"
+            if name == "ensemble":
+                style = {"linewidth": 2.8, "marker": "o", "markersize": 4}
+            ax.plot(HORIZONS, line, label=LABELS[name], color=drawing.COLOURS[name], **style)
     ax.set_ylim(bottom=0)
     ax.set_xticks(HORIZONS)
-    ax.yaxis.set_major_formatter(percent)
+    ax.yaxis.set_major_formatter(drawing.percent)
     ax.set_xlabel("months ahead", fontsize=9)
-    title(ax, f"Error of {target} (WAPE, lower is better)")
-    legend_below(figure, ax, columns=4)
-    return to_png(figure)
+    drawing.title(ax, f"Error of {target} (WAPE, lower is better)")
+    drawing.legend_below(figure, ax, columns=4)
+    return drawing.to_png(figure)
 
 
-def single_months(metrics: pd.DataFrame, target: str) -> pd.DataFrame:
+def _single_months(metrics: pd.DataFrame, target: str) -> pd.DataFrame:
     """Rows of single horizons of a target, with the horizon as `number`."""
     rows = metrics[(metrics["target"] == target) & ~metrics["horizon"].str.contains("-")]
     return rows.assign(number=rows["horizon"].astype(int))
 
 
-def _line_style(name: str) -> dict[str, Any]:
-    if name == "ensemble":
-        return {"linewidth": 2.8, "marker": "o", "markersize": 4}
-    return {"linewidth": 1.0 if name in LEARNERS else 1.6, "linestyle": DASHES.get(name, "-")}
-
-
 def _density(ax: Axes, predicted: np.ndarray, actual: np.ndarray) -> None:
-    style(ax)
+    drawing.style(ax)
     positive = (predicted > 0) & (actual > 0)
     scale: Literal["log", "linear"] = (
         "log" if positive.mean() > 0.99 and np.ptp(np.log(actual[positive])) > 1 else "linear"
@@ -101,21 +82,21 @@ def _density(ax: Axes, predicted: np.ndarray, actual: np.ndarray) -> None:
         actual[keep],
         gridsize=44,
         bins="log",
-        cmap=LinearSegmentedColormap.from_list("density", [SOFT, ACCENT, INK]),
+        cmap=LinearSegmentedColormap.from_list("density", [drawing.SOFT, drawing.ACCENT, drawing.INK]),
         mincnt=1,
         linewidths=0,
         xscale=scale,
         yscale=scale,
         extent=(np.log10(low), np.log10(high)) * 2 if scale == "log" else (low, high) * 2,
     )
-    ax.plot([low, high], [low, high], color=WARM, linewidth=1)
+    ax.plot([low, high], [low, high], color=drawing.WARM, linewidth=1)
     ax.set_xlim(low, high)
     ax.set_ylim(low, high)
     for axis in (ax.xaxis, ax.yaxis):
         if scale == "log":
             axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axis.set_minor_formatter(NullFormatter())
-        axis.set_major_formatter(thousands)
+        axis.set_major_formatter(drawing.thousands)
 
 
 def _limits(values: np.ndarray, scale: str) -> tuple[float, float]:
@@ -126,48 +107,38 @@ def _limits(values: np.ndarray, scale: str) -> tuple[float, float]:
     return float(low - room), float(high + room)
 
 
-LEVEL_COLOURS = ("#e08a1e", "#0f9d8a", ACCENT)
+LEVEL_COLOURS = ("#e08a1e", "#0f9d8a", drawing.ACCENT)
 
 
 def coverage_by_horizon(metrics: pd.DataFrame, target: str = "revenue") -> bytes:
     """Coverage of monthly and total intervals, and width of the 90 % interval, by horizon."""
-    rows = single_months(metrics[metrics["candidate"] == "ensemble"], target)
+    rows = _single_months(metrics[metrics["candidate"] == "ensemble"], target)
     rows = rows.set_index("number").reindex(HORIZONS)
     if rows["coverage_90"].isna().all():
-        return note(f"No intervals of {target} to judge.")
-    figure, (left, right) = new_figure(3.6, columns=2)
-    left.axhspan(0.86, 0.94, color=GRID, alpha=0.6, linewidth=0)
+        return drawing.note(f"No intervals of {target} to judge.")
+    figure, (left, right) = drawing.new_figure(3.6, columns=2)
+    left.axhspan(0.86, 0.94, color=drawing.GRID, alpha=0.6, linewidth=0)
     for level, colour in zip(INTERVAL_LEVELS_PERCENT, LEVEL_COLOURS, strict=True):
         line = rows[f"coverage_{level}"]
         if line.notna().any():
             left.axhline(level / 100, color=colour, linewidth=1, linestyle=":")
             left.plot(HORIZONS, line, color=colour, marker="o", markersize=3.5, label=f"{level} % of a month")
     if rows["coverage_total"].notna().any():
-        total: dict[str, Any] = {
-            "color": INK,
-            "marker": "s",
-            "markersize": 3,
-            "linewidth": 1.2,
-            "linestyle": "--",
-        }
-        left.plot(HORIZONS, rows["coverage_total"], label="90 % of the total so far", **total)
-    right.plot(HORIZONS, rows["width_90"], color=ACCENT, marker="o", markersize=3.5)
-    left.set_ylim(_floor(rows), 1.02)
+        total: dict[str, Any] = {"marker": "s", "markersize": 3, "linewidth": 1.2, "linestyle": "--"}
+        total |= {"color": drawing.INK, "label": "90 % of the total so far"}
+        left.plot(HORIZONS, rows["coverage_total"], **total)
+    right.plot(HORIZONS, rows["width_90"], color=drawing.ACCENT, marker="o", markersize=3.5)
+    shares = rows[[f"coverage_{kind}" for kind in (*INTERVAL_LEVELS_PERCENT, "total")]]
+    left.set_ylim(min(0.7, float(shares.min().min()) - 0.06), 1.02)
     right.set_ylim(bottom=0)
-    title(left, "Share inside the interval")
-    title(right, "Width of the 90 % interval, of the actual")
+    drawing.title(left, "Share inside the interval")
+    drawing.title(right, "Width of the 90 % interval, of the actual")
     for ax in (left, right):
         ax.set_xticks(HORIZONS)
         ax.set_xlabel("months ahead", fontsize=9)
-        ax.yaxis.set_major_formatter(percent)
-    legend_below(figure, left, columns=4)
-    return to_png(figure)
-
-
-def _floor(rows: pd.DataFrame) -> float:
-    """Lower end of the axis: just below the lowest share, at most 70 %."""
-    columns = [f"coverage_{kind}" for kind in (*INTERVAL_LEVELS_PERCENT, "total")]
-    return min(0.7, float(rows[columns].min().min()) - 0.06)
+        ax.yaxis.set_major_formatter(drawing.percent)
+    drawing.legend_below(figure, left, columns=4)
+    return drawing.to_png(figure)
 
 
 def forecast_fan(panel_frame: pd.DataFrame, predictions: pd.DataFrame, studio_id: str) -> bytes:
@@ -177,40 +148,24 @@ def forecast_fan(panel_frame: pd.DataFrame, predictions: pd.DataFrame, studio_id
     """
     rows = predictions[(predictions["studio_id"] == studio_id) & (predictions["target"] == "revenue")]
     if rows.empty:
-        return note(f"No backtest forecasts of {studio_id}.")
-    origin = _best_known_origin(rows)
+        return drawing.note(f"No backtest forecasts of {studio_id}.")
+    comparable = (rows["actual"].notna() & rows["ensemble"].notna()).groupby(rows["base_month"]).sum()
+    origin = comparable.index[comparable == comparable.max()].max()
     rows = rows[rows["base_month"] == origin].sort_values("horizon")
     history = panel_frame[panel_frame["studio_id"] == studio_id].sort_values("month_year")
-    before = history[
-        (history["month_year"] <= origin) & (history["month_year"] > origin - pd.DateOffset(months=36))
-    ]
-    figure, (ax,) = new_figure(3.6)
-    ax.plot(
-        before["month_year"], before["total_revenue"], color=INK, linewidth=1.6, label="known at the origin"
-    )
+    before = history[history["month_year"].between(origin - pd.DateOffset(months=35), origin)]
+    figure, (ax,) = drawing.new_figure(3.6)
+    known = (before["month_year"], before["total_revenue"])
+    ax.plot(*known, color=drawing.INK, linewidth=1.6, label="known at the origin")
     last = before["total_revenue"].iloc[-1:].tolist() if (before["month_year"] == origin).any() else []
     months = [origin] * len(last) + rows["month_year"].tolist()
-    ax.fill_between(
-        months,
-        [*last, *rows["lower_90"]],
-        [*last, *rows["upper_90"]],
-        color=SOFT,
-        alpha=0.7,
-        linewidth=0,
-        label="90 % interval",
-    )
-    ax.plot(months, [*last, *rows["ensemble"]], color=ACCENT, linewidth=1.8, label="forecast")
-    ax.plot(rows["month_year"], rows["actual"], "o", color=WARM, markersize=4, label="what happened")
-    ax.axvline(origin, color=MUTED, linewidth=0.8, linestyle=":")
+    lower, upper = [*last, *rows["lower_90"]], [*last, *rows["upper_90"]]
+    ax.fill_between(months, lower, upper, color=drawing.SOFT, alpha=0.7, linewidth=0, label="90 % interval")
+    ax.plot(months, [*last, *rows["ensemble"]], color=drawing.ACCENT, linewidth=1.8, label="forecast")
+    ax.plot(rows["month_year"], rows["actual"], "o", color=drawing.WARM, markersize=4, label="what happened")
+    ax.axvline(origin, color=drawing.MUTED, linewidth=0.8, linestyle=":")
     ax.set_ylim(bottom=0)
-    ax.yaxis.set_major_formatter(thousands)
-    title(ax, f"{studio_id}: revenue a month, forecast from {origin:%B %Y}")
-    legend_below(figure, ax, columns=4)
-    return to_png(figure)
-
-
-def _best_known_origin(rows: pd.DataFrame) -> Any:
-    """Month, a timestamp: the latest of the origins with the largest number of known forecast months."""
-    comparable = rows["actual"].notna() & rows["ensemble"].notna()
-    known = comparable.groupby(rows["base_month"]).sum()
-    return known.index[known == known.max()].max()
+    ax.yaxis.set_major_formatter(drawing.thousands)
+    drawing.title(ax, f"{studio_id}: revenue a month, forecast from {origin:%B %Y}")
+    drawing.legend_below(figure, ax, columns=4)
+    return drawing.to_png(figure)

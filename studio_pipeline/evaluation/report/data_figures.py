@@ -9,62 +9,50 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from studio_pipeline.evaluation.report.drawing import (
-    ACCENT,
-    INK,
-    SERIES,
-    WARM,
-    horizontal_bars,
-    legend_below,
-    new_figure,
-    note,
-    percent,
-    thousands,
-    title,
-    to_png,
-)
+from studio_pipeline.evaluation.report import drawing
 
 MONTH_NAMES = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-MOST_TYPES = len(SERIES)
+MOST_TYPES = len(drawing.SERIES)
 MOST_CORRELATED_ROWS = 50_000
 
 
 def fleet_revenue(panel_frame: pd.DataFrame) -> bytes:
     """Monthly revenue of all studios, stacked by type, and the number of studios with data in each month."""
     if panel_frame.empty:
-        return note("No months to show.")
+        return drawing.note("No months to show.")
     rows = panel_frame.assign(studio_type=_types(panel_frame))
     totals = rows.pivot_table(
         index="month_year", columns="studio_type", values="total_revenue", aggfunc="sum"
     )
     totals = totals.asfreq("MS").fillna(0.0)
     studios = rows.groupby("month_year")["studio_id"].nunique().asfreq("MS").fillna(0)
-    figure, (ax, below) = new_figure(4.2, heights=(3.4, 1))
-    ax.stackplot(totals.index, totals.T.to_numpy(), labels=list(totals.columns), colors=SERIES, alpha=0.85)
+    figure, (ax, below) = drawing.new_figure(4.2, heights=(3.4, 1))
+    names, values = list(totals.columns), totals.T.to_numpy()
+    ax.stackplot(totals.index, values, labels=names, colors=drawing.SERIES, alpha=0.85)
     ax.set_ylim(bottom=0)
-    ax.yaxis.set_major_formatter(thousands)
-    title(ax, "Revenue of the whole fleet a month")
-    below.step(studios.index, studios, color=INK, linewidth=1.4, where="mid")
+    ax.yaxis.set_major_formatter(drawing.thousands)
+    drawing.title(ax, "Revenue of the whole fleet a month")
+    below.step(studios.index, studios, color=drawing.INK, linewidth=1.4, where="mid")
     below.set_ylim(0, float(studios.max()) * 1.2)
-    title(below, "Studios that have the month")
-    legend_below(figure, ax, columns=5)
-    return to_png(figure)
+    drawing.title(below, "Studios that have the month")
+    drawing.legend_below(figure, ax, columns=5)
+    return drawing.to_png(figure)
 
 
 def seasonal_factors(panel_frame: pd.DataFrame) -> bytes:
     """Revenue by calendar month relative to the twelve months around it, a line per type."""
     factors = seasonal_factor_table(panel_frame)
     if factors.empty:
-        return note("Seasons show from 13 months of a studio on; no studio has as many.")
-    figure, (ax,) = new_figure(3.4)
-    ax.axhline(1.0, color=INK, linewidth=0.8)
-    for (name, line), colour in zip(factors.items(), SERIES, strict=False):
+        return drawing.note("Seasons show from 13 months of a studio on; no studio has as many.")
+    figure, (ax,) = drawing.new_figure(3.4)
+    ax.axhline(1.0, color=drawing.INK, linewidth=0.8)
+    for (name, line), colour in zip(factors.items(), drawing.SERIES, strict=False):
         ax.plot(line.index, line, color=colour, marker="o", markersize=3.5, label=str(name))
     ax.set_xticks(range(1, 13), MONTH_NAMES)
-    ax.yaxis.set_major_formatter(percent)
-    title(ax, "Revenue of a calendar month, of the average of the twelve months around it")
-    legend_below(figure, ax, columns=5)
-    return to_png(figure)
+    ax.yaxis.set_major_formatter(drawing.percent)
+    drawing.title(ax, "Revenue of a calendar month, of the average of the twelve months around it")
+    drawing.legend_below(figure, ax, columns=5)
+    return drawing.to_png(figure)
 
 
 def seasonal_factor_table(panel_frame: pd.DataFrame) -> pd.DataFrame:
@@ -89,46 +77,47 @@ def seasonal_factor_table(panel_frame: pd.DataFrame) -> pd.DataFrame:
 def months_per_studio(panel_frame: pd.DataFrame) -> bytes:
     """Histogram of the number of months per studio."""
     if panel_frame.empty:
-        return note("No months to show.")
+        return drawing.note("No months to show.")
     counts = panel_frame.groupby("studio_id").size().to_numpy()
-    figure, (ax,) = new_figure(2.6)
+    figure, (ax,) = drawing.new_figure(2.6)
     step = max(1, int(np.ceil(counts.max() / 60)))
-    ax.hist(counts, bins=np.arange(0.5, counts.max() + step + 0.5, step).tolist(), color=ACCENT, rwidth=0.9)
+    bins = np.arange(0.5, counts.max() + step + 0.5, step).tolist()
+    ax.hist(counts, bins=bins, color=drawing.ACCENT, rwidth=0.9)
     ax.set_xlabel("months of history", fontsize=9)
     ax.set_ylabel("studios", fontsize=9)
     ax.set_xlim(left=0)
-    title(
+    drawing.title(
         ax, f"Months per studio (median {np.median(counts):.0f}, least {counts.min()}, most {counts.max()})"
     )
-    return to_png(figure)
+    return drawing.to_png(figure)
 
 
 def rejected_by_reason(rejected: pd.DataFrame, top: int = 12) -> bytes:
     """Number of rejected rows by reason."""
     if rejected.empty:
-        return note("No row was rejected.")
+        return drawing.note("No row was rejected.")
     counts = rejected["reason"].value_counts().head(top)
-    figure, (ax,) = new_figure(0.8 + 0.3 * len(counts))
+    figure, (ax,) = drawing.new_figure(0.8 + 0.3 * len(counts))
     names = [str(reason) if len(str(reason)) <= 60 else f"{str(reason)[:59]}…" for reason in counts.index]
-    horizontal_bars(ax, names, counts.tolist(), [WARM] * len(counts))
+    drawing.horizontal_bars(ax, names, counts.tolist(), [drawing.WARM] * len(counts))
     for place, count in enumerate(counts):
-        ax.text(count, place, f" {count:,}", va="center", fontsize=8.5, color=INK)
+        ax.text(count, place, f" {count:,}", va="center", fontsize=8.5, color=drawing.INK)
     ax.margins(x=0.08)
-    title(ax, "Rejected rows by reason")
-    return to_png(figure)
+    drawing.title(ax, "Rejected rows by reason")
+    return drawing.to_png(figure)
 
 
 def correlation_with_growth(panel_frame: pd.DataFrame, features: pd.DataFrame, top: int = 20) -> bytes:
     """Rank correlation of each feature with the growth of revenue to the next month, the strongest ones."""
     correlations = growth_correlations(panel_frame, features).head(top)
     if correlations.empty:
-        return note("Too few months to correlate features with growth.")
-    figure, (ax,) = new_figure(0.9 + 0.25 * len(correlations))
-    colours = [ACCENT if value > 0 else WARM for value in correlations]
-    horizontal_bars(ax, [str(name) for name in correlations.index], correlations.tolist(), colours)
-    ax.axvline(0, color=INK, linewidth=0.8)
-    title(ax, "Rank correlation with next month's revenue growth")
-    return to_png(figure)
+        return drawing.note("Too few months to correlate features with growth.")
+    figure, (ax,) = drawing.new_figure(0.9 + 0.25 * len(correlations))
+    colours = [drawing.ACCENT if value > 0 else drawing.WARM for value in correlations]
+    drawing.horizontal_bars(ax, [str(name) for name in correlations.index], correlations.tolist(), colours)
+    ax.axvline(0, color=drawing.INK, linewidth=0.8)
+    drawing.title(ax, "Rank correlation with next month's revenue growth")
+    return drawing.to_png(figure)
 
 
 def growth_correlations(panel_frame: pd.DataFrame, features: pd.DataFrame) -> pd.Series[float]:

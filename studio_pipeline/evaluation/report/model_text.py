@@ -20,7 +20,7 @@ from studio_pipeline.evaluation.metrics.prediction_table import (
 )
 from studio_pipeline.evaluation.report.data_figures import MONTH_NAMES, seasonal_factor_table
 from studio_pipeline.evaluation.report.drawing import short_number
-from studio_pipeline.evaluation.report.ensemble_figures import importance_shares
+from studio_pipeline.evaluation.report.model_figures import importance_shares
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES as MEMBERS
 from studio_pipeline.panel.columns import NUMERIC_COLUMNS
 
@@ -81,25 +81,19 @@ def weights_in_words(weights: pd.DataFrame) -> list[str]:
     """One sentence per target: the candidate with most weight, and those without any."""
     sentences = []
     for target in (t for t in TARGETS if (weights["target"] == t).any()):
-        rows = weights[weights["target"] == target]
-        mean = rows.groupby("candidate")["weight"].mean()
+        mean = weights[weights["target"] == target].groupby("candidate")["weight"].mean()
         leader = str(mean.idxmax())
         learners = float(mean.reindex(LEARNERS).fillna(0).sum())
-        words = (
+        sentences.append(
             f"For {target} {ARTICLES.get(leader, '')}{LABELS[leader]} carries most"
             f" ({per_cent(float(mean[leader]), 0)} on average over the horizons); the three learners together"
-            f" have {per_cent(learners, 0)}."
+            f" have {per_cent(learners, 0)}.{_zero_weights(mean)}"
         )
-        sentences.append(words + zero_weights_in_words(mean))
     return sentences
 
 
-def zero_weights_in_words(mean: pd.Series[float]) -> str:
-    """The candidates without weight, and the reason; empty if all have weight.
-
-    Args:
-        mean: candidate to its mean weight over the horizons.
-    """
+def _zero_weights(mean: pd.Series[float]) -> str:
+    """The candidates without weight in the mean over the horizons, and the reason; else empty."""
     idle = [name for name in MEMBERS if name in mean.index and mean[name] < NO_WEIGHT]
     learners = [LABELS[name] for name in idle if name in LEARNERS]
     simple = [LABELS[name] for name in idle if name not in (*LEARNERS, "core")]

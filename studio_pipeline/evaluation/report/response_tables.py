@@ -1,7 +1,7 @@
 """Tables of the core: seasonal factors and estimated responses, with their sources.
 
 Converts fitted slopes to impacts on natural scales, checks their signs against economic rules, and describes
-them in sentences. The estimates come from `forecasting.responses`; figures are in `core_figures`.
+them in sentences. The estimates come from `forecasting.responses`; figures are in `model_figures`.
 """
 
 from __future__ import annotations
@@ -40,15 +40,10 @@ SEASON_COLUMNS: dict[str, str] = {
 
 
 def seasonal_factors(parameters: CoreParameters, panel: StudioPanel) -> pd.DataFrame:
-    """Seasonal factors by flow, studio type and calendar month, on natural scales.
+    """Seasonal factors by flow, studio type and calendar month; columns as `SEASON_COLUMNS`.
 
-    Args:
-        parameters: the fitted core.
-        panel: the months it was fitted on; types that it lacks are left out.
-
-    Returns:
-        Columns as `SEASON_COLUMNS`. Rates are given in percentage points about the type's typical rate,
-        amounts as multiples of an average month.
+    Rates are given in percentage points about the type's typical rate, amounts as multiples of an average
+    month. Types that the panel lacks are left out.
     """
     rows_of_types = parameters.types_of(panel.studio_types)
     tables = []
@@ -137,9 +132,7 @@ RESPONDING_FLOWS: dict[str, str] = {
 def lever_responses(responses: Responses, panel: StudioPanel) -> pd.DataFrame:
     """Every estimated response, one row per flow and regressor; columns as `RESPONSE_COLUMNS`.
 
-    Args:
-        responses: as fitted.
-        panel: the months they were fitted on; its typical retention is the base of percentage points.
+    The panel's typical retention is the base of percentage points.
     """
     retention = typical_rate(panel.values["retention_rate"])
     rows = [
@@ -147,7 +140,11 @@ def lever_responses(responses: Responses, panel: StudioPanel) -> pd.DataFrame:
             "flow": flow,
             "responds_to": name,
             **_impact(flow, name, effect, retention),
-            **_estimate_columns(name, effect),
+            "effect": effect.effect,
+            "standard_error": effect.standard_error,
+            "estimate": math.nan if effect.estimate is None else effect.estimate,
+            "source": effect.source,
+            "sign_rule": sign_rule(name, effect),
             **_studios(responses, flow, name, panel.n_studios),
         }
         for flow, effects in responses.effects.items()
@@ -176,16 +173,6 @@ def _studios(responses: Responses, flow: str, name: str, n_studios: int) -> dict
     return {"own_studios": len(own.studios), "pooled_studios": n_studios - len(own.studios)}
 
 
-def _estimate_columns(name: str, effect: LeverEffect) -> dict[str, object]:
-    return {
-        "estimate": math.nan if effect.estimate is None else effect.estimate,
-        "effect": effect.effect,
-        "standard_error": effect.standard_error,
-        "source": effect.source,
-        "sign_rule": sign_rule(name, effect),
-    }
-
-
 def sign_rule(regressor: str, effect: LeverEffect) -> str:
     """The economic rule for a slope's sign, and whether the slope keeps it, in a few words."""
     if effect.source == "prior" and effect.effect == 0:
@@ -210,7 +197,12 @@ def responses_in_words(table: pd.DataFrame) -> list[str]:
     sentences = [
         f"{str(row['change']).capitalize()}: {_impact_text(row)}." for row in rows if row["effect"] != 0
     ]
-    silent = [_zero_text(row) for row in rows if row["effect"] == 0]
+    silent = [
+        f"of {RESPONDING_FLOWS[row['flow']]} to {row['responds_to']}"
+        f" ({row['sign_rule'].removeprefix('set to zero: ')})"
+        for row in rows
+        if row["effect"] == 0
+    ]
     if silent:
         sentences.append(f"Counted as zero are the responses {'; '.join(silent)}.")
     return sentences
@@ -221,8 +213,3 @@ def _impact_text(row: Mapping[Any, Any]) -> str:
     if row["flow"] == "retention":
         return f"retention {row['impact']:+.2f} points ({ends})"
     return f"{RESPONDING_FLOWS[row['flow']]} {row['impact']:+.2f} % ({ends})"
-
-
-def _zero_text(row: Mapping[Any, Any]) -> str:
-    why = row["sign_rule"].removeprefix("set to zero: ")
-    return f"of {RESPONDING_FLOWS[row['flow']]} to {row['responds_to']} ({why})"

@@ -13,10 +13,9 @@ import numpy as np
 from studio_pipeline.forecasting.base.flows import TARGET_COLUMNS, TARGETS, one_flow
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.origins import Origins
-from studio_pipeline.forecasting.core.adjusted_flows import SMOOTHED_FLOWS
 from studio_pipeline.forecasting.core.exponential_smoothing import own_smoothing
 from studio_pipeline.forecasting.core.simulation import CorePaths, core_targets
-from studio_pipeline.forecasting.core.states import CoreStates, project_flows, simulate_flows
+from studio_pipeline.forecasting.core.states import SMOOTHED_FLOWS, CoreStates
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 BASELINES: tuple[str, ...] = ("persistence", "seasonal_naive", "seasonal_naive_growth")
@@ -25,23 +24,15 @@ _GROWTH_MONTHS = 3
 _LARGEST_GROWTH = 2.0
 
 
-def baseline_forecasts(
-    values: FloatArray, rows: IntArray, columns: IntArray, horizon_months: int
-) -> dict[str, FloatArray]:
-    """Forecasts of the persistence and seasonal naive baselines from N origins.
+def baseline_forecasts(values: FloatArray, origins: Origins) -> dict[str, FloatArray]:
+    """Name in `BASELINES` to (N, 12) forecasts of (S, T) values from N origins.
 
-    Args:
-        values: (S, T) the target; NaN where unknown.
-        rows: (N,) studio rows.
-        columns: (N,) month columns of the origins.
-        horizon_months: H, 1..12.
-
-    Returns:
-        Name in `BASELINES` to (N, H) forecasts; NaN where the origin itself is unknown. Where the month a
-        year before is unknown, both seasonal baselines equal persistence.
+    NaN where the origin itself is unknown; where the month a year before is unknown, both seasonal baselines
+    equal persistence.
     """
+    rows, columns = origins.rows, origins.columns
     last = values[rows, columns][:, None]
-    before = columns[:, None] + np.arange(1, horizon_months + 1) - 12
+    before = columns[:, None] + np.arange(1, MAX_HORIZON_MONTHS + 1) - 12
     year_ago = np.where(before >= 0, values[rows[:, None], np.maximum(before, 0)], np.nan)
     persistence = np.broadcast_to(last, year_ago.shape).copy()
     seasonal = np.where(np.isfinite(year_ago), year_ago, persistence)
@@ -65,20 +56,16 @@ def _growth(values: FloatArray, rows: IntArray, columns: IntArray) -> FloatArray
     return np.clip(growth, 1 / _LARGEST_GROWTH, _LARGEST_GROWTH)
 
 
-def smoothing_at(states: CoreStates, rows: IntArray, columns: IntArray) -> dict[str, FloatArray]:
-    """Exponential smoothing forecasts from N origins.
-
-    Returns:
-        Smoothed flow to its (N, 12) forecast on the flow's scale; a flow without data is left out.
-    """
+def smoothing_at(states: CoreStates, origins: Origins) -> dict[str, FloatArray]:
+    """Smoothed flow to its (N, 12) forecast from N origins on the flow's scale; left out without data."""
     names = [name for name in SMOOTHED_FLOWS if name in states.parameters.flows]
     # Without stored market losses, `own_smoothing` averages them over all rows it gets: one flow at a time.
     together = [names] if states.market is not None and names else [[name] for name in names]
     found: dict[str, FloatArray] = {}
-    asked, places = np.unique(columns, return_inverse=True)
+    asked, places = np.unique(origins.columns, return_inverse=True)
     for some in together:
         smoothed = _smoothing(states, some, asked)
-        found |= {name: by_month[rows, places] for name, by_month in zip(some, smoothed, strict=True)}
+        found |= {name: by_month[origins.rows, places] for name, by_month in zip(some, smoothed, strict=True)}
     return found
 
 
@@ -107,35 +94,14 @@ exponential smoothing of the target with weights of its settings by studio.
 DIRECT_FLOWS = {"revenue": "revenue", "members": "members"}
 
 
-def core_candidates(
-    states: CoreStates, origins: Origins
-) -> tuple[dict[str, dict[str, FloatArray]], CorePaths]:
-    """Forecasts of all candidates from N origins with every lever free.
-
-    Returns:
-        Target to candidate to (N, 12) forecasts, NaN where a candidate has no data; and the core's paths.
-    """
-    flows = project_flows(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
-    paths = simulate_flows(states, flows, origins.rows, origins.columns, {})
-    return candidates_from(states, origins, flows, paths), paths
-
-
 def candidates_from(
     states: CoreStates, origins: Origins, flows: Mapping[str, FloatArray], paths: CorePaths
 ) -> dict[str, dict[str, FloatArray]]:
-    """Forecasts of all candidates from flows and paths that are already projected.
-
-    Args:
-        states: of the core, up to the origins.
-        origins: N of them.
-        flows: flow to its (N, 12) projection on the flow's scale.
-        paths: of the core from the origins.
-
-    Returns:
-        Target to candidate to (N, 12) forecasts.
+    """Target to candidate to (N, 12) forecasts with every lever free, NaN where a candidate has no data.
+    `flows` and `paths` are the core's projections of the flows and its simulation of them.
     """
     found: dict[str, dict[str, FloatArray]] = {}
-    smoothed = smoothing_at(states, origins.rows, origins.columns)
+    smoothed = smoothing_at(states, origins)
     unknown = np.full((len(origins), MAX_HORIZON_MONTHS), np.nan)
     for target in TARGETS:
         found[target] = {"core": core_targets(paths)[target]}
@@ -144,5 +110,5 @@ def candidates_from(
             found[target]["direct"] = np.exp(flows[flow])
             found[target]["smoothing"] = np.exp(smoothed.get(flow, unknown))
         values = states.panel.values[TARGET_COLUMNS[target]]
-        found[target] |= baseline_forecasts(values, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
+        found[target] |= baseline_forecasts(values, origins)
     return found

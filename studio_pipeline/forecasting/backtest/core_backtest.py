@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from studio_pipeline.forecasting.backtest.baselines import core_candidates
+from studio_pipeline.forecasting.backtest.baselines import candidates_from
 from studio_pipeline.forecasting.backtest.out_of_fold import (
     Fold,
     OutOfFold,
@@ -22,29 +22,23 @@ from studio_pipeline.forecasting.backtest.out_of_fold import (
     young_forecasts,
 )
 from studio_pipeline.forecasting.base.flows import TARGET_COLUMNS, TARGETS, actual_months
-from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfig
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.base.origins import evenly_spaced_studios, origins_between
 from studio_pipeline.forecasting.core.fitting import fit_core_parameters
 from studio_pipeline.forecasting.core.parameters import CoreParameters
-from studio_pipeline.forecasting.core.states import CoreStates, core_states
+from studio_pipeline.forecasting.core.simulation import simulate_terms
+from studio_pipeline.forecasting.core.states import CoreStates, core_states, origin_terms, project_flows
 from studio_pipeline.panel.arrays import IntArray, StudioPanel
 
 
 @dataclass(frozen=True)
 class CoreFit:
-    """Core parameters of every fold and of all months, with the out-of-fold forecasts.
+    """Core parameters of every fold and of all months, with the out-of-fold forecasts."""
 
-    Attributes:
-        folds: of the backtest, earliest first.
-        fold_parameters: of the core, fitted at each fold's cutoff.
-        parameters: of the core, fitted on all months.
-        out_of_fold: forecasts of the core and of the baselines.
-    """
-
-    folds: tuple[Fold, ...]
-    fold_parameters: tuple[CoreParameters, ...]
-    parameters: CoreParameters
-    out_of_fold: OutOfFold
+    folds: tuple[Fold, ...]  # of the backtest, earliest first
+    fold_parameters: tuple[CoreParameters, ...]  # of the core, fitted at each fold's cutoff
+    parameters: CoreParameters  # of the core, fitted on all months
+    out_of_fold: OutOfFold  # forecasts of the core and of the baselines
 
     def write(self, folder: Path) -> None:
         """Writes `core.json` (parameters) and `out_of_fold.npz` (forecasts) into an existing folder."""
@@ -98,22 +92,18 @@ def fold_states(panel: StudioPanel, fold: Fold, parameters: CoreParameters) -> C
 
 
 def _forecast_fold(
-    panel: StudioPanel,
-    fold: Fold,
-    number: int,
-    parameters: CoreParameters,
-    studios: IntArray,
-    seed: int,
+    panel: StudioPanel, fold: Fold, number: int, parameters: CoreParameters, studios: IntArray, seed: int
 ) -> OutOfFold:
     origins = origins_between(panel, fold.cutoff, fold.last_origin, studios)
     states = fold_states(panel, fold, parameters)
-    candidates, _ = core_candidates(states, origins)
+    flows = project_flows(states, origins)
+    paths = simulate_terms(origin_terms(states, flows, origins), {})
     return OutOfFold(
         np.full(len(origins), number),
         origins,
-        {t: actual_months(panel, t, origins.rows, origins.columns, MAX_HORIZON_MONTHS) for t in TARGETS},
+        {t: actual_months(panel, t, origins) for t in TARGETS},
         {t: panel.values[TARGET_COLUMNS[t]][origins.rows, origins.columns] for t in TARGETS},
-        candidates,
+        candidates_from(states, origins, flows, paths),
         known_lever_forecasts(panel, states, origins, seed + number),
         young_forecasts(panel, parameters, fold, origins),
     )

@@ -28,7 +28,13 @@ from studio_pipeline.forecasting.features.feature_matrix import (
 )
 from studio_pipeline.forecasting.features.feature_store import feature_array
 from studio_pipeline.forecasting.features.lever_features import determined, monotone_signs, trailing_levels
-from studio_pipeline.forecasting.learners.learner import FittedLearner, LearnerFit, LearnerName
+from studio_pipeline.forecasting.learners.learner import LearnerFit, LearnerName
+from studio_pipeline.forecasting.learners.libraries import (
+    FittedLearner,
+    fit_forest,
+    fit_lightgbm,
+    fit_xgboost,
+)
 from studio_pipeline.forecasting.learners.onnx_ensemble import CorrectionSizes
 from studio_pipeline.forecasting.learners.training_set import LearningRows, learning_rows
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
@@ -36,6 +42,7 @@ from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 _FEWEST_ROWS = 120
 _FEWEST_MONTHS_BEFORE = 6
 _MONTHS_BEFORE = 18
+_SUFFIXES: dict[LearnerName, str] = {"xgboost": ".ubj", "lightgbm": ".txt", "random_forest": ".skops"}
 
 
 def fit_learner(
@@ -47,12 +54,7 @@ def fit_learner(
 ) -> LearnerFit:
     """Fits a learner at every fold's cutoff for its out-of-fold corrections, then on all months.
 
-    Args:
-        learner: name of the learner.
-        panel: all months.
-        features: the feature store of that panel.
-        core: fits of the core at the same folds.
-        configuration: hyperparameters and seed.
+    `core`: fits of the core at the same folds.
 
     Returns:
         Out-of-fold corrections, with every lever free and with known levers, and models of all months.
@@ -71,7 +73,7 @@ def fit_learner(
         asked = Origins(core.out_of_fold.origins.rows[here], core.out_of_fold.origins.columns[here])
         asked_rows = free_rows(laid_out, states, asked)
         levels = trailing_levels(states.panel, asked)
-        levers = known_levers(panel, asked, MAX_HORIZON_MONTHS)
+        levers = known_levers(panel, asked)
         for found, given in ((free, {}), (known, levers)):
             corrections = corrections_of(models, rows.sizes, with_given(asked_rows, levels, given), given)
             for target, correction in corrections.items():
@@ -85,7 +87,7 @@ def fit_learner(
         free,
         known,
         _importances(learner, models),
-        {f"{learner}_{target}{_suffix(learner)}": m.native() for target, m in models.items()},
+        {f"{learner}_{target}{_SUFFIXES[learner]}": m.native() for target, m in models.items()},
         {target: m.onnx() for target, m in models.items()},
         {target: rows.sizes[target] for target in models},
     )
@@ -94,7 +96,7 @@ def fit_learner(
 def free_rows(features: FloatArray, states: CoreStates, origins: Origins) -> RowArray:
     """(N, 12, F) feature rows of N origins with every lever free, from (S, T, F0) base-month features."""
     rows, columns = origins.rows, origins.columns
-    paths = project_core(states, rows, columns, MAX_HORIZON_MONTHS)
+    paths = project_core(states, origins)
     typical = {int(c): typical_of_month(features[:, c], states, int(c)) for c in np.unique(columns)}
     x = row_features(features[rows, columns], paths, states.panel, origins, typical, {})
     return x.reshape(len(origins), MAX_HORIZON_MONTHS, len(ROW_FEATURES))
@@ -108,11 +110,7 @@ def corrections_of(
 ) -> dict[str, FloatArray]:
     """Predicts target to (N, 12) corrections from (N, 12, F) feature rows.
 
-    Args:
-        models: target to its fitted learner.
-        sizes: target to the scale of its corrections.
-        rows: (N, 12, F) feature rows, the given levers among the features.
-        levers: lever to (N, 12) given values, NaN where free.
+    `rows`: (N, 12, F) feature rows, the given levers among the features.
 
     Returns:
         Corrections; 0 where the given levers determine the target.
@@ -167,37 +165,16 @@ def rows_of_target(rows: LearningRows, target: str) -> tuple[RowArray, RowArray]
 
 
 def fit_target(
-    learner: LearnerName,
-    x: RowArray,
-    y: RowArray,
-    signs: tuple[int, ...],
-    configuration: ForecastingConfig,
+    learner: LearnerName, x: RowArray, y: RowArray, signs: tuple[int, ...], configuration: ForecastingConfig
 ) -> FittedLearner:
-    """Fits one learner to one target's corrections.
-
-    Args:
-        learner: name of the learner.
-        x: (R, F) feature rows.
-        y: (R,) corrections.
-        signs: F monotone constraints: 1 increasing, -1 decreasing, 0 none.
-        configuration: hyperparameters and seed.
+    """Fits one learner to one target's corrections. `signs`: F monotone constraints: 1 increasing, -1
+    decreasing, 0 none.
     """
-    # Each library takes seconds to import: only the one in use is imported.
     if learner == "xgboost":
-        from studio_pipeline.forecasting.learners.xgboost_learner import fit_xgboost
-
         return fit_xgboost(x, y, signs, configuration.xgboost, configuration.seed)
     if learner == "lightgbm":
-        from studio_pipeline.forecasting.learners.lightgbm_learner import fit_lightgbm
-
         return fit_lightgbm(x, y, signs, configuration.lightgbm, configuration.seed)
-    from studio_pipeline.forecasting.learners.random_forest_learner import fit_forest
-
     return fit_forest(x, y, signs, configuration.random_forest, configuration.seed)
-
-
-def _suffix(learner: LearnerName) -> str:
-    return {"xgboost": ".ubj", "lightgbm": ".txt", "random_forest": ".skops"}[learner]
 
 
 def _importances(learner: LearnerName, models: dict[str, FittedLearner]) -> pd.DataFrame:

@@ -30,15 +30,10 @@ _SHORTEST_FOLD_MONTHS = 2
 
 @dataclass(frozen=True)
 class Fold:
-    """One fit of the backtest.
+    """One fit of the backtest."""
 
-    Attributes:
-        cutoff: last month column that the fit uses.
-        last_origin: month column of the last origin; the fit forecasts the origins cutoff..last_origin.
-    """
-
-    cutoff: int
-    last_origin: int
+    cutoff: int  # last month column that the fit uses
+    last_origin: int  # month column of the last origin; the fit forecasts the origins cutoff..last_origin
 
 
 def plan_folds(n_months: int, hyperparameters: BacktestHyperparameters) -> tuple[Fold, ...]:
@@ -62,30 +57,19 @@ _YOUNG_ORIGINS_A_FOLD = 3
 
 @dataclass(frozen=True)
 class KnownLeverForecasts:
-    """Core forecasts of N origins with levers given at their actual values.
+    """Core forecasts of N origins with levers given at their actual values."""
 
-    Attributes:
-        all_known: target to (N, H), with every known lever given.
-        drawn: (N, H) revenue with the levers given that `masks` marks.
-        masks: (N, L) random subsets of levers, in the order of `HELD_LEVERS`.
-    """
-
-    all_known: dict[str, FloatArray]
-    drawn: FloatArray
-    masks: BoolArray
+    all_known: dict[str, FloatArray]  # target to (N, H), with every known lever given
+    drawn: FloatArray  # (N, H) revenue with the levers given that `masks` marks
+    masks: BoolArray  # (N, L) random subsets of levers, in the order of `HELD_LEVERS`
 
 
 @dataclass(frozen=True)
 class YoungForecasts:
-    """Core forecasts of M of the N origins from their last months alone.
+    """Core forecasts of M of the N origins from their last months alone."""
 
-    Attributes:
-        places: (M,) indices into the origins.
-        revenue: number of months left to (M, H) revenue.
-    """
-
-    places: IntArray
-    revenue: dict[int, FloatArray]
+    places: IntArray  # (M,) indices into the origins
+    revenue: dict[int, FloatArray]  # number of months left to (M, H) revenue
 
 
 def known_lever_forecasts(
@@ -95,19 +79,16 @@ def known_lever_forecasts(
 
     Args:
         panel: all months, including those after the origins.
-        states: of the core, up to the origins.
-        origins: N of them.
         seed: of the drawn subsets, which don't depend on the studios' names or order.
     """
-    levers = known_levers(panel, origins, MAX_HORIZON_MONTHS)
+    levers = known_levers(panel, origins)
     rank = np.empty(panel.n_studios, dtype=np.int64)
     rank[canonical_order(states.panel)] = np.arange(panel.n_studios)
     order = np.lexsort((rank[origins.rows], origins.columns))
     masks = np.zeros((len(origins), len(HELD_LEVERS)), dtype=bool)
     masks[order] = drawn_masks(len(origins), np.random.default_rng(seed))
     projected = [
-        core_targets(project_core(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS, given))
-        for given in (levers, given_levers(levers, masks))
+        core_targets(project_core(states, origins, given)) for given in (levers, given_levers(levers, masks))
     ]
     return KnownLeverForecasts(projected[0], projected[1]["revenue"], masks)
 
@@ -115,13 +96,8 @@ def known_lever_forecasts(
 def young_forecasts(
     panel: StudioPanel, parameters: CoreParameters, fold: Fold, origins: Origins
 ) -> YoungForecasts:
-    """Runs the core from some of a fold's origins on each studio's last few months alone.
-
-    Args:
-        panel: the months; none after an origin is used for it.
-        parameters: of the core, fitted at the fold's cutoff.
-        fold: of the backtest.
-        origins: N of the fold.
+    """Runs the core from some of a fold's origins on each studio's last few months alone. `panel`: the
+    months; none after an origin is used for it.
     """
     columns = np.unique(np.linspace(fold.cutoff, fold.last_origin, _YOUNG_ORIGINS_A_FOLD).astype(np.int64))
     eligible = np.isin(np.arange(panel.n_studios), origins.rows)
@@ -134,12 +110,11 @@ def young_forecasts(
             rows = origins.rows[places[here]]
             states = core_states(_last_months(panel, rows, int(column), months), parameters)
             last = np.full(len(rows), states.panel.n_months - 1)
-            found[here] = project_core(states, np.arange(len(rows)), last, MAX_HORIZON_MONTHS).revenue
+            found[here] = project_core(states, Origins(np.arange(len(rows)), last)).revenue
     return YoungForecasts(places, revenue)
 
 
 def _last_months(panel: StudioPanel, rows: IntArray, column: int, months: int) -> StudioPanel:
-    """Panel of some studios, cut to the last `months` up to a column."""
     first = max(column + 1 - months, 0)
     chosen = panel.select(rows)
     values = {name: array[:, first : column + 1] for name, array in chosen.values.items()}
@@ -152,25 +127,15 @@ _PLACES = "young.places"
 
 @dataclass(frozen=True)
 class OutOfFold:
-    """Forecasts by fits that did not use the months they forecast; N origins, H = 12 months.
+    """Forecasts by fits that did not use the months they forecast; N origins, H = 12 months."""
 
-    Attributes:
-        fold: (N,) number of the fold that forecast the origin.
-        origins: studio rows and month columns.
-        actual: target to (N, H); NaN where not known.
-        last_known: target to its (N,) values in the base month.
-        candidates: target to candidate to (N, H) forecasts.
-        known: core forecasts with the levers at their actual values.
-        young: core forecasts of some origins from short histories.
-    """
-
-    fold: IntArray
-    origins: Origins
-    actual: dict[str, FloatArray]
-    last_known: dict[str, FloatArray]
-    candidates: dict[str, dict[str, FloatArray]]
-    known: KnownLeverForecasts
-    young: YoungForecasts
+    fold: IntArray  # (N,) number of the fold that forecast the origin
+    origins: Origins  # studio rows and month columns
+    actual: dict[str, FloatArray]  # target to (N, H); NaN where not known
+    last_known: dict[str, FloatArray]  # target to its (N,) values in the base month
+    candidates: dict[str, dict[str, FloatArray]]  # target to candidate to (N, H) forecasts
+    known: KnownLeverForecasts  # core forecasts with the levers at their actual values
+    young: YoungForecasts  # core forecasts of some origins from short histories
 
     def arrays(self) -> dict[str, Any]:
         """All arrays under flat names, for `numpy.savez`."""
@@ -206,9 +171,7 @@ class OutOfFold:
                 for t in TARGETS
             },
             KnownLeverForecasts(
-                {t: arrays[f"known.{t}"] for t in TARGETS},
-                arrays["known_drawn"],
-                arrays["masks"],
+                {t: arrays[f"known.{t}"] for t in TARGETS}, arrays["known_drawn"], arrays["masks"]
             ),
             YoungForecasts(arrays[_PLACES], {m: arrays[f"young.{m}"] for m in YOUNG_MONTHS[:-1]}),
         )

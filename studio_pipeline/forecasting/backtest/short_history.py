@@ -26,13 +26,9 @@ _LARGEST = 4.0
 
 @dataclass(frozen=True)
 class YoungStudios:
-    """Interval widening by number of known months.
+    """Interval widening by number of known months."""
 
-    Attributes:
-        factors: (5, H) at `YOUNG_MONTHS`, decreasing in the number of months; the last row is 1.
-    """
-
-    factors: FloatArray
+    factors: FloatArray  # (5, H) at `YOUNG_MONTHS`, decreasing in the number of months; the last row is 1
 
     def widening(self, months: FloatArray) -> FloatArray:
         """(N, H) factors on the own deviation by (N,) known months; for no month, 1.25 times that of one."""

@@ -19,17 +19,11 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class StaticBounds:
-    """Bounds of a lever that apply to every studio.
+    """Bounds of a lever that apply to every studio."""
 
-    Attributes:
-        low: lowest value, in the lever's unit.
-        high: highest value.
-        is_rate: the lever is a rate; widened bounds stay within 0..1.
-    """
-
-    low: float
-    high: float
-    is_rate: bool = False
+    low: float  # lowest value, in the lever's unit
+    high: float  # highest value
+    is_rate: bool = False  # the lever is a rate; widened bounds stay within 0..1
 
 
 LEVER_BOUNDS: dict[str, StaticBounds] = {
@@ -52,7 +46,6 @@ def lever_bounds(lever: str, shown_min: float = math.nan, shown_max: float = mat
     """Lowest and highest value allowed for `lever`.
 
     Args:
-        lever: one of `LEVER_BOUNDS`.
         shown_min: smallest observed value of the studio (for a new one: of the panel); NaN if none.
         shown_max: largest observed value; NaN if none.
 
@@ -76,7 +69,6 @@ def check_levers(
     """Refuse a lever that is unknown, not a finite number, or out of its bounds.
 
     Args:
-        levers: lever to the value given.
         shown: lever to its smallest and largest observed value; a missing lever has no observed values.
         where: the field of the request, for the message.
 
@@ -121,7 +113,6 @@ def check_lever_plan(
 
 
 def _problem(lever: str, value: float, shown: Mapping[str, Range]) -> str | None:
-    """Description of what is wrong with one lever; None if it is valid."""
     low, high = lever_bounds(lever, *shown.get(lever, (math.nan, math.nan)))
     if not math.isfinite(value):
         return f"{lever} is {value}, which is not a finite number"

@@ -14,7 +14,8 @@ from typing import Literal
 
 import numpy as np
 
-from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel, ratio
+from studio_pipeline.forecasting.base.origins import Origins, months_after
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel, ratio
 
 Link = Literal["log", "logit"]
 
@@ -41,21 +42,21 @@ member. Visits are attendances per member and month.
 """
 
 RATE_MARGIN = 0.002
+LARGEST_LOG_ODDS = 30.0
+LARGEST_EXPONENT = 700.0
+"""Largest exponent: beyond it `exp` is infinite in NumPy and raises OverflowError on plain numbers."""
+
+JOINERS_OFFSET = 0.5
 _SMALLEST_SHARE = 0.1
 _FLOOR_MONTHS = 12
 
 
 @dataclass(frozen=True)
 class FlowSeries:
-    """One flow of many studios.
+    """One flow of many studios."""
 
-    Attributes:
-        values: (S, T) the flow on its link's scale; NaN where unknown.
-        counting_variance: (S, T) sampling variance of a value from counting alone, same scale squared; 0
-            where there is none.
-    """
-
-    values: FloatArray
+    values: FloatArray  # (S, T) the flow on its link's scale; NaN where unknown
+    # (S, T) sampling variance of a value from counting alone, same scale squared; 0 where there is none
     counting_variance: FloatArray
 
 
@@ -68,7 +69,13 @@ def logit(rate: FloatArray) -> FloatArray:
 
 def sigmoid(log_odds: FloatArray) -> FloatArray:
     """Inverse of `logit`."""
-    return np.asarray(1 / (1 + np.exp(-np.minimum(np.maximum(log_odds, -30), 30))))
+    inside = np.minimum(np.maximum(log_odds, -LARGEST_LOG_ODDS), LARGEST_LOG_ODDS)
+    return np.asarray(1 / (1 + np.exp(-inside)))
+
+
+def new_members(log: FloatArray) -> FloatArray:
+    """New members from the flow of acquisition, which is their log plus a half; at least 0."""
+    return np.maximum(np.exp(np.minimum(log, LARGEST_EXPONENT)) - JOINERS_OFFSET, 0.0)
 
 
 def previous_month(values: FloatArray) -> FloatArray:
@@ -170,13 +177,12 @@ def _retention(values: Values) -> FlowSeries:
     return FlowSeries(logit(rate), variance)
 
 
-def _acquisition(new_members: FloatArray) -> FlowSeries:
-    """Log of new members plus a half; the Poisson variance uses the studio's running mean, not the month
-    itself.
-    """
-    seen = np.isfinite(new_members)
-    running = np.cumsum(np.where(seen, new_members, 0.0), 1) / np.maximum(np.cumsum(seen, 1), 1)
-    return FlowSeries(np.log(new_members + 0.5), np.where(seen, 1 / (running + 0.5), 0.0))
+def _acquisition(joined: FloatArray) -> FlowSeries:
+    """The Poisson variance uses the studio's running mean, not the month itself."""
+    seen = np.isfinite(joined)
+    running = np.cumsum(np.where(seen, joined, 0.0), 1) / np.maximum(np.cumsum(seen, 1), 1)
+    variance = np.where(seen, 1 / (running + JOINERS_OFFSET), 0.0)
+    return FlowSeries(np.log(joined + JOINERS_OFFSET), variance)
 
 
 TARGETS: tuple[str, ...] = ("revenue", "members", "retention")
@@ -189,14 +195,9 @@ TARGET_COLUMNS: dict[str, str] = {
 _LARGEST_CORRECTION = 1.0
 
 
-def actual_months(
-    panel: StudioPanel, target: str, rows: IntArray, columns: IntArray, horizon_months: int
-) -> FloatArray:
-    """(N, H) actual values of a target after N origins; NaN where they are not known (yet)."""
-    values = panel.values[TARGET_COLUMNS[target]]
-    steps = columns[:, None] + np.arange(1, horizon_months + 1)
-    inside = steps < panel.n_months
-    return np.where(inside, values[rows[:, None], np.minimum(steps, panel.n_months - 1)], np.nan)
+def actual_months(panel: StudioPanel, target: str, origins: Origins) -> FloatArray:
+    """(N, 12) actual values of a target after N origins; NaN where they are not known (yet)."""
+    return months_after(panel, TARGET_COLUMNS[target], origins)
 
 
 def correction_of(actual: FloatArray, core: FloatArray, target: str) -> FloatArray:

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.forecasting.base.origins import Origins
+from studio_pipeline.forecasting.base.origins import Origins, months_after
 from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
@@ -21,16 +21,9 @@ HELD_LEVERS: tuple[str, ...] = tuple(name for name in LEVER_COLUMNS if name != "
 """Levers that are held over the projected months; the member count is a starting point."""
 
 
-def known_levers(panel: StudioPanel, origins: Origins, horizon_months: int) -> dict[str, FloatArray]:
-    """Lever to its (N, H) actual values after N origins; NaN where they are not known (yet)."""
-    steps = origins.columns[:, None] + np.arange(1, horizon_months + 1)
-    inside = steps < panel.n_months
-    steps = np.minimum(steps, panel.n_months - 1)
-    rows = origins.rows[:, None]
-    return {
-        lever: np.where(inside, panel.values[LEVER_COLUMNS[lever]][rows, steps], np.nan)
-        for lever in HELD_LEVERS
-    }
+def known_levers(panel: StudioPanel, origins: Origins) -> dict[str, FloatArray]:
+    """Lever to its (N, 12) actual values after N origins; NaN where they are not known (yet)."""
+    return {lever: months_after(panel, LEVER_COLUMNS[lever], origins) for lever in HELD_LEVERS}
 
 
 def drawn_masks(n_origins: int, rng: np.random.Generator) -> BoolArray:
@@ -58,17 +51,11 @@ projected month.
 
 @dataclass(frozen=True)
 class GivenMonths:
-    """The months in which levers are given.
+    """The months in which levers are given."""
 
-    Attributes:
-        given: lever to (..., H) flags of the months in which it is given; at least one lever.
-        begun: (..., H) flags of the months in or before which any lever is given.
-        always: the levers that are given in every month.
-    """
-
-    given: Mapping[str, BoolArray]
-    begun: BoolArray
-    always: frozenset[str]
+    given: Mapping[str, BoolArray]  # lever to (..., H) flags of the months in which it is given; not empty
+    begun: BoolArray  # (..., H) flags of the months in or before which any lever is given
+    always: frozenset[str]  # the levers that are given in every month
 
 
 def given_months(levers: Mapping[str, FloatArray]) -> GivenMonths:

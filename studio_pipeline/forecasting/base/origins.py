@@ -1,7 +1,7 @@
 """Forecast origins (studio, base month), and reproducible samples of studios and origins.
 
 Samples depend only on the studios' revenue, not on their names or row order. Splits of origins into backtest
-folds are in `backtest.folds`.
+folds are in `backtest.out_of_fold`.
 """
 
 from __future__ import annotations
@@ -11,21 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
 from studio_pipeline.panel.closures import closed_months
 
 
 @dataclass(frozen=True)
 class Origins:
-    """N forecast origins.
+    """N forecast origins."""
 
-    Attributes:
-        rows: (N,) studio rows.
-        columns: (N,) month columns of the base months.
-    """
-
-    rows: IntArray
-    columns: IntArray
+    rows: IntArray  # (N,) studio rows
+    columns: IntArray  # (N,) month columns of the base months
 
     def __len__(self) -> int:
         """Number of origins, N."""
@@ -34,6 +30,13 @@ class Origins:
     def take(self, places: IntArray) -> Origins:
         """Subset of the origins by index."""
         return Origins(self.rows[places], self.columns[places])
+
+
+def months_after(panel: StudioPanel, column: str, origins: Origins) -> FloatArray:
+    """(N, 12) values of a column after N origins; NaN where they are not known (yet)."""
+    steps = origins.columns[:, None] + np.arange(1, MAX_HORIZON_MONTHS + 1)
+    values = panel.values[column][origins.rows[:, None], np.minimum(steps, panel.n_months - 1)]
+    return np.where(steps < panel.n_months, values, np.nan)
 
 
 def origins_between(panel: StudioPanel, first: int, last: int, studios: IntArray | None = None) -> Origins:
@@ -57,12 +60,8 @@ def canonical_order(panel: StudioPanel) -> IntArray:
 
 
 def evenly_spaced_studios(panel: StudioPanel, most: int, eligible: BoolArray | None = None) -> IntArray:
-    """Rows, ascending, of at most `most` studios, evenly spaced in the canonical order.
-
-    Args:
-        panel: the months.
-        most: largest number of studios taken, at least 1.
-        eligible: (S,) mask of the studios to choose from; all of them if not given.
+    """Rows, ascending, of at most `most` studios, evenly spaced in the canonical order. `eligible`: (S,) mask
+    of the studios to choose from; all of them if not given.
     """
     order = canonical_order(panel)
     if eligible is not None:
@@ -73,12 +72,8 @@ def evenly_spaced_studios(panel: StudioPanel, most: int, eligible: BoolArray | N
 
 
 def evenly_spaced_origins(columns: IntArray, sizes: Sequence[FloatArray], most: int) -> BoolArray:
-    """(N,) mask of a sample of origins: of each month at most `most`, evenly spaced by size.
-
-    Args:
-        columns: (N,) month columns of the origins.
-        sizes: sort keys of the origins of one month, (N,) each; later ones break ties of earlier ones.
-        most: largest number of origins taken of a month, at least 1.
+    """(N,) mask of a sample of origins: of each month at most `most`, evenly spaced by size. `sizes`: sort
+    keys of the origins of one month, (N,) each; later ones break ties of earlier ones.
     """
     order = np.lexsort([*reversed(sizes), columns])
     _, month, count = np.unique(columns[order], return_inverse=True, return_counts=True)

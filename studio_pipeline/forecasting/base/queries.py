@@ -20,63 +20,40 @@ PlainMonths = Sequence[Sequence[float]]
 
 @dataclass(frozen=True)
 class LeverStep:
-    """Levers set from a projected month on.
+    """Levers set from a projected month on."""
 
-    Attributes:
-        from_month: 1 for the month after the base month, up to the horizon.
-        levers: lever name to value, in the lever's own unit.
-    """
-
-    from_month: int
-    levers: Mapping[str, float]
+    from_month: int  # 1 for the month after the base month, up to the horizon
+    levers: Mapping[str, float]  # lever name to value, in the lever's own unit
 
 
 @dataclass(frozen=True)
 class ForwardQuery:
-    """One forward prediction.
+    """One forward prediction."""
 
-    Attributes:
-        studio_id: the studio; it may be unknown if all eight levers are given.
-        base_month: the last known month; None for the studio's latest.
-        projection_months: 1..12.
-        levers: the given levers, held over the projected months; a missing lever stays free.
-        lever_plan: later changes of levers.
-        interval_levels: coverage of each requested interval, 0 < level < 1; the first is the main one.
-        studio_type: used for a studio without history.
-        class_capacity: seats per class, used for a studio without history.
-        compare_to_status_quo: also compute the difference to the forecast with every lever free.
-        execution_uncertainty: 0..0.5, relative standard deviation with which each given lever is carried out,
-            of a rate's odds; it widens the revenue intervals. 0: exactly as given.
-    """
-
-    studio_id: str
-    base_month: np.datetime64 | None = None
-    projection_months: int = 3
-    levers: Mapping[str, float] = field(default_factory=dict)
-    lever_plan: tuple[LeverStep, ...] = ()
-    interval_levels: tuple[float, ...] = (0.9,)
-    studio_type: str | None = None
-    class_capacity: float | None = None
-    compare_to_status_quo: bool = False
+    studio_id: str  # the studio; it may be unknown if all eight levers are given
+    base_month: np.datetime64 | None = None  # the last known month; None for the studio's latest
+    projection_months: int = 3  # 1..12
+    levers: Mapping[str, float] = field(default_factory=dict)  # held over the projected months; the rest free
+    lever_plan: tuple[LeverStep, ...] = ()  # later changes of levers
+    interval_levels: tuple[float, ...] = (0.9,)  # coverages, 0 < level < 1; the first is the main one
+    studio_type: str | None = None  # used for a studio without history
+    class_capacity: float | None = None  # seats per class, used for a studio without history
+    compare_to_status_quo: bool = False  # also compute the difference to the forecast with every lever free
+    # 0..0.5, relative standard deviation with which each given lever is carried out, of a rate's odds; it
+    # widens the revenue intervals. 0: exactly as given.
     execution_uncertainty: float = 0.0
 
 
 @dataclass(frozen=True)
 class LeverEffect:
-    """Estimated effect of one lever on members' behaviour, with its error and evidence.
+    """Estimated effect of one lever on members' behaviour, with its error and evidence."""
 
-    Attributes:
-        source: evidence of the effect: "data" (this studio's and the panel's own months), "pooled" (other
-            studios') or "prior".
-        effect: elasticity or slope, as documented with the responses.
-        standard_error: of the effect, same unit.
-        estimate: estimate from the months alone, used or not; None where they allow none.
-    """
-
+    # evidence of the effect: "data" (this studio's and the panel's own months), "pooled" (other studios') or
+    # "prior"
     source: str
-    effect: float
-    standard_error: float
-    estimate: float | None = None
+    effect: float  # elasticity or slope, as documented with the responses
+    standard_error: float  # of the effect, same unit
+    estimate: float | None = None  # estimate from the months alone, used or not; None where they allow none
 
     def taken_as_none(self) -> LeverEffect:
         """The effect where members don't follow from retention and new members: 0, its error no smaller."""
@@ -85,33 +62,20 @@ class LeverEffect:
 
 @dataclass(frozen=True)
 class StatusQuo:
-    """Forecast of the same studio with every lever free, for comparison.
+    """Forecast of the same studio with every lever free, for comparison."""
 
-    Attributes:
-        total_projected_revenue: currency, over the projected months.
-        difference: revenue with the given levers minus this total, currency.
-        difference_interval: interval of the difference at the main level, currency.
-    """
-
-    total_projected_revenue: float
-    difference: float
-    difference_interval: tuple[float, float]
+    total_projected_revenue: float  # currency, over the projected months
+    difference: float  # revenue with the given levers minus this total, currency
+    difference_interval: tuple[float, float]  # interval of the difference at the main level, currency
 
 
 @dataclass(frozen=True)
 class Deviations:
-    """Error components of an answer's revenue over h months, for intervals of sums with other answers.
+    """Error components of an answer's revenue over h months, for intervals of sums with other answers."""
 
-    Attributes:
-        scale: (h,) standard deviation of the log error, given levers carried out exactly.
-        common: (h,) standard deviation of its part that is common to all studios.
-        execution: of each of J levers, (h,) change of revenue if it is carried out one deviation off,
-            currency.
-    """
-
-    scale: Sequence[float]
-    common: Sequence[float]
-    execution: Sequence[FloatArray]
+    scale: Sequence[float]  # (h,) standard deviation of the log error, given levers carried out exactly
+    common: Sequence[float]  # (h,) standard deviation of its part that is common to all studios
+    execution: Sequence[FloatArray]  # of each lever, (h,) change of revenue one deviation off, currency
 
 
 @dataclass(frozen=True)
@@ -119,34 +83,20 @@ class Forecast:
     """The answer to a `ForwardQuery`; H is its `projection_months`.
 
     Stored as plain numbers, the form in which it is computed and serialised; arrays are created on first use.
-
-    Attributes:
-        studio_id: the requested studio.
-        base_month: the last known month, datetime64[M].
-        history_months: months of the studio up to the base month.
-        months: revenue, members and retention of each of H months.
-        bounds: level to (lower, upper) revenue of each of H months.
-        chances: of each of H months, the probability that actual revenue is within 10 % of the forecast.
-        total_intervals: level to (lower, upper) of the sum over the projected months.
-        prediction_accuracy: 1 - WAPE of this model version in backtests over these horizons.
-        lever_effects: lever to the response that its projection uses.
-        status_quo: only if requested.
-        warnings: sentences for people.
-        deviations: error components for intervals of sums with other answers.
     """
 
-    studio_id: str
-    base_month: np.datetime64
-    history_months: int
-    months: PlainMonths
-    bounds: Mapping[float, Sequence[Sequence[float]]]
-    chances: Sequence[float]
-    total_intervals: Mapping[float, tuple[float, float]]
-    prediction_accuracy: float
-    lever_effects: Mapping[str, LeverEffect]
-    warnings: tuple[str, ...]
-    status_quo: StatusQuo | None = None
-    deviations: Deviations | None = None
+    studio_id: str  # the requested studio
+    base_month: np.datetime64  # the last known month, datetime64[M]
+    history_months: int  # months of the studio up to the base month
+    months: PlainMonths  # revenue, members and retention of each of H months
+    bounds: Mapping[float, Sequence[Sequence[float]]]  # level to (lower, upper) revenue of each of H months
+    chances: Sequence[float]  # of each of H months, probability of revenue within 10 % of the forecast
+    total_intervals: Mapping[float, tuple[float, float]]  # level to (lower, upper) of the sum over the months
+    prediction_accuracy: float  # 1 - WAPE of this model version in backtests over these horizons
+    lever_effects: Mapping[str, LeverEffect]  # lever to the response that its projection uses
+    warnings: tuple[str, ...]  # sentences for people
+    status_quo: StatusQuo | None = None  # only if requested
+    deviations: Deviations | None = None  # error components for intervals of sums with other answers
 
     @property
     def total_revenue(self) -> float:

@@ -12,70 +12,47 @@ import numpy as np
 
 from studio_pipeline.forecasting.base.flows import FLOW_LINKS
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.core.filter_states import own_season_ahead
 from studio_pipeline.forecasting.core.flow_terms import START, START_LEVER, FlowTerms
 from studio_pipeline.forecasting.core.simulation import simulate_terms
 from studio_pipeline.forecasting.core.states import CoreStates, origin_terms, project_flows
-from studio_pipeline.panel.arrays import FloatArray, IntArray
+from studio_pipeline.panel.arrays import FloatArray
 
 _HELD_STOCK = {"retention_rate": np.ones((1, 1)), "new_members_monthly": np.zeros((1, 1))}
 
 
 @dataclass(frozen=True)
 class MemberMonths:
-    """Months of one studio as members and revenue per member; (H,) each, NaN where unknown.
+    """Months of one studio as members and revenue per member; (H,) each, NaN where unknown."""
 
-    Attributes:
-        revenue: currency.
-        members: at each month's end.
-        retention_rate: 0..1.
-        new_members: in each month.
-        churned_members: in each month.
-        price: membership revenue per member, currency.
-        mix: all other revenue per member, currency.
-    """
-
-    revenue: FloatArray
-    members: FloatArray
-    retention_rate: FloatArray
-    new_members: FloatArray
-    churned_members: FloatArray
-    price: FloatArray
-    mix: FloatArray
+    revenue: FloatArray  # currency
+    members: FloatArray  # at each month's end
+    retention_rate: FloatArray  # 0..1
+    new_members: FloatArray  # in each month
+    churned_members: FloatArray  # in each month
+    price: FloatArray  # membership revenue per member, currency
+    mix: FloatArray  # all other revenue per member, currency
 
 
 @dataclass(frozen=True)
 class CoreView:
-    """Base month and projected months of the core, with and without seasons.
+    """Base month and projected months of the core, with and without seasons."""
 
-    Attributes:
-        ahead: the months after the base month, under the levers.
-        ahead_without_season: `ahead` with every flow's season set to 0.
-        now: the base month's filtered values, with its actual members.
-        now_without_season: `now` with every flow's season set to 0.
-    """
-
-    ahead: MemberMonths
-    ahead_without_season: MemberMonths
-    now: MemberMonths
-    now_without_season: MemberMonths
+    ahead: MemberMonths  # the months after the base month, under the levers
+    ahead_without_season: MemberMonths  # `ahead` with every flow's season set to 0
+    now: MemberMonths  # the base month's filtered values, with its actual members
+    now_without_season: MemberMonths  # `now` with every flow's season set to 0
 
 
 def core_view(states: CoreStates, row: int, column: int, levers: Mapping[str, FloatArray]) -> CoreView:
-    """Compute the view of one origin.
-
-    Args:
-        states: states of the panel that contains the origin.
-        row: row of the studio.
-        column: column of the base month.
-        levers: lever to (1, 12) given values, NaN where free.
-    """
-    origin = np.array([row]), np.array([column])
-    ahead, now = project_flows(states, *origin, MAX_HORIZON_MONTHS), _usual_flows(states, *origin)
-    seasons = _seasons(states, *origin)
+    """Compute the view of one origin. `states`: states of the panel that contains the origin."""
+    origin = Origins(np.array([row]), np.array([column]))
+    ahead, now = project_flows(states, origin), _usual_flows(states, origin)
+    seasons = _seasons(states, origin)
 
     def months(flows: Mapping[str, FloatArray], held: Mapping[str, FloatArray]) -> MemberMonths:
-        return member_months(origin_terms(states, flows, *origin), held)
+        return member_months(origin_terms(states, flows, origin), held)
 
     return CoreView(
         months(ahead, levers),
@@ -94,18 +71,13 @@ def member_months(terms: FlowTerms, levers: Mapping[str, FloatArray]) -> MemberM
     price = paths.avg_ticket_price[0] * terms.paths["realisation"][0]
     per_member = np.divide(revenue, members, out=np.full_like(revenue, np.nan), where=members > 0)
     return MemberMonths(
-        revenue,
-        members,
-        retention,
-        paths.new_members[0],
-        before * (1 - retention),
-        price,
-        per_member - price,
+        revenue, members, retention, paths.new_members[0], before * (1 - retention), price, per_member - price
     )
 
 
-def _usual_flows(states: CoreStates, rows: IntArray, columns: IntArray) -> dict[str, FloatArray]:
+def _usual_flows(states: CoreStates, origins: Origins) -> dict[str, FloatArray]:
     """Flow name to its (N, 1) filtered value in N base months, without seasons and responses."""
+    rows, columns = origins.rows, origins.columns
     unknown = np.full((len(rows), 1), np.nan)
     found = dict.fromkeys(FLOW_LINKS, unknown)
     for name, flow in states.flows.items():
@@ -115,8 +87,9 @@ def _usual_flows(states: CoreStates, rows: IntArray, columns: IntArray) -> dict[
     return found
 
 
-def _seasons(states: CoreStates, rows: IntArray, columns: IntArray) -> dict[str, FloatArray]:
+def _seasons(states: CoreStates, origins: Origins) -> dict[str, FloatArray]:
     """Flow name to its (N, 1 + 12) season in N base months and the months after them, on the flow's scale."""
+    rows, columns = origins.rows, origins.columns
     months = np.arange(MAX_HORIZON_MONTHS + 1)
     calendar = (states.panel.calendar_months[0] + columns[:, None] + months) % 12
     found = dict.fromkeys(FLOW_LINKS, np.zeros(calendar.shape))

@@ -50,7 +50,6 @@ def own_smoothing(
     Args:
         values: (S, T) on a logarithmic scale; NaN where unknown.
         season: (S, 12) seasonal factors that a studio starts from, on the same scale.
-        calendar_months: (T,) 0..11.
         columns: (C,) columns of the months to forecast from, increasing.
         typical: (T, P) `typical_losses` of the panel, if the studios are part of a larger one; (T, P, S) if
             they belong to different panels.
@@ -76,7 +75,6 @@ def typical_losses(values: FloatArray, season: FloatArray, calendar_months: IntA
 def _smoothed(
     values: FloatArray, season: FloatArray, calendar_months: IntArray
 ) -> Iterator[tuple[_Smoother, _Record]]:
-    """Yield the running states and the record of past losses after each month."""
     smoother = _Smoother(season)
     record = _Record(smoother.n_settings, len(values))
     # Ring buffer of the forecasts made for this month and each month up to the longest judged horizon.
@@ -85,7 +83,6 @@ def _smoothed(
     for t in range(values.shape[1]):
         value, month = values[:, t], int(calendar_months[t])
         record.add(np.abs(made[t % span] - value))
-        record.age()
         smoother.step(value, month)
         ahead = smoother.forecasts(month)
         for k, h in enumerate(_JUDGED_HORIZONS):
@@ -123,7 +120,6 @@ class _Smoother:
         self.years[month] += here
 
     def _cut(self, error: FloatArray, judged: BoolArray) -> FloatArray:
-        """Errors clipped to a multiple of the studio's typical error."""
         usual = self.typical_error
         begun = np.isfinite(usual)
         limit = _OUTLIER_ERRORS * np.where(begun, usual, np.inf)
@@ -154,23 +150,20 @@ def _median(values: FloatArray) -> FloatArray:
 
 
 class _Record:
-    """Exponentially weighted past losses of each setting."""
-
     def __init__(self, n_settings: int, n_studios: int) -> None:
         self.loss, self.count = np.zeros((n_settings, n_studios)), np.zeros(n_studios)
 
-    def age(self) -> None:
-        """Discount past losses by one month."""
-        self.loss *= _MEMORY
-        self.count *= _MEMORY
-
     def add(self, missed: FloatArray) -> None:
-        """Add (P, K, S) absolute errors over `_JUDGED_HORIZONS`; NaN without forecast or actual value."""
+        """Add a month of (P, K, S) absolute errors over `_JUDGED_HORIZONS`, NaN without forecast or actual
+        value, and discount them by one month.
+        """
         known = np.asarray(np.isfinite(missed).all(0))
         counted = np.where(known, missed, 0.0)
         for k in range(len(_JUDGED_HORIZONS)):
             self.loss += counted[:, k]
             self.count += known[k]
+        self.loss *= _MEMORY
+        self.count *= _MEMORY
 
     def typical(self) -> FloatArray:
         """(P, 1) median over the studios of each setting's log loss relative to the mean; NaN before any."""
@@ -180,10 +173,8 @@ class _Record:
         return np.asarray(np.median(own[:, judged], axis=1, keepdims=True))
 
     def weights(self, typical: FloatArray) -> FloatArray:
-        """(P, S) weights that sum to one over the settings.
-
-        Args:
-            typical: (P, 1) or (P, S) losses of the panel; NaN where none are known.
+        """(P, S) weights that sum to one over the settings. `typical`: (P, 1) or (P, S) losses of the panel;
+        NaN where none are known.
         """
         own, _ = self._own()
         score = -_SHARPNESS * (_OWN_SHARE * own + (1 - _OWN_SHARE) * typical)

@@ -6,7 +6,7 @@ The recursions are in `kalman_filter`, the choice of settings in `filter_tuning`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -15,52 +15,23 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class FilterSettings:
-    """Settings of one flow's filter; variances are on the flow's scale squared.
+    """Settings of one flow's filter; variances are on the flow's scale squared."""
 
-    Attributes:
-        level_variance: monthly variance of the slow level's steps.
-        deviation_variance: monthly variance of the fast deviation's steps.
-        deviation_persistence: monthly autocorrelation of the fast deviation, 0..1.
-        noise_variance: variance of a single month beyond counting noise.
-        between_variance: variance of studios around their type's mean.
-        own_season_months: observations of a calendar month at which the studio's own season counts half.
-        common_gain: share of the studios' mean innovation that is taken as a move of the market, 0..1.
-        common_persistence: monthly autocorrelation of the market's deviation, 0..1.
-        jump_threshold: innovations beyond so many standard deviations are followed at once (a posted price).
-        clip_threshold: innovations beyond so many standard deviations are clipped (a flood).
-        drift_damping: monthly damping of the drift in a forecast, 0..1; 0 for no drift.
-        own_drift_share: weight of a studio's own drift against the panel's, 0..1.
-        common_drift_damping: monthly damping of the market's own drift in a forecast, 0..1; 0 for none.
-        amplitude_variance: variance between studios of the factor, around 1, on their type's season; 0 if all
-            follow it alike.
-    """
-
-    level_variance: float
-    deviation_variance: float
-    deviation_persistence: float
-    noise_variance: float
-    between_variance: float
-    own_season_months: float
-    common_gain: float
-    common_persistence: float
-    jump_threshold: float
-    clip_threshold: float
-    drift_damping: float
-    own_drift_share: float
-    common_drift_damping: float = 0.0
+    level_variance: float  # monthly variance of the slow level's steps
+    deviation_variance: float  # monthly variance of the fast deviation's steps
+    deviation_persistence: float  # monthly autocorrelation of the fast deviation, 0..1
+    noise_variance: float  # variance of a single month beyond counting noise
+    between_variance: float  # variance of studios around their type's mean
+    own_season_months: float  # observations of a calendar month at which the studio's own season counts half
+    common_gain: float  # share of the studios' mean innovation that is taken as a move of the market, 0..1
+    common_persistence: float  # monthly autocorrelation of the market's deviation, 0..1
+    jump_threshold: float  # innovations beyond so many deviations are followed at once (a posted price)
+    clip_threshold: float  # innovations beyond so many standard deviations are clipped (a flood)
+    drift_damping: float  # monthly damping of the drift in a forecast, 0..1; 0 for no drift
+    own_drift_share: float  # weight of a studio's own drift against the panel's, 0..1
+    common_drift_damping: float = 0.0  # monthly damping of the market's drift in a forecast, 0..1; 0: none
+    # variance between studios of the factor, around 1, on their type's season; 0 if all follow it alike
     amplitude_variance: float = 0.0
-
-    def as_dict(self) -> dict[str, float]:
-        """Convert to plain numbers for JSON."""
-        return asdict(self)
-
-
-def stack_settings(settings: Sequence[FilterSettings]) -> dict[str, FloatArray]:
-    """Each setting as a (P, 1) array."""
-    return {
-        f.name: np.array([[getattr(s, f.name)] for s in settings], dtype=float)
-        for f in fields(FilterSettings)
-    }
 
 
 _DRIFT_SPANS = (12, 24)
@@ -71,14 +42,10 @@ class Market:
     """Market component of a panel in each month, (P, T) each.
 
     With it, the states of some studios can be recomputed without the others.
-
-    Attributes:
-        moves: change of the market's deviation by a month's innovations.
-        drift: mean monthly drift of the studios' slow levels.
     """
 
-    moves: FloatArray
-    drift: FloatArray
+    moves: FloatArray  # change of the market's deviation by a month's innovations
+    drift: FloatArray  # mean monthly drift of the studios' slow levels
 
     def until(self, n_months: int) -> Market:
         """Market of the first `n_months` months."""
@@ -97,29 +64,17 @@ class FilterStates:
     """Filtered states of a flow at each month's end: (P, S, T) arrays, one layer per setting or flow.
 
     Those of the market are (P, T).
-
-    Attributes:
-        level: slow level, NaN before the studio's first value.
-        deviation: fast deviation from it.
-        drift: monthly drift of the slow level, the studio's own and the panel's already combined.
-        common: the market's deviation.
-        common_drift: monthly drift of the market over up to two years; 0 while under a year is known.
-        own_season: the studio's own departure from its type's season in that month of the year, updated by
-            it.
-        amplitude: factor of the studio on its type's season, 1 before its first update.
-        surprise: innovation (one-month-ahead error) of each month, NaN where the value is unknown.
-        market: component shared by the studios.
     """
 
-    level: FloatArray
-    deviation: FloatArray
-    drift: FloatArray
-    common: FloatArray
-    common_drift: FloatArray
-    own_season: FloatArray
-    amplitude: FloatArray
-    surprise: FloatArray
-    market: Market
+    level: FloatArray  # slow level, NaN before the studio's first value
+    deviation: FloatArray  # fast deviation from it
+    drift: FloatArray  # monthly drift of the slow level, the studio's own and the panel's already combined
+    common: FloatArray  # the market's deviation
+    common_drift: FloatArray  # monthly drift of the market over up to two years; 0 in its first year
+    own_season: FloatArray  # the studio's departure from its type's season in that month, updated by it
+    amplitude: FloatArray  # factor of the studio on its type's season, 1 before its first update
+    surprise: FloatArray  # innovation (one-month-ahead error) of each month, NaN where the value is unknown
+    market: Market  # component shared by the studios
 
     def layer(self, place: int) -> FilterStates:
         """One of the P layers, as states with P = 1."""
@@ -128,34 +83,13 @@ class FilterStates:
         return FilterStates(**arrays, market=Market(self.market.moves[one], self.market.drift[one]))
 
 
-def own_drift(level: FloatArray) -> FloatArray:
-    """Monthly drift of the (P, S, T) slow level over up to two years; 0 while under a year is known."""
-    own = np.zeros_like(level)
+def monthly_drift(values: FloatArray) -> FloatArray:
+    """Mean monthly change along the last axis over two years, or one where no more is known; else 0."""
+    drift = np.zeros_like(values)
     for months in _DRIFT_SPANS:
-        if level.shape[2] > months:
-            change = (level[:, :, months:] - level[:, :, :-months]) / months
-            own[:, :, months:] = np.where(np.isfinite(change), change, own[:, :, months:])
-    return own
-
-
-def mean_drift(own: FloatArray) -> FloatArray:
-    """(P, T) mean over the studios with a drift; 0 where none has one."""
-    return np.asarray(own.sum(1) / np.maximum((own != 0).sum(1), 1))
-
-
-def mixed_drift(own: FloatArray, mean: FloatArray, stacked: dict[str, FloatArray]) -> FloatArray:
-    """(P, S, T) drift for forecasts: weighted mean of the studio's own and the (P, T) mean drift."""
-    share = stacked["own_drift_share"][:, :, None]
-    mixed = share * own + (1 - share) * mean[:, None]
-    return np.asarray(np.where(stacked["drift_damping"][:, :, None] > 0, mixed, 0.0))
-
-
-def common_drift(common: FloatArray) -> FloatArray:
-    """(P, T) mean monthly change of the market over two years, or one year where no more is known."""
-    drift = np.zeros_like(common)
-    for months in _DRIFT_SPANS:
-        if common.shape[1] > months:
-            drift[:, months:] = (common[:, months:] - common[:, :-months]) / months
+        if values.shape[-1] > months:
+            change = (values[..., months:] - values[..., :-months]) / months
+            drift[..., months:] = np.where(np.isfinite(change), change, drift[..., months:])
     return drift
 
 
@@ -169,13 +103,7 @@ def project(
 ) -> FloatArray:
     """Forecast a flow from N origins.
 
-    Args:
-        states: states of the flow's filter.
-        layer: index of one of the P settings.
-        rows: (N,) studio rows in the states.
-        columns: (N,) month columns of the origins.
-        season_path: (N, H) the type's season in each projected month, on the flow's scale.
-        settings: settings of the layer.
+    `season_path`: (N, H) the type's season in each projected month, on the flow's scale.
 
     Returns:
         (N, H) forecasts on the flow's scale; NaN where the flow has no level at the origin.

@@ -13,7 +13,7 @@ last, on the full errors of every horizon. The filter itself is in `kalman_filte
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -30,39 +30,20 @@ _FEWEST_SHARING = 8
 
 @dataclass(frozen=True)
 class FlowSample:
-    """Part of a flow that its settings are chosen on: arguments of `run_filters` without the settings.
+    """Part of a flow that its settings are chosen on: arguments of `run_filters` without the settings."""
 
-    Attributes:
-        values: (S, T) on the flow's scale, NaN where unknown.
-        counting_variance: (S, T) on the flow's scale squared.
-        type_mean: (S,) mean of each studio's type.
-        season: (S, 12) seasonal factors of each studio's type.
-        calendar_months: (T,) 0..11.
-    """
-
-    values: FloatArray
-    counting_variance: FloatArray
-    type_mean: FloatArray
-    season: FloatArray
-    calendar_months: IntArray
+    values: FloatArray  # (S, T) on the flow's scale, NaN where unknown
+    counting_variance: FloatArray  # (S, T) on the flow's scale squared
+    type_mean: FloatArray  # (S,) mean of each studio's type
+    season: FloatArray  # (S, 12) seasonal factors of each studio's type
+    calendar_months: IntArray  # (T,) 0..11
 
 
-@dataclass(frozen=True)
-class Judged:
-    """Selection of the errors that enter the objective.
-
-    Attributes:
-        horizons: months ahead.
-        own: remove the common error of a month's studios.
-    """
-
-    horizons: tuple[int, ...]
-    own: bool
-
-
-def rolling_error(sample: FlowSample, settings: list[FilterSettings], judged: Judged) -> FloatArray:
+def rolling_error(
+    sample: FlowSample, settings: list[FilterSettings], horizons: tuple[int, ...], own: bool
+) -> FloatArray:
     """(P,) mean over horizons of the squared forecast error relative to that of no change; infinite if too
-    few errors are known.
+    few errors are known. `own`: without the common error of a month's studios.
     """
     states = run_filters(
         FlowSeries(sample.values, sample.counting_variance),
@@ -73,7 +54,7 @@ def rolling_error(sample: FlowSample, settings: list[FilterSettings], judged: Ju
     )
     typical = np.median([s.noise_variance for s in settings])
     weight = 1 / (sample.counting_variance + typical)
-    found = (_error_at(sample, states, settings, weight, h, judged.own) for h in judged.horizons)
+    found = (_error_at(sample, states, settings, weight, h, own) for h in horizons)
     ratios = [ratio for ratio in found if ratio is not None]
     # Rounded, so that settings without effect tie: the last bits depend on the order of summation.
     return np.asarray(np.mean(ratios, axis=0)).round(9) if ratios else np.full(len(settings), np.inf)
@@ -109,7 +90,6 @@ def _error_at(
 def _forecast(
     sample: FlowSample, states: FilterStates, settings: list[FilterSettings], origins: IntArray, h: int
 ) -> FloatArray:
-    """(P, S, N) forecasts h months ahead from N origin months."""
     phi = np.array([[[s.deviation_persistence**h]] for s in settings])
     rho = np.array([[[s.common_persistence**h]] for s in settings])
     learned = origins + h - 12
@@ -134,7 +114,6 @@ def _without_shared(errors: FloatArray, weight: FloatArray) -> FloatArray:
 
 
 def _damped_sum(damping: list[float], h: int) -> FloatArray:
-    """(P, 1, 1) sum of damping ** k over the first h months."""
     return np.array([[[sum(d**k for k in range(1, h + 1))]] for d in damping])
 
 
@@ -193,44 +172,39 @@ def tune(sample: FlowSample, start: FilterSettings, max_rounds: int) -> FilterSe
     """Choose the studios' own settings, then the market's gain, then the drifts; `start` for no rounds.
 
     Args:
-        sample: part of the flow that the settings are chosen on.
-        start: first settings of the search.
         max_rounds: rounds of the search for the studios' own settings; it ends sooner if no neighbour is
             better by 0.1 %.
     """
     if not max_rounds:
         return start
     own = _search(sample, start, max_rounds)
-    followed = _best(
-        sample, [replace(own, common_gain=gain) for gain in _COMMON_GAINS], Judged(_NEXT_MONTHS, False)
-    )
+    gains = [replace(own, common_gain=gain) for gain in _COMMON_GAINS]
+    followed = _best(sample, gains, _NEXT_MONTHS)
     drifts = [
         replace(followed, drift_damping=damping, own_drift_share=share)
         for damping in _DRIFT_DAMPINGS
         for share in _OWN_DRIFT_SHARES
     ]
-    return _best(sample, drifts, Judged(_HORIZONS, False))
+    return _best(sample, drifts, _HORIZONS)
 
 
 def _search(sample: FlowSample, start: FilterSettings, max_rounds: int) -> FilterSettings:
     """Move from `start` to better neighbours until none is better or the rounds are used up."""
-    judged = Judged(_HORIZONS, True)
-    best, best_error = start, float(rolling_error(sample, [start], judged)[0])
+    best, best_error = start, float(rolling_error(sample, [start], _HORIZONS, True)[0])
     for _ in range(max_rounds):
         neighbours = _neighbours(best)
-        errors = rolling_error(sample, neighbours, judged)
+        errors = rolling_error(sample, neighbours, _HORIZONS, True)
         winner = int(np.argmin(errors))
         if not errors[winner] < best_error * 0.999:
             break
         candidates = [neighbours[winner], _combined(best, neighbours, errors, best_error)]
-        errors = rolling_error(sample, candidates, judged)
+        errors = rolling_error(sample, candidates, _HORIZONS, True)
         best, best_error = candidates[int(np.argmin(errors))], float(errors.min())
     return best
 
 
-def _best(sample: FlowSample, options: list[FilterSettings], judged: Judged) -> FilterSettings:
-    """First of the options with the smallest error."""
-    return options[int(np.argmin(rolling_error(sample, options, judged)))]
+def _best(sample: FlowSample, options: list[FilterSettings], horizons: tuple[int, ...]) -> FilterSettings:
+    return options[int(np.argmin(rolling_error(sample, options, horizons, False)))]
 
 
 def _neighbours(settings: FilterSettings) -> list[FilterSettings]:
@@ -249,6 +223,6 @@ def _combined(
     moved = best
     for k in np.argsort(-errors):
         if errors[k] < best_error:
-            changed = {n: v for n, v in neighbours[k].as_dict().items() if v != getattr(best, n)}
+            changed = {n: v for n, v in asdict(neighbours[k]).items() if v != getattr(best, n)}
             moved = replace(moved, **changed)
     return moved

@@ -22,18 +22,18 @@ from studio_pipeline.forecasting.base.flows import (
     previous_month,
     sigmoid,
 )
-from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, CoreHyperparameters
-from studio_pipeline.forecasting.base.origins import evenly_spaced_studios
-from studio_pipeline.forecasting.core.adjusted_flows import filtered, without_responses
+from studio_pipeline.forecasting.base.hyperparameters import CoreHyperparameters
+from studio_pipeline.forecasting.base.origins import Origins, evenly_spaced_studios
 from studio_pipeline.forecasting.core.filter_states import FilterSettings
 from studio_pipeline.forecasting.core.filter_tuning import FlowSample, starting_settings, tune
+from studio_pipeline.forecasting.core.kalman_filter import run_filters
 from studio_pipeline.forecasting.core.parameters import (
     CoreParameters,
     FlowParameters,
     estimate_class_planning,
 )
 from studio_pipeline.forecasting.core.seasonality import type_seasons
-from studio_pipeline.forecasting.core.states import core_states, project_core
+from studio_pipeline.forecasting.core.states import core_states, project_core, without_responses
 from studio_pipeline.forecasting.responses.estimation import estimate_responses
 from studio_pipeline.forecasting.responses.regressors import RESPONDING, ResponsePriors
 from studio_pipeline.forecasting.responses.responses import Responses
@@ -47,11 +47,7 @@ _JUDGED_MONTHS = 120
 
 def best_share(panel: StudioPanel, tempered: Callable[[float], CoreParameters]) -> float:
     """Share of the feedback, 0..1, with the smallest error: minimum of the parabola through the best of five
-    shares and its neighbours.
-
-    Args:
-        panel: the months that errors are computed on.
-        tempered: returns the core with a share of the feedback.
+    shares and its neighbours. `tempered`: returns the core with a share of the feedback.
     """
     errors = [own_members_error(panel, tempered(share)) for share in _SHARES]
     best = int(np.argmin(errors))
@@ -74,8 +70,9 @@ def own_members_error(panel: StudioPanel, parameters: CoreParameters) -> float:
     columns = columns + first
     if not len(rows):
         return 0.0
-    paths = project_core(core_states(panel, parameters), rows, columns, MAX_HORIZON_MONTHS)
-    actual = actual_months(panel, "members", rows, columns, MAX_HORIZON_MONTHS)
+    origins = Origins(rows, columns)
+    paths = project_core(core_states(panel, parameters), origins)
+    actual = actual_months(panel, "members", origins)
     ratios = []
     for h in _HORIZONS:
         known = actual[:, h - 1] > 0
@@ -112,7 +109,8 @@ def mean_shift(
 
     It is computed on the flow itself, because the level of the adjusted flow depends on the currency.
     """
-    states = filtered(adjusted, fitted, types, panel.calendar_months)
+    means, seasons = fitted.type_mean[types], fitted.season[types]
+    states = run_filters(adjusted, means, seasons, panel.calendar_months, [fitted.settings])
     observed, weights = _observed(name, panel)
     recent = np.zeros(flow.values.shape, dtype=bool)
     recent[:, -_SHIFT_MONTHS:] = True
@@ -149,8 +147,6 @@ def fit_core_parameters(
     """Fit the core on all months of a panel.
 
     Args:
-        panel: the months that may be used.
-        hyperparameters: shrinkage and search effort.
         previous: parameters fitted on fewer months of the same panel; the search starts from them and ends
             sooner.
     """
@@ -174,8 +170,6 @@ def fit_core_parameters(
 
 
 class _Fitting:
-    """Fit of the flows of one panel, with the inputs that all flows share."""
-
     def __init__(
         self, panel: StudioPanel, hyperparameters: CoreHyperparameters, previous: CoreParameters | None
     ) -> None:
@@ -220,9 +214,9 @@ class _Fitting:
             seen, 1 / (flow.counting_variance + 0.5 * max(float(np.nan_to_num(typical)), 1e-6)), 0.0
         )
         season = type_seasons(flow.values, weights, types, n_types + 1, calendar_months, shrinkage)
-        season[-1] = type_seasons(flow.values, weights, np.zeros_like(types), 1, calendar_months, shrinkage)[
-            0
-        ]
+        (season[-1],) = type_seasons(
+            flow.values, weights, np.zeros_like(types), 1, calendar_months, shrinkage
+        )
         type_mean = _type_means(flow.values, weights, types, n_types)
         most = self.hyperparameters.tuning_studios
         chosen = evenly_spaced_studios(self.panel, most, np.asarray(seen.any(1)))

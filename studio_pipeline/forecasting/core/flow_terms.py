@@ -29,15 +29,8 @@ _PATH_OF = {**PUT_IN_PLACE, "total_classes_held": "classes"}
 _FLOW_SCALE = ("retention", "acquisition")
 _AMOUNTS = ("members", "visits", "ticket", "classes", "realisation", "revenue")
 _PARTS = ("pack_yield", "retail_yield", "upsell_yield", "other_yield")
-PATHS: tuple[str, ...] = (
-    *_FLOW_SCALE,
-    *_AMOUNTS,
-    *_PARTS,
-    "upsell_rate",
-    "staff",
-    "price_log",
-    "least_price",
-)
+_LEVERS = ("upsell_rate", "staff", "price_log", "least_price")
+PATHS: tuple[str, ...] = (*_FLOW_SCALE, *_AMOUNTS, *_PARTS, *_LEVERS)
 """Names of the paths. Retention and acquisition are on their flows' scale without responses; all others are
 on natural scales.
 """
@@ -65,32 +58,20 @@ _LEAST_PRICE_SHARE = 0.01
 
 @dataclass(frozen=True)
 class OriginStock:
-    """Starting stocks of N projections.
+    """Starting stocks of N projections."""
 
-    Attributes:
-        members: (N,) members at the base month's end; NaN where unknown.
-        class_capacity: (N,) seats per class; NaN where unknown.
-        attendance_rate: (N,) rate of the base month, 0..1; NaN where unknown.
-    """
-
-    members: FloatArray
-    class_capacity: FloatArray
-    attendance_rate: FloatArray
+    members: FloatArray  # (N,) members at the base month's end; NaN where unknown
+    class_capacity: FloatArray  # (N,) seats per class; NaN where unknown
+    attendance_rate: FloatArray  # (N,) rate of the base month, 0..1; NaN where unknown
 
 
 @dataclass(frozen=True)
 class FlowTerms:
-    """Terms of N projections over H months.
+    """Terms of N projections over H months."""
 
-    Attributes:
-        stacked: (N, P, H) paths in the order of `PATHS`.
-        start: (N, 5) in the order of `START`.
-        slopes: (N, 13) in the order of `SLOPES`.
-    """
-
-    stacked: FloatArray
-    start: FloatArray
-    slopes: FloatArray
+    stacked: FloatArray  # (N, P, H) paths in the order of `PATHS`
+    start: FloatArray  # (N, 5) in the order of `START`
+    slopes: FloatArray  # (N, 13) in the order of `SLOPES`
 
     def take(self, places: IntArray | slice) -> FlowTerms:
         """Subset of the projections; with a slice, a view."""
@@ -120,9 +101,8 @@ class FlowTerms:
         )
 
     def level(self, place: int, name: str) -> float:
-        """Value of a lever in one projection's first month with every lever free; NaN where unknown.
-
-        `name` may also be `visits` (per member) or `class_capacity`.
+        """Value of a lever in one projection's first month with every lever free; NaN where unknown. `name`
+        may also be `visits` (per member) or `class_capacity`.
         """
         if name in _START_OF:
             return float(self.start[place, START.index(_START_OF[name])])
@@ -147,8 +127,6 @@ def flow_terms(
 
     Args:
         flows: flow name to its (N, H) projection on the flow's scale, without responses.
-        origin: the starting stocks.
-        responses: responses of the panel, or of the N origins' studios.
         planning: class planning; its contribution up to the origin is already in the flow of classes.
     """
     paths = {name: flows[name] for name in _FLOW_SCALE}

@@ -13,6 +13,7 @@ and 4.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import numpy as np
 
@@ -21,11 +22,7 @@ from studio_pipeline.forecasting.core.filter_states import (
     FilterSettings,
     FilterStates,
     Market,
-    common_drift,
-    mean_drift,
-    mixed_drift,
-    own_drift,
-    stack_settings,
+    monthly_drift,
 )
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
 
@@ -48,8 +45,6 @@ def run_filters(
         flow: (S, T), or (P, S, T) of P flows, responses to levers already removed.
         type_mean: (S,) or (P, S) starting value of a studio's level.
         season: (S, 12) or (P, S, 12) the type's seasonal factors on the flow's scale.
-        calendar_months: (T,) 0..11.
-        settings: P tuned or candidate settings.
         market: market of the panel, if the studios are part of a larger one; estimated from them by default.
 
     Returns:
@@ -57,7 +52,10 @@ def run_filters(
     """
     values, counting_variance = flow.values, flow.counting_variance
     n_studios, n_months = values.shape[-2:]
-    stacked = stack_settings(settings)
+    stacked = {
+        f.name: np.array([[getattr(s, f.name)] for s in settings], dtype=float)
+        for f in fields(FilterSettings)
+    }
     recursion = _Recursion(len(settings), type_mean, stacked)
     shape = (len(settings), n_studios, n_months)
     level, deviation, surprise, own_season, amplitude = (np.zeros(shape) for _ in range(5))
@@ -73,18 +71,21 @@ def run_filters(
         own_season[:, :, t] = recursion.own_season[:, :, month]
         amplitude[:, :, t] = recursion.amplitude
         common[:, t], moves[:, t] = recursion.common[:, 0], moved[:, 0]
-    drift = own_drift(level)
-    shared = Market(moves, mean_drift(drift) if market is None else market.drift)
+    own = monthly_drift(level)
+    # The mean over the studios that have a drift.
+    mean = own.sum(1) / np.maximum((own != 0).sum(1), 1) if market is None else market.drift
+    share = stacked["own_drift_share"][:, :, None]
+    drift = share * own + (1 - share) * mean[:, None]
     return FilterStates(
         level,
         deviation,
-        mixed_drift(drift, shared.drift, stacked),
+        np.where(stacked["drift_damping"][:, :, None] > 0, drift, 0.0),
         common,
-        common_drift(common),
+        monthly_drift(common),
         own_season,
         amplitude,
         surprise,
-        shared,
+        Market(moves, mean),
     )
 
 

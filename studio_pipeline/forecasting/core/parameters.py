@@ -29,17 +29,12 @@ _PROJECTIONS = 10
 
 @dataclass(frozen=True)
 class ClassPlanning:
-    """Error correction of the number of classes towards the usual attendance rate.
+    """Error correction of the number of classes towards the usual attendance rate."""
 
-    Attributes:
-        speed: monthly change of the log of classes per unit of attendance rate, 0..0.5; 0 if not significant.
-        standard_error: of the speed.
-        usual_attendance: the rate at which studios keep their number of classes, 0..1.
-    """
-
+    # monthly change of the log of classes per unit of attendance rate, 0..0.5; 0 if not significant
     speed: float = 0.0
-    standard_error: float = 0.0
-    usual_attendance: float = 0.0
+    standard_error: float = 0.0  # of the speed
+    usual_attendance: float = 0.0  # the rate at which studios keep their number of classes, 0..1
 
     def planned(self, attendance_rate: FloatArray) -> FloatArray:
         """(S, T) change of the log of classes by planning since the panel's first month, known one month
@@ -90,37 +85,24 @@ def _within(values: FloatArray, known: BoolArray) -> FloatArray:
 
 @dataclass(frozen=True)
 class FlowParameters:
-    """Fitted parameters of one flow.
+    """Fitted parameters of one flow."""
 
-    Attributes:
-        settings: settings of its Kalman filter.
-        type_mean: (K+1,) starting value of a studio's level by type; the last entry is for unknown types.
-        season: (K+1, 12) seasonal factors by type on the flow's scale; the last row is for unknown types.
-        mean_shift: bias correction, added to a forecast on the flow's scale so that it gives a mean on the
-            natural scale (Jensen's gap).
-    """
-
-    settings: FilterSettings
-    type_mean: FloatArray
-    season: FloatArray
+    settings: FilterSettings  # settings of its Kalman filter
+    type_mean: FloatArray  # (K+1,) starting value of a studio's level by type; the last: unknown types
+    season: FloatArray  # (K+1, 12) seasonal factors by type on the flow's scale; the last: unknown types
+    # bias correction, added to a forecast on the flow's scale so that it gives a mean on the natural scale
+    # (Jensen's gap)
     mean_shift: float = 0.0
 
 
 @dataclass(frozen=True)
 class CoreParameters:
-    """Parameters of the core, fitted on the months of a panel.
+    """Parameters of the core, fitted on the months of a panel."""
 
-    Attributes:
-        studio_types: (K,) the types that have their own row in every flow's tables.
-        flows: parameters by flow; flows without data are missing.
-        responses: responses of retention, acquisition and visits to levers.
-        planning: response of classes to attendance.
-    """
-
-    studio_types: tuple[str, ...]
-    flows: Mapping[str, FlowParameters]
-    responses: Responses
-    planning: ClassPlanning = NO_PLANNING
+    studio_types: tuple[str, ...]  # (K,) the types that have their own row in every flow's tables
+    flows: Mapping[str, FlowParameters]  # parameters by flow; flows without data are missing
+    responses: Responses  # responses of retention, acquisition and visits to levers
+    planning: ClassPlanning = NO_PLANNING  # response of classes to attendance
 
     def types_of(self, names: Any) -> IntArray:
         """Row of each studio's type in the tables; an unknown type gets the last row."""
@@ -133,7 +115,7 @@ class CoreParameters:
             "studio_types": list(self.studio_types),
             "flows": {
                 name: {
-                    "settings": f.settings.as_dict(),
+                    "settings": asdict(f.settings),
                     "type_mean": f.type_mean.tolist(),
                     "season": f.season.tolist(),
                     "mean_shift": f.mean_shift,

@@ -30,9 +30,6 @@ def type_seasons(
     Args:
         values: (S, T), NaN where unknown.
         weights: (S, T) non-negative precision of each value.
-        types: (S,) type of each studio, 0..n_types-1.
-        n_types: number of types.
-        calendar_months: (T,) 0..11.
         shrinkage_years: studio-years at which a type's own factor and the panel's have equal weight.
 
     Returns:

@@ -11,29 +11,25 @@ two.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from studio_pipeline.forecasting.base.flows import new_members, sigmoid
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
-from studio_pipeline.forecasting.core.flow_terms import (
-    PUT_IN_PLACE,
-    START_LEVER,
-    FlowTerms,
-    OriginStock,
-    flow_terms,
+from studio_pipeline.forecasting.core.flow_terms import PUT_IN_PLACE, REGRESSORS, START_LEVER, FlowTerms
+from studio_pipeline.forecasting.responses.regressors import (
+    RESPONDING,
+    crowding,
+    known_attendance,
+    overwork,
+    response,
 )
-from studio_pipeline.forecasting.core.parameters import ClassPlanning
-from studio_pipeline.forecasting.responses.regressors import TYPICAL_ATTENDANCE
-from studio_pipeline.forecasting.responses.responses import Responses, RowResponses
 from studio_pipeline.panel.arrays import FloatArray, ratio
 from studio_pipeline.panel.columns import LEVER_COLUMNS, RATE_COLUMNS
 
-LARGEST_EXPONENT = 700.0
-"""Largest exponent: beyond it `exp` is infinite in NumPy and raises OverflowError on plain numbers."""
-
-LARGEST_LOG_ODDS = 30.0
+_HELD = ("total_classes_held", "class_attendance_rate", "retention_rate", "new_members_monthly")
 LEAST_DENSITY = 1e-9
 
 
@@ -49,52 +45,17 @@ class CorePaths:
     attendance_rate: FloatArray
 
 
-@dataclass(frozen=True)
-class Months:
-    """Months of N projections: lists with one (N,) array per month."""
-
-    revenue: list[FloatArray]
-    members: list[FloatArray]
-    retention_rate: list[FloatArray]
-    new_members: list[FloatArray]
-    attendance_rate: list[FloatArray]
-
-
-def simulate(
-    flows: Mapping[str, FloatArray],
-    origin: OriginStock,
-    responses: Responses | RowResponses,
-    levers: Mapping[str, FloatArray],
-    planning: ClassPlanning,
-) -> CorePaths:
-    """Simulate N projections over H months.
-
-    Args:
-        flows: flow name to its (N, H) projection on the flow's scale, without responses.
-        origin: the starting stocks.
-        responses: responses of the panel, or of the N origins' studios.
-        levers: lever name to (N, H) given values, NaN where free; a missing lever is free.
-        planning: class planning.
-    """
-    return simulate_terms(flow_terms(flows, origin, responses, planning), levers)
-
-
 def simulate_terms(terms: FlowTerms, levers: Mapping[str, FloatArray]) -> CorePaths:
-    """Simulate the N projections of `terms` over their H months, with levers as in `simulate`."""
+    """Simulate the N projections of `terms` over their H months. `levers`: lever to (N, H) given values, NaN
+    where free; a missing lever is free.
+    """
     by_month = {name: list(path.T) for name, path in levers.items()}
-    paths, start, slopes = terms.by_month()
-    months = _run_months(paths, start, slopes, by_month)
+    months = _run_months(*terms.by_month(), by_month)
+    revenue, members, retention, new, rate = (np.stack(path, 1) for path in zip(*months, strict=True))
     ticket = terms.paths["ticket"]
     if (given := levers.get("avg_ticket_price")) is not None:
-        ticket = np.where(np.isfinite(given), given, ticket)
-    return CorePaths(
-        np.stack(months.revenue, 1),
-        np.stack(months.members, 1),
-        np.stack(months.retention_rate, 1),
-        np.stack(months.new_members, 1),
-        ticket,
-        np.stack(months.attendance_rate, 1),
-    )
+        ticket = _given(given, ticket)
+    return CorePaths(revenue, members, retention, new, ticket, rate)
 
 
 def _run_months(
@@ -102,8 +63,8 @@ def _run_months(
     start: Mapping[str, FloatArray],
     slopes: Mapping[str, FloatArray],
     levers: Mapping[str, Sequence[FloatArray]],
-) -> Months:
-    """Simulate N projections month by month, on arrays of (N,).
+) -> Iterator[tuple[FloatArray, ...]]:
+    """Revenue, members, retention, new members and attendance rate of each month, (N,) each.
 
     Args:
         terms: path to its value in each month, by the names of `flow_terms.PATHS`.
@@ -111,51 +72,53 @@ def _run_months(
         slopes: value by the names of `flow_terms.SLOPES`.
         levers: lever to its value in each month, NaN where free; a missing lever is free.
     """
-    held_classes = levers.get("total_classes_held")
     terms = _with_levers(terms, levers)
-    planned = 0.0 * start["usual_attendance"]
+    planned = np.zeros_like(start["usual_attendance"])
     members, capacity, rate = start["members"], start["class_capacity"], start["attendance_rate"]
     if START_LEVER in levers:
         members = _given(levers[START_LEVER][0], members)
     has_stock = np.isfinite(terms["retention"][0] + terms["acquisition"][0] + members)
-    held = [levers.get(name) for name in ("class_attendance_rate", "retention_rate", "new_members_monthly")]
-    usual, typical_density = start["usual_attendance"], start["classes_per_member"]
-    classes_fullness, visits_classes = slopes["classes_fullness"], slopes["visits_classes"]
-    behaviour, per_member = _steady_behaviour(terms, slopes), _per_member(terms)
-    months: Months = Months([], [], [], [], [])
+    held_classes, held_rate, held_retention, held_new = (levers.get(name) for name in _HELD)
+    of_retention, of_acquisition = (
+        {name: slopes[f"{flow}_{name}"] for name in REGRESSORS} for flow in RESPONDING
+    )
+    comfortable, same_month = slopes["comfortable_attendance"], slopes["crowds_same_month"] > 0
+    usual, busy = start["usual_attendance"], known_attendance(rate)
     for h, level in enumerate(terms["members"]):
-        planned = planned + classes_fullness * np.where(np.isfinite(rate), rate - usual, 0.0)
+        planned = planned + slopes["classes_fullness"] * np.where(np.isfinite(rate), rate - usual, 0.0)
         classes = terms["classes"][h] * np.exp(planned)
         if held_classes is not None:
             classes = _given(held_classes[h], classes)
         seats = classes * capacity
         visitors = np.where(has_stock, members, level)
         density = ratio(classes, visitors)
-        added = np.where(
-            np.isfinite(density), np.log(np.maximum(density, LEAST_DENSITY)) - typical_density, 0.0
-        )
-        visiting = visitors * terms["visits"][h] * np.exp(visits_classes * added)
+        added = np.log(np.maximum(density, LEAST_DENSITY)) - start["classes_per_member"]
+        added = np.where(np.isfinite(density), added, 0.0)
+        visiting = visitors * terms["visits"][h] * np.exp(slopes["visits_classes"] * added)
         attendance = np.where(np.isfinite(seats), np.minimum(visiting, seats), visiting)
-        if held[0] is not None:
-            rules = np.isfinite(held[0][h]) & np.isfinite(seats)
-            attendance = np.where(rules, held[0][h] * seats, attendance)
-        rate_now = ratio(attendance, seats)
-        retention, new = _behaviour(behaviour[h], (rate, rate_now), slopes)
-        if held[1] is not None:
-            retention = _given(held[1][h], retention)
-        if held[2] is not None:
-            new = _given(held[2][h], new)
+        if held_rate is not None:
+            rules = np.isfinite(held_rate[h]) & np.isfinite(seats)
+            attendance = np.where(rules, held_rate[h] * seats, attendance)
+        rate = ratio(attendance, seats)
+        before, busy = busy, known_attendance(rate)
+        crowded = crowding(np.where(same_month, busy, before), comfortable)
+        worked = overwork(terms["staff"][h], slopes["comfortable_utilization"])
+        moved = {"price": terms["price_log"][h], "overwork": worked, "fullness": before, "crowding": crowded}
+        retention = sigmoid(response(terms["retention"][h], of_retention, moved))
+        new = new_members(response(terms["acquisition"][h], of_acquisition, moved))
+        if held_retention is not None:
+            retention = _given(held_retention[h], retention)
+        if held_new is not None:
+            new = _given(held_new[h], new)
         members = np.where(has_stock, members * retention + new, level)
-        rate = rate_now
+        per_member = terms["ticket"][h] * terms["realisation"][h] + terms["retail_yield"][h]
+        per_member = per_member + terms["upsell_yield"][h] * terms["upsell_rate"][h] + terms["other_yield"][h]
         packs = terms["pack_yield"][h] * np.where(np.isfinite(attendance), attendance, members)
-        built = members * per_member[h] + packs
+        built = members * per_member + packs
         # Without members, revenue is projected by its own level.
-        months.revenue.append(np.where(np.isfinite(built), built, terms["revenue"][h]))
-        months.members.append(members)
-        months.retention_rate.append(np.where(has_stock, retention, np.nan))
-        months.new_members.append(np.where(has_stock, new, np.nan))
-        months.attendance_rate.append(rate)
-    return months
+        revenue = np.where(np.isfinite(built), built, terms["revenue"][h])
+        shown = np.where(has_stock, retention, np.nan), np.where(has_stock, new, np.nan)
+        yield revenue, members, *shown, rate
 
 
 def _given(lever: FloatArray, free: FloatArray) -> FloatArray:
@@ -165,74 +128,15 @@ def _given(lever: FloatArray, free: FloatArray) -> FloatArray:
 def _with_levers(
     terms: Mapping[str, Sequence[FloatArray]], levers: Mapping[str, Sequence[FloatArray]]
 ) -> Mapping[str, Sequence[FloatArray]]:
-    """Terms with the paths of `PUT_IN_PLACE` replaced by given levers."""
     placed = {
-        path: [_given(lever, free) for lever, free in zip(levers[name], terms[path], strict=True)]
+        path: list(map(_given, levers[name], terms[path]))
         for name, path in PUT_IN_PLACE.items()
         if name in levers
     }
     if "avg_ticket_price" in levers:
-        placed["price_log"] = [
-            _given(np.log(np.maximum(price, least)), free)
-            for price, least, free in zip(
-                levers["avg_ticket_price"], terms["least_price"], terms["price_log"], strict=True
-            )
-        ]
+        least = map(np.maximum, levers["avg_ticket_price"], terms["least_price"])
+        placed["price_log"] = list(map(_given, map(np.log, least), terms["price_log"]))
     return {**terms, **placed} if placed else terms
-
-
-def _steady_behaviour(
-    terms: Mapping[str, Sequence[FloatArray]], slopes: Mapping[str, FloatArray]
-) -> list[tuple[FloatArray, FloatArray]]:
-    """Log odds of retention and log of new members in each month, without terms that depend on attendance.
-
-    The sum of the level and the responses to the price and to overwork.
-    """
-    comfortable = slopes["comfortable_utilization"]
-    overwork = [np.maximum(rate - comfortable, 0.0) for rate in terms["staff"]]
-    by_flow = []
-    for flow in ("retention", "acquisition"):
-        of_price, of_overwork = slopes[f"{flow}_price"], slopes[f"{flow}_overwork"]
-        months = zip(terms[flow], terms["price_log"], overwork, strict=True)
-        by_flow.append([level + of_price * price + of_overwork * over for level, price, over in months])
-    return list(zip(*by_flow, strict=True))
-
-
-def _behaviour(
-    steady: tuple[FloatArray, FloatArray],
-    rates: tuple[FloatArray, FloatArray],
-    slopes: Mapping[str, FloatArray],
-) -> tuple[FloatArray, FloatArray]:
-    """Retention and new members of a month: `_steady_behaviour` plus responses to fullness and crowding.
-
-    `rates` are the attendance rates of the month before and of the month itself.
-    """
-    before, same = rates
-    busy = np.where(np.isfinite(before), before, TYPICAL_ATTENDANCE)
-    now = np.where(np.isfinite(same), same, TYPICAL_ATTENDANCE)
-    crowd = np.where(slopes["crowds_same_month"] > 0, now, busy)
-    crowding = np.maximum(crowd - slopes["comfortable_attendance"], 0.0)
-    log_odds = steady[0] + slopes["retention_fullness"] * busy + slopes["retention_crowding"] * crowding
-    new_log = steady[1] + slopes["acquisition_fullness"] * busy + slopes["acquisition_crowding"] * crowding
-    retention = 1 / (1 + np.exp(-np.minimum(np.maximum(log_odds, -LARGEST_LOG_ODDS), LARGEST_LOG_ODDS)))
-    return retention, np.maximum(np.exp(np.minimum(new_log, LARGEST_EXPONENT)) - 0.5, 0.0)
-
-
-def _per_member(terms: Mapping[str, Sequence[FloatArray]]) -> list[FloatArray]:
-    """Revenue per member in each month, without class packs."""
-    months = zip(
-        terms["ticket"],
-        terms["realisation"],
-        terms["retail_yield"],
-        terms["upsell_yield"],
-        terms["upsell_rate"],
-        terms["other_yield"],
-        strict=True,
-    )
-    return [
-        ticket * realisation + retail + upsell * upsell_rate + other
-        for ticket, realisation, retail, upsell, upsell_rate, other in months
-    ]
 
 
 def core_targets(paths: CorePaths) -> dict[str, FloatArray]:
@@ -254,10 +158,7 @@ def execution_effects(
     and has none. The effect is the root mean square of those of one deviation more and one less, because near
     the best price both lower revenue; its sign is that of their difference.
 
-    Args:
-        terms: of N projections over H months.
-        levers: lever to (N, H) given values, NaN where free.
-        uncertainty: (N,) relative deviation, 0 to 0.5.
+    `uncertainty`: (N,) relative deviation, 0 to 0.5.
     """
     names = [name for name in HELD_LEVERS if name in levers]
     n, horizon_months = terms.stacked.shape[0], terms.stacked.shape[2]

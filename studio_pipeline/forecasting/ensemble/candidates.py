@@ -28,12 +28,8 @@ CANDIDATES: tuple[str, ...] = (
 def with_learners(
     core_candidates: Mapping[str, FloatArray], corrections: Mapping[str, FloatArray], target: str
 ) -> dict[str, FloatArray]:
-    """Candidate to (N, H) forecasts of one target, learners included.
-
-    Args:
-        core_candidates: forecasts of the candidates that need no learner, `core` among them.
-        corrections: learner to its (N, H) corrections of the core.
-        target: name of the target.
+    """Candidate to (N, H) forecasts of one target, learners included. `core_candidates`: forecasts of the
+    candidates that need no learner, `core` among them.
     """
     return dict(core_candidates) | {
         name: corrected(core_candidates["core"], c, target) for name, c in corrections.items()
@@ -49,9 +45,7 @@ def stacked(found: Mapping[str, FloatArray]) -> FloatArray:
 def shares_of(stack: FloatArray, weights: FloatArray) -> FloatArray:
     """(C, N, H) share of each candidate in the ensemble; the weight of a missing forecast goes to the others.
 
-    Args:
-        stack: (C, N, H) forecasts, NaN where a candidate has none.
-        weights: (H, C), each row summing to 1.
+    `stack`: (C, N, H) forecasts, NaN where a candidate has none; `weights`: (H, C), each row summing to 1.
 
     Returns:
         Shares that sum to 1; equal shares of the known candidates where all weighted ones are missing, and
@@ -67,9 +61,7 @@ def shares_of(stack: FloatArray, weights: FloatArray) -> FloatArray:
 def combine(stack: FloatArray, weights: FloatArray) -> FloatArray:
     """(N, H) weighted mean of the candidates; the weight of a missing forecast goes to the others.
 
-    Args:
-        stack: (C, N, H) forecasts, NaN where a candidate has none.
-        weights: (H, C), each row summing to 1.
+    `stack`: (C, N, H) forecasts, NaN where a candidate has none; `weights`: (H, C), each row summing to 1.
 
     Returns:
         The weighted mean; the plain mean of the known candidates where all weighted ones are missing, and NaN

@@ -22,19 +22,12 @@ _SMALLEST_FACTOR = 1e-9
 
 @dataclass(frozen=True)
 class FreeEnsemble:
-    """Core and ensemble with every lever free; arrays are (..., 3, H) in the order of `TARGETS`.
+    """Core and ensemble with every lever free; arrays are (..., 3, H) in the order of `TARGETS`."""
 
-    Attributes:
-        core: the core's projection.
-        free: the ensemble's forecast.
-        kept: result of `kept_factors`.
-        learned: result of `learned_parts`.
-    """
-
-    core: FloatArray
-    free: FloatArray
-    kept: FloatArray
-    learned: FloatArray
+    core: FloatArray  # the core's projection
+    free: FloatArray  # the ensemble's forecast
+    kept: FloatArray  # result of `kept_factors`
+    learned: FloatArray  # result of `learned_parts`
 
 
 def kept_factors(core: FloatArray, free: FloatArray) -> FloatArray:
@@ -68,17 +61,11 @@ def learned_parts(shares: FloatArray, corrections: FloatArray, core_retention: F
 
 @dataclass(frozen=True)
 class LeverFactors:
-    """Ratios of ensemble to core under given levers, (..., H) each.
+    """Ratios of ensemble to core under given levers, (..., H) each."""
 
-    Attributes:
-        revenue: ratio of revenue.
-        members: ratio of members.
-        odds: ratio of the odds of retention.
-    """
-
-    revenue: FloatArray
-    members: FloatArray
-    odds: FloatArray
+    revenue: FloatArray  # ratio of revenue
+    members: FloatArray  # ratio of members
+    odds: FloatArray  # ratio of the odds of retention
 
 
 def lever_factors(
@@ -91,7 +78,6 @@ def lever_factors(
     outcome. Elsewhere it is kept, so that giving a lever at its forecast value hardly changes the forecast.
 
     Args:
-        ensemble: with every lever free.
         months: (..., H) in which levers are given.
         learned: (..., 3, H) `learned_parts` under the levers; by default those of the free forecast.
     """
@@ -112,19 +98,16 @@ def lever_factors(
         members_learned = np.where(certain, 1.0, members_learned)
         if "avg_ticket_price" in given:
             per_member = np.where(certain & given["avg_ticket_price"], 1.0, per_member)
+    if moved is None:
+        odds = ensemble.kept[..., 2, :]
+    else:
+        free = _odds(ensemble.free[..., 2, :] + moved[..., 2, :], _SMALLEST_RATE)
+        odds = free / _odds(ensemble.core[..., 2, :], _SMALLEST_RATE)
     return LeverFactors(
         revenue=of_members * per_member * of_learners[..., 0, :],
         members=of_members * members_learned,
-        odds=_odds_factor(ensemble, moved),
+        odds=odds,
     )
-
-
-def _odds_factor(ensemble: FreeEnsemble, moved: FloatArray | None) -> FloatArray:
-    """(..., H) factor of the odds of the core's retention."""
-    if moved is None:
-        return ensemble.kept[..., 2, :]
-    free = ensemble.free[..., 2, :] + moved[..., 2, :]
-    return np.asarray(_odds(free, _SMALLEST_RATE) / _odds(ensemble.core[..., 2, :], _SMALLEST_RATE))
 
 
 def under_levers(
@@ -140,11 +123,9 @@ def under_levers(
     no projection.
 
     Args:
-        ensemble: with every lever free.
         core: (..., 3, H) the core's projection under the levers.
         months: (..., H) in which levers are given.
         given_retention: (..., H) given values of `retention_rate`, NaN where free; None if never given.
-        learned: as in `lever_factors`.
     """
     factors = lever_factors(ensemble, months, learned)
     held = np.empty_like(core)

@@ -49,8 +49,6 @@ def target_weights(
     Args:
         stack: (C, N, H) forecasts; a candidate that is NaN throughout gets no weight.
         actual: (N, H) actual values; NaN where not known.
-        columns: (N,) month columns of the origins.
-        hyperparameters: strength of the prior, half-life of origins, and bandwidth over horizons.
     """
     recency = 0.5 ** ((columns.max(initial=0) - columns) / hyperparameters.half_life_months)
     size = error_sizes(stack)[:, None]
@@ -63,15 +61,9 @@ def target_weights(
     plain = _all_horizons(
         np.where(is_learner[:, None, None], np.nan, relative), outcome, recency, hyperparameters
     )
-    errors = [_absolute_error(relative, outcome, recency, w) for w in (weights, plain)]
+    missed = [np.abs(combine(relative, w) - outcome) for w in (weights, plain)]
+    errors = [float(np.nansum(recency[:, None] * size)) for size in missed]
     return weights if errors[0] < (1 - hyperparameters.least_learner_gain) * errors[1] else plain
-
-
-def _absolute_error(
-    relative: FloatArray, outcome: FloatArray, recency: FloatArray, weights: FloatArray
-) -> float:
-    """Sum of absolute errors of the weighted mean, with weights that favour recent origins."""
-    return float(np.nansum(recency[:, None] * np.abs(combine(relative, weights) - outcome)))
 
 
 def _all_horizons(
@@ -149,23 +141,13 @@ _MOST_STUDIOS_A_MONTH = 150
 
 @dataclass(frozen=True)
 class EnsembleWeights:
-    """Weights for serving, and the weights of each fold of the backtest.
+    """Weights for serving, and the weights of each fold of the backtest."""
 
-    Attributes:
-        frame: target, horizon (1..12), candidate, weight; from all out-of-fold forecasts.
-        by_fold: the same with a column `fold`; from forecasts whose months were known at that fold's cutoff.
-    """
-
-    frame: pd.DataFrame
-    by_fold: pd.DataFrame
+    frame: pd.DataFrame  # target, horizon (1..12), candidate, weight; from all out-of-fold forecasts
+    by_fold: pd.DataFrame  # the same with a column `fold`, from what was known at that fold's cutoff
 
     def matrix(self, target: str, fold: int | None = None) -> FloatArray:
-        """(H, C) weights in the order of `CANDIDATES`; each row sums to 1.
-
-        Args:
-            target: name of the target.
-            fold: number of a fold; None for serving.
-        """
+        """(H, C) weights in the order of `CANDIDATES`; each row sums to 1."""
         frame = self.frame if fold is None else self.by_fold[self.by_fold["fold"] == fold]
         chosen = frame[frame["target"] == target]
         table = chosen.pivot_table(

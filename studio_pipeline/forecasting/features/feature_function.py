@@ -3,50 +3,23 @@
 A window contains the last `WINDOW_MONTHS` months of a studio up to and including the base month, so no later
 month can enter. Every money feature is a ratio or a difference of logarithms and doesn't depend on the
 currency. Missing values are filled with 0 and marked by the `has_*` features, so that every learner gets the
-same row. The features are defined in `base_month_features` and `lag_features`; tables of them are in
-`feature_store`.
+same row. The features are defined in `feature_table`; tables of them are in `feature_store`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from studio_pipeline.forecasting.features.base_month_features import (
-    calendar_features,
-    derived_features,
-    lever_features,
-    presence_features,
-)
-from studio_pipeline.forecasting.features.formulas import WINDOW_MONTHS, Entry, FeatureDescription, Windows
-from studio_pipeline.forecasting.features.lag_features import (
-    interaction_features,
-    lag_features,
-    rolling_features,
-)
+from studio_pipeline.forecasting.features.feature_table import FEATURES, FORMULAS
+from studio_pipeline.forecasting.features.formulas import WINDOW_MONTHS, Windows
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
 
-
-def feature_table() -> tuple[Entry, ...]:
-    """All features with description and formula, in the order of the columns."""
-    return (
-        *lever_features(),
-        *derived_features(),
-        *lag_features(),
-        *rolling_features(),
-        *interaction_features(),
-        *calendar_features(),
-        *presence_features(),
-    )
-
-
-_TABLE = feature_table()
-FEATURES: tuple[FeatureDescription, ...] = tuple(description for description, _ in _TABLE)
 FEATURE_NAMES: tuple[str, ...] = tuple(f.name for f in FEATURES)
 
 
 def origin_features(windows: Windows) -> FloatArray:
     """(N, F) features of N base months, in the order of `FEATURES`; unknown values are 0."""
-    columns = [formula(windows) for _, formula in _TABLE]
+    columns = [formula(windows) for formula in FORMULAS]
     return np.nan_to_num(np.stack(columns, 1), nan=0.0, posinf=0.0, neginf=0.0)
 
 

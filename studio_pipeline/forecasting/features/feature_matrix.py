@@ -21,9 +21,9 @@ from studio_pipeline.forecasting.features.feature_function import FEATURE_NAMES
 from studio_pipeline.forecasting.features.lever_features import (
     GIVEN_FEATURES,
     IS_GIVEN_FEATURES,
-    given_features,
     given_from_levels,
     put_given,
+    trailing_levels,
 )
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
@@ -56,27 +56,19 @@ class Typical:
 
     Centring removes what is common to all studios, so that a learner can't confuse a good year with a good
     studio. Zeros if fewer than `FEWEST_SHARING_A_MONTH` studios have the month.
-
-    Attributes:
-        origin: (F0,) medians of `FEATURE_NAMES`.
-        month: (H, M) medians of `MONTH_FEATURES`.
     """
 
-    origin: FloatArray
-    month: FloatArray
+    origin: FloatArray  # (F0,) medians of `FEATURE_NAMES`
+    month: FloatArray  # (H, M) medians of `MONTH_FEATURES`
 
 
 def typical_of_month(origin_features: FloatArray, states: CoreStates, column: int) -> Typical:
-    """Compute the medians over the studios that have the month.
-
-    Args:
-        origin_features: (S, F0) features of all studios in that month.
-        states: states of the core.
-        column: column of the base month.
+    """Compute the medians over the studios that have the month. `origin_features`: (S, F0) features of all
+    studios in that month.
     """
     rows = np.flatnonzero(states.panel.known[:, column])
     origins = Origins(rows, np.full(len(rows), column))
-    paths = project_core(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
+    paths = project_core(states, origins)
     return typical_of_rows(origin_features[rows], month_features(paths, states.panel, origins))
 
 
@@ -103,13 +95,7 @@ def row_features(
     only, so that monotonicity constraints on these features apply to the whole effect of a lever on a
     correction.
 
-    Args:
-        origin_features: (N, F0) of `FEATURE_NAMES`.
-        free_paths: the core's projection from the N origins with every lever free.
-        panel: the months; only those up to each origin are read.
-        origins: the origins.
-        typical: month column to its medians, for every column of the origins.
-        levers: lever to (N, H) given values, NaN where free; a missing lever is free.
+    `panel`: the months; only those up to each origin are read.
     """
     n, horizon_months = free_paths.revenue.shape
     rows = np.zeros((n, horizon_months, len(ROW_FEATURES)), dtype=np.float32)
@@ -121,35 +107,25 @@ def row_features(
     rows[:, :, _ORIGIN] = (origin_features - centre)[:, None, :]
     rows[:, :, _MONTH] = month_features(free_paths, panel, origins) - centre_of_month
     if levers:
-        rows[:, :, _GIVEN] = given_features(panel, origins, levers, horizon_months)
+        rows[:, :, _GIVEN] = given_from_levels(trailing_levels(panel, origins), levers)
     return rows.reshape(n * horizon_months, -1)
 
 
-def with_given(rows: RowArray, trailing_levels: FloatArray, levers: Mapping[str, FloatArray]) -> RowArray:
+def with_given(rows: RowArray, levels: FloatArray, levers: Mapping[str, FloatArray]) -> RowArray:
     """(N, H, F) rows: those of `row_features` with free levers, with the features of given levers filled in.
-
-    Args:
-        rows: (N, H, F), every lever free.
-        trailing_levels: (N, L) of `lever_features.trailing_levels`.
-        levers: lever to (N, H) given values, NaN where free.
+    `rows`: (N, H, F), every lever free; `levels`: (N, L) `lever_features.trailing_levels`.
     """
     filled = rows.copy()
-    filled[:, :, _GIVEN] = given_from_levels(trailing_levels, levers, rows.shape[1])
+    filled[:, :, _GIVEN] = given_from_levels(levels, levers)
     return filled
 
 
-def with_given_of_one(
-    rows: RowArray, trailing_levels: FloatArray, levers: Mapping[str, list[float]]
-) -> RowArray:
-    """(H, F) rows: `with_given` for one origin, from plain numbers.
-
-    Args:
-        rows: (H, F), every lever free.
-        trailing_levels: (L,) of `lever_features.trailing_levels`.
-        levers: lever to its value in each month, NaN where free.
+def with_given_of_one(rows: RowArray, levels: FloatArray, levers: Mapping[str, list[float]]) -> RowArray:
+    """(H, F) rows: `with_given` for one origin, from plain numbers. `rows`: (H, F), every lever free;
+    `levels`: (L,) `lever_features.trailing_levels`.
     """
     filled = rows.copy()
-    put_given(filled[:, _GIVEN], trailing_levels, levers)
+    put_given(filled[:, _GIVEN], levels, levers)
     return filled
 
 

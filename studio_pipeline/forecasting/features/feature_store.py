@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from studio_pipeline.forecasting.features.feature_function import FEATURE_NAMES, FEATURES, all_features
+from studio_pipeline.forecasting.features.feature_function import FEATURE_NAMES, all_features
+from studio_pipeline.forecasting.features.feature_table import FEATURES
 from studio_pipeline.forecasting.features.formulas import FeatureDescription
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 

@@ -1,7 +1,7 @@
 """Formulas of the features over windows of months; results don't depend on the currency.
 
 A formula maps `Windows` of N base months to (N,) values, NaN where unknown. The list of features made of them
-is in `base_month_features` and `lag_features`.
+is in `feature_table`.
 """
 
 from __future__ import annotations
@@ -11,38 +11,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from studio_pipeline.panel.arrays import FloatArray, IntArray
+from studio_pipeline.panel.arrays import FloatArray, IntArray, ratio
 
 WINDOW_MONTHS = 25
 
 
 @dataclass(frozen=True)
 class FeatureDescription:
-    """One column of the feature store.
+    """One column of the feature store."""
 
-    Attributes:
-        name: name of the column.
-        unit: "log ratio", "share", "rate", "count", "flag", ...
-        description: meaning of a value.
-    """
-
-    name: str
-    unit: str
-    description: str
+    name: str  # name of the column
+    unit: str  # "log ratio", "share", "rate", "count", "flag", ..
+    description: str  # meaning of a value
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Windows of N base months.
+    """Windows of N base months."""
 
-    Attributes:
-        values: column of the contract to an (N, WINDOW_MONTHS) array; the last entry is the base month, NaN
-            where unknown.
-        calendar_month: (N,) 0..11 of the base month.
-    """
-
+    # column of the contract to an (N, WINDOW_MONTHS) array; the last entry is the base month, NaN where
+    # unknown
     values: Mapping[str, FloatArray]
-    calendar_month: IntArray
+    calendar_month: IntArray  # (N,) 0..11 of the base month
 
     def at(self, column: str, months_ago: int = 0) -> FloatArray:
         """(N,) values of a column `months_ago` months before the base month."""
@@ -61,12 +51,6 @@ class Windows:
 Formula = Callable[[Windows], FloatArray]
 
 
-def ratio(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Ratio a / b; NaN where b is not positive."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(b > 0, a / b, np.nan)
-
-
 def log_ratio(a: FloatArray, b: FloatArray) -> FloatArray:
     """Log of a / b, clipped to +-3; NaN where either is not positive."""
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -76,6 +60,16 @@ def log_ratio(a: FloatArray, b: FloatArray) -> FloatArray:
 def now(column: str) -> Formula:
     """Value of a column in the base month."""
     return lambda w: w.at(column)
+
+
+def mean(column: str, months: int) -> Formula:
+    """Mean of a column over the last `months`."""
+    return lambda w: w.mean(column, months)
+
+
+def per_member(column: str) -> Formula:
+    """Ratio of a column to the members at the month's end."""
+    return lambda w: ratio(w.at(column), w.at("total_members"))
 
 
 def change(column: str, months: int) -> Formula:
@@ -119,7 +113,13 @@ def volatility(column: str, months: int) -> Formula:
     return formula
 
 
-def share(part: str, months: int = 1) -> Formula:
+def class_utilization(w: Windows) -> FloatArray:
+    """Attendance over seats offered in the last 3 months."""
+    seats = w.mean("total_classes_held", 3) * w.mean("class_capacity", 3)
+    return ratio(w.mean("total_class_attendance", 3), seats)
+
+
+def share(part: str, months: int) -> Formula:
     """Ratio of a revenue part to total revenue, as means over the last `months`."""
     return lambda w: ratio(w.mean(part, months), w.mean("total_revenue", months))
 
@@ -150,11 +150,6 @@ def has(column: str) -> Formula:
     return lambda w: np.isfinite(w.at(column)).astype(float)
 
 
-def log_members(w: Windows) -> FloatArray:
-    """Log of 1 + members."""
-    return np.log1p(w.at("total_members"))
-
-
 def product(a: Formula, b: Formula) -> Formula:
     """Product of two formulas."""
     return lambda w: a(w) * b(w)
@@ -168,29 +163,3 @@ def cycle(wave: Callable[[FloatArray], FloatArray]) -> Formula:
 def in_months(*months: int) -> Formula:
     """1 if the base month is one of these calendar months (1..12), else 0."""
     return lambda w: np.isin(w.calendar_month + 1, months).astype(float)
-
-
-Entry = tuple[FeatureDescription, Formula]
-
-
-def entry(name: str, unit: str, description: str, formula: Formula) -> Entry:
-    """Build a feature's description and formula."""
-    return FeatureDescription(name, unit, description), formula
-
-
-RATES = {
-    "retention_rate": "retention",
-    "class_attendance_rate": "attendance",
-    "staff_utilization_rate": "staff_utilization",
-    "upsell_rate": "upsell",
-}
-AMOUNTS = {
-    "total_revenue": "revenue",
-    "total_members": "members",
-    "avg_ticket_price": "ticket",
-    "new_members": "new_members",
-    "churned_members": "churned_members",
-    "total_classes_held": "classes",
-    "total_class_attendance": "attendances",
-}
-PARTS = ("membership", "class_pack", "retail", "upsell", "other")

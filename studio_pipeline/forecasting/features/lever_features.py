@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from studio_pipeline.forecasting.base.flows import RATE_MARGIN
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
+from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
@@ -39,42 +40,26 @@ _PLAIN = tuple(zip(_IS_RATE.tolist(), _OFFSETS.tolist(), strict=True))
 _LARGEST_CHANGE = 3.0
 
 
-def given_features(
-    panel: StudioPanel, origins: Origins, levers: Mapping[str, FloatArray], horizon_months: int
-) -> FloatArray:
-    """Compute `GIVEN_FEATURES`: log change of amounts and logit change of rates against the mean of the three
-    months up to the origin, clipped to +-3, and flags.
-
-    Args:
-        panel: the months; only those up to each origin are read.
-        origins: the N origins.
-        levers: lever to (N, 12) given values, NaN where free; a missing lever is free.
-        horizon_months: H, 1..12.
-
-    Returns:
-        (N, H, 2 L) changes, then flags: 0 and 0 where a lever is free, 0 and 1 where it is given and the
-        studio has no trailing level.
-    """
-    return given_from_levels(trailing_levels(panel, origins), levers, horizon_months)
-
-
 def trailing_levels(panel: StudioPanel, origins: Origins) -> FloatArray:
     """(N, L) trailing levels of `HELD_LEVERS`: logs of amounts, log odds of rates; NaN where unknown."""
     levels = [_trailing_level(panel.values[LEVER_COLUMNS[lever]], origins) for lever in HELD_LEVERS]
     return _scaled(np.stack(levels, 1), _IS_RATE, _OFFSETS)
 
 
-def given_from_levels(
-    levels: FloatArray, levers: Mapping[str, FloatArray], horizon_months: int
-) -> FloatArray:
-    """(N, H, 2 L) of `GIVEN_FEATURES` against (N, L) `trailing_levels`, for levers as in `given_features`."""
-    paths = np.full((len(levels), horizon_months, len(HELD_LEVERS)), np.nan)
+def given_from_levels(levels: FloatArray, levers: Mapping[str, FloatArray]) -> FloatArray:
+    """(N, 12, 2 L) `GIVEN_FEATURES` from (N, L) `trailing_levels` and (N, 12) given levers, NaN where free.
+
+    Log change of amounts and logit change of rates against the mean of the three months up to the origin,
+    clipped to +-3, then flags: 0 and 0 where a lever is free, 0 and 1 where it is given and the studio has no
+    trailing level.
+    """
+    paths = np.full((len(levels), MAX_HORIZON_MONTHS, len(HELD_LEVERS)), np.nan)
     for k, lever in enumerate(HELD_LEVERS):
         if lever in levers:
-            paths[:, :, k] = levers[lever][:, :horizon_months]
+            paths[:, :, k] = levers[lever]
     change = _scaled(paths, _IS_RATE, _OFFSETS) - levels[:, None]
     inside = np.minimum(np.maximum(change, -_LARGEST_CHANGE), _LARGEST_CHANGE)
-    found = np.empty((len(levels), horizon_months, len(GIVEN_FEATURES)))
+    found = np.empty((len(levels), MAX_HORIZON_MONTHS, len(GIVEN_FEATURES)))
     found[:, :, : len(HELD_LEVERS)] = np.where(np.isfinite(change), inside, 0.0)
     found[:, :, len(HELD_LEVERS) :] = np.isfinite(paths)
     return found
@@ -86,7 +71,6 @@ def put_given(block: NDArray[np.float32], levels: FloatArray, levers: Mapping[st
     Args:
         block: (H, 2 L) of `GIVEN_FEATURES`, zeros; changed in place.
         levels: (L,) `trailing_levels`.
-        levers: lever to its value in each month, NaN where free.
     """
     months = len(block)
     for k, level in enumerate(levels.tolist()):
@@ -100,7 +84,6 @@ def put_given(block: NDArray[np.float32], levels: FloatArray, levers: Mapping[st
 
 
 def _change(value: float, level: float, k: int) -> float:
-    """Change of one value of the k-th lever from its trailing level; 0 where either is unknown."""
     is_rate, offset = _PLAIN[k]
     if is_rate:
         inside = min(max(value, RATE_MARGIN), 1 - RATE_MARGIN)

@@ -45,11 +45,7 @@ Measured = TypeVar("Measured")
 
 
 class Answers:
-    """Builds answers with one model version.
-
-    Args:
-        model: the model version.
-    """
+    """Builds answers with one model version."""
 
     def __init__(self, model: StudioModel) -> None:
         self._model = model
@@ -73,7 +69,6 @@ class Answers:
         return [found[order] for order in range(len(asked))]
 
     def _alike(self, asked: Sequence[AnswerParts]) -> list[Forecast]:
-        """Answers over the same months at the same levels."""
         spreads = [self._spreads.of(parts) for parts in asked]
         bands = self._bands.of(asked, spreads, asked[0].query.interval_levels)
         return list(map(self._forecast, asked, spreads, bands))
@@ -168,12 +163,8 @@ def _accuracy(accuracy: FloatArray, months: int) -> float:
 
 def lever_effects(model: StudioModel, studio_id: str, responds: bool) -> dict[str, LeverEffect]:
     """Responses of a studio's retention (log odds) to price (per log unit), attendance and staff utilisation
-    (per unit of the rate).
-
-    Args:
-        model: the model version.
-        studio_id: the studio.
-        responds: whether its members follow from retention and new members; else every effect is taken as 0.
+    (per unit of the rate). `responds`: whether its members follow from retention and new members; else every
+    effect is taken as 0.
     """
     found = {}
     for lever, names in _EFFECT_OF.items():

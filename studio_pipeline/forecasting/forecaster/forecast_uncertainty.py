@@ -30,23 +30,14 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class UncertainForecast:
-    """A forecast over h months with its uncertainty by source.
+    """A forecast over h months with its uncertainty by source."""
 
-    Attributes:
-        forecast: the answer.
-        projected: its revenue with deviations, if given levers are carried out exactly.
-        scale: (h,) deviation of the log errors, including inexact execution of given levers.
-        responses: flow and regressor to (h,) change of revenue per standard error of the response, currency.
-        execution: lever to (h,) change of revenue per standard deviation of its execution, currency.
-        has_levers: whether any lever is given.
-    """
-
-    forecast: Forecast
-    projected: Projected
-    scale: FloatArray
-    responses: Mapping[tuple[str, str], FloatArray]
-    execution: Mapping[str, FloatArray]
-    has_levers: bool
+    forecast: Forecast  # the answer
+    projected: Projected  # its revenue with deviations, if given levers are carried out exactly
+    scale: FloatArray  # (h,) deviation of the log errors, including inexact execution of given levers
+    responses: Mapping[tuple[str, str], FloatArray]  # flow and regressor to (h,) currency per standard error
+    execution: Mapping[str, FloatArray]  # lever to (h,) currency per standard deviation of its execution
+    has_levers: bool  # whether any lever is given
 
     def uncertain(self) -> Projected:
         """The revenue with deviations that include inexact execution of given levers."""
@@ -99,7 +90,6 @@ def response_deviation(
     """(h,) standard deviation of the months' revenue through the responses' standard errors, currency.
 
     Args:
-        effects: flow to regressor to the response, with its standard error.
         revenue: (h,) revenue under the levers, currency.
         retention: (h,) retention under the levers; NaN if the data have none: then nothing responds.
         changes: result of `regressor_changes`, at least h months each.
@@ -142,23 +132,14 @@ def response_shifts(
 
 @dataclass(frozen=True)
 class ForecastSum:
-    """Sum over several answers; M calendar months from the first to the last that any of them projects.
+    """Sum over several answers; M calendar months from the first to the last that any of them projects."""
 
-    Attributes:
-        months: (M,) datetime64[M].
-        answers: (M,) number of answers that project the month.
-        studios: number of distinct studios.
-        revenue: (M,) mean, currency.
-        intervals: (M, 2) lower and upper revenue, currency.
-        total_interval: lower and upper sum over all months, currency.
-    """
-
-    months: np.ndarray
-    answers: IntArray
-    studios: int
-    revenue: FloatArray
-    intervals: FloatArray
-    total_interval: tuple[float, float]
+    months: np.ndarray  # (M,) datetime64[M]
+    answers: IntArray  # (M,) number of answers that project the month
+    studios: int  # number of distinct studios
+    revenue: FloatArray  # (M,) mean, currency
+    intervals: FloatArray  # (M, 2) lower and upper revenue, currency
+    total_interval: tuple[float, float]  # lower and upper sum over all months, currency
 
     @property
     def total_revenue(self) -> float:
@@ -173,10 +154,7 @@ def sum_forecasts(tables: IntervalTables, forecasts: Sequence[Forecast], level: 
     than the sum of the answers' intervals. Several answers of one studio are all counted and share its
     errors.
 
-    Args:
-        tables: of the model.
-        forecasts: at least one forecast by that model.
-        level: coverage of the intervals, 0 < level < 1.
+    `forecasts`: at least one forecast by that model; `level`: coverage of the intervals, 0 < level < 1.
     """
     aligned = _aligned(forecasts)
     paths = calendar_sum_paths(tables, aligned.projected, aligned.studios, aligned.starts)
@@ -197,23 +175,14 @@ def sum_forecasts(tables: IntervalTables, forecasts: Sequence[Forecast], level: 
 
 @dataclass(frozen=True)
 class _Aligned:
-    """N answers on a common calendar of M months.
+    """N answers on a common calendar of M months."""
 
-    Attributes:
-        projected: (N, h) revenue and deviations, zeros after an answer's last month.
-        studios: (N,) studio numbers from 0 on.
-        starts: (N,) index of an answer's first month in the calendar.
-        first_month: first month of the calendar, datetime64[M].
-        revenue: (M,) sum over the answers, currency.
-        answers: (M,) number of answers.
-    """
-
-    projected: Projected
-    studios: IntArray
-    starts: IntArray
-    first_month: np.datetime64
-    revenue: FloatArray
-    answers: IntArray
+    projected: Projected  # (N, h) revenue and deviations, zeros after an answer's last month
+    studios: IntArray  # (N,) studio numbers from 0 on
+    starts: IntArray  # (N,) index of an answer's first month in the calendar
+    first_month: np.datetime64  # first month of the calendar, datetime64[M]
+    revenue: FloatArray  # (M,) sum over the answers, currency
+    answers: IntArray  # (M,) number of answers
 
 
 def _aligned(forecasts: Sequence[Forecast]) -> _Aligned:

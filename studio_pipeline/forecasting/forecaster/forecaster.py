@@ -17,7 +17,7 @@ from studio_pipeline.errors import ClosedStudioError, QueryError, UnknownStudioE
 from studio_pipeline.forecasting.base.bounds import Range
 from studio_pipeline.forecasting.base.flows import TARGETS
 from studio_pipeline.forecasting.base.given_levers import FirstMonths, first_months
-from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
+from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, PlainMonths
 from studio_pipeline.forecasting.core.core_view import CoreView, core_view
 from studio_pipeline.forecasting.core.flow_terms import FlowTerms
@@ -87,7 +87,10 @@ class Forecaster:
     def forecast(self, queries: Sequence[ForwardQuery]) -> list[Forecast | QueryError]:
         """Answers queries in order; a query that can't be answered yields its error instead."""
         if len(queries) == 1:
-            return [self._alone(queries[0])]
+            try:
+                return [*self._answers.answer([self._parts_of(queries[0])])]
+            except QueryError as refused:
+                return [refused]
         answers: dict[int, Forecast | QueryError] = {}
         keys: dict[int, tuple[int, int]] = {}
         for order, query in enumerate(queries):
@@ -106,16 +109,10 @@ class Forecaster:
             except QueryError as refused:
                 answers[order] = refused
         if asked:
-            answers |= zip(asked, self._known_studios(list(asked.values())), strict=True)
+            projected = self._projected(list(asked.values()))
+            parts = [self._parts(*one) for one in zip(asked.values(), projected, strict=True)]
+            answers |= zip(asked, self._answers.answer(parts), strict=True)
         return [answers[order] for order in range(len(queries))]
-
-    def _alone(self, query: ForwardQuery) -> Forecast | QueryError:
-        """`forecast` of one query, without grouping."""
-        try:
-            parts = self._parts_of(query)
-        except QueryError as refused:
-            return refused
-        return self._answers.answer([parts])[0]
 
     def summed(self, forecasts: Sequence[Forecast], level: float) -> ForecastSum:
         """Sums answers of this forecaster, with intervals; see `sum_forecasts`."""
@@ -154,8 +151,7 @@ class Forecaster:
     def origin(self, query: ForwardQuery) -> StudioOrigin:
         """The studio of a query at its base month, for planning.
 
-        Args:
-            query: its levers are used only for a studio without history, which needs all eight.
+        `query`: its levers are used only for a studio without history, which needs all eight.
 
         Raises:
             UnknownStudioError: there are no months of the studio, and not all eight levers are given.
@@ -185,8 +181,7 @@ class Forecaster:
         )
 
     def _new_origin(self, query: ForwardQuery) -> StudioOrigin:
-        panel, terms = self._new_terms(query)
-        given = self._new_targets(terms, query)
+        panel, terms, given = self._new_projection(query)
         return StudioOrigin(
             base_month=panel.months[0],
             history_months=0,
@@ -211,29 +206,17 @@ class Forecaster:
             return False
         return self._store.holds(*locate(query, self.panel))
 
-    def _known_studios(self, asked: Sequence[_Asked]) -> list[Forecast]:
-        """Answers for studios with history."""
-        projected = self._projected(asked)
-        return self._answers.answer([self._parts(*one) for one in zip(asked, projected, strict=True)])
-
     def _parts(self, asked: _Asked, given: PlainMonths) -> AnswerParts:
-        """Parts of an answer from the 12 projected months of a prepared origin."""
         block, row = asked.place
         free, origin = block.free[row], asked.origin
         usual = _usual(block.terms, row, free)
         responds = origin.carried >= _FOLLOWED
         effects = self._effects if responds else self._no_effects
         known = KnownOfStudio(origin.history_months, origin.shown, effects, usual, responds=responds)
+        execution = execution_of(asked.query, block.terms, row)
+        month, first = self.panel.months[block.columns[row]], asked.first
         parts = AnswerParts(
-            query=asked.query,
-            levers=asked.levers,
-            first=asked.first,
-            given=given,
-            free=free,
-            scale=origin.scale,
-            base_month=self.panel.months[block.columns[row]],
-            known=known,
-            execution=execution_of(asked.query, block.terms, row),
+            asked.query, asked.levers, first, given, free, origin.scale, month, known, execution
         )
         since = self._closed_since(block, row)
         return parts if since is None else parts.closed(since)
@@ -243,7 +226,6 @@ class Forecaster:
         return closed_since(self.panel, studio, column) if self._closed[studio, column] else None
 
     def _projected(self, asked: Sequence[_Asked]) -> Sequence[PlainMonths]:
-        """The 12 projected months of each query: few queries on plain numbers, many on arrays."""
         if len(asked) <= _FEW:
             return [self._projected_alone(one) for one in asked]
         levers = stacked_paths([one.levers for one in asked])
@@ -260,7 +242,6 @@ class Forecaster:
 
     @cached_property
     def _shown_by_all(self) -> dict[str, Range]:
-        """Lever to its smallest and largest value over all studios and months."""
         shown = np.full((len(LEVER_COLUMNS), 2), np.nan)
         for place, name in enumerate(LEVER_COLUMNS.values()):
             values = self.panel.values[name]
@@ -274,8 +255,9 @@ class Forecaster:
         Raises:
             UnknownStudioError: not all eight levers are given.
         """
-        panel, terms = self._new_terms(query)
-        given = self._new_targets(terms, query)
+        panel, terms, given = self._new_projection(query)
+        has_type = query.studio_type in self.model.core.studio_types
+        known = KnownOfStudio(0, self._shown_by_all, self._effects, _usual(terms, 0, given), has_type)
         return AnswerParts(
             query=query,
             levers=lever_lists(query),
@@ -284,25 +266,18 @@ class Forecaster:
             free=given,
             scale=self.model.intervals.new_studio_scale()[0].tolist(),
             base_month=panel.months[0],
-            known=KnownOfStudio(
-                0,
-                self._shown_by_all,
-                self._effects,
-                _usual(terms, 0, given),
-                has_type=query.studio_type in self.model.core.studio_types,
-            ),
+            known=known,
             execution=execution_of(query, terms, 0),
         )
 
-    def _new_terms(self, query: ForwardQuery) -> tuple[StudioPanel, FlowTerms]:
-        """A one-month panel for a studio without history, and the terms of its projection."""
+    def _new_projection(self, query: ForwardQuery) -> tuple[StudioPanel, FlowTerms, FloatArray]:
+        """A one-month panel for a studio without history, the terms of its projection, and its (3, 12)
+        revenue, members and retention.
+        """
         panel = new_studio_panel(query, self.panel, self._shown_by_all)
         states = core_states(panel, self.model.core, assume_typical=True)
-        origin = np.array([0]), np.array([0])
-        return panel, origin_terms(states, project_flows(states, *origin, MAX_HORIZON_MONTHS), *origin)
-
-    def _new_targets(self, terms: FlowTerms, query: ForwardQuery) -> FloatArray:
-        """(3, 12) revenue, members and retention of a studio without history."""
+        origin = Origins(np.array([0]), np.array([0]))
+        terms = origin_terms(states, project_flows(states, origin), origin)
         paths = simulate_terms(terms, lever_paths([query]))
         if not np.isfinite(paths.revenue).all():
             raise UnknownStudioError(
@@ -311,25 +286,17 @@ class Forecaster:
                 "Ask for one of GET /api/v1/studios, or import months that have members and prices.",
             )
         by_target = core_targets(paths)
-        return np.stack([by_target[target][0] for target in TARGETS])
+        return panel, terms, np.stack([by_target[target][0] for target in TARGETS])
 
 
 class _Asked(NamedTuple):
-    """A checked query of a studio with history.
-
-    Attributes:
-        query: the query.
-        place: of its prepared origin.
-        origin: the same origin as plain numbers.
-        levers: result of `lever_lists`.
-        first: months from which levers are given.
-    """
+    """A checked query of a studio with history."""
 
     query: ForwardQuery
-    place: Place
-    origin: OriginState
-    levers: dict[str, list[float]]
-    first: FirstMonths
+    place: Place  # of its prepared origin
+    origin: OriginState  # the same origin as plain numbers
+    levers: dict[str, list[float]]  # result of `lever_lists`
+    first: FirstMonths  # months from which levers are given
 
 
 def _asked(query: ForwardQuery, place: Place) -> _Asked:

@@ -29,38 +29,24 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray
 class OriginStates:
     """States of N origins as arrays; about 8 kB each.
 
-    Attributes:
-        rows: (N,) studio rows.
-        columns: (N,) month columns of the base months.
-        history_months: (N,) known months up to the base month.
-        shown: (N, 8, 2) smallest and largest value of each lever up to the base month, in the order of
-            `LEVER_COLUMNS`; NaN without any value.
-        scale: (N, H) standard deviation of the revenue's log error with every lever free.
-        terms: input of the stock-and-flow core.
-        core: (N, 3, H) the core's projection of `TARGETS` with every lever free.
-        free: (N, 3, H) the ensemble's forecast of `TARGETS` with every lever free.
-        kept: (N, 3, H) result of `lever_correction.kept_factors`.
-        learned: (N, 3, H) result of `lever_correction.learned_parts` with every lever free.
-        learner_shares: (N, 3, L, H) share of each learner in the ensemble.
-        learner_rows: (N, H, F) float32 feature rows of the learners with every lever free.
-        trailing_levels: (N, 7) result of `lever_features.trailing_levels`.
-
     L and F are 0 for a model without learners.
     """
 
-    rows: IntArray
-    columns: IntArray
-    history_months: IntArray
+    rows: IntArray  # (N,) studio rows
+    columns: IntArray  # (N,) month columns of the base months
+    history_months: IntArray  # (N,) known months up to the base month
+    # (N, 8, 2) smallest and largest value of each lever up to the base month, in the order of
+    # `LEVER_COLUMNS`; NaN without any value
     shown: FloatArray
-    scale: FloatArray
-    terms: FlowTerms
-    core: FloatArray
-    free: FloatArray
-    kept: FloatArray
-    learned: FloatArray
-    learner_shares: FloatArray
-    learner_rows: RowArray
-    trailing_levels: FloatArray
+    scale: FloatArray  # (N, H) standard deviation of the revenue's log error with every lever free
+    terms: FlowTerms  # input of the stock-and-flow core
+    core: FloatArray  # (N, 3, H) the core's projection of `TARGETS` with every lever free
+    free: FloatArray  # (N, 3, H) the ensemble's forecast of `TARGETS` with every lever free
+    kept: FloatArray  # (N, 3, H) result of `lever_correction.kept_factors`
+    learned: FloatArray  # (N, 3, H) result of `lever_correction.learned_parts` with every lever free
+    learner_shares: FloatArray  # (N, 3, L, H) share of each learner in the ensemble
+    learner_rows: RowArray  # (N, H, F) float32 feature rows of the learners with every lever free
+    trailing_levels: FloatArray  # (N, 7) result of `lever_features.trailing_levels`
 
     def __len__(self) -> int:
         """N."""
@@ -100,27 +86,16 @@ this or an earlier month.
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OriginState:
-    """State of one origin as plain numbers.
+    """State of one origin as plain numbers."""
 
-    Attributes:
-        terms: input of the scalar simulation.
-        history_months: known months up to the base month.
-        shown: lever to its smallest and largest value up to the base month.
-        carried: levers that can be given with the studio's data.
-        scale: (12,) standard deviation of the revenue's log error with every lever free.
-        free: revenue, members and retention in each month with every lever free.
-        ensemble: core and ensemble with every lever free, (3, 12) each.
-        factors: cached factors under levers, by the months from which levers are given.
-    """
-
-    terms: PlainTerms
-    history_months: int
-    shown: dict[str, Range]
-    carried: frozenset[str]
-    scale: list[float]
-    free: list[tuple[float, float, float]]
-    ensemble: FreeEnsemble
-    factors: dict[FirstMonths, PlainFactors] = field(default_factory=dict)
+    terms: PlainTerms  # input of the scalar simulation
+    history_months: int  # known months up to the base month
+    shown: dict[str, Range]  # lever to its smallest and largest value up to the base month
+    carried: frozenset[str]  # levers that can be given with the studio's data
+    scale: list[float]  # (12,) standard deviation of the revenue's log error with every lever free
+    free: list[tuple[float, float, float]]  # revenue, members, retention of each month, levers free
+    ensemble: FreeEnsemble  # core and ensemble with every lever free, (3, 12) each
+    factors: dict[FirstMonths, PlainFactors] = field(default_factory=dict)  # cached by first months
 
     def factors_since(self, first: FirstMonths) -> PlainFactors:
         """Factors under levers given from these months on, for a model without learners; cached."""
@@ -165,12 +140,7 @@ def corrected(
     origin: OriginState, core: PlainTargets, first: FirstMonths, given_retention: Sequence[float] | None
 ) -> list[tuple[float, float, float]]:
     """Revenue, members and retention in each month: scalar `lever_correction.under_levers` without learners.
-
-    Args:
-        origin: state of the origin.
-        core: the core's projection under the levers.
-        first: months from which levers are given.
-        given_retention: given values of `retention_rate`, NaN where free; None if it is free throughout.
+    `given_retention`: given values of `retention_rate`, NaN where free; None if it is free throughout.
     """
     given = given_retention or [math.nan] * len(core[0])
     found = []

@@ -12,7 +12,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from math import exp, log1p
+from math import exp
 from typing import NamedTuple
 
 import numpy as np
@@ -21,35 +21,27 @@ from studio_pipeline.forecasting.base.given_levers import MOST_SETS, FirstMonths
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.queries import ForwardQuery, PlainMonths
 from studio_pipeline.forecasting.forecaster.warnings import KnownOfStudio
-from studio_pipeline.forecasting.intervals.interval_tables import SMALLEST_DEVIATION, IntervalTables
+from studio_pipeline.forecasting.intervals.interval_tables import (
+    LOG_WITHIN,
+    SMALLEST_DEVIATION,
+    IntervalTables,
+)
 from studio_pipeline.forecasting.intervals.lever_variance_shares import widening_outside
 from studio_pipeline.panel.arrays import FloatArray
 
 
 class AnswerParts(NamedTuple):
-    """Input of one answer.
+    """Input of one answer."""
 
-    Attributes:
-        query: the query.
-        levers: lever to its value in each of 12 months, NaN where free.
-        first: months from which levers are given.
-        given: revenue, members and retention in each of 12 months under the query's levers.
-        free: (3, 12) the same with every lever free.
-        scale: (12,) standard deviation of the revenue's log error with every lever free.
-        base_month: the last known month.
-        known: properties of the studio, for its history and warnings.
-        execution: (J, 12) result of `execution_effects`; None if levers are carried out exactly.
-    """
-
-    query: ForwardQuery
-    levers: Mapping[str, list[float]]
-    first: FirstMonths
-    given: PlainMonths
-    free: FloatArray
-    scale: Sequence[float]
-    base_month: np.datetime64
-    known: KnownOfStudio
-    execution: FloatArray | None = None
+    query: ForwardQuery  # the query
+    levers: Mapping[str, list[float]]  # lever to its value in each of 12 months, NaN where free
+    first: FirstMonths  # months from which levers are given
+    given: PlainMonths  # revenue, members and retention in each of 12 months under the query's levers
+    free: FloatArray  # (3, 12) the same with every lever free
+    scale: Sequence[float]  # (12,) standard deviation of the revenue's log error with every lever free
+    base_month: np.datetime64  # the last known month
+    known: KnownOfStudio  # properties of the studio, for its history and warnings
+    execution: FloatArray | None = None  # (J, 12) `execution_effects`; None: levers carried out exactly
 
     def closed(self, since: np.datetime64) -> AnswerParts:
         """Parts of an answer for a closed studio: no revenue or members, whatever levers are given."""
@@ -72,21 +64,14 @@ _SMALLEST_VARIANCE = SMALLEST_DEVIATION**2
 
 
 class Spread(NamedTuple):
-    """Standard deviations of an answer over h months.
+    """Standard deviations of an answer over h months."""
 
-    Attributes:
-        exact: (h,) deviations of the months' log errors, if given levers are carried out exactly.
-        common: (h,) their market part.
-        month: (h,) deviations including inexact execution of levers.
-        total_execution: deviation of the total through inexact execution, currency.
-        total: deviation of the total as `IntervalTables` takes it: a mean over the months, with the
-            correlation between months under levers accounted for.
-    """
-
-    exact: list[float]
-    common: list[float]
-    month: list[float]
-    total_execution: float
+    exact: list[float]  # (h,) deviations of the months' log errors, if given levers are carried out exactly
+    common: list[float]  # (h,) their market part
+    month: list[float]  # (h,) deviations including inexact execution of levers
+    total_execution: float  # deviation of the total through inexact execution, currency
+    # deviation of the total as `IntervalTables` takes it: a mean over the months, with the correlation
+    # between months under levers accounted for
     total: float
 
 
@@ -97,11 +82,7 @@ the market error.
 
 
 class Spreads:
-    """Computes spreads with the tables of one model.
-
-    Args:
-        tables: of the model.
-    """
+    """Computes spreads with the tables of one model."""
 
     def __init__(self, tables: IntervalTables) -> None:
         self._tables = tables
@@ -122,7 +103,6 @@ class Spreads:
         return self._carried_out(parts, Spread(exact, common, exact, 0.0, total))
 
     def _deviations(self, parts: AnswerParts, months: int) -> tuple[list[float], list[float], float]:
-        """Deviations of the months, of their market part, and of the total."""
         if parts.known.history_months and parts.levers:
             return self._under_levers(parts, months)
         exact, common = list(parts.scale[:months]), self._common[:months]
@@ -186,8 +166,6 @@ class Spreads:
 _FEW = 3
 """Largest number of answers for which plain numbers are faster than arrays."""
 
-_SHARE = 0.1
-_LOG_BELOW, _LOG_ABOVE = log1p(-_SHARE), log1p(_SHARE)
 _LARGEST_EXPONENT = 700.0
 _MOST_SETS_OF_LEVELS = 256
 
@@ -196,25 +174,15 @@ Ends = Sequence[tuple[float, float]]
 
 
 class Band(NamedTuple):
-    """Intervals of one answer over h months at L levels.
+    """Intervals of one answer over h months at L levels."""
 
-    Attributes:
-        months: at each level, lower and upper bound of each month, currency.
-        total: at each level, lower and upper bound of the sum, currency.
-        chance: (h,) probability that a month lies within 10 % of its mean.
-    """
-
-    months: Sequence[Sequence[Sequence[float]]]
-    total: Sequence[Sequence[float]]
-    chance: Sequence[float]
+    months: Sequence[Sequence[Sequence[float]]]  # at each level, bounds of each month, currency
+    total: Sequence[Sequence[float]]  # at each level, lower and upper bound of the sum, currency
+    chance: Sequence[float]  # (h,) probability that a month lies within 10 % of its mean
 
 
 class Bands:
-    """Computes bands with the tables of one model.
-
-    Args:
-        tables: of the model.
-    """
+    """Computes bands with the tables of one model."""
 
     def __init__(self, tables: IntervalTables) -> None:
         self._tables = tables
@@ -250,7 +218,7 @@ class Bands:
     def _chance_within(self, errors: Sequence[float], scale: float) -> float:
         """Probability that a month lies within 10 % of its mean, interpolated in its horizon's errors."""
         chances, last, middle = self._chances, self._last, 0.5 * scale
-        low, high = _LOG_BELOW / scale + middle, _LOG_ABOVE / scale + middle
+        low, high = LOG_WITHIN[0] / scale + middle, LOG_WITHIN[1] / scale + middle
         at = bisect_right(errors, low)
         at = 1 if at < 1 else last if at > last else at
         error, chance = errors[at - 1], chances[at - 1]
@@ -270,7 +238,7 @@ class Bands:
         revenue[:, :months] = [[month[0] for month in parts.given[:months]] for parts in asked]
         revenue[:, months] = revenue[:, :months].sum(1)
         bounds = _in_order(tables.bounds(revenue, scale, levels), revenue)
-        chances = tables.chance_within(scale[:, :months], _SHARE)
+        chances = tables.chance_within(scale[:, :months])
         return list(
             map(Band, bounds[:, :, :months].tolist(), bounds[:, :, months].tolist(), chances.tolist())
         )
@@ -279,7 +247,6 @@ class Bands:
 def _around(
     means: list[float], scales: list[float], total_scale: float, ends: Ends
 ) -> tuple[list[tuple[float, float]], tuple[float, float]]:
-    """Bounds of the months and of their sum at one level."""
     months = []
     for mean, scale, (low_end, high_end) in zip(
         (*means, sum(means)), (*scales, total_scale), ends, strict=True

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from studio_pipeline.forecasting.base.bounds import Range
-from studio_pipeline.forecasting.base.flows import TARGETS
 from studio_pipeline.forecasting.base.given_levers import FirstMonths, given_months, months_from
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.base.queries import PlainMonths
 from studio_pipeline.forecasting.core.flow_terms import FlowTerms
 from studio_pipeline.forecasting.core.scalar_simulation import run_one
@@ -23,64 +21,18 @@ from studio_pipeline.forecasting.core.simulation import simulate_terms
 from studio_pipeline.forecasting.ensemble.lever_correction import FreeEnsemble, learned_parts, under_levers
 from studio_pipeline.forecasting.features.feature_matrix import with_given, with_given_of_one
 from studio_pipeline.forecasting.forecaster.origin_state import OriginStates, corrected, plain_origin
-from studio_pipeline.forecasting.forecaster.state_builder import StateBuilder
 from studio_pipeline.forecasting.forecaster.warnings import Effects
 from studio_pipeline.forecasting.learners.onnx_ensemble import OnnxSessions
-from studio_pipeline.forecasting.model.studio_model import StudioModel
-from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.arrays import FloatArray
 
 LeverLists = Mapping[str, list[float]]
 """Lever to its value in each of H months, NaN where free."""
 
 
-@dataclass(frozen=True)
-class Projection:
-    """N projections over H months.
-
-    Attributes:
-        targets: revenue, members and retention to (N, H).
-        scale: (N, H) standard deviation of the revenue's log error with every lever free.
-    """
-
-    targets: Mapping[str, FloatArray]
-    scale: FloatArray
-
-
-class Projector:
-    """Projects from any origin of one panel with one model."""
-
-    def __init__(self, model: StudioModel, panel: StudioPanel) -> None:
-        self.preparation = StateBuilder(model, panel)
-
-    def project(self, origins: Origins, levers: Mapping[str, FloatArray]) -> tuple[Projection, Projection]:
-        """Projects N origins with levers given, and with every lever free.
-
-        Args:
-            origins: N studios and base months that the panel has.
-            levers: lever to (N, 12) given values, NaN where free; an empty mapping leaves all free.
-
-        Returns:
-            The projection under the levers and the one with every lever free; the same object if no lever is
-            given.
-        """
-        prepared = self.preparation.prepare(origins)
-        free = Projection(dict(zip(TARGETS, prepared.free.swapaxes(0, 1), strict=True)), prepared.scale)
-        if not levers:
-            return free, free
-        given = project_many(prepared, self.preparation.graphs, levers)
-        return Projection(dict(zip(TARGETS, given.swapaxes(0, 1), strict=True)), prepared.scale), free
-
-
 def project_many(
     prepared: OriginStates, graphs: OnnxSessions, levers: Mapping[str, FloatArray]
 ) -> FloatArray:
-    """(N, 3, H) revenue, members and retention of N prepared origins under levers.
-
-    Args:
-        prepared: the origins.
-        graphs: of the learners.
-        levers: lever to (N, H) given values, NaN where free.
-    """
+    """(N, 3, H) revenue, members and retention of N prepared origins under levers."""
     paths = simulate_terms(prepared.terms, levers)
     core = np.stack([paths.revenue, paths.members, paths.retention_rate], 1)
     ensemble = FreeEnsemble(prepared.core, prepared.free, prepared.kept, prepared.learned)
@@ -98,13 +50,6 @@ def project_one(
     """Revenue, members and retention of one prepared origin under levers, month by month.
 
     The result is that of `project_many` in a tenth of its time.
-
-    Args:
-        prepared: block that contains the origin.
-        place: its index there.
-        graphs: of the learners.
-        levers: at least one lever.
-        first: months from which levers are given.
     """
     origin = plain_origin(prepared, place)
     core = run_one(origin.terms, levers)
@@ -127,36 +72,22 @@ _REVENUE = 0
 
 @dataclass(frozen=True)
 class StudioOrigin:
-    """A studio at its base month, as the planner uses it.
+    """A studio at its base month, as the planner uses it."""
 
-    Attributes:
-        base_month: the last known month, datetime64[M].
-        history_months: months up to it; 0 for a studio without history.
-        shown: lever to its smallest and largest shown value; for a new studio, over all studios.
-        carried: levers that can be given with the studio's data.
-        terms: input of its projection with every lever free.
-        usual: level, in the first month with every lever free, of a lever, of `visits` a member or of
-            `class_capacity`; NaN where unknown.
-        effects: flow to regressor to the response of the studio's members.
-        projected_revenue: function from lever to (N, 12) values to (N, 12) revenue.
-    """
-
-    base_month: np.datetime64
-    history_months: int
-    shown: Mapping[str, Range]
-    carried: tuple[str, ...]
-    terms: FlowTerms
+    base_month: np.datetime64  # the last known month, datetime64[M]
+    history_months: int  # months up to it; 0 for a studio without history
+    shown: Mapping[str, Range]  # lever to its smallest and largest value; for a new studio, of all studios
+    carried: tuple[str, ...]  # levers that can be given with the studio's data
+    terms: FlowTerms  # input of its projection with every lever free
+    # level, in the first month with every lever free, of a lever, of `visits` a member or of
+    # `class_capacity`; NaN where unknown
     usual: Callable[[str], float]
-    effects: Effects
-    projected_revenue: Callable[[Mapping[str, FloatArray]], FloatArray]
+    effects: Effects  # flow to regressor to the response of the studio's members
+    projected_revenue: Callable[[Mapping[str, FloatArray]], FloatArray]  # (N, 12) levers to revenue
 
     def revenue_under(self, levers: Mapping[str, FloatArray], months: int) -> FloatArray:
         """(N, months) revenue under N sets of levers, each held over all months; equal to the answers of
-        `Forecaster.forecast`, to rounding.
-
-        Args:
-            levers: lever to its (N,) values; at least one lever.
-            months: number of projected months, 1..12.
+        `Forecaster.forecast`, to rounding. `levers`: lever to its (N,) values; at least one lever.
         """
         n = len(next(iter(levers.values())))
         found = np.empty((n, months))

@@ -41,7 +41,7 @@ def locate(query: ForwardQuery, panel: StudioPanel) -> tuple[int, int]:
 
     Raises:
         UnknownStudioError: the panel has no such studio, or no month of it.
-        BaseMonthError: the studio lacks the base month.
+        BaseMonthError: the studio lacks the base month; the error lists the months that it has.
     """
     row = panel.rows.get(query.studio_id)
     if row is None or panel.last_months[row] < 0:
@@ -49,28 +49,18 @@ def locate(query: ForwardQuery, panel: StudioPanel) -> tuple[int, int]:
             f"There are no months of studio {query.studio_id!r}.",
             "GET /api/v1/studios lists the studios; a new studio needs all eight levers.",
         )
-    return row, base_column(query, panel, row)
-
-
-def base_column(query: ForwardQuery, panel: StudioPanel, row: int) -> int:
-    """Column of the base month; by default the studio's last month.
-
-    Raises:
-        BaseMonthError: the studio lacks the month; the error lists the months that it has.
-    """
     if query.base_month is None:
-        return int(panel.last_months[row])
+        return row, int(panel.last_months[row])
     column = panel.column_of(query.base_month)
     if not 0 <= column < panel.n_months or not panel.known[row, column]:
         raise BaseMonthError(
             f"Studio {query.studio_id!r} has no month {query.base_month.astype('datetime64[M]')}-01.",
             f"Its months are {_spans(panel, row)}.",
         )
-    return column
+    return row, column
 
 
 def _spans(panel: StudioPanel, row: int) -> str:
-    """The studio's months as text: spans without gaps."""
     known = np.flatnonzero(panel.known[row])
     breaks = np.flatnonzero(np.diff(known) > 1)
     starts, ends = known[np.r_[0, breaks + 1]], known[np.r_[breaks, len(known) - 1]]
@@ -95,15 +85,18 @@ def shown_ranges(shown: FloatArray) -> dict[str, Range]:
 def check_query(query: ForwardQuery, shown: Mapping[str, Range], carried: Set[str]) -> None:
     """Refuses a query with levers that can't be given for a studio with history.
 
-    Args:
-        query: the query.
-        shown: lever to its smallest and largest value in the studio's data.
-        carried: levers that can be given with the studio's data.
-
     Raises:
         LeverError: a lever is out of bounds, not carried by the data, or misplaced.
     """
-    _check_carried(query, shown, carried)
+    given = set(query.levers).union(*(step.levers for step in query.lever_plan))
+    for lever in sorted(given - carried):
+        missing = [column for needed, column in _CARRIED_BY.get(lever, ()) if needed not in shown]
+        if missing:
+            raise LeverError(
+                f"levers: {lever} can't be set for studio {query.studio_id!r}: "
+                f"its data have no {', '.join(missing)}.",
+                "Leave the lever free, or import months that have these columns.",
+            )
     check_all_levers(query, shown)
 
 
@@ -122,18 +115,6 @@ def check_all_levers(query: ForwardQuery, shown: Mapping[str, Range]) -> None:
     check_levers(query.levers, shown)
     if query.lever_plan:
         check_lever_plan(query.lever_plan, query.projection_months, shown)
-
-
-def _check_carried(query: ForwardQuery, shown: Mapping[str, Range], carried: Set[str]) -> None:
-    given = set(query.levers).union(*(step.levers for step in query.lever_plan))
-    for lever in sorted(given - carried):
-        missing = [column for needed, column in _CARRIED_BY.get(lever, ()) if needed not in shown]
-        if missing:
-            raise LeverError(
-                f"levers: {lever} can't be set for studio {query.studio_id!r}: "
-                f"its data have no {', '.join(missing)}.",
-                "Leave the lever free, or import months that have these columns.",
-            )
 
 
 def carried_levers(shown: Mapping[str, Range]) -> tuple[str, ...]:
@@ -171,11 +152,6 @@ NEAR_MONTHS = 12
 def new_studio_panel(query: ForwardQuery, panel: StudioPanel, shown: Mapping[str, Range]) -> StudioPanel:
     """A one-month panel for a studio without history, from the query's levers.
 
-    Args:
-        query: the query, with all eight levers.
-        panel: the months of the other studios.
-        shown: lever to its smallest and largest value over those studios.
-
     Raises:
         UnknownStudioError: not all eight levers are given.
         BaseMonthError: the base month is more than a year away from the panel's months.
@@ -200,7 +176,6 @@ def new_studio_panel(query: ForwardQuery, panel: StudioPanel, shown: Mapping[str
 
 
 def _new_base_month(query: ForwardQuery, panel: StudioPanel) -> np.datetime64:
-    """Base month of a new studio; by default the panel's last month."""
     if query.base_month is None:
         return np.datetime64(panel.months[-1], "M")
     column = panel.column_of(query.base_month)
@@ -214,7 +189,6 @@ def _new_base_month(query: ForwardQuery, panel: StudioPanel) -> np.datetime64:
 
 
 def _typical_capacity(panel: StudioPanel, studio_type: str | None) -> float:
-    """Median seats per class of the type, else of the panel, else 20."""
     capacity = panel.values["class_capacity"]
     same = panel.studio_types == (studio_type or "")
     for part in (capacity[same], capacity):

@@ -55,11 +55,7 @@ _MONTHS_AT_ONCE = 8
 
 
 class TypicalMonths:
-    """Typical feature values of base months, cached by month; a new month takes a pass over all studios.
-
-    Args:
-        states: of the core, for the studios of the panel.
-    """
+    """Typical feature values of base months, cached by month; a new month takes a pass over all studios."""
 
     def __init__(self, states: StudioStates) -> None:
         self._states = states
@@ -88,17 +84,13 @@ def _rows_of(states: CoreStates, column: int) -> tuple[FloatArray, FloatArray]:
     """(M, F0) origin features and (M, H, F1) month features of the studios that have a month."""
     rows = np.flatnonzero(states.panel.known[:, column])
     origins = Origins(rows, np.full(len(rows), column))
-    paths = project_core(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
+    paths = project_core(states, origins)
     features = features_at(states.panel, origins.rows, origins.columns)
     return features, month_features(paths, states.panel, origins)
 
 
 class StateBuilder:
     """Builds states of origins of one panel under one model.
-
-    Args:
-        model: the model version.
-        panel: the months of all studios.
 
     Attributes:
         graphs: ONNX sessions of the learners.
@@ -112,11 +104,7 @@ class StateBuilder:
         self._typical = TypicalMonths(self.states)
 
     def prepare(self, origins: Origins) -> OriginStates:
-        """Builds the states of N origins in their order, some studios at a time to bound memory.
-
-        Args:
-            origins: studios and base months that the panel has.
-        """
+        """Builds the states of N origins in their order, some studios at a time to bound memory."""
         typical = self._typical.of(origins.columns) if self.graphs.learners else {}
         parts, orders = [], []
         for rows in some_studios_at_a_time(origins.rows):
@@ -128,12 +116,11 @@ class StateBuilder:
         return prepared if in_order else prepared.take(np.argsort(order))
 
     def _of_studios(self, rows: IntArray, asked: Origins, typical: Mapping[int, Typical]) -> OriginStates:
-        """States of the origins of the studios in some rows, in one pass."""
         states = self.states.of(rows, int(asked.columns.max(initial=0)))
         panel, origins = states.panel, Origins(np.searchsorted(rows, asked.rows), asked.columns)
         windows = cut_windows(panel, origins.rows, origins.columns)
-        flows = project_flows(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
-        terms = origin_terms(states, flows, origins.rows, origins.columns)
+        flows = project_flows(states, origins)
+        terms = origin_terms(states, flows, origins)
         paths = simulate_terms(terms, {})
         learner_rows = self._learner_rows(windows, paths, panel, origins, typical)
         candidates = candidates_from(states, origins, flows, paths)
@@ -143,7 +130,7 @@ class StateBuilder:
         return OriginStates(
             rows=asked.rows,
             columns=asked.columns,
-            history_months=_history_months(panel, origins),
+            history_months=(panel.known[origins.rows] & _up_to(panel, origins)).sum(1),
             shown=shown_values(panel, origins),
             scale=self.model.intervals.scale(windows.values),
             terms=terms,
@@ -186,12 +173,7 @@ class StateBuilder:
 
 
 def _up_to(panel: StudioPanel, origins: Origins) -> BoolArray:
-    """(N, T) mask of the months up to each origin's base month."""
     return np.asarray(np.arange(panel.n_months) <= origins.columns[:, None])
-
-
-def _history_months(panel: StudioPanel, origins: Origins) -> IntArray:
-    return np.asarray((panel.known[origins.rows] & _up_to(panel, origins)).sum(1))
 
 
 def shown_values(panel: StudioPanel, origins: Origins) -> FloatArray:
@@ -214,11 +196,7 @@ Place = tuple[OriginStates, int]
 
 
 class StateCache:
-    """Cache of origin states: all latest months, and the base months that were used last (LRU).
-
-    Args:
-        preparation: builds the states that are missing.
-    """
+    """Cache of origin states: all latest months, and the base months that were used last (LRU)."""
 
     def __init__(self, preparation: StateBuilder) -> None:
         self._preparation = preparation

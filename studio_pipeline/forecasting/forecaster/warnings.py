@@ -35,11 +35,8 @@ def conflicts(held: Levers, shown: Shown, usual: Usual, effects: Effects) -> lis
     """Sentences on contradictions among levers that hold at the same time.
 
     Args:
-        held: lever to its value.
-        shown: lever to its smallest and largest value in the studio's data.
         usual: level, in the first month with every lever free, of a lever, of `visits` a member or of
             `class_capacity`; NaN where unknown.
-        effects: flow to regressor to the response of the studio's members.
     """
     found = [
         _empty_classes(held, usual),
@@ -129,26 +126,17 @@ RESTS_ON: Mapping[str, tuple[str, ...]] = {
 
 
 class KnownOfStudio(NamedTuple):
-    """Properties of a studio at its base month that warnings and intervals depend on.
+    """Properties of a studio at its base month that warnings and intervals depend on."""
 
-    Attributes:
-        history_months: months up to the base month; 0 without history.
-        shown: lever to its smallest and largest value in the data.
-        effects: flow to regressor to the response of its members.
-        usual: level, in the first month with every lever free, of a lever, of `visits` a member or of
-            `class_capacity`; NaN where unknown.
-        has_type: whether the data contain studios of its type.
-        closed_since: first month without revenue and members of a closed studio; None for others.
-        responds: whether its members follow from retention and new members, and so respond to levers.
-    """
-
-    history_months: int
-    shown: Mapping[str, Range]
-    effects: Effects
+    history_months: int  # months up to the base month; 0 without history
+    shown: Mapping[str, Range]  # lever to its smallest and largest value in the data
+    effects: Effects  # flow to regressor to the response of its members
+    # level, in the first month with every lever free, of a lever, of `visits` a member or of
+    # `class_capacity`; NaN where unknown
     usual: Callable[[str], float]
-    has_type: bool = True
-    closed_since: np.datetime64 | None = None
-    responds: bool = True
+    has_type: bool = True  # whether the data contain studios of its type
+    closed_since: np.datetime64 | None = None  # first month without revenue and members, if closed
+    responds: bool = True  # whether members follow from retention and new members, and so respond
 
 
 def warnings_of(query: ForwardQuery, known: KnownOfStudio) -> tuple[str, ...]:
@@ -158,7 +146,8 @@ def warnings_of(query: ForwardQuery, known: KnownOfStudio) -> tuple[str, ...]:
     and changes too late to take effect. A closed studio gets only the sentence on that.
     """
     if known.closed_since is not None:
-        return (closed_warning(known.closed_since),)
+        since = known.closed_since
+        return (f"This studio has taken nothing since {since}: taken as closed, so every forecast is 0.",)
     found = _about_history(known)
     stages = _stages(query)
     for from_month, changed, held in stages:
@@ -169,12 +158,11 @@ def warnings_of(query: ForwardQuery, known: KnownOfStudio) -> tuple[str, ...]:
         # A sentence of an earlier stage also covers the later ones.
         found += [when + sentence for sentence in here if not any(sentence in earlier for earlier in found)]
     given = dict.fromkeys(lever for _, changed, _ in stages for lever in changed)
-    return (*found, *_without_data(given, known.effects), *_late_steps(query))
-
-
-def closed_warning(since: np.datetime64) -> str:
-    """Sentence for answers on a closed studio."""
-    return f"This studio has taken nothing since {since}: taken as closed, so every forecast is 0."
+    return (
+        *found,
+        *filter(None, (_assumed(lever, known.effects) for lever in given if lever in RESTS_ON)),
+        *_late_steps(query),
+    )
 
 
 Stage = tuple[int, Mapping[str, float], Mapping[str, float]]
@@ -182,7 +170,6 @@ Stage = tuple[int, Mapping[str, float], Mapping[str, float]]
 
 
 def _stages(query: ForwardQuery) -> list[Stage]:
-    """Stages between changes of levers, earliest first."""
     if not query.lever_plan:
         return [(1, query.levers, query.levers)]
     held: Mapping[str, float] = query.levers
@@ -229,12 +216,8 @@ def _margin(lever: str, low: float, high: float) -> float:
     return _OUTSIDE_SHARE * max(abs(low), abs(high))
 
 
-def _without_data(given: Mapping[str, object], effects: Effects) -> list[str]:
-    """Sentences on levers whose effect on retention and new members rests on a prior."""
-    return [sentence for lever in given if lever in RESTS_ON if (sentence := _assumed(lever, effects))]
-
-
 def _assumed(lever: str, effects: Effects) -> str:
+    """Sentence on a lever whose effect on retention and new members rests on a prior; else empty."""
     found = []
     for flow in RESPONDING:
         known = effects.get(flow, {})

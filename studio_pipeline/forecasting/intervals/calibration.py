@@ -11,7 +11,7 @@ under drift, Barber et al. (2023).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from studio_pipeline.forecasting.intervals.error_scales import (
 )
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.intervals.joint_simulation import common_paths, own_paths
-from studio_pipeline.forecasting.intervals.lever_variance_shares import LeverShares, no_shares
+from studio_pipeline.forecasting.intervals.lever_variance_shares import no_shares
 from studio_pipeline.forecasting.intervals.market_factor import common_covariance, split_common
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
@@ -37,17 +37,11 @@ _DEFAULT_DEVIATIONS = 1.5
 
 @dataclass(frozen=True)
 class Calibration:
-    """Interval tables with the intermediate results that the fit of lever shares needs.
+    """Interval tables with the intermediate results that the fit of lever shares needs."""
 
-    Attributes:
-        tables: of the intervals.
-        own_deviation: (N, H) standard deviation of the studios' own log errors at the origins.
-        weights: (N,) weights of the origins.
-    """
-
-    tables: IntervalTables
-    own_deviation: FloatArray
-    weights: FloatArray
+    tables: IntervalTables  # of the intervals
+    own_deviation: FloatArray  # (N, H) standard deviation of the studios' own log errors at the origins
+    weights: FloatArray  # (N,) weights of the origins
 
 
 def fit_intervals(
@@ -61,15 +55,13 @@ def fit_intervals(
     """Fits interval tables to N out-of-fold forecasts of H months.
 
     Args:
-        forecast: (N, H) forecasts of revenue.
         actual: (N, H) actual revenue, NaN where not known.
         windows: column to (N, WINDOW_MONTHS) months up to the origins.
         months: (N,) the origins' calendar months, as distinct integers.
-        hyperparameters: half-life of origins and shrinkage.
         young: widening for short histories; the prior if None.
     """
-    month, total = _log_errors(forecast, actual)
-    weights = _origin_weights(months, hyperparameters.half_life_months)
+    month, total = log_errors(actual, forecast), log_errors(actual.cumsum(1), forecast.cumsum(1))
+    weights = np.asarray(0.5 ** ((months.max(initial=0) - months) / hyperparameters.half_life_months))
     split = split_common(month, months)
     own, own_total = split.own, split_common(total, months).own
     covariance = common_covariance(
@@ -93,24 +85,11 @@ def fit_intervals(
     return Calibration(tables, scales.from_signs(signs), weights)
 
 
-def with_levers(tables: IntervalTables, levers: LeverShares) -> IntervalTables:
-    """A copy of the tables with other lever shares."""
-    return replace(tables, levers=levers)
-
-
-def _log_errors(forecast: FloatArray, actual: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(N, H) log of actual over forecast, each: of single months, and of sums over the first h months."""
+def log_errors(actual: FloatArray, forecast: FloatArray) -> FloatArray:
+    """(N, H) log of actual over forecast, NaN where not known."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        month = np.log(np.maximum(actual, 0.01 * forecast) / forecast)
-        summed, expected = np.cumsum(actual, 1), np.cumsum(forecast, 1)
-        total = np.log(np.maximum(summed, 0.01 * expected) / expected)
-    return np.where(np.isfinite(month), month, np.nan), np.where(np.isfinite(total), total, np.nan)
-
-
-def _origin_weights(months: IntArray, half_life_months: float) -> FloatArray:
-    if not len(months):
-        return np.zeros(0)
-    return np.asarray(0.5 ** ((months.max() - months) / half_life_months))
+        errors = np.log(np.maximum(actual, 0.01 * forecast) / forecast)
+    return np.where(np.isfinite(errors), errors, np.nan)
 
 
 def _levelled(
@@ -182,7 +161,6 @@ def _deviation(values: FloatArray, weights: FloatArray) -> float:
 
 
 def _quantiles(values: FloatArray, weights: FloatArray) -> FloatArray:
-    """(Q,) finite-sample quantiles at `GRID`."""
     outward = np.clip(0.5 + (GRID - 0.5) * (1 + 1 / len(values)), 0, 1)
     return weighted_quantile(values, weights, outward)
 

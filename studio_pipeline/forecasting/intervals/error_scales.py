@@ -1,7 +1,7 @@
 """Error scales: standard deviation of a studio's own log error by horizon, as a function of its past months.
 
 Small studios have few members and larger relative errors; volatile studios stay volatile. The log of the
-absolute error is regressed on such signs (`SCALE_SIGNS`), with slopes shared between neighbouring horizons
+absolute error is regressed on such signs (`scale_signs`), with slopes shared between neighbouring horizons
 and shrunk towards a prior in which the scale grows with the square root of the studio's volatility. The
 levels are set in `calibration`.
 Source: multiplicative heteroscedasticity, Harvey (1976); locally weighted conformal prediction, Lei et al.
@@ -19,11 +19,6 @@ import numpy as np
 from studio_pipeline.forecasting.features.formulas import WINDOW_MONTHS
 from studio_pipeline.panel.arrays import FloatArray
 
-SCALE_SIGNS: tuple[str, ...] = ("size", "volatility", "turnover", "momentum")
-"""Log members; log of the mean absolute monthly log change of revenue; log of new members a member and month;
-absolute log change of revenue over three months.
-"""
-
 _RECENT_MONTHS = 6
 _MOMENTUM_MONTHS = 3
 _LARGEST_CHANGE = 1.0
@@ -38,29 +33,18 @@ _SMALLEST_CHANGE = 0.002
 
 @dataclass(frozen=True)
 class ScaleModel:
-    """Standard deviation of the own log error by studio and horizon: exp(level + slopes x signs).
+    """Standard deviation of the own log error by studio and horizon: exp(level + slopes x signs)."""
 
-    Attributes:
-        level: (H,) log deviation of a studio with typical signs.
-        slopes: (H, F) per standard deviation of each sign.
-        centre: (F,) means of the signs; an unknown sign is set to its mean.
-        spread: (F,) standard deviations of the signs.
-        typical_change: mean absolute monthly log change of revenue of a typical studio.
-        own_scale_months: number of known changes at which a studio's own volatility has weight 1/2.
-    """
-
-    level: FloatArray
-    slopes: FloatArray
-    centre: FloatArray
-    spread: FloatArray
-    typical_change: float
-    own_scale_months: float
+    level: FloatArray  # (H,) log deviation of a studio with typical signs
+    slopes: FloatArray  # (H, F) per standard deviation of each sign
+    centre: FloatArray  # (F,) means of the signs; an unknown sign is set to its mean
+    spread: FloatArray  # (F,) standard deviations of the signs
+    typical_change: float  # mean absolute monthly log change of revenue of a typical studio
+    own_scale_months: float  # number of known changes at which a studio's own volatility has weight 1/2
 
     def own(self, windows: Mapping[str, FloatArray]) -> FloatArray:
-        """(N, H) deviation of each studio's own log error.
-
-        Args:
-            windows: column to (N, WINDOW_MONTHS) months up to the base month.
+        """(N, H) deviation of each studio's own log error. `windows`: column to (N, WINDOW_MONTHS) months up
+        to the base month.
         """
         return self.from_signs(scale_signs(windows, self.typical_change, self.own_scale_months))
 
@@ -87,7 +71,9 @@ class ScaleModel:
 def scale_signs(
     windows: Mapping[str, FloatArray], typical_change: float, own_scale_months: float
 ) -> FloatArray:
-    """(N, F) predictors of the error scale, in the order of `SCALE_SIGNS`; NaN where unknown."""
+    """(N, 4) predictors of the error scale, NaN where unknown: log members; log of the mean absolute monthly
+    log change of revenue; log of new members a member and month; absolute log change of revenue in 3 months.
+    """
     revenue, members = windows["total_revenue"], windows["total_members"]
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(np.where(revenue > 0, revenue, np.nan))
@@ -125,13 +111,7 @@ def fit_scales(
     own: FloatArray, signs: FloatArray, weights: FloatArray, typical: float, own_scale_months: float
 ) -> ScaleModel:
     """Fits the slopes of the log absolute error on the signs; levels stay 0 until the calibration sets them.
-
-    Args:
-        own: (N, H) own log residuals, NaN where not known.
-        signs: (N, F) signs at the origins.
-        weights: (N,) weights of the origins, at least 0.
-        typical: `typical_change` of the panel.
-        own_scale_months: as used for the signs.
+    `own`: (N, H) own log residuals, NaN where not known; `typical`: `typical_change` of the panel.
     """
     centre, spread = _moments(signs, weights)
     x = _standardised(signs, centre, spread)
@@ -141,9 +121,7 @@ def fit_scales(
         known = np.isfinite(own[:, h]) & (weights > 0)
         if known.any():
             gram[h], moment[h] = _horizon_moments(own[known, h], x[known], weights[known])
-    near = np.arange(n_horizons)[:, None] - np.arange(n_horizons)
-    share = np.exp(-0.5 * (near / _SHARING_MONTHS) ** 2)
-    share[share < _SMALLEST_SHARE] = 0.0
+    share = nearness(n_horizons)
     gram, moment = np.tensordot(share, gram, 1), share @ moment
     ridge = _PRIOR_ROWS * np.eye(n_signs)
     prior = _PRIOR_SLOPES * spread
@@ -153,8 +131,15 @@ def fit_scales(
     return ScaleModel(np.zeros(n_horizons), slopes, centre, spread, typical, own_scale_months)
 
 
+def nearness(n_horizons: int) -> FloatArray:
+    """(H, H) kernel by which neighbouring horizons share their moments."""
+    steps = np.arange(n_horizons)
+    near = np.exp(-0.5 * (np.subtract.outer(steps, steps) / _SHARING_MONTHS) ** 2)
+    near[near < _SMALLEST_SHARE] = 0.0
+    return near
+
+
 def _horizon_moments(own: FloatArray, x: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Gram matrix and moments of one horizon's regression, centred on the weighted means."""
     size = np.abs(own)
     y = np.log(size + 0.05 * max(float(np.median(size)), 1e-9))
     weight = weights / max(float(weights.max()), 1e-12)

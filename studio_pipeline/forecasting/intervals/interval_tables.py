@@ -29,34 +29,25 @@ _MOST_LEVELS = 64
 _MOST_SETS_OF_LEVELS = 256
 _ONE_DEVIATION = 0.6827
 SMALLEST_DEVIATION = 1e-6
+LOG_WITHIN = math.log1p(-0.1), math.log1p(0.1)
+"""Logs of 10 % below and above a forecast."""
+
+_WITHIN = np.array(LOG_WITHIN)[:, None, None]
 
 
 @dataclass(frozen=True)
 class IntervalTables:
-    """Quantiles of scaled errors by horizon, and the components of the scale.
+    """Quantiles of scaled errors by horizon, and the components of the scale."""
 
-    Attributes:
-        levels: (Q,) levels of the quantiles, increasing, 0..1.
-        month: (H, Q) quantiles of a single month's error over its deviation; mean about 0, deviation about 1.
-        total: (H, Q) the same of the sum over the first h months, over the mean deviation of those months.
-        scales: deviations of the studios' own errors.
-        common: (H, H) covariance of the market error over the months ahead.
-        young: widening for studios with a short history.
-        levers: shares of the variance that given levers remove.
-        own_paths: (K, H) paths of own errors over their deviations; column h has the quantiles of row h of
-            `month`.
-        common_paths: (K, H) paths of the market error.
-    """
-
-    levels: FloatArray
-    month: FloatArray
-    total: FloatArray
-    scales: ScaleModel
-    common: FloatArray
-    young: YoungStudios
-    levers: LeverShares
-    own_paths: FloatArray
-    common_paths: FloatArray
+    levels: FloatArray  # (Q,) levels of the quantiles, increasing, 0..1
+    month: FloatArray  # (H, Q) quantiles of a month's error over its deviation; mean 0, deviation 1
+    total: FloatArray  # (H, Q) of the sum over the first h months, over their mean deviation
+    scales: ScaleModel  # deviations of the studios' own errors
+    common: FloatArray  # (H, H) covariance of the market error over the months ahead
+    young: YoungStudios  # widening for studios with a short history
+    levers: LeverShares  # shares of the variance that given levers remove
+    own_paths: FloatArray  # (K, H) own errors over their deviations; columns have the rows of `month`
+    common_paths: FloatArray  # (K, H) paths of the market error
 
     @cached_property
     def common_deviation(self) -> FloatArray:
@@ -75,10 +66,8 @@ class IntervalTables:
         return np.asarray(np.maximum((high - low) / 2, SMALLEST_DEVIATION))
 
     def scale(self, windows: Mapping[str, FloatArray]) -> FloatArray:
-        """(N, H) standard deviation of each studio's log error with every lever free.
-
-        Args:
-            windows: column to (N, WINDOW_MONTHS) months up to the base month.
+        """(N, H) standard deviation of each studio's log error with every lever free. `windows`: column to
+        (N, WINDOW_MONTHS) months up to the base month.
         """
         own = self.scales.own(windows) * self.young.widening(known_months(windows))
         return np.asarray(np.sqrt(own**2 + np.diag(self.common)))
@@ -104,16 +93,11 @@ class IntervalTables:
             share = np.where(free > 0, part / free, 0.0)
         return np.sqrt(scale**2 - part**2), share
 
-    def quantiles(self, level: float) -> tuple[FloatArray, ...]:
-        """Both ends of a central interval: month low, month high, total low, total high; (H,) each, cached.
-
-        Args:
-            level: coverage, 0 < level < 1.
-        """
-        return self._cached_quantiles(level)
-
     @cached_property
-    def _cached_quantiles(self) -> Callable[[float], tuple[FloatArray, ...]]:
+    def quantiles(self) -> Callable[[float], tuple[FloatArray, ...]]:
+        """Function from a coverage, 0 < level < 1, to both ends of a central interval: month low, month high,
+        total low, total high; (H,) each.
+        """
         # Levels come from requests, so their number is unbounded.
         return lru_cache(_MOST_LEVELS)(self._quantiles)
 
@@ -126,13 +110,7 @@ class IntervalTables:
         )
 
     def interval(self, mean: FloatArray, scale: FloatArray, level: float) -> FloatArray:
-        """(N, h, 2) lower and upper bound of each month.
-
-        Args:
-            mean: (N, h) forecasts of the first h months.
-            scale: (N, H) deviations of the answers.
-            level: coverage, 0 < level < 1.
-        """
+        """(N, h, 2) lower and upper bound of each month. `level`: coverage, 0 < level < 1."""
         months = mean.shape[1]
         ends = np.stack(self.quantiles(level)[:2], 1)[:months]
         return _between(mean[:, :, None], scale[:, :months, None], ends)
@@ -148,17 +126,15 @@ class IntervalTables:
         Args:
             mean: (N, h + 1) forecasts of the first h months and of their sum.
             scale: (N, h + 1) their deviations; for the sum the mean of the months' deviations.
-            levels: L coverages, 0 < level < 1.
         """
         ends = self.ends(levels, mean.shape[1] - 1)
         return _between(mean[:, None, :, None], scale[:, None, :, None], ends)
 
-    def ends(self, levels: tuple[float, ...], months: int) -> FloatArray:
-        """(L, h + 1, 2) quantiles at the ends of central intervals, of the first h months and their sum."""
-        return self._ends(levels, months)
-
     @cached_property
-    def _ends(self) -> Callable[[tuple[float, ...], int], FloatArray]:
+    def ends(self) -> Callable[[tuple[float, ...], int], FloatArray]:
+        """Function from L levels and h months to the (L, h + 1, 2) quantiles at the ends of central intervals
+        of the first h months and their sum.
+        """
         return lru_cache(_MOST_SETS_OF_LEVELS)(self._ends_of)
 
     def _ends_of(self, levels: tuple[float, ...], months: int) -> FloatArray:
@@ -170,18 +146,15 @@ class IntervalTables:
         return found
 
     def scale_of(self, interval: FloatArray, level: float) -> FloatArray:
-        """(N, h) deviations implied by intervals: the inverse of `interval`.
-
-        Args:
-            interval: (N, h, 2) lower and upper bounds above 0.
-            level: coverage of the intervals, 0 < level < 1.
+        """(N, h) deviations implied by intervals: the inverse of `interval`. `interval`: (N, h, 2) lower and
+        upper bounds above 0.
         """
         low, high = (end[: interval.shape[1]] for end in self.quantiles(level)[:2])
         return np.asarray(np.log(interval[..., 1] / interval[..., 0]) / (high - low))
 
-    def chance_within(self, scale: FloatArray, share: float = 0.1) -> FloatArray:
-        """(N, h) probability that a month lies within `share` of its forecast, from its (N, h) deviation."""
-        below, above = self.chance_below(_log_ends(share) / scale + 0.5 * scale)
+    def chance_within(self, scale: FloatArray) -> FloatArray:
+        """(N, h) probability that a month lies within 10 % of its forecast, from its (N, h) deviation."""
+        below, above = self.chance_below(_WITHIN / scale + 0.5 * scale)
         return np.asarray(above - below)
 
     def chance_below(self, scaled: FloatArray) -> FloatArray:
@@ -226,12 +199,6 @@ class IntervalTables:
             young=YoungStudios.from_json(stored["young"]),
             levers=LeverShares.from_json(stored["levers"]),
         )
-
-
-@lru_cache
-def _log_ends(share: float) -> FloatArray:
-    """(2, 1, 1) logs of 1 - share and 1 + share."""
-    return np.array([math.log1p(-share), math.log1p(share)])[:, None, None]
 
 
 def _between(mean: FloatArray, deviation: FloatArray, ends: FloatArray) -> FloatArray:

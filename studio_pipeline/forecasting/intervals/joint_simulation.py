@@ -33,11 +33,7 @@ def own_paths(scaled: FloatArray, weights: FloatArray, levels: FloatArray, table
     tables have the same marginal distributions. A random walk replaces the residuals if there are too few
     complete paths.
 
-    Args:
-        scaled: (N, H) scaled own residuals, NaN where not known.
-        weights: (N,) weights of the origins, at least 0.
-        levels: (Q,) levels of the table.
-        table: (H, Q) quantiles.
+    `scaled`: (N, H) scaled own residuals, NaN where not known.
     """
     whole = np.flatnonzero(np.isfinite(scaled).all(1))
     if len(whole) >= _FEWEST_PATHS:
@@ -77,41 +73,22 @@ _PAIRINGS = 8
 
 @dataclass(frozen=True)
 class Projected:
-    """Revenue of one or several answers, with deviations; (h,) of one answer or (N, h) of N answers.
+    """Revenue of one or several answers, with deviations; (h,) of one answer or (N, h) of N answers."""
 
-    Attributes:
-        revenue: mean of each month, currency.
-        scale: standard deviation of its log error.
-        common: deviation of the market part of that error; None for that of an answer with every lever free.
-    """
-
-    revenue: FloatArray
-    scale: FloatArray
-    common: FloatArray | None = None
-
-
-def revenue_paths(tables: IntervalTables, revenue: FloatArray, scale: FloatArray) -> FloatArray:
-    """(K, N, h) equally likely paths of N studios; their mean is the revenue, to rounding.
-
-    Own errors are independent between studios: each studio uses the own paths in its own random order. Orders
-    are drawn by descending revenue, so that the result depends neither on names nor on the order of rows.
-
-    Args:
-        tables: of the model.
-        revenue: (N, h) means, currency.
-        scale: (N, h) deviations of the log errors.
-    """
-    return np.asarray(_paths(tables, revenue, scale, _orders(len(tables.own_paths), revenue)).swapaxes(0, 1))
+    revenue: FloatArray  # mean of each month, currency
+    scale: FloatArray  # standard deviation of its log error
+    common: FloatArray | None = None  # deviation of its market part; None: with every lever free
 
 
 def studio_sum_paths(tables: IntervalTables, revenue: FloatArray, scale: FloatArray) -> FloatArray:
-    """(K, h) equally likely paths of the sum over N studios, without keeping the array of `revenue_paths`."""
-    orders = _orders(len(tables.own_paths), revenue)
-    total = np.zeros((len(tables.own_paths), revenue.shape[1]))
-    for first in range(0, len(revenue), _STUDIOS_AT_ONCE):
-        some = slice(first, first + _STUDIOS_AT_ONCE)
-        total += _paths(tables, revenue[some], scale[some], orders[some]).sum(0)
-    return total
+    """(K, h) equally likely paths of the sum over N studios, from (N, h) means and deviations of log errors.
+
+    Own errors are independent between studios: each studio uses the own paths in its own random order. Orders
+    are drawn by descending revenue, so that the result depends neither on names nor on the order of rows.
+    """
+    common = np.broadcast_to(tables.common_deviation[: revenue.shape[1]], revenue.shape)
+    places = np.arange(len(revenue))
+    return calendar_sum_paths(tables, Projected(revenue, scale, common), places, np.zeros_like(places))
 
 
 def calendar_sum_paths(
@@ -119,11 +96,10 @@ def calendar_sum_paths(
 ) -> FloatArray:
     """(K, M) equally likely paths of the sum of N answers in each of M calendar months.
 
-    With one answer a studio, all from one base month, this equals `studio_sum_paths`. Answers of one studio
-    share the same own errors, and all answers the same market error, each by months ahead.
+    Answers of one studio share the same own errors, and all answers the same market error, each by months
+    ahead.
 
     Args:
-        tables: of the model.
         answers: (N, h) revenue, scale and market part of N answers, zeros after an answer's last month.
         studios: (N,) numbers of the studios, from 0 on.
         starts: (N,) calendar month of an answer's first month, 0 to M - h.
@@ -144,10 +120,7 @@ def calendar_sum_paths(
 
 def independent_draws(effects: FloatArray, n_paths: int) -> FloatArray:
     """(K, M) normal draws with mean 0 of the sum of J independent effects, one draw of each for all M months.
-
-    Args:
-        effects: (J, M) change of each month per standard deviation of the effect.
-        n_paths: K.
+    `effects`: (J, M) change of each month per standard deviation of the effect.
     """
     # The QR factor R has at most M rows and the same covariance R'R as the effects: fewer draws are needed.
     turned = np.linalg.qr(effects, mode="r")
@@ -166,14 +139,13 @@ def aligned_paths(
     tables' number of paths. Each answer uses the errors by its months ahead.
 
     Args:
-        tables: of the model.
         answers: N answers, each up to the last of the M months at least.
         studios: N numbers, equal for answers of one studio.
         first_months: N positions of the first of the M months in each answer, from 0 on.
     """
     size = np.bincount(studios, [float(answer.revenue.sum()) for answer in answers])
     n_paths, rng = len(tables.own_paths), np.random.default_rng(_SEED_JOINT_PATHS)
-    # Drawn by descending revenue, as in `revenue_paths`: independent of names and of the answers' order.
+    # Drawn by descending revenue, as in `studio_sum_paths`: independent of names and of the answers' order.
     orders = {
         int(studio): np.concatenate([rng.permutation(n_paths) for _ in range(_PAIRINGS)])
         for studio in np.argsort(-size, kind="stable")
@@ -195,7 +167,7 @@ def _paths(
     revenue: FloatArray,
     scale: FloatArray,
     orders: IntArray,
-    common: FloatArray | None = None,
+    common: FloatArray,
 ) -> FloatArray:
     """(N, K, h) revenue paths, each studio using the own paths in its order."""
     months = revenue.shape[1]
@@ -206,7 +178,6 @@ def _paths(
 
 
 def _orders(n_paths: int, revenue: FloatArray) -> IntArray:
-    """(N, K) random order of the paths for each studio."""
     orders = np.empty((len(revenue), n_paths), dtype=np.int64)
     drawn = np.random.default_rng(_SEED_JOINT_PATHS).random((len(revenue), n_paths), dtype=np.float32)
     orders[np.argsort(-revenue.sum(1), kind="stable")] = drawn.argsort(1, kind="stable")
@@ -228,9 +199,6 @@ def difference_paths(
     differences are small relative to the revenue.
 
     Args:
-        tables: of the model.
-        one: an answer.
-        other: the answer that is subtracted.
         response_deviation: (h,) deviation of the difference through the lever responses, currency; perfectly
             correlated over the months.
     """
@@ -294,11 +262,7 @@ def _alone(
 
 
 def difference_interval(
-    tables: IntervalTables,
-    one: Projected,
-    other: Projected,
-    response_deviation: FloatArray,
-    level: float,
+    tables: IntervalTables, one: Projected, other: Projected, response_deviation: FloatArray, level: float
 ) -> tuple[float, float]:
     """Interval of the difference between the totals of two answers of one studio; see `difference_paths`."""
     low, high = outer_ends(difference_sums(tables, one, other, response_deviation), level)
@@ -325,5 +289,4 @@ def chances_of_more(draws: FloatArray) -> FloatArray:
 
 @lru_cache(maxsize=4)
 def _response_draws(n_paths: int) -> FloatArray:
-    """(K,) normal quantiles in random order."""
     return normal_quantiles(n_paths)[np.random.default_rng(_SEED_JOINT_PATHS).permutation(n_paths)]

@@ -23,8 +23,8 @@ from studio_pipeline.forecasting.backtest.out_of_fold import OutOfFold
 from studio_pipeline.forecasting.backtest.short_history import YoungStudios, fit_young
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.forecasting.intervals.calibration import Calibration, weighted_quantile
-from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
+from studio_pipeline.forecasting.intervals.calibration import Calibration, log_errors, weighted_quantile
+from studio_pipeline.forecasting.intervals.error_scales import nearness
 from studio_pipeline.forecasting.intervals.lever_variance_shares import (
     COMPONENTS,
     LeverShares,
@@ -36,8 +36,6 @@ from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
 
 _ROUNDS = 12
 _PRIOR_ROWS = 30.0
-_SHARING_MONTHS = 1.5
-_SMALLEST_SHARE = 0.05
 _LARGEST_SQUARE = 9.0
 _LARGEST_SUM = 0.9995
 _FEWEST_ERRORS = 40
@@ -48,68 +46,40 @@ _N_LEVERS = len(HELD_LEVERS)
 
 @dataclass(frozen=True)
 class GivenErrors:
-    """Log errors of N origins under random subsets of given levers.
+    """Log errors of N origins under random subsets of given levers."""
 
-    Attributes:
-        errors: (N, H) log errors, NaN where not known.
-        given: (N, H, L) share of the months so far in which each of `HELD_LEVERS` was given.
-        months: (N,) the origins' calendar months, as distinct integers.
-        own_variance: (N, H) variance of the own error with every lever free.
-        weights: (N,) weights of the origins, at least 0.
-    """
-
-    errors: FloatArray
-    given: FloatArray
-    months: IntArray
-    own_variance: FloatArray
-    weights: FloatArray
+    errors: FloatArray  # (N, H) log errors, NaN where not known
+    given: FloatArray  # (N, H, L) share of the months so far in which each of `HELD_LEVERS` was given
+    months: IntArray  # (N,) the origins' calendar months, as distinct integers
+    own_variance: FloatArray  # (N, H) variance of the own error with every lever free
+    weights: FloatArray  # (N,) weights of the origins, at least 0
 
 
 @dataclass(frozen=True)
 class Floors:
-    """Shares of the variances that remain when every lever is given.
+    """Shares of the variances that remain when every lever is given."""
 
-    Attributes:
-        own: (H,) of the own error.
-        common: (H,) of the market error.
-        sums: (H,) as in `LeverShares.sums`.
-    """
-
-    own: FloatArray
-    common: FloatArray
-    sums: FloatArray
+    own: FloatArray  # (H,) of the own error
+    common: FloatArray  # (H,) of the market error
+    sums: FloatArray  # (H,) as in `LeverShares.sums`
 
 
 @dataclass(frozen=True)
 class _Horizon:
-    """The M known errors of one horizon.
+    """The M known errors of one horizon."""
 
-    Attributes:
-        errors: (M,) log errors.
-        open_shares: (M, C) share of the months in which a component was not given.
-        months: (M,) the origins' calendar months.
-        floor: (M,) own variance with all levers given.
-        span: (M,) part of the own variance that all levers together remove.
-        weights: (M,) weights of the origins, at least 0.
-        common_floor: variance of the market error with all levers given.
-    """
-
-    errors: FloatArray
-    open_shares: FloatArray
-    months: IntArray
-    floor: FloatArray
-    span: FloatArray
-    weights: FloatArray
-    common_floor: float
+    errors: FloatArray  # (M,) log errors
+    open_shares: FloatArray  # (M, C) share of the months in which a component was not given
+    months: IntArray  # (M,) the origins' calendar months
+    floor: FloatArray  # (M,) own variance with all levers given
+    span: FloatArray  # (M,) part of the own variance that all levers together remove
+    weights: FloatArray  # (M,) weights of the origins, at least 0
+    common_floor: float  # variance of the market error with all levers given
 
 
 def fit_lever_shares(drawn: GivenErrors, floors: Floors, common_variance: FloatArray) -> LeverShares:
     """Fits the shares of the own and of the market variance; together with the floors they add up to 1.
-
-    Args:
-        drawn: errors under random subsets of levers, including all and none of them.
-        floors: shares that remain with all levers given.
-        common_variance: (H,) variance of the market error with every lever free.
+    `common_variance`: (H,) variance of the market error with every lever free.
     """
     n_horizons = drawn.errors.shape[1]
     if len(drawn.errors) < _FEWEST_ERRORS:
@@ -117,7 +87,7 @@ def fit_lever_shares(drawn: GivenErrors, floors: Floors, common_variance: FloatA
     horizons = [_horizon(drawn, floors, common_variance, h) for h in range(n_horizons)]
     own = np.full((n_horizons, len(COMPONENTS)), 1 / len(COMPONENTS))
     market = np.repeat(common_variance[:, None] / _N_LEVERS, _N_LEVERS, axis=1)
-    near = _nearness(n_horizons)
+    near = nearness(n_horizons)
     for _ in range(_ROUNDS):
         found = [_round(horizon, own[h], market[h]) for h, horizon in enumerate(horizons)]
         gram, moment, market = (np.stack(part) for part in zip(*found, strict=True))
@@ -198,15 +168,6 @@ def _without_common(
     return alone, squares.mean(0) if len(distinct) else prior
 
 
-def _nearness(n_horizons: int) -> FloatArray:
-    """(H, H) kernel weights between neighbouring horizons."""
-    near = np.exp(
-        -0.5 * (np.subtract.outer(np.arange(n_horizons), np.arange(n_horizons)) / _SHARING_MONTHS) ** 2
-    )
-    near[near < _SMALLEST_SHARE] = 0.0
-    return near
-
-
 def _non_negative(gram: FloatArray, moment: FloatArray) -> FloatArray:
     """(C,) non-negative least squares coefficients with a ridge towards 0."""
     from scipy.optimize import nnls
@@ -229,46 +190,35 @@ _CALIBRATED_LEVEL = 0.9
 
 def young_widening(core: CoreFit, actual: FloatArray, used: BoolArray) -> YoungStudios:
     """Fits the widening by known months, from the core's errors with short and with complete histories.
-
-    Args:
-        core: backtest of the core.
-        actual: (N, H) known months after the origins, NaN elsewhere.
-        used: (N,) mask of the chosen origins.
+    `actual`: (N, H) known months after the origins, NaN elsewhere; `used`: (N,) mask of the chosen origins.
     """
     oof = core.out_of_fold
     kept = used[oof.young.places]
     places = oof.young.places[kept]
     happened, months = actual[places], oof.origins.columns[places]
     sizes = {
-        left: np.abs(_own_errors(happened, revenue[kept], months))
+        left: np.abs(split_common(log_errors(happened, revenue[kept]), months).own)
         for left, revenue in oof.young.revenue.items()
     }
-    full = np.abs(_own_errors(happened, oof.candidates["revenue"]["core"][places], months))
-    return fit_young(sizes, full)
+    full = split_common(log_errors(happened, oof.candidates["revenue"]["core"][places]), months).own
+    return fit_young(sizes, np.abs(full))
 
 
 def measured_shares(
-    oof: OutOfFold,
-    levers: Mapping[str, FloatArray],
-    actual: FloatArray,
-    used: BoolArray,
-    found: Calibration,
+    oof: OutOfFold, levers: Mapping[str, FloatArray], actual: FloatArray, used: BoolArray, found: Calibration
 ) -> LeverShares:
     """Fits the shares of the own and the market variance that given levers remove.
 
     Args:
-        oof: out-of-fold forecasts, including those under known levers.
-        levers: lever to its (N, H) values after the origins, NaN where not known.
         actual: (N, H) known months after the origins, NaN elsewhere.
         used: (N,) mask of the origins that `found` was calibrated on.
-        found: calibration of the forecasts with every lever free.
     """
     months, happened = oof.origins.columns[used], actual[used]
     so_far = np.arange(1, MAX_HORIZON_MONTHS + 1)[:, None]
     seen = np.isfinite(np.stack([levers[name][used] for name in HELD_LEVERS], axis=2))
     given = (seen & oof.known.masks[used][:, None]).cumsum(1, dtype=np.float32) / so_far
     drawn = GivenErrors(
-        _log_errors(happened, oof.known.drawn[used]), given, months, found.own_deviation**2, found.weights
+        log_errors(happened, oof.known.drawn[used]), given, months, found.own_deviation**2, found.weights
     )
     # Studios that report fewer levers than others can't show the error that remains when all are given.
     count = seen[:, 0].sum(1)
@@ -283,13 +233,13 @@ def _floors(forecast: FloatArray, actual: FloatArray, months: IntArray, found: C
     The own shares give 90 % intervals of single months and of sums their nominal coverage. The market share
     is the mean square over the months, inflated where these contain few separate spans of that length.
     """
-    split = split_common(_log_errors(actual, forecast), months)
-    sums = split_common(_log_errors(actual.cumsum(1), forecast.cumsum(1)), months).own
+    split = split_common(log_errors(actual, forecast), months)
+    sums = split_common(log_errors(actual.cumsum(1), forecast.cumsum(1)), months).own
     so_far = np.arange(1, forecast.shape[1] + 1)
-    reach = [(high - low) / 2 for low, high in _ends(found.tables)]
-    own = _squares(split.own / found.own_deviation, reach[0], found.weights)
+    low, high, total_low, total_high = found.tables.quantiles(_CALIBRATED_LEVEL)
+    own = _squares(split.own / found.own_deviation, (high - low) / 2, found.weights)
     spans = (found.own_deviation * np.sqrt(own)).cumsum(1) / so_far
-    summed = _squares(sums / spans, reach[1], found.weights)
+    summed = _squares(sums / spans, (total_high - total_low) / 2, found.weights)
     common_variance = np.diag(found.tables.common)
     shared = np.isfinite(split.common)
     count = shared.sum(0)
@@ -300,32 +250,13 @@ def _floors(forecast: FloatArray, actual: FloatArray, months: IntArray, found: C
     return Floors(own, np.minimum(np.where(count > 0, common, 1.0), 1.0), summed)
 
 
-def _ends(tables: IntervalTables) -> tuple[tuple[FloatArray, FloatArray], ...]:
-    """(H,) ends of the calibrated interval, for a month's scaled error and for a sum's."""
-    low, high, total_low, total_high = tables.quantiles(_CALIBRATED_LEVEL)
-    return (low, high), (total_low, total_high)
-
-
 def _squares(scaled: FloatArray, reach: FloatArray, weights: FloatArray) -> FloatArray:
     """(H,) squared factors, at most 1, that give intervals of half width `reach` their nominal coverage."""
     found = np.ones(scaled.shape[1])
     for h in range(scaled.shape[1]):
         known = np.isfinite(scaled[:, h])
         if known.sum() >= _FEWEST_ERRORS:
-            size = weighted_quantile(np.abs(scaled[known, h]), weights[known], np.array([_CALIBRATED_LEVEL]))[
-                0
-            ]
+            level = np.array([_CALIBRATED_LEVEL])
+            (size,) = weighted_quantile(np.abs(scaled[known, h]), weights[known], level)
             found[h] = (size / reach[h]) ** 2
     return np.minimum(found, 1.0)
-
-
-def _own_errors(actual: FloatArray, forecast: FloatArray, months: IntArray) -> FloatArray:
-    """(N, H) own log errors, NaN where not known."""
-    return split_common(_log_errors(actual, forecast), months).own
-
-
-def _log_errors(actual: FloatArray, forecast: FloatArray) -> FloatArray:
-    """(N, H) log of actual over forecast, NaN where not known."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        errors = np.log(np.maximum(actual, 0.01 * forecast) / forecast)
-    return np.where(np.isfinite(errors), errors, np.nan)

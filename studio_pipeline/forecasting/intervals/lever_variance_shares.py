@@ -47,18 +47,12 @@ is removed only if all of their levers are given.
 
 @dataclass(frozen=True)
 class LeverShares:
-    """Shares of the variances by component of levers.
+    """Shares of the variances by component of levers."""
 
-    Attributes:
-        own: (H, C) of the variance of a studio's own error, in the order of `COMPONENTS`; each row sums to
-            less than 1.
-        common: (H, C) the same of the market error.
-        sums: (H,) with every lever given, own variance of the sum over the first h months, relative to the
-            variance it would have with the correlation between months of answers with every lever free.
-    """
-
-    own: FloatArray
-    common: FloatArray
+    own: FloatArray  # (H, C) of the own error's variance, in order of `COMPONENTS`; sums below 1
+    common: FloatArray  # (H, C) the same of the market error
+    # (H,) with every lever given, own variance of the sum over the first h months, relative to the variance
+    # it would have with the correlation between months of answers with every lever free
     sums: FloatArray
 
     def left(self, levers: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
@@ -66,8 +60,7 @@ class LeverShares:
 
         A lever that is given from a later month on removes its share in proportion to the months since.
 
-        Args:
-            levers: lever to (N, H) given values, NaN where free; `current_member_count` has no effect.
+        `levers`: lever to (N, H) given values, NaN where free; `current_member_count` has no effect.
         """
         names = [name for name in HELD_LEVERS if name in levers]
         if not names:
@@ -75,28 +68,15 @@ class LeverShares:
             return nothing, nothing
         given = np.isfinite(np.array([levers[name] for name in names])).cumsum(2)
         n_horizons = given.shape[2]
-        share = given / self._months[:n_horizons]
+        share = given / np.arange(1, n_horizons + 1)
         taken = np.zeros((len(COMPONENTS), *share.shape[1:]))
         taken[[_PLACES[name] for name in names]] = share
         for place, members in enumerate(_TOGETHER, len(HELD_LEVERS)):
             if levers.keys() >= members:
                 taken[place] = share[[names.index(name) for name in members]].min(0)
-        own, common = 1 - np.einsum("cnh,kch->knh", taken, self._both[..., :n_horizons])
+        both = np.ascontiguousarray(np.stack([self.own, self.common]).swapaxes(1, 2))[..., :n_horizons]
+        own, common = 1 - np.einsum("cnh,kch->knh", taken, both)
         return own, common
-
-    @cached_property
-    def _months(self) -> FloatArray:
-        return np.arange(1.0, len(self.own) + 1)
-
-    @cached_property
-    def _both(self) -> FloatArray:
-        """(2, C, H) shares of the own and of the market variance."""
-        return np.ascontiguousarray(np.stack([self.own, self.common]).swapaxes(1, 2))
-
-    @cached_property
-    def _floor(self) -> FloatArray:
-        """(H,) share of the own variance that remains with every lever given."""
-        return np.asarray(1 - self.own.sum(1))
 
     @cached_property
     def of_sums(self) -> list[tuple[FloatArray, FloatArray, FloatArray]]:
@@ -108,7 +88,7 @@ class LeverShares:
         """
         found = []
         for months in range(1, len(self.own) + 1):
-            floor = self._floor[:months]
+            floor = (1 - self.own.sum(1))[:months]
             summed = floor * self.sums[months - 1]
             found.append((floor, summed, (1 - summed) / np.maximum(1 - floor, _SMALLEST_SHARE)))
         return found
@@ -142,9 +122,7 @@ def widening_outside(
     The factor grows by 0.5 for each width of the shown range by which a lever lies outside it in this or an
     earlier month; the width is at least a tenth of the nearer end. A lever without shown values adds nothing.
 
-    Args:
-        levers: lever to its value in each of 12 months, NaN where free.
-        shown: lever to its smallest and largest shown value.
+    `levers`: lever to its value in each of 12 months, NaN where free.
     """
     throughout, widening = 1.0, _NOTHING
     for lever, path in levers.items():

@@ -24,21 +24,13 @@ _CONTINUATION = 0.15
 
 @dataclass(frozen=True)
 class Split:
-    """Residuals, split into a market part and own parts.
+    """Residuals, split into a market part and own parts."""
 
-    Attributes:
-        own: (N, H) each studio's own part; NaN where not known.
-        months: (M,) the distinct origin months, increasing.
-        common: (M, H) market part by origin month; NaN where too few studios share the month.
-        noise: (M, H) variance of `common` from averaging own residuals; 0 where that is NaN.
-        correlation: (H, H) of own residuals over the months ahead, and so of that noise.
-    """
-
-    own: FloatArray
-    months: IntArray
-    common: FloatArray
-    noise: FloatArray
-    correlation: FloatArray
+    own: FloatArray  # (N, H) each studio's own part; NaN where not known
+    months: IntArray  # (M,) the distinct origin months, increasing
+    common: FloatArray  # (M, H) market part by origin month; NaN where too few studios share the month
+    noise: FloatArray  # (M, H) variance of `common` from averaging own residuals; 0 where that is NaN
+    correlation: FloatArray  # (H, H) of own residuals over the months ahead, and so of that noise
 
 
 def split_common(residuals: FloatArray, months: IntArray) -> Split:
@@ -92,7 +84,6 @@ def common_covariance(split: Split, half_life_months: float, prior_spans: float)
     """(H, H) covariance of the market error over the months ahead; 0 if no month has a market part.
 
     Args:
-        split: of the residuals.
         half_life_months: age at which the weight of an origin is 1/2.
         prior_spans: weight of the random walk, in separate spans of evidence.
     """

@@ -1,21 +1,16 @@
-"""Common interface of the learners, and the stored result of a fit.
-
-Implementations are in `xgboost_learner`, `lightgbm_learner` and `random_forest_learner`; the fit over the
-backtest folds is in `backtest.learner_backtest`.
-"""
+"""Names of the learners, and the stored result of a fit over the folds (`backtest.learner_backtest`)."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from studio_pipeline.forecasting.base.flows import TARGETS
-from studio_pipeline.forecasting.features.feature_matrix import RowArray
 from studio_pipeline.forecasting.learners.onnx_ensemble import CorrectionSizes, sizes_from_json
 from studio_pipeline.panel.arrays import FloatArray
 
@@ -23,48 +18,19 @@ LearnerName = Literal["xgboost", "lightgbm", "random_forest"]
 LEARNERS: tuple[LearnerName, ...] = ("xgboost", "lightgbm", "random_forest")
 
 
-class FittedLearner(Protocol):
-    """Fitted model of one target."""
-
-    def predict(self, features: RowArray) -> FloatArray:
-        """Predict (R,) corrections of (R, F) rows, in usual sizes."""
-        ...
-
-    def importances(self) -> FloatArray:
-        """(F,) share of each feature in the model's gain; sums to 1, or all 0 without any split."""
-        ...
-
-    def native(self) -> bytes:
-        """Serialise the model in its library's own format; never a pickle."""
-        ...
-
-    def onnx(self) -> bytes:
-        """Convert the model to an ONNX graph with one float input `features` (R, F)."""
-        ...
-
-
 @dataclass(frozen=True)
 class LearnerFit:
-    """Fit of one learner on all three targets.
+    """Fit of one learner on all three targets."""
 
-    Attributes:
-        learner: name of the learner.
-        out_of_fold: target to (N, 12) corrections of the origins in `CoreFit.out_of_fold`, every lever free;
-            0 where there were no training rows.
-        out_of_fold_known: as `out_of_fold`, with every lever given at its actual value where that is known.
-        importances: columns learner, target, feature, importance.
-        native_models: file name to the model in its library's own format.
-        onnx_models: target to ONNX graph; a target without training rows is missing.
-        sizes: target to the usual sizes by which predictions are scaled.
-    """
-
-    learner: LearnerName
+    learner: LearnerName  # name of the learner
+    # target to (N, 12) corrections of the origins in `CoreFit.out_of_fold`, every lever free; 0 where there
+    # were no training rows
     out_of_fold: dict[str, FloatArray]
-    out_of_fold_known: dict[str, FloatArray]
-    importances: pd.DataFrame
-    native_models: dict[str, bytes]
-    onnx_models: dict[str, bytes]
-    sizes: dict[str, CorrectionSizes]
+    out_of_fold_known: dict[str, FloatArray]  # the same with every lever at its actual value
+    importances: pd.DataFrame  # columns learner, target, feature, importance
+    native_models: dict[str, bytes]  # file name to the model in its library's own format
+    onnx_models: dict[str, bytes]  # target to ONNX graph; a target without training rows is missing
+    sizes: dict[str, CorrectionSizes]  # target to the usual sizes by which predictions are scaled
 
     def write(self, folder: Path) -> None:
         """Write arrays, importances and models into a folder."""

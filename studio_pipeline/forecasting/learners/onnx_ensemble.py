@@ -1,11 +1,9 @@
-"""Learners in ONNX: conversion, the joined graph of those with weight, its scale and its sessions.
-
-Each learner calls its library's converter itself; running the joined graph belongs to `onnx_ensemble`.
+"""Learners in ONNX: the joined graph of those with weight, the scale of its answers, and its sessions.
 
 The core's error a year ahead is many times that of the next month, and it is close to zero with every lever
 given. Learners are therefore fitted on errors divided by their usual size, so that far horizons and free
-levers don't dominate the loss, and their predictions are multiplied by the same sizes. Conversion of single
-models is in `onnx_export`, the weights in `ensemble.weights`.
+levers don't dominate the loss, and their predictions are multiplied by the same sizes. The conversion of
+single models is in `libraries`, the weights in `ensemble.weights`.
 """
 
 from __future__ import annotations
@@ -54,9 +52,7 @@ def joined_graph(graphs: Sequence[bytes], n_features: int) -> bytes:
     A request then takes one run, independent of the number of models. Each model keeps its own node, because
     onnxruntime runs nodes with one target in half the time of one node with many.
 
-    Args:
-        graphs: output of the learners' converters, each with one tree ensemble of one target.
-        n_features: F of the input `features` (R, F).
+    `graphs`: output of the learners' converters, each with one tree ensemble of one target.
     """
     from onnx import TensorProto, helper
 
@@ -96,15 +92,11 @@ _SMALLEST_SQUARE = 1e-4
 
 @dataclass(frozen=True)
 class CorrectionSizes:
-    """Usual sizes of one target's corrections: a size by horizon times the root of a sum of variances.
+    """Usual sizes of one target's corrections: a size by horizon times the root of a sum of variances."""
 
-    Attributes:
-        by_horizon: (12,) root mean square by months ahead; 0 where too few corrections are known.
-        variances: (1 + L,) relative variance with all of `HELD_LEVERS` given, then the variance that each of
-            them adds if it is free.
-    """
-
-    by_horizon: tuple[float, ...]
+    by_horizon: tuple[float, ...]  # (12,) root mean square by months ahead; 0 where too few known
+    # (1 + L,) relative variance with all of `HELD_LEVERS` given, then the variance that each of them adds if
+    # it is free
     variances: tuple[float, ...]
 
     def of(self, given: FloatArray | RowArray | BoolArray) -> FloatArray:
@@ -155,17 +147,11 @@ _FILE = "corrections.onnx"
 
 @dataclass(frozen=True)
 class OnnxEnsemble:
-    """Joined ONNX graph of K models (learner, target).
+    """Joined ONNX graph of K models (learner, target)."""
 
-    Attributes:
-        content: ONNX with an input `features` (R, F) and an output `corrections` (R, K), in usual sizes.
-        outputs: learner and target of each of the K outputs.
-        sizes: usual sizes of each output's corrections.
-    """
-
-    content: bytes
-    outputs: tuple[tuple[str, str], ...]
-    sizes: tuple[CorrectionSizes, ...]
+    content: bytes  # ONNX with an input `features` (R, F) and an output `corrections` (R, K), in usual sizes
+    outputs: tuple[tuple[str, str], ...]  # learner and target of each of the K outputs
+    sizes: tuple[CorrectionSizes, ...]  # usual sizes of each output's corrections
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write the graph into a folder and return the other attributes for JSON."""
@@ -204,8 +190,7 @@ def session_of(graph: bytes) -> ort.InferenceSession:
 class OnnxSessions:
     """Inference session of one model's learners.
 
-    Args:
-        graph: graph of the learners with non-zero weight; None if there are none.
+    `graph`: graph of the learners with non-zero weight; None if there are none.
 
     Attributes:
         learners: the L learners with non-zero weight, sorted.
@@ -247,7 +232,6 @@ class OnnxSessions:
 
     @cached_property
     def _sizes_from(self) -> Callable[[FirstMonths], FloatArray]:
-        """Function from first months of levers to (K, 12) usual sizes of the outputs, cached."""
         return lru_cache(MOST_SETS)(self._sizes)
 
     def _sizes(self, first: FirstMonths) -> FloatArray:

@@ -32,17 +32,11 @@ _MOST_SHARING_A_MONTH = 60
 
 @dataclass(frozen=True)
 class LearningRows:
-    """Rows that a learner is fitted on.
+    """Rows that a learner is fitted on."""
 
-    Attributes:
-        features: (R, F) rows.
-        corrections: (R, 3) corrections of the core by target, in usual sizes; NaN where unknown.
-        sizes: target to the usual sizes.
-    """
-
-    features: RowArray
-    corrections: FloatArray
-    sizes: dict[str, CorrectionSizes]
+    features: RowArray  # (R, F) rows
+    corrections: FloatArray  # (R, 3) corrections of the core by target, in usual sizes; NaN where unknown
+    sizes: dict[str, CorrectionSizes]  # target to the usual sizes
 
 
 @dataclass(frozen=True)
@@ -70,19 +64,16 @@ def learning_rows(
     Args:
         panel: months up to the fit's cutoff; a month after it is unknown and gives no row.
         features: (S, T, F0) the feature store on the panel's calendar.
-        states: states of the core at the fit's parameters.
-        origins: candidates for rows.
         most: largest number of rows, rounded up to whole origins of 12 rows.
-        rng: random generator of the sample.
     """
     rank = np.argsort(canonical_order(panel))
     masks = drawn_masks(panel.n_months * _MASKS_A_MONTH, rng)
     # Most queries give no lever, so each month has one mask without any.
     masks[::_MASKS_A_MONTH] = False
     kept = _drawn(origins, rank, most // MAX_HORIZON_MONTHS + 1, masks, rng)
-    levers = given_levers(known_levers(panel, kept.origins, MAX_HORIZON_MONTHS), kept.given)
+    levers = given_levers(known_levers(panel, kept.origins), kept.given)
     rows, columns = kept.origins.rows, kept.origins.columns
-    free = project_core(states, rows, columns, MAX_HORIZON_MONTHS)
+    free = project_core(states, kept.origins)
     typical = {int(c): typical_of_month(features[:, c], states, int(c)) for c in np.unique(columns)}
     x = row_features(features[rows, columns], free, panel, kept.origins, typical, levers)
     missed = _missed(panel, states, kept)
@@ -126,12 +117,12 @@ def _sharing(origins: Origins, rank: IntArray, kept: _Masked, masks: BoolArray) 
 def _missed(panel: StudioPanel, states: CoreStates, masked: _Masked) -> dict[str, FloatArray]:
     """Target to (N, H) corrections of the core under the given levers; NaN where unknown or determined."""
     origins = masked.origins
-    levers = given_levers(known_levers(panel, origins, MAX_HORIZON_MONTHS), masked.given)
-    paths = project_core(states, origins.rows, origins.columns, MAX_HORIZON_MONTHS, levers)
+    levers = given_levers(known_levers(panel, origins), masked.given)
+    paths = project_core(states, origins, levers)
     certain = determined(levers)
     found = {}
     for target in TARGETS:
-        actual = actual_months(panel, target, origins.rows, origins.columns, MAX_HORIZON_MONTHS)
+        actual = actual_months(panel, target, origins)
         missed = correction_of(actual, core_targets(paths)[target], target)
         found[target] = np.where(certain[target], np.nan, missed)
     return found

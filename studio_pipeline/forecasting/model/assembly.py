@@ -7,6 +7,7 @@ its storage are in `studio_model`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,12 +15,11 @@ from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
 from studio_pipeline.forecasting.base.flows import TARGETS
 from studio_pipeline.forecasting.base.given_levers import known_levers
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfig
-from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES, combine
 from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights, candidate_stack
 from studio_pipeline.forecasting.features.feature_function import cut_windows
 from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES
-from studio_pipeline.forecasting.intervals.calibration import fit_intervals, with_levers
+from studio_pipeline.forecasting.intervals.calibration import fit_intervals
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.intervals.lever_share_fitting import measured_shares, young_widening
 from studio_pipeline.forecasting.learners.learner import LearnerFit
@@ -61,15 +61,15 @@ def interval_tables(
 
     Args:
         panel: the months up to the one at which the tables are made.
-        core: backtest of the core.
         forecast: (N, H) out-of-fold forecasts of the ensemble.
         actual: (N, H) known months after the origins, NaN elsewhere.
         used: (N,) mask of the chosen origins.
-        configuration: hyperparameters.
     """
     oof = core.out_of_fold
     actual = np.where(actual > 0, actual, np.nan)
-    used = used & _made_while_trading(panel, oof.origins, used)
+    rows, columns = oof.origins.rows[used], oof.origins.columns[used]
+    used = used.copy()
+    used[used] = panel.values["total_revenue"][rows, columns] > 0
     if used.any():
         rows, columns = oof.origins.rows[used], oof.origins.columns[used]
         expected, happened = forecast[used], actual[used]
@@ -82,16 +82,8 @@ def interval_tables(
     found = fit_intervals(expected, happened, windows, columns, configuration.intervals, young)
     if not used.any():
         return found.tables
-    levers = known_levers(panel, oof.origins, MAX_HORIZON_MONTHS)
-    shares = measured_shares(oof, levers, actual, used, found)
-    return with_levers(found.tables, shares)
-
-
-def _made_while_trading(panel: StudioPanel, origins: Origins, used: BoolArray) -> BoolArray:
-    """(N,) True for used origins in whose month the studio had revenue."""
-    found = np.zeros_like(used)
-    found[used] = panel.values["total_revenue"][origins.rows[used], origins.columns[used]] > 0
-    return found
+    levers = known_levers(panel, oof.origins)
+    return replace(found.tables, levers=measured_shares(oof, levers, actual, used, found))
 
 
 def assemble_model(
@@ -106,12 +98,7 @@ def assemble_model(
     Its intervals are fitted on the out-of-fold forecasts of all folds but the first, which has no weights
     from an earlier fold; if there is only one fold, it is used.
 
-    Args:
-        panel: all months.
-        core: backtest of the core, with its fit on all months.
-        fits: of the learners.
-        weights: of the ensemble.
-        configuration: hyperparameters.
+    `core`: backtest of the core, with its fit on all months.
     """
     oof = core.out_of_fold
     forecast = ensemble_out_of_fold(core, fits, weights, "revenue")

@@ -29,21 +29,13 @@ _FORMAT = 3
 
 @dataclass(frozen=True)
 class StudioModel:
-    """A fitted model version.
+    """A fitted model version."""
 
-    Attributes:
-        core: parameters of the stock-and-flow core, fitted on all months.
-        weights: target to (H, C) ensemble weights in the order of `CANDIDATES`.
-        intervals: interval tables of revenue.
-        accuracy: (H,) 1 - WAPE of revenue over the first h months in the backtest; NaN if there was none.
-        graphs: ONNX ensemble of the learners with weight for some target and horizon; None without any.
-    """
-
-    core: CoreParameters
-    weights: Mapping[str, FloatArray]
-    intervals: IntervalTables
-    accuracy: FloatArray
-    graphs: OnnxEnsemble | None
+    core: CoreParameters  # parameters of the stock-and-flow core, fitted on all months
+    weights: Mapping[str, FloatArray]  # target to (H, C) ensemble weights in the order of `CANDIDATES`
+    intervals: IntervalTables  # interval tables of revenue
+    accuracy: FloatArray  # (H,) 1 - WAPE of revenue over the first h months in backtests; else NaN
+    graphs: OnnxEnsemble | None  # of the learners with weight for a target and horizon, if any
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -93,17 +85,11 @@ VERSION_LENGTH = 12
 
 @dataclass(frozen=True)
 class Recipe:
-    """Hyperparameters, features and code version that reproduce a model from the same months.
+    """Hyperparameters, features and code version that reproduce a model from the same months."""
 
-    Attributes:
-        forecasting: all hyperparameters, and the seed.
-        features: names of the learners' features, in order.
-        fitting_code: value of `FITTING_CODE` when the model was fitted.
-    """
-
-    forecasting: ForecastingConfig
-    features: tuple[str, ...] = ROW_FEATURES
-    fitting_code: int = FITTING_CODE
+    forecasting: ForecastingConfig  # all hyperparameters, and the seed
+    features: tuple[str, ...] = ROW_FEATURES  # names of the learners' features, in order
+    fitting_code: int = FITTING_CODE  # value of `FITTING_CODE` when the model was fitted
 
     @property
     def version(self) -> str:

@@ -64,22 +64,36 @@ def contribution(
         attendance: rates of the month before and of the month itself, 0..1.
         utilization: staff utilisation of the month, 0..1.
     """
-    before, now = (np.where(np.isfinite(rate), rate, TYPICAL_ATTENDANCE) for rate in attendance)
+    before, now = (known_attendance(rate) for rate in attendance)
     crowded = crowding(now if comfort.same_month else before, comfort.attendance_rate)
     worked = np.where(np.isfinite(utilization), utilization, comfort.utilization)
-    total = slopes["crowding"] * crowded + slopes["overwork"] * overwork(worked, comfort.utilization)
+    regressors = {"crowding": crowded, "overwork": overwork(worked, comfort.utilization)}
     if "fullness" in slopes:
-        total = total + slopes["fullness"] * before
-    counted = np.where(slopes["price"] != 0, price_log, 0.0)
-    return np.asarray(total + slopes["price"] * counted)
+        regressors["fullness"] = before
+    regressors["price"] = np.where(slopes["price"] != 0, price_log, 0.0)
+    return response(np.zeros(()), slopes, regressors)
 
 
-def crowding(attendance: FloatArray, comfortable: float = Comfort.attendance_rate) -> FloatArray:
+def response(
+    level: FloatArray, slopes: Mapping[str, FloatArray], regressors: Mapping[str, FloatArray]
+) -> FloatArray:
+    """A flow's level plus its slopes times the regressors, added in their order."""
+    for name, values in regressors.items():
+        level = level + slopes[name] * values
+    return level
+
+
+def known_attendance(rate: FloatArray) -> FloatArray:
+    """Attendance rates, an unknown one as the typical rate."""
+    return np.where(np.isfinite(rate), rate, TYPICAL_ATTENDANCE)
+
+
+def crowding(attendance: FloatArray, comfortable: float | FloatArray = Comfort.attendance_rate) -> FloatArray:
     """Attendance above the comfortable rate, in rate points."""
     return np.maximum(attendance - comfortable, 0.0)
 
 
-def overwork(utilization: FloatArray, comfortable: float = Comfort.utilization) -> FloatArray:
+def overwork(utilization: FloatArray, comfortable: float | FloatArray = Comfort.utilization) -> FloatArray:
     """Staff utilisation above the comfortable rate, in rate points."""
     return np.maximum(utilization - comfortable, 0.0)
 

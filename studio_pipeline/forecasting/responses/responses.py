@@ -137,9 +137,7 @@ class Responses:
         return slope * classes_per_member(classes, members, self.typical_classes)
 
 
-def without_effect(
-    effects: Mapping[str, Mapping[str, LeverEffect]],
-) -> dict[str, dict[str, LeverEffect]]:
+def without_effect(effects: Mapping[str, Mapping[str, LeverEffect]]) -> dict[str, dict[str, LeverEffect]]:
     """`LeverEffect.taken_as_none` of every effect, by flow and regressor."""
     return {
         flow: {name: effect.taken_as_none() for name, effect in found.items()}

@@ -164,12 +164,7 @@ def _in_turn(info: Information, columns: Mapping[str, int], name: str, options: 
 
 
 def _tested(
-    info: Information,
-    columns: Mapping[str, int],
-    name: str,
-    options: list[int],
-    slopes: Slopes,
-    place: int,
+    info: Information, columns: Mapping[str, int], name: str, options: list[int], slopes: Slopes, place: int
 ) -> Found:
     """Estimate and test of one of the regressors estimated together.
 

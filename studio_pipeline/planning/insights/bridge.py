@@ -16,7 +16,6 @@ Source: two-factor Shapley decomposition, e.g. Ang (2004), Energy Policy 32(9).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from studio_pipeline.forecasting.core.core_view import CoreView, MemberMonths
@@ -27,13 +26,7 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class KnownMonth:
-    """Figures of a studio's last known month; NaN where unknown.
-
-    Attributes:
-        revenue: total revenue, currency.
-        members: members at the month's end.
-        membership_revenue: revenue from memberships, currency.
-    """
+    """Figures of a studio's last known month, at its end; currency; NaN where unknown."""
 
     revenue: float
     members: float
@@ -42,12 +35,11 @@ class KnownMonth:
 
 @dataclass(frozen=True)
 class Driver:
-    """One part of a change of revenue.
+    """One part of a change of revenue, currency.
 
     Attributes:
         name: `members_in`, `members_out`, `starting_members`, `price`, `mix`, `season`, `model_correction`;
             `members` if members in and out are unknown, `level` if the data have no members.
-        amount: currency.
         share: of the change; shares add up to 1. None if the change is 0 to the cent.
     """
 
@@ -58,12 +50,9 @@ class Driver:
 
 @dataclass(frozen=True)
 class Bridge:
-    """Change of revenue from the last known month to a forecast month, by drivers.
+    """Change of revenue from the last known month to a forecast month, and its drivers; currency.
 
     Attributes:
-        revenue_then: of the last known month, currency.
-        revenue: of the forecast month, currency.
-        drivers: parts whose amounts add up to the change.
         joined: members who join up to the forecast month; None if unknown.
         left: members who leave up to then; None if unknown.
     """
@@ -82,7 +71,7 @@ class Bridge:
 
 @dataclass(frozen=True)
 class _Month:
-    """A month without its season: members, and revenue a member by price and mix, currency."""
+    """A month without its season; price and mix are revenue a member, currency."""
 
     members: float
     price: float
@@ -109,21 +98,19 @@ def revenue_bridge(known: KnownMonth, view: CoreView, revenue: float, month: int
     start, parts = _without_season(known, view, place)
     season = (core - end) - (known.revenue - start)
     amounts = {**parts, "season": season, "model_correction": revenue - core}
+    change = revenue - known.revenue
+    drivers = tuple(
+        Driver(name, amount, amount / change if abs(change) >= _CENT else None)
+        for name, amount in amounts.items()
+    )
     joined, left = _moves(view.ahead, place)
     known_moves = math.isfinite(joined + left)
     return Bridge(
         known.revenue,
         revenue,
-        _drivers(amounts, revenue - known.revenue),
+        drivers,
         joined if known_moves else None,
         left if known_moves else None,
-    )
-
-
-def _drivers(amounts: Mapping[str, float], change: float) -> tuple[Driver, ...]:
-    is_shared = abs(change) >= _CENT
-    return tuple(
-        Driver(name, amount, amount / change if is_shared else None) for name, amount in amounts.items()
     )
 
 
@@ -134,21 +121,17 @@ def _without_season(known: KnownMonth, view: CoreView, place: int) -> tuple[floa
     if not (known.members > 0 and math.isfinite(end.revenue)):
         start_revenue = known.revenue / _season(view, "revenue")
         return start_revenue, {"level": float(run.revenue[place]) - start_revenue}
-    start = _start(known, view)
-    members, price, mix = (start.members + end.members) / 2, end.price - start.price, end.mix - start.mix
-    per_member = (start.price + start.mix + end.price + end.mix) / 2
-    moved = {name: count * per_member for name, count in _changes_of_members(start, end, run, place).items()}
-    return start.revenue, moved | {"price": members * price, "mix": members * mix}
-
-
-def _start(known: KnownMonth, view: CoreView) -> _Month:
-    """The last known month without its season; if membership revenue is unknown, all revenue is price."""
+    # If membership revenue is unknown, all revenue is price.
     paid = known.membership_revenue if math.isfinite(known.membership_revenue) else known.revenue
-    return _Month(
+    start = _Month(
         known.members / _season(view, "members"),
         paid / known.members / _season(view, "price"),
         (known.revenue - paid) / known.members / _season(view, "mix"),
     )
+    members, price, mix = (start.members + end.members) / 2, end.price - start.price, end.mix - start.mix
+    per_member = (start.price + start.mix + end.price + end.mix) / 2
+    moved = {name: count * per_member for name, count in _changes_of_members(start, end, run, place).items()}
+    return start.revenue, moved | {"price": members * price, "mix": members * mix}
 
 
 def _changes_of_members(start: _Month, end: _Month, run: MemberMonths, place: int) -> dict[str, float]:

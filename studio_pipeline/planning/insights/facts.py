@@ -1,50 +1,37 @@
 """Facts of a studio's next months as computed figures: forecast, drivers, given levers, recommendations.
 
-All figures of an insight are computed here; `narrative` writes them as text and checks texts against them.
+All figures of an insight are computed here; `narrative` writes them as text.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
 from studio_pipeline.errors import UnknownStudioError
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
-from studio_pipeline.forecasting.core.core_view import CoreView
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
-from studio_pipeline.planning.insights.bridge import Bridge, Driver, KnownMonth, revenue_bridge
+from studio_pipeline.planning.forecaster import PlanningForecaster
+from studio_pipeline.planning.insights.bridge import Driver, KnownMonth, revenue_bridge
 from studio_pipeline.planning.insights.recommendations import Recommendation, recommend
-from studio_pipeline.planning.scenarios.differences import Interval, UncertainForecastSource
+from studio_pipeline.planning.scenarios import Interval
 
 _CURRENT_MONTHS = 3
 _WHOLE = ("new_members_monthly", "total_classes_held")
 
 
-class FactSource(UncertainForecastSource, Protocol):
-    """Interface of a forecaster for facts."""
-
-    @property
-    def panel(self) -> StudioPanel:
-        """The months of all studios."""
-
-    def core_view(self, query: ForwardQuery) -> CoreView:
-        """The core's view of a query's base month and of the months after it."""
-
-
 @dataclass(frozen=True)
 class GivenLever:
-    """A lever given in the scenario.
+    """A lever given in the scenario, in its own unit.
 
     Attributes:
-        lever: name of the lever.
         from_month: 1 for the month after the base month.
         current: mean of the last three months; None if unknown.
-        given: given value, in the lever's own unit.
         effect_source: source of the members' response ("data", "pooled", "prior"); None without a response.
     """
 
@@ -57,31 +44,19 @@ class GivenLever:
 
 @dataclass(frozen=True)
 class Facts:
-    """Figures of one forecast of a studio with history; money in the data's currency.
+    """Figures of one forecast of a studio with history; money in the data's currency, None where unknown.
 
     Attributes:
-        base_month: the last known month, YYYY-MM.
+        base_month: the last known month, YYYY-MM; `revenue_then` and `members_then` are of it.
         month: the last projected month, YYYY-MM; `revenue`, `interval`, `members`, `drivers` refer to it.
-        projection_months: number of months from the base month to `month`.
-        history_months: months of the studio up to the base month.
-        revenue_then: of the base month.
-        revenue: mean of the predictive distribution.
-        interval: of the revenue.
         interval_level: coverage of all intervals, 0..1.
-        change: revenue minus `revenue_then`.
+        change: revenue minus `revenue_then`; the drivers' amounts add up to it.
         growth: the change relative to `revenue_then`; None if that is 0.
         total_revenue: over all projected months.
-        total_interval: of the total revenue.
-        members_then: at the base month's end; None if unknown.
-        members: at the end of `month`; None if unknown.
-        joined: members who join up to then, by the core; None if unknown.
-        left: members who leave up to then, by the core; None if unknown.
-        drivers: amounts that add up to the change.
-        usual_error: WAPE of the model in backtests over these months; None without backtests.
-        levers: given in the scenario.
-        gain_of_levers: gain of the given levers over all projected months, against every lever free; None
-            without levers.
-        gain_interval: of the gain.
+        joined: members who join up to `month`, by the core.
+        left: members who leave up to then, by the core.
+        usual_error: WAPE of the model in backtests over these months.
+        gain_of_levers: gain of the given levers over all projected months, against every lever free.
         recommendations: steps with a gain above 0, the largest first.
     """
 
@@ -108,10 +83,6 @@ class Facts:
     gain_interval: Interval | None
     recommendations: tuple[Recommendation, ...]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data: numbers, months, and names of levers and drivers; no text from users."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Insight:
@@ -121,12 +92,8 @@ class Insight:
     warnings: tuple[str, ...]
 
 
-def studio_facts(source: FactSource, query: ForwardQuery) -> Insight:
-    """Computes the facts of a forward query.
-
-    Args:
-        source: a forecaster.
-        query: of a studio with history; its first interval level is used for all intervals.
+def studio_facts(source: PlanningForecaster, query: ForwardQuery) -> Insight:
+    """Computes the facts of a forward query; its first interval level is used for all intervals.
 
     Raises:
         QueryError: the query can't be answered, or the studio has no history to start from.
@@ -141,52 +108,16 @@ def studio_facts(source: FactSource, query: ForwardQuery) -> Insight:
     forecast = uncertain.forecast
     row, column = panel.rows[query.studio_id], panel.column_of(forecast.base_month)
     current = current_levers(panel, row, column)
-    known = _known_month(panel, row, column)
+    names = ("total_revenue", "total_members", "membership_revenue")
+    known = KnownMonth(*(float(panel.values[name][row, column]) for name in names))
     revenue = float(forecast.revenue[-1])
     bridge = revenue_bridge(known, source.core_view(query), revenue, query.projection_months)
     steps = recommend(source, query, current)
-    facts = _facts(query, forecast, known, bridge, current, steps)
-    return Insight(facts, tuple(dict.fromkeys([*forecast.warnings, *_warnings_of(source, query, steps)])))
-
-
-def _warnings_of(source: FactSource, query: ForwardQuery, steps: Sequence[Recommendation]) -> list[str]:
-    """Warnings of the forward answers to the recommended steps."""
-    asked = [replace(query, levers={**query.levers, step.lever: step.proposed}) for step in steps]
-    return [sentence for uncertain in source.outlooks(asked) for sentence in uncertain.forecast.warnings]
-
-
-def current_levers(panel: StudioPanel, row: int, column: int) -> dict[str, float]:
-    """Lever to its mean over the last three months, rounded for new members and classes; for the member count
-    its last value. NaN if unknown.
-    """
-    months = slice(max(column + 1 - _CURRENT_MONTHS, 0), column + 1)
-    found = {}
-    for lever, name in LEVER_COLUMNS.items():
-        values = panel.values[name][row, months]
-        known = values[np.isfinite(values)]
-        mean = float(known.mean()) if known.size else math.nan
-        found[lever] = float(np.round(mean)) if lever in _WHOLE else mean
-    return found | {"current_member_count": float(panel.values["total_members"][row, column])}
-
-
-def _known_month(panel: StudioPanel, row: int, column: int) -> KnownMonth:
-    names = ("total_revenue", "total_members", "membership_revenue")
-    return KnownMonth(*(float(panel.values[name][row, column]) for name in names))
-
-
-def _facts(
-    query: ForwardQuery,
-    forecast: Forecast,
-    known: KnownMonth,
-    bridge: Bridge,
-    current: Mapping[str, float],
-    recommendations: tuple[Recommendation, ...],
-) -> Facts:
     level = query.interval_levels[0]
     low, high = forecast.intervals[level][-1].tolist()
     levers = _given_levers(query, forecast, current)
     status_quo = forecast.status_quo if levers else None
-    return Facts(
+    facts = Facts(
         base_month=str(forecast.base_month),
         month=str(forecast.base_month + query.projection_months),
         projection_months=query.projection_months,
@@ -208,23 +139,34 @@ def _facts(
         levers=levers,
         gain_of_levers=None if status_quo is None else status_quo.difference,
         gain_interval=None if status_quo is None else status_quo.difference_interval,
-        recommendations=recommendations,
+        recommendations=steps,
     )
+    stepped = [replace(query, levers={**query.levers, step.lever: step.proposed}) for step in steps]
+    warnings = [forecast.warnings, *(answer.forecast.warnings for answer in source.outlooks(stepped))]
+    return Insight(facts, tuple(dict.fromkeys(chain.from_iterable(warnings))))
+
+
+def current_levers(panel: StudioPanel, row: int, column: int) -> dict[str, float]:
+    """Lever to its mean over the last three months, rounded for new members and classes; for the member count
+    its last value. NaN if unknown.
+    """
+    months = slice(max(column + 1 - _CURRENT_MONTHS, 0), column + 1)
+    found = {}
+    for lever, name in LEVER_COLUMNS.items():
+        values = panel.values[name][row, months]
+        known = values[np.isfinite(values)]
+        mean = float(known.mean()) if known.size else math.nan
+        found[lever] = float(np.round(mean)) if lever in _WHOLE else mean
+    return found | {"current_member_count": float(panel.values["total_members"][row, column])}
 
 
 def _given_levers(
     query: ForwardQuery, forecast: Forecast, current: Mapping[str, float]
 ) -> tuple[GivenLever, ...]:
     stages = [(1, query.levers), *((step.from_month, step.levers) for step in query.lever_plan)]
-    effects = forecast.lever_effects
+    sources = {lever: effect.source for lever, effect in forecast.lever_effects.items()}
     return tuple(
-        GivenLever(
-            lever,
-            from_month,
-            _known(current[lever]),
-            value,
-            effects[lever].source if lever in effects else None,
-        )
+        GivenLever(lever, from_month, _known(current[lever]), value, sources.get(lever))
         for from_month, levers in stages
         for lever, value in levers.items()
     )

@@ -1,7 +1,7 @@
 """Recommendations: small steps of single levers with a gain in revenue that is clearly above 0.
 
 A step is small enough to take next month. Gains are differences of uncertain forecasts with and without the
-step (`scenarios.differences`); the cost of a step is not counted. Plans with targets and costs are in
+step (`planning.scenarios`); the cost of a step is not counted. Plans with targets and costs are in
 `planning.inverse`.
 """
 
@@ -15,9 +15,9 @@ import numpy as np
 from studio_pipeline.errors import LeverError
 from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecast_uncertainty import UncertainForecast
-from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.intervals.joint_simulation import chance_of_more
-from studio_pipeline.planning.scenarios.differences import AlignedForecasts, Interval, UncertainForecastSource
+from studio_pipeline.planning.forecaster import PlanningForecaster
+from studio_pipeline.planning.scenarios import AlignedForecasts, Interval
 
 Step = Callable[[float], float]
 
@@ -37,14 +37,11 @@ retention, 10 % of the new members, five points of attendance or utilisation, tw
 
 @dataclass(frozen=True)
 class Recommendation:
-    """One step of one lever.
+    """One step of one lever, in the lever's own unit.
 
     Attributes:
-        lever: name of the lever.
-        current: present value, in the lever's own unit.
-        proposed: value after the step.
+        current: present value.
         gain: gain in revenue over the projected months, currency.
-        gain_interval: of the gain.
         chance_of_gain: probability that the gain is above 0.
         clears_zero: whether the whole interval of the gain lies above 0.
         effect_source: source of the members' response ("data", "pooled", "prior"); None without a response.
@@ -61,7 +58,7 @@ class Recommendation:
 
 
 def recommend(
-    source: UncertainForecastSource, query: ForwardQuery, current: Mapping[str, float]
+    source: PlanningForecaster, query: ForwardQuery, current: Mapping[str, float]
 ) -> tuple[Recommendation, ...]:
     """Steps with a gain interval above 0, the largest gain first; one at most for each lever.
 
@@ -78,22 +75,35 @@ def recommend(
 
 
 def _best_step(
-    source: UncertainForecastSource, query: ForwardQuery, lever: str, current: float
+    source: PlanningForecaster, query: ForwardQuery, lever: str, current: float
 ) -> Recommendation | None:
     held = _held(source, query, lever, current)
     if held is None:
         return None
-    proposed = [value for step in STEPS[lever] if (value := step(current)) != current]
-    steps = [
-        _recommendation(source.interval_tables, lever, (current, value), held, stepped, query)
-        for value in proposed
-        if (stepped := _held(source, query, lever, value)) is not None
-    ]
-    return max((step for step in steps if step.clears_zero), key=lambda step: step.gain, default=None)
+    months = held.forecast.base_month + np.arange(1, query.projection_months + 1)
+    effect = held.forecast.lever_effects.get(lever)
+    found = []
+    for proposed in (step(current) for step in STEPS[lever]):
+        if proposed == current or (stepped := _held(source, query, lever, proposed)) is None:
+            continue
+        difference = AlignedForecasts(source.interval_tables, (held, stepped), months).difference(1, 0)
+        low, high = difference.total_interval(query.interval_levels[0])
+        step = Recommendation(
+            lever,
+            current,
+            proposed,
+            gain=difference.total,
+            gain_interval=(low, high),
+            chance_of_gain=chance_of_more(difference.total_draws),
+            clears_zero=low > 0,
+            effect_source=None if effect is None else effect.source,
+        )
+        found += [step] if step.clears_zero else []
+    return max(found, key=lambda step: step.gain, default=None)
 
 
 def _held(
-    source: UncertainForecastSource, query: ForwardQuery, lever: str, value: float
+    source: PlanningForecaster, query: ForwardQuery, lever: str, value: float
 ) -> UncertainForecast | None:
     """The forecast with a lever held at a value; None if the lever can't be given."""
     try:
@@ -101,26 +111,3 @@ def _held(
     except LeverError:
         return None
     return uncertain
-
-
-def _recommendation(
-    tables: IntervalTables,
-    lever: str,
-    values: tuple[float, float],
-    held: UncertainForecast,
-    stepped: UncertainForecast,
-    query: ForwardQuery,
-) -> Recommendation:
-    months = held.forecast.base_month + np.arange(1, query.projection_months + 1)
-    difference = AlignedForecasts(tables, (held, stepped), months).difference(1, 0)
-    low, high = difference.total_interval(query.interval_levels[0])
-    effect = held.forecast.lever_effects.get(lever)
-    return Recommendation(
-        lever,
-        *values,
-        difference.total,
-        (low, high),
-        chance_of_more(difference.total_draws),
-        low > 0,
-        None if effect is None else effect.source,
-    )

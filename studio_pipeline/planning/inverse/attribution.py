@@ -88,26 +88,26 @@ def _of_levers(setup: PlanSetup, plan: FloatArray) -> list[_Relaxed]:
 def _of_capacity(setup: PlanSetup, plan: FloatArray) -> list[_Relaxed]:
     """Capacity limits at which the plan stands, of levers that may still move."""
     capacity, free = setup.problem.capacity, setup.problem.high > plan
+
+    def unit_more(name: str, place: int) -> _Relaxed:
+        return name, one_unit(place), _moved(setup, plan, place, one_unit(place))
+
     attendance, staff, classes = (float(plan[place]) for place in (ATTENDANCE, STAFF, CLASSES))
     found, most = [], float(capacity.most_retention(plan[TICKET : TICKET + 1])[0])
     if free[RETENTION] and most < 1 and _at(plan[RETENTION], most):
-        found.append(("retention_at_this_price", *_unit_more(setup, plan, RETENTION)))
+        found.append(unit_more("retention_at_this_price", RETENTION))
     if setup.problem.high[TICKET] < setup.ranges.high[TICKET] and not free[TICKET]:
-        found.append(("ticket_at_this_retention", *_unit_more(setup, plan, TICKET)))
+        found.append(unit_more("ticket_at_this_retention", TICKET))
     if free[ATTENDANCE] and _at(attendance * classes, capacity.most_attended):
-        found.append(("visits_a_member", *_unit_more(setup, plan, ATTENDANCE)))
+        found.append(unit_more("visits_a_member", ATTENDANCE))
     if free[CLASSES] and _at(classes, capacity.most_work * staff):
-        found.append(("paid_hours", *_unit_more(setup, plan, CLASSES)))
+        found.append(unit_more("paid_hours", CLASSES))
     peak, seated = _peak(setup, plan), capacity.most_members * classes
     if free[RETENTION] and _at(peak, seated):
         found.append(("seats", 1.0, _with_one_class_of_seats(setup, plan)))
     elif free[NEW] and (not free[RETENTION] or _at(plan[RETENTION], most)):
         found += _seats_of_new_members(setup, plan, seated - peak)
     return found
-
-
-def _unit_more(setup: PlanSetup, plan: FloatArray, place: int) -> tuple[float, FloatArray]:
-    return one_unit(place), _moved(setup, plan, place, one_unit(place))
 
 
 def _with_one_class_of_seats(setup: PlanSetup, plan: FloatArray) -> FloatArray:
@@ -134,12 +134,10 @@ def _seats_of_new_members(setup: PlanSetup, plan: FloatArray, room: float) -> li
 
 
 def _peak(setup: PlanSetup, plan: FloatArray) -> float:
-    """Largest number of members in any month."""
     return float(setup.problem.revenue.members(plan[:, None]).max())
 
 
 def _joined(plan: FloatArray, more: float) -> FloatArray:
-    """(7,) the plan with more new members a month."""
     joined = plan.copy()
     joined[NEW] += more
     return joined

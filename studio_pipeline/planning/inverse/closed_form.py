@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -24,18 +23,8 @@ from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.planning.inverse.queries import TargetKind
 from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, NEW, RETENTION, STAFF, TICKET, UPSELL
 
-
-@dataclass(frozen=True)
-class RevenueSlopes:
-    """Revenue of N plans, and its partial derivatives.
-
-    Attributes:
-        revenue: (N,) of the target's months.
-        by_lever: index of a lever to the (N,) change of revenue per unit of it, with the others constant.
-    """
-
-    revenue: FloatArray
-    by_lever: Mapping[int, FloatArray]
+_JOINERS_OFFSET = 0.5
+_LEAST_PRICE_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -72,7 +61,7 @@ class PlanRevenue:
 
     def revenue(self, x: FloatArray) -> FloatArray:
         """(N,) revenue of (7, N) plans."""
-        return self.slopes(x).revenue
+        return self.slopes(x)[0]
 
     def by_month(self, x: FloatArray) -> FloatArray:
         """(N, h) revenue of (7, N) plans by month, without the weights of `counted`."""
@@ -81,8 +70,8 @@ class PlanRevenue:
         seats = (x[ATTENDANCE] * x[CLASSES])[:, None]
         return np.asarray(members * (per_member + self.by_member) + seats * self.by_seat)
 
-    def slopes(self, x: FloatArray) -> RevenueSlopes:
-        """Revenue and derivatives of (7, N) plans."""
+    def slopes(self, x: FloatArray) -> tuple[FloatArray, dict[int, FloatArray]]:
+        """(N,) revenue of (7, N) plans, and by lever index its (N,) change per unit of the lever alone."""
         has_flows = np.isfinite(self.first_members)
         members: FloatArray | float = self.first_members
         by_retention: FloatArray | float = 0.0
@@ -101,8 +90,8 @@ class PlanRevenue:
                 retention = retention + by_retention * per_member
                 ticket, upsell = ticket + a * members, upsell + b * members
         attendance = seat * x[CLASSES]
-        by_lever = {RETENTION: retention, TICKET: ticket, ATTENDANCE: attendance, UPSELL: upsell}
-        return RevenueSlopes(revenue + attendance * x[ATTENDANCE], {STAFF: np.zeros(x.shape[1]), **by_lever})
+        slopes = {RETENTION: retention, TICKET: ticket, ATTENDANCE: attendance, UPSELL: upsell}
+        return revenue + attendance * x[ATTENDANCE], {**slopes, STAFF: np.zeros(x.shape[1])}
 
     def measured_at(self, x: FloatArray, by_month: FloatArray, target: FloatArray) -> PlanRevenue:
         """A copy with the ensemble's factors measured at one plan.
@@ -118,14 +107,7 @@ class PlanRevenue:
 
 
 def plan_revenue(origin: StudioOrigin, first_members: float, months: int, kind: TargetKind) -> PlanRevenue:
-    """Closed form of a studio's revenue, with ensemble factors of 1.
-
-    Args:
-        origin: the studio.
-        first_members: members before the first month.
-        months: number of target months.
-        kind: whether the last month or the sum of all counts.
-    """
+    """Closed form of a studio's revenue over the target's months, with ensemble factors of 1."""
     paths = {name: values[0, :months] for name, values in origin.terms.paths.items()}
     carried = set(origin.carried)
     by_member = paths["retail_yield"] + paths["other_yield"]
@@ -152,10 +134,6 @@ def target_months(months: int, kind: TargetKind) -> FloatArray:
     if kind == "month":
         counted[:-1] = 0.0
     return counted
-
-
-_JOINERS_OFFSET = 0.5
-_LEAST_PRICE_SHARE = 0.01
 
 
 @dataclass(frozen=True)
@@ -227,16 +205,12 @@ class PlanResponses:
         total = slopes.price * np.log(self._price(x[TICKET]) / max(float(now[TICKET]), self._least_price))
         total = total + slopes.fullness * (x[ATTENDANCE] - now[ATTENDANCE])
         if slopes.crowding:
-            crowded = self._above(x[ATTENDANCE], now[ATTENDANCE], self.comfortable_attendance)
+            crowded = _above(x[ATTENDANCE], now[ATTENDANCE], self.comfortable_attendance)
             total = total + slopes.crowding * crowded
         if slopes.overwork:
-            worked = self._above(x[STAFF], now[STAFF], self.comfortable_utilization)
+            worked = _above(x[STAFF], now[STAFF], self.comfortable_utilization)
             total = total + slopes.overwork * worked
         return np.asarray(total)
-
-    @staticmethod
-    def _above(values: FloatArray, now: float, comfortable: float) -> FloatArray:
-        return np.maximum(values - comfortable, 0.0) - max(now - comfortable, 0.0)
 
 
 def plan_responses(terms: FlowTerms, present: FloatArray) -> PlanResponses:
@@ -247,13 +221,13 @@ def plan_responses(terms: FlowTerms, present: FloatArray) -> PlanResponses:
         for flow in ("retention", "acquisition")
     )
     return PlanResponses(
-        present,
-        retention,
-        acquisition,
-        slopes["comfortable_attendance"],
-        slopes["comfortable_utilization"],
+        present, retention, acquisition, slopes["comfortable_attendance"], slopes["comfortable_utilization"]
     )
 
 
 def _logistic(odds: FloatArray | float) -> FloatArray:
     return np.asarray(1 / (1 + np.exp(-np.asarray(odds))))
+
+
+def _above(values: FloatArray, now: float, comfortable: float) -> FloatArray:
+    return np.maximum(values - comfortable, 0.0) - max(now - comfortable, 0.0)

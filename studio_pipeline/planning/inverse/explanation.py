@@ -1,25 +1,26 @@
-"""Explanation of a plan: changes of levers with cost and feasibility, actions in order, and dated steps.
+"""Explanation of a plan: changes of levers with cost and feasibility, actions, dated steps, and warnings.
 
 Actions are sorted by gain, with levers that only respond last; steps are dated by the levers' lead times.
-Feasibility compares a change with past changes in the panel. Attribution of the gain is in `attribution`, the
-plan's warnings are in `warnings`.
+Feasibility compares a change with past changes in the panel. Attribution of the gain is in `attribution`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
 from studio_pipeline.forecasting.base.queries import LeverStep
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 from studio_pipeline.planning.configuration import PlanningConfig
-from studio_pipeline.planning.inverse.queries import Action, CostLevel, LeverChange
-from studio_pipeline.planning.inverse.setup import PRESENT_MONTHS, PlanSetup
+from studio_pipeline.planning.inverse.queries import Action, CostLevel, LeverChange, Plan
+from studio_pipeline.planning.inverse.setup import PRESENT_MONTHS, PlanSetup, follows_flows
+from studio_pipeline.planning.inverse.solution import reaches
 from studio_pipeline.planning.levers import CLASSES, NEW, RATES, RESPONDING, RETENTION, STAFF
 
 _NAMES: Mapping[str, str] = {
@@ -34,21 +35,10 @@ _NAMES: Mapping[str, str] = {
 
 
 def actions(
-    plan: FloatArray,
-    present: FloatArray,
-    efforts: FloatArray,
-    impacts: Mapping[int, float],
-    weeks: Mapping[str, float],
+    setup: PlanSetup, plan: FloatArray, impacts: Mapping[int, float], weeks: Mapping[str, float]
 ) -> tuple[Action, ...]:
-    """Actions of a plan: levers with effort by descending gain, then levers that only respond.
-
-    Args:
-        plan: (7,) planned levers.
-        present: (7,) present levers.
-        efforts: (7,) effort by lever.
-        impacts: index of each lever that changes to its share of the gain, currency.
-        weeks: lever to its lead time.
-    """
+    """Actions of a (7,) plan: levers with effort by descending gain, then levers that only respond."""
+    present, efforts = setup.problem.present, setup.problem.efforts(plan[:, None])[:, 0]
     places = [k for k in range(len(HELD_LEVERS)) if efforts[k] > 0 or plan[k] != present[k]]
     places.sort(key=lambda k: (not efforts[k] > 0, -impacts.get(k, 0.0)))
     slowest = max((weeks[HELD_LEVERS[k]] for k in places if efforts[k] > 0), default=0.0)
@@ -66,30 +56,29 @@ def actions(
 
 def _sentence(place: int, planned: float, now: float, effort: float) -> str:
     name = _NAMES[HELD_LEVERS[place]]
-    before, after = shown_pair(place, now, planned)
+    before, after = _shown_pair(place, now, planned)
     if not effort > 0:
         way = "fall" if planned < now else "rise"
         return f"Expect {name} to {way} from {before} to {after} in response to the other changes."
     if place in RESPONDING and planned <= now:
-        without = shown(place, planned - effort)
+        without = _shown(place, planned - effort)
         start = "Hold" if planned == now else "Limit the fall of"
         end = f"at {after}" if planned == now else f"from {before} to {after}"
         return f"{start} {name} {end}: without effort the other changes would take it to {without}."
     return f"{'Raise' if planned > now else 'Lower'} {name} from {before} to {after}."
 
 
-def shown(place: int, value: float, digits: int | None = None) -> str:
-    """Formats a lever's value with up to `digits` decimals (2 by default), rates as per cent."""
-    if place in RATES:
-        return f"{100 * value:.{2 if digits is None else digits}f}".rstrip("0").rstrip(".") + " %"
-    figures = f"{value:.{2 if digits is None else digits}f}"
-    return figures.rstrip("0").rstrip(".") if "." in figures else figures
+def _shown(place: int, value: float, digits: int = 2) -> str:
+    """Formats a lever's value with up to `digits` decimals, rates as per cent."""
+    is_rate = place in RATES
+    figures = f"{100 * value if is_rate else value:.{digits}f}".rstrip("0").rstrip(".")
+    return figures + (" %" if is_rate else "")
 
 
-def shown_pair(place: int, now: float, planned: float) -> tuple[str, str]:
+def _shown_pair(place: int, now: float, planned: float) -> tuple[str, str]:
     """Formats both values with as many decimals as they need to differ."""
     for digits in (2, 3, 4, 6, 9):
-        pair = shown(place, now, digits), shown(place, planned, digits)
+        pair = _shown(place, now, digits), _shown(place, planned, digits)
         if pair[0] != pair[1] or now == planned:
             break
     return pair
@@ -154,14 +143,10 @@ def _in_month(setup: PlanSetup, plan: FloatArray, acted: Mapping[int, int], mont
     elif NEW not in acted and abs(won - won_at_last) < _SAME:
         won = float(plan[NEW])
     now[NEW] = problem.present[NEW] if abs(won - problem.present[NEW]) < _SAME else max(np.rint(won), 0.0)
-    return _frozen(setup, now)
-
-
-def _frozen(setup: PlanSetup, now: FloatArray) -> FloatArray:
-    """Resets frozen levers to their present; effort against their response starts in the first month."""
+    # Effort of a frozen lever against its response starts in the first month.
     for place, lever in enumerate(HELD_LEVERS):
         if lever in setup.query.frozen_levers:
-            now[place] = setup.problem.present[place]
+            now[place] = problem.present[place]
     return now
 
 
@@ -169,16 +154,9 @@ _MOST_STUDIOS = 500
 
 
 def past_changes(panel: StudioPanel, column: int, place: int, months: int) -> FloatArray:
-    """(K,) past changes of one lever over spans of `months`, up to a base month.
+    """(K,) past changes of one lever's three-month mean over spans of `months`, up to a base month's column.
 
-    Args:
-        panel: the months; at most 500 evenly spaced studios are used.
-        column: of the base month.
-        place: index of the lever.
-        months: length of the span.
-
-    Returns:
-        Changes of the three-month mean: of rates in points, of other levers relative to the value before.
+    Of rates in points, of other levers relative to the value before; of at most 500 evenly spaced studios.
     """
     every = -(-panel.n_studios // _MOST_STUDIOS)
     values = panel.values[LEVER_COLUMNS[HELD_LEVERS[place]]][::every, : column + 1]
@@ -222,15 +200,7 @@ def lever_changes(
     panel: StudioPanel,
     configuration: PlanningConfig,
 ) -> dict[str, LeverChange]:
-    """Lever to its change, for levers that a (7,) plan changes or holds against a response.
-
-    Args:
-        setup: of the plan.
-        plan: (7,) planned levers.
-        impacts: index of a lever to its share of the gain, currency.
-        panel: for past changes up to the base month.
-        configuration: for the thresholds of cost levels.
-    """
+    """Lever to its change, for levers that a (7,) plan changes or holds against a response."""
     present = setup.problem.present
     efforts = setup.problem.efforts(plan[:, None])[:, 0]
     months = setup.query.target_months
@@ -247,7 +217,7 @@ def lever_changes(
             change_pct=100 * (planned / now - 1) if now else None,
             impact_on_revenue=impact,
             feasibility_score=_feasibility(setup, plan, place, panel),
-            estimated_cost=cost_level(cost / held, impact, configuration),
+            estimated_cost=_cost_level(cost / held, impact, configuration),
             cost=cost,
         )
     return changes
@@ -265,14 +235,57 @@ def _feasibility(setup: PlanSetup, plan: FloatArray, place: int, panel: StudioPa
     return feasibility_score(past, change / unit, limit / unit)
 
 
-def cost_level(cost: float, impact: float, configuration: PlanningConfig) -> CostLevel:
-    """Cost of a change relative to its gain, as a level.
-
-    Args:
-        cost: over the months in which the impact counts, currency.
-        impact: gain of revenue in those months, currency.
-        configuration: for the thresholds.
-    """
+def _cost_level(cost: float, impact: float, configuration: PlanningConfig) -> CostLevel:
+    """Level of a cost relative to the gain of revenue in the same months, both in currency."""
     if cost <= configuration.low_cost_share * max(impact, 0.0):
         return "low"
     return "medium" if cost <= configuration.medium_cost_share * max(impact, 0.0) else "high"
+
+
+_MOST_LIMITS = 3
+
+
+def plan_warnings(
+    setup: PlanSetup, plan: Plan, too_late: Mapping[str, int], of_forecast: Sequence[str]
+) -> tuple[str, ...]:
+    """Warnings of a plan: a target out of reach, late changes, and levers that can't be planned.
+
+    Args:
+        setup: of the plan.
+        plan: without its warnings.
+        too_late: as of `DatedPlan`.
+        of_forecast: warnings of the forward answer to the plan, which come last.
+    """
+    found, target, months = [], setup.problem.target, setup.query.target_months
+    if not plan.feasible:
+        found.append(_out_of_reach(target, plan))
+    elif not plan.lever_changes:
+        found.append("The target is reached with every lever as it is: nothing has to change.")
+    if plan.feasible and not reaches(plan.dated_revenue, target):
+        found.append(
+            f"With every change at the end of its lead time the revenue is {plan.dated_revenue:,.2f}, which "
+            f"misses the target of {target:,.2f}: start earlier, or give it more than {months} months."
+        )
+    found += [
+        f"{lever} takes until month {month} to change, after the target's month {months}."
+        for lever, month in too_late.items()
+    ]
+    if missing := [lever for lever in LEVER_BOUNDS if lever not in setup.present]:
+        found.append(f"The studio's data don't carry {', '.join(missing)}: the plan leaves them out.")
+    if not follows_flows(setup.origin):
+        found.append(
+            "avg_ticket_price is held: without retention_rate and new_members the data can't show how many "
+            "members a higher price costs."
+        )
+    return (*found, *of_forecast)
+
+
+def _out_of_reach(target: float, plan: Plan) -> str:
+    nearest = f"The target of {target:,.2f} can't be reached: {plan.achievable_revenue:,.2f} comes nearest."
+    first = [
+        f"{one.limit} ({one.one_unit:g} more adds {one.adds_revenue:,.2f})"
+        for one in plan.binding_limits[:_MOST_LIMITS]
+    ]
+    if not first:
+        return f"{nearest} No limit that could be relaxed adds to it; unfreeze a lever or allow more months."
+    return f"{nearest} Relax first {', then '.join(first)}."

@@ -41,16 +41,14 @@ from studio_pipeline.planning.levers import (
 )
 
 _SMALLEST_PRESENT = 1e-6
-_NAMES = {**{v: k for k, v in INCREASE_LIMITS.items()}, **{v: k for k, v in DECREASE_LIMITS.items()}}
+_LIMITS = (*INCREASE_LIMITS.values(), *DECREASE_LIMITS.values())
 
 
 @dataclass(frozen=True)
 class PlanRanges:
-    """Ranges of the levers of a plan, in the order of `HELD_LEVERS`.
+    """(7,) ranges of the levers of a plan, in the order of `HELD_LEVERS`.
 
     Attributes:
-        low: (7,) lowest values.
-        high: (7,) highest values.
         low_names: names of the limits that set the lowest values; "" for levers that are held.
         high_names: the same of the highest values.
     """
@@ -77,9 +75,9 @@ def check_plan_query(query: PlanQuery) -> None:
                 f"{field}: there is no lever {', '.join(unknown)}.",
                 f"The levers are {', '.join(LEVER_BOUNDS)}.",
             )
-    if unknown := sorted(set(query.limits) - set(_NAMES)):
+    if unknown := sorted(set(query.limits) - set(_LIMITS)):
         raise LeverError(
-            f"constraints: there is no {', '.join(unknown)}.", f"The limits are {', '.join(_NAMES)}."
+            f"constraints: there is no {', '.join(unknown)}.", f"The limits are {', '.join(_LIMITS)}."
         )
     amounts = {**query.limits, **{f"lever_costs.{name}": cost for name, cost in query.lever_costs.items()}}
     for name, amount in amounts.items():
@@ -96,12 +94,7 @@ def plan_ranges(
 ) -> PlanRanges:
     """Ranges of all levers.
 
-    Args:
-        present: lever to its present value, for levers that the data carry.
-        query: for its limits.
-        configuration: for limits that the query lacks.
-        shown: lever to its smallest and largest shown value.
-        held: levers that stay at their present value.
+    `shown` are the smallest and largest shown values of levers; `held` levers stay at their present value.
     """
     low, high = np.zeros((2, len(HELD_LEVERS)))
     low_names, high_names = [], []
@@ -135,8 +128,7 @@ def _stated(name: str, place: int, now: float, query: PlanQuery, configuration: 
 
 def unit_costs(present: Mapping[str, float], query: PlanQuery, configuration: PlanningConfig) -> FloatArray:
     """(7,) cost of one more unit of each lever for a month, currency."""
-    ticket = present.get("avg_ticket_price", 0.0)
-    members = present.get(START_LEVER, 0.0)
+    ticket, members = present.get("avg_ticket_price", 0.0), present.get(START_LEVER, 0.0)
     scales = np.full(len(HELD_LEVERS), ticket * members)
     scales[TICKET], scales[NEW], scales[CLASSES] = members, ticket, ticket
     costs = []
@@ -197,7 +189,6 @@ class PlanCapacity:
         most_members: members for whom one class a month has seats.
         most_work: largest classes over utilisation, from the available paid hours.
         least_work: smallest classes over utilisation, from the paid hours to be filled.
-        is_staff_known: whether `most_work` is today's paid hours.
         loyalty: limit of retention by price; None if unknown.
         bold_ticket: price from which new members are limited to numbers that were reached before.
         most_new: new members a month at such a price.
@@ -207,7 +198,6 @@ class PlanCapacity:
     most_members: float
     most_work: float
     least_work: float
-    is_staff_known: bool
     loyalty: Loyalty | None
     bold_ticket: float
     most_new: float
@@ -250,14 +240,14 @@ def plan_capacity(
     seats, visits, ticket = origin.usual("class_capacity"), origin.usual("visits"), present[TICKET]
     attended, work = float(present[ATTENDANCE] * present[CLASSES]), _ratio(present[CLASSES], present[STAFF])
     usual_work = _ratio(origin.usual("total_classes_held"), origin.usual("staff_utilization_rate"))
+    most_work = math.inf if has_staff else _most(MOST_WORK * usual_work * (1 - _MARGIN), work)
     bold = BOLD_PRICE * origin.usual("avg_ticket_price")
     most_new = origin.shown.get("new_members_monthly", (0.0, math.inf))[1]
     return PlanCapacity(
         most_attended=_most(MOST_VISITS * _ratio(visits * first_members, seats) * (1 - _MARGIN), attended),
         most_members=_most(_ratio(seats, visits), _ratio(peak_members, present[CLASSES])),
-        most_work=_known(work) if has_staff else _most(MOST_WORK * usual_work * (1 - _MARGIN), work),
+        most_work=work if has_staff and math.isfinite(work) else most_work,
         least_work=-_most(-usual_work / MOST_WORK * (1 + _MARGIN), -work),
-        is_staff_known=has_staff and math.isfinite(work),
         loyalty=_loyalty(origin, float(present[RETENTION]), float(ticket)),
         bold_ticket=bold if bold > 0 else math.inf,
         most_new=max(most_new, float(present[NEW])) if ticket >= bold else most_new,
@@ -266,10 +256,6 @@ def plan_capacity(
 
 def _ratio(amount: float, by: float) -> float:
     return float(amount / by) if by > 0 else math.nan
-
-
-def _known(amount: float) -> float:
-    return amount if math.isfinite(amount) else math.inf
 
 
 def _most(limit: float, present: float) -> float:

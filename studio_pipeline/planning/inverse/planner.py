@@ -1,57 +1,40 @@
 """Planner: from an inverse query to a verified and explained plan, with alternatives.
 
-It only calls the steps in order: setup, solution, attribution, verification by forward answers, explanation
-and warnings, each in its own module of this package.
+It only calls the steps in order: setup, solution, attribution, verification by forward answers, and
+explanation, each in its own module of this package.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
-from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverStep
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.planning.configuration import PlanningConfig
+from studio_pipeline.planning.forecaster import PlanningForecaster
 from studio_pipeline.planning.inverse.attribution import binding_limits, shapley_split
-from studio_pipeline.planning.inverse.explanation import DatedPlan, actions, dated_plan, lever_changes
+from studio_pipeline.planning.inverse.explanation import actions, dated_plan, lever_changes, plan_warnings
 from studio_pipeline.planning.inverse.limits import check_plan_query
 from studio_pipeline.planning.inverse.queries import Alternative, Plan, PlanQuery
 from studio_pipeline.planning.inverse.setup import PlanSetup, plan_setup
 from studio_pipeline.planning.inverse.solution import Solution, reaches, solve
 from studio_pipeline.planning.inverse.verification import (
-    PlanningForecaster,
+    CHANCE_LEVELS,
     certified,
     chance_of,
     check_limits,
     counted_revenue,
-    forward_query,
     plan_deviation,
 )
-from studio_pipeline.planning.inverse.warnings import Reached, plan_warnings
-
-
-@dataclass(frozen=True)
-class _Proved:
-    """A solution with the forecaster's answers to it, to its dated form and to the alternatives."""
-
-    solution: Solution
-    forecast: Forecast
-    dated: DatedPlan
-    dated_forecast: Forecast
-    others: tuple[tuple[Solution, Forecast], ...]
 
 
 def make_plan(forecaster: PlanningForecaster, query: PlanQuery, configuration: PlanningConfig) -> Plan:
     """Makes the plan of least cost (or least relative change) that reaches the target, else the nearest one.
-
-    Args:
-        forecaster: of the model version and panel.
-        query: target, limits and costs.
-        configuration: defaults of costs, lead times and limits.
 
     Raises:
         UnknownStudioError: there are no months of the studio, and not the present of all eight levers.
@@ -73,8 +56,55 @@ def make_plan(forecaster: PlanningForecaster, query: PlanQuery, configuration: P
     solution = solve(setup)
     impacts = shapley_split(setup.problem.present, solution.plan, setup.revenue)
     others = _alternatives(setup, solution, impacts, configuration.most_alternatives)
-    return _explained(
-        forecaster, setup, _proved(forecaster, setup, solution, others, configuration), impacts, configuration
+    plan, weeks, target = solution.plan, configuration.lead_time_weeks.model_dump(), setup.problem.target
+    for one in (solution, *others):
+        check_limits(setup, setup.levers(one.plan))
+    dated = dated_plan(setup, plan, weeks)
+    # In a call of its own, as a client would make: its digits must be those of a forward answer.
+    (forecast,) = certified(forecaster, [_forward_query(query, setup.levers(plan))])
+    asked = [_forward_query(query, setup.present, dated.steps)]
+    asked += [_forward_query(query, setup.levers(other.plan)) for other in others]
+    of_dated, *of_others = (counted_revenue(f, query.target_kind) for f in certified(forecaster, asked))
+    achievable = counted_revenue(forecast, query.target_kind)
+    feasible = reaches(achievable, target)
+    unchanged = bool(np.all(plan == setup.problem.present))
+    deviation = plan_deviation(setup, plan, forecast)
+    made = Plan(
+        base_month=setup.origin.base_month,
+        target_revenue=query.target_revenue,
+        present_revenue=round(float(setup.revenue(setup.problem.present[:, None])[0]), 2),
+        achievable_revenue=achievable,
+        feasible=feasible,
+        recommended_levers=_all_eight(setup, plan),
+        lever_changes=lever_changes(setup, plan, impacts, forecaster.panel, configuration),
+        action_plan=actions(setup, plan, impacts, weeks),
+        lever_plan=dated.steps,
+        dated_revenue=of_dated,
+        confidence_score=chance_of(forecast, target, query.target_kind, deviation),
+        plan_cost=_cost(setup, plan),
+        binding_limits=() if unchanged and feasible else binding_limits(setup, plan),
+        alternatives=tuple(
+            Alternative(_all_eight(setup, other.plan), _cost(setup, other.plan), revenue)
+            for other, revenue in zip(others, of_others, strict=True)
+            if reaches(revenue, target)
+        ),
+        warnings=(),
+    )
+    return replace(made, warnings=plan_warnings(setup, made, dated.too_late, forecast.warnings))
+
+
+def _forward_query(
+    query: PlanQuery, levers: Mapping[str, float], steps: tuple[LeverStep, ...] = ()
+) -> ForwardQuery:
+    return ForwardQuery(
+        query.studio_id,
+        query.base_month,
+        query.target_months,
+        levers,
+        steps,
+        CHANCE_LEVELS,
+        studio_type=query.studio_type,
+        class_capacity=query.class_capacity,
     )
 
 
@@ -110,82 +140,6 @@ def _without(setup: PlanSetup, place: int) -> PlanSetup:
     if HELD_LEVERS[place] not in ("retention_rate", "new_members_monthly"):
         low[place] = high[place]
     return replace(setup, problem=replace(setup.problem, low=low, high=high))
-
-
-def _proved(
-    forecaster: PlanningForecaster,
-    setup: PlanSetup,
-    solution: Solution,
-    others: list[Solution],
-    configuration: PlanningConfig,
-) -> _Proved:
-    query = setup.query
-    for one in (solution, *others):
-        check_limits(setup, setup.levers(one.plan))
-    dated = dated_plan(setup, solution.plan, configuration.lead_time_weeks.model_dump())
-    # In a call of its own, as a client would make: its digits must be those of a forward answer.
-    (forecast,) = certified(forecaster, [forward_query(query, setup.levers(solution.plan))])
-    asked = [forward_query(query, setup.present, dated.steps)]
-    asked += [forward_query(query, setup.levers(other.plan)) for other in others]
-    dated_forecast, *rest = certified(forecaster, asked)
-    proved = [
-        (other, answer)
-        for other, answer in zip(others, rest, strict=True)
-        if reaches(counted_revenue(answer, query.target_kind), setup.problem.target)
-    ]
-    return _Proved(solution, forecast, dated, dated_forecast, tuple(proved))
-
-
-def _explained(
-    forecaster: PlanningForecaster,
-    setup: PlanSetup,
-    proved: _Proved,
-    impacts: Mapping[int, float],
-    configuration: PlanningConfig,
-) -> Plan:
-    query, plan = setup.query, proved.solution.plan
-    present = setup.problem.present
-    efforts = setup.problem.efforts(plan[:, None])[:, 0]
-    weeks = configuration.lead_time_weeks.model_dump()
-    achievable = counted_revenue(proved.forecast, query.target_kind)
-    feasible = reaches(achievable, setup.problem.target)
-    dated = counted_revenue(proved.dated_forecast, query.target_kind)
-    unchanged = bool(np.all(plan == present))
-    limits = () if unchanged and feasible else binding_limits(setup, plan)
-    return Plan(
-        base_month=setup.origin.base_month,
-        target_revenue=query.target_revenue,
-        present_revenue=round(float(setup.revenue(present[:, None])[0]), 2),
-        achievable_revenue=achievable,
-        feasible=feasible,
-        recommended_levers=_all_eight(setup, plan),
-        lever_changes=lever_changes(setup, plan, impacts, forecaster.panel, configuration),
-        action_plan=actions(plan, present, efforts, impacts, weeks),
-        lever_plan=proved.dated.steps,
-        dated_revenue=dated,
-        confidence_score=chance_of(
-            proved.forecast,
-            setup.problem.target,
-            query.target_kind,
-            plan_deviation(setup, plan, proved.forecast),
-        ),
-        plan_cost=_cost(setup, plan),
-        binding_limits=limits,
-        alternatives=tuple(
-            Alternative(
-                _all_eight(setup, other.plan),
-                _cost(setup, other.plan),
-                counted_revenue(answer, query.target_kind),
-            )
-            for other, answer in proved.others
-        ),
-        warnings=plan_warnings(
-            setup,
-            Reached(feasible, unchanged, achievable, proved.dated, dated),
-            limits,
-            proved.forecast.warnings,
-        ),
-    )
 
 
 def _cost(setup: PlanSetup, plan: FloatArray) -> float:

@@ -53,8 +53,6 @@ class LeverChange:
     """One lever that a plan changes.
 
     Attributes:
-        current: its present value.
-        recommended: its value in the plan.
         change_pct: change relative to the present, per cent; None if that is 0.
         impact_on_revenue: its share of the gain, currency; all shares add up to the gain.
         feasibility_score: 1 at no change, 0 at the limit, by past changes of studios.
@@ -77,7 +75,6 @@ class Action:
 
     Attributes:
         priority: from 1, the most important first.
-        lever: the lever that changes.
         action: a sentence.
         expected_impact: its share of the gain, currency.
         timeline_weeks: weeks until the change holds.
@@ -95,7 +92,6 @@ class BindingLimit:
     """A limit at which the plan stands.
 
     Attributes:
-        limit: its name.
         one_unit: the unit by which it is relaxed.
         adds_revenue: revenue that this adds with all else as planned, currency.
     """
@@ -107,13 +103,7 @@ class BindingLimit:
 
 @dataclass(frozen=True)
 class Alternative:
-    """Another plan that reaches the target.
-
-    Attributes:
-        recommended_levers: all eight levers; None where the data don't carry one.
-        plan_cost: currency.
-        achievable_revenue: of a forward call with these levers, to the cent.
-    """
+    """Another plan that reaches the target; the fields are those of `Plan`."""
 
     recommended_levers: Mapping[str, float | None]
     plan_cost: float
@@ -122,19 +112,18 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Plan:
-    """The answer to a `PlanQuery`.
+    """The answer to a `PlanQuery`; revenues in currency, to the cent.
 
     Attributes:
         base_month: the last known month.
-        target_revenue: as in the query.
-        present_revenue: with every lever held at its present value, to the cent.
-        achievable_revenue: of a forward call with the recommended levers, to the cent.
-        feasible: whether that reaches the target, to the cent.
+        present_revenue: with every lever held at its present value.
+        achievable_revenue: of a forward call with the recommended levers.
+        feasible: whether that reaches the target.
         recommended_levers: all eight levers; None for one that the data don't carry.
         lever_changes: lever to its change, for levers that change.
         action_plan: actions, the largest gain first.
         lever_plan: the changes dated by their lead times.
-        dated_revenue: of the dated plan, to the cent.
+        dated_revenue: of the dated plan.
         confidence_score: the probability of reaching the target, 0..1.
         plan_cost: of all effort over the target's months, currency.
         binding_limits: limits at which the plan stands, the one whose relaxation adds most first.

@@ -64,7 +64,6 @@ def refine(problem: PlanProblem, plan: FloatArray) -> FloatArray:
 
 
 def _stepped(problem: PlanProblem, pool: FloatArray, shares: Sequence[float]) -> FloatArray:
-    """(7, K) best plans of a pool's neighbourhoods, with the given sequence of step sizes."""
     for share in shares:
         pool = _best(problem, np.concatenate([pool, _neighbours(problem, pool, share)], 1))
     return pool
@@ -84,7 +83,6 @@ def _best(problem: PlanProblem, x: FloatArray) -> FloatArray:
 
 
 def _possible(problem: PlanProblem, x: FloatArray) -> FloatArray:
-    """(7, M) settled plans, without those that can't keep every limit."""
     settled, possible = problem.settled(x)
     return settled[:, possible]
 
@@ -196,15 +194,15 @@ def _on_target(problem: PlanProblem, x: FloatArray) -> FloatArray:
     first = len(held) * n
     effort = np.tile(x[RETENTION] - problem.responses.retention_rate(x), len(following))
     for _ in range(_NEWTON_STEPS):
-        slopes = problem.revenue.slopes(y)
-        missing = problem.target - slopes.revenue
+        revenue, slopes = problem.revenue.slopes(y)
+        missing = problem.target - revenue
         responses = problem.responses.retention_slopes(y[:, first:])
         for order, place in enumerate(held + following):
             row = slice(order * n, (order + 1) * n)
-            slope = slopes.by_lever[place][row]
+            slope = slopes[place][row]
             if row.start >= first:
                 behind = slice(row.start - first, row.stop - first)
-                slope = slope + slopes.by_lever[RETENTION][row] * responses[place][behind]
+                slope = slope + slopes[RETENTION][row] * responses[place][behind]
             step = np.divide(missing[row], slope, out=np.zeros(n), where=np.abs(slope) > _NO_SLOPE)
             y[place, row] = np.minimum(
                 np.maximum(y[place, row] + step, problem.low[place]), problem.high[place]

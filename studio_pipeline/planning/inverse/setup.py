@@ -50,15 +50,13 @@ _SEAT_STEPS = 4
 
 @dataclass(frozen=True)
 class PlanProblem:
-    """Minimise the burden of a plan that reaches a target.
+    """Minimise the burden of a plan that reaches a target; (7,) arrays are in the order of `HELD_LEVERS`.
 
     Attributes:
         present: (7,) present levers.
         low: (7,) lowest values.
         high: (7,) highest values.
         weights: (7,) burden per unit of change, or of effort for levers that respond.
-        revenue: closed form of the revenue.
-        responses: of retention and new members.
         capacity: limits that tie levers together.
         target: revenue to reach, currency.
     """
@@ -73,13 +71,10 @@ class PlanProblem:
     target: float
 
     def settled(self, x: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """Projects plans onto the limits.
+        """Projects (7, N) plans onto the limits.
 
         Retention and new members are raised to their response where the limits allow it: a plan doesn't lower
         them further.
-
-        Args:
-            x: (7, N) plans.
 
         Returns:
             (7, N) nearby plans that keep every limit, and (N,) True where that was possible.
@@ -90,7 +85,9 @@ class PlanProblem:
         possible = self._settle_classes(y)
         y[NEW] = self.whole(NEW, y[NEW])
         most_new = np.minimum(high[NEW], capacity.most_new_members(y[TICKET]))
-        least_new = np.minimum(self._whole_below(self.responses.new_members(y)), most_new)
+        expected = self.responses.new_members(y)
+        stays = np.abs(expected - self.present[NEW]) < SLACK
+        least_new = np.minimum(np.where(stays, self.present[NEW], np.floor(expected + SLACK)), most_new)
         y[NEW] = np.minimum(np.maximum(y[NEW], least_new), most_new)
         most = np.minimum(high[RETENTION], capacity.most_retention(y[TICKET]))
         least = np.maximum(low[RETENTION], np.minimum(self.responses.retention_rate(y), most))
@@ -147,10 +144,6 @@ class PlanProblem:
         stays = (np.abs(values - now) < SLACK) | (self.low[place] == self.high[place])
         return np.asarray(np.where(stays, now, np.minimum(np.maximum(np.rint(values), low), high)))
 
-    def _whole_below(self, new_members: FloatArray) -> FloatArray:
-        stays = np.abs(new_members - self.present[NEW]) < SLACK
-        return np.where(stays, self.present[NEW], np.floor(new_members + SLACK))
-
     def efforts(self, x: FloatArray) -> FloatArray:
         """(7, N) effort by lever: the size of its change; for retention and new members, the amount above
         their response. `NO_EFFORT` is subtracted from retention, as plans are rounded to that.
@@ -174,14 +167,8 @@ def present_levers(
 ) -> dict[str, float]:
     """Present value of each lever that the studio's data carry.
 
-    It is the mean of the known values in the last three months, else the last known value; the member count
-    is that of the base month. Whole-number levers are rounded.
-
-    Args:
-        origin: the studio.
-        panel: the months.
-        studio_id: its name.
-        stated: present values from the request; used unchanged.
+    It is the stated one, else the mean of the known values in the last three months, else the last known
+    value; the member count is that of the base month. Whole-number levers are rounded.
 
     Raises:
         LeverError: a stated lever is out of bounds or not carried by the data, or the data carry no lever
@@ -190,16 +177,6 @@ def present_levers(
     check_levers(stated, origin.shown, "current_state")
     if not origin.history_months:
         return {lever: stated[lever] for lever in LEVER_BOUNDS}
-    _check_carried(origin, studio_id, stated)
-    row, column = panel.rows[studio_id], panel.column_of(origin.base_month)
-    recent = {
-        lever: _recent(lever, panel.values[LEVER_COLUMNS[lever]][row, : column + 1])
-        for lever in origin.carried
-    }
-    return {lever: stated.get(lever, recent[lever]) for lever in LEVER_BOUNDS if lever in recent}
-
-
-def _check_carried(origin: StudioOrigin, studio_id: str, stated: Mapping[str, float]) -> None:
     if START_LEVER not in origin.shown:
         raise LeverError(
             f"No plan can be made for studio {studio_id!r}: its data have no total_members, so that no lever "
@@ -211,6 +188,12 @@ def _check_carried(origin: StudioOrigin, studio_id: str, stated: Mapping[str, fl
             f"current_state: the data of studio {studio_id!r} can't carry {', '.join(not_carried)}.",
             "Leave these out, or import months that have their columns.",
         )
+    row, column = panel.rows[studio_id], panel.column_of(origin.base_month)
+    recent = {
+        lever: _recent(lever, panel.values[LEVER_COLUMNS[lever]][row, : column + 1])
+        for lever in origin.carried
+    }
+    return {lever: stated.get(lever, recent[lever]) for lever in LEVER_BOUNDS if lever in recent}
 
 
 def _recent(lever: str, values: FloatArray) -> float:
@@ -222,20 +205,13 @@ def _recent(lever: str, values: FloatArray) -> float:
     return float(math.floor(value + 0.5)) if lever in _WHOLE_LEVERS else value
 
 
-_STAFF_COLUMN = "staff_count"
-
-
 @dataclass(frozen=True)
 class PlanSetup:
     """A query with all that is needed to solve it.
 
     Attributes:
-        query: the inverse query.
-        origin: the studio at its base month.
         present: lever to its present value, for levers that the data carry.
-        ranges: of the levers.
         costs: (7,) cost of one unit of effort for a month, currency.
-        problem: to solve.
     """
 
     query: PlanQuery
@@ -282,14 +258,20 @@ def plan_setup(
         LeverError: as of `present_levers`.
     """
     present = present_levers(origin, panel, query.studio_id, query.current_state)
-    ranges = plan_ranges(present, query, configuration, origin.shown, held_levers(origin, query))
+    # Data without flows can't show how many members a higher price costs.
+    held = query.frozen_levers | (set() if follows_flows(origin) else {"avg_ticket_price"})
+    ranges = plan_ranges(present, query, configuration, origin.shown, held)
     costs = unit_costs(present, query, configuration)
     now = np.array([present.get(lever, 0.0) for lever in HELD_LEVERS])
     known = np.array([present.get(lever, np.nan) for lever in HELD_LEVERS])
     members = present.get(START_LEVER, float(origin.usual("members")))
     revenue = plan_revenue(origin, members, query.target_months, query.target_kind)
     peak = float(revenue.members(now[:, None]).max())
-    capacity = plan_capacity(origin, known, members, peak, _is_staff_known(origin, panel, query))
+    has_staff = False
+    if origin.history_months:
+        row, column = panel.rows[query.studio_id], panel.column_of(origin.base_month)
+        has_staff = bool(np.isfinite(panel.values["staff_count"][row, : column + 1]).any())
+    capacity = plan_capacity(origin, known, members, peak, has_staff)
     high = ranges.high.copy()
     # A higher price would push retention below its lower limit.
     most_ticket = capacity.most_ticket(float(ranges.low[RETENTION]), float(high[TICKET]))
@@ -307,18 +289,6 @@ def plan_setup(
     return PlanSetup(query, origin, present, ranges, costs, problem).measured_at(now)
 
 
-def held_levers(origin: StudioOrigin, query: PlanQuery) -> frozenset[str]:
-    """The frozen levers, and the price if the data can't show how many members a higher one costs."""
-    return query.frozen_levers if follows_flows(origin) else query.frozen_levers | {"avg_ticket_price"}
-
-
 def follows_flows(origin: StudioOrigin) -> bool:
     """Return True if members follow from retention and new members, so that they respond to levers."""
     return {HELD_LEVERS[RETENTION], HELD_LEVERS[NEW]} <= set(origin.carried)
-
-
-def _is_staff_known(origin: StudioOrigin, panel: StudioPanel, query: PlanQuery) -> bool:
-    if not origin.history_months:
-        return False
-    row, column = panel.rows[query.studio_id], panel.column_of(origin.base_month)
-    return bool(np.isfinite(panel.values[_STAFF_COLUMN][row, : column + 1]).any())

@@ -29,13 +29,7 @@ _OVERSHOOT = 1.5
 
 @dataclass(frozen=True)
 class Solution:
-    """A plan and its revenue.
-
-    Attributes:
-        plan: (7,) levers.
-        revenue: of the target's months, by the forecaster, currency.
-        reaches: whether that reaches the target, to the cent.
-    """
+    """A (7,) plan, its revenue by the forecaster, and whether that reaches the target, to the cent."""
 
     plan: FloatArray
     revenue: float
@@ -50,11 +44,8 @@ def reaches(revenue: float, target: float) -> bool:
 def solve(setup: PlanSetup, thorough: bool = True) -> Solution:
     """Finds the plan of least burden that reaches the target, else the one of most revenue.
 
-    The closed form is measured again at each plan found, until its revenue agrees with the forecaster's.
-
-    Args:
-        setup: the problem with its forecaster.
-        thorough: as in `search`.
+    The closed form is measured again at each plan found, until its revenue agrees with the forecaster's. For
+    `thorough` see `search`.
     """
     present = setup.problem.present
     # The closed form was measured at the present levers, where it equals the forecaster's answer.
@@ -71,7 +62,6 @@ def solve(setup: PlanSetup, thorough: bool = True) -> Solution:
 
 
 def _finished(setup: PlanSetup, plan: FloatArray) -> Solution:
-    """The plan in round figures if these reach as much, else as it was found."""
     target = setup.problem.target
     raw, figures = plan, rounded(setup.problem, plan)
     earned = setup.revenue(np.stack([figures, raw], 1))
@@ -90,7 +80,8 @@ def rounded(problem: PlanProblem, plan: FloatArray) -> FloatArray:
         figures[place] = np.round(plan[place], RATE_DIGITS)
     # Rounded up: a plan's retention is never below its response.
     figures[RETENTION] = _up(plan[RETENTION], 10.0**-RATE_DIGITS)
-    figures[TICKET] = _significant(plan[TICKET])
+    unit = _unit(plan[TICKET])
+    figures[TICKET] = np.round(np.round(plan[TICKET] / unit) * unit, max(round(-np.log10(unit)), 0))
     fixed = np.isin(np.arange(len(plan)), [*RATES, TICKET], invert=True)
     for end in (problem.present, problem.low, problem.high):
         fixed |= np.abs(plan - end) <= 1e-12 * np.maximum(np.abs(end), 1.0)
@@ -122,11 +113,11 @@ def _made_up(problem: PlanProblem, plan: FloatArray, revenue: float) -> FloatArr
     """(7, N) the plan with one lever at a time raised to where the closed form gives `revenue`."""
     raised = np.repeat(plan[:, None], len(SMOOTH) + 1, 1)
     for _ in range(3):
-        slopes = problem.revenue.slopes(raised)
+        earned, slopes = problem.revenue.slopes(raised)
         for order, place in enumerate(SMOOTH):
-            slope = float(slopes.by_lever[place][order])
+            slope = float(slopes[place][order])
             if slope > 0 and problem.high[place] > problem.low[place]:
-                raised[place, order] += (revenue - float(slopes.revenue[order])) / slope
+                raised[place, order] += (revenue - float(earned[order])) / slope
     for order, place in enumerate(SMOOTH):
         unit = 10.0**-RATE_DIGITS if place in RATES else _unit(raised[place, order])
         raised[place, order] = min(_up(raised[place, order], unit), problem.high[place])
@@ -144,8 +135,3 @@ def _up(value: float, unit: float) -> float:
 def _unit(amount: float) -> float:
     """The unit of the last significant digit of an amount above 0."""
     return float(10.0 ** (np.floor(np.log10(amount)) + 1 - MONEY_DIGITS)) if amount > 0 else 1.0
-
-
-def _significant(amount: float) -> float:
-    unit = _unit(amount)
-    return float(np.round(np.round(amount / unit) * unit, max(round(-np.log10(unit)), 0)))

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
 
 from studio_pipeline.errors import PlanError, QueryError
 from studio_pipeline.forecasting.base.bounds import START_LEVER
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
-from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, LeverStep
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecast_uncertainty import response_deviation
-from studio_pipeline.forecasting.forecaster.projection import StudioOrigin
 from studio_pipeline.forecasting.forecaster.warnings import conflicts
 from studio_pipeline.forecasting.intervals.joint_simulation import normal_quantiles
 from studio_pipeline.forecasting.responses.regressors import crowding, overwork
-from studio_pipeline.panel.arrays import FloatArray, StudioPanel
-from studio_pipeline.planning.inverse.queries import PlanQuery, TargetKind
+from studio_pipeline.panel.arrays import FloatArray
+from studio_pipeline.planning.forecaster import PlanningForecaster
+from studio_pipeline.planning.inverse.queries import TargetKind
 from studio_pipeline.planning.inverse.setup import PlanSetup, follows_flows
 from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, STAFF, TICKET, WHOLE
 
@@ -34,47 +33,18 @@ _ROUNDING = 1e-6
 _NORMAL = normal_quantiles(201)
 
 
-class PlanningForecaster(Protocol):
-    """Interface of a forecaster for the planner."""
-
-    @property
-    def panel(self) -> StudioPanel:
-        """The months of all studios."""
-
-    def forecast(self, queries: Sequence[ForwardQuery]) -> Sequence[Forecast | QueryError]:
-        """One answer or error per query, in order."""
-
-    def origin(self, query: ForwardQuery) -> StudioOrigin:
-        """The studio of a query at its base month."""
-
-
-def forward_query(
-    query: PlanQuery, levers: Mapping[str, float], steps: tuple[LeverStep, ...] = ()
-) -> ForwardQuery:
-    """Forward query with a plan's levers, over the target's months."""
-    return ForwardQuery(
-        query.studio_id,
-        query.base_month,
-        query.target_months,
-        levers,
-        steps,
-        CHANCE_LEVELS,
-        studio_type=query.studio_type,
-        class_capacity=query.class_capacity,
-    )
-
-
 def certified(forecaster: PlanningForecaster, asked: Sequence[ForwardQuery]) -> list[Forecast]:
     """Answers of the forecaster to all queries.
 
     Raises:
         QueryError: of the first query that it refuses.
     """
-    answers = forecaster.forecast(asked)
-    for answer in answers:
+    answers = []
+    for answer in forecaster.forecast(asked):
         if isinstance(answer, QueryError):
             raise answer
-    return [answer for answer in answers if isinstance(answer, Forecast)]
+        answers.append(answer)
+    return answers
 
 
 def counted_revenue(forecast: Forecast, kind: TargetKind) -> float:
@@ -110,11 +80,13 @@ def check_limits(setup: PlanSetup, levers: Mapping[str, float]) -> None:
     Raises:
         PlanError: it doesn't, which is a bug.
     """
-    broken = [
-        *_out_of_range(setup, levers),
-        *_beyond_capacity(setup, levers),
-        *_contradictions(setup, levers),
-    ]
+    broken = _out_of_range(setup, levers) + _beyond_capacity(setup, levers)
+    origin = setup.origin
+    before, after = (
+        conflicts(held, origin.shown, origin.usual, origin.effects) for held in (setup.present, levers)
+    )
+    if len(after) > len(before):
+        broken += after
     if levers.get(START_LEVER) != setup.present.get(START_LEVER):
         broken.append(f"{START_LEVER} changes")
     if broken:
@@ -160,27 +132,14 @@ def _beyond_capacity(setup: PlanSetup, levers: Mapping[str, float]) -> list[str]
     return found
 
 
-def _contradictions(setup: PlanSetup, levers: Mapping[str, float]) -> list[str]:
-    """Contradictions of a forward answer, if the plan has more of them than the present levers."""
-    origin = setup.origin
-    before, after = (
-        conflicts(held, origin.shown, origin.usual, origin.effects) for held in (setup.present, levers)
-    )
-    return after if len(after) > len(before) else []
-
-
 def plan_deviation(setup: PlanSetup, plan: FloatArray, forecast: Forecast) -> float:
-    """Standard deviation of the target's revenue through the responses, currency.
+    """Standard deviation of the target's revenue through the responses to a (7,) plan, currency.
 
-    Args:
-        setup: of the plan; the responses start from its present levers.
-        plan: (7,) planned levers.
-        forecast: of the plan, over the target's months.
+    The forecast is that of the plan, over the target's months.
     """
     if not follows_flows(setup.origin):
         return 0.0
-    months = setup.query.target_months
-    changes = {name: np.full(months, change) for name, change in _changes(setup, plan).items()}
+    changes = {name: np.full(len(forecast.revenue), by) for name, by in _changes(setup, plan).items()}
     by_month = response_deviation(
         setup.origin.effects, forecast.revenue, forecast.retention_rate, changes, levers={}
     )
@@ -192,16 +151,15 @@ def _changes(setup: PlanSetup, plan: FloatArray) -> dict[str, float]:
     """Regressor of the responses to its change from the present by a plan, for carried levers."""
     now, comfort = setup.problem.present, setup.problem.responses
     carried = {place for place in (TICKET, ATTENDANCE, STAFF) if HELD_LEVERS[place] in setup.present}
+    pairs = np.stack([plan, now], 1)
     found: dict[str, float] = {}
     if TICKET in carried and now[TICKET] > 0 < plan[TICKET]:
         found["price"] = float(np.log(plan[TICKET] / now[TICKET]))
     if ATTENDANCE in carried:
-        after, before = crowding(
-            np.array([plan[ATTENDANCE], now[ATTENDANCE]]), comfort.comfortable_attendance
-        )
+        after, before = crowding(pairs[ATTENDANCE], comfort.comfortable_attendance)
         found["fullness"] = float(plan[ATTENDANCE] - now[ATTENDANCE])
         found["crowding"] = float(after - before)
     if STAFF in carried:
-        after, before = overwork(np.array([plan[STAFF], now[STAFF]]), comfort.comfortable_utilization)
+        after, before = overwork(pairs[STAFF], comfort.comfortable_utilization)
         found["overwork"] = float(after - before)
     return found

@@ -20,7 +20,7 @@ from studio_pipeline.evaluation.levers.true_effects import (
     true_effects,
 )
 from studio_pipeline.evaluation.metrics.schemas import EFFECTS
-from studio_pipeline.evaluation.report.model_tables import (
+from studio_pipeline.evaluation.report.tables import (
     effects_table,
     responses_table,
     sweep_table,

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from studio_pipeline.evaluation.metrics.backtest import backtest
-from studio_pipeline.evaluation.metrics.metrics import metric_table
 from studio_pipeline.evaluation.metrics.schemas import PREDICTIONS
 from studio_pipeline.forecasting.backtest.out_of_fold import Fold, plan_folds
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES
@@ -134,10 +133,3 @@ def test_months_after_a_cutoff_change_no_score_of_earlier_origins(fleet: Fitted)
     # The change is not one that nothing would notice.
     with pytest.raises(AssertionError):
         pd.testing.assert_frame_equal(after, after_changed, rtol=0.1)
-
-
-def test_metrics_can_be_taken_from_it(predictions: pd.DataFrame) -> None:
-    table = metric_table(predictions).set_index(["target", "horizon", "candidate"])
-    revenue = table.loc[("revenue", "1-12", "ensemble")]
-    assert 0 < revenue["wape"] < 0.5
-    assert 0.5 < revenue["coverage_90"] <= 1

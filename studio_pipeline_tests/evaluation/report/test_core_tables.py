@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from studio_pipeline.evaluation.formatting import DASH
-from studio_pipeline.evaluation.report.model_tables import responses_table
 from studio_pipeline.evaluation.report.response_tables import (
     RESPONSE_COLUMNS,
     SEASON_COLUMNS,
@@ -18,6 +17,7 @@ from studio_pipeline.evaluation.report.response_tables import (
     seasonal_factors,
     sign_rule,
 )
+from studio_pipeline.evaluation.report.tables import responses_table
 from studio_pipeline.forecasting.base.queries import LeverEffect
 from studio_pipeline.forecasting.responses.responses import OwnResponses, Responses
 from studio_pipeline_tests.forecasting.fleets import Fitted, small_fleet

@@ -2,8 +2,9 @@
 
 import math
 import re
+from base64 import b64decode
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,23 +18,16 @@ from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline.evaluation.metrics.prediction_table import LABELS, LEARNERS
 from studio_pipeline.evaluation.metrics.summary import learner_weight
 from studio_pipeline.evaluation.report import html_report
-from studio_pipeline.evaluation.report import model_text as data_words
-from studio_pipeline.evaluation.report import model_text as report_words
+from studio_pipeline.evaluation.report import model_text as words
 from studio_pipeline.evaluation.report.drawing import short_number
 from studio_pipeline.evaluation.report.html_report import write_html_report
-from studio_pipeline.evaluation.report.model_tables import ModelFrames
 from studio_pipeline.evaluation.report.response_tables import REGRESSORS
-from studio_pipeline.evaluation.report.tables import error_by_type, error_table, hardest_studios
+from studio_pipeline.evaluation.report.tables import ModelFrames, error_by_type, error_table, hardest_studios
+from studio_pipeline.forecasting.features.formulas import FeatureDescription
+from studio_pipeline_tests.evaluation.report.test_figures import assert_picture
 
 MakePredictions = Callable[..., pd.DataFrame]
 VOID = {"meta", "img", "br", "hr", "link", "input"}
-
-
-@dataclass(frozen=True)
-class Feature:
-    name: str
-    unit: str
-    description: str
 
 
 class Page(HTMLParser):
@@ -63,6 +57,11 @@ class Page(HTMLParser):
         self.texts.append(data.replace("\N{NO-BREAK SPACE}", " "))
 
     @property
+    def pictures(self) -> list[bytes]:
+        starts = "data:image/png;base64,"
+        return [b64decode(a.removeprefix(starts)) for a in self.addresses if a.startswith(starts)]
+
+    @property
     def text(self) -> str:
         return " ".join(" ".join(self.texts).split())
 
@@ -78,7 +77,7 @@ def inputs(
     return {
         "panel_frame": panel_frame,
         "features": features,
-        "feature_descriptions": [Feature("growth", "share", "Growth <b>last</b> month.")],
+        "feature_descriptions": [FeatureDescription("growth", "share", "Growth <b>last</b> month.")],
         "rejected": rejected,
         "report": panel_report,
         "model": model,
@@ -100,6 +99,8 @@ def test_it_is_one_whole_page(html: str) -> None:
     assert html.startswith("<!doctype html>")
     assert all(page.alts)
     assert len(page.alts) >= 18
+    for picture in page.pictures:
+        assert_picture(picture)
 
 
 def test_nothing_comes_from_another_host(html: str) -> None:
@@ -153,8 +154,11 @@ def test_nothing_judged_nothing_claimed(inputs: dict[str, object], tmp_path: Pat
         if isinstance(value, pd.DataFrame) and name != "panel_frame"
     }
     write_html_report(tmp_path / "report.html", **(inputs | nothing | {"report": empty, "details": {}}))
-    text = Page((tmp_path / "report.html").read_text(encoding="utf-8")).text
-    assert report_words.NOT_JUDGED in text
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    for picture in page.pictures:
+        assert_picture(picture, colours=2)
+    text = page.text
+    assert words.NOT_JUDGED in text
     assert "No row was rejected." in text
     assert "beats" not in text
     assert " nan" not in text.lower().replace("seasonal naive", "")
@@ -163,12 +167,11 @@ def test_nothing_judged_nothing_claimed(inputs: dict[str, object], tmp_path: Pat
 def test_an_unwritable_place_keeps_the_old_report(
     inputs: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for pictures in ("data_pictures", "model_pictures", "backtest_pictures"):
-        monkeypatch.setattr(html_report, pictures, lambda *_: {})
+    monkeypatch.setattr(html_report, "_pictures", lambda *_: {})
     monkeypatch.setattr(html_report, "_template", lambda: jinja2.Template("a report without pictures"))
     blocked = tmp_path / "file"
     blocked.write_text("not a folder", encoding="utf-8")
-    with pytest.raises(StorageError, match=r"report\.html can't be written"):
+    with pytest.raises(StorageError, match=r"Could not write .*report\.html"):
         write_html_report(blocked / "report.html", **inputs)
     folder = tmp_path / "report.html"
     (folder / "kept").mkdir(parents=True)
@@ -185,18 +188,18 @@ def test_the_verdict_follows_the_numbers() -> None:
         "revenue_versus_seasonal_naive_1-12_standard_error": 0.01,
     }
     beats = "Over months 1-12 the ensemble beats the best simple baseline (seasonal naive) by 12.0 %"
-    assert report_words.verdict(summary) == f"{beats}, give or take 2.0 %."
-    worse = report_words.verdict(summary | {"revenue_versus_seasonal_naive_1-12": 0.05})
+    assert words.verdict(summary) == f"{beats}, give or take 2.0 %."
+    worse = words.verdict(summary | {"revenue_versus_seasonal_naive_1-12": 0.05})
     assert "does not beat" in worse
     assert "error is larger by 5.0 %" in worse
     assert "chance" not in worse
-    close = report_words.verdict(summary | {"revenue_versus_seasonal_naive_1-12": 0.015})
+    close = words.verdict(summary | {"revenue_versus_seasonal_naive_1-12": 0.015})
     assert close.endswith("larger by 1.5 %, give or take 2.0 %, which chance may explain.")
-    assert report_words.verdict({}) == report_words.NOT_JUDGED
+    assert words.verdict({}) == words.NOT_JUDGED
 
 
 @pytest.mark.parametrize(
-    ("covered", "noise", "words"),
+    ("covered", "noise", "said"),
     [
         (0.9, 0.01, "as good as promised"),
         (0.95, 0.01, "they are too wide"),
@@ -205,17 +208,17 @@ def test_the_verdict_follows_the_numbers() -> None:
         (math.nan, 0.1, "could not be judged"),
     ],
 )
-def test_words_on_intervals(covered: float, noise: float, words: str) -> None:
+def test_words_on_intervals(covered: float, noise: float, said: str) -> None:
     name = "revenue_coverage_90_1-12"
     summary = {name: covered, f"{name}_standard_error": noise, "revenue_width_90_1-12": 0.2}
-    assert words in report_words.intervals(summary)
+    assert said in words.intervals(summary)
 
 
 def test_a_learner_without_weight_is_named(weights: pd.DataFrame) -> None:
-    first, *_ = report_words.weights_in_words(weights)
+    first, *_ = words.weights_in_words(weights)
     assert first.startswith("For revenue the stock-and-flow core carries most")
     assert "random forest earned no place" in first
-    assert "finding" not in report_words.weights_in_words(weights[weights["candidate"] == "core"])[0]
+    assert "finding" not in words.weights_in_words(weights[weights["candidate"] == "core"])[0]
 
 
 def test_learners_that_count_nowhere_are_said_to_first(
@@ -251,18 +254,16 @@ def test_the_greatest_weight_of_the_learners(weights: pd.DataFrame) -> None:
 
 
 def test_words_on_data(panel_frame: pd.DataFrame, rejected: pd.DataFrame) -> None:
-    assert data_words.panel_in_words(panel_frame).startswith("400 months of 10 studios of 5 types, from ")
+    assert words.panel_in_words(panel_frame).startswith("400 months of 10 studios of 5 types, from ")
     one = panel_frame[panel_frame["studio_id"] == panel_frame["studio_id"].iloc[0]]
-    assert "40 months of 1 studio of 1 type" in data_words.panel_in_words(one)
+    assert "40 months of 1 studio of 1 type" in words.panel_in_words(one)
     doubled = one.assign(total_revenue=[1.0] * 28 + [2.0] * 12, staff_count=math.nan)
-    growth, season, gaps = data_words.data_in_words(doubled)
+    growth, season, gaps = words.data_in_words(doubled)
     assert "took in 24 in the last twelve, 100.0 % more than" in growth
     assert season.startswith("The season is strongest for")
     assert gaps == "No month gives staff_count."
-    assert data_words.data_in_words(panel_frame.iloc[:0]) == []
-    assert (
-        data_words.rejected_in_words(rejected, 96) == "4 rows were left out (4.00 % of those given), and why:"
-    )
+    assert words.data_in_words(panel_frame.iloc[:0]) == []
+    assert words.rejected_in_words(rejected, 96) == "4 rows were left out (4.00 % of those given), and why:"
 
 
 def test_tables_stress_the_best_and_name_the_worst(

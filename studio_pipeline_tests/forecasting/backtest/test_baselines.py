@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from studio_pipeline.forecasting.backtest.baselines import BASELINES, baseline_forecasts
+from studio_pipeline.forecasting.base.origins import Origins
 
 
-def forecasts(values: np.ndarray, column: int, horizon_months: int = 12) -> dict[str, np.ndarray]:
-    found = baseline_forecasts(values[None], np.array([0]), np.array([column]), horizon_months)
+def forecasts(values: np.ndarray, column: int) -> dict[str, np.ndarray]:
+    found = baseline_forecasts(values[None], Origins(np.array([0]), np.array([column])))
     assert tuple(found) == BASELINES
     return {name: x[0] for name, x in found.items()}
 

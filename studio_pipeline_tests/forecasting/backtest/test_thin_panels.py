@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from studio_pipeline.evaluation.metrics.backtest import backtest
-from studio_pipeline.evaluation.metrics.prediction_table import LEVERS_KNOWN
 from studio_pipeline.evaluation.metrics.schemas import PREDICTIONS
 from studio_pipeline.forecasting.backtest.baselines import baseline_forecasts
 from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
+from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import StudioPanel
@@ -97,7 +97,7 @@ def test_a_thin_panel_still_gets_a_forecast(name: str, tmp_path: Path) -> None:
         for numbers in (answer.member_count, answer.retention_rate):
             assert np.isnan(numbers).all() or (np.isfinite(numbers).all() and (numbers >= 0).all())
     predictions = backtest(panel, fitted.core, fitted.fits, fitted.weights, CONFIGURATION)
-    assert set(predictions.columns) == set(PREDICTIONS.columns) - {LEVERS_KNOWN}
+    assert set(predictions.columns) == set(PREDICTIONS.columns)
     # A studio that never earns anything is not forecast: it counts as closed.
     assert (len(predictions) > 0) == (bool(fitted.core.folds) and name != "nothing_but_zeros")
 
@@ -119,7 +119,7 @@ def wapes_beside_baselines(
     fitted = fit_all(panel, configuration, learners=("lightgbm",))
     answers = answered(Forecaster(fitted.model, panel), year_ahead(panel))
     revenue, rows = panel.values["total_revenue"], np.arange(panel.n_studios)
-    forecasts = baseline_forecasts(revenue, rows, panel.last_months, 12)
+    forecasts = baseline_forecasts(revenue, Origins(rows, panel.last_months))
     forecasts["ensemble"] = np.stack([answer.revenue for answer in answers])
     actual = world.values["total_revenue"][:, panel.n_months :][:, :ahead]
     return {

@@ -38,4 +38,4 @@ def test_rows_of_one_origin_are_those_of_many(
     block = np.zeros((12, len(GIVEN_FEATURES)), dtype=np.float32)
     put_given(block, np.array(levels), paths)
     arrays = {name: np.array([path]) for name, path in paths.items()}
-    np.testing.assert_allclose(block, given_from_levels(np.array([levels]), arrays, 12)[0], atol=1e-6)
+    np.testing.assert_allclose(block, given_from_levels(np.array([levels]), arrays)[0], atol=1e-6)

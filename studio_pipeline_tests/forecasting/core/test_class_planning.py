@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from studio_pipeline.forecasting.base.flows import FLOW_LINKS
-from studio_pipeline.forecasting.core.flow_terms import OriginStock
+from studio_pipeline.forecasting.core.flow_terms import OriginStock, flow_terms
 from studio_pipeline.forecasting.core.parameters import NO_PLANNING, ClassPlanning, estimate_class_planning
-from studio_pipeline.forecasting.core.simulation import simulate
+from studio_pipeline.forecasting.core.simulation import simulate_terms
 from studio_pipeline.forecasting.responses.responses import Responses
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import NUMERIC_COLUMNS
@@ -60,7 +60,8 @@ def projected(planning: ClassPlanning, levers: dict[str, np.ndarray]) -> np.ndar
     flows |= {"retention": np.full((1, 12), 8.0), "acquisition": np.full((1, 12), -9.0)}
     flows |= {"visits": np.full((1, 12), np.log(6.0)), "classes": np.full((1, 12), np.log(100.0))}
     stock = OriginStock(np.array([300.0]), np.array([20.0]), np.array([0.9]))
-    return np.asarray(simulate(flows, stock, Responses({}), levers, planning).attendance_rate[0])
+    terms = flow_terms(flows, stock, Responses({}), planning)
+    return np.asarray(simulate_terms(terms, levers).attendance_rate[0])
 
 
 def test_full_classes_bring_more_classes_unless_classes_are_given() -> None:

@@ -47,8 +47,8 @@ def parts(states: CoreStates, rows: list[int], n_months: int) -> dict[str, Float
     cut = {name: array[rows, :n_months] for name, array in found.items()}
     for flow, levels in states.flows.items():
         cut |= {f"{flow}.{name}": getattr(levels, name)[0, :n_months] for name in ("common", "common_drift")}
-    columns = np.full(len(rows), n_months - 1)
-    return cut | {f"{flow} smoothed": s for flow, s in smoothing_at(states, np.array(rows), columns).items()}
+    smoothed = smoothing_at(states, Origins(np.array(rows), np.full(len(rows), n_months - 1)))
+    return cut | {f"{flow} smoothed": forecast for flow, forecast in smoothed.items()}
 
 
 @given(
@@ -72,8 +72,8 @@ def test_what_all_share_shows_in_the_states_of_one() -> None:
     beside = StudioStates(parameters, panel).of(one, N_MONTHS - 1)
     assert (alone.flows["acquisition"].level != beside.flows["acquisition"].level).any()
     assert (alone.flows["revenue"].drift != beside.flows["revenue"].drift).any()
-    last = np.array([0]), np.array([N_MONTHS - 1])
-    assert (smoothing_at(alone, *last)["revenue"] != smoothing_at(beside, *last)["revenue"]).any()
+    last = Origins(np.array([0]), np.array([N_MONTHS - 1]))
+    assert (smoothing_at(alone, last)["revenue"] != smoothing_at(beside, last)["revenue"]).any()
 
 
 def arrays_of(prepared: OriginStates) -> dict[str, FloatArray]:

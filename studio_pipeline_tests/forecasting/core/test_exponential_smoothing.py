@@ -72,18 +72,6 @@ def test_a_month_changes_the_forecasts_from_it_on() -> None:
     assert (smoothed(later)[0, 30:] != smoothed(values)[0, 30:]).any(1).all()
 
 
-@given(st.floats(-20, 20))
-def test_another_currency_is_another_currency(shift: float) -> None:
-    values = walks(4)
-    np.testing.assert_allclose(smoothed(values + shift), smoothed(values) + shift, atol=1e-9)
-
-
-def test_studios_in_another_order_are_smoothed_the_same() -> None:
-    values = walks(6)
-    order = np.random.default_rng(2).permutation(6)
-    np.testing.assert_array_equal(smoothed(values[order]), smoothed(values)[order])
-
-
 def test_what_never_changes_is_forecast_exactly() -> None:
     values = np.full((2, MONTHS), 7.0)
     values[1, 20:24] = np.nan

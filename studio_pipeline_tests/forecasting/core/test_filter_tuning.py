@@ -8,7 +8,6 @@ import numpy as np
 
 from studio_pipeline.forecasting.core.filter_tuning import (
     FlowSample,
-    Judged,
     rolling_error,
     starting_settings,
     tune,
@@ -52,13 +51,13 @@ def test_amplitudes_are_told_apart_only_where_they_differ() -> None:
 def test_own_errors_do_not_know_the_market() -> None:
     start = starting_settings(sample(np.zeros(60)))
     settings = [replace(start, common_gain=0.0, own_season_months=1e9, clip_threshold=1e9)]
-    own, whole = Judged((1, 3), own=True), Judged((1, 3), own=False)
     shifted = np.random.default_rng(5).normal(0, 0.2, 60).cumsum()
     calm, moved = sample(np.zeros(60)), sample(shifted)
     np.testing.assert_allclose(
-        rolling_error(moved, settings, own), rolling_error(calm, settings, own), rtol=1e-6
+        rolling_error(moved, settings, (1, 3), True), rolling_error(calm, settings, (1, 3), True), rtol=1e-6
     )
-    assert abs(rolling_error(moved, settings, whole) - rolling_error(calm, settings, whole)) > 0.05
+    whole = [rolling_error(flow, settings, (1, 3), False) for flow in (moved, calm)]
+    assert abs(whole[0] - whole[1]) > 0.05
 
 
 def test_no_rounds_leave_the_start_alone() -> None:

@@ -240,11 +240,7 @@ def test_drift_is_the_yearly_change_of_the_level_and_waits_for_a_year() -> None:
     assert (states.drift[0, :, :12] == 0).all()
     np.testing.assert_allclose(states.drift[0, :, -1], [0.02, -0.02], rtol=0.05)
     pooled = run_filters(
-        flow,
-        np.zeros(2),
-        np.zeros((2, 12)),
-        np.arange(40) % 12,
-        [replace(own, own_drift_share=0.0)],
+        flow, np.zeros(2), np.zeros((2, 12)), np.arange(40) % 12, [replace(own, own_drift_share=0.0)]
     )
     np.testing.assert_allclose(pooled.drift[0, :, -1], 0.0, atol=1e-12)
 

@@ -16,14 +16,9 @@ from studio_pipeline.forecasting.core.simulation import execution_effects
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.responses.responses import Responses
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline_tests.forecasting.fleets import answered, small_fleet
+from studio_pipeline_tests.forecasting.fleets import answered
 
 LEVERS = {"avg_ticket_price": 120.0, "retention_rate": 0.9, "new_members_monthly": 20.0}
-
-
-@pytest.fixture(scope="module")
-def forecaster() -> Forecaster:
-    return Forecaster(small_fleet().model_of_all, small_fleet().panel)
 
 
 def ask(forecaster: Forecaster, uncertainty: float, levers: dict[str, float] | None = None) -> Forecast:
@@ -90,10 +85,7 @@ def test_the_effect_of_a_lever_against_arithmetic() -> None:
     }
     stock = OriginStock(np.array([200.0]), np.array([np.nan]), np.array([np.nan]))
     terms = flow_terms(flows, stock, Responses({}), NO_PLANNING)
-    levers = {
-        "avg_ticket_price": np.full((1, 12), 150.0),
-        "new_members_monthly": np.full((1, 12), 20.0),
-    }
+    levers = {"avg_ticket_price": np.full((1, 12), 150.0), "new_members_monthly": np.full((1, 12), 20.0)}
     price, new = execution_effects(terms, levers, np.array([0.1]))
     np.testing.assert_allclose(price[0], 0.1)
     h = np.arange(1, 13)

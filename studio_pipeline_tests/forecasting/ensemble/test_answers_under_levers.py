@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio_pipeline.forecasting.base.flows import FLOW_LINKS
+from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, LeverEffect, LeverStep
-from studio_pipeline.forecasting.core.flow_terms import OriginStock
+from studio_pipeline.forecasting.core.flow_terms import OriginStock, flow_terms
 from studio_pipeline.forecasting.core.parameters import NO_PLANNING
-from studio_pipeline.forecasting.core.simulation import CorePaths, simulate
+from studio_pipeline.forecasting.core.simulation import CorePaths, simulate_terms
 from studio_pipeline.forecasting.core.states import core_states, project_core
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.forecaster.requests import lever_paths
@@ -39,10 +40,9 @@ def forecaster(fleet: Fitted) -> Forecaster:
 
 
 def core_paths(fleet: Fitted, levers: dict[str, float]) -> CorePaths:
-    rows = np.arange(fleet.panel.n_studios)
-    columns = fleet.panel.last_months
-    given_levers = {name: np.full((len(rows), 12), value) for name, value in levers.items()}
-    return project_core(core_states(fleet.panel, fleet.core.parameters), rows, columns, 12, given_levers)
+    origins = Origins(np.arange(fleet.panel.n_studios), fleet.panel.last_months)
+    given_levers = {name: np.full((len(origins), 12), value) for name, value in levers.items()}
+    return project_core(core_states(fleet.panel, fleet.core.parameters), origins, given_levers)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,8 @@ def test_the_arithmetic_against_a_loop(seed: int) -> None:
     flows["ticket"] += 4.5
     flows["classes"] += 4.0
     stock = OriginStock(rng.uniform(50, 300, 3), rng.uniform(10, 30, 3), rng.uniform(0.3, 0.9, 3))
-    paths = simulate(flows, stock, Responses({}), {"upsell_rate": np.full((3, 12), 0.2)}, NO_PLANNING)
+    terms = flow_terms(flows, stock, Responses({}), NO_PLANNING)
+    paths = simulate_terms(terms, {"upsell_rate": np.full((3, 12), 0.2)})
     for i in range(3):
         members = stock.members[i]
         for h in range(12):
@@ -107,10 +108,9 @@ def test_a_price_costs_members_by_the_response_in_the_arithmetic() -> None:
     }
     stock = OriginStock(np.array([200.0]), np.array([np.nan]), np.array([np.nan]))
     responses = Responses({"retention": {"price": LeverEffect("data", -0.8, 0.1)}})
-    paths = [
-        simulate(flows, stock, responses, {"avg_ticket_price": np.full((1, 12), price)}, NO_PLANNING)
-        for price in (100.0, 110.0)
-    ]
+    terms = flow_terms(flows, stock, responses, NO_PLANNING)
+    prices = [np.full((1, 12), price) for price in (100.0, 110.0)]
+    paths = [simulate_terms(terms, {"avg_ticket_price": price}) for price in prices]
     odds = [p.retention_rate / (1 - p.retention_rate) for p in paths]
     np.testing.assert_allclose(np.log(odds[1] / odds[0]), -0.8 * np.log(1.1))
 
@@ -201,13 +201,13 @@ def test_held_levers_are_held_exactly_in_the_answer(forecaster: Forecaster) -> N
 def test_what_is_held_at_what_happens_anyway_changes_little(forecaster: Forecaster, fleet: Fitted) -> None:
     """A lever given at the core's own path of it leaves the core's path."""
     free = core_paths(fleet, {})
-    rows, columns = np.arange(fleet.panel.n_studios), fleet.panel.last_months
+    origins = Origins(np.arange(fleet.panel.n_studios), fleet.panel.last_months)
     own: dict[str, FloatArray] = {
         "retention_rate": free.retention_rate,
         "new_members_monthly": free.new_members,
         "avg_ticket_price": free.avg_ticket_price,
     }
-    again = project_core(core_states(fleet.panel, fleet.core.parameters), rows, columns, 12, own)
+    again = project_core(core_states(fleet.panel, fleet.core.parameters), origins, own)
     np.testing.assert_allclose(again.revenue, free.revenue)
 
 

@@ -103,12 +103,6 @@ def test_a_horizon_leans_on_its_neighbours_alone() -> None:
     np.testing.assert_allclose(weights[0, CORE], PRIOR["core"])
 
 
-def test_weights_do_not_know_the_currency() -> None:
-    stack, actual, columns = made_up(CORE, n=200)
-    once = target_weights(stack, actual, columns, WeightHyperparameters())
-    np.testing.assert_allclose(target_weights(2 * stack, 2 * actual, columns, WeightHyperparameters()), once)
-
-
 def test_fitted_weights_are_in_form_for_serving_and_for_every_fold() -> None:
     fleet = small_fleet()
     for target in TARGETS:
@@ -130,27 +124,14 @@ def test_an_only_fold_has_the_prior() -> None:
     np.testing.assert_allclose(matrix, np.tile([PRIOR.get(n, 0.0) for n in CANDIDATES], (12, 1)))
 
 
-class TestCombine:
-    """The weighted mean of what is known."""
-
-    STACK = np.array([10.0, 20.0, 40.0])[:, None, None] * np.ones((3, 2, 1))
-    WEIGHTS = np.array([[0.5, 0.5, 0.0]])
-
-    def test_all_known(self) -> None:
-        np.testing.assert_allclose(combine(self.STACK, self.WEIGHTS), 15.0)
-
-    def test_an_unknown_one_leaves_its_weight_to_the_others_there(self) -> None:
-        stack = self.STACK.copy()
-        stack[0, 0] = np.nan
-        np.testing.assert_allclose(combine(stack, self.WEIGHTS)[:, 0], [20.0, 15.0])
-
-    def test_where_all_with_weight_are_unknown_the_rest_answer(self) -> None:
-        stack = self.STACK.copy()
-        stack[:2, 0] = np.nan
-        np.testing.assert_allclose(combine(stack, self.WEIGHTS)[:, 0], [40.0, 15.0])
-
-    def test_nothing_known_is_unknown(self) -> None:
-        assert np.isnan(combine(np.full((3, 2, 1), np.nan), self.WEIGHTS)).all()
+@pytest.mark.parametrize(
+    ("unknown", "expected"), [(0, [15.0, 15.0]), (1, [20.0, 15.0]), (2, [40.0, 15.0]), (3, [np.nan, 15.0])]
+)
+def test_the_mean_of_what_is_known(unknown: int, expected: list[float]) -> None:
+    """An unknown forecast leaves its weight to the others, the last to one without any."""
+    stack = np.array([10.0, 20.0, 40.0])[:, None, None] * np.ones((3, 2, 1))
+    stack[:unknown, 0] = np.nan
+    np.testing.assert_allclose(combine(stack, np.array([[0.5, 0.5, 0.0]]))[:, 0], expected)
 
 
 def test_recent_origins_count_more_than_old_ones() -> None:

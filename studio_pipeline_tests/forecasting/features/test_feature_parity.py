@@ -14,20 +14,17 @@ from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.origins import Origins, origins_between
 from studio_pipeline.forecasting.core.simulation import CorePaths
 from studio_pipeline.forecasting.core.states import core_states
-from studio_pipeline.forecasting.features.feature_function import FEATURE_NAMES, FEATURES, features_at
+from studio_pipeline.forecasting.features.feature_function import FEATURE_NAMES, features_at
 from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES, RowArray, Typical, row_features
 from studio_pipeline.forecasting.features.feature_store import feature_array, feature_frame
-from studio_pipeline.forecasting.forecaster.projection import Projector
+from studio_pipeline.forecasting.features.feature_table import FEATURES
+from studio_pipeline.forecasting.forecaster.projection import project_many
+from studio_pipeline.forecasting.forecaster.state_builder import StateBuilder
 from studio_pipeline.forecasting.learners import onnx_ensemble as onnx_sessions
 from studio_pipeline.forecasting.learners import training_set as training_rows
 from studio_pipeline.forecasting.learners.training_set import learning_rows
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
-from studio_pipeline_tests.forecasting.fleets import Fitted, months_changed, small_fleet
-
-
-@pytest.fixture(scope="module")
-def fleet() -> Fitted:
-    return small_fleet()
+from studio_pipeline_tests.forecasting.fleets import Fitted, months_changed
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,10 @@ def served_rows(
     assert model.graphs is not None
     n_outputs = len(model.graphs.outputs)
     monkeypatch.setattr(onnx_sessions, "session_of", lambda graph: Recorder())
-    Projector(model, panel).project(origins, levers)
+    builder = StateBuilder(model, panel)
+    prepared = builder.prepare(origins)
+    if levers:
+        project_many(prepared, builder.graphs, levers)
     monkeypatch.undo()
     return asked[-1].reshape(len(origins), MAX_HORIZON_MONTHS, len(ROW_FEATURES))
 

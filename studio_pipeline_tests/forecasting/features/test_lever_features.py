@@ -15,8 +15,9 @@ from studio_pipeline.forecasting.features.lever_features import (
     GIVEN_FEATURES,
     LEVER_SIGNS,
     determined,
-    given_features,
+    given_from_levels,
     monotone_signs,
+    trailing_levels,
 )
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
@@ -24,6 +25,10 @@ from studio_pipeline_tests.forecasting.fleets import generated_panel, months_cha
 
 COLUMN = 20
 ORIGINS = Origins(np.array([0, 3, 5]), np.array([COLUMN, COLUMN, COLUMN]))
+
+
+def given_features(panel: StudioPanel, levers: dict[str, FloatArray]) -> FloatArray:
+    return given_from_levels(trailing_levels(panel, ORIGINS), levers)
 
 
 def at_trailing_level(panel: StudioPanel) -> dict[str, FloatArray]:
@@ -36,10 +41,10 @@ def at_trailing_level(panel: StudioPanel) -> dict[str, FloatArray]:
 
 def test_free_levers_are_zeros_and_levers_at_the_trailing_level_are_no_change() -> None:
     panel = generated_panel()
-    assert not given_features(panel, ORIGINS, {}, 12).any()
+    assert not given_features(panel, {}).any()
     free = dict.fromkeys(HELD_LEVERS, np.full((3, 12), np.nan))
-    assert not given_features(panel, ORIGINS, free, 12).any()
-    held = given_features(panel, ORIGINS, at_trailing_level(panel), 12)
+    assert not given_features(panel, free).any()
+    held = given_features(panel, at_trailing_level(panel))
     assert held.shape == (3, 12, len(GIVEN_FEATURES))
     np.testing.assert_allclose(held[:, :, : len(HELD_LEVERS)], 0, atol=1e-12)
     assert (held[:, :, len(HELD_LEVERS) :] == 1).all()
@@ -49,7 +54,7 @@ def test_free_levers_are_zeros_and_levers_at_the_trailing_level_are_no_change() 
 def test_an_amount_shows_as_the_log_of_its_change(factor: float, lever: str) -> None:
     panel = generated_panel()
     levers = {lever: factor * at_trailing_level(panel)[lever]}
-    found = given_features(panel, ORIGINS, levers, 12)
+    found = given_features(panel, levers)
     place = GIVEN_FEATURES.index(f"given_{lever}_change")
     np.testing.assert_allclose(found[:, :, place], np.log(factor), atol=1e-9)
     assert np.count_nonzero(found.any((0, 1))) == (1 if factor == 1.0 else 2)
@@ -59,18 +64,18 @@ def test_an_amount_shows_as_the_log_of_its_change(factor: float, lever: str) -> 
 def test_months_after_the_origin_do_not_enter_and_those_before_it_do(lever: str) -> None:
     panel = generated_panel()
     levers = at_trailing_level(panel)
-    usual = given_features(panel, ORIGINS, levers, 12)
+    usual = given_features(panel, levers)
     column = LEVER_COLUMNS[lever]
     later = months_changed(panel, column, slice(COLUMN + 1, None), 0.9)
-    np.testing.assert_array_equal(given_features(later, ORIGINS, levers, 12), usual)
+    np.testing.assert_array_equal(given_features(later, levers), usual)
     before = months_changed(panel, column, slice(COLUMN, COLUMN + 1), 0.9)
     place = CHANGE_FEATURES.index(f"given_{lever}_change")
-    assert (given_features(before, ORIGINS, levers, 12)[:, :, place] > 0).all()
+    assert (given_features(before, levers)[:, :, place] > 0).all()
 
 
 def test_a_lever_that_the_studio_never_showed_is_given_without_a_change() -> None:
     panel = without_columns(generated_panel(), ["upsell_rate"])
-    found = given_features(panel, ORIGINS, {"upsell_rate": np.full((3, 12), 0.3)}, 12)
+    found = given_features(panel, {"upsell_rate": np.full((3, 12), 0.3)})
     assert not found[:, :, GIVEN_FEATURES.index("given_upsell_rate_change")].any()
     assert (found[:, :, GIVEN_FEATURES.index("is_upsell_rate_given")] == 1).all()
 

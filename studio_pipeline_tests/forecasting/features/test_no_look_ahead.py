@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from studio_pipeline.forecasting.core.states import CoreStates, core_states
 from studio_pipeline.forecasting.ensemble.weights import candidate_stack
 from studio_pipeline.forecasting.features.feature_function import features_at
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
-from studio_pipeline.forecasting.forecaster.projection import Projector
+from studio_pipeline.forecasting.forecaster.state_builder import StateBuilder
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.columns import NUMERIC_COLUMNS
 from studio_pipeline_tests.forecasting.fleets import (
@@ -29,11 +29,6 @@ ORIGIN = 26
 NUMBER = 1
 LEVERS = {"avg_ticket_price": 260.0, "new_members_monthly": 90.0}
 """Outside what has been shown, so that warnings say what has been."""
-
-
-@pytest.fixture(scope="module")
-def fleet() -> Fitted:
-    return small_fleet()
 
 
 def queries(panel: StudioPanel) -> list[ForwardQuery]:
@@ -125,7 +120,7 @@ def scored(fitted: Fitted) -> list[FloatArray]:
     oof = fitted.core.out_of_fold
     here = (oof.fold <= NUMBER) & (oof.origins.columns <= cutoff)
     parameters = fitted.core.fold_parameters[: NUMBER + 1]
-    flows = [np.array(list(f.settings.as_dict().values())) for p in parameters for f in p.flows.values()]
+    flows = [np.array(list(asdict(f.settings).values())) for p in parameters for f in p.flows.values()]
     tables = [x for p in parameters for f in p.flows.values() for x in (f.season, f.type_mean)]
     responses = [
         np.array([e.effect, e.standard_error])
@@ -159,9 +154,9 @@ def test_a_change_at_the_cutoff_shows(usual: Fitted) -> None:
     assert not all_equal(scored(usual), scored(refitted(usual, cutoff)))
 
 
-def test_projector_and_forecaster_agree_on_past_origins(fleet: Fitted) -> None:
+def test_state_builder_and_forecaster_agree_on_past_origins(fleet: Fitted) -> None:
     rows = np.flatnonzero(fleet.panel.known[:, ORIGIN])
     origins = Origins(rows, np.full(len(rows), ORIGIN))
-    projected, _ = Projector(fleet.model_of_all, fleet.panel).project(origins, {})
+    prepared = StateBuilder(fleet.model_of_all, fleet.panel).prepare(origins)
     free = answered(Forecaster(fleet.model_of_all, fleet.panel), queries(fleet.panel)[: len(rows)])
-    np.testing.assert_array_equal(projected.targets["revenue"], np.stack([a.revenue for a in free]))
+    np.testing.assert_array_equal(prepared.free[:, 0], np.stack([a.revenue for a in free]))

@@ -5,30 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.base.hyperparameters import IntervalHyperparameters
 from studio_pipeline.forecasting.base.queries import Deviations, Forecast, ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecast_uncertainty import sum_forecasts
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
-from studio_pipeline.forecasting.intervals.calibration import fit_intervals
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.intervals.joint_simulation import (
-    Projected,
-    calendar_sum_paths,
     independent_draws,
-    studio_sum_paths,
 )
 from studio_pipeline_tests.forecasting.fleets import answered, small_fleet, year_ahead
-from studio_pipeline_tests.forecasting.simulated_errors import simulated_errors
 
 JANUARY = np.datetime64("2024-01", "M")
-
-
-@pytest.fixture(scope="module")
-def tables() -> IntervalTables:
-    errors = simulated_errors(seed=1)
-    return fit_intervals(
-        errors.forecast, errors.actual, errors.windows, errors.months, IntervalHyperparameters()
-    ).tables
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +52,6 @@ def forecast(
 def width(tables: IntervalTables, answers: list[Forecast], level: float = 0.9) -> float:
     low, high = sum_forecasts(tables, answers, level).total_interval
     return high - low
-
-
-def test_from_one_base_month_the_paths_are_those_of_the_chain(tables: IntervalTables) -> None:
-    rng = np.random.default_rng(1)
-    revenue, scale = rng.uniform(1e4, 9e4, (300, 12)), rng.uniform(0.1, 0.3, (300, 12))
-    common = np.tile(tables.common_deviation, (300, 1))
-    paths = calendar_sum_paths(
-        tables, Projected(revenue, scale, common), np.arange(300), np.zeros(300, dtype=np.int64)
-    )
-    np.testing.assert_allclose(paths, studio_sum_paths(tables, revenue, scale))
 
 
 def test_months_and_totals_are_the_sums_of_the_answers(tables: IntervalTables) -> None:

@@ -34,11 +34,6 @@ LEVER_VALUES = {
 HELD = {lever: values for lever, values in LEVER_VALUES.items() if lever != "current_member_count"}
 
 
-@pytest.fixture(scope="module")
-def forecaster() -> Forecaster:
-    return Forecaster(small_fleet().model_of_all, small_fleet().panel)
-
-
 def numbers_of(answer: Forecast) -> FloatArray:
     bounds = [*answer.intervals.values(), *map(np.array, answer.total_intervals.values())]
     parts = [answer.revenue, answer.member_count, answer.retention_rate, answer.confidence_score, *bounds]
@@ -53,11 +48,7 @@ def numbers_of(answer: Forecast) -> FloatArray:
 )
 @settings(max_examples=60, deadline=None)
 def test_alone_and_in_a_batch_is_the_same_answer(
-    forecaster: Forecaster,
-    row: int,
-    levers: dict[str, float],
-    step: tuple[int, dict[str, float]],
-    ago: int,
+    forecaster: Forecaster, row: int, levers: dict[str, float], step: tuple[int, dict[str, float]], ago: int
 ) -> None:
     panel = forecaster.panel
     month = panel.months[panel.last_months[row] - ago]

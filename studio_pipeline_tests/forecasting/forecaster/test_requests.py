@@ -8,7 +8,7 @@ import pytest
 from studio_pipeline.errors import BaseMonthError, LeverError, QueryError, UnknownStudioError
 from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverStep
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
-from studio_pipeline_tests.forecasting.fleets import answered, small_fleet
+from studio_pipeline_tests.forecasting.fleets import answered
 
 ALL_EIGHT = {
     "retention_rate": 0.93,
@@ -20,11 +20,6 @@ ALL_EIGHT = {
     "total_classes_held": 120.0,
     "current_member_count": 250.0,
 }
-
-
-@pytest.fixture(scope="module")
-def forecaster() -> Forecaster:
-    return Forecaster(small_fleet().model_of_all, small_fleet().panel)
 
 
 def name_of(forecaster: Forecaster, row: int) -> str:

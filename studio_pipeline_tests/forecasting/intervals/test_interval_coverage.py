@@ -51,7 +51,7 @@ def asked_as_they_then_were(panel: StudioPanel, drawn: bool, seed: int) -> list[
     """Each studio's last year asked for under its levers of that year: all of them, or some."""
     studios = panel.n_studios
     origins = Origins(np.arange(studios), np.full(studios, MONTHS - 13))
-    levers = known_levers(panel, origins, 12)
+    levers = known_levers(panel, origins)
     if drawn:
         levers = given_levers(levers, drawn_masks(studios, np.random.default_rng(seed)))
     return [

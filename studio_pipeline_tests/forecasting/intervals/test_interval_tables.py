@@ -10,23 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.forecasting.base.hyperparameters import IntervalHyperparameters
 from studio_pipeline.forecasting.features.formulas import WINDOW_MONTHS
-from studio_pipeline.forecasting.intervals.calibration import fit_intervals
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline_tests.forecasting.simulated_errors import Simulated, simulated_errors, windows
-
-KNOBS = IntervalHyperparameters()
-
-
-def fitted(errors: Simulated) -> IntervalTables:
-    return fit_intervals(errors.forecast, errors.actual, errors.windows, errors.months, KNOBS).tables
-
-
-@pytest.fixture(scope="module")
-def tables() -> IntervalTables:
-    return fitted(simulated_errors(seed=1))
+from studio_pipeline_tests.forecasting.conftest import fitted_tables
+from studio_pipeline_tests.forecasting.simulated_errors import simulated_errors, windows
 
 
 @pytest.mark.parametrize("level", [0.5, 0.8, 0.9, 0.95])
@@ -76,7 +64,7 @@ def test_chances_agree_with_bounds(tables: IntervalTables) -> None:
 @given(st.lists(st.floats(0.01, 0.999), min_size=2, max_size=6, unique=True), st.floats(0.005, 1))
 @settings(max_examples=40, deadline=None)
 def test_a_higher_level_holds_the_lower_one(levels: list[float], scale: float) -> None:
-    few = fitted(simulated_errors(seed=5, n_months=10, n_studios=20))
+    few = fitted_tables(simulated_errors(seed=5, n_months=10, n_studios=20))
     mean, one = np.full((1, 12), 5e4), np.full((1, 12), scale)
     bounds = [few.interval(mean, one, level)[0] for level in sorted(levels)]
     totals = [few.total_interval(mean[0, :1], one, 7, level)[0] for level in sorted(levels)]
@@ -94,7 +82,7 @@ def test_an_interval_tells_the_scale_it_was_made_with(tables: IntervalTables) ->
 
 def test_few_residuals_give_bands_that_widen() -> None:
     errors = simulated_errors(seed=7, n_months=1, n_studios=10)
-    few = fitted(errors)
+    few = fitted_tables(errors)
     bounds = few.interval(np.full((10, 12), 100.0), few.scale(errors.windows), 0.9)
     width = (bounds[..., 1] - bounds[..., 0]).mean(0)
     assert np.isfinite(bounds).all()
@@ -106,7 +94,7 @@ def test_few_residuals_give_bands_that_widen() -> None:
 def test_a_horizon_without_outcomes_borrows_the_one_before() -> None:
     errors = simulated_errors(seed=8, n_months=20, n_studios=25)
     errors.actual[:, 8:] = np.nan
-    borrowed = fitted(errors)
+    borrowed = fitted_tables(errors)
     scale = borrowed.scale(errors.windows)
     bounds = borrowed.interval(np.full_like(scale, 100.0), scale, 0.9)
     assert np.isfinite(bounds).all()
@@ -116,14 +104,14 @@ def test_a_horizon_without_outcomes_borrows_the_one_before() -> None:
 def test_a_month_of_nothing_does_not_break_the_tables() -> None:
     errors = simulated_errors(seed=9, n_months=20, n_studios=25)
     errors.actual[:20] = 0.0
-    broken = fitted(errors)
+    broken = fitted_tables(errors)
     assert np.isfinite(broken.month).all()
     assert np.isfinite(broken.total).all()
 
 
 def test_nothing_at_all_gives_wide_finite_bands() -> None:
     errors = simulated_errors(seed=10, n_months=1, n_studios=10)
-    none = fitted(replace(errors, actual=np.full_like(errors.actual, np.nan)))
+    none = fitted_tables(replace(errors, actual=np.full_like(errors.actual, np.nan)))
     bounds = none.interval(np.full((1, 12), 100.0), none.new_studio_scale(), 0.9)
     assert np.isfinite(bounds).all()
     assert (none.new_studio_scale() > none.scale(errors.windows).mean(0)).all()
@@ -145,16 +133,6 @@ def test_scales_do_not_know_the_currency_and_are_never_zero(tables: IntervalTabl
     np.testing.assert_allclose(tables.scale(windows(3 * revenue)), tables.scale(windows(revenue)))
     assert (tables.scale(windows(np.ones((1, WINDOW_MONTHS)))) > 0).all()
     assert (tables.scale(windows(np.full((1, WINDOW_MONTHS), np.nan))) > 0).all()
-
-
-@given(st.floats(0.1, 1e4))
-@settings(max_examples=20, deadline=None)
-def test_bounds_scale_with_the_money(factor: float) -> None:
-    made = fitted(simulated_errors(seed=13, n_months=4, n_studios=20))
-    mean, scale = np.linspace(1e3, 9e3, 12)[None], np.full((1, 12), 0.1)
-    np.testing.assert_allclose(
-        made.interval(factor * mean, scale, 0.9), factor * made.interval(mean, scale, 0.9)
-    )
 
 
 def test_the_mean_of_the_distribution_is_the_forecast(tables: IntervalTables) -> None:

@@ -20,7 +20,8 @@ from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES, Ro
 from studio_pipeline.forecasting.features.feature_store import feature_frame
 from studio_pipeline.forecasting.features.lever_features import monotone_signs
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
-from studio_pipeline.forecasting.learners.learner import FittedLearner, LearnerFit, LearnerName
+from studio_pipeline.forecasting.learners.learner import LearnerFit, LearnerName
+from studio_pipeline.forecasting.learners.libraries import FittedLearner
 from studio_pipeline.forecasting.learners.onnx_ensemble import joined_graph
 from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline_tests.forecasting.fleets import (
@@ -29,14 +30,8 @@ from studio_pipeline_tests.forecasting.fleets import (
     Fitted,
     answered,
     fit_all,
-    small_fleet,
     year_ahead,
 )
-
-
-@pytest.fixture(scope="module")
-def fleet() -> Fitted:
-    return small_fleet()
 
 
 def made_up_rows(seed: int, n: int = 3000) -> tuple[RowArray, RowArray]:
@@ -100,9 +95,7 @@ def test_a_graph_that_holds_no_trees_is_refused() -> None:
         )
 
 
-def test_a_saved_lightgbm_model_answers_as_the_fitted_one(
-    fitted: dict[LearnerName, FittedLearner],
-) -> None:
+def test_a_saved_lightgbm_model_answers_as_the_fitted_one(fitted: dict[LearnerName, FittedLearner]) -> None:
     x = asked_rows()
     model = fitted["lightgbm"]
     again = lgb.Booster(model_str=model.native().decode())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from studio_pipeline.forecasting.base.flows import TARGETS
 from studio_pipeline.forecasting.base.origins import Origins, origins_between
@@ -15,15 +14,10 @@ from studio_pipeline.forecasting.features.feature_store import feature_array, fe
 from studio_pipeline.forecasting.features.lever_features import IS_GIVEN_FEATURES
 from studio_pipeline.forecasting.learners.training_set import LearningRows, learning_rows
 from studio_pipeline.panel.arrays import StudioPanel
-from studio_pipeline_tests.forecasting.fleets import Fitted, months_changed, small_fleet
+from studio_pipeline_tests.forecasting.fleets import Fitted, months_changed
 
 COLUMN = 24
 REVENUE, MEMBERS, RETENTION = (TARGETS.index(t) for t in ("revenue", "members", "retention"))
-
-
-@pytest.fixture(scope="module")
-def fleet() -> Fitted:
-    return small_fleet()
 
 
 def rows_of(fleet: Fitted, panel: StudioPanel, first: int, last: int, most: int = 10**6) -> LearningRows:

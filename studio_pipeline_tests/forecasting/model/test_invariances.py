@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, LeverStep
 from studio_pipeline.forecasting.core.fitting import fit_core_parameters
 from studio_pipeline.forecasting.core.states import core_states, project_core
@@ -21,14 +22,8 @@ from studio_pipeline_tests.forecasting.fleets import (
     answered,
     fit_all,
     generated_panel,
-    small_fleet,
     with_values,
 )
-
-
-@pytest.fixture(scope="module")
-def fleet() -> Fitted:
-    return small_fleet()
 
 
 def in_currency(panel: StudioPanel, factor: float) -> StudioPanel:
@@ -101,8 +96,8 @@ def test_unknown_prices_are_no_price_of_one_in_any_currency() -> None:
         core_states(p, fit_core_parameters(p, CONFIGURATION.core))
         for p in (panel, in_currency(panel, factor))
     )
-    rows = np.arange(panel.n_studios)
-    a, b = (project_core(states, rows, panel.last_months, 12) for states in (usual, doubled))
+    origins = Origins(np.arange(panel.n_studios), panel.last_months)
+    a, b = (project_core(states, origins) for states in (usual, doubled))
     np.testing.assert_allclose(b.members, a.members, rtol=1e-6)
     np.testing.assert_allclose(b.revenue, factor * a.revenue, rtol=1e-6)
     assert np.isfinite(a.revenue).all()

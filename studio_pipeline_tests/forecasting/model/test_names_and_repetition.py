@@ -4,7 +4,7 @@ model.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,6 @@ from studio_pipeline_tests.forecasting.fleets import (
     Fitted,
     answered,
     fit_all,
-    small_fleet,
     year_ahead,
 )
 
@@ -34,11 +33,6 @@ SAMPLING = CONFIGURATION.model_copy(
     }
 )
 """Every sample is smaller than what it is drawn from."""
-
-
-@pytest.fixture(scope="module")
-def fleet() -> Fitted:
-    return small_fleet()
 
 
 @pytest.fixture(scope="module")
@@ -127,5 +121,5 @@ def test_in_any_order_of_studios_the_core_is_fitted_the_same(fleet: Fitted) -> N
     shuffled = replace(fleet.panel.select(order), studio_ids=fleet.panel.studio_ids)
     again = fit_core(shuffled, CONFIGURATION).parameters
     for name, flow in fleet.core.parameters.flows.items():
-        assert again.flows[name].settings.as_dict() == pytest.approx(flow.settings.as_dict(), rel=1e-6)
+        assert asdict(again.flows[name].settings) == pytest.approx(asdict(flow.settings), rel=1e-6)
         np.testing.assert_allclose(again.flows[name].season, flow.season, atol=1e-9)

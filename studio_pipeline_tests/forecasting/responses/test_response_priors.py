@@ -18,12 +18,7 @@ def test_the_posterior_by_hand() -> None:
     assert deviation == pytest.approx(0.6 / np.sqrt(2))
 
 
-@given(
-    mean=st.floats(-2, 0),
-    scale=st.floats(0.1, 3),
-    estimate=st.floats(-3, 3),
-    error=st.floats(0.1, 3),
-)
+@given(mean=st.floats(-2, 0), scale=st.floats(0.1, 3), estimate=st.floats(-3, 3), error=st.floats(0.1, 3))
 def test_the_posterior_is_that_of_a_grid(mean: float, scale: float, estimate: float, error: float) -> None:
     found, deviation = ResponsePrior(mean, scale).posterior(estimate, error)
     grid = np.linspace(-20, 20, 40_001)

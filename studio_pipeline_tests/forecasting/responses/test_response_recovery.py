@@ -23,10 +23,7 @@ from studio_pipeline_tests.forecasting.fleets import with_values
 
 VISITS_SEEDS = range(2)
 NOTHING = PlantedResponses(
-    price_on_retention=0.0,
-    price_on_acquisition=0.0,
-    crowding_on_retention=0.0,
-    overwork_on_retention=0.0,
+    price_on_retention=0.0, price_on_acquisition=0.0, crowding_on_retention=0.0, overwork_on_retention=0.0
 )
 
 

@@ -30,11 +30,11 @@ def test_without_learners_the_closed_form_is_the_forecaster_s_answer(row: int, k
 def test_slopes_are_those_of_small_steps() -> None:
     problem = setup_of(PlanQuery(studio(0), 1e5, target_months=7, target_kind="total")).problem
     plans, step = drawn_plans(problem), 1e-6
-    slopes = problem.revenue.slopes(plans)
-    for place, slope in slopes.by_lever.items():
+    revenue, slopes = problem.revenue.slopes(plans)
+    for place, slope in slopes.items():
         moved = plans.copy()
         moved[place] += step
-        rise = (problem.revenue.revenue(moved) - slopes.revenue) / step
+        rise = (problem.revenue.revenue(moved) - revenue) / step
         np.testing.assert_allclose(slope, rise, rtol=1e-4, atol=1e-2)
 
 

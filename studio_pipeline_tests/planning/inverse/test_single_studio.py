@@ -83,19 +83,14 @@ def test_a_plan_that_raises_the_price_is_less_sure_than_its_forecast(monkeypatch
     present = present_levers(forecaster.origin(ForwardQuery(name)), forecaster.panel, name, {})
     frozen = frozenset(present) - {"avg_ticket_price", "current_member_count"}
     query = PlanQuery(
-        name,
-        target_revenue=1.0,
-        target_months=6,
-        frozen_levers=frozen,
-        limits={"max_ticket_increase": None},
+        name, target_revenue=1.0, target_months=6, frozen_levers=frozen, limits={"max_ticket_increase": None}
     )
     setup = setup_of(query, forecaster)
     now = float(setup.revenue(setup.problem.present[:, None])[0])
     plan = setup.problem.present.copy()
     plan[1] *= 1.2
     (forecast,) = answered(
-        forecaster,
-        [ForwardQuery(name, None, 6, setup.levers(plan), interval_levels=CHANCE_LEVELS)],
+        forecaster, [ForwardQuery(name, None, 6, setup.levers(plan), interval_levels=CHANCE_LEVELS)]
     )
     deviation = plan_deviation(setup, plan, forecast)
     # By hand, to first order: what six months of members who come or go less or more add up to.

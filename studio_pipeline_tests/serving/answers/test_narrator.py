@@ -6,23 +6,23 @@ import logging
 import socket
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from fake_openai import FakeOpenAI, fake_openai
 from pydantic import SecretStr
 
 from serving.answers import insights as module
-from serving.answers.insights import Narrator, fault_of
+from serving.answers.insights import Narrator
 
-FACTS: dict[str, Any] = {"revenue": 12_345.6, "growth": 0.053, "month": "2025-03", "levers": []}
+FIGURES = {"revenue": "12,346", "growth": "up 5.3 %", "month": "March 2025"}
+ASKED = "The studio takes {revenue} in {month}, {growth}."
 GOOD = "The studio takes 12,346 in March 2025, up 5.3 %."
 
 
 @pytest.fixture
 def server() -> Iterator[FakeOpenAI]:
     with fake_openai() as fake:
-        fake.text = GOOD
+        fake.text = ASKED
         yield fake
 
 
@@ -32,7 +32,7 @@ def written(base_url: str, timeout_seconds: float = 20.0, times: int = 1) -> lis
     async def run() -> list[str | None]:
         narrator = Narrator(SecretStr("very-secret"), base_url, "small-1", timeout_seconds)
         try:
-            return list(await asyncio.gather(*(narrator.write(FACTS) for _ in range(times))))
+            return list(await asyncio.gather(*(narrator.write(FIGURES) for _ in range(times))))
         finally:
             await narrator.close()
 
@@ -45,13 +45,19 @@ def test_a_good_text_is_shown(server: FakeOpenAI) -> None:
     assert asked["path"] == "/v1/chat/completions"
     assert asked["key"] == "Bearer very-secret"
     assert asked["model"] == "small-1"
-    assert json.loads(asked["messages"][1]["content"]) == FACTS
+    assert json.loads(asked["messages"][1]["content"]) == FIGURES
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "The studio takes 12,347.",
+        "The studio takes 12,346.",
+        "The studio takes {sales}.",
+        "The studio takes {revenue.real}, {0} or {}.",
+        "The studio takes {revenue}{revenue}.",
+        "The studio takes -{revenue}.",
+        "The studio takes {revenue} %.",
+        "The studio takes \u0663 or \u00bd.",
         "The studio takes twelve thousand three hundred and forty-seven.",
         "Revenue doubles.",
         "",
@@ -123,7 +129,7 @@ def test_the_loop_runs_on_while_a_narrative_is_written(server: FakeOpenAI) -> No
 
     async def run() -> tuple[float, str | None]:
         narrator = Narrator(SecretStr("k"), server.base_url, "m")
-        writing = asyncio.create_task(narrator.write(FACTS))
+        writing = asyncio.create_task(narrator.write(FIGURES))
         longest, last = 0.0, time.monotonic()
         while not server.asked:
             await asyncio.sleep(0.001)
@@ -141,7 +147,7 @@ def test_the_loop_runs_on_while_a_narrative_is_written(server: FakeOpenAI) -> No
 
 def test_the_key_is_in_no_log(server: FakeOpenAI, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        for server.status, server.text in ((401, GOOD), (500, GOOD), (200, "999 now"), (200, GOOD)):
+        for server.status, server.text in ((401, ASKED), (500, ASKED), (200, "999 now"), (200, ASKED)):
             written(server.base_url)
     assert caplog.records
     assert "very-secret" not in caplog.text
@@ -154,8 +160,3 @@ def test_a_narrator_holds_no_client_before_it_is_asked() -> None:
         await narrator.close()
 
     asyncio.run(run())
-
-
-def test_a_text_that_is_fine_has_no_fault() -> None:
-    assert fault_of(GOOD, FACTS) is None
-    assert fault_of(GOOD.replace("5.3", "5.4"), FACTS) is not None

@@ -14,8 +14,7 @@ from serving.schemas.scenarios import ComparisonAnswer
 from studio_pipeline.errors import LeverError, QueryError
 from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverStep
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
-from studio_pipeline.planning.scenarios.comparison import compare_forecasts
-from studio_pipeline.planning.scenarios.differences import AlignedForecasts
+from studio_pipeline.planning.scenarios import AlignedForecasts, compare_forecasts
 from studio_pipeline_tests.forecasting.fleets import answered, small_fleet
 
 

@@ -1,1 +1,0 @@
-"""Scenarios: comparison of forecasts under different levers, studios and base months."""

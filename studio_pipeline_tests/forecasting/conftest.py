@@ -1,0 +1,34 @@
+"""Fixtures of several modules: the small fleet, its forecaster, and tables of simulated errors."""
+
+from __future__ import annotations
+
+import pytest
+
+from studio_pipeline.forecasting.base.hyperparameters import IntervalHyperparameters
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.intervals.calibration import fit_intervals
+from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
+from studio_pipeline_tests.forecasting.fleets import Fitted, small_fleet
+from studio_pipeline_tests.forecasting.simulated_errors import Simulated, simulated_errors
+
+
+def fitted_tables(errors: Simulated) -> IntervalTables:
+    hyperparameters = IntervalHyperparameters()
+    return fit_intervals(
+        errors.forecast, errors.actual, errors.windows, errors.months, hyperparameters
+    ).tables
+
+
+@pytest.fixture(scope="module")
+def fleet() -> Fitted:
+    return small_fleet()
+
+
+@pytest.fixture(scope="module")
+def forecaster() -> Forecaster:
+    return Forecaster(small_fleet().model_of_all, small_fleet().panel)
+
+
+@pytest.fixture(scope="module")
+def tables() -> IntervalTables:
+    return fitted_tables(simulated_errors(seed=1))
