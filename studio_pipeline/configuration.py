@@ -21,9 +21,8 @@ from studio_pipeline.monitoring.thresholds import AccuracyConfig, DriftConfig
 from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.panel.validation.limits import ValidationConfig
 from studio_pipeline.planning.configuration import PlanningConfig
-from studio_pipeline.publishing.retention import RetentionConfig
-from studio_pipeline.tuning.options import TuningConfig
-from studio_pipeline.tuning.values import read_tuned_values
+from studio_pipeline.publishing.pruning import RetentionConfig
+from studio_pipeline.tuning.values import TuningConfig, read_tuned_values
 
 
 class Configuration(BaseModel):

@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from studio_pipeline.asset_checks import all_checks
+from studio_pipeline.asset_checks import CHECKS
 from studio_pipeline.assets import (
     ensemble,
     evaluation,
@@ -19,10 +19,8 @@ from studio_pipeline.assets import (
     monitoring,
     raw_data,
     registry,
-    tuning,
     validated_data,
 )
-from studio_pipeline.automation.alarm_sensor import drift_sensor
 from studio_pipeline.automation.alerts import alert_sensors
 from studio_pipeline.automation.jobs import (
     daily_pruning,
@@ -38,6 +36,7 @@ from studio_pipeline.automation.jobs import (
 from studio_pipeline.automation.run_history import leftover_runs
 from studio_pipeline.automation.sensors import (
     daily_monitoring,
+    drift_sensor,
     landing_folder,
     monthly_refresh,
     quarterly_tuning,
@@ -49,17 +48,7 @@ from studio_pipeline.resources.storage import FolderStorage
 from studio_pipeline.settings import Settings, read_settings
 from studio_pipeline.tuning.values import ASSET as TUNED
 
-STAGES = [
-    raw_data,
-    validated_data,
-    features,
-    tuning,
-    model_fits,
-    ensemble,
-    evaluation,
-    registry,
-    monitoring,
-]
+STAGES = [raw_data, validated_data, features, model_fits, ensemble, evaluation, registry, monitoring]
 JOBS = [refresh_release, monitor_release, tune_learners]
 UPKEEP_JOBS: list[Any] = [rollback_release, forecast_release, prune_versions]
 SCHEDULES = [monthly_refresh, daily_monitoring, quarterly_tuning, daily_pruning]
@@ -75,7 +64,6 @@ def build_definitions(
     Args:
         settings: used instead of the environment's.
         resources: used instead of those of the same names: settings, configuration, mlflow, io_manager.
-        run_lock: lock that prevents two runs from using one STUDIO_HOME.
     """
     read = settings_resource(settings, run_lock)
     defaults = {
@@ -89,7 +77,7 @@ def build_definitions(
     }
     return dg.Definitions(
         assets=with_freshness(dg.load_assets_from_modules(STAGES), without=frozenset({TUNED})),
-        asset_checks=all_checks(),
+        asset_checks=CHECKS,
         jobs=[*JOBS, *UPKEEP_JOBS],
         schedules=SCHEDULES,
         sensors=[

@@ -1,41 +1,10 @@
-"""Exceptions of the product, in one tree; each carries what happened and a remedy.
-
-StudioError                    base: what happened, where, and what to do about it
-├── SettingsError              a setting or a configuration value is wrong
-├── InputError                 something a user gave can't be used
-│   ├── UnreadableFileError    a file can't be read at all
-│   ├── ColumnMapError         a column map names what isn't there, or is malformed
-│   └── NoUsableDataError      nothing is left to work with
-├── QueryError                 a query that the model can't answer
-│   ├── UnknownStudioError     no months of this studio, and too few levers given to do without
-│   ├── BaseMonthError         the studio has no such month
-│   ├── LeverError             a lever is out of bounds, not carried by the data, or misplaced
-│   └── ClosedStudioError      the studio has closed, so that there is nothing to plan
-├── ReleaseError               the release can't be used, or can't be replaced
-│   ├── NoReleaseError         nothing is published yet
-│   ├── CorruptReleaseError    hashes don't match, or a file is missing
-│   ├── ModelFormatError       another version of this program wrote the model
-│   └── SyntheticReleaseError  a release made from real files would be replaced by a synthetic one
-├── BackupError                a backup can't be taken or restored
-├── PlanError                  a plan breaks the limits it was made under: a bug
-├── BusyError                  the queue of requests is full
-├── StorageError               the disk is full, read-only or not permitted
-├── DatabaseError              the service's own tables can't be used now
-├── ChannelError               an alert channel could not deliver a message
-├── UnknownScenarioError       nothing is saved under this id
-└── RunInProgressError         another run, or `studio up`, holds the lock of this STUDIO_HOME
-"""
+"""Exceptions of the product, in one tree; each carries what happened and a remedy."""
 
 from __future__ import annotations
 
 
 class StudioError(Exception):
-    """Base of every exception of the product.
-
-    Args:
-        what: one sentence on what happened, with file, line and field where there are any.
-        remedy: one sentence on what to do about it.
-    """
+    """Base: a sentence on what happened, with file, line and field if any, and one on what to do about it."""
 
     def __init__(self, what: str, remedy: str = "") -> None:
         super().__init__(f"{what} {remedy}".strip())

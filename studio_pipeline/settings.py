@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -28,12 +28,7 @@ SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
 class ApiKey(BaseModel):
-    """A key that clients send as `X-API-Key`, and the studios it opens.
-
-    Attributes:
-        key: the secret.
-        studio_pattern: a shell pattern of studio ids, `*` for all.
-    """
+    """A key that clients send as `X-API-Key`, and a shell pattern of the studio ids it opens, `*` for all."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,9 +43,6 @@ class RateLimit(BaseModel):
 
     requests: int = Field(gt=0)
     seconds: int = Field(gt=0)
-
-
-_DATABASES = re.compile(r"sqlite(\+pysqlite)?:///(?!:memory:)[^?]|postgres(ql(\+psycopg)?)?://")
 
 
 def _split(value: object) -> object:
@@ -80,57 +72,33 @@ def _parse_rate(value: object) -> object:
     return {"requests": int(match[1]), "seconds": SECONDS[match[2]]}
 
 
-def _absolute(path: Path) -> Path:
-    return path.expanduser().absolute()
+def _matching(pattern: str, message: str) -> AfterValidator:
+    def checked(value: str) -> str:
+        if not re.search(pattern, value):
+            raise ValueError(message)
+        return value
+
+    return AfterValidator(checked)
 
 
-def _origin(value: str) -> str:
-    if value != "*" and not value.startswith(("http://", "https://")):
-        raise ValueError("an origin is * or starts with http:// or https://")
-    return value
-
-
-def _url(value: str) -> str:
-    if "://" not in value:
-        raise ValueError("this is not a URL; write SCHEME://...")
-    return value
-
-
-def _redis_url(value: str) -> str:
-    if not _can_be_redis(value):
-        raise ValueError(
-            "write it as redis://USER:PASSWORD@HOST:PORT/NUMBER (HOST is enough; rediss:// for TLS) or"
-            " unix:///PATH, and special characters of a password as %XX"
-        )
-    return value
-
-
-def _can_be_redis(url: str) -> bool:
-    """True for a valid Redis URL. The faulty part is not reported, as it may belong to a password."""
+def _parts(url: str, schemes: tuple[str, ...]) -> SplitResult | None:
+    """The parts of a URL of one of the schemes; else None, since the faulty part may belong to a password."""
     try:
         parts = urlsplit(url)
         parts.port  # noqa: B018
     except ValueError:
-        return False
-    if parts.scheme == "unix":
-        return bool(parts.path)
-    return (
-        parts.scheme in ("redis", "rediss")
-        and bool(parts.hostname)
-        and bool(re.fullmatch(r"(/\d*)?", parts.path))
-        and not parts.fragment
-    )
+        return None
+    return parts if parts.scheme in schemes and (parts.hostname or parts.scheme == "unix") else None
 
 
-def _database_url(value: str) -> str:
-    if not _DATABASES.match(value):
-        raise ValueError("write sqlite:////ABSOLUTE/PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
-    return value
-
-
-def _dagster_database_url(value: str) -> str:
-    if not value.startswith("postgresql+psycopg2://"):
-        raise ValueError("write postgresql+psycopg2://USER:PASSWORD@HOST:PORT/DATABASE")
+def _redis_url(value: str) -> str:
+    parts = _parts(value, ("redis", "rediss", "unix"))
+    path = r"/.*" if parts and parts.scheme == "unix" else r"(/\d*)?"
+    if parts is None or not re.fullmatch(path, parts.path) or (parts.fragment and parts.scheme != "unix"):
+        raise ValueError(
+            "write it as redis://USER:PASSWORD@HOST:PORT/NUMBER (HOST is enough; rediss:// for TLS) or"
+            " unix:///PATH, and special characters of a password as %XX"
+        )
     return value
 
 
@@ -154,18 +122,7 @@ def _smtp_url(value: SecretStr | None, info: ValidationInfo) -> SecretStr | None
 
 
 def _has_host(url: str, schemes: tuple[str, ...]) -> bool:
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018
-    except ValueError:
-        return False
-    return parts.scheme in schemes and bool(parts.hostname) and url.isascii() and url.isprintable()
-
-
-def _email_address(value: str) -> str:
-    if not re.fullmatch(r"[^@\s<>,]+@[^@\s<>,]+", value):
-        raise ValueError("an address is NAME@DOMAIN")
-    return value
+    return _parts(url, schemes) is not None and url.isascii() and url.isprintable()
 
 
 def _in_any_case(allowed: object) -> BeforeValidator:
@@ -176,15 +133,24 @@ def _in_any_case(allowed: object) -> BeforeValidator:
     )
 
 
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
-Url = Annotated[str, AfterValidator(_url)]
+AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+Url = Annotated[str, _matching("://", "this is not a URL; write SCHEME://...")]
 RedisUrl = Annotated[Url, AfterValidator(_redis_url)]
-DatabaseUrl = Annotated[Url, AfterValidator(_database_url)]
-DagsterDatabaseUrl = Annotated[Url, AfterValidator(_dagster_database_url)]
+DatabaseUrl = Annotated[
+    Url,
+    _matching(
+        r"^(sqlite(\+pysqlite)?:///(?!:memory:)[^?]|postgres(ql(\+psycopg)?)?://)",
+        "write sqlite:////ABSOLUTE/PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE",
+    ),
+]
+DagsterDatabaseUrl = Annotated[
+    Url,
+    _matching(r"^postgresql\+psycopg2://", "write postgresql+psycopg2://USER:PASSWORD@HOST:PORT/DATABASE"),
+]
 WebhookUrl = Annotated[SecretStr, AfterValidator(_webhook_url)]
 SmtpUrl = Annotated[SecretStr | None, AfterValidator(_smtp_url)]
-EmailAddress = Annotated[str, AfterValidator(_email_address)]
-Origin = Annotated[str, AfterValidator(_origin)]
+EmailAddress = Annotated[str, _matching(r"^[^@\s<>,]+@[^@\s<>,]+\Z", "an address is NAME@DOMAIN")]
+Origin = Annotated[str, _matching(r"^(\*\Z|https?://)", "an origin is * or starts with http:// or https://")]
 Key = Annotated[ApiKey, BeforeValidator(_parse_key)]
 Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 LogFormat = Literal["text", "json"]
@@ -268,10 +234,8 @@ def setting_names() -> dict[str, str]:
 
 
 def check_landing_dir(settings: Settings) -> None:
-    """Refuse a configured landing folder that doesn't exist, so that a typo can't publish synthetic months.
-
-    Raises:
-        SettingsError: names the folder.
+    """Refuse, with a `SettingsError`, a configured landing folder that doesn't exist: a typo must not publish
+    synthetic months.
     """
     if settings.landing_dir != settings.home / "landing" and not settings.landing_dir.is_dir():
         raise SettingsError(
@@ -282,10 +246,6 @@ def check_landing_dir(settings: Settings) -> None:
 
 def read_settings(env_file: Path | None = Path(".env"), **overrides: Any) -> Settings:
     """Read the environment over `env_file` over the defaults.
-
-    Args:
-        env_file: a file of NAME=value lines; it may be absent.
-        overrides: fields that override both.
 
     Raises:
         SettingsError: one line for each wrong value.

@@ -1,8 +1,6 @@
 """Checks of months, features, fits, ensemble weights and tuning trials.
 
-The schemas are in `panel.validation.schemas`.
-
-The schemas are in `schema_checks`.
+The schemas are in `panel.validation.schemas` and in `schema_checks`.
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ from studio_pipeline.asset_checks.schema_checks import (
     OUT_OF_FOLD,
     TRIALS,
     WEIGHTS,
+    check_result,
     schema_check,
 )
 from studio_pipeline.configuration import Configuration
@@ -31,37 +30,13 @@ from studio_pipeline.tuning.result import TunedHyperparameters
 from studio_pipeline.tuning.values import ASSET
 
 
-@dg.asset_check(
-    asset="raw_studio_months", blocking=True, description="There is at least one row of a studio's month."
-)
-def has_rows(raw_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
+def _has_rows(asset: str, name: str, description: str, otherwise: str) -> dg.AssetChecksDefinition:
     """Block a run without rows: nothing can be fitted, and the release must not be replaced."""
-    rows = len(raw_studio_months)
-    return dg.AssetCheckResult(
-        passed=rows > 0,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description="" if rows else "No file of the landing folder holds a row that can be read.",
-        metadata={"rows": rows},
-    )
 
+    def check(months: pd.DataFrame) -> dg.AssetCheckResult:
+        return check_result(len(months) > 0, "" if len(months) else otherwise, blocks=True, rows=len(months))
 
-_RAW_DATA_CHECKS = [has_rows, schema_check("raw_studio_months", raw_schema())]
-
-
-@dg.asset_check(
-    asset="validated_studio_months",
-    blocking=True,
-    description="At least one month of one studio can be used.",
-)
-def has_usable_months(validated_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
-    """Block a run without usable months: nothing can be fitted."""
-    rows = len(validated_studio_months)
-    return dg.AssetCheckResult(
-        passed=rows > 0,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description="" if rows else "No row could be used; see the reasons in `rejected_rows`.",
-        metadata={"rows": rows},
-    )
+    return dg.asset_check(asset=asset, name=name, blocking=True, description=description)(check)
 
 
 @dg.asset_check(
@@ -79,15 +54,9 @@ def few_rows_rejected(
     limit = configuration.validation.largest_rejected_share
     shares = rejected_share_by_month(validated_studio_months, rejected_rows)
     too_many = shares[shares["share"] > limit]
-    return dg.AssetCheckResult(
-        passed=too_many.empty,
-        severity=dg.AssetCheckSeverity.ERROR,
-        description="\n".join(over_limit(shares, limit)),
-        metadata={
-            "worst_share": float(shares["share"].max()) if len(shares) else 0.0,
-            "months": rows_metadata(too_many),
-        },
-    )
+    worst_share = float(shares["share"].max()) if len(shares) else 0.0
+    text, months = "\n".join(over_limit(shares, limit)), rows_metadata(too_many)
+    return check_result(too_many.empty, text, blocks=True, worst_share=worst_share, months=months)
 
 
 @dg.asset_check(
@@ -96,12 +65,9 @@ def few_rows_rejected(
 def no_gaps(validated_studio_months: pd.DataFrame) -> dg.AssetCheckResult:
     """Warn about gaps, which are kept as unknown months."""
     gaps = gaps_in(validated_studio_months)
-    return dg.AssetCheckResult(
-        passed=gaps.empty,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{gaps['studio_id'].nunique()} studios lack months." if len(gaps) else "",
-        metadata={"missing_months": int(gaps["months"].sum()), "gaps": rows_metadata(gaps)},
-    )
+    text = f"{gaps['studio_id'].nunique()} studios lack months." if len(gaps) else ""
+    missing = int(gaps["months"].sum())
+    return check_result(gaps.empty, text, missing_months=missing, gaps=rows_metadata(gaps))
 
 
 @dg.asset_check(
@@ -112,28 +78,8 @@ def no_closed_studios(validated_studio_months: pd.DataFrame) -> dg.AssetCheckRes
     """Warn about studios taken as closed: they are forecast at 0, wrongly if they only lack figures."""
     months = validated_studio_months
     closed = closed_studios(panel_from_frame(months)) if len(months) else []
-    table = pd.DataFrame(closed, columns=["studio_id", "since"])
-    return dg.AssetCheckResult(
-        passed=not closed,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=closed_text(closed),
-        metadata={"closed_studios": len(closed), "studios": rows_metadata(table)},
-    )
-
-
-_VALIDATED_DATA_CHECKS = [
-    has_usable_months,
-    few_rows_rejected,
-    no_gaps,
-    no_closed_studios,
-    schema_check("validated_studio_months", validated_schema(), blocking=True),
-    schema_check("rejected_rows", rejected_schema()),
-]
-
-_DATA_CHECKS = [*_RAW_DATA_CHECKS, *_VALIDATED_DATA_CHECKS]
-
-
-_FEATURES_CHECKS = [schema_check("studio_features", FEATURE_STORE, blocking=True)]
+    studios = rows_metadata(pd.DataFrame(closed, columns=["studio_id", "since"]))
+    return check_result(not closed, closed_text(closed), closed_studios=len(closed), studios=studios)
 
 
 def core_errors(fit: CoreFit) -> pd.DataFrame:
@@ -153,7 +99,26 @@ def core_errors(fit: CoreFit) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True).dropna(subset=["actual"])
 
 
-_MODEL_FITS_CHECKS = [
+CHECKS = [
+    _has_rows(
+        "raw_studio_months",
+        "has_rows",
+        "There is at least one row of a studio's month.",
+        "No file of the landing folder holds a row that can be read.",
+    ),
+    schema_check("raw_studio_months", raw_schema()),
+    _has_rows(
+        "validated_studio_months",
+        "has_usable_months",
+        "At least one month of one studio can be used.",
+        "No row could be used; see the reasons in `rejected_rows`.",
+    ),
+    few_rows_rejected,
+    no_gaps,
+    no_closed_studios,
+    schema_check("validated_studio_months", validated_schema(), blocking=True),
+    schema_check("rejected_rows", rejected_schema()),
+    schema_check("studio_features", FEATURE_STORE, blocking=True),
     schema_check("stock_and_flow_fit", OUT_OF_FOLD, value_type=CoreFit, table_of=core_errors),
     *(
         schema_check(
@@ -165,30 +130,18 @@ _MODEL_FITS_CHECKS = [
         )
         for learner in LEARNERS
     ),
-]
-
-
-_ENSEMBLE_CHECKS = [
     schema_check(
         "ensemble_weights",
         WEIGHTS,
         blocking=True,
         value_type=EnsembleWeights,
         table_of=lambda weights: weights.frame,
-    )
-]
-
-
-_TUNING_CHECKS = [
+    ),
     schema_check(
         ASSET,
         TRIALS,
         name="trials_schema",
         value_type=TunedHyperparameters,
         table_of=lambda tuned: tuned.trials,
-    )
+    ),
 ]
-
-_MODELS_CHECKS = [*_FEATURES_CHECKS, *_MODEL_FITS_CHECKS, *_ENSEMBLE_CHECKS, *_TUNING_CHECKS]
-
-CHECKS = [*_DATA_CHECKS, *_MODELS_CHECKS]

@@ -32,34 +32,34 @@ def schema_check(
     """Build a check of an asset's stored table against a schema.
 
     Args:
-        asset: the asset's name.
-        schema: schema of its table.
         blocking: whether a failure stops downstream assets in this run; otherwise it is a warning.
-        name: the check's name, for an asset that has several.
-        value_type: type of the stored value.
         table_of: returns the table to check from the stored value.
     """
 
     def check(value: Any) -> dg.AssetCheckResult:
-        severity = dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN
-        return schema_result(table_of(value), schema, severity)
+        # Lazily, so that all violations are found; a bug in a check propagates.
+        table = table_of(value)
+        cases = failure_cases(schema, table)
+        return check_result(
+            cases.empty,
+            f"{len(cases)} violations of the schema `{schema.name}`." if len(cases) else "",
+            blocks=blocking,
+            violations=len(cases),
+            rows=len(table),
+            failure_cases=rows_metadata(cases),
+        )
 
     check.__annotations__["value"] = value_type
     description = f"The stored table fits the schema `{schema.name}`."
     return dg.asset_check(asset=asset, name=name, blocking=blocking, description=description)(check)
 
 
-def schema_result(
-    table: pd.DataFrame, schema: pa.DataFrameSchema, severity: dg.AssetCheckSeverity
+def check_result(
+    passed: bool, description: str | None, *, blocks: bool = False, **metadata: Any
 ) -> dg.AssetCheckResult:
-    """Validate lazily and report all violations; other exceptions, such as a bug in a check, propagate."""
-    cases = failure_cases(schema, table)
-    return dg.AssetCheckResult(
-        passed=cases.empty,
-        severity=severity,
-        description=f"{len(cases)} violations of the schema `{schema.name}`." if len(cases) else "",
-        metadata={"violations": len(cases), "rows": len(table), "failure_cases": rows_metadata(cases)},
-    )
+    """Result of a check: a warning where it does not pass, or an error where it blocks."""
+    severity = dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(passed=passed, severity=severity, description=description, metadata=metadata)
 
 
 MONTH = "datetime64[ns]"

@@ -17,7 +17,7 @@ from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
 from studio_pipeline.forecasting.ensemble.weights import fit_weights
 from studio_pipeline.forecasting.learners.learner import LearnerFit
 from studio_pipeline.resources.asset_results import (
-    OWNERS,
+    in_stage,
     numbers,
     object_result,
     picture,
@@ -38,12 +38,8 @@ DESCRIPTIONS = {
 
 
 @dg.asset(
-    group_name=GROUP,
     description="Weights per target and horizon, never negative, from out-of-fold predictions.",
-    kinds={"numpy"},
-    owners=OWNERS,
-    tags={"stage": GROUP},
-    code_version="1",
+    **in_stage(GROUP, "numpy"),
 )
 def ensemble_weights(
     stock_and_flow_fit: CoreFit,

@@ -1,32 +1,46 @@
 """Assets of the stage `evaluation`: lever effects, refit of the champion's recipe, backtest and report.
 
-Their metadata is built in `evaluation_metadata`, the release decision in `decisions`; metrics, figures and
-the HTML report are in the package `evaluation`.
+The release decision is in `decisions`; metrics, figures and the HTML report are in the package `evaluation`.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
-from studio_pipeline.assets.decisions import Evidence, decision_on, refit_metadata, refit_plan
-from studio_pipeline.assets.evaluation_metadata import (
-    effects_metadata,
-    figures_of,
-    report_entry,
-    report_metadata,
-    sweep_metadata,
-)
-from studio_pipeline.assets.model_versions import champion_of, source_of
+from studio_pipeline.assets.decisions import Evidence, champion_of, decision_on, refit_plan, source_of
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.evaluation.levers.lever_sweep import SWEEP_COLUMNS, sweep_levers
-from studio_pipeline.evaluation.levers.true_effects import EFFECT_COLUMNS, effects_summary, true_effects
+from studio_pipeline.evaluation.levers.lever_text import (
+    effects_in_words,
+    sweep_in_words,
+    worse_than_none_in_words,
+)
+from studio_pipeline.evaluation.levers.true_effects import (
+    EFFECT_COLUMNS,
+    ERROR_COLUMNS,
+    effect_errors,
+    effects_summary,
+    true_effects,
+)
 from studio_pipeline.evaluation.metrics.backtest import backtest
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
+from studio_pipeline.evaluation.metrics.schemas import METRICS
 from studio_pipeline.evaluation.metrics.summary import learner_weight
 from studio_pipeline.evaluation.promotion.refitting import ChampionRefit, refit
+from studio_pipeline.evaluation.report.backtest_figures import (
+    actual_against_predicted,
+    coverage_by_horizon,
+    error_by_horizon,
+)
 from studio_pipeline.evaluation.report.html_report import write_html_report
+from studio_pipeline.evaluation.report.model_figures import (
+    errors_with_levers_free_and_known,
+    predicted_against_true_effects,
+    revenue_by_lever,
+)
 from studio_pipeline.evaluation.report.response_tables import lever_responses, seasonal_factors
 from studio_pipeline.evaluation.report.tables import ModelFrames
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
@@ -38,32 +52,41 @@ from studio_pipeline.forecasting.model.assembly import assemble_model
 from studio_pipeline.forecasting.model.studio_model import Recipe
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.publishing.snapshots import data_version_of
-from studio_pipeline.resources.asset_results import OWNERS, object_result, table_result
-from studio_pipeline.resources.mlflow_tracking import MlflowTracking
+from studio_pipeline.resources.asset_results import (
+    in_stage,
+    numbers,
+    object_result,
+    picture,
+    rows_metadata,
+    sentences,
+    table_metadata,
+    table_result,
+)
+from studio_pipeline.resources.mlflow_tracking import Entry, MlflowTracking, flat_parameters
 from studio_pipeline.settings import Settings
 
 # ruff: noqa: PLR0913, PLR0917 - an argument of an asset is an edge of the graph
 
 
 GROUP = "evaluation"
-
-
-def _out(description: str) -> dg.AssetOut:
-    return dg.AssetOut(
-        description=description,
-        kinds={"pandas"},
-        owners=OWNERS,
-        tags={"stage": GROUP},
-        code_version="1",
-        group_name=GROUP,
-    )
+EFFECTS_CAPTION = (
+    "`effect_<intervention>`: misses of predicted effects over true effects, both summed without signs:"
+    " 0 is right everywhere, 1 is as bad as predicting no effect, more is worse than that."
+    " `effects_partial` is the mean over interventions that change one lever and leave the rest to respond."
+    " `signs_partial`: share of months with the right sign, where the effect is worth noticing; a coin: 0.5."
+)
+DESCRIPTIONS = {name: column.description or "" for name, column in METRICS.columns.items()}
 
 
 @dg.multi_asset(
     outs={
-        "lever_sweep": _out("A year's revenue of a typical studio against each lever alone."),
-        "lever_effects_against_truth": _out(
-            "Predicted effects of levers beside the generator's truth; no rows for other months."
+        "lever_sweep": dg.AssetOut(
+            description="A year's revenue of a typical studio against each lever alone.",
+            **in_stage(GROUP, "pandas"),
+        ),
+        "lever_effects_against_truth": dg.AssetOut(
+            description="Predicted effects of levers beside the generator's truth; no rows for other months.",
+            **in_stage(GROUP, "pandas"),
         ),
     },
     name="ask_about_levers",
@@ -82,20 +105,32 @@ def lever_answers(
     model = assemble_model(panel, stock_and_flow_fit, fits, ensemble_weights, configuration.forecasting)
     forecaster = Forecaster(model, panel)
     sweep = sweep_levers(forecaster)
-    yield table_result(sweep, SWEEP_COLUMNS, sweep_metadata(sweep), asset_key="lever_sweep")
+    metadata = {
+        "in_words": sentences(sweep_in_words(sweep)),
+        **picture("revenue_by_lever", revenue_by_lever(sweep)),
+        "rows": rows_metadata(sweep, limit=400),
+    }
+    yield table_result(sweep, SWEEP_COLUMNS, metadata, asset_key="lever_sweep")
     effects = true_effects(forecaster, configuration.generator)
     yield table_result(
         effects, EFFECT_COLUMNS, effects_metadata(effects), asset_key="lever_effects_against_truth"
     )
 
 
+def effects_metadata(effects: pd.DataFrame) -> dict[str, Any]:
+    """Predicted against true effects as sentences, numbers, a figure and rows."""
+    return {
+        "in_words": sentences([*effects_in_words(effects), *worse_than_none_in_words(effects)]),
+        "how_to_read": EFFECTS_CAPTION,
+        **numbers(effects_summary(effects)),
+        **picture("predicted_against_true", predicted_against_true_effects(effects)),
+        "by_intervention": rows_metadata(effect_errors(effects), ERROR_COLUMNS),
+    }
+
+
 @dg.asset(
-    group_name=GROUP,
     description="The published recipe on the new months, backtested: what a changed recipe has to beat.",
-    kinds={"onnx", "pandas"},
-    owners=OWNERS,
-    tags={"stage": GROUP},
-    code_version="1",
+    **in_stage(GROUP, "onnx", "pandas"),
 )
 def champion_refit(
     context: dg.AssetExecutionContext,
@@ -106,21 +141,29 @@ def champion_refit(
 ) -> Any:
     """Refit the champion's recipe if it differs from the configured one."""
     champion = champion_of(settings, source_of(context.instance))
-    plan = refit_plan(settings, champion, Recipe(configuration.forecasting))
-    if plan.recipe is not None:
+    done, recipe = refit_plan(settings, champion, Recipe(configuration.forecasting))
+    summary: dict[str, float] = {}
+    if recipe is not None:
         panel = panel_from_frame(validated_studio_months)
-        refitted = refit(plan.recipe, panel, studio_features, configuration.promotion.sign_tolerance)
-        return object_result(ChampionRefit(plan.message, refitted), refit_metadata(plan.message, refitted))
-    return object_result(ChampionRefit(plan.message, None, plan.obstacle), refit_metadata(plan.message, None))
+        refitted = refit(recipe, panel, studio_features, configuration.promotion.sign_tolerance)
+        done, summary = replace(done, refitted=refitted), refitted.report.summary
+    metadata = {"in_words": done.message, "refitted": recipe is not None, **numbers(summary)}
+    return object_result(done, metadata)
+
+
+def figures_of(report: EvaluationReport) -> dict[str, bytes]:
+    """The main figures of the evaluation, PNG by name."""
+    return {
+        "error_by_horizon": error_by_horizon(report.metrics),
+        "actual_against_predicted": actual_against_predicted(report.predictions),
+        "coverage_by_horizon": coverage_by_horizon(report.metrics),
+        "levers_free_and_known": errors_with_levers_free_and_known(report.levers_known),
+    }
 
 
 @dg.asset(
-    group_name=GROUP,
     description="Backtest over rolling origins: metrics beside those of simple baselines, and a report.",
-    kinds={"pandas", "html"},
-    owners=OWNERS,
-    tags={"stage": GROUP},
-    code_version="1",
+    **in_stage(GROUP, "pandas", "html"),
 )
 def evaluation_report(
     context: dg.AssetExecutionContext,
@@ -170,7 +213,24 @@ def evaluation_report(
             "decision": decision.reason,
         },
     )
-    mlflow.log(report_entry(report, figures, configuration))
-    return object_result(
-        report, report_metadata(report, figures) | {"report": dg.MetadataValue.path(str(path))}
+    forecasting, summary = configuration.forecasting, numbers(report.summary)
+    mlflow.log(
+        Entry(
+            parameters=flat_parameters(forecasting.backtest, "backtest")
+            | flat_parameters(forecasting.intervals, "intervals"),
+            metrics=summary,
+            files={f"figures/{name}.png": png for name, png in figures.items()},
+        )
     )
+    pictures: dict[str, Any] = {}
+    for name, png in figures.items():
+        pictures |= picture(name, png)
+    metadata = {
+        **pictures,
+        "metrics": rows_metadata(report.metrics, limit=400),
+        "levers_free_and_known_by_horizon": rows_metadata(report.levers_known),
+        **table_metadata(report.metrics, DESCRIPTIONS),
+        **summary,
+        "report": dg.MetadataValue.path(str(path)),
+    }
+    return object_result(report, metadata)

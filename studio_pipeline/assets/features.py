@@ -13,7 +13,7 @@ import pandas as pd
 from studio_pipeline.evaluation.report.data_figures import correlation_with_growth
 from studio_pipeline.forecasting.features.feature_store import FEATURES, feature_frame
 from studio_pipeline.panel.frames import panel_from_frame
-from studio_pipeline.resources.asset_results import OWNERS, numbers, picture, table_result
+from studio_pipeline.resources.asset_results import in_stage, numbers, picture, table_result
 
 GROUP = "features"
 DESCRIPTIONS = {
@@ -24,12 +24,8 @@ DESCRIPTIONS = {
 
 
 @dg.asset(
-    group_name=GROUP,
     description="Features of every studio and month, each from that month and earlier ones alone.",
-    kinds={"pandas"},
-    owners=OWNERS,
-    tags={"stage": GROUP},
-    code_version="1",
+    **in_stage(GROUP, "pandas"),
 )
 def studio_features(validated_studio_months: pd.DataFrame) -> Any:
     """Compute the features with the code that training and serving share."""

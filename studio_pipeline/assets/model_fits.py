@@ -1,20 +1,20 @@
-"""Assets of the stage `model_fits`: the stock-and-flow core and the three learners.
+"""Assets of the stage `model_fits`: the stock-and-flow core, the learners, and their tuned hyperparameters.
 
-Each is fitted at every backtest fold and on all months. The search for hyperparameters is in `tuning`.
+Core and learners are fitted at every backtest fold and on all months. `tuned_hyperparameters` is materialised
+by the job `tune_learners` only; the search and its verdicts are in the package `tuning`.
 """
 
-from __future__ import annotations
-
-from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
 from studio_pipeline.configuration import Configuration
+from studio_pipeline.errors import SettingsError
 from studio_pipeline.evaluation.report.model_figures import (
     feature_importances,
     responses_with_error_bars,
+    search_history,
     seasons_by_flow,
 )
 from studio_pipeline.evaluation.report.response_tables import (
@@ -26,11 +26,12 @@ from studio_pipeline.evaluation.report.response_tables import (
 )
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit, fit_core
 from studio_pipeline.forecasting.backtest.learner_backtest import fit_learner
-from studio_pipeline.forecasting.learners.learner import LearnerFit, LearnerName
+from studio_pipeline.forecasting.learners.learner import LearnerName
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.resources.asset_results import (
-    OWNERS,
+    content_sha,
+    in_stage,
     numbers,
     object_result,
     picture,
@@ -38,21 +39,22 @@ from studio_pipeline.resources.asset_results import (
     sentences,
 )
 from studio_pipeline.resources.mlflow_tracking import Entry, MlflowTracking, flat_parameters
-from studio_pipeline.tuning.spaces import ORIGIN_COLUMNS, origin_in_words, origin_table
+from studio_pipeline.settings import Settings
+from studio_pipeline.tuning.learner_tuning import tune_learners
+from studio_pipeline.tuning.result import IMPORTANCE_COLUMNS, TRIAL_COLUMNS
+from studio_pipeline.tuning.spaces import ORIGIN_COLUMNS, Values, origin_in_words, origin_table
 from studio_pipeline.tuning.values import ASSET as TUNED
+from studio_pipeline.tuning.values import read_tuned_values
+from studio_pipeline.tuning.verdicts import VERDICT_COLUMNS, verdict_table
 
 GROUP = "model_fits"
-MOST_FACTORS = 600
+MOST_FACTORS, MOST_TRIALS_SHOWN = 600, 300
 KINDS: dict[LearnerName, str] = {"xgboost": "xgboost", "lightgbm": "lightgbm", "random_forest": "scikitlearn"}
 
 
 @dg.asset(
-    group_name=GROUP,
     description="The stock-and-flow core: flows and lever responses, at every fold and on all months.",
-    kinds={"numpy"},
-    owners=OWNERS,
-    tags={"stage": GROUP},
-    code_version="2",
+    **in_stage(GROUP, "numpy", version="2"),
 )
 def stock_and_flow_fit(
     validated_studio_months: pd.DataFrame,
@@ -85,14 +87,10 @@ def learner_asset(learner: LearnerName) -> dg.AssetsDefinition:
 
     @dg.asset(
         name=f"{learner}_fit",
-        group_name=GROUP,
         description=f"What {learner.replace('_', ' ')} learns of the core's misses.",
-        kinds={KINDS[learner]},
-        owners=OWNERS,
-        tags={"stage": GROUP},
-        code_version="2",
         # No data input: tuned values arrive through the configuration, and need not exist.
         deps=[TUNED],
+        **in_stage(GROUP, KINDS[learner], version="2"),
     )
     def learner_fit(
         validated_studio_months: pd.DataFrame,
@@ -101,49 +99,65 @@ def learner_asset(learner: LearnerName) -> dg.AssetsDefinition:
         configuration: dg.ResourceParam[Configuration],
         mlflow: MlflowTracking,
     ) -> Any:
-        panel = panel_from_frame(validated_studio_months)
-        fit = fit_learner(learner, panel, studio_features, stock_and_flow_fit, configuration.forecasting)
-        mlflow.log(_entry(fit, learner, configuration))
-        return object_result(fit, _metadata(fit) | origin_metadata(configuration, learner))
+        panel, forecasting = panel_from_frame(validated_studio_months), configuration.forecasting
+        fit = fit_learner(learner, panel, studio_features, stock_and_flow_fit, forecasting)
+        parameters = flat_parameters(getattr(forecasting, learner), learner)
+        # By path below an MLflow run's artifacts, in the library's own format.
+        files = {f"models/{name}": content for name, content in fit.native_models.items()}
+        mlflow.log(Entry(parameters=parameters, files=files))
+        counts = {
+            "native_model_bytes": sum(map(len, fit.native_models.values())),
+            "out_of_fold_rows": max(map(len, fit.out_of_fold.values()), default=0),
+        }
+        origins = origin_table(forecasting, configuration.untuned, learner)
+        metadata = {
+            **numbers(counts),
+            "importances": rows_metadata(fit.importances),
+            **picture("importances_figure", feature_importances(fit.importances)),
+            "hyperparameters_from": origin_in_words(origins),
+            "hyperparameters": rows_metadata(origins, ORIGIN_COLUMNS),
+        }
+        return object_result(fit, metadata)
 
     return learner_fit
-
-
-def _entry(fit: LearnerFit, learner: LearnerName, configuration: Configuration) -> Entry:
-    return Entry(
-        parameters=flat_parameters(getattr(configuration.forecasting, learner), learner),
-        files=native_files([fit]),
-    )
-
-
-def native_files(fits: Sequence[LearnerFit]) -> dict[str, bytes]:
-    """Models in their libraries' own formats, by path below an MLflow run's artifacts."""
-    return {f"models/{name}": content for fit in fits for name, content in fit.native_models.items()}
-
-
-def _metadata(fit: LearnerFit) -> dict[str, Any]:
-    size_bytes = sum(map(len, fit.native_models.values()))
-    return {
-        **numbers(
-            {
-                "native_model_bytes": size_bytes,
-                "out_of_fold_rows": max(map(len, fit.out_of_fold.values()), default=0),
-            }
-        ),
-        "importances": rows_metadata(fit.importances),
-        **picture("importances_figure", feature_importances(fit.importances)),
-    }
-
-
-def origin_metadata(configuration: Configuration, learner: LearnerName) -> dict[str, Any]:
-    """Metadata on the source of a fit's hyperparameters: default, configured or tuned."""
-    table = origin_table(configuration.forecasting, configuration.untuned, learner)
-    return {
-        "hyperparameters_from": origin_in_words(table),
-        "hyperparameters": rows_metadata(table, ORIGIN_COLUMNS),
-    }
 
 
 xgboost_fit = learner_asset("xgboost")
 lightgbm_fit = learner_asset("lightgbm")
 random_forest_fit = learner_asset("random_forest")
+
+
+@dg.asset(
+    name=TUNED,
+    description="Hyperparameters that beat the learners' defaults beyond noise; the defaults where none do.",
+    **in_stage(GROUP, "optuna"),
+)
+def tuned_hyperparameters(
+    context: dg.AssetExecutionContext,
+    validated_studio_months: pd.DataFrame,
+    settings: dg.ResourceParam[Settings],
+    configuration: dg.ResourceParam[Configuration],
+) -> Any:
+    """Search hyperparameters, and compare the best ones with the defaults."""
+    panel, earlier = panel_from_frame(validated_studio_months), dict[str, Values]()
+    try:
+        earlier = dict(read_tuned_values(settings.home).values)
+    except SettingsError as error:
+        context.log.warning("The search begins from the defaults alone. %s", error.what)
+    recipe, options = configuration.untuned, configuration.tuning
+    tuned = tune_learners(panel, recipe, options, settings.home, context.run.run_id, earlier)
+    shown = tuned.trials.tail(MOST_TRIALS_SHOWN)
+    gains = {f"{v.learner}_gain": v.gain.share for v in tuned.verdicts if v.gain is not None}
+    trials = {f"{v.learner}_trials": v.search.trials for v in tuned.verdicts}
+    metadata: dict[str, Any] = {
+        "in_words": sentences([verdict.reason for verdict in tuned.verdicts]),
+        "data_searched": tuned.data_version,
+        **numbers({"learners_tuned": len(tuned.values), **trials, **gains}),
+        "verdicts": rows_metadata(verdict_table(tuned.verdicts), VERDICT_COLUMNS),
+        "importances": rows_metadata(tuned.importances, IMPORTANCE_COLUMNS),
+        "trials": rows_metadata(shown, TRIAL_COLUMNS, limit=MOST_TRIALS_SHOWN),
+        **picture("search_history", search_history(tuned.trials)),
+    }
+    # Only the values count: the same values make the same recipe, whatever the trials were.
+    version = dg.DataVersion(content_sha(tuned.values))
+    return dg.MaterializeResult(value=tuned, data_version=version, metadata=metadata)

@@ -25,7 +25,7 @@ from studio_pipeline.panel.ingest.landing import (
     read_landing,
 )
 from studio_pipeline.publishing.releases import Source, check_replaceable
-from studio_pipeline.resources.asset_results import OWNERS, numbers, rows_metadata, table_result
+from studio_pipeline.resources.asset_results import in_stage, numbers, rows_metadata, table_result
 from studio_pipeline.settings import Settings, check_landing_dir
 
 GROUP = "raw_data"
@@ -46,12 +46,7 @@ DESCRIPTIONS = {column.name: column.description for column in COLUMNS}
 
 
 @dg.asset(
-    group_name=GROUP,
     description="Every row of the landing folder's files as text; of the generator where there are none.",
-    kinds={"csv", "pandas"},
-    owners=OWNERS,
-    tags={"stage": GROUP},
-    code_version="1",
     check_specs=[
         dg.AssetCheckSpec(
             FILES_READABLE,
@@ -59,26 +54,23 @@ DESCRIPTIONS = {column.name: column.description for column in COLUMNS}
             description="Every file of the landing folder can be read.",
         )
     ],
+    **in_stage(GROUP, "csv", "pandas"),
 )
 def raw_studio_months(
     settings: dg.ResourceParam[Settings], configuration: dg.ResourceParam[Configuration]
 ) -> Iterator[Any]:
     """Read the landing folder, or generate a synthetic fleet."""
-    source, before = choose_source(settings), landing_digest(settings.landing_dir)
+    check_landing_dir(settings)
+    source: Source = "landing" if landing_sources(settings.landing_dir) else "generator"
+    # Synthetic months never replace a release of real ones.
+    check_replaceable(settings.home, source)
+    before = landing_digest(settings.landing_dir)
     raw = read_months(settings, configuration, source)
     # If a file changed while it was read, no digest is stored, and the landing sensor requests another run.
     digest = before if landing_digest(settings.landing_dir) == before else ""
     metadata = _metadata(raw, source) | {LANDING_DIGEST: digest}
     result = table_result(raw.frame, DESCRIPTIONS | PROVENANCE, metadata)
     yield result._replace(check_results=[_files_readable(raw)])
-
-
-def choose_source(settings: Settings) -> Source:
-    """`landing` if it has files, else `generator`; synthetic months never replace a release of real ones."""
-    check_landing_dir(settings)
-    source: Source = "landing" if landing_sources(settings.landing_dir) else "generator"
-    check_replaceable(settings.home, source)
-    return source
 
 
 def read_months(settings: Settings, configuration: Configuration, source: Source) -> RawMonths:

@@ -2,24 +2,26 @@
 
 A run that materialises `registered_model` alone is not stopped by blocking checks of earlier runs, so their
 latest results are verified here before anything is published. The decision which model is published is made
-in `decisions`, bundles are written in `model_versions`.
+in `decisions`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pandas as pd
 
 from studio_pipeline.asset_checks import blocking_check_keys
-from studio_pipeline.assets.decisions import Evidence, decision_metadata, decision_on
-from studio_pipeline.assets.model_versions import Trained, champion_of, source_of, write_version
+from studio_pipeline.assets.decisions import Evidence, champion_of, decision_metadata, decision_on, source_of
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.errors import ReleaseError
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
-from studio_pipeline.evaluation.promotion.refitting import ChampionRefit
+from studio_pipeline.evaluation.metrics.paired_errors import kept_rows
+from studio_pipeline.evaluation.promotion.refitting import ChampionRefit, Refitted
 from studio_pipeline.evaluation.promotion.release_decision import ReleaseDecision
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
 from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights
@@ -28,6 +30,7 @@ from studio_pipeline.forecasting.learners.learner import LearnerFit
 from studio_pipeline.forecasting.model.assembly import assemble_model
 from studio_pipeline.forecasting.model.studio_model import Recipe, StudioModel
 from studio_pipeline.panel.frames import panel_from_frame
+from studio_pipeline.publishing.bundles import write_bundle
 from studio_pipeline.publishing.forecast_tables import (
     DESCRIPTIONS,
     chain_forecast,
@@ -35,9 +38,10 @@ from studio_pipeline.publishing.forecast_tables import (
     write_forecast_files,
 )
 from studio_pipeline.publishing.layout import model_folder, snapshot_folder
+from studio_pipeline.publishing.model_records import write_records
 from studio_pipeline.publishing.releases import Release, current_release, publish_release
 from studio_pipeline.publishing.snapshots import read_panel, write_panel
-from studio_pipeline.resources.asset_results import OWNERS, numbers, rows_metadata, table_result
+from studio_pipeline.resources.asset_results import in_stage, numbers, rows_metadata, table_result
 from studio_pipeline.resources.mlflow_tracking import Entry, MlflowTracking
 from studio_pipeline.settings import Settings
 
@@ -79,12 +83,8 @@ GROUP = "registry"
 
 
 @dg.asset(
-    group_name=GROUP,
     description="The published release: a model bundle and a panel snapshot, verified, named by one pointer.",
-    kinds={"mlflow", "onnx"},
-    owners=OWNERS,
-    tags={"stage": GROUP},
-    code_version="2",
+    **in_stage(GROUP, "mlflow", "onnx", version="2"),
 )
 def registered_model(
     context: dg.AssetExecutionContext,
@@ -107,12 +107,11 @@ def registered_model(
     evidence = Evidence(panel, stock_and_flow_fit, evaluation_report, lever_sweep, champion_refit)
     decision = decision_on(evidence, context.instance, settings, configuration)
     fits = [xgboost_fit, lightgbm_fit, random_forest_fit]
-    new = Trained(
-        assemble_model(panel, stock_and_flow_fit, fits, ensemble_weights, configuration.forecasting),
+    new = Refitted(
         Recipe(configuration.forecasting),
+        assemble_model(panel, stock_and_flow_fit, fits, ensemble_weights, configuration.forecasting),
         evaluation_report,
-        {name: content for fit in fits for name, content in fit.native_models.items()},
-        configuration.promotion.target,
+        native_models={name: content for fit in fits for name, content in fit.native_models.items()},
     )
     champion = champion_of(settings, source)
     release = Release(
@@ -124,64 +123,76 @@ def registered_model(
         published_at=datetime.now(UTC),
         decision_kind=decision.kind,
     )
-    release = with_models(release, decision, new, champion, champion_refit, settings, mlflow)
-    published = publish(settings, release, champion)
+    write = partial(_write_version, release, configuration.promotion.target, settings, mlflow)
+    release = _with_models(release, decision, new, champion, champion_refit.refitted, write)
+    if champion is None or _parts(champion) != _parts(release):
+        published = publish_release(settings.home, release)
+    else:
+        published = champion
     mlflow.log(Entry(tags={"data_version": release.data_version, "decision": decision.reason}))
     mlflow.set_aliases(published.model_version, published.challenger_model_version)
-    return _result(published, decision, is_new=published.run_id == context.run.run_id)
+    is_new = published.run_id == context.run.run_id
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion("/".join(filter(None, _parts(published)))),
+        metadata=release_metadata(published) | decision_metadata(decision) | {"published": is_new},
+    )
 
 
-def with_models(
+def _write_version(
+    release: Release, target: str, settings: Settings, mlflow: MlflowTracking, fitted: Refitted
+) -> str:
+    """Register a model fitted on a release's data, write its bundle, and return its version.
+
+    The bundle keeps the backtest's rows of `target`, for paired comparison with later models.
+    """
+    artifacts = f"models/{fitted.recipe.version}"
+    mlflow.log(
+        Entry(files={f"{artifacts}/{name}": content for name, content in fitted.native_models.items()})
+    )
+    versions = {"data_version": release.data_version, "recipe_version": fitted.recipe.version}
+    number = mlflow.register({"dagster_run_id": release.run_id, **versions}, artifacts)
+    taken = model_folder(settings.home, number).exists()
+    version = f"{number}-{release.run_id[:8]}" if taken else number
+    details = {
+        "run_id": release.run_id,
+        **versions,
+        "last_month": release.last_month.isoformat(),
+        "source": release.source,
+        "mlflow_version": number,
+        "metrics": numbers(fitted.report.summary),
+    }
+
+    def write(folder: Path) -> None:
+        fitted.model.save(folder)
+        write_records(folder, fitted.recipe, kept_rows(fitted.report.predictions, target))
+
+    write_bundle(settings.home, version, write, details)
+    return version
+
+
+def _with_models(
     release: Release,
     decision: ReleaseDecision,
-    new: Trained,
+    new: Refitted,
     champion: Release | None,
-    refit: ChampionRefit,
-    settings: Settings,
-    mlflow: MlflowTracking,
+    refitted: Refitted | None,
+    write: Callable[[Refitted], str],
 ) -> Release:
     """Write the model versions that the decision requires, and enter them in the release."""
-    if decision.kind == "nothing_new" and champion is not None:
-        return replace(release, **_models_of(champion))
     if decision.answers == "new" or champion is None:
-        return replace(
-            release, model_version=write_version(new, release, settings, mlflow), metrics=new.metrics
-        )
+        return replace(release, model_version=write(new), metrics=numbers(new.report.summary))
     named = replace(release, model_version=champion.model_version, metrics=champion.metrics)
-    if decision.answers == "refit" and refit.refitted is not None:
-        one = refit.refitted
-        again = Trained(one.model, one.recipe, one.report, one.native_models, new.target)
-        version = write_version(again, release, settings, mlflow)
-        named = replace(release, model_version=version, metrics=again.metrics)
+    if decision.kind == "nothing_new":
+        return replace(named, challenger_model_version=champion.challenger_model_version)
+    if decision.answers == "refit" and refitted is not None:
+        named = replace(named, model_version=write(refitted), metrics=numbers(refitted.report.summary))
     if decision.keeps_challenger:
-        return replace(named, challenger_model_version=write_version(new, release, settings, mlflow))
+        return replace(named, challenger_model_version=write(new))
     return named
-
-
-def publish(settings: Settings, release: Release, champion: Release | None) -> Release:
-    """Publish the release; returns the current one if neither models nor data are new."""
-    if champion is not None and _parts(champion) == _parts(release):
-        return champion
-    return publish_release(settings.home, release)
-
-
-def _models_of(release: Release) -> dict[str, Any]:
-    return {
-        "model_version": release.model_version,
-        "challenger_model_version": release.challenger_model_version,
-        "metrics": release.metrics,
-    }
 
 
 def _parts(release: Release) -> tuple[str, str, str | None]:
     return release.model_version, release.data_version, release.challenger_model_version
-
-
-def _result(release: Release, decision: ReleaseDecision, *, is_new: bool) -> Any:
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion("/".join(filter(None, _parts(release)))),
-        metadata=release_metadata(release) | decision_metadata(decision) | {"published": is_new},
-    )
 
 
 def release_metadata(release: Release) -> dict[str, Any]:
@@ -198,12 +209,8 @@ def release_metadata(release: Release) -> dict[str, Any]:
 
 @dg.asset(
     deps=["registered_model"],
-    group_name=GROUP,
     description="What the published release forecasts: 12 months for every studio, and for the whole chain.",
-    kinds={"onnx", "parquet", "csv"},
-    owners=OWNERS,
-    tags={"stage": GROUP},
-    code_version="1",
+    **in_stage(GROUP, "onnx", "parquet", "csv"),
 )
 def studio_forecasts(settings: dg.ResourceParam[Settings]) -> Any:
     """Forecast with the published release, loaded as the service loads it."""

@@ -16,9 +16,9 @@ from studio_pipeline.assets.raw_data import DESCRIPTIONS
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.evaluation.report.data_figures import fleet_revenue, rejected_by_reason
 from studio_pipeline.panel.validation.validation import ValidatedMonths, validate_months
-from studio_pipeline.resources.asset_results import OWNERS, numbers, picture, rows_metadata, table_result
+from studio_pipeline.resources.asset_results import in_stage, numbers, picture, rows_metadata, table_result
 
-GROUP = "validated_data"
+STAGE = in_stage("validated_data", "pandas", "pandera", version="2")
 REJECTED_DESCRIPTIONS = {
     "file": "The file that the row stands in.",
     "line": "The line in that file.",
@@ -30,21 +30,14 @@ REJECTED_DESCRIPTIONS = {
 }
 
 
-def _out(description: str) -> dg.AssetOut:
-    return dg.AssetOut(
-        description=description,
-        kinds={"pandas", "pandera"},
-        owners=OWNERS,
-        tags={"stage": GROUP},
-        code_version="2",
-        group_name=GROUP,
-    )
-
-
 @dg.multi_asset(
     outs={
-        "validated_studio_months": _out("One plausible row a studio and month, derived columns filled in."),
-        "rejected_rows": _out("Every rejected row: file, line, column, the value as it stood, the reason."),
+        "validated_studio_months": dg.AssetOut(
+            description="One plausible row a studio and month, derived columns filled in.", **STAGE
+        ),
+        "rejected_rows": dg.AssetOut(
+            description="Every rejected row: file, line, column, the value as it stood, the reason.", **STAGE
+        ),
     },
     name="validate_studio_months",
 )
@@ -56,9 +49,12 @@ def validated_data(
     yield table_result(
         months.frame, DESCRIPTIONS, _validated_metadata(months), asset_key="validated_studio_months"
     )
-    yield table_result(
-        months.rejected, REJECTED_DESCRIPTIONS, _rejected_metadata(months), asset_key="rejected_rows"
-    )
+    metadata = {
+        "rejected_rows": months.rejected_rows,
+        "rows": rows_metadata(months.rejected),
+        **picture("reasons", rejected_by_reason(months.rejected)),
+    }
+    yield table_result(months.rejected, REJECTED_DESCRIPTIONS, metadata, asset_key="rejected_rows")
 
 
 def _validated_metadata(months: ValidatedMonths) -> dict[str, Any]:
@@ -74,11 +70,3 @@ def _validated_metadata(months: ValidatedMonths) -> dict[str, Any]:
     span = {} if frame.empty else {"last_month": f"{frame['month_year'].max():%Y-%m}"}
     tables = {"first_rows": rows_metadata(frame, limit=10), "changed_cells": rows_metadata(months.warnings)}
     return {**numbers(counts), **span, **tables, **picture("revenue", fleet_revenue(frame))}
-
-
-def _rejected_metadata(months: ValidatedMonths) -> dict[str, Any]:
-    return {
-        "rejected_rows": months.rejected_rows,
-        "rows": rows_metadata(months.rejected),
-        **picture("reasons", rejected_by_reason(months.rejected)),
-    }

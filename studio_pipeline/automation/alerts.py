@@ -8,6 +8,7 @@ messages and the outbox are in the package `alerting`, the channels in `resource
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -133,13 +134,6 @@ OVERLAP = timedelta(minutes=15)
 MOST_RUNS_PER_TICK = 50
 SEEN_UNTIL, HEARTBEAT_ON = "runs_seen_until", "heartbeat_on"
 
-ReadSettings = Callable[[], Settings]
-Clock = Callable[[], datetime]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
 
 def watch_runs(
     instance: dg.DagsterInstance, settings: Settings, channels: list[str], now: datetime, rules: AlertConfig
@@ -151,7 +145,10 @@ def watch_runs(
     filters = dg.RunsFilter(statuses=list(ENDED), updated_after=seen_until - OVERLAP)
     records = {_source(record): record for record in instance.get_run_records(filters)}
     taken = outbox.has_taken(records)
-    fresh = sorted((r for name, r in records.items() if name not in taken), key=_ended_at)
+    fresh = sorted(
+        (record for name, record in records.items() if name not in taken),
+        key=lambda record: record.end_time or _aware(record.update_timestamp).timestamp(),
+    )
     for record in fresh[:MOST_RUNS_PER_TICK]:
         run = record.dagster_run
         observations = observe_run(instance, run, f"{settings.dagster_url.rstrip('/')}/runs/{run.run_id}")
@@ -168,22 +165,8 @@ def _source(record: dg.RunRecord) -> str:
     return f"run:{record.dagster_run.run_id}:{record.dagster_run.status.value}"
 
 
-def _ended_at(record: dg.RunRecord) -> float:
-    return record.end_time or _aware(record.update_timestamp).timestamp()
-
-
 def _aware(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def published_state(settings: Settings) -> tuple[PublishedState | None, bool]:
-    """State of the release, if there is one, and whether it was made from real files."""
-    try:
-        release = current_release(settings.home)
-    except NoReleaseError:
-        return None, False
-    state = PublishedState(release.version, release.model_version, release.last_month, release.published_at)
-    return state, release.source == "landing"
 
 
 def watch_calendar(
@@ -191,10 +174,15 @@ def watch_calendar(
 ) -> None:
     """Write late data, and the day's heartbeat if due, to the outbox; generated months are never late."""
     outbox = Outbox(settings.home)
-    state, is_real = published_state(settings)
-    if state is not None and is_real:
-        lateness = observe_lateness(state, now.date(), rules)
-        outbox.take(Report(observations=[lateness]), channels, now, timedelta(hours=rules.repeat_after_hours))
+    state = None
+    with suppress(NoReleaseError):
+        release = current_release(settings.home)
+        state = PublishedState(
+            release.version, release.model_version, release.last_month, release.published_at
+        )
+        if release.source == "landing":
+            report = Report(observations=[observe_lateness(state, now.date(), rules)])
+            outbox.take(report, channels, now, timedelta(hours=rules.repeat_after_hours))
     last = outbox.mark(HEARTBEAT_ON)
     if is_heartbeat_due(date.fromisoformat(last) if last else None, now, rules.heartbeat_hour):
         titles = [condition.title for condition in outbox.open_conditions()]
@@ -214,17 +202,11 @@ def _last_run(instance: dg.DagsterInstance) -> str:
 
 
 def alert_sensors(
-    read: ReadSettings = read_settings,
+    read: Callable[[], Settings] = read_settings,
     channels_of: Callable[[Settings], list[Notifier]] = notifiers_of,
-    clock: Clock = _now,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> list[dg.SensorDefinition]:
-    """Build the two sensors, running by default.
-
-    Args:
-        read: returns the settings; called at each tick.
-        channels_of: returns the channels configured in the settings.
-        clock: returns the time, aware, in UTC.
-    """
+    """Build the two sensors, running by default; settings are read at each tick, and the clock is UTC."""
 
     @dg.sensor(
         name="alerts",

@@ -5,27 +5,23 @@ or requests a run twice, and restored earlier content counts as new.
 
 The same recipe on the same months gives the same model, so an alarm leads to a refit only if there are data
 that no run has used; otherwise the hyperparameters are tuned, and the new recipe challenges the old one. The
-facts are collected in `sensors`, `alarm_sensor` and `run_history`.
+facts are collected in `sensors` and `run_history`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from itertools import takewhile
 
 from studio_pipeline.panel.ingest.folder_scan import names_in_words
 
 
 @dataclass(frozen=True)
 class RunDecision:
-    """Request of a job, or of none.
-
-    Attributes:
-        job: its name; None to request nothing.
-        reason: one sentence, stored in the run's tags or as the tick's skip reason.
-    """
+    """Request of a job, or of none, with a reason for the run's tags or the tick's skip reason."""
 
     job: str | None
     reason: str
@@ -50,8 +46,6 @@ class Attempt:
     """A run of the whole graph, started or requested.
 
     Attributes:
-        run_id: the Dagster run.
-        end: its state.
         digest: the content of the landing folder that it read; if it did not get so far, the content that it
             was requested for; "" if unknown.
         started_at: seconds since 1970; time of the request if it has not started.
@@ -70,9 +64,12 @@ class Attempt:
         return self.run_id[:8]
 
 
-def unfinished(attempts: Sequence[Attempt]) -> Attempt | None:
-    """The first attempt that is queued or in progress, if any."""
-    return next((attempt for attempt in attempts if attempt.end is RunEnd.UNFINISHED), None)
+def _running(attempts: Sequence[Attempt], consequence: str) -> RunDecision | None:
+    """Request nothing while an attempt is queued or in progress."""
+    for attempt in attempts:
+        if attempt.end is RunEnd.UNFINISHED:
+            return RunDecision(None, f"Run {attempt.name} is queued or going on{consequence}")
+    return None
 
 
 RETRIED = (RunEnd.CROWDED_OUT, RunEnd.INTERRUPTED)
@@ -80,21 +77,8 @@ RETRIED = (RunEnd.CROWDED_OUT, RunEnd.INTERRUPTED)
 
 
 def last_verdict(attempts: Sequence[Attempt]) -> Attempt | None:
-    """The newest run with a conclusive end for a content of the folder: succeeded, failed or canceled.
-
-    Args:
-        attempts: newest first.
-    """
+    """The newest conclusive run for a content of the folder: succeeded, failed or canceled; newest first."""
     return next((a for a in attempts if a.digest and a.end not in (*RETRIED, RunEnd.UNFINISHED)), None)
-
-
-def tries_since(attempts: Sequence[Attempt], verdict: Attempt | None, digest: str) -> Iterator[Attempt]:
-    """Inconclusive runs for a content since `verdict`, newest first."""
-    for attempt in attempts:
-        if attempt is verdict:
-            return
-        if attempt.digest == digest and attempt.end in RETRIED:
-            yield attempt
 
 
 RETRY_SECONDS = 30.0
@@ -110,9 +94,7 @@ class LandingFacts:
 
     Attributes:
         digest: of the folder's content; meaningless while files are unsettled.
-        files: number of data files and maps.
         changes: text on files new, changed or removed since the last content that a run read; may be "".
-        unsettled: files that may still be being written.
         temporary: files that no run reads until they are renamed.
         fault: reason why the folder can't be read; "" if it can.
         attempts: runs of the whole graph, newest first.
@@ -130,26 +112,22 @@ class LandingFacts:
 
 
 def decide_landing(facts: LandingFacts, job: str) -> RunDecision:
-    """Request `job` if the folder has settled on a content that no run has read, and no run is in progress.
-
-    Args:
-        facts: on the folder and the runs.
-        job: name of the job that reads the folder.
-    """
+    """Request `job` if the folder has settled on a content that no run has read, and none is in progress."""
     if facts.fault:
         return RunDecision(None, facts.fault)
     if facts.unsettled:
         return RunDecision(None, f"Still being written: {names_in_words(facts.unsettled)}.")
+    names = facts.temporary
+    temporary = f" Not read until renamed: {names_in_words(names)}." if names else ""
     if not facts.files:
-        return RunDecision(None, f"The landing folder is empty.{_temporary(facts)}")
-    if running := unfinished(facts.attempts):
-        return RunDecision(
-            None, f"Run {running.name} is queued or going on; what it leaves unread comes next."
-        )
+        return RunDecision(None, f"The landing folder is empty.{temporary}")
+    if running := _running(facts.attempts, "; what it leaves unread comes next."):
+        return running
     verdict = last_verdict(facts.attempts)
     if verdict is not None and verdict.digest == facts.digest:
-        return RunDecision(None, _known(verdict) + _temporary(facts))
-    return _ask(facts, job, [*tries_since(facts.attempts, verdict, facts.digest)])
+        return RunDecision(None, _known(verdict) + temporary)
+    since = takewhile(lambda attempt: attempt is not verdict, facts.attempts)
+    return _ask(facts, job, [one for one in since if one.digest == facts.digest and one.end in RETRIED])
 
 
 def _known(verdict: Attempt) -> str:
@@ -177,11 +155,6 @@ def _ask(facts: LandingFacts, job: str, tries: Sequence[Attempt]) -> RunDecision
     return RunDecision(job, f"Run {last.name} was {last.end.value}, and these are unread: {what}.")
 
 
-def _temporary(facts: LandingFacts) -> str:
-    names = facts.temporary
-    return f" Not read until renamed: {names_in_words(names)}." if names else ""
-
-
 def decide_monthly(now: datetime, digest: str, attempts: Sequence[Attempt], job: str) -> RunDecision:
     """Request `job` unless a run has read the same files since the month began, or is queued or in progress.
 
@@ -191,14 +164,10 @@ def decide_monthly(now: datetime, digest: str, attempts: Sequence[Attempt], job:
     Args:
         now: with a time zone.
         digest: of the landing folder's content; "" if it can't be read.
-        attempts: runs of the whole graph, newest first.
-        job: name of the job that reads the folder.
     """
     begun = datetime(now.year, now.month, 1, tzinfo=UTC)
-    if running := unfinished(attempts):
-        return RunDecision(
-            None, f"Run {running.name} is queued or going on, and reads the month that is over."
-        )
+    if running := _running(attempts, ", and reads the month that is over."):
+        return running
     done = [a for a in attempts if a.end is RunEnd.SUCCEEDED and a.started_at >= begun.timestamp()]
     newest = next((a for a in done if a.digest), None)
     if newest is not None and newest.digest == digest:
@@ -208,12 +177,7 @@ def decide_monthly(now: datetime, digest: str, attempts: Sequence[Attempt], job:
 
 @dataclass(frozen=True)
 class Jobs:
-    """Names of the jobs that a decision may request.
-
-    Attributes:
-        refresh: fits the recipe again on the present months.
-        tune: searches better hyperparameters; None if there is no such job.
-    """
+    """Names of the jobs that a decision may request; None where no job tunes."""
 
     refresh: str
     tune: str | None
@@ -225,13 +189,9 @@ class AlarmFacts:
 
     Attributes:
         alarms: the text of each standing alarm by the name of its check.
-        acted_on: texts of alarms that a run was already requested for.
-        digest: of the landing folder's present content.
         month: start of the current calendar month, seconds since 1970.
-        attempts: runs of the whole graph, newest first.
         tuned_at: end of the newest successful tuning run requested by an alarm, seconds since 1970; None if
             there is none.
-        tuning: whether a tuning run is queued or in progress.
     """
 
     alarms: Mapping[str, str]
@@ -244,21 +204,14 @@ class AlarmFacts:
 
 
 def decide_alarm(facts: AlarmFacts, jobs: Jobs) -> RunDecision:
-    """Request the job that can remove the cause of a new alarm: a refit, or else tuning.
-
-    Args:
-        facts: on alarms, runs and the landing folder.
-        jobs: names of the jobs.
-    """
+    """Request the job that can remove the cause of a new alarm: a refit, or else tuning."""
     new = {check: text for check, text in facts.alarms.items() if text not in facts.acted_on}
     if not facts.alarms:
         return RunDecision(None, "No alarm stands.")
     if facts.tuning:
         return RunDecision(None, "A search for better hyperparameters is queued or going on.")
-    if running := unfinished(facts.attempts):
-        return RunDecision(
-            None, f"Run {running.name} is queued or going on; its checks are judged when it ends."
-        )
+    if running := _running(facts.attempts, "; its checks are judged when it ends."):
+        return running
     if _awaits_challenge(facts):
         return RunDecision(jobs.refresh, f"{_text(facts.alarms)}: the tuned recipe is to challenge the old.")
     if not new:

@@ -3,9 +3,7 @@
 Assets of a release must be renewed between the start of a month and noon of its third day, six hours after
 the schedule `monthly_refresh`; monitoring assets within 26 hours, as they run daily. Dagster's daemon
 evaluates the policies but starts no run. Assets that the refresh does not materialise have no policy.
-Schedules are in `sensors`; pruning and rollback are in `upkeep_jobs`.
-
-The jobs that fit, monitor and tune are in `jobs`.
+Schedules of the jobs that fit, monitor and tune are in `sensors`.
 """
 
 from collections.abc import Iterable
@@ -62,41 +60,25 @@ Trigger = Literal["landing", "schedule", "drift", "manual"]
 
 
 def run_tags(trigger: Trigger, reason: str, **more: str) -> dict[str, str]:
-    """Tags of a run.
-
-    Args:
-        trigger: origin of the request.
-        reason: one sentence.
-        more: value by name, without the leading `studio/`.
-    """
+    """Tags of a run: its origin, the reason as one sentence, and more without the leading `studio/`."""
     return {REASON_TAG: reason, TRIGGER_TAG: trigger, **{f"studio/{name}": v for name, v in more.items()}}
 
-
-MONITORING = "monitoring"
 
 monthly = dg.FreshnessPolicy.cron(deadline_cron="0 12 3 * *", lower_bound_delta=timedelta(days=2, hours=12))
 daily = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=26), warn_window=timedelta(hours=25))
 
 
 def with_freshness(assets: Iterable[Any], *, without: frozenset[str] = frozenset()) -> list[Any]:
-    """Attach to each asset the freshness policy of its group.
-
-    Args:
-        assets: asset definitions without policies.
-        without: names of assets that get no policy.
-    """
+    """Attach to each asset but those named in `without` the freshness policy of its group."""
 
     def with_policy(spec: dg.AssetSpec) -> dg.AssetSpec:
         if spec.key.to_user_string() in without:
             return spec
-        policy = daily if spec.group_name == MONITORING else monthly
+        policy = daily if spec.group_name == "monitoring" else monthly
         dated: dg.AssetSpec = dg.apply_freshness_policy(spec, policy)
         return dated
 
     return list(dg.map_asset_specs(with_policy, assets))
-
-
-PRUNE_VERSIONS = "prune_versions"
 
 
 @dg.op(required_resource_keys={"unlocked_settings"}, description="Remove what the retention rules let go of.")
@@ -114,7 +96,7 @@ def remove_old_versions(context: dg.OpExecutionContext) -> None:
     context.add_output_metadata({"removed": counts})
 
 
-@dg.job(name=PRUNE_VERSIONS, description="Remove old versions by the rules of `retention`.")
+@dg.job(name="prune_versions", description="Remove old versions by the rules of `retention`.")
 def prune_versions() -> None:
     """Run the op `remove_old_versions`."""
     remove_old_versions()

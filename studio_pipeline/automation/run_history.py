@@ -7,12 +7,11 @@ ends it. What to run next is decided in `decisions`.
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import dagster as dg
-from dagster import DagsterEventType, DagsterRunStatus, RunRecord
+from dagster import DagsterEventType, DagsterRunStatus
 
 from studio_pipeline.assets.raw_data import LANDING_DIGEST
 from studio_pipeline.automation.decisions import Attempt, RunEnd
@@ -25,10 +24,7 @@ LOOKED_AT = 20
 """Number of runs and materialisations read, newest first."""
 
 FIRST, LAST = dg.AssetKey("raw_studio_months"), dg.AssetKey("registered_model")
-_ENDS = {
-    DagsterRunStatus.SUCCESS: RunEnd.SUCCEEDED,
-    DagsterRunStatus.CANCELED: RunEnd.CANCELED,
-}
+_ENDS = {DagsterRunStatus.SUCCESS: RunEnd.SUCCEEDED, DagsterRunStatus.CANCELED: RunEnd.CANCELED}
 
 
 def attempts_of(instance: dg.DagsterInstance) -> list[Attempt]:
@@ -38,34 +34,28 @@ def attempts_of(instance: dg.DagsterInstance) -> list[Attempt]:
         for record in instance.fetch_materializations(FIRST, limit=LOOKED_AT).records
         if record.asset_materialization and LANDING_DIGEST in record.asset_materialization.metadata
     }
-    records = {record.dagster_run.run_id: record for record in _records(instance, list(read))}
+    found = list(instance.get_run_records(dg.RunsFilter(job_name=REFRESH_RELEASE), limit=LOOKED_AT))
+    if read:
+        found += instance.get_run_records(dg.RunsFilter(run_ids=list(read)))
+    records = {record.dagster_run.run_id: record for record in found}
     attempts = [
-        _attempt(instance, record, read) for record in records.values() if is_whole(record.dagster_run)
+        Attempt(
+            run_id=run.run_id,
+            end=end_of(instance, run),
+            digest=read.get(run.run_id, run.tags.get(DIGEST_TAG, "")),
+            started_at=record.start_time or record.create_timestamp.timestamp(),
+            ended_at=record.end_time,
+        )
+        for record in records.values()
+        if is_whole(run := record.dagster_run)
     ]
     return sorted(attempts, key=lambda attempt: attempt.started_at, reverse=True)
-
-
-def _records(instance: dg.DagsterInstance, run_ids: list[str]) -> Iterator[RunRecord]:
-    yield from instance.get_run_records(dg.RunsFilter(job_name=REFRESH_RELEASE), limit=LOOKED_AT)
-    if run_ids:
-        yield from instance.get_run_records(dg.RunsFilter(run_ids=run_ids))
 
 
 def is_whole(run: dg.DagsterRun) -> bool:
     """True if a run covers the graph from the landing folder to the release."""
     selected = run.asset_selection
     return (run.job_name == REFRESH_RELEASE and not selected) or bool(selected and {FIRST, LAST} <= selected)
-
-
-def _attempt(instance: dg.DagsterInstance, record: RunRecord, read: dict[str, str]) -> Attempt:
-    run = record.dagster_run
-    return Attempt(
-        run_id=run.run_id,
-        end=end_of(instance, run),
-        digest=read.get(run.run_id, run.tags.get(DIGEST_TAG, "")),
-        started_at=record.start_time or record.create_timestamp.timestamp(),
-        ended_at=record.end_time,
-    )
 
 
 def end_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> RunEnd:
@@ -93,8 +83,6 @@ def _errors(event: dg.DagsterEvent | None) -> list[str]:
     return names
 
 
-Verdict = Literal["lives", "gone"]
-
 UNDER_WAY = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
 LAUNCH_SECONDS = 60.0
 """Time a run may take to launch before its process has written its first event."""
@@ -121,22 +109,18 @@ def end_leftover_runs(instance: dg.DagsterInstance, home: Path) -> list[str]:
         quiet_seconds = time.time() - record.update_timestamp.timestamp()
         if holder.get(RUN_ID) == run.run_id:
             continue
-        if verdict_of(run_processes(instance, run.run_id), quiet_seconds) == "gone":
-            _end(instance, run)
+        if not is_alive(run_processes(instance, run.run_id), quiet_seconds):
+            if run.status is DagsterRunStatus.CANCELING:
+                instance.report_run_canceled(run, f"{GONE} It was being cancelled.")
+            else:
+                instance.report_run_failed(run, f"{GONE} What was published before stays.")
             ended.append(run.run_id)
     return ended
 
 
-def verdict_of(processes_live: Sequence[bool], quiet_seconds: float) -> Verdict:
-    """Decide whether a run is alive.
-
-    Args:
-        processes_live: for each process that wrote events of the run, whether it is running.
-        quiet_seconds: time since the run last changed.
-    """
-    if any(processes_live) or (not processes_live and quiet_seconds < LAUNCH_SECONDS):
-        return "lives"
-    return "gone"
+def is_alive(processes_live: Sequence[bool], quiet_seconds: float) -> bool:
+    """Decide whether a run is alive, by each process that wrote its events, or by its age before any did."""
+    return any(processes_live) or (not processes_live and quiet_seconds < LAUNCH_SECONDS)
 
 
 def run_processes(instance: dg.DagsterInstance, run_id: str) -> list[bool]:
@@ -168,13 +152,6 @@ def process_lives(pid: int, seen_at: float) -> bool:
         return not Path("/proc").exists()
     started_at = booted + int(fields[19]) / os.sysconf("SC_CLK_TCK")
     return fields[0] not in "ZX" and started_at <= seen_at + 1.0
-
-
-def _end(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
-    if run.status is DagsterRunStatus.CANCELING:
-        instance.report_run_canceled(run, f"{GONE} It was being cancelled.")
-    else:
-        instance.report_run_failed(run, f"{GONE} What was published before stays.")
 
 
 @dg.sensor(

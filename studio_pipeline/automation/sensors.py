@@ -1,28 +1,43 @@
-"""Sensor on the landing folder, and schedules of refresh, monitoring and tuning; times are UTC.
+"""Sensors on the landing folder and on alarms; schedules of refresh, monitoring and tuning, in UTC.
 
-The folder's files are scanned in `panel.ingest.folder_scan`; whether a run is requested is decided in
-`decisions`. The sensors on drift and on alerts are in `alarm_sensor` and `alerts`.
+They collect facts; whether a run is requested, and of which job, is decided in `decisions`. Files are scanned
+in `panel.ingest.folder_scan`, alarms are read from the results of asset checks; `alerts` notifies of them.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
-from studio_pipeline.automation.decisions import LandingFacts, RunDecision, decide_landing, decide_monthly
+from studio_pipeline.automation.decisions import (
+    MOST_TRIES,
+    RETRIED,
+    AlarmFacts,
+    Jobs,
+    LandingFacts,
+    RunDecision,
+    RunEnd,
+    decide_alarm,
+    decide_landing,
+    decide_monthly,
+)
 from studio_pipeline.automation.jobs import (
+    ALARMS_TAG,
     REFRESH_RELEASE,
+    TRIGGER_TAG,
+    TUNE_LEARNERS,
     monitor_release,
     refresh_release,
     run_tags,
     tune_learners,
 )
-from studio_pipeline.automation.run_history import attempts_of
+from studio_pipeline.automation.run_history import LOOKED_AT, attempts_of, end_of
 from studio_pipeline.errors import StudioError
 from studio_pipeline.panel.ingest.folder_scan import (
     FolderSnapshot,
@@ -34,15 +49,12 @@ from studio_pipeline.panel.ingest.folder_scan import (
 )
 from studio_pipeline.settings import Settings, check_landing_dir
 
-LOOK_SECONDS = 5
-
 
 @dataclass(frozen=True)
 class Memory:
     """Cursor of the landing sensor: saves rehashing and describes changes; decisions don't depend on it.
 
     Attributes:
-        look: the last snapshot of the folder.
         accepted: SHA-256 by name of the last content that was read, or that a run was requested for.
     """
 
@@ -66,7 +78,7 @@ class Memory:
 @dg.sensor(
     name="landing_folder",
     job=refresh_release,
-    minimum_interval_seconds=LOOK_SECONDS,
+    minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Looks for new, changed and removed files and maps, by content, once they are complete.",
 )
@@ -110,13 +122,10 @@ def next_memory(memory: Memory, look: FolderSnapshot, facts: LandingFacts, decis
     return Memory(look, look.contents if accepted else memory.accepted)
 
 
-MONTHLY, DAILY = "0 6 3 * *", "0 5 * * *"
-
-
 @dg.schedule(
     name="monthly_refresh",
     job=refresh_release,
-    cron_schedule=MONTHLY,
+    cron_schedule="0 6 3 * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="On the third of each month, when the month before is closed.",
 )
@@ -133,7 +142,7 @@ def monthly_refresh(context: dg.ScheduleEvaluationContext, settings: dg.Resource
 @dg.schedule(
     name="daily_monitoring",
     job=monitor_release,
-    cron_schedule=DAILY,
+    cron_schedule="0 5 * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Every morning: how the forecasts compare with what happened, and whether the data drift.",
 )
@@ -150,3 +159,120 @@ quarterly_tuning = dg.ScheduleDefinition(
     description="On the tenth of each quarter's first month, in the night.",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
+
+
+WATCHED = (
+    dg.AssetCheckKey(dg.AssetKey("drift_report"), "no_drift"),
+    dg.AssetCheckKey(dg.AssetKey("forecast_accuracy"), "errors_as_promised"),
+)
+ALARM = "alarm"
+"""Metadata of these checks: a text that is unchanged while the same alarm stands; "" for none."""
+
+EVALUATIONS = 5
+"""Check records read to find the last evaluation behind planned ones that never ran."""
+
+
+def standing_alarms(instance: dg.DagsterInstance) -> dict[str, str]:
+    """The text of each standing alarm, by the name of its check."""
+    texts = {key.name: _latest_alarm(instance, key) for key in WATCHED}
+    return {name: text for name, text in texts.items() if text}
+
+
+def _latest_alarm(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> str:
+    history = instance.event_log_storage.get_asset_check_execution_history(key, limit=EVALUATIONS)
+    for record in history:
+        event = record.event.dagster_event if record.event else None
+        if event and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            alarm = event.asset_check_evaluation_data.metadata.get(ALARM)
+            return str(alarm.value) if alarm else ""
+    return ""
+
+
+def begun(alarms: Iterable[str], cursor: str | None, now: float) -> dict[str, float]:
+    """Time at which each standing alarm was first seen, seconds since 1970; ended alarms are dropped.
+
+    Args:
+        cursor: result of an earlier call as JSON; anything else counts as empty.
+    """
+    try:
+        known = {str(text): float(since) for text, since in json.loads(cursor or "{}").items()}
+    except (AttributeError, TypeError, ValueError):
+        known = {}
+    return {text: known.get(text, now) for text in alarms}
+
+
+def acted_on(instance: dg.DagsterInstance, since: Mapping[str, float]) -> frozenset[str]:
+    """Alarms that a run was already requested for since they began.
+
+    Runs that were crowded out or killed do not count until there are `MOST_TRIES` for the alarm.
+    """
+    records = instance.get_run_records(dg.RunsFilter(tags={TRIGGER_TAG: "drift"}), limit=LOOKED_AT)
+    ends: dict[str, list[RunEnd]] = {text: [] for text in since}
+    for record in records:
+        end = end_of(instance, record.dagster_run)
+        for text in json.loads(record.dagster_run.tags.get(ALARMS_TAG, "[]")):
+            if text in since and record.create_timestamp.timestamp() >= since[text]:
+                ends[text].append(end)
+    return frozenset(
+        text
+        for text, found in ends.items()
+        if len(found) >= MOST_TRIES or any(end not in RETRIED for end in found)
+    )
+
+
+def tuned_at(instance: dg.DagsterInstance) -> float | None:
+    """End of the newest successful tuning run requested by an alarm, seconds since 1970; None without one."""
+    wanted = dg.RunsFilter(
+        job_name=TUNE_LEARNERS, tags={TRIGGER_TAG: "drift"}, statuses=[dg.DagsterRunStatus.SUCCESS]
+    )
+    records = instance.get_run_records(wanted, limit=1)
+    return records[0].end_time if records else None
+
+
+def drift_sensor(jobs: Sequence[Any]) -> dg.SensorDefinition:
+    """Build the sensor `drift_or_error`; without `tune_learners` among the jobs, no tuning is requested."""
+    asked_for = [job for job in jobs if job.name in (REFRESH_RELEASE, TUNE_LEARNERS)]
+    tune = next((job.name for job in asked_for if job.name == TUNE_LEARNERS), None)
+
+    @dg.sensor(
+        name="drift_or_error",
+        jobs=asked_for,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Acts once on each alarm of the checks `no_drift` and `errors_as_promised`.",
+    )
+    def drift_or_error(context: dg.SensorEvaluationContext, settings: dg.ResourceParam[Settings]) -> Any:
+        now = time.time()
+        alarms = standing_alarms(context.instance)
+        since = begun(alarms.values(), context.cursor, now)
+        context.update_cursor(json.dumps(since))
+        facts = alarm_facts(context.instance, settings, alarms, acted_on(context.instance, since), now)
+        decision = decide_alarm(facts, Jobs(REFRESH_RELEASE, tune))
+        if decision.job is None:
+            return dg.SkipReason(decision.reason)
+        tags = run_tags("drift", decision.reason, alarms=json.dumps(sorted(alarms.values())))
+        return dg.RunRequest(job_name=decision.job, tags=tags)
+
+    return drift_or_error
+
+
+def alarm_facts(
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    alarms: dict[str, str],
+    acted: frozenset[str],
+    now: float,
+) -> AlarmFacts:
+    """Facts for the decision; without a standing alarm the run history is not queried."""
+    if not alarms:
+        return AlarmFacts({}, acted, "", 0.0, ())
+    today, tunings = datetime.fromtimestamp(now, UTC), dg.RunsFilter(job_name=TUNE_LEARNERS)
+    return AlarmFacts(
+        alarms=alarms,
+        acted_on=acted,
+        digest=readable_digest(settings.landing_dir),
+        month=datetime(today.year, today.month, 1, tzinfo=UTC).timestamp(),
+        attempts=attempts_of(instance),
+        tuned_at=tuned_at(instance),
+        tuning=any(not run.is_finished for run in instance.get_runs(tunings, limit=LOOKED_AT)),
+    )

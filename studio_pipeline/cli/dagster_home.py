@@ -1,20 +1,15 @@
-"""DAGSTER_HOME: its `dagster.yaml`, and schema migrations of Dagster's and MLflow's databases.
-
-Tables of the service are migrated by `commands.database`.
-"""
+"""DAGSTER_HOME: its `dagster.yaml`, and schema migrations of Dagster's and MLflow's databases."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import os
-from contextlib import redirect_stderr, redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import click
 
 from studio_pipeline.publishing.storage import replace_file, storage_errors
 from studio_pipeline.settings import Settings
@@ -56,19 +51,16 @@ EARLIER_SHA256 = frozenset({"128989c4eec38cad1e73f311052bfbea0aa0a3be371c69988d2
 """Hashes of every `dagster.yaml` of an earlier version; a file with another hash was edited and is kept."""
 
 
-def dagster_yaml(settings: Settings) -> str:
-    """Content for the settings; it names the database's variable, never its URL or password."""
-    return DAGSTER_YAML + (POSTGRES_YAML if settings.dagster_database_url else "")
-
-
 def write_dagster_yaml(settings: Settings) -> bool:
     """Create the folder, and write the file unless it was edited; returns whether it is unedited.
+
+    The file names the database's variable, never its URL or password.
 
     Raises:
         StorageError: the disk is full or not writable.
     """
     path = settings.dagster_home / "dagster.yaml"
-    wanted = dagster_yaml(settings)
+    wanted = DAGSTER_YAML + (POSTGRES_YAML if settings.dagster_database_url else "")
     with storage_errors(settings.dagster_home):
         settings.dagster_home.mkdir(parents=True, exist_ok=True)
         found = path.read_text("utf-8") if path.exists() else None
@@ -77,26 +69,14 @@ def write_dagster_yaml(settings: Settings) -> bool:
         os.environ[DATABASE_VARIABLE] = settings.dagster_database_url
     if found == wanted:
         return True
-    if found is not None and not _is_ours(found):
+    ours = (None, DAGSTER_YAML, DAGSTER_YAML + POSTGRES_YAML)
+    if found not in ours and hashlib.sha256((found or "").encode()).hexdigest() not in EARLIER_SHA256:
         return False
     replace_file(path, wanted.encode())
     return True
 
 
-def report_changed_yaml(settings: Settings) -> None:
-    """Print that an edited file is used as it is."""
-    click.echo(f"{settings.dagster_home / 'dagster.yaml'} is not as `studio` wrote it, and is used as it is.")
-
-
-def _is_ours(content: str) -> bool:
-    return (
-        content in (DAGSTER_YAML, DAGSTER_YAML + POSTGRES_YAML)
-        or hashlib.sha256(content.encode()).hexdigest() in EARLIER_SHA256
-    )
-
-
 MARKER = "upgraded_with.json"
-_DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
 
 
 def upgrade_records(instance: dg.DagsterInstance, settings: Settings) -> bool:
@@ -109,12 +89,15 @@ def upgrade_records(instance: dg.DagsterInstance, settings: Settings) -> bool:
     """
     marker = settings.dagster_home / MARKER
     installed = {name: version(name) for name in ("dagster", "mlflow")}
-    if _read(marker) == installed:
-        return False
-    with redirect_stdout(io.StringIO()) as output, redirect_stderr(output):
+    with contextlib.suppress(OSError, ValueError):
+        if json.loads(marker.read_text("utf-8")) == installed:
+            return False
+    with contextlib.redirect_stdout(io.StringIO()) as output, contextlib.redirect_stderr(output):
         instance.upgrade()
-    if _has_mlflow_database(settings):
-        upgrade_mlflow(settings.mlflow_tracking_uri)
+    uri = settings.mlflow_tracking_uri
+    made = Path(uri.partition("///")[2]).exists() if uri.startswith("sqlite:") else True
+    if made and uri.startswith(("sqlite:", "postgresql", "mysql", "mssql")):
+        upgrade_mlflow(uri)
     replace_file(marker, json.dumps(installed).encode())
     return True
 
@@ -131,18 +114,3 @@ def upgrade_mlflow(uri: str) -> None:
         _upgrade_db(engine)
     finally:
         engine.dispose()
-
-
-def _has_mlflow_database(settings: Settings) -> bool:
-    uri = settings.mlflow_tracking_uri
-    if uri.startswith("sqlite:"):
-        return Path(uri.partition("///")[2]).exists()
-    return uri.startswith(_DATABASES)
-
-
-def _read(marker: Path) -> dict[str, str]:
-    try:
-        content: dict[str, str] = json.loads(marker.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content

@@ -1,8 +1,4 @@
-"""Command group `studio`: lazy loading of subcommands, and error reporting.
-
-Errors are printed as one or two lines, with the traceback in a file. Subcommands are in `commands`; message
-texts shared by them are in `messages`.
-"""
+"""Command group `studio`: loads subcommands lazily, and prints errors as one or two lines with a log file."""
 
 from __future__ import annotations
 
@@ -16,23 +12,25 @@ from typing import Any
 
 import click
 
-from studio_pipeline.cli.messages import as_called
+from studio_pipeline.cli.messages import as_called, disk_refusal
 from studio_pipeline.errors import SettingsError, StudioError
 
 COMMANDS = {
-    "run": "studio_pipeline.cli.commands.run",
-    "up": "studio_pipeline.cli.commands.up",
-    "serve": "studio_pipeline.cli.commands.serve",
-    "import": "studio_pipeline.cli.commands.import_files",
-    "status": "studio_pipeline.cli.commands.status",
-    "models": "studio_pipeline.cli.commands.models",
-    "rollback": "studio_pipeline.cli.commands.rollback",
-    "prune": "studio_pipeline.cli.commands.prune",
-    "backup": "studio_pipeline.cli.commands.backup",
-    "restore": "studio_pipeline.cli.commands.restore",
-    "database": "studio_pipeline.cli.commands.database",
+    "run": "run",
+    "up": "up",
+    "serve": "up",
+    "import": "run",
+    "status": "status",
+    "models": "models",
+    "rollback": "models",
+    "prune": "upkeep",
+    "backup": "upkeep",
+    "restore": "upkeep",
+    "database": "upkeep",
 }
-FAILED, INTERRUPTED = 1, 130
+"""Name of each command to its module in `commands`, where it is `NAME_command`."""
+
+FAILED = 1
 
 
 class StudioGroup(click.Group):
@@ -46,7 +44,8 @@ class StudioGroup(click.Group):
         """The command with this name; None if there is none."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        module = importlib.import_module(f"studio_pipeline.cli.commands.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -58,19 +57,14 @@ class StudioGroup(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # noqa: BLE001 - last place to report it
-            _print_fault(error)
+            refusal = disk_refusal(error, Path(os.environ.get("STUDIO_HOME", ".studio")))
+            if refusal is not None:
+                _print_error(refusal)
+            else:
+                fault = f"This is a fault of the program: {type(error).__name__}: {error}"
+                click.secho(fault, fg="red", err=True)
+                _log_traceback(error)
         sys.exit(FAILED)
-
-
-def _print_fault(error: Exception) -> None:
-    from studio_pipeline.cli.disk_errors import disk_refusal
-
-    refusal = disk_refusal(error, Path(os.environ.get("STUDIO_HOME", ".studio")))
-    if refusal is not None:
-        _print_error(refusal)
-        return
-    click.secho(f"This is a fault of the program: {type(error).__name__}: {error}", fg="red", err=True)
-    _log_traceback(error)
 
 
 def _print_error(error: StudioError) -> None:
@@ -88,27 +82,18 @@ def _log_traceback(error: BaseException) -> None:
     already been printed in full.
     """
     text = "".join(traceback.format_exception(error))
-    path = _log_file()
+    from studio_pipeline.settings import read_settings
+
     try:
-        if path is None:
-            raise FileNotFoundError
+        path = read_settings().home / "logs" / "errors.log"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a", encoding="utf-8") as file:
             file.write(f"--- {datetime.now(UTC).isoformat(timespec='seconds')}\n{text}\n")
-    except OSError:
+    except (OSError, SettingsError):
         if not isinstance(error, StudioError):
             click.echo(text, err=True)
     else:
         click.echo(f"Details: {path}", err=True)
-
-
-def _log_file() -> Path | None:
-    from studio_pipeline.settings import read_settings
-
-    try:
-        return read_settings().home / "logs" / "errors.log"
-    except SettingsError:
-        return None
 
 
 @click.group(cls=StudioGroup, context_settings={"help_option_names": ["-h", "--help"]})

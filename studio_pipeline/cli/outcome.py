@@ -1,8 +1,6 @@
-"""Progress of a run as lines, and its outcome: accuracy beside baselines, and one sample forecast.
+"""Progress of a run as lines, and its outcome: accuracy beside baselines, a sample forecast, and problems.
 
-The run itself is in `pipeline`, the lines printed during it in `progress`.
-
-The summary after the run is printed in `outcome`.
+The run itself is in `pipeline`.
 """
 
 from __future__ import annotations
@@ -26,8 +24,9 @@ PUBLISHED, FAILED, REFUSED = 0, 1, 3
 """Exit statuses of a run."""
 
 SPANS = ("1", "1-3", "1-6", "1-12")
-SHOWN = {"ensemble": "this model", **{name: LABELS[name] for name in BASELINES}}
-ALSO_SHOWN = {
+CANDIDATES = {"ensemble": "this model", **{name: LABELS[name] for name in BASELINES}}
+SHOWN = {
+    **{f"revenue_wape_{{span}}_{name}": label for name, label in CANDIDATES.items()},
     "revenue_wape_{span}_levers_known": "this model, levers known",
     "revenue_coverage_90_{span}": "90 % intervals that held",
     "revenue_coverage_total_{span}": "the same of the total",
@@ -40,14 +39,9 @@ class Outcome:
     """Outcome of a run.
 
     Attributes:
-        run_id: the Dagster run.
-        status: the exit status.
-        verdict: the status as text.
         refusal: text on a refused model and the release that stays; else empty.
         nothing_new: reason why no release was needed; else empty.
         problems: warnings and errors to print, the reason of a failure first.
-        evaluation: the backtest's summary; empty if the run did not get so far.
-        seconds: duration of the whole run.
     """
 
     run_id: str
@@ -64,30 +58,25 @@ def print_outcome(settings: Settings, outcome: Outcome) -> None:
     """Print the evaluation, a sample forecast, the published release, and the problems."""
     if outcome.evaluation:
         print_evaluation(outcome.evaluation)
-    if outcome.status == 0:
-        print_published(settings, outcome)
+    if outcome.status == PUBLISHED:
+        print_sample(settings)
+        if outcome.refusal or outcome.nothing_new:
+            click.secho(f"\n{outcome.refusal or outcome.nothing_new}", fg="yellow")
+        else:
+            release = current_release(settings.home)
+            click.secho(
+                f"\nRelease {release.version} is published after {outcome.seconds:.0f} s:"
+                f" model {release.model_version}, data {release.data_version}.",
+                fg="green",
+            )
+        click.echo(f"Report: {settings.home / 'report.html'}")
+        click.echo(as_called("Next: `studio up` shows the graph and answers questions over HTTP."))
     elif outcome.status == REFUSED and outcome.refusal:
         click.secho(f"\n{outcome.refusal}", fg="red", err=True)
     else:
         click.secho(f"\nThe run {outcome.verdict}.", fg="red", err=True)
     for problem in outcome.problems:
-        click.echo(indented(problem), err=outcome.status != 0)
-
-
-def print_published(settings: Settings, outcome: Outcome) -> None:
-    """Print a sample forecast, the release, the path of the report and the next command."""
-    print_sample(settings)
-    if outcome.refusal or outcome.nothing_new:
-        click.secho(f"\n{outcome.refusal or outcome.nothing_new}", fg="yellow")
-    else:
-        release = current_release(settings.home)
-        click.secho(
-            f"\nRelease {release.version} is published after {outcome.seconds:.0f} s:"
-            f" model {release.model_version}, data {release.data_version}.",
-            fg="green",
-        )
-    click.echo(f"Report: {settings.home / 'report.html'}")
-    click.echo(as_called("Next: `studio up` shows the graph and answers questions over HTTP."))
+        click.echo(indented(problem), err=outcome.status != PUBLISHED)
 
 
 def print_evaluation(summary: Mapping[str, float]) -> None:
@@ -95,32 +84,24 @@ def print_evaluation(summary: Mapping[str, float]) -> None:
 
     If the months were too few for a backtest, print one sentence instead.
     """
-    if not any(f"revenue_wape_{span}_{name}" in summary for span in SPANS for name in SHOWN):
+    if not any(f"revenue_wape_{span}_{name}" in summary for span in SPANS for name in CANDIDATES):
         click.echo("\nThe months are too few for a backtest: how good this model is can't be said yet.")
         return
     click.echo("\nRevenue in the backtest: error as a share of revenue (WAPE), by months ahead")
     click.echo(f"  {'':<28}" + "".join(f"{span:>9}" for span in SPANS))
-    for candidate, label in SHOWN.items():
-        values = [summary.get(f"revenue_wape_{span}_{candidate}") for span in SPANS]
-        if any(value is not None for value in values):
-            click.echo(f"  {label:<28}" + "".join(_share(value) for value in values))
-    for name, label in ALSO_SHOWN.items():
+    for name, label in SHOWN.items():
         values = [summary.get(name.format(span=span)) for span in SPANS]
         if any(value is not None for value in values):
-            click.echo(f"  {label:<28}" + "".join(_share(value) for value in values))
-    print_effects(summary)
-    if idle := learners_without_weight(summary):
-        click.echo(f"\n{idle}")
-
-
-def print_effects(summary: Mapping[str, float]) -> None:
-    """Print the error of predicted lever effects, if the true ones are known."""
+            shares = (f"{'-':>9}" if value is None else f"{value:>9.1%}" for value in values)
+            click.echo(f"  {label:<28}{''.join(shares)}")
     if "effects_partial" in summary:
         click.echo(
             f"\nEffect of one lever on revenue, beside the generator's truth: off by"
             f" {summary['effects_partial']:.0%} (no effect at all: 100%),"
             f" sign right in {summary.get('signs_partial', math.nan):.0%}"
         )
+    if idle := learners_without_weight(summary):
+        click.echo(f"\n{idle}")
 
 
 def print_sample(settings: Settings) -> None:
@@ -141,36 +122,23 @@ def print_sample(settings: Settings) -> None:
         click.echo(f"  {row['month_year'][:7]}  {revenue:>12,.0f}  [{lower:,.0f} to {upper:,.0f}]{members}")
 
 
-def _share(value: float | None) -> str:
-    return f"{'-':>9}" if value is None else f"{value:>9.1%}"
-
-
-EVALUATION = "evaluation_report"
-DECISION = "registered_model"
 FINDINGS = ("fit_to_publish", "new_model_published")
 """Checks that repeat the release decision and its findings; left out of the warnings of a refusal."""
 
-NOTHING_NEW = "nothing_new"
 SHOWN_LINES = 8
 
 
 class Progress:
-    """Listens to the events of one run.
+    """Prints the events of one run as lines, and notes in its outcome what they say.
 
     Attributes:
-        evaluation: numbers of the evaluation, once it is materialised.
-        refusal: text on a refused model and the release that stays; else empty.
-        nothing_new: reason why no release was needed; else empty.
-        warnings: findings of each check that failed without stopping the run.
         blocking_failures: findings of each check that stopped the run.
     """
 
-    def __init__(self) -> None:
-        self.evaluation: dict[str, float] = {}
-        self.refusal = ""
-        self.nothing_new = ""
-        self.warnings: list[str] = []
+    def __init__(self, outcome: Outcome) -> None:
         self.blocking_failures: list[str] = []
+        self._outcome = outcome
+        self._warnings: list[str] = []
         self._rows: dict[str, int] = {}
         self._check_seconds = 0.0
 
@@ -187,9 +155,9 @@ class Progress:
             self._step_ended(event)
 
     def end(self) -> None:
-        """Print the time of the checks; after a refusal, drop warnings that repeat its findings."""
-        if self.refusal:
-            self.warnings = [warning for warning in self.warnings if not warning.startswith(FINDINGS)]
+        """Print the time of the checks, and note the warnings that don't repeat a refusal's findings."""
+        repeated = FINDINGS if self._outcome.refusal else ()
+        self._outcome.problems += [text for text in self._warnings if not text.startswith(repeated)]
         click.echo(f"  {'checks':<44} {self._check_seconds:6.1f} s")
 
     def _materialised(self, event: dg.DagsterEvent) -> None:
@@ -198,12 +166,13 @@ class Progress:
         metadata = {key: value.value for key, value in materialization.metadata.items()}
         rows = metadata.get("dagster/row_count")
         self._rows[name] = rows if isinstance(rows, int) else -1
-        if name == EVALUATION:
-            self.evaluation = {key: value for key, value in metadata.items() if isinstance(value, float)}
-        if name == DECISION and metadata["decision_kind"] == NOTHING_NEW:
-            self.nothing_new = str(metadata["decision"])
-        elif name == DECISION and not metadata["model_promoted"]:
-            self.refusal = refusal(metadata)
+        if name == "evaluation_report":
+            figures = {key: value for key, value in metadata.items() if isinstance(value, float)}
+            self._outcome.evaluation = figures
+        if name == "registered_model" and metadata["decision_kind"] == "nothing_new":
+            self._outcome.nothing_new = str(metadata["decision"])
+        elif name == "registered_model" and not metadata["model_promoted"]:
+            self._outcome.refusal = refusal(metadata)
 
     def _checked(self, evaluation: Any) -> None:
         if evaluation.passed:
@@ -212,7 +181,7 @@ class Progress:
         text = finding(
             f"{evaluation.check_name} of {evaluation.asset_key.to_user_string()}", evaluation.description
         )
-        (self.blocking_failures if blocks else self.warnings).append(text)
+        (self.blocking_failures if blocks else self._warnings).append(text)
 
     def _step_ended(self, event: dg.DagsterEvent) -> None:
         seconds = event.step_success_data.duration_ms / 1000

@@ -1,6 +1,6 @@
-"""Execution of the whole asset graph in this process, recorded in Dagster's instance.
+"""Runs in this process, recorded in Dagster's instance: the whole graph, and a rollback.
 
-Used by `studio run` and `studio up`. Output during the run is in `progress`, the summary in `outcome`.
+Used by `studio run`, `studio up` and `studio rollback`. What is printed of a run is in `outcome`.
 """
 
 from __future__ import annotations
@@ -8,34 +8,39 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import shutil
 import time
 import uuid
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import click
+import dagster as dg
 from pydantic import ValidationError
 
-from studio_pipeline.cli.dagster_home import write_dagster_yaml
-from studio_pipeline.cli.disk_errors import check_free_space, disk_refusal
-from studio_pipeline.cli.outcome import FAILED, PUBLISHED, REFUSED, Outcome, print_outcome
+from studio_pipeline.cli.dagster_home import upgrade_records, write_dagster_yaml
+from studio_pipeline.cli.messages import disk_refusal
+from studio_pipeline.cli.outcome import PUBLISHED, REFUSED, Outcome, Progress, print_outcome
 from studio_pipeline.configuration import read_configuration
-from studio_pipeline.errors import ReleaseError, SettingsError, StudioError
+from studio_pipeline.errors import ReleaseError, SettingsError, StorageError, StudioError
 from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.panel.ingest.landing import landing_sources
 from studio_pipeline.publishing.layout import sweep_home
-from studio_pipeline.publishing.locks import lock_of_run
+from studio_pipeline.publishing.locks import hold_lock, lock_of_run
 from studio_pipeline.publishing.releases import Release, check_replaceable, current_release, newest_release
+from studio_pipeline.publishing.rollback import check_rollback
 from studio_pipeline.publishing.storage import replace_file
 from studio_pipeline.settings import Settings, check_landing_dir
 
-if TYPE_CHECKING:
-    import dagster as dg
+STAYS = "was refused, and what was published before stays"
+LEAST_FREE_BYTES = 64 * 2**20
+BY_COMMAND = {"studio/command": "run"}
+"""Tags of these runs."""
 
-
-COMMAND_TAG = "studio/command"
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 def run_pipeline(settings: Settings, options: Mapping[str, Any]) -> int:
@@ -55,17 +60,37 @@ def run_pipeline(settings: Settings, options: Mapping[str, Any]) -> int:
                 _store_outcome(settings, outcome)
                 raise
             outcome.problems = [line for line in (error.what, error.remedy) if line] + outcome.problems
-            _judge_refusal(outcome, refused=isinstance(error, ReleaseError) and before is not None)
+            if isinstance(error, ReleaseError) and before is not None:
+                outcome.status, outcome.verdict = REFUSED, STAYS
         else:
-            _judge(outcome, settings, before)
+            after = current_release(settings.home)
+            if before is None or after.version != before.version:
+                outcome.status, outcome.verdict = PUBLISHED, "published"
+            elif outcome.nothing_new:
+                outcome.status, outcome.verdict = PUBLISHED, "found nothing new"
+            else:
+                outcome.status, outcome.verdict = REFUSED, STAYS
         outcome.seconds = time.perf_counter() - started
         _store_outcome(settings, outcome)
     print_outcome(settings, outcome)
     return outcome.status
 
 
+def check_free_space(home: Path) -> None:
+    """Fail before a run, with a `StorageError`, if the disk has too little free space."""
+    place = next((folder for folder in (home, *home.parents) if folder.is_dir()), None)
+    if place is None:
+        return
+    free = shutil.disk_usage(place).free
+    if free < LEAST_FREE_BYTES:
+        raise StorageError(
+            f"Only {free >> 20} MB are free where {home} lies; a run needs {LEAST_FREE_BYTES >> 20}.",
+            "Free some space on this disk and run again; what was published before is untouched.",
+        )
+
+
 def _check_inputs(settings: Settings, options: Mapping[str, Any]) -> None:
-    """Fail before the slow imports if the run can't succeed."""
+    """Fail early if the run can't succeed."""
     check_free_space(settings.home)
     check_landing_dir(settings)
     sources = landing_sources(settings.landing_dir)
@@ -88,43 +113,29 @@ def _check_options(generator: GeneratorConfig, options: Mapping[str, Any]) -> No
     try:
         GeneratorConfig.model_validate(generator.model_dump() | dict(options))
     except ValidationError as error:
-        lines = [
-            f"{_option(item['loc'])}: {item['msg'].removeprefix('Value error, ')}."
-            for item in error.errors(include_url=False, include_context=False)
-        ]
+        lines = []
+        for item in error.errors(include_url=False, include_context=False):
+            option = f"--{item['loc'][0]}" if item["loc"] else "The options"
+            lines.append(f"{option}: {item['msg'].removeprefix('Value error, ')}.")
         raise SettingsError(
             "\n".join(lines), "`studio run --help` lists the options and their values."
         ) from None
 
 
-def _option(loc: Sequence[int | str]) -> str:
-    return f"--{loc[0]}" if loc else "The options"
-
-
 def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -> None:
     """Run the job in this process; a failed blocking check raises `ReleaseError`, other errors propagate."""
-    warnings.filterwarnings("ignore", module="dagster")
-    import dagster as dg
+    with _dagster(settings) as (definitions, instance):
+        from studio_pipeline.automation.jobs import REFRESH_RELEASE
 
-    from studio_pipeline.automation.jobs import REFRESH_RELEASE
-    from studio_pipeline.automation.run_history import end_leftover_runs
-    from studio_pipeline.cli.outcome import Progress
-    from studio_pipeline.definitions import build_definitions
-
-    logging.getLogger("dagster").setLevel(logging.CRITICAL)
-    # This command already holds the lock, from before the run until its outcome is stored.
-    definitions = build_definitions(settings, run_lock=lambda *_: contextlib.nullcontext())
-    job = definitions.resolve_job_def(REFRESH_RELEASE)
-    with dagster_instance(settings) as instance:
-        end_leftover_runs(instance, settings.home)
-        progress = Progress()
+        progress = Progress(outcome)
         instance.add_event_listener(outcome.run_id, progress)
+        configuration = {"generator": dict(options)} if options else {}
         try:
-            job.execute_in_process(
+            definitions.resolve_job_def(REFRESH_RELEASE).execute_in_process(
                 instance=instance,
                 run_id=outcome.run_id,
-                run_config=_run_config(options),
-                tags={COMMAND_TAG: "run"},
+                run_config=QUIET | {"resources": {"configuration": {"config": configuration}}},
+                tags=BY_COMMAND,
                 raise_on_error=True,
             )
         except dg.DagsterError:
@@ -137,43 +148,29 @@ def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -
             ) from None
         finally:
             progress.end()
-            outcome.evaluation = progress.evaluation
-            outcome.refusal, outcome.nothing_new = progress.refusal, progress.nothing_new
-            outcome.problems += progress.warnings
+
+
+@contextlib.contextmanager
+def _dagster(settings: Settings) -> Iterator[tuple[dg.Definitions, dg.DagsterInstance]]:
+    """Definitions and instance for runs of a command; runs whose process is gone are ended first."""
+    warnings.filterwarnings("ignore", module="dagster")
+    from studio_pipeline.automation.run_history import end_leftover_runs
+    from studio_pipeline.definitions import build_definitions
+
+    logging.getLogger("dagster").setLevel(logging.CRITICAL)
+    # The command already holds the lock, from before the run until its outcome is stored.
+    definitions = build_definitions(settings, run_lock=lambda *_: contextlib.nullcontext())
+    with dagster_instance(settings) as instance:
+        end_leftover_runs(instance, settings.home)
+        yield definitions, instance
 
 
 def dagster_instance(settings: Settings) -> dg.DagsterInstance:
     """Open the instance of DAGSTER_HOME; writes its `dagster.yaml` and migrates its databases."""
-    from dagster import DagsterInstance
-
-    from studio_pipeline.cli.dagster_home import upgrade_records
-
     write_dagster_yaml(settings)
-    instance = DagsterInstance.from_config(str(settings.dagster_home))
+    instance = dg.DagsterInstance.from_config(str(settings.dagster_home))
     upgrade_records(instance, settings)
     return instance
-
-
-def _run_config(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-        "resources": {"configuration": {"config": {"generator": dict(options)} if options else {}}},
-    }
-
-
-def _judge(outcome: Outcome, settings: Settings, before: Release | None) -> None:
-    after = current_release(settings.home)
-    if before is None or after.version != before.version:
-        outcome.status, outcome.verdict = PUBLISHED, "published"
-    elif outcome.nothing_new:
-        outcome.status, outcome.verdict = PUBLISHED, "found nothing new"
-    else:
-        _judge_refusal(outcome, refused=True)
-
-
-def _judge_refusal(outcome: Outcome, *, refused: bool) -> None:
-    outcome.status = REFUSED if refused else FAILED
-    outcome.verdict = "was refused, and what was published before stays" if refused else "failed"
 
 
 def _store_outcome(settings: Settings, outcome: Outcome) -> None:
@@ -186,3 +183,23 @@ def _store_outcome(settings: Settings, outcome: Outcome) -> None:
         "problems": [*filter(None, [outcome.refusal]), *outcome.problems],
     }
     replace_file(settings.home / "last_run.json", json.dumps(content, indent=1).encode())
+
+
+def run_rollback(settings: Settings, model_version: str) -> tuple[Release, Release]:
+    """Make a model current and renew the forecasts; returns the releases before and after.
+
+    Raises:
+        ReleaseError: the model can't be made current, see `publishing.rollback.roll_back`.
+        RunInProgressError: another process holds the lock of this STUDIO_HOME.
+    """
+    with hold_lock(settings.home):
+        before = check_rollback(settings.home, model_version)
+        with _dagster(settings) as (definitions, instance):
+            from studio_pipeline.automation.jobs import ROLLBACK_OP, ROLLBACK_RELEASE, forecast_release
+
+            chosen: dict[str, Any] = {"ops": {ROLLBACK_OP: {"config": {"version": model_version}}}}
+            for name, config in ((ROLLBACK_RELEASE, QUIET | chosen), (forecast_release.name, QUIET)):
+                definitions.resolve_job_def(name).execute_in_process(
+                    instance=instance, run_config=config, tags=BY_COMMAND, raise_on_error=True
+                )
+        return before, current_release(settings.home)

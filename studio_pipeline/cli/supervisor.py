@@ -17,7 +17,6 @@ import urllib.request
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 
 import click
 
@@ -29,13 +28,7 @@ PARENT_DEATH_SIGNAL = 1
 
 @dataclass(frozen=True)
 class Child:
-    """One program.
-
-    Attributes:
-        name: also the name of its log file.
-        arguments: the command line.
-        ready_url: URL that responds once the child is up; None if it has none.
-    """
+    """One program; `name` is also that of its log file, and `ready_url` responds once it is up."""
 
     name: str
     arguments: Sequence[str]
@@ -115,8 +108,6 @@ class RestartConfig:
     Attributes:
         quick_seconds: an end within this time after the start counts as quick.
         most_quick: number of quick ends in a row after which the child is given up.
-        first_wait_seconds: wait before the first restart; doubled by each further quick end in a row.
-        longest_wait_seconds: upper limit of the wait.
     """
 
     quick_seconds: float = 30.0
@@ -136,26 +127,11 @@ class RestartConfig:
 
 
 @dataclass
-class Stop:
-    """Signal handler that records a request to stop."""
-
-    asked: bool = False
-
-    def __call__(self, _number: int, _frame: FrameType | None) -> None:
-        """Handle a signal."""
-        self.asked = True
-
-
-@dataclass
 class Supervised:
-    """A child that is running or waiting for its restart.
+    """A child that is running or waiting for its restart; times are of the monotonic clock.
 
     Attributes:
-        child: the program.
-        process: the process started last.
-        started_at: time of its start, monotonic clock.
-        quick_ends: number of quick ends in a row.
-        start_at: time of the next start, monotonic clock; None while it is running.
+        start_at: time of the next start; None while it is running.
         earlier: earlier processes whose groups may still be running, such as a run that continues to its end.
     """
 
@@ -169,14 +145,7 @@ class Supervised:
 
 @dataclass
 class Supervisor:
-    """Keeps children running until a signal, or until one is given up.
-
-    Attributes:
-        environment: environment variables of every child.
-        logs: folder of their logs.
-        rules: restart policy.
-        running: the children.
-    """
+    """Keeps children running until a signal, or until one is given up."""
 
     environment: Mapping[str, str]
     logs: Path
@@ -209,19 +178,19 @@ class Supervisor:
         now = time.monotonic()
         one.quick_ends = self.rules.quick_ends(one.quick_ends, now - one.started_at)
         wait_seconds = self.rules.wait_seconds(one.quick_ends)
-        if wait_seconds is None:
-            self._print_given_up(one)
-            return False
-        one.start_at = now + wait_seconds
-        click.secho(f"{_ended(one)}: it is started again.", fg="yellow", err=True)
-        return True
-
-    def _print_given_up(self, one: Supervised) -> None:
+        ended = f"{one.child.name} ended with status {one.process.returncode}"
+        if wait_seconds is not None:
+            one.start_at = now + wait_seconds
+            click.secho(f"{ended}: it is started again.", fg="yellow", err=True)
+            return True
+        click.secho(
+            f"{ended}, {one.quick_ends} times in a row soon after its start, so all are stopped.",
+            fg="red",
+            err=True,
+        )
         log = self.logs / f"{one.child.name}.log"
-        message = f"{_ended(one)}, {one.quick_ends} times in a row soon after its start, so all are stopped."
-        click.secho(message, fg="red", err=True)
-        click.echo(last_lines(log), err=True)
-        click.echo(f"Its log: {log}", err=True)
+        click.echo(f"{last_lines(log)}\nIts log: {log}", err=True)
+        return False
 
 
 def run_together(
@@ -231,60 +200,35 @@ def run_together(
     ready_message: str,
     rules: RestartConfig | None = None,
 ) -> int:
-    """Start all children, print when they are ready, keep them running until a signal, then stop them.
+    """Start all children, print once that they are ready, keep them running until a signal, then stop them.
 
-    Args:
-        children: the programs.
-        environment: environment variables of every child.
-        logs: folder of their logs; it is created.
-        ready_message: printed once every `ready_url` responds.
-        rules: restart policy; None for the default one.
-
-    Returns:
-        Exit status: 0 after SIGINT, SIGTERM or SIGHUP, 1 if a child was given up.
+    Those that don't respond within `START_SECONDS` are named once. The exit status is 0 after SIGINT, SIGTERM
+    or SIGHUP, and 1 if a child was given up.
     """
     logs.mkdir(parents=True, exist_ok=True)
-    stop, supervisor = Stop(), Supervisor(environment, logs, rules or RestartConfig())
+    supervisor, received = Supervisor(environment, logs, rules or RestartConfig()), list[int]()
     previous = {
-        number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        number: signal.signal(number, lambda number, _: received.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     }
     try:
         for child in children:
             supervisor.start(child)
-        waiting = _Waiting({child.ready_url for child in children if child.ready_url}, ready_message)
-        while not stop.asked:
+        waiting, is_waiting = {child.ready_url for child in children if child.ready_url}, True
+        deadline = time.monotonic() + START_SECONDS
+        while not received:
             if not supervisor.look():
                 return GIVEN_UP
-            waiting.look()
+            if is_waiting:
+                waiting = {url for url in waiting if not answers(url)}
+                is_waiting = bool(waiting) and time.monotonic() < deadline
+                if not waiting:
+                    click.echo(ready_message)
+                for url in () if is_waiting else sorted(waiting):
+                    click.secho(f"{url} does not answer yet.", fg="yellow", err=True)
             time.sleep(POLL_SECONDS)
         return STOPPED
     finally:
         supervisor.stop()
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-class _Waiting:
-    """Prints once that everything is up, or which URLs do not respond after `START_SECONDS`."""
-
-    def __init__(self, urls: set[str], ready_message: str) -> None:
-        self._urls, self._message = urls, ready_message
-        self._deadline = time.monotonic() + START_SECONDS
-        self._is_done = False
-
-    def look(self) -> None:
-        """Poll the URLs that have not responded yet."""
-        if self._is_done:
-            return
-        self._urls = {url for url in self._urls if not answers(url)}
-        if not self._urls:
-            click.echo(self._message)
-        elif time.monotonic() < self._deadline:
-            return
-        for url in self._urls:
-            click.secho(f"{url} does not answer yet.", fg="yellow", err=True)
-        self._is_done = True
-
-
-def _ended(one: Supervised) -> str:
-    return f"{one.child.name} ended with status {one.process.returncode}"

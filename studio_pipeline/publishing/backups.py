@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from pathlib import Path
 
 from studio_pipeline.errors import BackupError, CorruptReleaseError, RunInProgressError
 from studio_pipeline.publishing.folders import FileRecord, record_of
+from studio_pipeline.publishing.layout import ASSET_POINTER
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.publishing.releases import current_release, verify_release
 from studio_pipeline.publishing.storage import TEMPORARY_PREFIX, fsync_file, storage_errors, temporary_name
@@ -41,11 +42,7 @@ class BackupListing:
     """Listing of an archive's content.
 
     Attributes:
-        format: of the archive.
         created_at: time of the backup, ISO 8601 with time zone.
-        home: path of the home that was backed up.
-        release: number of the current release.
-        during_run: whether a run was active.
         files: path in the home to its record.
     """
 
@@ -85,15 +82,19 @@ def _write(home: Path, archive: Path) -> BackupListing:
         tarfile.open(archive, "w:gz", compresslevel=1) as tar,
     ):
         during_run = _copy_what_changes(home, Path(copies))
-        for folder, names in ((Path(copies), _names(Path(copies))), (home, _names_written_once(home))):
-            for name in names:
-                _add(tar, folder / name, name, records)
+        for name in _names(Path(copies)):
+            _add(tar, Path(copies) / name, name, records)
+        for name in _names(home):
+            if _is_written_once(name):
+                _add(tar, home / name, name, records)
         release = current_release(Path(copies)).version
         listing = BackupListing(
             BACKUP_FORMAT, datetime.now(UTC).isoformat(), str(home), release, during_run, records
         )
         content = json.dumps(asdict(listing)).encode()
-        _add_bytes(tar, LISTING, content)
+        member = tarfile.TarInfo(LISTING)
+        member.size, member.mode = len(content), 0o600
+        tar.addfile(member, BytesIO(content))
     return listing
 
 
@@ -106,18 +107,15 @@ def _copy_what_changes(home: Path, copies: Path) -> bool:
         except RunInProgressError:
             during_run = True
         for name in _names(home):
-            if not name.startswith(tuple(f"{folder}/" for folder in _FOLDERS_WRITTEN_ONCE)) or (
-                name.startswith("assets/") and name.endswith("/current")
-            ):
+            if not _is_written_once(name):
                 _copy(home / name, copies / name)
     return during_run
 
 
-def _names_written_once(home: Path) -> Iterator[str]:
-    for folder in _FOLDERS_WRITTEN_ONCE:
-        for name in _names(home / folder):
-            if not (folder == "assets" and name.endswith("/current")):
-                yield f"{folder}/{name}"
+def _is_written_once(name: str) -> bool:
+    folder = name.partition("/")[0]
+    is_pointer = folder == "assets" and name.endswith(f"/{ASSET_POINTER}")
+    return "/" in name and folder in _FOLDERS_WRITTEN_ONCE and not is_pointer
 
 
 def _names(folder: Path) -> list[str]:
@@ -172,12 +170,6 @@ def _private(member: tarfile.TarInfo) -> tarfile.TarInfo:
     """Make a member readable by its owner only once it is unpacked, without the name of its present owner."""
     member.mode, member.uid, member.gid, member.uname, member.gname = 0o600, 0, 0, "", ""
     return member
-
-
-def _add_bytes(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    member = tarfile.TarInfo(name)
-    member.size, member.mode = len(content), 0o600
-    tar.addfile(member, BytesIO(content))
 
 
 MLFLOW_PLACES: Mapping[str, tuple[str, ...]] = {
@@ -253,16 +245,13 @@ def relocate_mlflow(database: Path, before: Path, after: Path) -> None:
     """Replace one folder by another in MLflow's stored paths; Dagster reads none of its stored paths."""
     if not database.exists():
         return
+    old, new = before.as_uri(), after.absolute().as_uri()
     with closing(sqlite3.connect(database)) as store, store:
         tables = {name for (name,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         for table in tables & set(MLFLOW_PLACES):
             for column in MLFLOW_PLACES[table]:
-                _relocate_column(store, table, column, before.as_uri(), after.absolute().as_uri())
-
-
-def _relocate_column(store: sqlite3.Connection, table: str, column: str, before: str, after: str) -> None:
-    change = (
-        f"UPDATE {table} SET {column} = ? || substr({column}, ?)"  # noqa: S608 - our own table of names
-        f" WHERE {column} = ? OR substr({column}, 1, ?) = ?"
-    )
-    store.execute(change, (after, len(before) + 1, before, len(before) + 1, f"{before}/"))
+                store.execute(
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?)"  # noqa: S608 - our own names
+                    f" WHERE {column} = ? OR substr({column}, 1, ?) = ?",
+                    (new, len(old) + 1, old, len(old) + 1, f"{old}/"),
+                )

@@ -10,12 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from studio_pipeline.publishing.folders import (
-    MANIFEST,
-    Manifest,
-    readable_manifest,
-    write_once,
-)
+from studio_pipeline.publishing.folders import MANIFEST, Manifest, readable_manifest, write_once
 from studio_pipeline.publishing.layout import model_folder, models_folder
 
 
@@ -25,13 +20,8 @@ def write_bundle(
     """Write the bundle of a model once.
 
     Args:
-        home: the STUDIO_HOME.
-        model_version: a name that no bundle has yet; see `next_model_version`.
         write: called with an empty folder to fill.
         details: JSON values for the manifest, such as the Dagster run id and the metrics.
-
-    Returns:
-        The folder.
 
     Raises:
         ReleaseError: the bundle exists already.
@@ -40,12 +30,6 @@ def write_bundle(
     folder = model_folder(home, model_version)
     write_once(folder, write, {"model_version": model_version, **details})
     return folder
-
-
-def next_model_version(home: Path) -> str:
-    """The smallest whole number above those of all bundles, as text; "1" if there are none."""
-    numbers = [int(name) for name in model_versions(home) if name.isdecimal()]
-    return str(max(numbers, default=0) + 1)
 
 
 def model_versions(home: Path) -> list[str]:

@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,12 +58,7 @@ def write_once(
     """Write a folder that appears under its name only once it is complete and synced to disk.
 
     Args:
-        folder: the final name; missing parents are created.
         write: called with an empty folder to fill; subfolders are allowed.
-        details: JSON values to keep in the manifest.
-
-    Returns:
-        The manifest that was written.
 
     Raises:
         ReleaseError: the folder exists already.
@@ -72,7 +67,11 @@ def write_once(
     _refuse_existing(folder)
     with storage_errors(folder), _temporary_folder(folder) as temporary:
         write(temporary)
-        manifest = Manifest(datetime.now(UTC).isoformat(), _records(temporary), dict(details or {}))
+        manifest = Manifest(
+            datetime.now(UTC).isoformat(),
+            {name: record_of(temporary / name) for name in _file_names(temporary)},
+            dict(details or {}),
+        )
         (temporary / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1, allow_nan=False), "utf-8")
         for path in [*temporary.rglob("*"), temporary]:
             fsync_file(path)
@@ -128,20 +127,16 @@ def verify_folder(folder: Path) -> Manifest:
 
 
 def sweep_unfinished(parent: Path, min_age_seconds: float = 60.0) -> list[Path]:
-    """Remove incomplete files and folders of killed runs directly under `parent`; live ones stay.
+    """Remove incomplete files and folders of killed runs directly under `parent`, and return their paths.
 
-    Args:
-        parent: the folder to search; it may be absent.
-        min_age_seconds: younger ones are left, because a writer may not have locked them yet.
-
-    Returns:
-        The paths that were removed.
+    Live ones stay, and those younger than `min_age_seconds`, which a writer may not have locked yet.
     """
     swept = []
     for path in sorted(parent.glob(f"{TEMPORARY_PREFIX}*")) if parent.is_dir() else []:
-        if _age_seconds(path) >= min_age_seconds and not _is_being_written(path):
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-            swept.append(path)
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime >= min_age_seconds and not _is_being_written(path):
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+                swept.append(path)
     return swept
 
 
@@ -168,14 +163,6 @@ def _temporary_folder(folder: Path) -> Iterator[Path]:
         os.close(descriptor)
 
 
-def _age_seconds(path: Path) -> float:
-    """Seconds since the last change; negative if the path no longer exists."""
-    try:
-        return time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return -1.0
-
-
 def _is_being_written(path: Path) -> bool:
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -189,10 +176,6 @@ def _is_being_written(path: Path) -> bool:
 
 def _file_names(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
-
-
-def _records(folder: Path) -> dict[str, FileRecord]:
-    return {name: record_of(folder / name) for name in _file_names(folder)}
 
 
 def record_of(path: Path) -> FileRecord:

@@ -43,7 +43,6 @@ class ForecastTable:
     """Forecasts of many studios.
 
     Attributes:
-        rows: one row per studio and month ahead, columns as `DESCRIPTIONS`.
         refused: studio_id, reason: the studios that the model can't forecast.
     """
 
@@ -74,11 +73,6 @@ def chain_forecast(rows: pd.DataFrame, panel: StudioPanel, intervals: IntervalTa
 
     Errors are partly independent between studios and partly common to the market: the interval comes from
     joint draws, and so is narrower than the sum of the studios' intervals.
-
-    Args:
-        rows: of `forecast_table`.
-        panel: the panel of the forecaster.
-        intervals: of the forecaster's model.
 
     Returns:
         base_month, month_year, horizon, studios, revenue, lower_90, upper_90; one row per month ahead.

@@ -33,20 +33,12 @@ def asset_folder(home: Path, name: str) -> Path:
 
 
 def model_folder(home: Path, model_version: str) -> Path:
-    """Folder of one model bundle.
-
-    Raises:
-        ReleaseError: the version can't be a folder's name.
-    """
+    """Folder of one model bundle; a `ReleaseError` if the version can't be a folder's name."""
     return models_folder(home) / _checked(model_version)
 
 
 def snapshot_folder(home: Path, data_version: str) -> Path:
-    """Folder of one panel snapshot.
-
-    Raises:
-        ReleaseError: the version can't be a folder's name.
-    """
+    """Folder of one panel snapshot; a `ReleaseError` if the version can't be a folder's name."""
     return snapshots_folder(home) / _checked(data_version)
 
 

@@ -24,7 +24,6 @@ RUN_LOCK = "run.lock"
 PUBLISH_LOCK = "publish.lock"
 """Held while a release pointer is replaced."""
 
-
 UP_LOCK = "up.lock"
 """Held by `studio up`."""
 
@@ -35,7 +34,7 @@ PAUSES_SECONDS = (0.0, 0.01, 0.03)
 """Pauses before the attempts to take a lock, since `lock_holder` elsewhere may share it for an instant."""
 
 _REFUSALS = {
-    UP_LOCK: ("`studio up` is running on {home} already ({holder}).", "Use that one, or stop it first."),
+    UP_LOCK: ("`studio up` is running on {home} already ({holder}).", "Use that one, or stop it first.")
 }
 _REFUSAL = (
     "Another run is using {home} ({holder}).",
@@ -50,8 +49,6 @@ def hold_lock(home: Path, name: str = RUN_LOCK, details: Mapping[str, str] | Non
     The lock belongs to this call, not to the process: a second call in the same process is refused too.
 
     Args:
-        home: the STUDIO_HOME.
-        name: of the lock file.
         details: further entries about the holder for the file, such as the Dagster run's id.
 
     Raises:
@@ -100,7 +97,11 @@ def lock_holder(home: Path, name: str = RUN_LOCK) -> Mapping[str, Any] | None:
 def _take(descriptor: int, path: Path, details: Mapping[str, str]) -> None:
     if not any(_try_to_take(descriptor, pause) for pause in PAUSES_SECONDS):
         what, remedy = _REFUSALS.get(path.name, _REFUSAL)
-        holder_text = _holder_text(_read_holder(descriptor))
+        holder_text = "it has only just started"
+        if holder := _read_holder(descriptor):
+            known = [f"process {holder['pid']}", f"started at {holder['started_at']}"]
+            more = [f"{name} {value}" for name, value in holder.items() if name not in ("pid", "started_at")]
+            holder_text = ", ".join([*known, *more])
         raise RunInProgressError(what.format(home=path.parent, holder=holder_text), remedy)
     holder = {"pid": os.getpid(), "started_at": datetime.now(UTC).isoformat(timespec="seconds"), **details}
     with storage_errors(path):
@@ -124,10 +125,3 @@ def _read_holder(descriptor: int) -> Mapping[str, Any]:
     except ValueError:
         return {}
     return holder if isinstance(holder, dict) and {"pid", "started_at"} <= set(holder) else {}
-
-
-def _holder_text(holder: Mapping[str, Any]) -> str:
-    if not holder:
-        return "it has only just started"
-    others = [f"{name} {value}" for name, value in holder.items() if name not in ("pid", "started_at")]
-    return ", ".join([f"process {holder['pid']}", f"started at {holder['started_at']}", *others])

@@ -1,31 +1,133 @@
-"""Pruning: removal of old versions from a STUDIO_HOME.
+"""Pruning: the plan of old versions that may be removed from a STUDIO_HOME, by rules, and their removal.
 
-Takes the inventory of a home and removes what the plan of `retention` lists; the rules themselves are there.
+Never in a plan: the current release with its challenger, its data and everything that its run stored, a
+pinned model, the latest version of an asset, and anything younger than the configured days.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from studio_pipeline.publishing.folders import readable_manifest
-from studio_pipeline.publishing.layout import history_folder, models_folder, snapshots_folder, sweep_home
-from studio_pipeline.publishing.locks import hold_lock
-from studio_pipeline.publishing.releases import current_release, release_history
-from studio_pipeline.publishing.retention import (
-    Inventory,
-    Kind,
-    Removal,
-    RetentionConfig,
-    Stored,
-    plan_removals,
+from studio_pipeline.publishing.layout import (
+    ASSET_POINTER,
+    history_folder,
+    models_folder,
+    snapshots_folder,
+    sweep_home,
 )
+from studio_pipeline.publishing.locks import hold_lock
+from studio_pipeline.publishing.releases import Release, current_release, release_history
 from studio_pipeline.publishing.storage import storage_errors, temporary_name
 
-ASSETS = "assets"
-POINTER = "current"
+Kind = Literal["asset version", "model", "data", "release"]
+
+
+class RetentionConfig(BaseModel):
+    """Configuration of retention: how many releases and versions are kept, and for how long."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    releases: int = Field(
+        default=24, ge=1, le=100_000, description="Latest releases that keep their models and data."
+    )
+    asset_versions: int = Field(
+        default=6, ge=1, le=100_000, description="Latest versions of each asset that are kept."
+    )
+    days: int = Field(default=30, ge=0, le=36_500, description="Nothing younger than this is removed, days.")
+    history: int = Field(
+        default=1000, ge=1, le=1_000_000, description="Latest releases that stay in the list of releases."
+    )
+
+
+@dataclass(frozen=True)
+class Stored:
+    """One stored version that may be removed.
+
+    Attributes:
+        name: of its folder or file; for an asset version with the asset's name, `raw_studio_months/v-...`.
+        written_at: time at which it was completed, with a time zone.
+        run_id: of an asset version or a model, the Dagster run that wrote it; empty if unknown.
+        data_version: of a model, the data that it was trained on; empty if unknown.
+    """
+
+    kind: Kind
+    name: str
+    written_at: datetime
+    run_id: str = ""
+    data_version: str = ""
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Content of a home.
+
+    Attributes:
+        releases: all readable releases, the current one last.
+        pointed_at: names of the asset versions that pointers name.
+    """
+
+    releases: Sequence[Release]
+    asset_versions: Sequence[Stored] = ()
+    models: Sequence[Stored] = ()
+    data: Sequence[Stored] = ()
+    history: Sequence[Stored] = ()
+    pointed_at: frozenset[str] = frozenset()
+    pinned_model: str | None = None
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One version to remove, and the reason."""
+
+    stored: Stored
+    reason: str
+
+
+def plan_removals(inventory: Inventory, rules: RetentionConfig, now: datetime) -> list[Removal]:
+    """List the versions that the rules don't keep: asset versions, models, data, then entries of the history.
+
+    If no release can be read, nothing is removed, since what it needs is not known.
+    """
+    if not inventory.releases:
+        return []
+    kept, current = inventory.releases[-rules.releases :], inventory.releases[-1]
+    named = {inventory.pinned_model, *(release.model_version for release in kept)}
+    models = named | {release.challenger_model_version for release in kept}
+    data = {release.data_version for release in kept}
+    data |= {model.data_version for model in inventory.models if model.name in models}
+    # Also the runs that trained the current models: their asset versions hold the models' backtests.
+    trained = {current.model_version, current.challenger_model_version}
+    runs = {current.run_id, *(model.run_id for model in inventory.models if model.name in trained)}
+    last = inventory.releases[-max(rules.history, rules.releases) :]
+    oldest, before = min(release.version for release in last), f"before the last {rules.history} releases"
+    unneeded = f"in none of the last {rules.releases} releases"
+    candidates = [
+        *_old_asset_versions(inventory, rules.asset_versions, runs),
+        *(Removal(one, unneeded) for one in inventory.models if one.name not in models),
+        *(Removal(one, unneeded) for one in inventory.data if one.name not in data),
+        *(Removal(one, before) for one in inventory.history if int(one.name.partition(".")[0]) < oldest),
+    ]
+    youngest = now - timedelta(days=rules.days)
+    return [removal for removal in candidates if removal.stored.written_at < youngest]
+
+
+def _old_asset_versions(inventory: Inventory, count: int, runs: set[str]) -> Iterable[Removal]:
+    by_asset: dict[str, list[Stored]] = {}
+    for version in inventory.asset_versions:
+        by_asset.setdefault(version.name.partition("/")[0], []).append(version)
+    for versions in by_asset.values():
+        newest_first = sorted(versions, key=lambda version: (version.written_at, version.name), reverse=True)
+        for version in newest_first[count:]:
+            if version.name not in inventory.pointed_at and version.run_id not in runs:
+                yield Removal(version, f"older than the last {count}, and not of the current release")
 
 
 def planned_removals(home: Path, rules: RetentionConfig, pinned_model: str | None) -> list[Removal]:
@@ -59,7 +161,7 @@ def prune(home: Path, rules: RetentionConfig, pinned_model: str | None) -> list[
 def path_of(home: Path, stored: Stored) -> Path:
     """The path of a stored version."""
     folders: dict[Kind, Path] = {
-        "asset version": home / ASSETS,
+        "asset version": home / "assets",
         "model": models_folder(home),
         "data": snapshots_folder(home),
         "release": history_folder(home),
@@ -75,7 +177,7 @@ def size_bytes(path: Path) -> int:
 
 def take_inventory(home: Path, pinned_model: str | None) -> Inventory:
     """The inventory of a home; unreadable folders are left out, and so are never removed."""
-    assets = sorted(path for path in (home / ASSETS).glob("*") if path.is_dir())
+    assets = sorted(path for path in (home / "assets").glob("*") if path.is_dir())
     return Inventory(
         releases=release_history(home),
         asset_versions=[
@@ -83,9 +185,15 @@ def take_inventory(home: Path, pinned_model: str | None) -> Inventory:
         ],
         models=list(_folders("model", models_folder(home))),
         data=list(_folders("data", snapshots_folder(home))),
-        history=_history(home),
+        history=[
+            Stored("release", path.name, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+            for path in history_folder(home).glob("*.json")
+            if path.stem.isdecimal()
+        ],
         pointed_at=frozenset(
-            f"{asset.name}/{name}" for asset in assets for name in _pointed_at(asset / POINTER)
+            f"{asset.name}/{pointer.read_text('utf-8')}"
+            for asset in assets
+            if (pointer := asset / ASSET_POINTER).exists()
         ),
         pinned_model=pinned_model,
     )
@@ -102,15 +210,6 @@ def _folders(kind: Kind, parent: Path, prefix: str = "") -> Iterator[Stored]:
                 str(manifest.details.get("run_id", "")),
                 str(manifest.details.get("data_version", "")),
             )
-
-
-def _pointed_at(pointer: Path) -> Sequence[str]:
-    return [pointer.read_text("utf-8")] if pointer.exists() else []
-
-
-def _history(home: Path) -> list[Stored]:
-    files = [path for path in history_folder(home).glob("*.json") if path.stem.isdecimal()]
-    return [Stored("release", path.name, datetime.fromtimestamp(path.stat().st_mtime, UTC)) for path in files]
 
 
 def _remove(path: Path) -> None:

@@ -14,7 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import ClassVar, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from studio_pipeline.errors import CorruptReleaseError, NoReleaseError, StorageError, SyntheticReleaseError
 from studio_pipeline.publishing.folders import verify_folder
@@ -34,7 +36,6 @@ class Release:
         data_version: a snapshot in `data/`.
         source: "landing" for real files, "generator" for synthetic months.
         last_month: the data's last month, as its first day.
-        run_id: the Dagster run that published it.
         published_at: time of publication, with a time zone.
         metrics: figures of the evaluation, by name; those that are not finite are not stored.
         challenger_model_version: a second bundle for A/B, if any.
@@ -42,6 +43,8 @@ class Release:
         decision_kind: the `evaluation.promotion.release_decision.Kind` that led to it; empty in older
             releases.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
     model_version: str
     data_version: str
@@ -56,12 +59,9 @@ class Release:
 
 
 def publish_release(home: Path, release: Release) -> Release:
-    """Make `release` the current one, after verifying everything it names.
+    """Make `release` the current one, after verifying everything it names; returns it with its number.
 
     The pointer is replaced atomically: after a crash either the old release or the new one is current.
-
-    Returns:
-        The release with its number.
 
     Raises:
         SyntheticReleaseError: the current release is made from real files and this one is not.
@@ -74,7 +74,11 @@ def publish_release(home: Path, release: Release) -> Release:
         verify_release(home, release)
         with storage_errors(history_folder(home)):
             history_folder(home).mkdir(parents=True, exist_ok=True)
-        numbered = dataclasses.replace(release, version=_last_number(home) + 1)
+        try:
+            last = current_release(home).version
+        except (NoReleaseError, CorruptReleaseError):
+            last = max(_numbers(home), default=0)
+        numbered = dataclasses.replace(release, version=last + 1)
         content = _to_json(numbered)
         # The history is written first: an entry above the pointer's number was never current and is replaced.
         replace_file(history_folder(home) / f"{numbered.version}.json", content)
@@ -166,13 +170,6 @@ def newest_release(home: Path) -> Release | None:
         return next(reversed(release_history(home)), None)
 
 
-def _last_number(home: Path) -> int:
-    try:
-        return current_release(home).version
-    except (NoReleaseError, CorruptReleaseError):
-        return max(_numbers(home), default=0)
-
-
 def _numbers(home: Path) -> list[int]:
     """Numbers of the history's entries, in order."""
     return sorted(int(path.stem) for path in history_folder(home).glob("*.json") if path.stem.isdecimal())
@@ -187,53 +184,30 @@ def _try_read(home: Path, number: int) -> Release | None:
 
 def _read(path: Path) -> Release:
     try:
-        return _from_json(json.loads(path.read_text("utf-8")))
+        release = _RELEASE.validate_json(path.read_bytes())
+        if release.version < 1:
+            raise ValueError(f"version is {release.version}")
     except FileNotFoundError:
         raise
     except NotADirectoryError as error:
         raise StorageError(f"Could not read {path}: {error.strerror}.", REMEDIES[errno.ENOTDIR]) from error
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+    except (OSError, ValueError) as error:
+        why = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors(include_url=False, include_context=False)[0]
+            why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise CorruptReleaseError(
-            f"{path} can't be read ({error}).",
-            "Publish again with `studio run`, or restore it from a backup.",
+            f"{path} can't be read ({why}).", "Publish again with `studio run`, or restore it from a backup."
         ) from error
-
-
-def _from_json(content: dict[str, Any]) -> Release:
-    """The release of a pointer's content.
-
-    Raises:
-        ValueError, KeyError, TypeError, OverflowError: the content is not a release.
-    """
-    dates = {
-        "last_month": date.fromisoformat(content["last_month"]),
-        "published_at": datetime.fromisoformat(content["published_at"]),
-    }
-    release = Release(**{**content, **dates})
-    named = (release.model_version, release.data_version, release.run_id)
-    challenger = release.challenger_model_version
-    if not all(isinstance(text, str) for text in (*named, challenger or "")):
-        raise TypeError("a version or the run is not a text")
-    if release.source not in get_args(Source):
-        raise ValueError(f"source is {release.source!r}")
-    if not isinstance(release.decision_kind, str):
-        raise TypeError("the kind of decision is not a text")
-    if not isinstance(release.version, int) or isinstance(release.version, bool) or release.version < 1:
-        raise ValueError(f"version is {release.version!r}")
-    if not isinstance(release.metrics, dict) or not all(map(_is_number, release.metrics.values())):
-        raise TypeError("metrics are not finite numbers by name")
     return release
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+_RELEASE = TypeAdapter(Release)
 
 
 def _to_json(release: Release) -> bytes:
     content = dataclasses.asdict(release)
-    content["last_month"] = release.last_month.isoformat()
-    content["published_at"] = release.published_at.isoformat()
     content["metrics"] = {
         name: float(value) for name, value in release.metrics.items() if math.isfinite(value)
     }
-    return json.dumps(content, indent=1, allow_nan=False).encode()
+    return json.dumps(content, indent=1, allow_nan=False, default=lambda day: day.isoformat()).encode()

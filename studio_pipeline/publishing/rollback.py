@@ -22,15 +22,10 @@ ROLLBACK = "rollback"
 
 
 def roll_back(home: Path, model_version: str, run_id: str) -> Release:
-    """Publish the current data with an older model.
+    """Publish the current data with an older model, and return the new release.
 
     Args:
-        home: the STUDIO_HOME.
         model_version: an existing bundle that verifies and was trained on the same kind of months.
-        run_id: the Dagster run that makes the rollback.
-
-    Returns:
-        The new release.
 
     Raises:
         NoReleaseError: nothing is published yet.
@@ -52,15 +47,10 @@ def roll_back(home: Path, model_version: str, run_id: str) -> Release:
 
 
 def check_rollback(home: Path, model_version: str) -> Release:
-    """Check the conditions of `roll_back` before a run begins.
-
-    Returns:
-        The current release.
+    """Check the conditions of `roll_back` before a run begins, and return the current release.
 
     Raises:
-        NoReleaseError: nothing is published yet.
-        ReleaseError: the model is unknown, is current already, or is from other months.
-        CorruptReleaseError: its bundle does not verify, or can't be loaded.
+        NoReleaseError, ReleaseError, CorruptReleaseError: as `roll_back`; also if the bundle can't be loaded.
     """
     current = current_release(home)
     versions = model_versions(home)
@@ -82,15 +72,11 @@ def check_rollback(home: Path, model_version: str) -> Release:
             f" and the release from those of {current.source!r}.",
             "Choose a model from the same kind of months; `studio models` lists them.",
         )
-    _refuse_foreign(folder)
-    return current
-
-
-def _refuse_foreign(folder: Path) -> None:
-    """Refuse a bundle that verifies but can't be loaded, such as one of another version of the program."""
+    # It may verify and still not load, such as a bundle of another version of the program.
     try:
         StudioModel.load(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CorruptReleaseError(
             f"{folder} is no model that this program can answer from ({error!r}).", RESTORE
         ) from error
+    return current

@@ -38,10 +38,9 @@ def data_version_of(panel: StudioPanel) -> str:
 
 
 def write_panel(home: Path, panel: StudioPanel, details: Mapping[str, Any] | None = None) -> str:
-    """Write a panel once, unless the same data are stored already; a corrupt copy of them is moved aside.
+    """Write a panel once, unless the same data are stored already, and return the data version.
 
-    Returns:
-        The data version, which names the folder `data/<data_version>/`.
+    A corrupt copy of the same data is moved aside.
 
     Raises:
         StorageError: writing failed.
@@ -76,7 +75,9 @@ def read_panel(folder: Path) -> StudioPanel:
             np.datetime64(labels["first_month"], "M"),
             values,
         )
-        _check_shapes(panel)
+        shapes, count = {array.shape for array in panel.values.values()}, len(panel.studio_ids)
+        if shapes != {(count, panel.n_months)} or len(panel.studio_types) != count:
+            raise ValueError(f"{count} studios, but arrays of shape {sorted(shapes)}")
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise CorruptReleaseError(f"{folder} holds no panel ({error}).", RESTORE) from error
     return panel
@@ -95,11 +96,3 @@ def _write(folder: Path, panel: StudioPanel) -> None:
     (folder / LABELS).write_text(json.dumps(_labels(panel)), "utf-8")
     values: dict[str, Any] = {name: np.asarray(array, np.float64) for name, array in panel.values.items()}
     np.savez(folder / ARRAYS, allow_pickle=False, **values)
-
-
-def _check_shapes(panel: StudioPanel) -> None:
-    shapes = {array.shape for array in panel.values.values()}
-    if shapes != {(len(panel.studio_ids), panel.n_months)} or len(panel.studio_types) != len(
-        panel.studio_ids
-    ):
-        raise ValueError(f"{len(panel.studio_ids)} studios, but arrays of shape {sorted(shapes)}")

@@ -1,7 +1,6 @@
 """Results of assets: values with content hashes as data versions, and metadata for the web UI.
 
-General helpers for tables, numbers, figures and sentences; metadata of a particular stage is built beside its
-assets or in `monitoring_metadata`.
+General helpers for tables, numbers, figures and sentences; metadata of a stage is built beside its assets.
 """
 
 from __future__ import annotations
@@ -15,16 +14,36 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import dagster as dg
 import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
-OWNERS = ["team:forecasting"]
 PICTURE_LIMIT_BYTES = 100_000
 TABLE_LIMIT_ROWS = 50
+
+
+class StageArguments(TypedDict):
+    """Arguments that the assets of a stage share."""
+
+    group_name: str
+    kinds: set[str]
+    owners: Sequence[str]
+    tags: Mapping[str, str]
+    code_version: str
+
+
+def in_stage(group: str, *kinds: str, version: str = "1") -> StageArguments:
+    """Arguments of a stage's asset; `version` is that of its code, and makes stored results stale."""
+    return {
+        "group_name": group,
+        "kinds": set(kinds),
+        "owners": ["team:forecasting"],
+        "tags": {"stage": group},
+        "code_version": version,
+    }
 
 
 def table_result(
@@ -56,10 +75,7 @@ def table_metadata(frame: pd.DataFrame, descriptions: Mapping[str, str]) -> dict
         dg.TableColumn(str(name), str(dtype), description=descriptions.get(str(name)))
         for name, dtype in frame.dtypes.items()
     ]
-    return {
-        "dagster/row_count": len(frame),
-        "dagster/column_schema": dg.TableSchema(columns=columns),
-    }
+    return {"dagster/row_count": len(frame), "dagster/column_schema": dg.TableSchema(columns=columns)}
 
 
 def rows_metadata(

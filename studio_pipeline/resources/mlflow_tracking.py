@@ -33,14 +33,7 @@ METRICS_A_CALL = 1000
 
 @dataclass(frozen=True)
 class Entry:
-    """Parameters, metrics, tags and files that one asset logs.
-
-    Attributes:
-        parameters: name to value.
-        metrics: name to a finite number.
-        tags: name to text.
-        files: path below the run's artifacts to content.
-    """
+    """One asset's entry, by name; metrics are finite, files are named by path below the run's artifacts."""
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -70,9 +63,13 @@ class MlflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         import_quietly()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlflow")
         self._written = []
-        self._open_run = self._worker.submit(
-            open_run, self.settings, _dagster_run_id(context), _is_over(context)
-        )
+        instance, run_id = context.instance, context.run.run_id if context.run else "outside a run"
+
+        def is_over(other: str) -> bool:
+            run = instance.get_run_by_id(other) if instance and other else None
+            return run is not None and run.is_finished
+
+        self._open_run = self._worker.submit(open_run, self.settings, run_id, is_over)
 
     def log(self, entry: Entry) -> None:
         """Queue an entry for the worker; a failure is raised when the run ends."""
@@ -85,12 +82,7 @@ class MlflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         ).result()
 
     def set_aliases(self, champion: str, challenger: str | None) -> None:
-        """Set the registry aliases to the versions of a release's bundles.
-
-        Args:
-            champion: version of the champion's bundle.
-            challenger: version of the challenger's bundle; None removes the alias.
-        """
+        """Set the registry aliases to a release's bundle versions; a challenger of None removes the alias."""
         numbers = {
             CHAMPION: registry_number(champion),
             CHALLENGER: challenger and registry_number(challenger),
@@ -102,7 +94,13 @@ class MlflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
         try:
             for written in self._written:
                 written.result()
-            end_run(self._open_run.result(), failed=_has_failed(context))
+            run = self._open_run.result()
+            failures = (
+                context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+                if context.instance and context.run
+                else ()
+            )
+            run.client.set_terminated(run.run_id, "FAILED" if failures else "FINISHED")
         finally:
             self._worker.shutdown()
 
@@ -130,34 +128,22 @@ def open_run(
 ) -> OpenRun:
     """Open the MLflow run of a Dagster run; create it if there is none.
 
-    MLflow runs left running by a crash are ended.
-
-    Args:
-        settings: of the project.
-        dagster_run_id: the Dagster run.
-        is_over: returns whether another Dagster run has ended.
+    MLflow runs left running by a crash are ended: those of Dagster runs of which `is_over` is true.
     """
     from mlflow import MlflowClient
 
     settings.home.mkdir(parents=True, exist_ok=True)
     client = MlflowClient(settings.mlflow_tracking_uri, settings.mlflow_tracking_uri)
     experiment_id = _experiment(client, settings)
-    end_leftovers(client, experiment_id, is_over)
+    for left in client.search_runs([experiment_id], "attributes.status = 'RUNNING'"):
+        if is_over(left.data.tags.get("dagster_run_id", "")):
+            client.set_terminated(left.info.run_id, "KILLED")
     found = client.search_runs([experiment_id], f"tags.dagster_run_id = '{dagster_run_id}'", max_results=1)
     if found:
         return OpenRun(client, found[0].info.run_id)
     tags = {"dagster_run_id": dagster_run_id}
     run = client.create_run(experiment_id, tags=tags, run_name=f"dagster {dagster_run_id[:8]}")
     return OpenRun(client, run.info.run_id)
-
-
-def end_leftovers(client: "MlflowClient", experiment_id: str, is_over: Callable[[str], bool]) -> list[str]:
-    """End MLflow runs whose Dagster run has ended, and return their ids."""
-    running = client.search_runs([experiment_id], "attributes.status = 'RUNNING'")
-    over = [run.info.run_id for run in running if is_over(run.data.tags.get("dagster_run_id", ""))]
-    for run_id in over:
-        client.set_terminated(run_id, "KILLED")
-    return over
 
 
 def _experiment(client: "MlflowClient", settings: Settings) -> str:
@@ -222,33 +208,6 @@ def set_aliases(run: OpenRun, numbers: Mapping[str, str | None]) -> None:
 def registry_number(bundle_version: str) -> str:
     """Registry version number of a bundle: the part of its name before the first hyphen."""
     return bundle_version.partition("-")[0]
-
-
-def end_run(run: OpenRun, *, failed: bool) -> None:
-    """End the MLflow run."""
-    run.client.set_terminated(run.run_id, "FAILED" if failed else "FINISHED")
-
-
-def _dagster_run_id(context: dg.InitResourceContext) -> str:
-    return context.run.run_id if context.run else "outside a run"
-
-
-def _is_over(context: dg.InitResourceContext) -> Callable[[str], bool]:
-    """Build a function that returns whether a Dagster run of this instance has ended."""
-    instance = context.instance
-
-    def is_over(run_id: str) -> bool:
-        run = instance.get_run_by_id(run_id) if instance and run_id else None
-        return run is not None and run.is_finished
-
-    return is_over
-
-
-def _has_failed(context: dg.InitResourceContext) -> bool:
-    if context.instance is None:
-        return False
-    failures = context.instance.all_logs(_dagster_run_id(context), of_type=dg.DagsterEventType.STEP_FAILURE)
-    return bool(failures)
 
 
 def flat_parameters(model: BaseModel, prefix: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from email.message import EmailMessage
 from email.utils import formatdate
 from hashlib import sha256
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import dagster as dg
 from pydantic import SecretStr
@@ -44,9 +44,6 @@ class EmailNotifier:
 
     Args:
         url: smtp(s)://user:password@host:port; secret.
-        sender: address in From.
-        recipients: addresses in To, at least one.
-        timeout_seconds: to connect, and for each answer.
     """
 
     name = "email"
@@ -87,32 +84,25 @@ class EmailNotifier:
 
     def _connect(self) -> smtplib.SMTP:
         parts = urlsplit(self._url.get_secret_value())
-        server = self._open(parts)
+        host, timeout, context = parts.hostname or "", self._timeout_seconds, ssl.create_default_context()
+        server = (
+            smtplib.SMTP_SSL(host, parts.port or 465, timeout=timeout, context=context)
+            if parts.scheme == "smtps"
+            else smtplib.SMTP(host, parts.port or 587, timeout=timeout)
+        )
         try:
-            self._secure(server, parts)
+            if parts.scheme == "smtp":
+                server.ehlo()
+                if server.has_extn("starttls"):
+                    server.starttls(context=context)
+                elif parts.username and parts.hostname not in LOOPBACK:
+                    raise smtplib.SMTPNotSupportedError
             if parts.username:
                 server.login(unquote(parts.username), unquote(parts.password or ""))
         except BaseException:
             server.close()
             raise
         return server
-
-    def _open(self, parts: SplitResult) -> smtplib.SMTP:
-        host = parts.hostname or ""
-        if parts.scheme == "smtps":
-            context = ssl.create_default_context()
-            return smtplib.SMTP_SSL(host, parts.port or 465, timeout=self._timeout_seconds, context=context)
-        return smtplib.SMTP(host, parts.port or 587, timeout=self._timeout_seconds)
-
-    @staticmethod
-    def _secure(server: smtplib.SMTP, parts: SplitResult) -> None:
-        if parts.scheme == "smtps":
-            return
-        server.ehlo()
-        if server.has_extn("starttls"):
-            server.starttls(context=ssl.create_default_context())
-        elif parts.username and parts.hostname not in LOOPBACK:
-            raise smtplib.SMTPNotSupportedError
 
     def _mail(self, message: Message, number: int) -> EmailMessage:
         mail = EmailMessage()
@@ -158,7 +148,6 @@ class WebhookNotifier:
 
     Args:
         url: address to post to; secret, as it is the only credential for posting.
-        timeout_seconds: to connect, and to wait for each part of the answer.
     """
 
     name = "webhook"

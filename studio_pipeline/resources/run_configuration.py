@@ -13,7 +13,6 @@ from typing import Any, Union, get_args, get_origin
 
 import dagster as dg
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 from threadpoolctl import threadpool_limits
 
 from studio_pipeline.configuration import Configuration, read_configuration
@@ -36,17 +35,16 @@ def override_schema(model: type[BaseModel]) -> dg.Shape:
     `dg.Config` is not used, as its strings, integers and booleans also accept `{"env": NAME}`: run config
     could then copy any secret of the environment into errors, events and MLflow.
     """
-    fields = {name: _optional(field) for name, field in model.model_fields.items()}
+    fields = {
+        name: dg.Field(
+            dg.Noneable(_config_type(field.annotation)),
+            default_value=None,
+            is_required=False,
+            description=field.description,
+        )
+        for name, field in model.model_fields.items()
+    }
     return dg.Shape(fields, description=model.__doc__)  # type: ignore[no-untyped-call]
-
-
-def _optional(field: FieldInfo) -> dg.Field:
-    return dg.Field(
-        dg.Noneable(_config_type(field.annotation)),
-        default_value=None,
-        is_required=False,
-        description=field.description,
-    )
 
 
 def _config_type(annotation: Any) -> Any:
@@ -76,7 +74,6 @@ def settings_resource(
 
     Args:
         settings: used instead of those of the environment, which are read when a run starts.
-        run_lock: takes the lock.
     """
 
     runs_inside: set[str] = set()

@@ -28,15 +28,11 @@ class FolderStorage(dg.ConfigurableIOManager):
 
     settings: dg.ResourceDependency[Settings]
 
-    def folder_of(self, asset_key: dg.AssetKey) -> Path:
-        """Folder of the versions of an asset."""
-        return asset_folder(self.settings.home, asset_key.path[-1])
-
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:
         """Write one version under a temporary name, rename it, then move the pointer."""
         if obj is None:
             return
-        versions = self.folder_of(context.asset_key)
+        versions = asset_folder(self.settings.home, context.asset_key.path[-1])
         name = f"v-{context.run_id}"
         details = {"asset": context.asset_key.to_user_string(), "run_id": context.run_id}
         write_once(versions / name, lambda folder: write_value(obj, folder), details)
@@ -45,12 +41,13 @@ class FolderStorage(dg.ConfigurableIOManager):
 
     def load_input(self, context: dg.InputContext) -> Any:
         """Read this run's version if there is one, else the latest, as the type of the input's annotation."""
-        versions = self.folder_of(context.asset_key)
+        versions = asset_folder(self.settings.home, context.asset_key.path[-1])
         folder = versions / f"v-{context.step_context.run_id}"
         if not folder.exists():
             folder = versions / read_pointer(versions)
         verify_folder(folder)
-        return read_value(context.dagster_type.typing_type, folder)
+        value_type = context.dagster_type.typing_type
+        return pd.read_parquet(folder / TABLE) if value_type is pd.DataFrame else value_type.read(folder)
 
 
 def write_value(value: Any, folder: Path) -> None:
@@ -59,13 +56,6 @@ def write_value(value: Any, folder: Path) -> None:
         value.to_parquet(folder / TABLE, index=False)
     else:
         value.write(folder)
-
-
-def read_value(value_type: Any, folder: Path) -> Any:
-    """Read what `write_value` wrote, as a value of the given type."""
-    if value_type is pd.DataFrame:
-        return pd.read_parquet(folder / TABLE)
-    return value_type.read(folder)
 
 
 def read_pointer(versions: Path) -> str:

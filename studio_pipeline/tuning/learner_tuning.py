@@ -18,7 +18,6 @@ from studio_pipeline.forecasting.learners.learner import LEARNERS, LearnerName
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.publishing.snapshots import data_version_of
-from studio_pipeline.tuning.options import TuningConfig
 from studio_pipeline.tuning.result import TunedHyperparameters, importances_of, trials_table
 from studio_pipeline.tuning.search import (
     Objective,
@@ -33,12 +32,12 @@ from studio_pipeline.tuning.search import (
 from studio_pipeline.tuning.spaces import Space, Values, space_of, values_in, with_values
 from studio_pipeline.tuning.studies import (
     FOLDER,
-    StudyKey,
     digest_of,
     open_storage,
     open_study,
     prune_studies,
 )
+from studio_pipeline.tuning.values import TuningConfig
 from studio_pipeline.tuning.verdicts import Gain, LearnerVerdict, Search, judge, paired_gain, unsearched
 
 if TYPE_CHECKING:
@@ -84,10 +83,7 @@ def tune_learners(
     """Search the hyperparameters of every learner within the budget, and keep those that beat the defaults.
 
     Args:
-        panel: all months.
         configuration: defaults, without tuned values; fields that it sets explicitly are not searched.
-        options: limits.
-        home: STUDIO_HOME, where the studies are stored.
         life: identifies the run in the table of trials.
         earlier: learner to values of an earlier result, tried right after the defaults.
 
@@ -103,15 +99,7 @@ def tune_learners(
         if folds is None:
             reason = "there are too few months to search on some of them and decide on others"
             return TunedHyperparameters.of([unsearched(name, reason) for name in LEARNERS], version)
-        return tune_prepared(folds, version, configuration, options, Place(home, life), earlier)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Home of the studies, and identifier of the run."""
-
-    home: Path
-    life: str
+        return tune_prepared(folds, version, configuration, options, (home, life), earlier)
 
 
 def tune_prepared(
@@ -119,27 +107,19 @@ def tune_prepared(
     data_version: str,
     configuration: ForecastingConfig,
     options: TuningConfig,
-    place: Place,
+    place: tuple[Path, str],
     earlier: Mapping[str, Values] | None = None,
 ) -> TunedHyperparameters:
-    """`tune_learners` on prepared folds.
-
-    Args:
-        folds: of the panel.
-        data_version: of the panel that the folds were made from.
-        configuration: as for `tune_learners`.
-        options: limits.
-        place: home of the studies, and the run.
-        earlier: as for `tune_learners`.
-    """
+    """`tune_learners` on the prepared folds of a panel of `data_version`; `place` is the home and the run."""
     tasks = [_Task(name, folds, configuration, space_of(name, configuration)) for name in LEARNERS]
     digest = digest_of(SCHEME, data_version, configuration.model_dump(), [task.space for task in tasks])
-    storage = open_storage(place.home)
-    studies = {task.learner: open_study(storage, StudyKey(task.learner, digest)) for task in tasks}
+    home, life = place
+    storage = open_storage(home)
+    studies = {task.learner: open_study(storage, task.learner, digest) for task in tasks}
     verdicts, left = [], options.budget_seconds
     for number, task in enumerate(tasks):
         study, share = studies[task.learner], left / (len(tasks) - number)
-        conditions = SearchConditions(share, options.max_trials, configuration.seed, place.life)
+        conditions = SearchConditions(share, options.max_trials, configuration.seed, life)
         verdicts.append(_tuned(task, study, conditions, options, (earlier or {}).get(task.learner)))
         left = max(left - spent_seconds(study), 0.0)
     prune_studies(storage, options.kept_studies)

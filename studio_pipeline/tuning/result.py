@@ -16,7 +16,7 @@ import pandas as pd
 from studio_pipeline.tuning.search import ended
 from studio_pipeline.tuning.studies import FOLD_LOSSES, LIFE, SECONDS
 from studio_pipeline.tuning.values import VALUES
-from studio_pipeline.tuning.verdicts import Gain, LearnerVerdict, Search
+from studio_pipeline.tuning.verdicts import Gain, LearnerVerdict, Search, values_json
 
 if TYPE_CHECKING:
     import optuna
@@ -57,7 +57,7 @@ def trials_table(learner: str, study: optuna.Study) -> pd.DataFrame:
                 best,
                 float(trial.user_attrs[SECONDS]),
                 str(trial.user_attrs[LIFE])[:8],
-                json.dumps({name: _rounded(value) for name, value in trial.params.items()}),
+                values_json(trial.params),
             )
         )
     return pd.DataFrame(rows, columns=list(TRIAL_COLUMNS))
@@ -79,10 +79,6 @@ def importances_of(learner: str, study: optuna.Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(IMPORTANCE_COLUMNS))
 
 
-def _rounded(value: float) -> float:
-    return value if isinstance(value, int) else float(f"{value:.4g}")
-
-
 _TRIALS, _IMPORTANCES = "trials.parquet", "importances.parquet"
 
 
@@ -91,10 +87,7 @@ class TunedHyperparameters:
     """Result of the search over all learners.
 
     Attributes:
-        verdicts: one per learner.
         data_version: of the months used for the search.
-        trials: columns of `TRIAL_COLUMNS`.
-        importances: columns of `IMPORTANCE_COLUMNS`.
     """
 
     verdicts: tuple[LearnerVerdict, ...]

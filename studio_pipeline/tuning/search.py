@@ -67,8 +67,6 @@ class SearchConditions:
 
     Attributes:
         budget_seconds: time limit; a trial that is running when it is reached is completed.
-        max_trials: largest number of trials of the study.
-        seed: of the draws.
         life: identifies the run in the table of trials.
     """
 
@@ -97,10 +95,7 @@ def search(
 
     Args:
         study: the study; its earlier trials and their seconds count towards the limits.
-        objective: the function to minimise.
-        space: the search space.
         starts: values tried first, without pruning; the defaults among them.
-        conditions: limits and seed.
 
     Returns:
         The limit that was reached, as a clause.
@@ -181,7 +176,7 @@ def _try_drawn(study: optuna.Study, objective: Objective, space: Space, seed: in
     started = time.monotonic()
     study.sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=DRAWN_BLINDLY)
     trial = study.ask(distributions_of(space))
-    at_folds = _at_folds(study)
+    at_folds = [trial.user_attrs.get(FOLD_LOSSES, []) for trial in ended(study)]
 
     def is_hopeless(fold: int, loss: float) -> bool:
         trial.report(loss, fold)
@@ -196,10 +191,6 @@ def _try_drawn(study: optuna.Study, objective: Objective, space: Space, seed: in
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
     else:
         study.tell(trial, losses[-1])
-
-
-def _at_folds(study: optuna.Study) -> list[list[float]]:
-    return [list(trial.user_attrs.get(FOLD_LOSSES, [])) for trial in ended(study)]
 
 
 TARGET = "revenue"
@@ -251,11 +242,7 @@ class PreparedFolds:
 
 
 def prepare(panel: StudioPanel, configuration: ForecastingConfig) -> PreparedFolds | None:
-    """Fit the core at every fold and prepare the rows of the learners.
-
-    Returns:
-        The folds, or None if there are too few months.
-    """
+    """Fit the core at every fold and prepare the rows of the learners; None if there are too few months."""
     core = fit_core(panel, configuration)
     if len(core.folds) < FEWEST_FOLDS:
         return None
@@ -266,11 +253,7 @@ def prepare(panel: StudioPanel, configuration: ForecastingConfig) -> PreparedFol
 
 
 def _prepared(
-    panel: StudioPanel,
-    features: FloatArray,
-    core: CoreFit,
-    number: int,
-    configuration: ForecastingConfig,
+    panel: StudioPanel, features: FloatArray, core: CoreFit, number: int, configuration: ForecastingConfig
 ) -> PreparedFold | None:
     fold, last = core.folds[number], number == len(core.folds) - 1
     states = fold_states(panel, fold, core.fold_parameters[number])

@@ -24,14 +24,7 @@ Values = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Range:
-    """Range of one hyperparameter, both ends included.
-
-    Attributes:
-        low: smallest value.
-        high: largest value.
-        is_whole: whole numbers only.
-        is_log: sampled on a logarithmic scale.
-    """
+    """Range of one hyperparameter, both ends included; sampled on a logarithmic scale where `is_log`."""
 
     low: float
     high: float
@@ -72,21 +65,14 @@ def set_by_name(configuration: ForecastingConfig, learner: str) -> frozenset[str
 
 
 def space_of(learner: str, configuration: ForecastingConfig) -> Space:
-    """The search space of a learner, without fields that the configuration sets explicitly.
-
-    A range is widened to contain the default.
-    """
-    defaults: Hyperparameters = getattr(configuration, learner)
-    values = defaults.model_dump()
-    fixed = set_by_name(configuration, learner)
-    return {
-        name: _widened(found, values[name]) for name, found in SPACES[learner].items() if name not in fixed
-    }
-
-
-def _widened(found: Range, value: float) -> Range:
-    low, high = min(found.low, value), max(found.high, value)
-    return replace(found, low=low, high=high, is_log=found.is_log and low > 0)
+    """A learner's search space: fields that are not set by name, ranges widened to contain their defaults."""
+    values = getattr(configuration, learner).model_dump()
+    fixed, space = set_by_name(configuration, learner), {}
+    for name, found in SPACES[learner].items():
+        if name not in fixed:
+            low, high = min(found.low, values[name]), max(found.high, values[name])
+            space[name] = replace(found, low=low, high=high, is_log=found.is_log and low > 0)
+    return space
 
 
 def values_in(space: Space, values: Values) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """Optuna studies in the SQLite file `STUDIO_HOME/tuning/studies.db`.
 
 The file is in Optuna's own format, so its dashboard can open it. A study is named after the learner and a
-digest of everything that a loss depends on (`StudyKey`), so that a search on other data never resumes it.
+digest of everything that a loss depends on, so that a search on other data never resumes it.
 Trials are run in `search`.
 """
 
@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio_pipeline.publishing.storage import storage_errors
-from studio_pipeline.tuning.spaces import Range, Space
+from studio_pipeline.tuning.spaces import Space
 
 if TYPE_CHECKING:
     import optuna
@@ -25,19 +24,6 @@ FOLDER = "tuning"
 FILE = "studies.db"
 SECONDS, LIFE, FOLD_LOSSES, BEGUN = "seconds", "life", "fold_losses", "begun_at"
 _KEY_LENGTH = 16
-
-
-@dataclass(frozen=True)
-class StudyKey:
-    """Identity of a search: the learner and a digest of data, configuration and search space."""
-
-    learner: str
-    digest: str
-
-    @property
-    def name(self) -> str:
-        """The study's name in the storage."""
-        return f"{self.learner}-{self.digest}"
 
 
 def digest_of(*parts: Any) -> str:
@@ -61,12 +47,12 @@ def open_storage(home: Path) -> optuna.storages.BaseStorage:
     return optuna.storages.RDBStorage(f"sqlite:///{folder / FILE}")
 
 
-def open_study(storage: optuna.storages.BaseStorage, key: StudyKey) -> optuna.Study:
-    """Open or create the study of a key; trials that a killed run left unfinished are marked as failed."""
+def open_study(storage: optuna.storages.BaseStorage, learner: str, digest: str) -> optuna.Study:
+    """Open or create a study; trials that a killed run left unfinished are marked as failed."""
     import optuna
 
     study = optuna.create_study(
-        storage=storage, study_name=key.name, direction="minimize", load_if_exists=True
+        storage=storage, study_name=f"{learner}-{digest}", direction="minimize", load_if_exists=True
     )
     if BEGUN not in study.user_attrs:
         study.set_user_attr(BEGUN, datetime.now(UTC).isoformat())
@@ -94,12 +80,11 @@ def prune_studies(storage: optuna.storages.BaseStorage, kept: int) -> list[str]:
 
 def distributions_of(space: Space) -> dict[str, optuna.distributions.BaseDistribution]:
     """A search space as Optuna distributions."""
-    return {name: _distribution(found) for name, found in space.items()}
+    from optuna.distributions import FloatDistribution, IntDistribution
 
-
-def _distribution(found: Range) -> optuna.distributions.BaseDistribution:
-    import optuna
-
-    if found.is_whole:
-        return optuna.distributions.IntDistribution(int(found.low), int(found.high), log=found.is_log)
-    return optuna.distributions.FloatDistribution(found.low, found.high, log=found.is_log)
+    return {
+        name: IntDistribution(int(found.low), int(found.high), log=found.is_log)
+        if found.is_whole
+        else FloatDistribution(found.low, found.high, log=found.is_log)
+        for name, found in space.items()
+    }

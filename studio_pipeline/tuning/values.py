@@ -1,6 +1,7 @@
-"""Stored tuned hyperparameters, as the configuration reads them.
+"""Tuning as the configuration knows it: the limits of a search, and the tuned values that are stored.
 
-Verifies and validates the latest stored values. The full result of a search is in `result`.
+The latest stored values are verified and validated here; the full result of a search is in `result`, the
+ranges of the hyperparameters are in `spaces`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from studio_pipeline.errors import CorruptReleaseError, SettingsError
 from studio_pipeline.forecasting.base.hyperparameters import (
@@ -33,6 +34,28 @@ _CLASSES: dict[str, type[Hyperparameters]] = {
     "lightgbm": BoostingHyperparameters,
     "random_forest": ForestHyperparameters,
 }
+
+
+class TuningConfig(BaseModel):
+    """Configuration of the search: its limits, and the gain that its result must have."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    budget_seconds: float = Field(
+        600.0,
+        gt=0,
+        le=82_800,
+        description="Search time for all learners of one study; a killed search goes on with what is left.",
+    )
+    max_trials: int = Field(150, ge=1, le=10_000, description="Most trials of a learner in one study.")
+    least_gain: float = Field(
+        0.005,
+        ge=0,
+        le=0.5,
+        description="Share of a learner's error that tuned values must save, beyond noise, to be used.",
+    )
+    kept_studies: int = Field(5, ge=1, le=1_000, description="Studies that are kept, the latest ones.")
+    use_tuned: bool = Field(True, description="Whether tuned hyperparameters take the place of the defaults.")
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,6 @@ class Gain:
         standard_error: of `share`; NaN if too few months are known.
         low: lower end of a one-sided interval at level `LEVEL / N_LEARNERS`.
         high: upper end of the corresponding interval on the other side.
-        n_months: number of forecast months.
     """
 
     share: float
@@ -47,13 +46,7 @@ class Gain:
 
 
 def paired_gain(default: FloatArray, tuned: FloatArray, months: IntArray) -> Gain:
-    """The gain of tuned values over defaults.
-
-    Args:
-        default: weighted absolute errors with the defaults, of any shape; NaN where unknown.
-        tuned: those with the tuned values, of the same forecasts.
-        months: the forecast months, of the same shape.
-    """
+    """The gain from weighted absolute errors of the same forecasts, NaN where unknown, and their months."""
     known = np.isfinite(default) & np.isfinite(tuned)
     month, code = np.unique(months[known], return_inverse=True)
     base = np.bincount(code, default[known], len(month))
@@ -95,7 +88,6 @@ class Search:
     """Statistics of a search.
 
     Attributes:
-        trials: number of ended trials, including pruned ones.
         given_up: number of trials that were pruned after a fold.
         seconds: of all trials of the study, over all runs.
         stop_reason: the limit that ended it, as a clause.
@@ -114,12 +106,9 @@ class LearnerVerdict:
     """The verdict on one learner.
 
     Attributes:
-        learner: its name.
         values: hyperparameters that replace the defaults; empty if these stay.
         proposed: the best values of the search, used or not; empty if none beat the defaults there.
         gain: share of the defaults' error that the proposed values save in months not used by the search.
-        search: statistics of the search.
-        reason: the verdict in one sentence.
     """
 
     learner: str
@@ -136,11 +125,8 @@ def judge(
     """Decide on the proposed values of a learner.
 
     Args:
-        learner: its name.
         proposed: the best values of the search; empty if these are the defaults.
         gain: of the proposed values over the defaults in months not searched; None if none are proposed.
-        search: statistics of the search.
-        least_gain: share of the error that must be saved.
     """
     name = LABELS[learner]
     if gain is None or not proposed:
@@ -192,8 +178,13 @@ def verdict_table(verdicts: Sequence[LearnerVerdict]) -> pd.DataFrame:
             v.search.given_up,
             round(v.search.seconds, 1),
             v.search.stop_reason,
-            json.dumps({n: x if isinstance(x, int) else float(f"{x:.4g}") for n, x in v.proposed.items()}),
+            values_json(v.proposed),
         )
         for v in verdicts
     ]
     return pd.DataFrame(rows, columns=list(VERDICT_COLUMNS))
+
+
+def values_json(values: Mapping[str, float]) -> str:
+    """Hyperparameters as JSON, rounded to four digits."""
+    return json.dumps({n: x if isinstance(x, int) else float(f"{x:.4g}") for n, x in values.items()})

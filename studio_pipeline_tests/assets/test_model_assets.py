@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 
 from studio_pipeline.asset_checks.evaluation import effects_beat_none
-from studio_pipeline.assets.evaluation import lever_answers
-from studio_pipeline.assets.evaluation_metadata import effects_metadata
+from studio_pipeline.assets.evaluation import effects_metadata, lever_answers
 from studio_pipeline.assets.model_fits import _core_metadata
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.evaluation.formatting import GLOSSARY

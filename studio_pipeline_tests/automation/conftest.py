@@ -90,3 +90,30 @@ class Pipeline:
 @pytest.fixture
 def pipeline(settings: Settings, instance: dg.DagsterInstance) -> Pipeline:
     return Pipeline(settings, instance)
+
+
+class Daemon:
+    """Evaluates a sensor as the daemon does, handing the cursor on."""
+
+    def __init__(self, pipeline: Pipeline, sensor: dg.SensorDefinition) -> None:
+        self.pipeline, self.sensor, self.cursor = pipeline, sensor, ""
+
+    def look(self) -> dg.RunRequest | str:
+        context = dg.build_sensor_context(
+            self.pipeline.instance, cursor=self.cursor or None, resources={"settings": self.pipeline.settings}
+        )
+        answer = self.sensor(context)
+        self.cursor = context.cursor or ""
+        if isinstance(answer, dg.SkipReason):
+            return str(answer.skip_message)
+        assert isinstance(answer, dg.RunRequest)
+        return answer
+
+    def asks(self, job: str | None = None) -> dict[str, str]:
+        answer = self.look()
+        assert isinstance(answer, dg.RunRequest), answer
+        assert answer.job_name == job
+        return dict(answer.tags)
+
+    def skips(self, words: str) -> None:
+        assert words in str(self.look())

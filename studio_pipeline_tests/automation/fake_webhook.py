@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 
 class FakeWebhook:
-    """What has been posted so far."""
+    """What has been posted so far: content types with bodies, and the bodies as texts."""
 
     def __init__(self) -> None:
-        self.texts: list[str] = []
+        self.posts: list[tuple[str | None, Any]] = []
         self.url = ""
+
+    @property
+    def texts(self) -> list[str]:
+        return [json.dumps(body, ensure_ascii=False) for _, body in self.posts]
 
     def about(self, *words: str) -> list[str]:
         """Texts that hold all these words, whatever their case."""
@@ -22,29 +27,28 @@ class FakeWebhook:
 
 
 @contextmanager
-def fake_webhook() -> Iterator[FakeWebhook]:
-    """A receiver that answers 200 to everything and keeps it."""
+def fake_webhook(status: int = 200, headers: Mapping[str, str] | None = None) -> Iterator[FakeWebhook]:
+    """A receiver that gives everything the same answer and keeps it."""
     received = FakeWebhook()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            received.texts.append(json.dumps(body, ensure_ascii=False))
-            self.send_response(200)
-            self.send_header("Content-Length", "2")
+            received.posts.append((self.headers["Content-Type"], body))
+            self.send_response(status)
+            for name, value in {"Content-Length": "0", **(headers or {})}.items():
+                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(b"ok")
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    received.url = f"http://127.0.0.1:{server.server_port}/hook"
-    try:
-        yield received
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        received.url = f"http://127.0.0.1:{server.server_port}/hook/s3cret"
+        try:
+            yield received
+        finally:
+            server.shutdown()
+            thread.join()

@@ -7,9 +7,9 @@ import json
 import dagster as dg
 import pytest
 
-from studio_pipeline.automation.alarm_sensor import WATCHED, begun, drift_sensor
 from studio_pipeline.automation.jobs import TUNE_LEARNERS, refresh_release
-from studio_pipeline_tests.automation.conftest import Pipeline
+from studio_pipeline.automation.sensors import WATCHED, begun, drift_sensor
+from studio_pipeline_tests.automation.conftest import Daemon, Pipeline
 
 
 @dg.op
@@ -21,12 +21,11 @@ def tune_learners() -> None:
     search()
 
 
-class Watch:
-    """Looks as the daemon does, while checks say what they are told to."""
+class Watch(Daemon):
+    """The sensor on drift and errors, while checks say what a test wants."""
 
     def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline, self.cursor = pipeline, ""
-        self.sensor = drift_sensor([refresh_release, tune_learners])
+        super().__init__(pipeline, drift_sensor([refresh_release, tune_learners]))
 
     def evaluate(self, alarm: str, check: int = 0) -> None:
         key = WATCHED[check]
@@ -39,28 +38,10 @@ class Watch:
         )
         self.pipeline.instance.report_runless_asset_event(evaluation)
 
-    def look(self) -> dg.RunRequest | str:
-        context = dg.build_sensor_context(
-            self.pipeline.instance,
-            cursor=self.cursor or None,
-            resources={"settings": self.pipeline.settings},
-        )
-        answer = self.sensor(context)
-        self.cursor = context.cursor or ""
-        if isinstance(answer, dg.SkipReason):
-            return str(answer.skip_message)
-        assert isinstance(answer, dg.RunRequest)
-        return answer
-
-    def asks(self, job: str) -> dict[str, str]:
-        answer = self.look()
-        assert isinstance(answer, dg.RunRequest), answer
-        assert answer.job_name == job
-        assert answer.tags["studio/trigger"] == "drift"
-        return dict(answer.tags)
-
-    def skips(self, words: str) -> None:
-        assert words in str(self.look())
+    def asks(self, job: str | None = None) -> dict[str, str]:
+        tags = super().asks(job)
+        assert tags["studio/trigger"] == "drift"
+        return tags
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import dataclasses
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -73,9 +72,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    with dg.instance_for_test(temp_dir=str(tmp_path)) as instance:
-        yield Stage(tmp_path / "home", instance)
+def stage(tmp_path: Path, instance: dg.DagsterInstance) -> Stage:
+    return Stage(tmp_path / "home", instance)
 
 
 FAILED_ROWS = dg.MetadataValue.table(
@@ -181,10 +179,7 @@ def test_a_tick_that_is_cut_off_loses_and_doubles_nothing(
     with monkeypatch.context() as patch:
         patch.setattr(Outbox, "take", cut_off)
         for _ in range(8):
-            with (
-                suppress(KeyboardInterrupt),
-                dg.build_sensor_context(instance=stage.instance) as context,
-            ):
+            with suppress(KeyboardInterrupt), dg.build_sensor_context(instance=stage.instance) as context:
                 stage.watch(context)
     assert [message.kind for message in stage.tick()] == ["error", "recovery", "error"]
 
@@ -194,7 +189,7 @@ def test_a_broken_channel_fails_the_tick_and_status_shows_it(
 ) -> None:
     from click.testing import CliRunner
 
-    from studio_pipeline.cli.commands.status import command
+    from studio_pipeline.cli.commands.status import status_command as command
 
     monkeypatch.setenv("STUDIO_HOME", str(stage.settings.home))
     stage.run(WARNING)

@@ -14,41 +14,12 @@ from studio_pipeline.automation.run_history import attempts_of
 from studio_pipeline.automation.sensors import landing_folder, monthly_refresh
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.settings import Settings
-from studio_pipeline_tests.automation.conftest import ROW, Pipeline
-
-
-class Sensor:
-    """Looks as the daemon does, handing the cursor on."""
-
-    def __init__(self, pipeline: Pipeline) -> None:
-        self.pipeline, self.cursor = pipeline, ""
-
-    def look(self) -> dg.RunRequest | dg.SkipReason:
-        context = dg.build_sensor_context(
-            self.pipeline.instance,
-            cursor=self.cursor or None,
-            resources={"settings": self.pipeline.settings},
-        )
-        answer = landing_folder(context)
-        self.cursor = context.cursor or ""
-        assert isinstance(answer, dg.RunRequest | dg.SkipReason)
-        return answer
-
-    def asks(self) -> dict[str, str]:
-        answer = self.look()
-        assert isinstance(answer, dg.RunRequest), answer
-        return dict(answer.tags)
-
-    def skips(self, words: str) -> None:
-        answer = self.look()
-        assert isinstance(answer, dg.SkipReason), answer
-        assert answer.skip_message is not None
-        assert words in answer.skip_message
+from studio_pipeline_tests.automation.conftest import ROW, Daemon, Pipeline
 
 
 @pytest.fixture
-def sensor(pipeline: Pipeline) -> Sensor:
-    return Sensor(pipeline)
+def sensor(pipeline: Pipeline) -> Daemon:
+    return Daemon(pipeline, landing_folder)
 
 
 @pytest.fixture
@@ -57,7 +28,7 @@ def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_request_for_many_files_with_its_reason_and_none_after_it(
-    pipeline: Pipeline, sensor: Sensor
+    pipeline: Pipeline, sensor: Daemon
 ) -> None:
     sensor.skips("is empty")
     pipeline.drop("a.csv")
@@ -74,7 +45,7 @@ def test_one_request_for_many_files_with_its_reason_and_none_after_it(
 
 
 def test_a_file_that_arrives_while_a_run_reads_leads_to_another_run(
-    pipeline: Pipeline, sensor: Sensor
+    pipeline: Pipeline, sensor: Daemon
 ) -> None:
     pipeline.drop("a.csv")
     tags = sensor.asks()
@@ -86,7 +57,7 @@ def test_a_file_that_arrives_while_a_run_reads_leads_to_another_run(
     assert sensor.asks()["studio/reason"] == "The landing folder changed: new: b.csv."
 
 
-def test_what_a_run_by_hand_has_read_is_not_asked_for(pipeline: Pipeline, sensor: Sensor) -> None:
+def test_what_a_run_by_hand_has_read_is_not_asked_for(pipeline: Pipeline, sensor: Daemon) -> None:
     pipeline.drop("a.csv")
     assert pipeline.run()
     sensor.skips("Nothing new")
@@ -94,14 +65,14 @@ def test_what_a_run_by_hand_has_read_is_not_asked_for(pipeline: Pipeline, sensor
     sensor.skips("Still being written: a.csv.")
 
 
-def test_a_run_that_only_reads_the_files_makes_no_release_of_them(pipeline: Pipeline, sensor: Sensor) -> None:
+def test_a_run_that_only_reads_the_files_makes_no_release_of_them(pipeline: Pipeline, sensor: Daemon) -> None:
     pipeline.drop("a.csv")
     assert pipeline.run(selection=["raw_studio_months"])
     assert (pipeline.settings.home / "read").exists()
     sensor.asks()
 
 
-def test_restored_content_is_asked_for_again(pipeline: Pipeline, sensor: Sensor) -> None:
+def test_restored_content_is_asked_for_again(pipeline: Pipeline, sensor: Daemon) -> None:
     pipeline.drop("a.csv")
     assert pipeline.run(sensor.asks())
     pipeline.drop("b.csv")
@@ -113,7 +84,7 @@ def test_restored_content_is_asked_for_again(pipeline: Pipeline, sensor: Sensor)
     sensor.skips("Nothing new")
 
 
-def test_after_a_failed_run_it_waits_for_other_content(pipeline: Pipeline, sensor: Sensor) -> None:
+def test_after_a_failed_run_it_waits_for_other_content(pipeline: Pipeline, sensor: Daemon) -> None:
     pipeline.drop("a.csv")
     assert pipeline.run(sensor.asks())
     (pipeline.settings.home / "poisoned").touch()
@@ -128,7 +99,7 @@ def test_after_a_failed_run_it_waits_for_other_content(pipeline: Pipeline, senso
 
 
 @pytest.mark.usefixtures("no_wait")
-def test_a_run_that_lost_the_race_for_the_lock_is_tried_again(pipeline: Pipeline, sensor: Sensor) -> None:
+def test_a_run_that_lost_the_race_for_the_lock_is_tried_again(pipeline: Pipeline, sensor: Daemon) -> None:
     pipeline.drop("a.csv")
     tags = sensor.asks()
     with hold_lock(pipeline.settings.home):
@@ -142,7 +113,7 @@ def test_a_run_that_lost_the_race_for_the_lock_is_tried_again(pipeline: Pipeline
 
 
 @pytest.mark.usefixtures("no_wait")
-def test_a_run_that_was_killed_is_tried_again_a_few_times(pipeline: Pipeline, sensor: Sensor) -> None:
+def test_a_run_that_was_killed_is_tried_again_a_few_times(pipeline: Pipeline, sensor: Daemon) -> None:
     pipeline.drop("a.csv")
     for _ in range(landing_decision.MOST_TRIES):
         killed = pipeline.begin(sensor.asks())
@@ -150,7 +121,7 @@ def test_a_run_that_was_killed_is_tried_again_a_few_times(pipeline: Pipeline, se
     sensor.skips("3 runs over these files were killed")
 
 
-def test_a_lost_cursor_loses_nothing_and_asks_for_nothing_twice(pipeline: Pipeline, sensor: Sensor) -> None:
+def test_a_lost_cursor_loses_nothing_and_asks_for_nothing_twice(pipeline: Pipeline, sensor: Daemon) -> None:
     pipeline.drop("a.csv")
     pipeline.begin(sensor.asks())
     for cursor in ("", "nonsense", "[]", '{"files": {"a": 1}, "accepted": {}}'):

@@ -14,7 +14,7 @@ from dagster import DagsterRunStatus
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from studio_pipeline.automation import run_history as leftover_runs
-from studio_pipeline.automation.run_history import end_leftover_runs, process_lives, verdict_of
+from studio_pipeline.automation.run_history import end_leftover_runs, is_alive, process_lives
 from studio_pipeline.publishing.locks import lock_of_run
 from studio_pipeline.settings import Settings
 
@@ -119,17 +119,17 @@ def test_the_run_that_holds_the_lock_lives_whatever_dagster_knows_of_it(
 
 
 @pytest.mark.parametrize(
-    ("processes_live", "quiet_seconds", "verdict"),
+    ("processes_live", "quiet_seconds", "alive"),
     [
-        ([], 5.0, "lives"),
-        ([], 61.0, "gone"),
-        ([False], 5.0, "gone"),
-        ([False, True], 500.0, "lives"),
-        ([True], 0.0, "lives"),
+        ([], 5.0, True),
+        ([], 61.0, False),
+        ([False], 5.0, False),
+        ([False, True], 500.0, True),
+        ([True], 0.0, True),
     ],
 )
-def test_the_verdict(processes_live: list[bool], quiet_seconds: float, verdict: str) -> None:
-    assert verdict_of(processes_live, quiet_seconds) == verdict
+def test_when_a_run_is_alive(processes_live: list[bool], quiet_seconds: float, alive: bool) -> None:
+    assert is_alive(processes_live, quiet_seconds) is alive
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="only /proc tells when a process began")

@@ -110,10 +110,7 @@ def lines_of(name: str, model: StudioModel, panel: StudioPanel, calls: int) -> l
     return [
         measured(f"{name}: one studio, three levers", repeated(alone, asked)),
         measured(f"{name}: one studio, free", repeated(alone, free)),
-        measured(
-            f"{name}: one studio, base month not prepared",
-            repeated(alone, older),
-        ),
+        measured(f"{name}: one studio, base month not prepared", repeated(alone, older)),
         measured(f"{name}: batch of {BATCH:,}", repeated(forecaster.forecast, batches)),
         from_scratch(name, model, panel, asked[: max(calls // 20, 10)]),
         loaded,

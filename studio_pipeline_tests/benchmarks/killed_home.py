@@ -26,6 +26,7 @@ from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.publishing.folders import verify_folder
 from studio_pipeline.publishing.locks import RUN_ID, lock_holder
 from studio_pipeline.publishing.releases import current_release, release_history, verify_release
+from studio_pipeline_tests.cli.conftest import QUICK
 
 STUDIOS, FIRST_MONTHS = 10, 30
 RECOVERY_SECONDS = 180.0
@@ -35,15 +36,6 @@ UNFINISHED = [
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 ]
-QUICK = {
-    "forecasting": {
-        "xgboost": {"n_trees": 3, "max_depth": 2},
-        "lightgbm": {"n_trees": 3, "max_depth": 2},
-        "random_forest": {"n_trees": 3, "max_depth": 2},
-        "core": {"tuning_rounds": 1},
-        "backtest": {"folds": 2, "fold_months": 4},
-    }
-}
 
 
 def wait_for(what: str, holds: Callable[[], bool], seconds: float = RECOVERY_SECONDS) -> float:

@@ -25,7 +25,7 @@ def raising(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def command() -> None:
         raise error
 
-    monkeypatch.setattr("studio_pipeline.cli.commands.status.command", command)
+    monkeypatch.setattr("studio_pipeline.cli.commands.status.status_command", command)
 
 
 def test_help_names_every_command() -> None:

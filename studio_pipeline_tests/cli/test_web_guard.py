@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from studio_pipeline.cli.web_guard import WebGuard
+from studio_pipeline.cli.webserver import WebGuard
 
 Header = tuple[str, str]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from studio_pipeline.panel.arrays import StudioPanel
-from studio_pipeline.publishing.bundles import next_model_version, write_bundle
+from studio_pipeline.publishing.bundles import model_versions, write_bundle
 from studio_pipeline.publishing.layout import sweep_home
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.publishing.releases import Release, publish_release
@@ -21,7 +21,7 @@ def fill(folder: Path) -> None:
 
 
 def publish(home: Path) -> None:
-    version = next_model_version(home)
+    version = str(max(map(int, model_versions(home)), default=0) + 1)
     write_bundle(home, version, fill, {"run_id": f"run-{version}"})
     revenue = np.full((20, 24), float(version))
     names = np.array([f"s{row:02}" for row in range(20)])

@@ -14,7 +14,7 @@ from studio_pipeline.errors import (
     StorageError,
     SyntheticReleaseError,
 )
-from studio_pipeline.publishing.bundles import model_manifests, model_versions, next_model_version
+from studio_pipeline.publishing.bundles import model_manifests, model_versions
 from studio_pipeline.publishing.layout import sweep_home
 from studio_pipeline.publishing.locks import PUBLISH_LOCK, hold_lock
 from studio_pipeline.publishing.releases import (
@@ -29,7 +29,6 @@ from studio_pipeline.publishing.storage import TEMPORARY_PREFIX
 def test_nothing_is_published_at_first(tmp_path: Path) -> None:
     assert pointer_identity(tmp_path) is None
     assert release_history(tmp_path) == []
-    assert next_model_version(tmp_path) == "1"
     with pytest.raises(NoReleaseError, match="studio run"):
         current_release(tmp_path)
 
@@ -49,7 +48,6 @@ def test_releases_are_numbered_and_kept(published: Path, make_release) -> None: 
     assert current_release(published) == second
     assert pointer_identity(published) != before
     assert [release.model_version for release in release_history(published)] == ["1", "2"]
-    assert next_model_version(published) == "3"
 
 
 def test_new_months_go_out_with_the_old_model(published: Path, make_release) -> None:  # type: ignore[no-untyped-def]
@@ -187,5 +185,4 @@ def test_versions_are_in_order_and_without_the_half_written(published: Path, mak
     leftover.mkdir()
     (leftover / "manifest.json").write_text("{}")
     assert model_versions(published) == ["1", "2", "10", "trial-a"]
-    assert next_model_version(published) == "11"
     assert sweep_home(published, min_age_seconds=0) == [leftover]

@@ -1,6 +1,5 @@
 """Webhook and e-mail against real local servers, and secrets that never show."""
 
-import json
 import logging
 import socket
 import socketserver
@@ -9,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_string
 from email.policy import default
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -19,6 +17,7 @@ from studio_pipeline.alerting.conditions import Message
 from studio_pipeline.errors import ChannelError, SettingsError
 from studio_pipeline.resources.notifiers import EmailNotifier, LogNotifier, WebhookNotifier, notifiers_of
 from studio_pipeline.settings import read_settings
+from studio_pipeline_tests.automation.fake_webhook import fake_webhook
 
 MESSAGE = Message("error", "A <check> failed & more.", "Line ä: 5", "http://127.0.0.1:3000/runs/1")
 
@@ -33,26 +32,6 @@ def serving(server: socketserver.BaseServer) -> Iterator[Any]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-@contextmanager
-def webhook(status: int = 200, headers: dict[str, str] | None = None) -> Iterator[tuple[str, list[Any]]]:
-    got: list[Any] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            got.append((self.headers["Content-Type"], json.loads(body)))
-            self.send_response(status)
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            return
-
-    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
-        yield f"http://127.0.0.1:{server.server_port}/hook/s3cret", got
 
 
 class Smtp(socketserver.ThreadingTCPServer):
@@ -99,9 +78,9 @@ def email(server: Smtp) -> EmailNotifier:
 
 
 def test_the_webhook_gets_slacks_json() -> None:
-    with webhook() as (url, got):
-        WebhookNotifier(SecretStr(url)).send(MESSAGE, 4)
-    assert got == [
+    with fake_webhook() as webhook:
+        WebhookNotifier(SecretStr(webhook.url)).send(MESSAGE, 4)
+    assert webhook.posts == [
         (
             "application/json",
             {"text": "🔴 A &lt;check&gt; failed &amp; more.\nLine ä: 5\n<http://127.0.0.1:3000/runs/1>"},
@@ -111,10 +90,10 @@ def test_the_webhook_gets_slacks_json() -> None:
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 429, 500, 503])
 def test_anything_but_a_2xx_is_a_failure(status: int) -> None:
-    with webhook(status, {"Location": "/elsewhere"}) as (url, got):
+    with fake_webhook(status, {"Location": "/elsewhere"}) as webhook:
         with pytest.raises(ChannelError, match=f"answered {status}") as caught:
-            WebhookNotifier(SecretStr(url)).send(MESSAGE, 4)
-        assert len(got) == 1
+            WebhookNotifier(SecretStr(webhook.url)).send(MESSAGE, 4)
+        assert len(webhook.posts) == 1
     assert "s3cret" not in str(caught.value)
     assert caught.value.__suppress_context__
 

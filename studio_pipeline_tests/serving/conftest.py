@@ -27,6 +27,8 @@ MakeClient = Callable[..., Any]
 def client_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeClient:
     """Start the application on `tmp_path` with some settings, as seen from some peer."""
     monkeypatch.setattr(model_store, "POLL_SECONDS", 0.01)
+    # It collects the garbage of all tests before, which takes a tenth of a second; `test_memory` is about it.
+    monkeypatch.setattr(model_store, "release_memory", lambda: None)
 
     @contextmanager
     def start(

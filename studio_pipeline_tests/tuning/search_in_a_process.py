@@ -23,5 +23,5 @@ def loss(values: Values, fold: int) -> float:
 
 
 home, life, trials = sys.argv[1:]
-study = open_study(open_storage(Path(home)), KEY)
+study = open_study(open_storage(Path(home)), *KEY)
 search(study, Objective(loss, 2), SPACE, [START], SearchConditions(600.0, int(trials), 7, life))

@@ -10,11 +10,11 @@ from studio_pipeline.evaluation.report.model_figures import search_history
 from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.learners.learner import LEARNERS
 from studio_pipeline.publishing.locks import hold_lock
-from studio_pipeline.tuning.learner_tuning import TUNING_LOCK, Place, tune_learners, tune_prepared
-from studio_pipeline.tuning.options import TuningConfig
+from studio_pipeline.tuning.learner_tuning import TUNING_LOCK, tune_learners, tune_prepared
 from studio_pipeline.tuning.result import TunedHyperparameters
 from studio_pipeline.tuning.search import prepare
 from studio_pipeline.tuning.studies import FOLDER
+from studio_pipeline.tuning.values import TuningConfig
 from studio_pipeline.tuning.verdicts import VERDICT_COLUMNS, verdict_table
 from studio_pipeline_tests.forecasting.fleets import CONFIGURATION, generated_panel
 from studio_pipeline_tests.tuning.planted import BAD_DEFAULTS, planted_folds, without_names
@@ -24,7 +24,7 @@ OPTIONS = TuningConfig(budget_seconds=300, max_trials=6)
 
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> TunedHyperparameters:
-    place = Place(tmp_path_factory.mktemp("home"), "first")
+    place = (tmp_path_factory.mktemp("home"), "first")
     return tune_prepared(planted_folds(0.8, 1, 10), "d", without_names(BAD_DEFAULTS), OPTIONS, place)
 
 
@@ -41,7 +41,7 @@ def test_timid_defaults_are_beaten(tuned: TunedHyperparameters) -> None:
 @pytest.mark.slow
 def test_in_pure_noise_the_defaults_stay(tmp_path: Path) -> None:
     noise = planted_folds(0.0, 2, 10)
-    found = tune_prepared(noise, "d", ForecastingConfig(), OPTIONS, Place(tmp_path, "first"))
+    found = tune_prepared(noise, "d", ForecastingConfig(), OPTIONS, (tmp_path, "first"))
     assert found.values == {}
     assert all("keeps its defaults" in verdict.reason for verdict in found.verdicts)
 
@@ -60,7 +60,7 @@ def test_what_is_stored_is_read_back(tuned: TunedHyperparameters, tmp_path: Path
 @pytest.mark.slow
 def test_an_earlier_result_is_tried_next(tmp_path: Path) -> None:
     earlier = {"xgboost": {"max_depth": 5, "l2": 17.0}}
-    place = Place(tmp_path, "first")
+    place = (tmp_path, "first")
     options = TuningConfig(budget_seconds=60, max_trials=2)
     found = tune_prepared(planted_folds(0.5, 3, 4), "d", ForecastingConfig(), options, place, earlier)
     second = found.trials[(found.trials["learner"] == "xgboost") & (found.trials["trial"] == 1)]
@@ -73,7 +73,7 @@ def test_other_data_begin_a_study_of_their_own(tmp_path: Path) -> None:
     configuration = ForecastingConfig()
     runs = [("one", "first"), ("one", "second"), ("other", "third")]
     lives = [
-        set(tune_prepared(folds, data, configuration, options, Place(tmp_path, life)).trials["run"])
+        set(tune_prepared(folds, data, configuration, options, (tmp_path, life)).trials["run"])
         for data, life in runs
     ]
     assert lives == [{"first"}, {"first"}, {"third"}]

@@ -16,11 +16,11 @@ from studio_pipeline.tuning.search import (
     spent_seconds,
 )
 from studio_pipeline.tuning.spaces import Range, Space, Values
-from studio_pipeline.tuning.studies import StudyKey, open_storage, open_study, prune_studies
+from studio_pipeline.tuning.studies import open_storage, open_study, prune_studies
 
 SPACE: Space = {"rate": Range(0.01, 1.0, is_log=True), "depth": Range(1, 8, is_whole=True)}
 START = {"rate": 0.01, "depth": 8}
-KEY = StudyKey("xgboost", "a" * 16)
+KEY = ("xgboost", "a" * 16)
 
 
 def bowl(values: Values, fold: int) -> float:
@@ -43,7 +43,7 @@ def storage() -> optuna.storages.BaseStorage:
 
 
 def test_it_finds_what_is_better_than_the_start(storage: optuna.storages.BaseStorage) -> None:
-    study = open_study(storage, KEY)
+    study = open_study(storage, *KEY)
     reason = search(study, Objective(bowl, 2), SPACE, [START], conditions(40))
     best = best_trial(study)
     assert reason == "all 40 trials are done"
@@ -54,13 +54,13 @@ def test_it_finds_what_is_better_than_the_start(storage: optuna.storages.BaseSto
 
 
 def test_it_goes_on_as_if_it_had_not_been_stopped(tmp_path: Path) -> None:
-    whole = open_study(open_storage(tmp_path / "whole"), KEY)
+    whole = open_study(open_storage(tmp_path / "whole"), *KEY)
     search(whole, Objective(bowl, 2), SPACE, [START], conditions(18))
     halves = open_storage(tmp_path / "halves")
-    search(open_study(halves, KEY), Objective(bowl, 2), SPACE, [START], conditions(13))
+    search(open_study(halves, *KEY), Objective(bowl, 2), SPACE, [START], conditions(13))
     # What a kill leaves: a trial that was asked for and never told.
-    open_study(halves, KEY).ask()
-    again = open_study(open_storage(tmp_path / "halves"), KEY)
+    open_study(halves, *KEY).ask()
+    again = open_study(open_storage(tmp_path / "halves"), *KEY)
     search(again, Objective(bowl, 2), SPACE, [START], conditions(18, "second"))
     assert tried(again) == tried(whole)
     assert {trial.user_attrs["life"] for trial in ended(again)} == {"first", "second"}
@@ -74,7 +74,7 @@ def test_the_budget_is_kept_within_one_trial_and_counts_earlier_lives(
         time.sleep(0.1)
         return bowl(values, fold)
 
-    study = open_study(storage, KEY)
+    study = open_study(storage, *KEY)
     began = time.monotonic()
     reason = search(study, Objective(slow, 1), SPACE, [START], conditions(1000, budget_seconds=1.0))
     # A trial takes 0.1 s, and a loaded machine some more.
@@ -95,7 +95,7 @@ def test_bad_trials_are_given_up_after_a_fold(storage: optuna.storages.BaseStora
         asked.append(fold)
         return bowl(values, fold)
 
-    study = open_study(storage, KEY)
+    study = open_study(storage, *KEY)
     search(study, Objective(counted, 3), SPACE, [START], conditions(30))
     given_up = [trial for trial in ended(study) if trial.state.name == "PRUNED"]
     assert given_up
@@ -104,7 +104,7 @@ def test_bad_trials_are_given_up_after_a_fold(storage: optuna.storages.BaseStora
 
 
 def test_losses_that_are_no_number_are_bad_ones(storage: optuna.storages.BaseStorage) -> None:
-    study = open_study(storage, KEY)
+    study = open_study(storage, *KEY)
     search(
         study,
         Objective(lambda values, fold: float("nan") if values["depth"] > 4 else bowl(values, fold), 1),
@@ -121,7 +121,7 @@ def test_only_the_latest_studies_are_kept(tmp_path: Path) -> None:
     storage = open_storage(tmp_path)
     for digest in ("1" * 16, "2" * 16, "3" * 16):
         for learner in ("xgboost", "random_forest"):
-            open_study(storage, StudyKey(learner, digest))
+            open_study(storage, learner, digest)
     assert sorted(prune_studies(storage, 2)) == ["random_forest-" + "1" * 16, "xgboost-" + "1" * 16]
     left = optuna.get_all_study_names(storage)
     assert len(left) == 4
@@ -129,7 +129,7 @@ def test_only_the_latest_studies_are_kept(tmp_path: Path) -> None:
 
 
 def test_a_study_as_tables(storage: optuna.storages.BaseStorage) -> None:
-    study = open_study(storage, KEY)
+    study = open_study(storage, *KEY)
     search(study, Objective(bowl, 2), SPACE, [START], conditions(30))
     table, shares = trials_table("xgboost", study), importances_of("xgboost", study)
     assert list(table) == list(TRIAL_COLUMNS)

@@ -28,7 +28,7 @@ def searched_and_killed(home: Path, life: str, begun: int) -> None:
 def test_killed_twice_it_ends_as_the_same_study(tmp_path: Path) -> None:
     searched_and_killed(tmp_path, "first", 6)
     searched_and_killed(tmp_path, "second", 8)
-    study = open_study(open_storage(tmp_path), KEY)
+    study = open_study(open_storage(tmp_path), *KEY)
     search(study, Objective(bowl, 2), SPACE, [START], conditions(20, "third"))
     assert {trial.user_attrs["life"] for trial in ended(study)} == {"first", "second", "third"}
     assert len(ended(study)) == 20

@@ -1,4 +1,4 @@
-"""`studio models`: list model versions with accuracy, recipe and role."""
+"""`studio models` and `studio rollback`: the model versions, and making an older one current."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNKNOWN = "-"
 
 
 @click.command("models")
-def command() -> None:
+def models_command() -> None:
     """Every model version: its errors, coverage, recipe, data, and which one answers."""
     from studio_pipeline.settings import read_settings
 
@@ -67,3 +67,24 @@ def _share(metrics: Mapping[str, Any], name: str) -> str:
 
 def _line(cells: tuple[str, ...]) -> str:
     return "  " + "".join(f"{cell:<{width}}" for cell, width in zip(cells, WIDTHS, strict=False)).rstrip()
+
+
+@click.command("rollback")
+@click.argument("version", metavar="VERSION")
+def rollback_command(version: str) -> None:
+    """Make an older model current, with today's data; `studio models` lists the versions."""
+    from studio_pipeline.cli.pipeline import run_rollback
+    from studio_pipeline.settings import read_settings
+
+    before, after = run_rollback(read_settings(), version)
+    click.secho(
+        f"Release {after.version} is published: model {after.model_version} in the place of"
+        f" {before.model_version}, data {after.data_version}.",
+        fg="green",
+    )
+    click.echo(
+        as_called(
+            "It stays until there are new months: then the configured recipe is judged against this model."
+            f" `studio rollback {before.model_version}` goes back."
+        )
+    )

@@ -16,11 +16,8 @@ if TYPE_CHECKING:
     from studio_pipeline.settings import Settings
 
 
-FAILED = 1
-
-
 @click.command("status")
-def command() -> None:
+def status_command() -> None:
     """Show the published release, its data, time and accuracy, and the last failure."""
     from studio_pipeline.settings import read_settings
 

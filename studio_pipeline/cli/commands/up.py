@@ -1,4 +1,4 @@
-"""`studio up`: run Dagster's web UI and daemon, and the service, as child processes.
+"""`studio serve`: the service alone. `studio up`: also Dagster's web UI and daemon, as child processes.
 
 The children are kept running by `cli.supervisor`.
 """
@@ -23,6 +23,20 @@ if TYPE_CHECKING:
 PORT_SECONDS = 10.0
 
 
+@click.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port to listen on."
+)
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 256), help="Processes.")
+@click.option("--reload", is_flag=True, help="Restart when the source changes; for development.")
+def serve_command(host: str, port: int, workers: int, reload: bool) -> None:
+    """Answer questions over HTTP from what is published."""
+    from serving.server import serve
+
+    serve(host, port, workers, reload)
+
+
 @click.command("up")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address that both listen on.")
 @click.option(
@@ -35,7 +49,7 @@ PORT_SECONDS = 10.0
     type=click.IntRange(1, 65535),
     help="The web UI's port.",
 )
-def command(host: str, port: int, dagster_port: int) -> None:
+def up_command(host: str, port: int, dagster_port: int) -> None:
     """Start the web UI, its daemon and the service; run the pipeline first if nothing is published.
 
     Each of the three that ends by itself is started again. A second `studio up` on the same STUDIO_HOME is
@@ -99,13 +113,14 @@ def _publish_first(settings: Settings) -> None:
 def _prepare_home(settings: Settings) -> None:
     """Clean up after a crash: half-written folders, and runs whose process is gone."""
     from studio_pipeline.automation.run_history import end_leftover_runs
-    from studio_pipeline.cli.dagster_home import report_changed_yaml, write_dagster_yaml
+    from studio_pipeline.cli.dagster_home import write_dagster_yaml
     from studio_pipeline.cli.pipeline import dagster_instance
     from studio_pipeline.publishing.layout import sweep_home
 
     sweep_home(settings.home)
     if not write_dagster_yaml(settings):
-        report_changed_yaml(settings)
+        path = settings.dagster_home / "dagster.yaml"
+        click.echo(f"{path} is not as `studio` wrote it, and is used as it is.")
     with dagster_instance(settings) as instance:
         ended = end_leftover_runs(instance, settings.home)
     if ended:

@@ -1,4 +1,8 @@
-"""Tables and figures of live accuracy: WAPE, bias, MASE and coverage, with intervals clustered by month."""
+"""Tables and figures of live accuracy: WAPE, bias, MASE and coverage, with intervals clustered by month.
+
+Computed from the sums in `record`; the Dagster metadata is assembled in `assets.monitoring`.
+Source: Cochran, Sampling Techniques (1977), chapter 6, for the variance of a ratio.
+"""
 
 from __future__ import annotations
 

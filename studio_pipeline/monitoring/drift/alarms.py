@@ -1,7 +1,8 @@
 """Drift alarms of a chart, with the estimated size of the change and the studios affected.
 
 An alarm is raised in the first month in which its chart exceeds its threshold, and stands until the chart has
-been below it for `recovery_months` in a row. Its name is fixed when it is raised.
+been below it for `recovery_months` in a row. Its name is fixed when it is raised. Tables of alarms are built
+in `report`; the automation acts on them in `automation.sensors`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -14,12 +13,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
+from studio_pipeline.cli.main import main
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.publishing.model_records import recipe_of
 from studio_pipeline.publishing.releases import current_release, verify_release
+from studio_pipeline_tests.serving.processes import free_port
 
 STUDIOS, MONTHS = 12, 30
 
@@ -33,7 +35,7 @@ class Studio:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("STUDIO_")}
-        environment |= {"STUDIO_HOME": str(self.home), "STUDIO_CONFIG": str(self.recipe)}
+        environment |= self.environment
         return subprocess.Popen(
             [sys.executable, "-m", "studio_pipeline.cli", *arguments],
             cwd=self.home.parent,
@@ -47,6 +49,19 @@ class Studio:
         process = self.start(*arguments)
         output, _ = process.communicate(timeout=300)
         return process.returncode, output
+
+    def inside(self, *arguments: str) -> tuple[int, str]:
+        """The same in this process, for what ends before Dagster starts."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith("STUDIO_")]:
+                patch.delenv(name)
+            patch.chdir(self.home.parent)
+            shown = CliRunner(env=self.environment).invoke(main, arguments)
+        return shown.exit_code, shown.output
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"STUDIO_HOME": str(self.home), "STUDIO_CONFIG": str(self.recipe)}
 
     def land(self, name: str, months: pd.DataFrame) -> Path:
         path = self.home / "landing" / name
@@ -103,7 +118,7 @@ def test_a_run_publishes_and_tells(published: tuple[Studio, str]) -> None:
 
 def test_status_tells_what_is_published(published: tuple[Studio, str]) -> None:
     studio, _ = published
-    status, output = studio("status")
+    status, output = studio.inside("status")
     assert status == 0
     assert "Release 1" in output
     assert "from real files, until 2024-12" in output
@@ -139,7 +154,7 @@ def test_synthetic_months_never_replace_real_ones(published: tuple[Studio, str])
     (studio.home / "landing").rename(aside)
     try:
         before = current_release(studio.home)
-        status, output = studio("run", "--studios", "5", "--months", "30")
+        status, output = studio.inside("run", "--studios", "5", "--months", "30")
         assert status == 3
         assert "generated months" in output
         assert "Put files into the landing folder" in output
@@ -160,7 +175,7 @@ def test_too_many_rejected_rows_stop_the_run(published: tuple[Studio, str], mont
         assert "  A check stopped the run: few_rows_rejected of validated_studio_months:\n    - 20" in output
         assert "rows were rejected" in output
         assert current_release(studio.home) == before
-        told = studio("status")[1]
+        told = studio.inside("status")[1]
         assert "was refused" in told
         assert "  A check stopped the run: few_rows_rejected of validated_studio_months:\n    - 20" in told
     finally:
@@ -170,7 +185,7 @@ def test_too_many_rejected_rows_stop_the_run(published: tuple[Studio, str], mont
 def test_two_runs_at_once_refuse_the_second(published: tuple[Studio, str]) -> None:
     studio, _ = published
     with hold_lock(studio.home):
-        status, output = studio("run")
+        status, output = studio.inside("run")
     assert status == 1
     assert f"process {os.getpid()}" in output
 
@@ -186,7 +201,7 @@ def test_two_runs_at_once_refuse_the_second(published: tuple[Studio, str]) -> No
 def test_a_wrong_option_is_named(
     tmp_path: Path, quick_recipe: Path, option: str, value: str, said: str
 ) -> None:
-    status, output = Studio(tmp_path / "home", quick_recipe)("run", option, value)
+    status, output = Studio(tmp_path / "home", quick_recipe).inside("run", option, value)
     assert status == 1
     assert output.split("\n  ")[1].startswith(said)
     assert "generator." not in output
@@ -237,12 +252,6 @@ def test_up_answers_and_leaves_no_process(published: tuple[Studio, str]) -> None
         process.communicate(timeout=30)
     assert process.returncode == 0
     assert processes_of(studio) == []
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def processes_of(studio: Studio) -> list[str]:
