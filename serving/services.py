@@ -15,6 +15,7 @@ from serving.cache.answer_cache import AnswerCache, MemoryCache
 from serving.experiment import Experiment
 from serving.guards.access import AccessRules
 from serving.guards.rate_limits import RateLimits, open_rate_limits
+from serving.logs import RequestLog
 from serving.metrics import ReleaseCollector, ServiceMetrics
 from serving.model_store import LoadForecaster, ModelStore
 from serving.runtime import in_the_background
@@ -36,6 +37,7 @@ class Services:
         access: who may ask.
         rates: how often each caller may ask.
         metrics: the figures of `/metrics`.
+        requests: their log lines.
         store: the release that answers.
         cache: of answers given before; None where none are kept.
         database: the service's own tables.
@@ -54,6 +56,7 @@ class Services:
     access: AccessRules
     rates: RateLimits
     metrics: ServiceMetrics
+    requests: RequestLog
     store: ModelStore
     cache: AnswerCache | None
     database: Database
@@ -93,6 +96,7 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
             access=AccessRules(settings.api_keys),
             rates=await open_rate_limits(settings, resources),
             metrics=ServiceMetrics(),
+            requests=RequestLog(),
             store=store,
             cache=cache,
             database=database,
@@ -107,6 +111,7 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
             planner=planner,
         )
         await enter(_measured(services))
+        resources.callback(services.requests.write)
         yield services
 
 

@@ -50,15 +50,21 @@ async def answer_batch(
         shown: makes the message of an error fit for an answer.
     """
     answers: list[Reply | Refused] = []
+    requests: list[ForwardRequest | Refused] = []
     at_once = 1
     while some := batch.requests[len(answers) : len(answers) + at_once]:
         start = time.perf_counter()
         checked = [_checked(visible, place, item) for place, item in enumerate(some, len(answers))]
-        answers += _answered(recorder, held, checked, shown)
+        requests += checked
+        answers += _answered(held, checked, shown)
         # A studio without history takes fifty times as long as one with prepared months.
         share = TURN_SECONDS / (time.perf_counter() - start)
         at_once = max(1, min(MOST_AT_ONCE, int(at_once * share)))
         await asyncio.sleep(0)
+    # Only now: the log's thread would take turns with the answers that are still to be made.
+    for request, answer in zip(requests, answers, strict=True):
+        if isinstance(request, ForwardRequest) and isinstance(answer, Reply):
+            recorder.record("forward", request, answer)
     responses = b",".join(map(_written, answers))
     if not batch.aggregate:
         return b'{"responses":[%b]}' % responses
@@ -83,21 +89,16 @@ def _at(place: int, problem: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _answered(
-    recorder: AnswerRecorder, held: HeldRelease, checked: Sequence[ForwardRequest | Refused], shown: Shown
+    held: HeldRelease, checked: Sequence[ForwardRequest | Refused], shown: Shown
 ) -> list[Reply | Refused]:
     """Answers of the valid requests, in the places of all; refusals stay."""
     replies = iter(forward_replies(held, [one for one in checked if isinstance(one, ForwardRequest)]))
     answers: list[Reply | Refused] = []
     for one in checked:
-        if isinstance(one, ForwardRequest):
-            reply = next(replies)
-            if isinstance(reply, QueryError):
-                answers.append(_refused(status_of(reply), shown(str(reply))))
-            else:
-                recorder.record("forward", one, reply)
-                answers.append(reply)
-        else:
-            answers.append(one)
+        answer = next(replies) if isinstance(one, ForwardRequest) else one
+        if isinstance(answer, QueryError):
+            answer = _refused(status_of(answer), shown(str(answer)))
+        answers.append(answer)
     return answers
 
 

@@ -17,7 +17,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.logs import current_request_id, log_request
+from serving.logs import current_request_id
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -90,16 +90,17 @@ class RequestFrame:
         try:
             await self._app(scope, receive, send_framed)
         finally:
-            self._record(scope, exchange.status or 500, time.perf_counter() - start)
+            self._record(scope, exchange, time.perf_counter() - start)
             current_request_id.reset(id_before)
 
-    def _record(self, scope: Scope, status: int, seconds: float) -> None:
+    def _record(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
         if self._labels is None:
             self._labels = RouteLabels(scope["app"].routes)
         method = scope["method"] if scope["method"] in METHODS else "other"
         route = self._labels.of(scope)
-        scope["app"].state.services.metrics.note_request(method, route, status, seconds)
-        log_request(method, route, status, seconds)
+        status, services = exchange.status or 500, scope["app"].state.services
+        services.metrics.note_request(method, route, status, seconds)
+        services.requests.note(method, route, status, seconds, exchange.request_id)
 
 
 def request_id_from(sent: bytes | None) -> str:
