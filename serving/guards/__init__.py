@@ -1,1 +1,1 @@
-"""Middleware and parsing that protect the routes: access, rates, sizes, deadlines, headers, strict JSON."""
+"""Middleware that protects the routes: access, rates, sizes, deadlines, headers."""

@@ -1,4 +1,4 @@
-"""Rate limits per caller: sliding windows of the `limits` library, in Redis or in this process.
+"""Rate limits per caller: sliding windows, in this process or by the `limits` library in Redis.
 
 With a reachable Redis all processes share one count; otherwise each process counts by itself. Callers are
 identified by ``guards.access``.
@@ -12,11 +12,10 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from math import ceil
+from math import ceil, floor
 from typing import TYPE_CHECKING, Any
 
 from limits import RateLimitItemPerSecond
-from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from studio_pipeline.errors import SettingsError
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_COUNTERS = 20_000
-"""Counters in memory, two per caller; with more, all counts start anew."""
+MAX_CALLERS = 10_000
+"""Callers that are counted in one window in memory; with more, all counts start anew."""
 
 ANSWER_SECONDS = 0.05
 """Longest wait of a request for Redis."""
@@ -69,9 +68,7 @@ class RateLimits:
 
     def __init__(self, limit: RateLimit, shared: RedisCounter | None = None) -> None:
         self._limit = limit
-        self._item = RateLimitItemPerSecond(limit.requests, limit.seconds)
-        self._storage = MemoryStorage()
-        self._window = SlidingWindowCounterRateLimiter(self._storage)
+        self._own = OwnCounter(limit)
         self._shared = shared
 
     @property
@@ -95,11 +92,42 @@ class RateLimits:
             return
         wait = await self._shared.take(caller, cost) if self._shared else None
         if wait is None:
-            if len(self._storage.storage) > MAX_COUNTERS:
-                await self._storage.reset()
-            wait = await _take(self._window, self._item, caller, cost)
+            wait = self._own.take(caller, cost)
         if wait:
             raise RateLimitedError(wait, self._limit)
+
+
+class OwnCounter:
+    """A sliding window in this process, as `limits` counts; its own in memory takes 5 % of a forward answer.
+
+    The requests of the window before count in proportion to what a window's length back from now covers of it.
+
+    Attributes:
+        counts: requests of each caller in the present window.
+    """
+
+    def __init__(self, limit: RateLimit) -> None:
+        self._limit = limit
+        self._window = 0.0
+        self._before: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
+
+    def take(self, caller: str, cost: int) -> float:
+        """Count a request; 0.0 if it may pass, else the seconds to wait, and nothing is counted."""
+        seconds = self._limit.seconds
+        window, elapsed = divmod(time.time() / seconds, 1)
+        if window != self._window:
+            self._before = self.counts if window == self._window + 1 else Counter()
+            self._window, self.counts = window, Counter()
+        elif len(self.counts) > MAX_CALLERS:
+            self._before, self.counts = Counter(), Counter()
+        before, left = self._before[caller], 1 - elapsed
+        if floor(before * left + self.counts[caller]) + cost <= self._limit.requests:
+            self.counts[caller] += cost
+            return 0.0
+        # The next request of the window before to leave, or the end of this one.
+        wait = min(left, left % (1 / before)) if before else left
+        return max(wait * seconds, 1.0)
 
 
 class RedisCounter:
@@ -143,7 +171,7 @@ class RedisCounter:
             self._retry_at = time.monotonic() + RETRY_SECONDS
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                wait = await _take(self._window, self._item, caller, cost)
+                wait = await self._hit(caller, cost)
         except (RedisError, OSError, TimeoutError) as error:
             self._note_unreachable(error)
             return None
@@ -154,6 +182,12 @@ class RedisCounter:
     async def close(self) -> None:
         """Close the connections."""
         await self._pool.disconnect()
+
+    async def _hit(self, caller: str, cost: int) -> float:
+        if await self._window.hit(self._item, caller, cost=cost):
+            return 0.0
+        stats = await self._window.get_window_stats(self._item, caller)
+        return max(stats.reset_time - time.time(), 1.0)
 
     def _note_unreachable(self, error: Exception) -> None:
         self.counters["unreachable"] += 1
@@ -168,16 +202,6 @@ class RedisCounter:
         if self._is_unreachable:
             logger.info("Redis answers again; all workers share one count of requests.")
         self._is_unreachable, self._retry_at = False, 0.0
-
-
-async def _take(
-    window: SlidingWindowCounterRateLimiter, item: RateLimitItemPerSecond, caller: str, cost: int
-) -> float:
-    """0.0 if the window has room, else the seconds until it has room for one request."""
-    if await window.hit(item, caller, cost=cost):
-        return 0.0
-    stats = await window.get_window_stats(item, caller)
-    return max(stats.reset_time - time.time(), 1.0)
 
 
 async def open_rate_limits(settings: Settings, resources: AsyncExitStack) -> RateLimits:

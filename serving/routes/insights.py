@@ -9,8 +9,7 @@ from fastapi import APIRouter
 from serving.answers.insights import insight_answer, summary_of
 from serving.answers.replies import FastJSONResponse
 from serving.answers.scenarios import request_of
-from serving.guards.strict_route import StrictRoute
-from serving.routes.dependencies import Context, RequestContext, saved_scenario
+from serving.routes.requests import Context, StrictRoute, saved_scenario
 from serving.schemas.common import problems
 from serving.schemas.insights import InsightsAnswer, InsightsRequest
 from serving.storage.scenarios import unknown_scenario
@@ -21,7 +20,7 @@ router = APIRouter(prefix="/insights", tags=["insights"], route_class=StrictRout
 
 
 @router.post("", response_model=InsightsAnswer, responses=problems(400, 401, 403, 404, 422, 503))
-async def explain(body: InsightsRequest, context: RequestContext) -> FastJSONResponse:
+async def explain(body: InsightsRequest, context: Context) -> FastJSONResponse:
     """Explain a studio's forecast: facts, what drives the change, small steps that would pay, and a text."""
     context.caller.visible.require(body.studio_id)
     held = context.services.store.require().for_studio(body.studio_id)

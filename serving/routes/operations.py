@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from serving.cache.answer_cache import CacheState, state_of
-from serving.guards.strict_route import StrictRoute
 from serving.model_store import HeldRelease
-from serving.routes.dependencies import RequestContext
+from serving.routes.requests import Context, StrictRoute
 from serving.schemas.common import problems
 from serving.schemas.resources import (
     CurrentModelAnswer,
@@ -21,6 +20,7 @@ from serving.schemas.resources import (
     ModelEntry,
     ModelsAnswer,
 )
+from serving.services import Services
 from serving.storage.database import PROBLEMS
 
 models_router = APIRouter(prefix="/models", tags=["models"], route_class=StrictRoute)
@@ -34,11 +34,12 @@ _CACHE_PROBLEMS: Mapping[CacheState, str] = {
 
 
 @health_router.get("/health", responses=problems(403))
-async def health(context: RequestContext) -> HealthAnswer:
+async def health(request: Request) -> HealthAnswer:
     """State of the service: the model that answers, and what is not as it should be."""
-    held, cache = context.services.store.held, await state_of(context.services.cache)
-    database = await context.services.database_health.state()
-    found = (context.services.store.problem, PROBLEMS[database], _CACHE_PROBLEMS.get(cache))
+    services: Services = request.app.state.services
+    held, cache = services.store.held, await state_of(services.cache)
+    database = await services.database_health.state()
+    found = (services.store.problem, PROBLEMS[database], _CACHE_PROBLEMS.get(cache))
     problem = " ".join(filter(None, found)) or None
     return HealthAnswer(
         status="no_model" if held is None else "degraded" if problem else "healthy",
@@ -68,13 +69,13 @@ class PrometheusText(PlainTextResponse):
 
 
 @metrics_router.get("/metrics", response_class=PrometheusText)
-def metrics(context: RequestContext) -> PrometheusText:
+def metrics(request: Request) -> PrometheusText:
     """Requests by route, the release, and what the service's parts count, over all workers."""
-    return PrometheusText(context.services.metrics.text())
+    return PrometheusText(request.app.state.services.metrics.text())
 
 
 @models_router.get("", responses=problems(401, 403, 422))
-def list_models(context: RequestContext) -> ModelsAnswer:
+def list_models(context: Context) -> ModelsAnswer:
     """All model versions, oldest first."""
     held = context.services.store.held
     answering = held.release.model_version if held else None
@@ -92,7 +93,7 @@ def list_models(context: RequestContext) -> ModelsAnswer:
 
 
 @models_router.get("/current", responses=problems(401, 403, 422, 503))
-async def current_model(context: RequestContext) -> CurrentModelAnswer:
+async def current_model(context: Context) -> CurrentModelAnswer:
     """The release that answers: its model, its data, its run and its figures."""
     held = context.services.store.require()
     release = held.release

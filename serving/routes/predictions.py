@@ -6,8 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from serving.answers.batch import answer_batch
-from serving.guards.strict_route import StrictRoute
-from serving.routes.dependencies import RequestContext, count_as
+from serving.routes.requests import Context, StrictRoute, count_as
 from serving.schemas.common import problems
 from serving.schemas.forward import BatchAnswer, BatchRequest, ForwardAnswer, ForwardRequest
 from serving.schemas.inverse import InverseAnswer, InverseRequest
@@ -25,7 +24,7 @@ BATCH_REQUESTS_PER_COUNT = 10
     response_model=ForwardAnswer,
     responses=problems(400, 401, 403, 404, 422, 503),
 )
-async def predict_forward(body: ForwardRequest, context: RequestContext) -> Response:
+async def predict_forward(body: ForwardRequest, context: Context) -> Response:
     """Project a studio's revenue, members and retention, with any of the eight levers given."""
     context.caller.visible.require(body.studio_id)
     held = context.services.store.require().for_studio(body.studio_id)
@@ -39,7 +38,7 @@ async def predict_forward(body: ForwardRequest, context: RequestContext) -> Resp
     response_model=BatchAnswer,
     responses=problems(400, 401, 403, 422, 503),
 )
-async def predict_batch(body: BatchRequest, context: RequestContext) -> Response:
+async def predict_batch(body: BatchRequest, context: Context) -> Response:
     """Answer up to 1,000 forward requests, each by itself and in order, and their sum if asked for.
 
     For the rate limit ten of them count as one.
@@ -57,7 +56,7 @@ async def predict_batch(body: BatchRequest, context: RequestContext) -> Response
     response_model=InverseAnswer,
     responses=problems(400, 401, 403, 404, 422, 503),
 )
-async def predict_inverse(body: InverseRequest, context: RequestContext) -> Response:
+async def predict_inverse(body: InverseRequest, context: Context) -> Response:
     """The levers of least cost with which a studio reaches a revenue, proved by a forward answer."""
     context.caller.visible.require(body.studio_id)
     held = context.services.store.require().for_studio(body.studio_id)

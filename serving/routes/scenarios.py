@@ -10,9 +10,8 @@ from fastapi import APIRouter, Query, Response
 
 from serving.answers.replies import FastJSONResponse
 from serving.answers.scenarios import compared_answer, request_of, rerun_answer, scenario_answer
-from serving.guards.strict_route import StrictRoute
 from serving.model_store import HeldRelease
-from serving.routes.dependencies import Context, RequestContext, saved_scenario
+from serving.routes.requests import Context, StrictRoute, saved_scenario
 from serving.schemas.common import StudioId, problems
 from serving.schemas.forward import ForwardRequest
 from serving.schemas.scenarios import (
@@ -38,7 +37,7 @@ CREATED = 201
     response_model=ScenarioAnswer,
     responses=problems(400, 401, 403, 404, 422, 503),
 )
-async def save_scenario(body: SaveScenarioRequest, context: RequestContext) -> FastJSONResponse:
+async def save_scenario(body: SaveScenarioRequest, context: Context) -> FastJSONResponse:
     """Save a forward request with its answer, or an answer that was given before."""
     if body.request is None:
         asked, answer, release_version = await _earlier(context, body.scenario_id or "")
@@ -55,7 +54,7 @@ async def save_scenario(body: SaveScenarioRequest, context: RequestContext) -> F
 
 @router.get("", response_model=ScenariosAnswer, responses=problems(401, 403, 422, 503))
 async def list_scenarios(
-    context: RequestContext,
+    context: Context,
     studio_id: StudioId | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
@@ -71,13 +70,13 @@ async def list_scenarios(
 
 
 @router.get("/{scenario_id}", response_model=ScenarioAnswer, responses=problems(401, 403, 404, 422, 503))
-async def get_scenario(scenario_id: str, context: RequestContext) -> FastJSONResponse:
+async def get_scenario(scenario_id: str, context: Context) -> FastJSONResponse:
     """One saved scenario."""
     return FastJSONResponse(scenario_answer(await saved_scenario(context, scenario_id)))
 
 
 @router.delete("/{scenario_id}", status_code=204, responses=problems(401, 403, 404, 422, 503))
-async def delete_scenario(scenario_id: str, context: RequestContext) -> Response:
+async def delete_scenario(scenario_id: str, context: Context) -> Response:
     """Delete a saved scenario for good."""
     await saved_scenario(context, scenario_id)
     await context.services.database.run_writing(context.services.scenarios.delete, scenario_id)
@@ -85,7 +84,7 @@ async def delete_scenario(scenario_id: str, context: RequestContext) -> Response
 
 
 @router.post("/{scenario_id}/rerun", response_model=RerunAnswer, responses=problems(401, 403, 404, 422, 503))
-async def rerun_scenario(scenario_id: str, context: RequestContext) -> FastJSONResponse:
+async def rerun_scenario(scenario_id: str, context: Context) -> FastJSONResponse:
     """The same request on the release that answers now, beside what was saved; nothing is overwritten."""
     scenario = await saved_scenario(context, scenario_id)
     held = context.services.store.require().for_studio(scenario.studio_id)
@@ -94,7 +93,7 @@ async def rerun_scenario(scenario_id: str, context: RequestContext) -> FastJSONR
 
 
 @router.post("/compare", response_model=ComparisonAnswer, responses=problems(400, 401, 403, 404, 422, 503))
-async def compare_scenarios(body: CompareScenariosRequest, context: RequestContext) -> FastJSONResponse:
+async def compare_scenarios(body: CompareScenariosRequest, context: Context) -> FastJSONResponse:
     """Saved scenarios month by month, all run on the release that answers now, beside the first of them."""
     scenarios = [await saved_scenario(context, scenario_id) for scenario_id in body.scenario_ids]
     held = context.services.store.require()

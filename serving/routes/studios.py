@@ -8,8 +8,7 @@ from fastapi import APIRouter, Query
 
 from serving.answers.history import describe_studios, studio_history
 from serving.answers.replies import FastJSONResponse
-from serving.guards.strict_route import StrictRoute
-from serving.routes.dependencies import RequestContext
+from serving.routes.requests import Context, StrictRoute
 from serving.schemas.common import StudioId, problems
 from serving.schemas.resources import DeletedRecordsAnswer, HistoryAnswer, HistoryRange, StudiosAnswer
 
@@ -17,7 +16,7 @@ router = APIRouter(prefix="/studios", tags=["studios"], route_class=StrictRoute)
 
 
 @router.get("", responses=problems(401, 403, 422, 503))
-def list_studios(context: RequestContext) -> StudiosAnswer:
+def list_studios(context: Context) -> StudiosAnswer:
     """All studios that the caller may see, with their months."""
     held = context.services.store.require()
     found = describe_studios(held.forecaster.panel)
@@ -29,7 +28,7 @@ def list_studios(context: RequestContext) -> StudiosAnswer:
     "/{studio_id:path}/history", response_model=HistoryAnswer, responses=problems(401, 403, 404, 422, 503)
 )
 async def show_history(
-    studio_id: str, wanted: Annotated[HistoryRange, Query()], context: RequestContext
+    studio_id: str, wanted: Annotated[HistoryRange, Query()], context: Context
 ) -> FastJSONResponse:
     """A studio's months as the service holds them, and what follows from them."""
     context.caller.visible.require(studio_id)
@@ -39,7 +38,7 @@ async def show_history(
 
 
 @router.delete("/{studio_id:path}/records", responses=problems(401, 403, 422, 503))
-async def delete_records(studio_id: StudioId, context: RequestContext) -> DeletedRecordsAnswer:
+async def delete_records(studio_id: StudioId, context: Context) -> DeletedRecordsAnswer:
     """Delete a studio's saved scenarios and logged predictions for good, also of one without months here."""
     context.caller.visible.require(studio_id)
     deleted = await context.services.database.run_writing(context.services.records.delete, studio_id)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, ValidationError
 from starlette.testclient import TestClient
 
 from serving.errors import MOST_PROBLEMS, field_problem
-from serving.guards.strict_route import read_json
+from serving.routes.requests import read_json
 from serving.schemas.forward import ForwardRequest
 
 FORWARD = "/api/v1/predict/forward"

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 import redis
 from fake_forecaster import load_fake
+from fastapi import APIRouter
 from starlette.testclient import TestClient
 
 from serving.app import create_app
 from serving.guards import rate_limits
 from serving.guards.rate_limits import RateLimitedError, RateLimits, RedisCounter
-from serving.routes.dependencies import RequestContext, count_as
+from serving.routes.requests import Context, StrictRoute, count_as
 from studio_pipeline.errors import SettingsError
 from studio_pipeline.settings import RateLimit, read_settings
 
@@ -56,10 +57,10 @@ def test_after_the_window_requests_pass_again(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limits, "MAX_COUNTERS", 100)
+    monkeypatch.setattr(rate_limits, "MAX_CALLERS", 100)
     limits = RateLimits(RateLimit(requests=10, seconds=60))
     assert all(spend(limits, *[(f"peer {number}", 1) for number in range(1000)]))
-    assert len(limits._storage.storage) <= 101
+    assert len(limits._own.counts) <= 101
 
 
 def ask(client: TestClient, path: str = MODELS, **headers: str) -> int:
@@ -115,10 +116,13 @@ def test_a_heavy_request_counts_as_many() -> None:
 
 def test_a_route_can_say_that_a_request_counts_as_many(tmp_path: Path) -> None:
     app = create_app(read_settings(env_file=None, home=tmp_path, rate_limit="10/hour"), load_fake)
+    router = APIRouter(route_class=StrictRoute)
 
-    @app.get("/heavy")
-    async def heavy(n: int, context: RequestContext) -> None:
+    @router.get("/heavy")
+    async def heavy(n: int, context: Context) -> None:
         await count_as(context, n)
+
+    app.include_router(router)
 
     with TestClient(app, client=("127.0.0.1", 1)) as client:
         assert [client.get("/heavy", params={"n": n}).status_code for n in (1, 4, 5)] == [200, 200, 200]
