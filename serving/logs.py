@@ -50,6 +50,7 @@ class RequestLine(NamedTuple):
     request_id: str
 
     def __str__(self) -> str:
+        """Its text for a person."""
         return f"{self.method} {self.route} {self.status} {self.milliseconds:.1f} ms"
 
 
@@ -57,6 +58,7 @@ class RequestLines(list[RequestLine]):
     """The message of a log record that stands for several requests."""
 
     def __str__(self) -> str:
+        """One line a request."""
         return "\n".join(map(str, self))
 
 

@@ -15,6 +15,7 @@ from serving.cache.answer_cache import AnswerCache, MemoryCache
 from serving.experiment import Experiment
 from serving.guards.access import AccessRules
 from serving.guards.rate_limits import RateLimits, open_rate_limits
+from serving.guards.request_guard import Deadlines
 from serving.logs import RequestLog
 from serving.metrics import ReleaseCollector, ServiceMetrics
 from serving.model_store import LoadForecaster, ModelStore
@@ -36,6 +37,7 @@ class Services:
         settings: as read when the application started.
         access: who may ask.
         rates: how often each caller may ask.
+        deadlines: of the requests in progress.
         metrics: the figures of `/metrics`.
         requests: their log lines.
         store: the release that answers.
@@ -55,6 +57,7 @@ class Services:
     settings: Settings
     access: AccessRules
     rates: RateLimits
+    deadlines: Deadlines
     metrics: ServiceMetrics
     requests: RequestLog
     store: ModelStore
@@ -95,6 +98,7 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
             settings=settings,
             access=AccessRules(settings.api_keys),
             rates=await open_rate_limits(settings, resources),
+            deadlines=Deadlines(),
             metrics=ServiceMetrics(),
             requests=RequestLog(),
             store=store,
@@ -111,6 +115,7 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
             planner=planner,
         )
         await enter(_measured(services))
+        await enter(in_the_background(services.deadlines.watch(), "Late requests are no longer given up"))
         resources.callback(services.requests.write)
         yield services
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from os import urandom
 from time import time_ns
 from typing import Any, Literal
@@ -85,7 +85,7 @@ def logged(
         id=reply.id,
         kind=kind,
         studio_id=body.studio_id,
-        base_month=date.fromisoformat(reply.base_month),
+        base_month=reply.base_month,
         inputs=body.model_dump_json(exclude_unset=True).encode(),
         outputs=reply.content,
         made_at=made_at,

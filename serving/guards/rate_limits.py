@@ -100,7 +100,7 @@ class RateLimits:
 class OwnCounter:
     """A sliding window in this process, as `limits` counts; its own in memory takes 5 % of a forward answer.
 
-    The requests of the window before count in proportion to what a window's length back from now covers of it.
+    Requests of the window before count in the proportion in which the last `seconds` reach into it.
 
     Attributes:
         counts: requests of each caller in the present window.

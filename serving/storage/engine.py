@@ -23,12 +23,14 @@ ANSWER_SECONDS = 7.0
 """Silence of PostgreSQL after which its connection is closed."""
 
 PRAGMAS = (
+    # Of a new file: a logged answer takes 4 KB, and fewer and larger pages a third less time to write.
+    "page_size = 16384",
     "journal_mode = WAL",
     "synchronous = FULL",
     "foreign_keys = ON",
     "secure_delete = ON",
     # Pages of indexes are written again and again: the rarer they go from the log to their place, the better.
-    "wal_autocheckpoint = 8000",
+    "wal_autocheckpoint = 2000",
 )
 
 REMEDY = "Write sqlite:////ABSOLUTE/PATH or postgresql://USER:PASSWORD@HOST:PORT/DATABASE."

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import cache
+from itertools import chain
+from operator import attrgetter
 from typing import Any, Literal
 
 import orjson
@@ -48,7 +50,7 @@ class LoggedPrediction:
     id: str
     kind: Literal["forward", "inverse"]
     studio_id: str
-    base_month: date
+    base_month: str
     inputs: bytes
     outputs: bytes
     made_at: datetime
@@ -87,7 +89,6 @@ def from_json(content: bytes) -> LoggedPrediction:
     return LoggedPrediction(
         **{
             **fields,
-            "base_month": date.fromisoformat(fields["base_month"]),
             "inputs": fields["inputs"].encode(),
             "outputs": fields["outputs"].encode(),
             "made_at": datetime.fromisoformat(fields["made_at"]),
@@ -110,11 +111,11 @@ class PredictionTable:
         """
         if not entries:
             return
-        row = _sqlite_row if self._database.dialect == "sqlite" else _row
+        made_at = _sqlite_moment if self._database.dialect == "sqlite" else attrgetter("made_at")
         with self._database.writing() as connection:
             for first in range(0, len(entries), ROWS_AT_ONCE):
-                rows = [row(entry) for entry in entries[first : first + ROWS_AT_ONCE]]
-                values = tuple(value for one in rows for value in one)
+                rows = [_row(entry, made_at(entry)) for entry in entries[first : first + ROWS_AT_ONCE]]
+                values = tuple(chain.from_iterable(rows))
                 connection.exec_driver_sql(_insertion(self._database.dialect, len(rows)), values)
             _leave_out_deleted(connection, min(entry.made_at for entry in entries))
 
@@ -190,7 +191,7 @@ def _insertion(dialect: str, rows: int) -> str:
     )
 
 
-def _row(entry: LoggedPrediction) -> tuple[Any, ...]:
+def _row(entry: LoggedPrediction, made_at: datetime | str) -> tuple[Any, ...]:
     return (
         entry.id,
         entry.kind,
@@ -198,7 +199,7 @@ def _row(entry: LoggedPrediction) -> tuple[Any, ...]:
         entry.base_month,
         entry.inputs.decode(),
         entry.outputs.decode(),
-        entry.made_at,
+        made_at,
         entry.release_version,
         entry.model_version,
         entry.data_version,
@@ -206,18 +207,20 @@ def _row(entry: LoggedPrediction) -> tuple[Any, ...]:
     )
 
 
-def _sqlite_row(entry: LoggedPrediction) -> tuple[Any, ...]:
-    """The row with its moments as SQLAlchemy writes them into SQLite."""
-    row = list(_row(entry))
-    row[3] = entry.base_month.isoformat()
-    row[6] = entry.made_at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
-    return tuple(row)
+def _sqlite_moment(entry: LoggedPrediction) -> str:
+    """When an entry was made, as SQLAlchemy writes it into SQLite."""
+    return entry.made_at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def _entry(row: Any) -> LoggedPrediction:
     fields = dict(zip(_COLUMNS, row, strict=True))
     return LoggedPrediction(
-        **{**fields, "inputs": fields["inputs"].encode(), "outputs": fields["outputs"].encode()}
+        **{
+            **fields,
+            "base_month": fields["base_month"].isoformat(),
+            "inputs": fields["inputs"].encode(),
+            "outputs": fields["outputs"].encode(),
+        }
     )
 
 

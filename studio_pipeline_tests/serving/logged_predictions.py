@@ -1,7 +1,7 @@
 """Entries of the log of predictions, made up."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -14,7 +14,7 @@ def entry(studio_id: str = "chain-a-1", **fields: Any) -> LoggedPrediction:
         id=str(uuid4()),
         kind="forward",
         studio_id=studio_id,
-        base_month=date(2021, 12, 1),
+        base_month="2021-12-01",
         inputs=b'{"studio_id":"chain-a-1","levers":{"avg_ticket_price":150.0}}',
         outputs=b'{"zebra":0.1,"apple":[1e-7,12345.678901234567],"warnings":["\xc3\xa9 \\" \xe2\x82\xac"]}',
         made_at=datetime.now(UTC),
