@@ -31,28 +31,7 @@ from studio_pipeline.settings import Settings
 
 @dataclass(frozen=True)
 class Services:
-    """Services that routes and guards work with.
-
-    Attributes:
-        settings: as read when the application started.
-        access: who may ask.
-        rates: how often each caller may ask.
-        deadlines: of the requests in progress.
-        metrics: the figures of `/metrics`.
-        requests: their log lines.
-        store: the release that answers.
-        cache: of answers given before; None where none are kept.
-        database: the service's own tables.
-        database_health: whether they are there.
-        prediction_log: of the answers given.
-        shadow: scores answers by the challenger.
-        recorder: of the answers given.
-        predictions: answers forward and inverse requests.
-        scenarios: what was saved.
-        records: what is kept of one studio.
-        narrator: writes summaries; None where no key is set.
-        planner: thread in which plans are made.
-    """
+    """Services that routes and guards work with; without a cache or a key for the narrator there is none."""
 
     settings: Settings
     access: AccessRules

@@ -65,11 +65,8 @@ class AnswerCache(Protocol):
     async def put(self, key: str, answer: bytes) -> None:
         """Keep an answer, if that is possible now."""
 
-    async def reachable(self) -> bool:
-        """True if answers are kept at present."""
-
     async def state(self) -> CacheState:
-        """The same, in the word that the service's health shows."""
+        """State for `/health`: where answers are kept at present."""
 
 
 class MemoryCache:
@@ -114,10 +111,6 @@ class MemoryCache:
         self._bytes += _size(answer)
         while self._bytes > self._most_bytes:
             self._forget(next(iter(self._entries)))
-
-    async def reachable(self) -> bool:
-        """Always."""
-        return True
 
     async def state(self) -> CacheState:
         """`memory`."""

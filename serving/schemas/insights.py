@@ -8,9 +8,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from serving.schemas.common import AnswerModel, Month, Rate, RequestModel, StudioId, shown_by
+from serving.schemas.forward import Interval
 from studio_pipeline.forecasting.base.queries import ForwardQuery
 
-Interval = tuple[float, float]
 EffectSource = Literal["data", "pooled", "prior"]
 
 

@@ -13,12 +13,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from threading import Event, Lock, Thread
-from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from serving.storage.prediction_spool import PredictionSpool
-from serving.storage.predictions import LoggedPrediction
+from serving.storage.predictions import LoggedPrediction, PredictionTable
 from studio_pipeline.errors import DatabaseError, InputError
 
 logger = logging.getLogger(__name__)
@@ -47,19 +46,6 @@ WARNING_SECONDS = 60.0
 """Interval in which the same warning is logged once."""
 
 
-class PredictionStore(Protocol):
-    """Table of logged predictions."""
-
-    def write(self, entries: Sequence[LoggedPrediction]) -> None:
-        """Store all entries or none; raises `DatabaseError` or `InputError`."""
-
-    def find(self, prediction_id: str) -> LoggedPrediction | None:
-        """An entry by its id."""
-
-    def prune(self, before: datetime) -> int:
-        """Delete some of the entries made before a moment; returns their number."""
-
-
 class PredictionLog:
     """Writes predictions to a table in the background.
 
@@ -74,7 +60,7 @@ class PredictionLog:
         counters: entries `written` to the table, `spooled` on the way, and `dropped` for good.
     """
 
-    def __init__(self, store: PredictionStore, spool: PredictionSpool, retention_days: int = 0) -> None:
+    def __init__(self, store: PredictionTable, spool: PredictionSpool, retention_days: int = 0) -> None:
         self._store = store
         self._spool = spool
         self._retention_days = retention_days

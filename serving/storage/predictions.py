@@ -35,15 +35,10 @@ class LoggedPrediction:
 
     Attributes:
         id: `scenario_id` or `optimization_id` of the answer.
-        kind: of the route that answered.
-        studio_id: the studio asked for.
         base_month: the last known month that the answer rests on, its first day.
         inputs: the request, JSON.
         outputs: the answer, JSON.
-        made_at: when it was answered, with time zone.
-        release_version: number of the release that answered.
-        model_version: the model that answered.
-        data_version: the data that it answered from.
+        made_at: with time zone.
         role: `challenger` for a shadow score or an answer of a split.
     """
 

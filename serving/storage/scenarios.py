@@ -34,16 +34,8 @@ class Scenario:
 
     Attributes:
         id: the answer's `scenario_id` where nothing else is saved under that.
-        name: given by the user.
-        studio_id: of the studio.
-        kind: of the request.
-        request: the request, JSON.
-        answer: what it was answered, JSON.
-        release_version: number of the release that answered.
-        model_version: the model that answered.
-        data_version: the data that it answered from.
         base_month: the last known month of the answer, its first day.
-        created_at: when it was saved, UTC.
+        created_at: UTC.
     """
 
     id: str
@@ -61,12 +53,7 @@ class Scenario:
 
 @dataclass(frozen=True)
 class ScenarioPage:
-    """Some scenarios, newest first.
-
-    Attributes:
-        scenarios: as many as asked for, fewer on the last page.
-        next_cursor: where the next page begins; None after the last one.
-    """
+    """Some scenarios, newest first, and where the next page begins; None after the last one."""
 
     scenarios: list[Scenario]
     next_cursor: str | None
@@ -210,12 +197,7 @@ def unknown_scenario(scenario_id: str) -> UnknownScenarioError:
 
 @dataclass(frozen=True)
 class Cursor:
-    """The last scenario of a page.
-
-    Attributes:
-        created_at: when it was saved, with time zone.
-        id: which one of those saved at that moment.
-    """
+    """The last scenario of a page; its time with time zone."""
 
     created_at: datetime
     id: str

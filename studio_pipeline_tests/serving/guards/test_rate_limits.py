@@ -164,11 +164,6 @@ def test_two_services_share_one_count(client_of, redis_url: str, tmp_path: Path)
         assert statuses == [200] * 4 + [429] * 2
         limited = one.get(MODELS, headers={"X-API-Key": "k"})
         assert 0 < int(limited.headers["retry-after"]) <= 120
-        assert (
-            'studio_shared_rate_limit_total{event="refused"}'
-            in one.get("/metrics", headers={"X-API-Key": "other"}).text
-            or True
-        )
 
 
 def test_what_redis_refuses_is_not_counted_here(redis_url: str) -> None:
