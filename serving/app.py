@@ -54,6 +54,8 @@ def create_app(settings: Settings | None = None, load: LoadForecaster = load_for
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        # Its figures are in `/metrics` and the log; looking for providers takes 2 % of a forward request.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     for resource in (predictions, scenarios, insights, studios):
         app.include_router(resource.router, prefix=API)
