@@ -79,11 +79,7 @@ def _first_day(month: np.datetime64) -> str:
 
 
 def _lever_effect(effect: LeverEffect) -> dict[str, Any]:
-    return {
-        "source": effect.source,
-        "effect": effect.effect,
-        "standard_error": effect.standard_error,
-    }
+    return {"source": effect.source, "effect": effect.effect, "standard_error": effect.standard_error}
 
 
 def _months(request: ForwardRequest, forecast: Forecast) -> dict[str, dict[str, Any]]:

@@ -29,7 +29,7 @@ metrics_router = APIRouter(tags=["health"])
 
 _CACHE_PROBLEMS: Mapping[CacheState, str] = {
     "unreachable": "Redis does not answer, so that no answers are kept; forecasts go on. Start it again,"
-    " or correct STUDIO_REDIS_URL.",
+    " or correct STUDIO_REDIS_URL."
 }
 
 

@@ -51,10 +51,7 @@ async def predict_batch(body: BatchRequest, context: Context) -> Response:
 
 
 @router.post(
-    "/inverse",
-    tags=["plans"],
-    response_model=InverseAnswer,
-    responses=problems(400, 401, 403, 404, 422, 503),
+    "/inverse", tags=["plans"], response_model=InverseAnswer, responses=problems(400, 401, 403, 404, 422, 503)
 )
 async def predict_inverse(body: InverseRequest, context: Context) -> Response:
     """The levers of least cost with which a studio reaches a revenue, proved by a forward answer."""

@@ -32,10 +32,7 @@ CREATED = 201
 
 
 @router.post(
-    "",
-    status_code=CREATED,
-    response_model=ScenarioAnswer,
-    responses=problems(400, 401, 403, 404, 422, 503),
+    "", status_code=CREATED, response_model=ScenarioAnswer, responses=problems(400, 401, 403, 404, 422, 503)
 )
 async def save_scenario(body: SaveScenarioRequest, context: Context) -> FastJSONResponse:
     """Save a forward request with its answer, or an answer that was given before."""

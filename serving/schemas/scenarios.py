@@ -64,12 +64,7 @@ class CompareScenariosRequest(RequestModel):
     """Scenarios to run on the release that answers now; differences are to the first one."""
 
     model_config = shown_by(
-        {
-            "scenario_ids": [
-                "0d3c0f8e-5a6b-4c55-9d5f-3a2f4f1d7c11",
-                "7b0e6d2a-1c9f-4b3e-8a70-5e9d2c4b6f22",
-            ]
-        }
+        {"scenario_ids": ["0d3c0f8e-5a6b-4c55-9d5f-3a2f4f1d7c11", "7b0e6d2a-1c9f-4b3e-8a70-5e9d2c4b6f22"]}
     )
 
     scenario_ids: list[ScenarioId] = Field(min_length=2, max_length=10)

@@ -64,9 +64,7 @@ def test_an_answer_too_large_to_be_kept_drives_out_no_other() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.binary(max_size=900) | st.none())))
-def test_it_answers_what_was_put_last_within_its_bytes(
-    steps: list[tuple[str, bytes | None]],
-) -> None:
+def test_it_answers_what_was_put_last_within_its_bytes(steps: list[tuple[str, bytes | None]]) -> None:
     cache = MemoryCache(60, most_bytes=3000)
     last: dict[str, bytes] = {}
     for key, answer in steps:

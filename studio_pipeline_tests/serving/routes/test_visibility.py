@@ -100,14 +100,7 @@ def test_only_one_header_with_one_key_opens(client_of, headers: list[tuple[str, 
 
 
 @pytest.mark.parametrize(
-    "path",
-    [
-        "/api/v1/health/",
-        "/api/v1//health",
-        "/openapi.json/",
-        "/API/v1/health",
-        "/%6detrics",
-    ],
+    "path", ["/api/v1/health/", "/api/v1//health", "/openapi.json/", "/API/v1/health", "/%6detrics"]
 )
 def test_no_spelling_of_a_path_is_open_but_its_own(client_of, path: str) -> None:  # type: ignore[no-untyped-def]
     with client_of(api_keys=KEYS) as client:
