@@ -21,8 +21,6 @@ from serving.guards.access import AccessDeniedError, Visibility
 from serving.model_store import HeldRelease
 from serving.schemas.forward import BatchRequest, ForwardRequest
 from studio_pipeline.errors import QueryError
-from studio_pipeline.forecasting.base.queries import Forecast
-from studio_pipeline.forecasting.forecaster.forecast_uncertainty import ForecastSum
 
 MOST_AT_ONCE = 100
 TURN_SECONDS = 0.01
@@ -37,17 +35,10 @@ Refused = Mapping[str, object]
 async def answer_batch(
     recorder: AnswerRecorder, held: HeldRelease, visible: Visibility, batch: BatchRequest, shown: Shown
 ) -> bytes:
-    """The JSON of `schemas.batch.BatchAnswer`.
+    """The JSON of `schemas.forward.BatchAnswer`; `shown` makes the message of an error fit for an answer.
 
     Nothing is taken from the cache: together, answers cost little more than looking for them there.
     Each answer goes into the log of predictions.
-
-    Args:
-        recorder: of the answers.
-        held: the release that all answers come from.
-        visible: the studios that the caller may see.
-        batch: the requests.
-        shown: makes the message of an error fit for an answer.
     """
     answers: list[Reply | Refused] = []
     requests: list[ForwardRequest | Refused] = []
@@ -65,7 +56,9 @@ async def answer_batch(
     for request, answer in zip(requests, answers, strict=True):
         if isinstance(request, ForwardRequest) and isinstance(answer, Reply):
             recorder.record("forward", request, answer)
-    responses = b",".join(map(_written, answers))
+    responses = b",".join(
+        answer.content if isinstance(answer, Reply) else orjson.dumps({"error": answer}) for answer in answers
+    )
     if not batch.aggregate:
         return b'{"responses":[%b]}' % responses
     aggregate = orjson.dumps(await _aggregate(held, answers, batch.interval_level))
@@ -78,14 +71,14 @@ def _checked(visible: Visibility, place: int, item: Any) -> ForwardRequest | Ref
         request = ForwardRequest.model_validate(item)
         visible.require(request.studio_id)
     except ValidationError as error:
-        return _refused(422, field_problems([_at(place, one) for one in error.errors(include_url=False)]))
+        problems = [
+            {**problem, "loc": ("body", "requests", place, *problem["loc"])}
+            for problem in error.errors(include_url=False)
+        ]
+        return {"status": 422, "detail": field_problems(problems)}
     except AccessDeniedError as denied:
-        return _refused(denied.status, denied.detail)
+        return {"status": denied.status, "detail": denied.detail}
     return request
-
-
-def _at(place: int, problem: Mapping[str, Any]) -> dict[str, Any]:
-    return {**problem, "loc": ("body", "requests", place, *problem["loc"])}
 
 
 def _answered(
@@ -97,64 +90,39 @@ def _answered(
     for one in checked:
         answer = next(replies) if isinstance(one, ForwardRequest) else one
         if isinstance(answer, QueryError):
-            answer = _refused(status_of(answer), shown(str(answer)))
+            answer = {"status": status_of(answer), "detail": shown(str(answer))}
         answers.append(answer)
     return answers
-
-
-def _refused(status: int, detail: object) -> Refused:
-    return {"status": status, "detail": detail}
-
-
-def _written(answer: Reply | Refused) -> bytes:
-    return answer.content if isinstance(answer, Reply) else orjson.dumps({"error": answer})
 
 
 async def _aggregate(
     held: HeldRelease, answers: Sequence[Reply | Refused], level: float
 ) -> dict[str, Any] | None:
-    """The JSON of `schemas.batch.AggregateAnswer`."""
-    forecasts = [answer.forecast for answer in answers if isinstance(answer, Reply)]
-    summed = [forecast for forecast in forecasts if forecast is not None]
+    """The JSON of `schemas.forward.AggregateAnswer`."""
+    summed = [answer.forecast for answer in answers if isinstance(answer, Reply) and answer.forecast]
     if not summed:
         return None
     # Draws of a thousand studios take a tenth of a second, nearly all of it in NumPy.
     sums = await asyncio.to_thread(held.forecaster.summed, summed, level)
-    return _aggregate_answer(sums, summed, len(answers), level)
-
-
-def _aggregate_answer(
-    sums: ForecastSum, summed: Sequence[Forecast], n_requests: int, level: float
-) -> dict[str, Any]:
-    months = zip(
-        sums.months.astype(str).tolist(),
-        sums.answers.tolist(),
-        sums.revenue.tolist(),
-        sums.intervals.tolist(),
-        strict=True,
-    )
-    return {
-        "answers": len(summed),
-        "studios": sums.studios,
-        "interval_level": level,
-        "months": [
-            {"month": f"{month}-01", "answers": answers, "revenue": revenue, "confidence_interval": interval}
-            for month, answers, revenue, interval in months
-        ],
-        "total_projected_revenue": sums.total_revenue,
-        "total_confidence_interval": list(sums.total_interval),
-        "warnings": list(_warnings(sums, len(summed), n_requests)),
-    }
-
-
-def _warnings(sums: ForecastSum, n_answers: int, n_requests: int) -> list[str]:
-    """Warnings about the parts of a sum."""
-    refused, uneven = n_requests - n_answers, bool((sums.answers != n_answers).any())
-    said = {
-        f"{refused} of {n_requests} requests are refused and not in the sum.": refused > 0,
-        "Not all answers project the same months; each month is the sum over those that do.": uneven,
-        f"{n_answers} answers are of {sums.studios} studios: a studio counts once for each of its answers.": (
-            sums.studios < n_answers
+    n_summed, refused = len(summed), len(answers) - len(summed)
+    warnings = {
+        f"{refused} of {len(answers)} requests are refused and not in the sum.": refused > 0,
+        "Not all answers project the same months; each month is the sum over those that do.": bool(
+            (sums.answers != n_summed).any()
+        ),
+        f"{n_summed} answers are of {sums.studios} studios: a studio counts once for each of its answers.": (
+            sums.studios < n_summed
         ),
     }
-    return [sentence for sentence, holds in said.items() if holds]
+    names = ("month", "answers", "revenue", "confidence_interval")
+    months = [f"{month}-01" for month in sums.months.astype(str)]
+    rows = zip(months, sums.answers.tolist(), sums.revenue.tolist(), sums.intervals.tolist(), strict=True)
+    return {
+        "answers": n_summed,
+        "studios": sums.studios,
+        "interval_level": level,
+        "months": [dict(zip(names, row, strict=True)) for row in rows],
+        "total_projected_revenue": sums.total_revenue,
+        "total_confidence_interval": sums.total_interval,
+        "warnings": [sentence for sentence, holds in warnings.items() if holds],
+    }

@@ -15,7 +15,7 @@ _YEAR = 12
 
 
 def studio_history(panel: StudioPanel, studio_id: str, wanted: HistoryRange) -> dict[str, Any]:
-    """The JSON of `schemas.studios.HistoryAnswer` but for the data version.
+    """The JSON of `schemas.resources.HistoryAnswer` but for the data version.
 
     Raises:
         UnknownStudioError: there are no months of this studio.
@@ -25,11 +25,19 @@ def studio_history(panel: StudioPanel, studio_id: str, wanted: HistoryRange) -> 
         raise UnknownStudioError(
             f"There are no months of studio {studio_id!r}.", "GET /api/v1/studios lists the studios."
         )
-    inside = _columns(panel, row, wanted)
-    figures = {name: panel.values[name][row, inside] for name in NUMERIC_COLUMNS} | {
-        name: values[inside] for name, values in _derived(panel, row).items()
+    first, last = int(panel.known[row].argmax()), int(panel.last_months[row])
+    if wanted.from_month is not None:
+        first = max(first, panel.column_of(np.datetime64(wanted.from_month, "M")))
+    if wanted.to_month is not None:
+        last = min(last, panel.column_of(np.datetime64(wanted.to_month, "M")))
+    inside = slice(first, max(last + 1, first))
+    revenue, members = (panel.values[name][row] for name in ("total_revenue", "total_members"))
+    figures = {name: panel.values[name][row] for name in NUMERIC_COLUMNS} | {
+        "revenue_per_member": _ratio(revenue, members),
+        "revenue_growth": _growth(revenue, 1),
+        "revenue_growth_year": _growth(revenue, _YEAR),
     }
-    rows = zip(*(_plain(values) for values in figures.values()), strict=True)
+    rows = zip(*(_plain(values[inside]) for values in figures.values()), strict=True)
     return {
         "studio_id": studio_id,
         "studio_type": str(panel.studio_types[row]) or None,
@@ -57,25 +65,6 @@ def describe_studios(panel: StudioPanel) -> list[StudioEntry]:
     ]
 
 
-def _columns(panel: StudioPanel, row: int, wanted: HistoryRange) -> slice:
-    """Columns from the studio's first month to its last, as far as they are wanted."""
-    first, last = int(panel.known[row].argmax()), int(panel.last_months[row])
-    if wanted.from_month is not None:
-        first = max(first, panel.column_of(np.datetime64(wanted.from_month, "M")))
-    if wanted.to_month is not None:
-        last = min(last, panel.column_of(np.datetime64(wanted.to_month, "M")))
-    return slice(first, max(last + 1, first))
-
-
-def _derived(panel: StudioPanel, row: int) -> dict[str, FloatArray]:
-    revenue, members = (panel.values[name][row] for name in ("total_revenue", "total_members"))
-    return {
-        "revenue_per_member": _ratio(revenue, members),
-        "revenue_growth": _growth(revenue, 1),
-        "revenue_growth_year": _growth(revenue, _YEAR),
-    }
-
-
 def _growth(revenue: FloatArray, months: int) -> FloatArray:
     before = np.full_like(revenue, np.nan)
     before[months:] = revenue[:-months]
@@ -87,5 +76,4 @@ def _ratio(over: FloatArray, under: FloatArray) -> FloatArray:
 
 
 def _plain(values: FloatArray) -> list[float | None]:
-    """Numbers, and None for what is unknown."""
     return [value if np.isfinite(value) else None for value in values.tolist()]

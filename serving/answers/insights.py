@@ -56,14 +56,7 @@ neither in digits nor in words. Call the studio "the studio". No list, no headin
 
 
 class Narrator:
-    """Writes summaries.
-
-    Args:
-        api_key: of the server.
-        base_url: of the server; None for OpenAI's own.
-        model: that writes.
-        timeout_seconds: for the whole of one summary.
-    """
+    """Writes summaries; without a `base_url` on OpenAI's own server, each within `timeout_seconds`."""
 
     def __init__(
         self, api_key: SecretStr, base_url: str | None, model: str, timeout_seconds: float = TIMEOUT_SECONDS
@@ -109,7 +102,6 @@ class Narrator:
             return None
 
     async def _body(self, client: AsyncOpenAI, known: Mapping[str, str]) -> bytes:
-        """The answer as it came."""
         call = client.chat.completions.with_streaming_response.create(
             model=self._model,
             messages=[
@@ -129,19 +121,17 @@ class Narrator:
     async def _opened(self) -> AsyncOpenAI:
         async with self._opening:
             if self._client is None:
+                from openai import AsyncOpenAI
+
                 # It reads certificates.
-                self._client = await asyncio.to_thread(self._open)
+                self._client = await asyncio.to_thread(
+                    AsyncOpenAI,
+                    api_key=self._api_key.get_secret_value(),
+                    base_url=self._base_url,
+                    timeout=self._timeout_seconds,
+                    max_retries=_RETRIES,
+                )
             return self._client
-
-    def _open(self) -> AsyncOpenAI:
-        from openai import AsyncOpenAI
-
-        return AsyncOpenAI(
-            api_key=self._api_key.get_secret_value(),
-            base_url=self._base_url,
-            timeout=self._timeout_seconds,
-            max_retries=_RETRIES,
-        )
 
 
 class _UnusableAnswerError(Exception):
@@ -161,7 +151,6 @@ class _Completion(BaseModel):
 
 
 def _text_of(body: bytes) -> str:
-    """The text in the JSON of an answer."""
     try:
         completion = _Completion.model_validate_json(body)
         return completion.choices[0].message.content.strip()

@@ -24,14 +24,7 @@ from studio_pipeline.planning.configuration import PlanningConfig
 
 
 class Predictions:
-    """Answers single requests.
-
-    Args:
-        cache: of earlier answers; None without a cache.
-        recorder: of all answers given.
-        planner: thread in which plans are made.
-        planning: configuration of plans.
-    """
+    """Answers single requests."""
 
     def __init__(
         self,
@@ -40,10 +33,7 @@ class Predictions:
         planner: PlannerPool,
         planning: PlanningConfig,
     ) -> None:
-        self._cache = cache
-        self._recorder = recorder
-        self._planner = planner
-        self._planning = planning
+        self._cache, self._recorder, self._planner, self._planning = cache, recorder, planner, planning
 
     async def forward(self, held: HeldRelease, body: ForwardRequest) -> Reply:
         """Answer one forward request.

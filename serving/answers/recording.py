@@ -7,7 +7,6 @@ answers are logged with the same request, base month and time as the champion's.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
@@ -37,42 +36,25 @@ class _Asked(NamedTuple):
 
 
 class ShadowScorer:
-    """Scores forward requests by the challenger, after they have been answered by the champion.
-
-    Args:
-        log: where both answers are kept; they share request, base month and moment.
-
-    Attributes:
-        counters: requests `scored`, `refused` by the challenger, and `dropped` as too many waited.
-    """
+    """Scores forward requests by the challenger, after they have been answered by the champion."""
 
     def __init__(self, log: PredictionLog) -> None:
         self._log = log
         self._queue: SimpleQueue[_Asked | None] = SimpleQueue()
-        self._counters = {"scored": 0, "refused": 0, "dropped": 0}
+        # Requests scored, refused by the challenger, and dropped as too many waited.
+        self.counters = {"scored": 0, "refused": 0, "dropped": 0}
         self._thread = Thread(target=self._run, name="shadow-scores", daemon=True)
-
-    @property
-    def counters(self) -> Mapping[str, int]:
-        """Requests since the start, by what became of them."""
-        return self._counters
 
     def start(self) -> None:
         """Begin to score."""
         self._thread.start()
 
     def add(self, answered: HeldRelease, body: ForwardRequest, made_at: datetime) -> None:
-        """Have a request scored that the champion has just answered; it never waits.
-
-        Args:
-            answered: the release that answered it.
-            body: the request.
-            made_at: of the champion's answer.
-        """
+        """Have a request scored that the champion has just answered, at `made_at`; it never waits."""
         if (challenger := answered.shadow) is None:
             return
         if self._queue.qsize() >= MOST_WAITING:
-            self._counters["dropped"] += 1
+            self.counters["dropped"] += 1
             return
         self._queue.put(_Asked(challenger, body, made_at))
 
@@ -81,7 +63,7 @@ class ShadowScorer:
         with suppress(Empty):
             while True:
                 self._queue.get_nowait()
-                self._counters["dropped"] += 1
+                self.counters["dropped"] += 1
         self._queue.put(None)
         self._thread.join(CLOSE_SECONDS)
 
@@ -109,33 +91,21 @@ class ShadowScorer:
             # A challenger that fails is what the experiment is there to find; the champion goes on.
             except Exception:
                 logger.exception("The challenger fails on %d requests.", len(here))
-                self._counters["refused"] += len(here)
+                self.counters["refused"] += len(here)
                 continue
             for one, reply in zip(here, replies, strict=True):
-                self._note(one, reply)
-
-    def _note(self, asked: _Asked, reply: Reply | Exception) -> None:
-        if not isinstance(reply, Reply):
-            self._counters["refused"] += 1
-            return
-        self._log.add(logged("forward", asked.body, reply, asked.made_at))
-        self._counters["scored"] += 1
+                if isinstance(reply, Reply):
+                    self._log.add(logged("forward", one.body, reply, one.made_at))
+                    self.counters["scored"] += 1
+                else:
+                    self.counters["refused"] += 1
 
 
 class AnswerRecorder:
-    """Records every answer that is given to a caller.
-
-    Args:
-        log: of predictions.
-        shadow: scorer of the challenger.
-
-    Attributes:
-        counters: answers by the role of the model that gave them.
-    """
+    """Records every answer that is given to a caller, and counts it by the role of its model."""
 
     def __init__(self, log: PredictionLog, shadow: ShadowScorer) -> None:
-        self._log = log
-        self._shadow = shadow
+        self._log, self._shadow = log, shadow
         self.counters: dict[str, int] = {"champion": 0, "challenger": 0}
 
     def record(self, kind: Kind, body: ForwardRequest | InverseRequest, reply: Reply) -> None:

@@ -37,21 +37,13 @@ class FastJSONResponse(Response):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answered prediction.
-
-    Attributes:
-        id: of this answer alone.
-        content: its JSON.
-        base_month: last known month of the answer, as its first day.
-        held: release that answered.
-        forecast: behind a forward answer; None for a plan and for a cached answer.
-    """
+    """One answered prediction."""
 
     id: str
-    content: bytes
-    base_month: str
+    content: bytes  # JSON
+    base_month: str  # last known month of the answer, as its first day
     held: HeldRelease
-    forecast: Forecast | None = None
+    forecast: Forecast | None = None  # behind a forward answer; None for a plan and for a cached answer
 
     @classmethod
     def of(

@@ -5,42 +5,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from serving.schemas.forward import ForwardRequest
+from serving.schemas.scenarios import ScenarioAnswer
 from serving.storage.scenarios import Scenario
 from studio_pipeline.errors import InputError
 from studio_pipeline.planning.scenarios import Comparison, ScenarioOutcome
 from studio_pipeline.publishing.releases import Release
 
-NamedScenario = tuple[str, str]
-"""Id and name of a scenario."""
-
 
 def scenario_answer(scenario: Scenario) -> dict[str, Any]:
     """The JSON of `schemas.scenarios.ScenarioAnswer`."""
-    return {
-        "id": scenario.id,
-        "name": scenario.name,
-        "studio_id": scenario.studio_id,
-        "request": scenario.request,
-        "answer": scenario.answer,
-        "model_version": scenario.model_version,
-        "data_version": scenario.data_version,
-        "release": scenario.release_version,
-        "base_month": scenario.base_month.isoformat(),
-        "created_at": scenario.created_at.isoformat(),
-    }
+    fields = vars(scenario) | {"release": scenario.release_version}
+    return {name: fields[name] for name in ScenarioAnswer.model_fields}
 
 
 def rerun_answer(scenario: Scenario, answer: Mapping[str, Any], release: Release) -> dict[str, Any]:
-    """The JSON of `schemas.scenarios.RerunAnswer`.
-
-    Args:
-        scenario: as it was saved.
-        answer: of the same request now.
-        release: that the answer comes from.
-    """
+    """The JSON of `schemas.scenarios.RerunAnswer`: a saved scenario, and its request's answer now."""
+    then, now = revenue_by_month(scenario.answer), revenue_by_month(answer)
+    shared = [month for month in now if month in then]
     return {
         "id": scenario.id,
         "name": scenario.name,
@@ -52,37 +37,24 @@ def rerun_answer(scenario: Scenario, answer: Mapping[str, Any], release: Release
             "base_month": scenario.base_month.isoformat(),
             "total_projected_revenue": scenario.answer["total_projected_revenue"],
         },
-        "changes": _changes(scenario, answer, release),
-    }
-
-
-def _changes(scenario: Scenario, answer: Mapping[str, Any], release: Release) -> dict[str, Any]:
-    """The JSON of `schemas.scenarios.ScenarioChange`."""
-    then, now = revenue_by_month(scenario.answer), revenue_by_month(answer)
-    shared = [month for month in now if month in then]
-    return {
-        "release": scenario.release_version != release.version,
-        "model_version": scenario.model_version != release.model_version,
-        "data_version": scenario.data_version != release.data_version,
-        "base_month": scenario.base_month.isoformat() != answer["base_month"],
-        "shared_months": shared,
-        "revenue_difference": sum(now[month] - then[month] for month in shared) if shared else None,
+        "changes": {
+            "release": scenario.release_version != release.version,
+            "model_version": scenario.model_version != release.model_version,
+            "data_version": scenario.data_version != release.data_version,
+            "base_month": scenario.base_month.isoformat() != answer["base_month"],
+            "shared_months": shared,
+            "revenue_difference": sum(now[month] - then[month] for month in shared) if shared else None,
+        },
     }
 
 
 def revenue_by_month(answer: Mapping[str, Any]) -> dict[str, float]:
     """Calendar month to revenue of a forward answer."""
-    year, month, _ = map(int, answer["base_month"].split("-"))
-    base = 12 * year + month - 1
+    base = np.datetime64(answer["base_month"], "M")
     return {
-        "{:04d}-{:02d}-01".format(*_calendar(base + int(name.removeprefix("month_")))): entry["revenue"]
+        f"{base + int(name.removeprefix('month_'))}-01": entry["revenue"]
         for name, entry in answer["predictions"].items()
     }
-
-
-def _calendar(months: int) -> tuple[int, int]:
-    """Year and month of a count of months."""
-    return months // 12, months % 12 + 1
 
 
 def request_of(scenario: Scenario) -> ForwardRequest:
@@ -103,28 +75,32 @@ def request_of(scenario: Scenario) -> ForwardRequest:
 def compared_answer(
     scenarios: Sequence[Scenario], comparison: Comparison, release: Release
 ) -> dict[str, Any]:
-    """The JSON of `schemas.comparison.ComparisonAnswer`.
-
-    Args:
-        scenarios: in the order of the comparison's.
-        comparison: of them, from `release`.
-        release: that answered.
-    """
-    answer = comparison_answer([(scenario.id, scenario.name) for scenario in scenarios], comparison)
+    """The JSON of `schemas.scenarios.ComparisonAnswer`; scenarios are in the order of the comparison's."""
+    months = [f"{month}-01" for month in comparison.months]
+    pairs = zip(scenarios, comparison.scenarios, strict=True)
     return {
         "model_version": release.model_version,
         "data_version": release.data_version,
-        **answer,
-        "warnings": [*answer["warnings"], *_release_warnings(scenarios, release)],
+        "interval_level": comparison.level,
+        "months": months,
+        "scenarios": [_compared(scenario, outcome, months) for scenario, outcome in pairs],
+        "chances": [
+            {
+                "scenario_id": one.id,
+                "other_scenario_id": other.id,
+                "chance": float(comparison.chance_ahead[row, column]),
+                "month_chances": comparison.month_chance_ahead[:, row, column].tolist(),
+            }
+            for row, one in enumerate(scenarios)
+            for column, other in enumerate(scenarios)
+            if row != column
+        ],
+        "warnings": [sentence for scenario in scenarios if (sentence := _other_source(scenario, release))],
     }
 
 
-def _release_warnings(scenarios: Sequence[Scenario], release: Release) -> list[str]:
-    """One sentence for each scenario whose saved answer came from another release or model than these."""
-    return [sentence for scenario in scenarios if (sentence := _other_source(scenario, release))]
-
-
 def _other_source(scenario: Scenario, release: Release) -> str:
+    """A sentence on a saved answer that came from another release or model; empty for one that did not."""
     so = "so that its figures may differ from the saved ones"
     if scenario.release_version != release.version:
         return (
@@ -139,63 +115,24 @@ def _other_source(scenario: Scenario, release: Release) -> str:
     return ""
 
 
-def comparison_answer(scenarios: Sequence[NamedScenario], comparison: Comparison) -> dict[str, Any]:
-    """The JSON of `schemas.comparison.ComparisonAnswer` but for the versions, which the caller adds.
-
-    Args:
-        scenarios: in the order of the comparison's.
-        comparison: of them.
-    """
-    months = [f"{month}-01" for month in comparison.months]
-    pairs = zip(scenarios, comparison.scenarios, strict=True)
-    return {
-        "interval_level": comparison.level,
-        "months": months,
-        "scenarios": [_scenario(named, outcome, months) for named, outcome in pairs],
-        "chances": _chances([scenario_id for scenario_id, _ in scenarios], comparison),
-        "warnings": [],
+def _compared(scenario: Scenario, outcome: ScenarioOutcome, months: Sequence[str]) -> dict[str, Any]:
+    columns = {
+        "month": months,
+        "revenue": outcome.revenue.tolist(),
+        "confidence_interval": outcome.interval.tolist(),
+        "member_count": outcome.member_count.tolist(),
+        "difference": outcome.difference.tolist(),
+        "difference_interval": outcome.difference_interval.tolist(),
     }
-
-
-def _scenario(named: NamedScenario, outcome: ScenarioOutcome, months: Sequence[str]) -> dict[str, Any]:
     return {
-        "scenario_id": named[0],
-        "name": named[1],
+        "scenario_id": scenario.id,
+        "name": scenario.name,
         "studio_id": outcome.studio_id,
         "base_month": f"{outcome.base_month}-01",
-        "months": _months(outcome, months),
+        "months": [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)],
         "total_revenue": outcome.total_revenue,
-        "total_confidence_interval": list(outcome.total_interval),
+        "total_confidence_interval": outcome.total_interval,
         "total_difference": outcome.total_difference,
-        "total_difference_interval": list(outcome.total_difference_interval),
-        "warnings": list(outcome.warnings),
+        "total_difference_interval": outcome.total_difference_interval,
+        "warnings": outcome.warnings,
     }
-
-
-def _months(outcome: ScenarioOutcome, months: Sequence[str]) -> list[dict[str, Any]]:
-    columns = {
-        "revenue": outcome.revenue,
-        "confidence_interval": outcome.interval,
-        "member_count": outcome.member_count,
-        "difference": outcome.difference,
-        "difference_interval": outcome.difference_interval,
-    }
-    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
-    return [
-        {"month": month, **dict(zip(columns, row, strict=True))}
-        for month, row in zip(months, rows, strict=True)
-    ]
-
-
-def _chances(scenario_ids: Sequence[str], comparison: Comparison) -> list[dict[str, Any]]:
-    return [
-        {
-            "scenario_id": one,
-            "other_scenario_id": other,
-            "chance": float(comparison.chance_ahead[row, column]),
-            "month_chances": comparison.month_chance_ahead[:, row, column].tolist(),
-        }
-        for row, one in enumerate(scenario_ids)
-        for column, other in enumerate(scenario_ids)
-        if row != column
-    ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.answers.scenarios import comparison_answer
+from serving.answers.scenarios import compared_answer
 from serving.schemas.scenarios import ComparisonAnswer
 from studio_pipeline.errors import LeverError, QueryError
 from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverStep
@@ -213,14 +214,18 @@ def test_too_few_and_too_many_are_refused(forecaster: Forecaster, n: int) -> Non
 
 def test_the_answer_has_its_form(forecaster: Forecaster) -> None:
     comparison = compare_forecasts(forecaster, mixed(forecaster), 0.8)
-    named = [(f"id-{place}", f"plan {place}") for place in range(5)]
-    answer = comparison_answer(named, comparison) | {"model_version": "1", "data_version": "d"}
+    release = SimpleNamespace(version=1, model_version="1", data_version="d")
+    saved = [
+        SimpleNamespace(id=f"id-{place}", name=f"plan {place}", release_version=1, model_version="1")
+        for place in range(5)
+    ]
+    answer = compared_answer(saved, comparison, release)
     for scenario in answer["scenarios"]:
         for month in scenario["months"]:
             # NaN leaves as null.
             month["member_count"] = None if np.isnan(month["member_count"]) else month["member_count"]
     read = ComparisonAnswer.model_validate(answer)
-    assert [scenario.scenario_id for scenario in read.scenarios] == [name for name, _ in named]
+    assert [scenario.scenario_id for scenario in read.scenarios] == [scenario.id for scenario in saved]
     assert len(read.chances) == 20
     both = [c.chance for c in read.chances if {c.scenario_id, c.other_scenario_id} == {"id-0", "id-4"}]
     assert sum(both) == pytest.approx(1.0)
