@@ -16,8 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, compile_path
 
-from serving.guards.access import AccessDeniedError
-from serving.guards.rate_limits import RateLimitedError
+from serving.guards.access import RefusedError
 from serving.schemas.common import HeldLevers, Levers
 from studio_pipeline.errors import (
     BusyError,
@@ -46,7 +45,6 @@ STATUSES: tuple[tuple[type[StudioError], int], ...] = (
 )
 """Status of each branch of the error tree; the first one that fits counts."""
 
-
 RETRY_SECONDS = "2"
 """Retry-After of a busy service."""
 
@@ -58,39 +56,33 @@ def status_of(error: StudioError) -> int:
 
 def add_error_handlers(app: FastAPI) -> None:
     """Let every error of `app` leave as `{"detail": ...}`."""
-    app.add_exception_handler(StudioError, _answer_studio_error)
-    app.add_exception_handler(AccessDeniedError, _answer_denied)
-    app.add_exception_handler(RateLimitedError, _answer_limited)
-    app.add_exception_handler(RequestValidationError, _answer_invalid)
-    app.add_exception_handler(HTTPException, _answer_http)
+    for kind in (StudioError, RefusedError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, _answer)
 
 
-def _detail(status: int, detail: object, headers: dict[str, str] | None = None) -> JSONResponse:
+async def _answer(request: Request, error: Exception) -> JSONResponse:
+    headers: dict[str, str] = {}
+    detail: object
+    if isinstance(error, RefusedError):
+        status, detail, headers = error.status, error.detail, error.headers
+    elif isinstance(error, RequestValidationError):
+        status, problems = 422, error.errors()
+        is_unread = any(item["loc"] == ("body",) for item in problems) and not _says_json(request)
+        detail = [NOT_SAID_TO_BE_JSON] if is_unread else field_problems(problems)
+    elif isinstance(error, HTTPException):
+        status, detail, headers = error.status_code, error.detail, dict(error.headers or {})
+        if status == 400:
+            detail = UNREADABLE_BODY
+        elif status in (404, 405):
+            detail = f"There is no {request.method} {request.scope['path']}. GET /docs lists what there is."
+        if status == 405:
+            # The framework names the methods of the first route on the path alone.
+            headers["Allow"] = ", ".join(methods_on(request.app.routes, request.scope["path"]))
+    else:
+        assert isinstance(error, StudioError)  # noqa: S101
+        status, detail = status_of(error), request.app.state.services.store.shown(str(error))
+        headers = {"Retry-After": RETRY_SECONDS} if isinstance(error, BusyError) else {}
     return JSONResponse({"detail": detail}, status, headers)
-
-
-async def _answer_studio_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, StudioError)  # noqa: S101
-    headers = {"Retry-After": RETRY_SECONDS} if isinstance(error, BusyError) else None
-    return _detail(status_of(error), request.app.state.services.store.shown(str(error)), headers)
-
-
-async def _answer_denied(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, AccessDeniedError)  # noqa: S101
-    return _detail(error.status, error.detail)
-
-
-async def _answer_limited(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RateLimitedError)  # noqa: S101
-    return _detail(429, error.detail, error.headers)
-
-
-async def _answer_invalid(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101
-    problems = error.errors()
-    if any(item["loc"] == ("body",) for item in problems) and not _says_json(request):
-        return _detail(422, [NOT_SAID_TO_BE_JSON])
-    return _detail(422, field_problems(problems))
 
 
 def _says_json(request: Request) -> bool:
@@ -104,26 +96,10 @@ NOT_SAID_TO_BE_JSON: Mapping[str, object] = {
     "msg": "The body is not read as JSON without the header Content-Type: application/json. Send that too.",
     "type": "content_type",
 }
-
-
-BAD_REQUEST, METHOD_NOT_ALLOWED = 400, 405
 UNREADABLE_BODY = (
     "The body can't be read. Send one JSON object in UTF-8, not nested deeply,"
     ' such as {"studio_id": "a00012"}; GET /docs shows its fields.'
 )
-
-
-async def _answer_http(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, HTTPException)  # noqa: S101
-    detail = UNREADABLE_BODY if error.status_code == BAD_REQUEST else error.detail
-    if error.status_code in (404, 405):
-        path = request.scope["path"]
-        detail = f"There is no {request.method} {path}. GET /docs lists what there is."
-    headers = dict(error.headers or {})
-    if error.status_code == METHOD_NOT_ALLOWED:
-        # The framework names the methods of the first route on the path alone.
-        headers["Allow"] = ", ".join(methods_on(request.app.routes, request.scope["path"]))
-    return _detail(error.status_code, detail, headers)
 
 
 def methods_on(routes: Sequence[BaseRoute], path: str) -> list[str]:
@@ -136,7 +112,6 @@ def methods_on(routes: Sequence[BaseRoute], path: str) -> list[str]:
 
 Problem = Mapping[str, Any]
 """One entry of a validation error of Pydantic."""
-
 
 MOST_PROBLEMS = 20
 """Of one request in an answer; further ones are left out."""
@@ -166,19 +141,23 @@ def sentence(item: Problem) -> str:
             'Send one JSON object as the body, such as {"studio_id": "a00012"}; GET /docs shows its fields.'
         )
     if said is None:
-        return _as_sentence(str(item["msg"]))
+        # A message of ours from a validator, or one of Pydantic that is rare.
+        text = str(item["msg"]).removeprefix("Value error, ")
+        return f"{text[:1].upper()}{text[1:].rstrip('.')}."
     limits = {
         name: f"{limit:g}" if isinstance(limit, float) else limit
         for name, limit in item.get("ctx", {}).items()
     }
-    return f"{said.format(**limits)} {_this_is(item.get('input'))}".strip()
+    value = item.get("input")
+    # Of values only numbers are repeated.
+    shown = next((say(value) for kind, say in _KINDS if isinstance(value, kind)), "")
+    return f"{said.format(**limits)} This is {shown}." if shown else said.format(**limits)
 
 
 NO_BODY = ("missing", "model_type", "model_attributes_type", "dict_type")
 
 
 def _unknown_field(loc: tuple[str | int, ...]) -> str:
-    """The sentence for an unknown field; for an unknown lever it lists the levers."""
     if "levers" not in loc[-2:-1]:
         return "There is no such field. Leave it out, or correct its name; GET /docs shows all fields."
     levers = HeldLevers if "lever_plan" in loc else Levers
@@ -219,12 +198,6 @@ _SENTENCES = {
 }
 
 
-def _this_is(value: object) -> str:
-    """Description of the value sent; of values only numbers are repeated."""
-    said = next((say(value) for kind, say in _KINDS if isinstance(value, kind)), "")
-    return f"This is {said}." if said else ""
-
-
 MOST_SHOWN = 1e15
 
 
@@ -241,9 +214,3 @@ _KINDS: tuple[tuple[type, Callable[[Any], str]], ...] = (
     (list, lambda value: f"a list of length {len(value)}"),
     (type(None), lambda _: "null"),
 )
-
-
-def _as_sentence(message: str) -> str:
-    """A message of ours from a validator, or one of Pydantic that is rare."""
-    text = message.removeprefix("Value error, ")
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -16,16 +16,12 @@ _ALL = 2.0 ** (8 * _DIGEST_BYTES)
 
 @dataclass(frozen=True)
 class Experiment:
-    """Part of a release's challenger in answering.
+    """Part of a release's challenger in answering."""
 
-    Attributes:
-        mode: `split`: it answers a share of the studios; `shadow`: it scores all of them, and its
-            answers are not shown; `off`: nothing.
-        share: of the studios that it answers in a split, 0..1.
-    """
-
+    # `split`: it answers a share of the studios; `shadow`: it scores all of them, and its answers are not
+    # shown; `off`: nothing
     mode: AbMode = "off"
-    share: float = 0.0
+    share: float = 0.0  # of the studios that it answers in a split, 0..1
 
     def gives_to_challenger(self, studio_id: str, challenger_model_version: str) -> bool:
         """True if the challenger answers a studio.

@@ -31,20 +31,11 @@ WRITE_SECONDS = 0.1
 
 
 class RequestLine(NamedTuple):
-    """One answered request.
+    """One answered request."""
 
-    Attributes:
-        at: seconds since the epoch.
-        method: as sent, or `other`.
-        route: path template, without ids.
-        status: of the answer.
-        milliseconds: to the end of the answer.
-        request_id: as answered.
-    """
-
-    at: float
-    method: str
-    route: str
+    at: float  # seconds since the epoch
+    method: str  # as sent, or `other`
+    route: str  # path template, without ids
     status: int
     milliseconds: float
     request_id: str
@@ -158,7 +149,9 @@ def logging_to(settings: Settings) -> Iterator[None]:
     if any(handler.name == HANDLER_NAME for handler in logging.getLogger(LOGGERS[0]).handlers):
         yield
         return
-    handler = _handler(settings)
+    handler = _file_handler(settings.log_file) if settings.log_file else logging.StreamHandler()
+    handler.name = HANDLER_NAME
+    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
     # Uvicorn, started by hand, brings handlers of its own.
     loggers = [log for log in map(logging.getLogger, LOGGERS) if not (log.name == "uvicorn" and log.handlers)]
     for log in loggers:
@@ -172,21 +165,7 @@ def logging_to(settings: Settings) -> Iterator[None]:
         handler.close()
 
 
-def _handler(settings: Settings) -> logging.Handler:
-    handler: logging.Handler = logging.StreamHandler()
-    if settings.log_file is not None:
-        handler = _file_handler(settings.log_file)
-    handler.name = HANDLER_NAME
-    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else TextFormatter())
-    return handler
-
-
 def _file_handler(file: Path) -> logging.FileHandler:
-    """A handler that appends to a file.
-
-    Raises:
-        StorageError: it can't be opened, or its folder can't be made.
-    """
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         return logging.FileHandler(file, encoding="utf-8")

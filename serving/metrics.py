@@ -130,18 +130,12 @@ def _forget_dead_workers(folder: Path) -> None:
     """Leave gauges of workers that have died out of the sums; what they counted stays counted."""
     for file in folder.glob("gauge_live*.db"):
         worker = int(file.stem.rpartition("_")[2])
-        if not _is_alive(worker):
+        try:
+            os.kill(worker, 0)
+        except ProcessLookupError:
             mark_process_dead(worker, str(folder))  # type: ignore[no-untyped-call]
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        except PermissionError:  # it is alive, and another user's
+            continue
 
 
 class ReleaseCollector(Collector):

@@ -96,30 +96,20 @@ def load_forecaster(bundle: Path, panel: StudioPanel) -> Forecasting:
 
 @dataclass(frozen=True)
 class HeldRelease:
-    """One release in memory. A request takes one of these once and answers from nothing else.
+    """One release in memory. A request takes one of these once and answers from nothing else."""
 
-    Attributes:
-        release: what the pointer named; with a pinned model, or as a challenger, under that model's version.
-        forecaster: model and panel, ready to answer.
-        role: of its model in the experiment.
-        experiment: what is asked of the challenger.
-        challenger: the same release as the challenger answers it; None where there is none to ask.
-    """
-
-    release: Release
+    release: Release  # as the pointer named it; a pinned model or a challenger: under that model's version
     forecaster: Forecasting
     role: Role = "champion"
     experiment: Experiment = OFF
-    challenger: HeldRelease | None = None
+    challenger: HeldRelease | None = None  # the same release as the challenger answers it, if there is one
 
     def for_studio(self, studio_id: str) -> HeldRelease:
         """The arm that answers a studio: this release, or its challenger."""
-        challenger = self.challenger
-        if challenger is None or not self.experiment.gives_to_challenger(
-            studio_id, challenger.release.model_version
-        ):
-            return self
-        return challenger
+        other = self.challenger
+        if other and self.experiment.gives_to_challenger(studio_id, other.release.model_version):
+            return other
+        return self
 
     @property
     def shadow(self) -> HeldRelease | None:
@@ -130,11 +120,7 @@ class HeldRelease:
 class ModelStore:
     """Holds the current release of a STUDIO_HOME and replaces it when the pointer changes.
 
-    Args:
-        home: the STUDIO_HOME.
-        pinned_model_version: answer from this model whatever the release says.
-        load: builds a forecaster from a verified bundle and panel.
-        experiment: what is asked of a release's challenger; nothing where a model is pinned.
+    With a pinned model it answers from that, whatever the release says, and asks nothing of a challenger.
     """
 
     def __init__(
@@ -147,17 +133,12 @@ class ModelStore:
         self._home = home
         self._pinned = pinned_model_version
         self._load = load
-        self._experiment = OFF if pinned_model_version else experiment
+        self.experiment = OFF if pinned_model_version else experiment
         self._challenger_problem: str | None = None
-        self._held: HeldRelease | None = None
+        self.held: HeldRelease | None = None  # the release in memory, if any
         self._seen: tuple[int, int] | None = None
         self._retry_at = 0.0
         self._problem: str | None = None
-
-    @property
-    def held(self) -> HeldRelease | None:
-        """The release in memory, if any."""
-        return self._held
 
     @property
     def problem(self) -> str | None:
@@ -169,11 +150,6 @@ class ModelStore:
         problem = self._problem or self._challenger_problem
         return None if problem is None else self.shown(problem)
 
-    @property
-    def experiment(self) -> Experiment:
-        """Experiment in which challengers take part."""
-        return self._experiment
-
     def shown(self, message: str) -> str:
         """A message as an answer may give it: without the place of STUDIO_HOME on this machine."""
         return shown_from(self._home, message)
@@ -184,18 +160,17 @@ class ModelStore:
         Raises:
             NoReleaseError: there is none; the message says what to do.
         """
-        if self._held is None:
+        if self.held is None:
             error = self._no_release()
             raise NoReleaseError(self.shown(error.what), error.remedy)
-        return self._held
+        return self.held
 
     def warn_if_empty(self) -> None:
         """Log a warning with a remedy if there is no release."""
-        if self._held is None:
+        if self.held is None:
             logger.warning("There is no release to answer from. %s", self._no_release())
 
     def _no_release(self) -> NoReleaseError:
-        """The error for a missing release, with full paths for the log."""
         if self._problem and self._pinned:
             return NoReleaseError(self._problem)
         what = self._problem or f"Nothing is published in {self._home} yet."
@@ -223,9 +198,15 @@ class ModelStore:
             return
         self._seen, self._retry_at = identity, time.monotonic() + RETRY_SECONDS
         try:
-            self._swap_to(current_release(self._home))
+            release = self._with_pin(current_release(self._home))
+            if self.held is None or self.held.release != release or self._challenger_problem is not None:
+                # One assignment: a request sees the old release or the new one.
+                self.held = self._load_and_warm(release)
+                release_memory()
+                logger.info("Release %d: model %s, data %s", *_names(release))
+            self._problem = None
         except NoReleaseError as error:
-            self._problem = error.what if self._held else None
+            self._problem = error.what if self.held else None
         # A release that can't be loaded, whatever the reason, must not take the old one down with it.
         except Exception as error:
             self._problem = str(error) if isinstance(error, StudioError) else f"The release: {error!r}"
@@ -241,16 +222,6 @@ class ModelStore:
         finally:
             # Only a bug or the end of the service leads here.
             self._problem = "New releases are no longer loaded. Start the service again."
-
-    def _swap_to(self, published: Release) -> None:
-        release = self._with_pin(published)
-        lacks_challenger = self._challenger_problem is not None
-        if self._held is None or self._held.release != release or lacks_challenger:
-            # One assignment: a request sees the old release or the new one.
-            self._held = self._load_and_warm(release)
-            release_memory()
-            logger.info("Release %d: model %s, data %s", *_names(release))
-        self._problem = None
 
     def _with_pin(self, release: Release) -> Release:
         """The release with the pinned model in the place of its own.
@@ -281,13 +252,13 @@ class ModelStore:
         panel = read_panel(snapshot)
         forecaster = _warmed(self._load(bundle, panel))
         challenger = self._challenger_of(release, panel)
-        return HeldRelease(release, forecaster, experiment=self._experiment, challenger=challenger)
+        return HeldRelease(release, forecaster, experiment=self.experiment, challenger=challenger)
 
     def _challenger_of(self, release: Release, panel: StudioPanel) -> HeldRelease | None:
         """The release as its challenger answers it; one that can't be loaded is logged and left out."""
         self._challenger_problem = None
         version = release.challenger_model_version
-        if version is None or self._experiment.mode == "off":
+        if version is None or self.experiment.mode == "off":
             return None
         bundle = model_folder(self._home, version)
         try:
@@ -299,30 +270,28 @@ class ModelStore:
             self._challenger_problem = f"The challenger {version} can't be loaded: {error}"
             logger.exception("The challenger %s can't be loaded; the champion answers alone.", version)
             return None
-        return HeldRelease(own, forecaster, role="challenger", experiment=self._experiment)
+        return HeldRelease(own, forecaster, role="challenger", experiment=self.experiment)
 
     def _fall_back(self) -> None:
         """At start, answer from the newest older release that is whole."""
-        if self._held is not None:
+        if self.held is not None:
             return
         for release in release_history(self._home)[::-1][:HISTORY_TRIES]:
             try:
-                self._held = self._load_and_warm(self._with_pin(release))
+                self.held = self._load_and_warm(self._with_pin(release))
             # As above: one more release that can't be loaded leaves the service without one, not down.
             except Exception:
                 logger.exception("The older release %d can't be loaded either.", release.version)
             else:
                 logger.warning(
-                    "Answering from the older release %d: model %s, data %s", *_names(self._held.release)
+                    "Answering from the older release %d: model %s, data %s", *_names(self.held.release)
                 )
                 return
 
 
 def _warmed(forecaster: Forecasting) -> Forecasting:
-    """A forecaster that has answered once."""
-    forecaster.forecast(
-        [ForwardQuery(str(name), projection_months=12) for name in forecaster.panel.studio_ids[:1]]
-    )
+    names = forecaster.panel.studio_ids[:1]
+    forecaster.forecast([ForwardQuery(str(name), projection_months=12) for name in names])
     return forecaster
 
 

@@ -40,36 +40,33 @@ def openapi_document(app: FastAPI) -> Document:
             components.setdefault("schemas", {}).setdefault(model.__name__, schema)
         for name in ("HTTPValidationError", "ValidationError"):
             components["schemas"].pop(name, None)
-        for path, operation in _operations(document):
-            _add_guards(path, operation, needs_key=_keys_are_set(app))
+        # The settings of an application that does not run are not read yet.
+        services = getattr(app.state, "services", None)
+        needs_key = None if services is None else services.access.keys_are_set
+        for path, methods in document["paths"].items():
+            for operation in methods.values():
+                _add_guards(path, operation, needs_key=needs_key)
         app.openapi_schema = document
     return app.openapi_schema
-
-
-def _keys_are_set(app: FastAPI) -> bool | None:
-    """None for an application that does not run: its settings are not read yet."""
-    services = getattr(app.state, "services", None)
-    return None if services is None else services.access.keys_are_set
-
-
-def _operations(document: Document) -> Iterator[tuple[str, Document]]:
-    for path, methods in document["paths"].items():
-        for operation in methods.values():
-            yield path, operation
 
 
 def _add_guards(path: str, operation: Document, *, needs_key: bool | None) -> None:
     """Say what may happen before the route is reached, and after it failed."""
     answers = operation["responses"]
-    for status in _statuses(path, operation):
-        if _is_the_framework_s(answers, status):
-            answers[str(status)] = _problem(status)
+    schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
+    for code in _statuses(path, operation):
+        documented = answers.get(str(code))
+        # The framework's own description of invalid fields is not that of this service.
+        if documented is None or "HTTPValidationError" in str(documented):
+            content = {"application/json": {"schema": schema}}
+            answers[str(code)] = {"description": meaning_of(code), "content": content}
     for status, answer in answers.items():
         answer.setdefault("headers", {})["X-Request-ID"] = REQUEST_ID
         if status == "429":
             answer["headers"]["Retry-After"] = RETRY_AFTER
     operation["responses"] = dict(sorted(answers.items()))
-    operation["security"] = _security(path, needs_key)
+    needed: list[Document] = [{"key": []}] if needs_key else [{"key": []}, {}]
+    operation["security"] = [] if path in OPEN_PATHS or needs_key is False else needed
 
 
 def _statuses(path: str, operation: Document) -> Iterator[int]:
@@ -82,20 +79,3 @@ def _statuses(path: str, operation: Document) -> Iterator[int]:
         yield from WITH_A_BODY
     elif operation.get("parameters"):
         yield 422
-
-
-def _is_the_framework_s(answers: Document, status: int) -> bool:
-    """True if a route documents no such status by itself."""
-    answer = answers.get(str(status))
-    return answer is None or "HTTPValidationError" in str(answer)
-
-
-def _problem(status: int) -> Document:
-    schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
-    return {"description": meaning_of(status), "content": {"application/json": {"schema": schema}}}
-
-
-def _security(path: str, needs_key: bool | None) -> list[dict[str, list[str]]]:
-    if path in OPEN_PATHS or needs_key is False:
-        return []
-    return [{"key": []}] if needs_key else [{"key": []}, {}]

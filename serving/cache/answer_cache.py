@@ -29,27 +29,13 @@ _ENTRY_BYTES = 400
 def cache_key(kind: str, release: Release, *asked: BaseModel) -> str:
     """The key of an answer: equal for equal requests to one release, different if any field differs.
 
-    Args:
-        kind: of answer, such as `forward`.
-        release: that answers; run id and time of publication distinguish releases with equal numbers.
-        asked: the validated request with its defaults, and whatever else the answer depends on.
+    `asked` is the validated request with its defaults, and whatever else the answer depends on. Run id and
+    time of publication distinguish releases with equal numbers.
     """
-    parts = [_release_part(kind, release), *(one.model_dump_json().encode() for one in asked)]
+    versions = release.version, release.model_version, release.data_version, release.challenger_model_version
+    parts = [orjson.dumps((kind, *versions, release.run_id, release.published_at))]
+    parts += [one.model_dump_json().encode() for one in asked]
     return sha256(b"".join(parts)).hexdigest()
-
-
-def _release_part(kind: str, release: Release) -> bytes:
-    return orjson.dumps(
-        (
-            kind,
-            release.version,
-            release.model_version,
-            release.data_version,
-            release.challenger_model_version,
-            release.run_id,
-            release.published_at,
-        )
-    )
 
 
 class AnswerCache(Protocol):
@@ -70,26 +56,15 @@ class AnswerCache(Protocol):
 
 
 class MemoryCache:
-    """The answers used last, in this process: bounded in bytes and in age.
-
-    Args:
-        seconds: how long an answer is kept.
-        most_bytes: what all of them may take together.
-        clock: seconds since some moment.
-    """
+    """The answers used last, in this process: bounded in bytes and in age."""
 
     def __init__(
         self, seconds: float, most_bytes: int = MEMORY_BYTES, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._seconds, self._most_bytes, self._clock = seconds, most_bytes, clock
         self._entries: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
-        self._bytes = 0
+        self.size_bytes = 0  # of the kept answers
         self.counters = {"hits": 0, "misses": 0, "errors": 0}
-
-    @property
-    def size_bytes(self) -> int:
-        """Size of the kept answers."""
-        return self._bytes
 
     async def get(self, key: str) -> bytes | None:
         """The answer kept under a key, if there is one and it is not too old."""
@@ -108,8 +83,8 @@ class MemoryCache:
         if _size(answer) > self._most_bytes:
             return
         self._entries[key] = self._clock() + self._seconds, answer
-        self._bytes += _size(answer)
-        while self._bytes > self._most_bytes:
+        self.size_bytes += _size(answer)
+        while self.size_bytes > self._most_bytes:
             self._forget(next(iter(self._entries)))
 
     async def state(self) -> CacheState:
@@ -118,7 +93,7 @@ class MemoryCache:
 
     def _forget(self, key: str) -> None:
         if (entry := self._entries.pop(key, None)) is not None:
-            self._bytes -= _size(entry[1])
+            self.size_bytes -= _size(entry[1])
 
 
 def _size(answer: bytes) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Collection
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar
@@ -29,7 +29,7 @@ Answer = TypeVar("Answer")
 
 PREFIX = "studio:answer:"
 WAIT_SECONDS = 0.05
-"""Longest wait of a request or a write for Redis, unless its time-out gets lost (see `_ended`)."""
+"""Longest wait of a request or a write for Redis, unless its time-out gets lost (see `running_redis_cache`)."""
 
 PAUSE_SECONDS = 5.0
 """Between two looks at a Redis that has failed. A look opens all connections."""
@@ -52,12 +52,7 @@ FORMAT = b"studio-answer/2 "
 
 
 class RedisCache:
-    """Answers under `studio:answer:`, for some seconds each.
-
-    Args:
-        client: of Redis.
-        seconds: how long an answer is kept.
-    """
+    """Answers under `studio:answer:`, for some seconds each."""
 
     def __init__(self, client: Redis, seconds: int) -> None:
         self._client, self._seconds = client, seconds
@@ -68,7 +63,9 @@ class RedisCache:
     async def get(self, key: str) -> bytes | None:
         """The answer kept under a key, if there is one; None at once where Redis has failed lately."""
         stored = await self._ask(self._client.get(PREFIX + key)) if self._usable else None
-        answer = None if stored is None else self._opened(key, stored)
+        answer = opened(key, stored) if isinstance(stored, bytes) else None
+        if answer is None and stored is not None:
+            self.counters["errors"] += 1
         self.counters["misses" if answer is None else "hits"] += 1
         return answer
 
@@ -135,20 +132,10 @@ class RedisCache:
             logger.warning("The cache in Redis fails (%s); answers go on without it.", type(failure).__name__)
         self._usable = usable
 
-    def _opened(self, key: str, stored: bytes | str) -> bytes | None:
-        answer = opened(key, stored) if isinstance(stored, bytes) else None
-        if answer is None:
-            self.counters["errors"] += 1
-        return answer
-
 
 @asynccontextmanager
 async def running_redis_cache(url: str, seconds: int) -> AsyncIterator[RedisCache]:
     """A cache in Redis with the tasks that write to it and look after it. It starts without waiting for it.
-
-    Args:
-        url: of `STUDIO_REDIS_URL`.
-        seconds: how long an answer is kept.
 
     Raises:
         SettingsError: the URL can't be used.
@@ -161,16 +148,12 @@ async def running_redis_cache(url: str, seconds: int) -> AsyncIterator[RedisCach
     try:
         yield cache
     finally:
-        await _ended(tasks)
+        # Up to Python 3.11 `asyncio.wait_for`, which the client uses, may swallow a cancellation.
+        while pending := [task for task in tasks if not task.done()]:
+            for task in pending:
+                task.cancel()
+            await asyncio.wait(pending, timeout=WAIT_SECONDS)
         await client.aclose()
-
-
-async def _ended(tasks: Collection[asyncio.Task[None]]) -> None:
-    # Up to Python 3.11 `asyncio.wait_for`, which the client uses, may swallow a cancellation.
-    while pending := [task for task in tasks if not task.done()]:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=WAIT_SECONDS)
 
 
 def redis_client(url: str) -> Redis:

@@ -1,14 +1,19 @@
-"""Access rules: API keys with studio patterns, or loopback peers only where no keys are set."""
+"""Access rules: API keys with studio patterns, or loopback peers only where no keys are set.
+
+Also the labels under which callers are counted, and the errors of refused requests.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
-from serving.guards.addresses import is_local_name, is_loopback, peer_name
 from studio_pipeline.settings import ApiKey
 
 HEALTH = "/api/v1/health"
@@ -32,16 +37,19 @@ FORWARDED = frozenset(
 )
 """Headers of proxies: such a request comes from another machine."""
 
-UNAUTHORIZED = 401
+_PORT = re.compile(r":\d*$")
 
 
-class AccessDeniedError(Exception):
-    """A request is refused: its status, and what to do about it."""
+class RefusedError(Exception):
+    """A request is refused: its status, what to do about it, and headers of the answer."""
 
-    def __init__(self, status: int, detail: str) -> None:
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail)
-        self.status = status
-        self.detail = detail
+        self.status, self.detail, self.headers = status, detail, headers or {}
+
+
+class AccessDeniedError(RefusedError):
+    """The caller may not see what it asks for."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +77,9 @@ EVERYTHING = Visibility(("*",))
 
 @dataclass(frozen=True)
 class Caller:
-    """Caller of a request.
+    """Caller of a request."""
 
-    Attributes:
-        name: label for counting its requests; it reveals no key.
-        visible: the studios that it may see.
-    """
-
-    name: str
+    name: str  # label for counting its requests; it reveals no key
     visible: Visibility
 
 
@@ -93,12 +96,7 @@ class AccessRules:
         return bool(self._keys)
 
     def decide(self, path: str, peer: str | None, headers: Sequence[tuple[bytes, bytes]]) -> Caller:
-        """Identify the caller.
-
-        Args:
-            path: of the request.
-            peer: the other side's address; None where it is unknown.
-            headers: of the request, names in lower case.
+        """Identify the caller; names of headers are in lower case.
 
         Raises:
             AccessDeniedError: 401 without one valid key; where no keys are set, 403 for a request from
@@ -110,14 +108,11 @@ class AccessRules:
         if path in OPEN_PATHS or path.startswith(OPEN_FOLDER):
             return Caller(peer_name(peer), EVERYTHING)
         sent = [value for name, value in headers if name == b"x-api-key"]
-        if len(sent) == 1 and self._opens(sent[0]):
+        # Every key is compared, so that the time taken reveals nothing about the keys.
+        matches = [hmac.compare_digest(sent[0], key) for key, _ in self._keys] if len(sent) == 1 else []
+        if any(matches):
             return self._callers[sent[0]]
         raise AccessDeniedError(401, "Send one valid API key in the header X-API-Key.")
-
-    def _opens(self, sent: bytes) -> bool:
-        # Every key is compared, so that the time taken reveals nothing about the keys.
-        matches = [hmac.compare_digest(sent, key) for key, _ in self._keys]
-        return any(matches)
 
     def _caller_with(self, key: bytes) -> Caller:
         patterns = tuple(pattern for other, pattern in self._keys if other == key)
@@ -135,3 +130,35 @@ def _require_own_machine(peer: str | None, headers: Mapping[bytes, bytes], hosts
     else:
         return
     raise AccessDeniedError(403, f"{refused} Set STUDIO_API_KEYS to open it to others.")
+
+
+@lru_cache(maxsize=1024)
+def is_loopback(peer: str | None) -> bool:
+    """True if an address is this machine's own; an unknown one is not."""
+    address = _address(peer or "")
+    return address is not None and address.is_loopback
+
+
+@lru_cache(maxsize=1024)
+def is_local_name(host: bytes) -> bool:
+    """True if a Host header is an address or a name without a domain, which no other party can own."""
+    name = _PORT.sub("", host.decode("latin-1")).lower()
+    return "." not in name or name.endswith(".localhost") or _address(name.strip("[]")) is not None
+
+
+@lru_cache(maxsize=1024)
+def peer_name(peer: str | None) -> str:
+    """Label for counting requests of a peer without a key: its IPv4 address or IPv6 network."""
+    address = _address(peer or "")
+    if isinstance(address, ipaddress.IPv6Address):
+        return f"peer {ipaddress.ip_network((address, 64), strict=False)}"
+    return f"peer {address}"
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    # An IPv4-mapped IPv6 address as IPv4.
+    return getattr(address, "ipv4_mapped", None) or address

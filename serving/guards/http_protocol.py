@@ -22,9 +22,8 @@ TOO_SLOW = "408 Request Timeout"
 class GuardedHttpProtocol(HttpToolsProtocol):
     """A connection that is closed if headers are missing, late or too large."""
 
+    # So far, of a request whose headers are not complete; None once they are.
     _header_bytes: int | None = 0
-    """So far, of a request whose headers are not complete; None once they are."""
-
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

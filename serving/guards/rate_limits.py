@@ -13,16 +13,14 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from math import ceil, floor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from limits import RateLimitItemPerSecond
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
+from serving.guards.access import RefusedError
 from studio_pipeline.errors import SettingsError
 from studio_pipeline.settings import RateLimit, Settings
-
-if TYPE_CHECKING:
-    from redis.asyncio import ConnectionPool
 
 logger = logging.getLogger(__name__)
 
@@ -38,38 +36,21 @@ RETRY_SECONDS = 5.0
 KEY_PREFIX = "studio:rate"
 
 
-class RateLimitedError(Exception):
-    """A caller has used up its requests.
-
-    Args:
-        wait: seconds after which the next request may pass.
-        limit: that is used up.
-    """
+class RateLimitedError(RefusedError):
+    """A caller has used up its requests; the next one may pass after `wait` seconds."""
 
     def __init__(self, wait: float, limit: RateLimit) -> None:
         self.retry_after = max(1, ceil(wait))
         what = f"More than {limit.requests} requests in {limit.seconds} seconds."
-        self.detail = f"{what} Ask again in {self.retry_after} seconds, or raise STUDIO_RATE_LIMIT."
-        super().__init__(self.detail)
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Headers of the 429 response."""
-        return {"Retry-After": str(self.retry_after)}
+        detail = f"{what} Ask again in {self.retry_after} seconds, or raise STUDIO_RATE_LIMIT."
+        super().__init__(429, detail, {"Retry-After": str(self.retry_after)})
 
 
 class RateLimits:
-    """Counts requests by caller.
-
-    Args:
-        limit: requests of one caller in a window.
-        shared: counter in Redis, if there is one.
-    """
+    """Counts requests by caller, in Redis where there is a shared counter that responds."""
 
     def __init__(self, limit: RateLimit, shared: RedisCounter | None = None) -> None:
-        self._limit = limit
-        self._own = OwnCounter(limit)
-        self._shared = shared
+        self._limit, self._own, self._shared = limit, OwnCounter(limit), shared
 
     @property
     def counters(self) -> Mapping[str, int]:
@@ -77,12 +58,7 @@ class RateLimits:
         return self._shared.counters if self._shared else {}
 
     async def take(self, caller: str, cost: int = 1, *, taken: int = 0) -> None:
-        """Count a request as `cost` requests, at most as the whole limit.
-
-        Args:
-            caller: whose request it is.
-            cost: number of requests that it counts as.
-            taken: number that was counted for the same request before.
+        """Count a request as `cost` requests, with the `taken` before for the same at most the whole limit.
 
         Raises:
             RateLimitedError: the caller has too few left; nothing is counted then.
@@ -101,16 +77,13 @@ class OwnCounter:
     """A sliding window in this process, as `limits` counts; its own in memory takes 5 % of a forward answer.
 
     Requests of the window before count in the proportion in which the last `seconds` reach into it.
-
-    Attributes:
-        counts: requests of each caller in the present window.
     """
 
     def __init__(self, limit: RateLimit) -> None:
         self._limit = limit
         self._window = 0.0
         self._before: Counter[str] = Counter()
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()  # of each caller in the present window
 
     def take(self, caller: str, cost: int) -> float:
         """Count a request; 0.0 if it may pass, else the seconds to wait, and nothing is counted."""
@@ -133,18 +106,24 @@ class OwnCounter:
 class RedisCounter:
     """A sliding window in Redis.
 
-    Args:
-        limit: requests of one caller in a window.
-        url: of the Redis.
-
     Raises:
         SettingsError: `url` is no Redis URL.
     """
 
     def __init__(self, limit: RateLimit, url: str) -> None:
         from limits.aio.storage import RedisStorage
+        from redis.asyncio import ConnectionPool
 
-        self._pool = _connection_pool(url)
+        try:
+            # Without its own time-outs the client waits for the server when it is cancelled.
+            self._pool = ConnectionPool.from_url(
+                url, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS
+            )
+        except ValueError:
+            # The library's message quotes the URL, and with it a password.
+            raise SettingsError(
+                "STUDIO_REDIS_URL is no address of a Redis.", "Write it as redis://HOST:PORT/0, or unset it."
+            ) from None
         # The parameter is declared as text and documented to take a pool.
         pool: Any = self._pool
         storage = RedisStorage(
@@ -157,11 +136,7 @@ class RedisCounter:
         self.counters: Counter[str] = Counter(passed=0, refused=0, unreachable=0)
 
     async def take(self, caller: str, cost: int) -> float | None:
-        """Count a request.
-
-        Returns:
-            0.0 if it may pass, the seconds to wait if not, None if Redis does not respond.
-        """
+        """Count a request: 0.0 if it may pass, the seconds to wait if not, None if Redis does not respond."""
         from redis.exceptions import RedisError
 
         if time.monotonic() < self._retry_at:
@@ -171,37 +146,27 @@ class RedisCounter:
             self._retry_at = time.monotonic() + RETRY_SECONDS
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                wait = await self._hit(caller, cost)
+                wait = 0.0
+                if not await self._window.hit(self._item, caller, cost=cost):
+                    stats = await self._window.get_window_stats(self._item, caller)
+                    wait = max(stats.reset_time - time.time(), 1.0)
         except (RedisError, OSError, TimeoutError) as error:
-            self._note_unreachable(error)
+            self.counters["unreachable"] += 1
+            self._retry_at = time.monotonic() + RETRY_SECONDS
+            if not self._is_unreachable:
+                fault = type(error).__name__
+                logger.warning("Redis does not answer (%s); each worker counts requests by itself.", fault)
+            self._is_unreachable = True
             return None
-        self._note_reachable()
+        if self._is_unreachable:
+            logger.info("Redis answers again; all workers share one count of requests.")
+        self._is_unreachable, self._retry_at = False, 0.0
         self.counters["refused" if wait else "passed"] += 1
         return wait
 
     async def close(self) -> None:
         """Close the connections."""
         await self._pool.disconnect()
-
-    async def _hit(self, caller: str, cost: int) -> float:
-        if await self._window.hit(self._item, caller, cost=cost):
-            return 0.0
-        stats = await self._window.get_window_stats(self._item, caller)
-        return max(stats.reset_time - time.time(), 1.0)
-
-    def _note_unreachable(self, error: Exception) -> None:
-        self.counters["unreachable"] += 1
-        self._retry_at = time.monotonic() + RETRY_SECONDS
-        if not self._is_unreachable:
-            logger.warning(
-                "Redis does not answer (%s); each worker counts requests by itself.", type(error).__name__
-            )
-        self._is_unreachable = True
-
-    def _note_reachable(self) -> None:
-        if self._is_unreachable:
-            logger.info("Redis answers again; all workers share one count of requests.")
-        self._is_unreachable, self._retry_at = False, 0.0
 
 
 async def open_rate_limits(settings: Settings, resources: AsyncExitStack) -> RateLimits:
@@ -215,18 +180,3 @@ async def open_rate_limits(settings: Settings, resources: AsyncExitStack) -> Rat
     shared = RedisCounter(settings.rate_limit, settings.redis_url)
     resources.push_async_callback(shared.close)
     return RateLimits(settings.rate_limit, shared)
-
-
-def _connection_pool(url: str) -> ConnectionPool:
-    from redis.asyncio import ConnectionPool
-
-    try:
-        # Without its own time-outs the client waits for the server when it is cancelled.
-        return ConnectionPool.from_url(
-            url, socket_timeout=ANSWER_SECONDS, socket_connect_timeout=ANSWER_SECONDS
-        )
-    except ValueError:
-        # The library's message quotes the URL, and with it a password.
-        raise SettingsError(
-            "STUDIO_REDIS_URL is no address of a Redis.", "Write it as redis://HOST:PORT/0, or unset it."
-        ) from None

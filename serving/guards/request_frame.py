@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 
@@ -19,12 +19,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.logs import current_request_id
 
-Headers = list[tuple[bytes, bytes]]
-
 REQUEST_ID = b"x-request-id"
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
-SECURITY_HEADERS: Headers = [
+SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -45,15 +43,10 @@ CORS_RESPONSE_HEADERS = ["Retry-After", "X-Request-ID"]
 
 @dataclass(slots=True)
 class Exchange:
-    """Progress of one request.
+    """Progress of one request."""
 
-    Attributes:
-        request_id: sent on the response and in log lines.
-        status: of the response; 0 until it has begun.
-    """
-
-    request_id: str
-    status: int = 0
+    request_id: str  # sent on the response and in log lines
+    status: int = 0  # of the response; 0 until it has begun
 
 
 def exchange_of(scope: Scope) -> Exchange:
@@ -82,7 +75,9 @@ class RequestFrame:
         async def send_framed(message: Message) -> None:
             if message["type"] == "http.response.start":
                 exchange.status = message["status"]
-                headers = with_security_headers(message.get("headers", ()))
+                headers = list(message.get("headers", ()))
+                names = {name for name, _ in headers}
+                headers += [header for header in SECURITY_HEADERS if header[0] not in names]
                 headers.append((REQUEST_ID, exchange.request_id.encode()))
                 message["headers"] = headers
             await send(message)
@@ -108,20 +103,8 @@ def request_id_from(sent: bytes | None) -> str:
     return sent.decode("ascii") if sent is not None and _SAFE_ID.fullmatch(sent) else token_hex(16)
 
 
-def with_security_headers(own: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """The headers of a response and those of `SECURITY_HEADERS` that it lacks."""
-    headers = list(own)
-    names = {name for name, _ in headers}
-    headers += [header for header in SECURITY_HEADERS if header[0] not in names]
-    return headers
-
-
 class RouteLabels:
-    """Path templates by endpoint, as labels without ids.
-
-    Args:
-        routes: of the application.
-    """
+    """Path templates by endpoint, as labels without ids."""
 
     def __init__(self, routes: Sequence[BaseRoute]) -> None:
         found = [(route.endpoint, route.path_format) for route in iter_route_contexts(routes)]

@@ -15,9 +15,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.guards.access import HEALTH, UNAUTHORIZED, AccessDeniedError, AccessRules, Caller
-from serving.guards.addresses import peer_name
-from serving.guards.rate_limits import RateLimitedError, RateLimits
+from serving.guards.access import HEALTH, AccessDeniedError, AccessRules, Caller, RefusedError, peer_name
+from serving.guards.rate_limits import RateLimits
 from serving.guards.request_frame import exchange_of
 
 logger = logging.getLogger(__name__)
@@ -142,10 +141,8 @@ async def _admit(scope: Scope) -> JSONResponse | None:
     services = scope["app"].state.services
     try:
         scope["state"]["caller"] = await _caller(scope, services.access, services.rates)
-    except AccessDeniedError as denied:
-        return _problem(denied.status, denied.detail)
-    except RateLimitedError as limited:
-        return _problem(429, limited.detail, limited.headers)
+    except RefusedError as refused:
+        return _problem(refused.status, refused.detail, refused.headers)
     return None
 
 
@@ -155,7 +152,7 @@ async def _caller(scope: Scope, access: AccessRules, rates: RateLimits) -> Calle
     try:
         caller = access.decide(path, peer, scope["headers"])
     except AccessDeniedError as denied:
-        if denied.status == UNAUTHORIZED:
+        if denied.status == 401:
             await rates.take(peer_name(peer))
         raise
     if path != HEALTH:
@@ -164,7 +161,6 @@ async def _caller(scope: Scope, access: AccessRules, rates: RateLimits) -> Calle
 
 
 def _refuse_body(headers: dict[bytes, bytes]) -> JSONResponse | None:
-    """The refusal of a body that the headers already rule out."""
     length = headers.get(b"content-length", b"0")
     if not length.isdigit():
         return _problem(400, NO_LENGTH)

@@ -22,7 +22,7 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.guards.addresses import is_loopback
+from serving.guards.access import is_loopback
 from studio_pipeline.settings import read_settings
 
 READING = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -4,7 +4,7 @@ import pytest
 from fake_forecaster import publish_fake
 from starlette.testclient import TestClient
 
-from serving.guards.addresses import is_loopback
+from serving.guards.access import is_loopback
 
 FORWARD = "/api/v1/predict/forward"
 KEYS = "open-sesame,key-a:chain-a-*,key-a:chain-c-*"
