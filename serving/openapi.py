@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from serving.guards.access import HEALTH, OPEN_PATHS
-from serving.schemas.common import FieldProblem, Problem, meaning_of
+from serving.schemas.common import MEANINGS, FieldProblem, Problem
 
 Document = dict[str, Any]
 
@@ -59,7 +59,7 @@ def _add_guards(path: str, operation: Document, *, needs_key: bool | None) -> No
         # The framework's own description of invalid fields is not that of this service.
         if documented is None or "HTTPValidationError" in str(documented):
             content = {"application/json": {"schema": schema}}
-            answers[str(code)] = {"description": meaning_of(code), "content": content}
+            answers[str(code)] = {"description": MEANINGS[code], "content": content}
     for status, answer in answers.items():
         answer.setdefault("headers", {})["X-Request-ID"] = REQUEST_ID
         if status == "429":

@@ -13,7 +13,6 @@ from serving.routes.requests import Context, StrictRoute, saved_scenario
 from serving.schemas.common import problems
 from serving.schemas.insights import InsightsAnswer, InsightsRequest
 from serving.storage.scenarios import unknown_scenario
-from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.planning.insights.facts import studio_facts
 
 router = APIRouter(prefix="/insights", tags=["insights"], route_class=StrictRoute)
@@ -24,21 +23,12 @@ async def explain(body: InsightsRequest, context: Context) -> FastJSONResponse:
     """Explain a studio's forecast: facts, what drives the change, small steps that would pay, and a text."""
     context.caller.visible.require(body.studio_id)
     held = context.services.store.require().for_studio(body.studio_id)
-    query = await _query(context, body)
+    query = body.to_query()
+    if body.scenario_id is not None:
+        scenario = await saved_scenario(context, body.scenario_id)
+        if scenario.studio_id != body.studio_id:
+            raise unknown_scenario(body.scenario_id)
+        query = request_of(scenario).to_query()
     insight = await context.services.planner.run(partial(studio_facts, held.forecaster, query))
     summary = await summary_of(insight, query.studio_id, context.services.narrator)
     return FastJSONResponse(insight_answer(held.release, body, insight, summary))
-
-
-async def _query(context: Context, body: InsightsRequest) -> ForwardQuery:
-    """The query to explain: a studio without levers, or a saved scenario of it.
-
-    Raises:
-        UnknownScenarioError: the studio has no such scenario that the caller may see.
-    """
-    if body.scenario_id is None:
-        return body.to_query()
-    scenario = await saved_scenario(context, body.scenario_id)
-    if scenario.studio_id != body.studio_id:
-        raise unknown_scenario(body.scenario_id)
-    return request_of(scenario).to_query()

@@ -9,7 +9,6 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from serving.cache.answer_cache import CacheState, state_of
-from serving.model_store import HeldRelease
 from serving.routes.requests import Context, StrictRoute
 from serving.schemas.common import problems
 from serving.schemas.resources import (
@@ -41,24 +40,22 @@ async def health(request: Request) -> HealthAnswer:
     database = await services.database_health.state()
     found = (services.store.problem, PROBLEMS[database], _CACHE_PROBLEMS.get(cache))
     problem = " ".join(filter(None, found)) or None
+    release = held.release if held else None
     return HealthAnswer(
         status="no_model" if held is None else "degraded" if problem else "healthy",
-        model_version=held.release.model_version if held else None,
+        model_version=release.model_version if release else None,
         model_features=len(held.forecaster.model.feature_names) if held else None,
         database=database,
         cache=cache,
-        release=_describe(held) if held else None,
+        release=HealthRelease(
+            version=release.version,
+            data_version=release.data_version,
+            last_month=release.last_month.isoformat(),
+            published_at=release.published_at.isoformat(),
+        )
+        if release
+        else None,
         problem=problem,
-    )
-
-
-def _describe(held: HeldRelease) -> HealthRelease:
-    release = held.release
-    return HealthRelease(
-        version=release.version,
-        data_version=release.data_version,
-        last_month=release.last_month.isoformat(),
-        published_at=release.published_at.isoformat(),
     )
 
 
@@ -77,26 +74,25 @@ def metrics(request: Request) -> PrometheusText:
 @models_router.get("", responses=problems(401, 403, 422))
 def list_models(context: Context) -> ModelsAnswer:
     """All model versions, oldest first."""
-    held = context.services.store.held
-    answering = held.release.model_version if held else None
-    return ModelsAnswer(
-        models=[
-            ModelEntry(
-                model_version=version,
-                created_at=manifest.created_at,
-                answering=version == answering,
-                details=dict(manifest.details),
-            )
-            for version, manifest in context.services.store.manifests().items()
-        ]
-    )
+    store = context.services.store
+    now = store.held.release.model_version if store.held else None
+    entries = [
+        ModelEntry(
+            model_version=version,
+            created_at=made.created_at,
+            answering=version == now,
+            details=dict(made.details),
+        )
+        for version, made in store.manifests().items()
+    ]
+    return ModelsAnswer(models=entries)
 
 
 @models_router.get("/current", responses=problems(401, 403, 422, 503))
 async def current_model(context: Context) -> CurrentModelAnswer:
     """The release that answers: its model, its data, its run and its figures."""
     held = context.services.store.require()
-    release = held.release
+    release, challenger = held.release, held.challenger
     return CurrentModelAnswer(
         version=release.version,
         model_version=release.model_version,
@@ -107,15 +103,10 @@ async def current_model(context: Context) -> CurrentModelAnswer:
         dagster_run_id=release.run_id,
         materialized_at=release.published_at.isoformat(),
         metrics=dict(release.metrics),
-        experiment=_experiment(held),
-    )
-
-
-def _experiment(held: HeldRelease) -> ExperimentAnswer:
-    challenger = held.challenger
-    return ExperimentAnswer(
-        mode=held.experiment.mode,
-        challenger_share=held.experiment.share,
-        challenger_model_version=challenger.release.model_version if challenger else None,
-        challenger_metrics=dict(challenger.release.metrics) if challenger else {},
+        experiment=ExperimentAnswer(
+            mode=held.experiment.mode,
+            challenger_share=held.experiment.share,
+            challenger_model_version=challenger.release.model_version if challenger else None,
+            challenger_metrics=dict(challenger.release.metrics) if challenger else {},
+        ),
     )

@@ -14,16 +14,12 @@ from serving.schemas.inverse import InverseAnswer, InverseRequest
 router = APIRouter(prefix="/predict", route_class=StrictRoute)
 
 JSON = "application/json"
+OF_ONE = problems(400, 401, 403, 404, 422, 503)
 BATCH_REQUESTS_PER_COUNT = 10
 """Requests of a batch that count as one for the rate limit: together they cost less than apart."""
 
 
-@router.post(
-    "/forward",
-    tags=["predictions"],
-    response_model=ForwardAnswer,
-    responses=problems(400, 401, 403, 404, 422, 503),
-)
+@router.post("/forward", tags=["predictions"], response_model=ForwardAnswer, responses=OF_ONE)
 async def predict_forward(body: ForwardRequest, context: Context) -> Response:
     """Project a studio's revenue, members and retention, with any of the eight levers given."""
     context.caller.visible.require(body.studio_id)
@@ -50,9 +46,7 @@ async def predict_batch(body: BatchRequest, context: Context) -> Response:
     return Response(content, media_type=JSON)
 
 
-@router.post(
-    "/inverse", tags=["plans"], response_model=InverseAnswer, responses=problems(400, 401, 403, 404, 422, 503)
-)
+@router.post("/inverse", tags=["plans"], response_model=InverseAnswer, responses=OF_ONE)
 async def predict_inverse(body: InverseRequest, context: Context) -> Response:
     """The levers of least cost with which a studio reaches a revenue, proved by a forward answer."""
     context.caller.visible.require(body.studio_id)

@@ -26,9 +26,7 @@ MOST_FIELDS = 100
 
 
 class Context(Request):
-    """A request to a strict route. A dependency for its services and caller would take 4 % of a forward
-    answer.
-    """
+    """A request to a strict route; dependencies for its members would take 4 % of a forward answer."""
 
     @property
     def services(self) -> Services:
@@ -52,7 +50,14 @@ class StrictRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The framework's handler, over a request that reads strictly."""
-        handle, known = super().get_route_handler(), _query_names(self)
+        names: set[str] = set()
+        for parameter in self.dependant.query_params:
+            model = parameter.field_info.annotation
+            if isinstance(model, type) and issubclass(model, BaseModel):
+                names |= {field.alias or name for name, field in model.model_fields.items()}
+            else:
+                names.add(parameter.alias)
+        handle, known = super().get_route_handler(), frozenset(names)
 
         async def handle_strictly(request: Request) -> Response:
             _refuse_ignored(request, known)
@@ -84,24 +89,8 @@ async def saved_scenario(context: Context, scenario_id: str) -> Scenario:
     return scenario
 
 
-def _query_names(route: APIRoute) -> frozenset[str]:
-    """Names of the parameters after the question mark."""
-    names: set[str] = set()
-    for parameter in route.dependant.query_params:
-        model = parameter.field_info.annotation
-        if isinstance(model, type) and issubclass(model, BaseModel):
-            names |= {field.alias or name for name, field in model.model_fields.items()}
-        else:
-            names.add(parameter.alias)
-    return frozenset(names)
-
-
 def _refuse_ignored(request: Request, known: frozenset[str]) -> None:
-    """Refuse the parameters that the framework would pass over.
-
-    Raises:
-        RequestValidationError: of the request's parameters some have other names, or one stands twice.
-    """
+    """Refuse the parameters that the framework would pass over: other names, and one that stands twice."""
     if not request.scope["query_string"]:
         return
     sent = Counter(name for name, _ in request.query_params.multi_items())

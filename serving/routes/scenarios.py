@@ -28,11 +28,9 @@ from studio_pipeline.planning.scenarios import compare_forecasts
 
 router = APIRouter(prefix="/scenarios", tags=["scenarios"], route_class=StrictRoute)
 
-CREATED = 201
-
 
 @router.post(
-    "", status_code=CREATED, response_model=ScenarioAnswer, responses=problems(400, 401, 403, 404, 422, 503)
+    "", status_code=201, response_model=ScenarioAnswer, responses=problems(400, 401, 403, 404, 422, 503)
 )
 async def save_scenario(body: SaveScenarioRequest, context: Context) -> FastJSONResponse:
     """Save a forward request with its answer, or an answer that was given before."""
@@ -46,7 +44,7 @@ async def save_scenario(body: SaveScenarioRequest, context: Context) -> FastJSON
     saved = await context.services.database.run_writing(
         context.services.scenarios.save, body.name, asked, answer, release_version
     )
-    return FastJSONResponse(scenario_answer(saved), CREATED)
+    return FastJSONResponse(scenario_answer(saved), 201)
 
 
 @router.get("", response_model=ScenariosAnswer, responses=problems(401, 403, 422, 503))
@@ -100,22 +98,13 @@ async def compare_scenarios(body: CompareScenariosRequest, context: Context) -> 
 
 
 async def _answered(services: Services, held: HeldRelease, body: ForwardRequest) -> dict[str, Any]:
-    """The forward answer of a request, as the forward route gives it.
-
-    Raises:
-        QueryError: it can't be answered as put.
-    """
+    """The forward answer of a request, as the forward route gives it."""
     answer: dict[str, Any] = orjson.loads((await services.predictions.forward(held, body)).content)
     return answer
 
 
 async def _earlier(context: Context, scenario_id: str) -> tuple[dict[str, Any], dict[str, Any], int]:
-    """Request, answer and release number of an answer that was given before.
-
-    Raises:
-        UnknownScenarioError: there is none, or it is not to be seen.
-        InputError: it is none of a forward request.
-    """
+    """Request, answer and release number of an answer that was given before."""
     entry = await context.services.database.run(context.services.prediction_log.find, scenario_id)
     if entry is None or not context.caller.visible.allows(entry.studio_id):
         raise UnknownScenarioError(

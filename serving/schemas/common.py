@@ -43,6 +43,15 @@ Month = Annotated[date, BeforeValidator(_parse_month)]
 Rate = Annotated[float, Field(ge=0, le=1)]
 StudioId = Annotated[str, Field(min_length=1, max_length=200, examples=["a00012"])]
 
+# Fields of several requests.
+BaseMonth = Annotated[
+    Month | None, Field(description="The last known month; the studio's latest by default.")
+]
+StudioType = Annotated[str | None, Field(max_length=100, description="For a studio without history.")]
+ClassCapacity = Annotated[
+    float | None, Field(gt=0, le=100_000, description="Seats, for one without history.")
+]
+
 
 class HeldLevers(RequestModel):
     """The levers that can be held over projected months; one that is absent or null stays free."""
@@ -92,15 +101,10 @@ class Problem(BaseModel):
 
 def problems(*statuses: int) -> dict[int | str, dict[str, object]]:
     """Entries of the OpenAPI document for the errors that a route may answer with."""
-    return {status: {"model": Problem, "description": meaning_of(status)} for status in statuses}
+    return {status: {"model": Problem, "description": MEANINGS[status]} for status in statuses}
 
 
-def meaning_of(status: int) -> str:
-    """Meaning of an error's status."""
-    return _MEANINGS[status]
-
-
-_MEANINGS = {
+MEANINGS = {
     400: "A body that can't be read: no UTF-8, or nested too deeply.",
     401: "No valid API key.",
     403: "From elsewhere where no keys are set, or a studio that the key does not open.",

@@ -9,13 +9,15 @@ from pydantic import Field, WrapValidator, field_validator
 
 from serving.schemas.common import (
     AnswerModel,
+    BaseMonth,
+    ClassCapacity,
     FieldProblem,
     HeldLevers,
     Levers,
-    Month,
     Rate,
     RequestModel,
     StudioId,
+    StudioType,
     shown_by,
 )
 from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverStep
@@ -56,9 +58,7 @@ class ForwardRequest(RequestModel):
     )
 
     studio_id: StudioId
-    base_month: Month | None = Field(
-        default=None, description="The last known month; the studio's latest by default."
-    )
+    base_month: BaseMonth = None
     projection_months: int = Field(default=3, ge=1, le=12)
     include_confidence_intervals: bool = False
     interval_levels: list[Level] = Field(
@@ -85,10 +85,8 @@ class ForwardRequest(RequestModel):
         " price of 150 ends up at 150 give or take 15; of a rate, its odds). Widens the intervals, those of"
         " the total and of the difference to the status quo; 0 takes levers as carried out exactly.",
     )
-    studio_type: str | None = Field(default=None, max_length=100, description="For a studio without history.")
-    class_capacity: float | None = Field(
-        default=None, gt=0, le=100_000, description="Seats, for one without history."
-    )
+    studio_type: StudioType = None
+    class_capacity: ClassCapacity = None
 
     @field_validator("interval_levels")
     @classmethod

@@ -7,7 +7,7 @@ from typing import Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from serving.schemas.common import AnswerModel, Month, Rate, RequestModel, StudioId, shown_by
+from serving.schemas.common import AnswerModel, BaseMonth, Rate, RequestModel, StudioId, shown_by
 from serving.schemas.forward import Interval
 from studio_pipeline.forecasting.base.queries import ForwardQuery
 
@@ -20,9 +20,7 @@ class InsightsRequest(RequestModel):
     model_config = shown_by({"studio_id": "a00012", "projection_months": 6})
 
     studio_id: StudioId
-    base_month: Month | None = Field(
-        default=None, description="The last known month; the studio's latest by default."
-    )
+    base_month: BaseMonth = None
     projection_months: int = Field(default=3, ge=1, le=12)
     scenario_id: str | None = Field(
         default=None,

@@ -9,12 +9,14 @@ from pydantic import BaseModel, Field
 
 from serving.schemas.common import (
     AnswerModel,
+    BaseMonth,
+    ClassCapacity,
     HeldLevers,
     Levers,
-    Month,
     Rate,
     RequestModel,
     StudioId,
+    StudioType,
     shown_by,
 )
 from studio_pipeline.planning.inverse.queries import PlanQuery
@@ -96,9 +98,7 @@ class InverseRequest(RequestModel):
     )
 
     studio_id: StudioId
-    base_month: Month | None = Field(
-        default=None, description="The last known month; the studio's latest by default."
-    )
+    base_month: BaseMonth = None
     target_revenue: float = Field(ge=0.01, le=1e15, description="To reach, in the data's currency.")
     target_months: int = Field(default=3, ge=1, le=12)
     target_kind: Literal["month", "total"] = Field(
@@ -110,10 +110,8 @@ class InverseRequest(RequestModel):
         " count: of the base month). A new studio needs all eight.",
     )
     constraints: Constraints = Constraints.model_validate({})
-    studio_type: str | None = Field(default=None, max_length=100, description="For a studio without history.")
-    class_capacity: float | None = Field(
-        default=None, gt=0, le=100_000, description="Seats, for one without history."
-    )
+    studio_type: StudioType = None
+    class_capacity: ClassCapacity = None
 
     def stated(self) -> StatedLimits:
         """The limits that the request states itself."""
