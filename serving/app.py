@@ -30,12 +30,7 @@ MIDDLEWARE = [Middleware(RequestFrame), Middleware(ConfiguredCors), Middleware(R
 
 
 def create_app(settings: Settings | None = None, load: LoadForecaster = load_forecaster) -> FastAPI:
-    """The service.
-
-    Args:
-        settings: read from the environment when the application starts, where they are not given.
-        load: builds a forecaster from a verified model bundle and a panel.
-    """
+    """The service; settings that are not given are read from the environment when it starts."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

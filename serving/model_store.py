@@ -9,20 +9,15 @@ import asyncio
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from serving.experiment import Experiment, Role
 from serving.runtime import release_memory
-from studio_pipeline.errors import NoReleaseError, QueryError, ReleaseError, StudioError
-from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
-from studio_pipeline.forecasting.core.core_view import CoreView
-from studio_pipeline.forecasting.forecaster.forecast_uncertainty import ForecastSum, UncertainForecast
+from studio_pipeline.errors import NoReleaseError, ReleaseError, StudioError
+from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
-from studio_pipeline.forecasting.forecaster.projection import StudioOrigin
-from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.bundles import model_manifests, model_versions
@@ -43,53 +38,11 @@ HISTORY_TRIES = 3
 """Number of older releases tried at start if the current one can't be loaded."""
 
 
-class Model(Protocol):
-    """Facts of a model that the service shows."""
-
-    @property
-    def feature_names(self) -> Sequence[str]:
-        """The features it reads."""
-
-
-class Forecasting(Protocol):
-    """Interface of a forecaster that the service uses."""
-
-    @property
-    def model(self) -> Model:
-        """The model it answers from."""
-
-    @property
-    def panel(self) -> StudioPanel:
-        """The months it answers from."""
-
-    @property
-    def interval_tables(self) -> IntervalTables:
-        """Of its model."""
-
-    def forecast(self, queries: Sequence[ForwardQuery]) -> Sequence[Forecast | QueryError]:
-        """One answer or error a query, in order."""
-
-    def is_prepared(self, query: ForwardQuery) -> bool:
-        """True if an answer takes under a millisecond."""
-
-    def summed(self, forecasts: Sequence[Forecast], level: float) -> ForecastSum:
-        """The sum over some of its answers."""
-
-    def outlooks(self, queries: Sequence[ForwardQuery]) -> Sequence[UncertainForecast]:
-        """One answer a query, in order, with what its uncertainty is made of."""
-
-    def core_view(self, query: ForwardQuery) -> CoreView:
-        """The base month of a query and the months after it as the core sees them."""
-
-    def origin(self, query: ForwardQuery) -> StudioOrigin:
-        """The studio of a query at its base month, for planning."""
-
-
-LoadForecaster = Callable[[Path, StudioPanel], Forecasting]
+LoadForecaster = Callable[[Path, StudioPanel], Forecaster]
 """Builds a forecaster from a model bundle and a panel."""
 
 
-def load_forecaster(bundle: Path, panel: StudioPanel) -> Forecasting:
+def load_forecaster(bundle: Path, panel: StudioPanel) -> Forecaster:
     """The forecaster of a bundle."""
     return Forecaster(StudioModel.load(bundle), panel)
 
@@ -99,7 +52,7 @@ class HeldRelease:
     """One release in memory. A request takes one of these once and answers from nothing else."""
 
     release: Release  # as the pointer named it; a pinned model or a challenger: under that model's version
-    forecaster: Forecasting
+    forecaster: Forecaster
     role: Role = "champion"
     experiment: Experiment = OFF
     challenger: HeldRelease | None = None  # the same release as the challenger answers it, if there is one
@@ -289,7 +242,7 @@ class ModelStore:
                 return
 
 
-def _warmed(forecaster: Forecasting) -> Forecasting:
+def _warmed(forecaster: Forecaster) -> Forecaster:
     names = forecaster.panel.studio_ids[:1]
     forecaster.forecast([ForwardQuery(str(name), projection_months=12) for name in names])
     return forecaster

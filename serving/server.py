@@ -48,11 +48,8 @@ OPTIONS: Mapping[str, Any] = {
 def serve(host: str = "127.0.0.1", port: int = 8000, workers: int = 1, reload: bool = False) -> None:
     """Answer requests until Ctrl-C; settings come from the environment and `.env`.
 
-    Args:
-        host: address to bind; without API keys only loopback peers are answered, whatever it is.
-        port: port to bind.
-        workers: processes, each with its own copy of the release.
-        reload: start again when the code changes, for development.
+    Without API keys only loopback peers are answered, whatever the host. Each worker is a process with its
+    own copy of the release; with `reload` it starts again when the code changes.
 
     Raises:
         SettingsError: a setting is wrong.
@@ -75,9 +72,7 @@ def serve(host: str = "127.0.0.1", port: int = 8000, workers: int = 1, reload: b
 def shared_metrics(home: Path, port: int | None) -> Iterator[None]:
     """A folder where several workers on one port keep their figures, so that each can answer for all.
 
-    Args:
-        home: the STUDIO_HOME.
-        port: of the workers; None for a single one, which needs no folder.
+    None as the port stands for a single worker, which needs no folder.
 
     Raises:
         StorageError: the folder can't be made.

@@ -55,28 +55,37 @@ class Services:
 
 @asynccontextmanager
 async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIterator[Services]:
-    """The services of one application, for as long as it runs.
-
-    Args:
-        settings: of the application.
-        load: builds a forecaster from a verified model bundle and a panel.
-    """
+    """The services of one application, for as long as it runs."""
     async with AsyncExitStack() as resources:
-        enter = resources.enter_async_context
+        enter, at_end = resources.enter_async_context, resources.push_async_callback
         configuration = await asyncio.to_thread(read_configuration, settings.config)
         experiment = Experiment(settings.ab_mode, settings.challenger_share)
         store = ModelStore(settings.home, settings.model_version, load, experiment)
-        await enter(_watched(store))
-        database = await enter(_prepared(Database(settings)))
-        log = await enter(_written(settings, database))
-        shadow = await enter(_scored(log))
+        await asyncio.to_thread(store.refresh)
+        store.warn_if_empty()
+        await enter(in_the_background(store.watch(), "New releases are no longer loaded"))
+        database = Database(settings)
+        at_end(asyncio.to_thread, database.close)
+        loss = "The database's tables are not brought to this version"
+        await enter(in_the_background(database.prepare(), loss))
+        spool = PredictionSpool(settings.home / "spool")
+        log = PredictionLog(PredictionTable(database), spool, settings.log_retention_days)
+        log.start()
+        at_end(asyncio.to_thread, log.close)
+        shadow = ShadowScorer(log)
+        shadow.start()
+        at_end(asyncio.to_thread, shadow.close)
         recorder = AnswerRecorder(log, shadow)
         cache = await enter(running_cache(settings))
         planner = resources.enter_context(closing(PlannerPool()))
+        rates, narrator = await open_rate_limits(settings, resources), None
+        if settings.openai_api_key is not None:
+            narrator = Narrator(settings.openai_api_key, settings.openai_base_url, settings.openai_model)
+            at_end(narrator.close)
         services = Services(
             settings=settings,
             access=AccessRules(settings.api_keys),
-            rates=await open_rate_limits(settings, resources),
+            rates=rates,
             deadlines=Deadlines(),
             metrics=ServiceMetrics(),
             requests=RequestLog(),
@@ -90,10 +99,12 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
             predictions=Predictions(cache, recorder, planner, configuration.planning),
             scenarios=ScenarioStore(database),
             records=StudioRecords(database, log.flush),
-            narrator=await enter(_narrator(settings)),
+            narrator=narrator,
             planner=planner,
         )
-        await enter(_measured(services))
+        _measure(services)
+        loss = "This worker's counts no longer reach the others"
+        await enter(in_the_background(services.metrics.share(), loss))
         await enter(in_the_background(services.deadlines.watch(), "Late requests are no longer given up"))
         resources.callback(services.requests.write)
         yield services
@@ -117,66 +128,7 @@ async def running_cache(settings: Settings) -> AsyncIterator[AnswerCache | None]
             yield cache
 
 
-@asynccontextmanager
-async def _narrator(settings: Settings) -> AsyncIterator[Narrator | None]:
-    """The narrator, where the settings have a key for one."""
-    if settings.openai_api_key is None:
-        yield None
-        return
-    narrator = Narrator(settings.openai_api_key, settings.openai_base_url, settings.openai_model)
-    try:
-        yield narrator
-    finally:
-        await narrator.close()
-
-
-@asynccontextmanager
-async def _watched(store: ModelStore) -> AsyncIterator[None]:
-    """Let a store look for new releases, the first time before anything is answered."""
-    await asyncio.to_thread(store.refresh)
-    store.warn_if_empty()
-    async with in_the_background(store.watch(), "New releases are no longer loaded"):
-        yield
-
-
-@asynccontextmanager
-async def _prepared(database: Database) -> AsyncIterator[Database]:
-    """A database whose tables are brought to this version in the background."""
-    try:
-        async with in_the_background(
-            database.prepare(), "The database's tables are not brought to this version"
-        ):
-            yield database
-    finally:
-        await asyncio.to_thread(database.close)
-
-
-@asynccontextmanager
-async def _written(settings: Settings, database: Database) -> AsyncIterator[PredictionLog]:
-    """A log of predictions that is written in the background."""
-    spool = PredictionSpool(settings.home / "spool")
-    log = PredictionLog(PredictionTable(database), spool, settings.log_retention_days)
-    log.start()
-    try:
-        yield log
-    finally:
-        await asyncio.to_thread(log.close)
-
-
-@asynccontextmanager
-async def _scored(log: PredictionLog) -> AsyncIterator[ShadowScorer]:
-    """Shadow scores that are made in the background."""
-    shadow = ShadowScorer(log)
-    shadow.start()
-    try:
-        yield shadow
-    finally:
-        await asyncio.to_thread(shadow.close)
-
-
-@asynccontextmanager
-async def _measured(services: Services) -> AsyncIterator[None]:
-    """Figures of what the services do."""
+def _measure(services: Services) -> None:
     metrics, log = services.metrics, services.prediction_log
     metrics.collect(ReleaseCollector(services.store))
     metrics.follow_counters("studio_shared_rate_limit", "Requests asked of Redis' count.", services.rates)
@@ -188,5 +140,3 @@ async def _measured(services: Services) -> AsyncIterator[None]:
     metrics.follow_counters("studio_shadow_scores", "Answers to be scored unseen.", services.shadow)
     if services.cache is not None:
         metrics.follow_counters("studio_answer_cache", "Answers asked of the cache.", services.cache)
-    async with in_the_background(metrics.share(), "This worker's counts no longer reach the others"):
-        yield

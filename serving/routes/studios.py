@@ -42,4 +42,4 @@ async def delete_records(studio_id: StudioId, context: Context) -> DeletedRecord
     """Delete a studio's saved scenarios and logged predictions for good, also of one without months here."""
     context.caller.visible.require(studio_id)
     deleted = await context.services.database.run_writing(context.services.records.delete, studio_id)
-    return DeletedRecordsAnswer(studio_id=studio_id, **vars(deleted))
+    return DeletedRecordsAnswer(studio_id=studio_id, **deleted)

@@ -17,13 +17,9 @@ class ServerSilentError(psycopg.OperationalError):
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """A connection whose every wait for the server ends.
+    """A connection whose every wait for the server ends."""
 
-    Attributes:
-        answer_seconds: how long one wait may last.
-    """
-
-    answer_seconds: float = 10.0
+    answer_seconds: float = 10.0  # how long one wait may last
 
     def wait(self, gen: Generator[Any, Any, Any], *arguments: Any, **named: Any) -> Any:
         """Wait for the server; a connection that waited in vain is closed.

@@ -61,11 +61,10 @@ PROBLEMS: dict[State, str | None] = {
 class Database:
     """The service's own tables. Nothing is opened before its first use, which creates the tables.
 
-    Args:
-        settings: of the application.
-
     Raises:
-        SettingsError: the URL names a database that is not supported.
+        SettingsError: the URL names a database that is not supported; raised at once.
+        DatabaseError: the database is away, or newer than this version; raised by every use.
+        InputError: a value can't be kept in it; raised in a transaction.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -91,12 +90,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection in a transaction that changes nothing.
-
-        Raises:
-            DatabaseError: the database is away, or newer than this version.
-            InputError: a value can't be kept in it.
-        """
+        """A connection in a transaction that changes nothing."""
         with self._logged_failures():
             self._ensure_schema()
             with self._engine.connect() as connection:
@@ -104,33 +98,20 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A connection in a transaction that is on the disk when this ends without an error.
-
-        Raises:
-            DatabaseError: the database is away, or newer than this version.
-            InputError: a value can't be kept in it.
-        """
+        """A connection in a transaction that is on the disk when this ends without an error."""
         with self._logged_failures(writing=True):
             self._ensure_schema()
             with _writing(self._engine) as connection:
                 yield connection
 
     def upgrade(self) -> None:
-        """Bring the tables to this version; several processes may try at once.
-
-        Raises:
-            DatabaseError: the database is away, or newer than this version.
-        """
+        """Bring the tables to this version; several processes may try at once."""
         with self._logged_failures():
             self._is_current = False
             self._ensure_schema()
 
     def revision(self) -> str | None:
-        """The migration that the database is at; None where it has no tables yet.
-
-        Raises:
-            DatabaseError: the database is away.
-        """
+        """The migration that the database is at; None where it has no tables yet."""
         with self._logged_failures(), self._engine.connect() as connection:
             return schema_revision(connection)
 
@@ -242,19 +223,17 @@ def database_errors() -> Iterator[None]:
         raise InputError(
             "The database can't keep one of these values.", "Leave control characters out of texts."
         ) from error
-    except (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError) as error:
-        raise DatabaseError(UNREACHABLE, REMEDY) from error
-    except exc.DBAPIError as error:
-        if not _is_away(error):
+    # The last two: the folder of an SQLite file can't be made, or its file can't be opened.
+    except (exc.DBAPIError, exc.TimeoutError, OSError, sqlite3.DatabaseError) as error:
+        if isinstance(error, exc.DBAPIError) and not _is_away(error):
             raise
-        raise DatabaseError(UNREACHABLE, REMEDY) from error
-    except (OSError, sqlite3.DatabaseError) as error:
-        # The folder of an SQLite file can't be made, or its file can't be opened.
         raise DatabaseError(UNREACHABLE, REMEDY) from error
 
 
 def _is_away(error: exc.DBAPIError) -> bool:
     """True if the database is at fault, not the statement; the plain error is a file that is none."""
+    if isinstance(error, exc.OperationalError | exc.InterfaceError | exc.InternalError):
+        return True
     state = getattr(error.orig, "sqlstate", None)
     return error.connection_invalidated or type(error) is exc.DatabaseError or state in _STATES_THAT_PASS
 
@@ -279,7 +258,6 @@ def _writing(engine: Engine) -> Iterator[Connection]:
 
 
 def _upgrade(settings: Settings) -> None:
-    """Run the missing migrations, on a connection that may take its time."""
     engine = make_engine(settings, MIGRATION_SECONDS)
     try:
         with _writing(engine) as connection:

@@ -37,29 +37,34 @@ REMEDY = "Write sqlite:////ABSOLUTE/PATH or postgresql://USER:PASSWORD@HOST:PORT
 
 
 def make_engine(settings: Settings, answer_seconds: float = ANSWER_SECONDS) -> Engine:
-    """The engine of the service's own tables; nothing is opened yet.
-
-    Args:
-        settings: of the application.
-        answer_seconds: how long PostgreSQL may say nothing.
+    """The engine of the service's own tables; nothing is opened yet. PostgreSQL may be silent that long.
 
     Raises:
         SettingsError: the URL names a database that is not supported; what it holds is not shown.
     """
     url = parse_url(settings.database_url)
+    is_sqlite = url.get_backend_name() == "sqlite"
+    arguments: dict[str, Any] = {"timeout": STATEMENT_SECONDS, "cached_statements": 32}
+    if not is_sqlite:
+        limits = f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC"
+        arguments = {
+            "connect_timeout": url.query.get("connect_timeout", CONNECT_SECONDS),
+            "application_name": url.query.get("application_name", "studio"),
+            "options": f"{limits} {url.query.get('options', '')}".strip(),
+        }
     engine = create_engine(
         url,
         pool_size=settings.database_pool_size,
         # Of a file there are as many connections as threads, so that no writer holds one that a reader needs.
-        max_overflow=UNBOUNDED if is_sqlite(url) else settings.database_max_overflow,
+        max_overflow=UNBOUNDED if is_sqlite else settings.database_max_overflow,
         pool_timeout=POOL_SECONDS,
         pool_pre_ping=True,
         hide_parameters=True,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
-        connect_args=_sqlite_arguments() if is_sqlite(url) else _postgresql_arguments(url),
+        connect_args=arguments,
     )
-    if is_sqlite(url):
+    if is_sqlite:
         _prepare_sqlite(engine)
     else:
         _bound_postgresql(engine, answer_seconds)
@@ -85,24 +90,6 @@ def parse_url(text: str) -> URL:
             "STUDIO_DATABASE_URL names no file, and nothing in memory outlives the service.", REMEDY
         )
     return url
-
-
-def is_sqlite(url: URL) -> bool:
-    """True if a URL is one of SQLite."""
-    return url.get_backend_name() == "sqlite"
-
-
-def _sqlite_arguments() -> dict[str, Any]:
-    return {"timeout": STATEMENT_SECONDS, "cached_statements": 32}
-
-
-def _postgresql_arguments(url: URL) -> dict[str, Any]:
-    limits = f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC"
-    return {
-        "connect_timeout": url.query.get("connect_timeout", CONNECT_SECONDS),
-        "application_name": url.query.get("application_name", "studio"),
-        "options": f"{limits} {url.query.get('options', '')}".strip(),
-    }
 
 
 def _prepare_sqlite(engine: Engine) -> None:

@@ -16,7 +16,7 @@ from threading import Event, Lock, Thread
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from serving.storage.prediction_spool import PredictionSpool
+from serving.storage.prediction_spool import PredictionSpool, SpoolFile
 from serving.storage.predictions import LoggedPrediction, PredictionTable
 from studio_pipeline.errors import DatabaseError, InputError
 
@@ -50,20 +50,11 @@ class PredictionLog:
     """Writes predictions to a table in the background.
 
     Entries that the table does not take wait in the spool and are written first, in order, once it does.
-
-    Args:
-        store: table of logged predictions.
-        spool: for the time while the table is unreachable.
-        retention_days: age in days at which entries are deleted; 0 keeps them for ever.
-
-    Attributes:
-        counters: entries `written` to the table, `spooled` on the way, and `dropped` for good.
+    Entries are deleted at an age of `retention_days`; 0 keeps them for ever.
     """
 
     def __init__(self, store: PredictionTable, spool: PredictionSpool, retention_days: int = 0) -> None:
-        self._store = store
-        self._spool = spool
-        self._retention_days = retention_days
+        self._store, self._spool, self._retention_days = store, spool, retention_days
         self._lock = Lock()
         self._queue: dict[str, LoggedPrediction] = {}
         self._queued_bytes = 0
@@ -75,6 +66,7 @@ class PredictionLog:
         self._upkeep_at = time.monotonic()
         self._warned_at: dict[str, float] = {}
         self._thread = Thread(target=self._run, name="prediction-log", daemon=True)
+        # Entries written to the table, spooled on the way, and dropped for good.
         self.counters = {"written": 0, "spooled": 0, "dropped": 0}
 
     @property
@@ -110,7 +102,9 @@ class PredictionLog:
         """
         deadline = time.monotonic() + FIND_SECONDS
         while True:
-            found = self._find_here(prediction_id) or self._store.find(prediction_id)
+            with self._lock:
+                here = self._queue.get(prediction_id) or self._in_progress.get(prediction_id)
+            found = here or self._spool.find(prediction_id) or self._store.find(prediction_id)
             if found is not None or time.monotonic() > deadline:
                 return found
             time.sleep(POLL_SECONDS)
@@ -137,11 +131,6 @@ class PredictionLog:
             # The table ignores entries that it already has.
             self._keep_in_spool(left)
         self._spool.close()
-
-    def _find_here(self, prediction_id: str) -> LoggedPrediction | None:
-        with self._lock:
-            found = self._queue.get(prediction_id) or self._in_progress.get(prediction_id)
-        return found or self._spool.find(prediction_id)
 
     def _run(self) -> None:
         is_last = False
@@ -178,12 +167,13 @@ class PredictionLog:
 
     def _deliver_spool(self) -> bool:
         """Write the spooled entries; False if some still wait or the last refusal is too recent."""
-        if time.monotonic() < self._retry_at:
-            return False
-        while entries := self._spool.oldest(BATCH_ENTRIES):
+        return time.monotonic() >= self._retry_at and self._deliver(self._spool)
+
+    def _deliver(self, file: PredictionSpool | SpoolFile) -> bool:
+        while entries := file.oldest(BATCH_ENTRIES):
             if not self._write(entries):
                 return False
-            self._spool.remove(entries)
+            file.remove(entries)
         return True
 
     def _write(self, entries: Sequence[LoggedPrediction]) -> bool:
@@ -194,17 +184,14 @@ class PredictionLog:
             self._retry_at = time.monotonic() + RETRY_SECONDS
             return False
         except (InputError, SQLAlchemyError):
-            return self._write_halves(entries)
+            if len(entries) == 1:
+                self._drop(1, "are refused by the database")
+                return True
+            # Isolate the entry that the table refuses, so that the others are written.
+            middle = len(entries) // 2
+            return self._write(entries[:middle]) and self._write(entries[middle:])
         self.counters["written"] += len(entries)
         return True
-
-    def _write_halves(self, entries: Sequence[LoggedPrediction]) -> bool:
-        """Isolate an entry that the table refuses, so that the others are written."""
-        if len(entries) == 1:
-            self._drop(1, "are refused by the database")
-            return True
-        middle = len(entries) // 2
-        return self._write(entries[:middle]) and self._write(entries[middle:])
 
     def _keep_in_spool(self, entries: Sequence[LoggedPrediction]) -> None:
         try:
@@ -219,21 +206,12 @@ class PredictionLog:
         """Deliver the spool and, once in a while, other processes' leftovers; prune old entries."""
         try:
             is_due = self._deliver_spool() and time.monotonic() >= self._upkeep_at
-            if is_due and self._deliver_leftovers() and not self._prune():
+            if is_due and all(map(self._deliver, self._spool.leftovers())) and not self._prune():
                 self._upkeep_at = time.monotonic() + UPKEEP_SECONDS
         # The thread must outlive any error.
         except Exception:
             logger.exception("The upkeep of the prediction log failed.")
             self._upkeep_at = time.monotonic() + UPKEEP_SECONDS
-
-    def _deliver_leftovers(self) -> bool:
-        """Write what ended processes left; False if the database became unreachable."""
-        for file in self._spool.leftovers():
-            while entries := file.oldest(BATCH_ENTRIES):
-                if not self._write(entries):
-                    return False
-                file.remove(entries)
-        return True
 
     def _prune(self) -> int:
         """Delete some of the entries past their retention; returns their number."""
@@ -258,5 +236,4 @@ class PredictionLog:
 
 
 def _size(entry: LoggedPrediction) -> int:
-    """Bytes of an entry that count towards the limit."""
     return len(entry.inputs) + len(entry.outputs)

@@ -26,7 +26,6 @@ MAX_SPOOL_BYTES = 64 * 2**20
 SUFFIX = ".sqlite3"
 UNREADABLE_SUFFIX = ".unreadable"
 _PAGE_BYTES = 4096
-_IDS_PER_QUERY = 500
 _TABLE = (
     "CREATE TABLE IF NOT EXISTS entries (number INTEGER PRIMARY KEY, id TEXT, entry BLOB)",
     "CREATE INDEX IF NOT EXISTS entries_by_id ON entries (id)",
@@ -34,11 +33,7 @@ _TABLE = (
 
 
 class SpoolFile:
-    """One spool file, locked exclusively while it is open.
-
-    Args:
-        path: of the file; it is created if it does not exist.
-        max_bytes: limit of its size.
+    """One spool file, locked exclusively while it is open; it is created if it does not exist.
 
     Raises:
         sqlite3.OperationalError: another process holds the file, or the disk refuses.
@@ -67,10 +62,7 @@ class SpoolFile:
         return self._length
 
     def append(self, entries: Sequence[LoggedPrediction]) -> int:
-        """Store as many entries as there is room for.
-
-        Returns:
-            Number of stored entries, counted from the first.
+        """Store as many entries as there is room for, the first ones, and say how many.
 
         Raises:
             sqlite3.OperationalError: the disk refuses; nothing is stored.
@@ -78,7 +70,9 @@ class SpoolFile:
         rows = [(entry.id, to_json(entry)) for entry in entries]
         while rows:
             try:
-                self._insert(rows)
+                with self._connection:
+                    self._execute("BEGIN")
+                    self._connection.executemany("INSERT INTO entries (id, entry) VALUES (?, ?)", rows)
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorname != "SQLITE_FULL":
                     raise
@@ -95,11 +89,11 @@ class SpoolFile:
 
     def remove(self, entries: Sequence[LoggedPrediction]) -> None:
         """Delete delivered entries."""
-        ids = [entry.id for entry in entries]
-        for first in range(0, len(ids), _IDS_PER_QUERY):
-            some = ids[first : first + _IDS_PER_QUERY]
-            marks = ", ".join("?" * len(some))
-            self._length -= self._execute(f"DELETE FROM entries WHERE id IN ({marks})", *some).rowcount  # noqa: S608
+        ids = [(entry.id,) for entry in entries]
+        with self._connection:
+            self._execute("BEGIN")
+            deleted = self._connection.executemany("DELETE FROM entries WHERE id = ?", ids).rowcount
+        self._length -= deleted
 
     def find(self, prediction_id: str) -> LoggedPrediction | None:
         """An entry by its id."""
@@ -113,17 +107,6 @@ class SpoolFile:
             self.path.unlink(missing_ok=True)
         self._connection.close()
 
-    def _insert(self, rows: Sequence[tuple[str, bytes]]) -> None:
-        self._execute("BEGIN")
-        try:
-            self._connection.executemany("INSERT INTO entries (id, entry) VALUES (?, ?)", rows)
-            self._execute("COMMIT")
-        except BaseException:
-            # SQLite may have rolled back by itself.
-            if self._connection.in_transaction:
-                self._execute("ROLLBACK")
-            raise
-
     def _execute(self, statement: str, *values: object) -> sqlite3.Cursor:
         return self._connection.execute(statement, values)
 
@@ -131,29 +114,20 @@ class SpoolFile:
 class PredictionSpool:
     """The spool of one process, and access to the files that ended processes left.
 
-    Safe for use from several threads.
-
-    Args:
-        folder: of the files of all processes; it is created when the first entry waits.
-        max_bytes: limit of this process's file.
+    Safe for use from several threads. The folder is created when the first entry waits.
     """
 
     def __init__(self, folder: Path, max_bytes: int = MAX_SPOOL_BYTES) -> None:
-        self._folder = folder
-        self._max_bytes = max_bytes
+        self._folder, self._max_bytes = folder, max_bytes
         self._file: SpoolFile | None = None
         self._lock = Lock()
 
     def __len__(self) -> int:
         """Number of waiting entries of this process."""
-        file = self._file
-        return 0 if file is None else len(file)
+        return 0 if (file := self._file) is None else len(file)
 
     def append(self, entries: Sequence[LoggedPrediction]) -> int:
-        """Store as many entries as there is room for.
-
-        Returns:
-            Number of stored entries, counted from the first.
+        """Store as many entries as there is room for, the first ones, and say how many.
 
         Raises:
             OSError: the folder can't be made.

@@ -26,33 +26,24 @@ takes 999 values."""
 
 DELETED_AT_ONCE = 1000
 FLUSH_SECONDS = 2.0
-_COLUMNS = [column.name for column in predictions.columns]
+_COLUMNS = [str(column.name) for column in predictions.columns]
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedPrediction:
-    """One answered prediction.
+    """One answered prediction."""
 
-    Attributes:
-        id: `scenario_id` or `optimization_id` of the answer.
-        base_month: the last known month that the answer rests on, its first day.
-        inputs: the request, JSON.
-        outputs: the answer, JSON.
-        made_at: with time zone.
-        role: `challenger` for a shadow score or an answer of a split.
-    """
-
-    id: str
+    id: str  # `scenario_id` or `optimization_id` of the answer
     kind: Literal["forward", "inverse"]
     studio_id: str
-    base_month: str
-    inputs: bytes
-    outputs: bytes
-    made_at: datetime
+    base_month: str  # the last known month that the answer rests on, its first day
+    inputs: bytes  # the request, JSON
+    outputs: bytes  # the answer, JSON
+    made_at: datetime  # with time zone
     release_version: int
     model_version: str
     data_version: str
-    role: Role = "champion"
+    role: Role = "champion"  # `challenger` for a shadow score or an answer of a split
 
 
 def to_json(entry: LoggedPrediction) -> bytes:
@@ -61,38 +52,21 @@ def to_json(entry: LoggedPrediction) -> bytes:
     Raises:
         TypeError: a text is no valid Unicode.
     """
-    return orjson.dumps(
-        {
-            "id": entry.id,
-            "kind": entry.kind,
-            "studio_id": entry.studio_id,
-            "base_month": entry.base_month,
-            "inputs": entry.inputs.decode(),
-            "outputs": entry.outputs.decode(),
-            "made_at": entry.made_at,
-            "release_version": entry.release_version,
-            "model_version": entry.model_version,
-            "data_version": entry.data_version,
-            "role": entry.role,
-        }
-    )
+    return orjson.dumps(dict(zip(_COLUMNS, _row(entry, entry.made_at), strict=True)))
 
 
 def from_json(content: bytes) -> LoggedPrediction:
     """The inverse of `to_json`."""
     fields = orjson.loads(content)
-    return LoggedPrediction(
-        **{
-            **fields,
-            "inputs": fields["inputs"].encode(),
-            "outputs": fields["outputs"].encode(),
-            "made_at": datetime.fromisoformat(fields["made_at"]),
-        }
-    )
+    return _entry(fields | {"made_at": datetime.fromisoformat(fields["made_at"])})
 
 
 class PredictionTable:
-    """Logged predictions in the database."""
+    """Logged predictions in the database.
+
+    Raises:
+        DatabaseError: the database is away; raised by every method.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -115,11 +89,7 @@ class PredictionTable:
             _leave_out_deleted(connection, min(entry.made_at for entry in entries))
 
     def find(self, prediction_id: str) -> LoggedPrediction | None:
-        """An entry by its id.
-
-        Raises:
-            DatabaseError: the database is away.
-        """
+        """An entry by its id."""
         # As text: the digits are those of the answer.
         columns = [
             cast(column, Text) if column.name in ("inputs", "outputs") else column
@@ -128,14 +98,13 @@ class PredictionTable:
         query = select(*columns).where(predictions.c.id == prediction_id)
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
-        return None if row is None else _entry(row)
+        if row is None:
+            return None
+        fields = dict(zip(_COLUMNS, row, strict=True))
+        return _entry(fields | {"base_month": fields["base_month"].isoformat()})
 
     def prune(self, before: datetime) -> int:
-        """Delete some of the entries made before a moment, and say how many; 0 where none is left.
-
-        Raises:
-            DatabaseError: the database is away.
-        """
+        """Delete some of the entries made before a moment, and say how many; 0 where none is left."""
         with self._database.writing() as connection:
             connection.execute(delete(deletions).where(deletions.c.deleted_at < before))
             return _delete_some(connection, predictions.c.made_at < before)
@@ -143,8 +112,7 @@ class PredictionTable:
     def delete_studio(self, studio_id: str) -> int:
         """Delete all entries of a studio, whatever clock dated them, and say how many.
 
-        Raises:
-            DatabaseError: the database is away; some may be gone.
+        Some may be gone where the database goes away meanwhile.
         """
         mine = predictions.c.studio_id == studio_id
         total = 0
@@ -187,19 +155,10 @@ def _insertion(dialect: str, rows: int) -> str:
 
 
 def _row(entry: LoggedPrediction, made_at: datetime | str) -> tuple[Any, ...]:
-    return (
-        entry.id,
-        entry.kind,
-        entry.studio_id,
-        entry.base_month,
-        entry.inputs.decode(),
-        entry.outputs.decode(),
-        made_at,
-        entry.release_version,
-        entry.model_version,
-        entry.data_version,
-        entry.role,
-    )
+    """The values of `_COLUMNS`."""
+    versions = entry.release_version, entry.model_version, entry.data_version
+    texts = entry.inputs.decode(), entry.outputs.decode()
+    return entry.id, entry.kind, entry.studio_id, entry.base_month, *texts, made_at, *versions, entry.role
 
 
 def _sqlite_moment(entry: LoggedPrediction) -> str:
@@ -207,40 +166,22 @@ def _sqlite_moment(entry: LoggedPrediction) -> str:
     return entry.made_at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
-def _entry(row: Any) -> LoggedPrediction:
-    fields = dict(zip(_COLUMNS, row, strict=True))
-    return LoggedPrediction(
-        **{
-            **fields,
-            "base_month": fields["base_month"].isoformat(),
-            "inputs": fields["inputs"].encode(),
-            "outputs": fields["outputs"].encode(),
-        }
-    )
-
-
-@dataclass(frozen=True)
-class DeletedRecords:
-    """Numbers of deleted records of one studio."""
-
-    scenarios: int
-    predictions: int
+def _entry(fields: dict[str, Any]) -> LoggedPrediction:
+    texts = {name: fields[name].encode() for name in ("inputs", "outputs")}
+    return LoggedPrediction(**(fields | texts))
 
 
 class StudioRecords:
     """Saved scenarios and logged predictions of single studios.
 
-    Args:
-        database: where they are.
-        flush: writes what the prediction log still holds, within some seconds.
+    `flush` writes what the prediction log still holds, within some seconds.
     """
 
     def __init__(self, database: Database, flush: Callable[[float], bool]) -> None:
-        self._database = database
-        self._flush = flush
+        self._database, self._flush = database, flush
 
-    def delete(self, studio_id: str) -> DeletedRecords:
-        """Delete all records of a studio, also those that any process still has in hand.
+    def delete(self, studio_id: str) -> dict[str, int]:
+        """Delete all records of a studio, also those that any process still has in hand, and count them.
 
         Raises:
             DatabaseError: the database is away; some may be gone, and it can be asked again.
@@ -254,4 +195,4 @@ class StudioRecords:
             connection.execute(delete(deletions).where(deletions.c.studio_id == studio_id))
             connection.execute(insert(deletions).values(studio_id=studio_id, deleted_at=until))
             saved = connection.execute(delete(scenarios).where(scenarios.c.studio_id == studio_id)).rowcount
-        return DeletedRecords(saved, PredictionTable(self._database).delete_studio(studio_id))
+        return {"scenarios": saved, "predictions": PredictionTable(self._database).delete_studio(studio_id)}

@@ -30,15 +30,9 @@ _NEWEST_FIRST = (scenarios.c.created_at.desc(), scenarios.c.id.desc())
 
 @dataclass(frozen=True)
 class Scenario:
-    """One saved scenario.
+    """One saved scenario."""
 
-    Attributes:
-        id: the answer's `scenario_id` where nothing else is saved under that.
-        base_month: the last known month of the answer, its first day.
-        created_at: UTC.
-    """
-
-    id: str
+    id: str  # the answer's `scenario_id` where nothing else is saved under that
     name: str
     studio_id: str
     kind: str
@@ -47,8 +41,8 @@ class Scenario:
     release_version: int
     model_version: str
     data_version: str
-    base_month: date
-    created_at: datetime
+    base_month: date  # the last known month of the answer, its first day
+    created_at: datetime  # UTC
 
 
 @dataclass(frozen=True)
@@ -60,7 +54,11 @@ class ScenarioPage:
 
 
 class ScenarioStore:
-    """Saved scenarios in the database."""
+    """Saved scenarios in the database.
+
+    Raises:
+        DatabaseError: the database is away; raised by every method.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -71,7 +69,6 @@ class ScenarioStore:
         """Keep a forward request with its answer; it is on the disk when this returns.
 
         Raises:
-            DatabaseError: the database is away.
             InputError: a text can't be kept in it.
         """
         scenario = Scenario(
@@ -100,7 +97,6 @@ class ScenarioStore:
 
         Raises:
             UnknownScenarioError: there is none.
-            DatabaseError: the database is away.
         """
         with self._database.reading() as connection:
             row = connection.execute(select(scenarios).where(scenarios.c.id == scenario_id)).one_or_none()
@@ -113,7 +109,6 @@ class ScenarioStore:
 
         Raises:
             UnknownScenarioError: there is none.
-            DatabaseError: the database is away.
         """
         with self._database.writing() as connection:
             deleted = connection.execute(delete(scenarios).where(scenarios.c.id == scenario_id)).rowcount
@@ -123,17 +118,10 @@ class ScenarioStore:
     def page(
         self, studio_id: str | None, is_visible: Callable[[str], bool], limit: int, cursor: str | None
     ) -> ScenarioPage:
-        """Scenarios newest first, from a cursor on.
-
-        Args:
-            studio_id: of these alone, or None for all.
-            is_visible: whether the caller may see a studio.
-            limit: how many at most.
-            cursor: `next_cursor` of the page before; None for the first page.
+        """At most `limit` scenarios of one or all visible studios, newest first, from a cursor on.
 
         Raises:
             InputError: the cursor is none of ours.
-            DatabaseError: the database is away.
         """
         place = None if cursor is None else read_cursor(cursor)
         with self._database.reading() as connection:
@@ -156,9 +144,7 @@ class ScenarioStore:
 
 
 def _named(connection: Connection, is_visible: Callable[[str], bool]) -> list[str] | None:
-    """The studios that a page is to be looked for in; None for all, where a query can't or need not name
-    them.
-    """
+    """The studios that a page is to be looked for in; None for all, where it can't or need not name them."""
     studios = connection.scalars(select(scenarios.c.studio_id).distinct()).all()
     visible = [studio for studio in studios if is_visible(studio)]
     return None if len(visible) == len(studios) or len(visible) > MOST_STUDIOS else visible

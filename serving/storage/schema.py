@@ -133,27 +133,17 @@ def upgrade_schema(connection: Connection) -> None:
         return
     # A third of a second to import, once in the life of a schema.
     from alembic import command
-
-    configuration = alembic_configuration()
-    refuse_newer(revision, configuration)
-    configuration.attributes["connection"] = connection
-    command.upgrade(configuration, "head")
-
-
-def refuse_newer(revision: str | None, configuration: Any) -> None:
-    """Make sure that a revision is one of ours.
-
-    Raises:
-        NewerSchemaError: it isn't.
-    """
     from alembic.script import ScriptDirectory
 
+    configuration = alembic_configuration()
     known = [step.revision for step in ScriptDirectory.from_config(configuration).walk_revisions()]
     if revision not in (None, *known):
         raise NewerSchemaError(
             f"The database is at schema {revision}, which is newer than this version ({SCHEMA_REVISION}).",
             "Install the version that made it, or point STUDIO_DATABASE_URL to another database.",
         )
+    configuration.attributes["connection"] = connection
+    command.upgrade(configuration, "head")
 
 
 def alembic_configuration() -> Any:
