@@ -24,6 +24,11 @@ MakeClient = Callable[..., Any]
 
 
 @pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
 def client_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeClient:
     """Start the application on `tmp_path` with some settings, as seen from some peer."""
     monkeypatch.setattr(model_store, "POLL_SECONDS", 0.01)

@@ -75,7 +75,7 @@ class Peer:
         self._open.add(writer)
         try:
             with suppress(OSError):
-                await self.serve(reader, writer)  # type: ignore[misc]
+                await self.serve(reader, writer)
         finally:
             self._open.discard(writer)
             writer.transport.abort()

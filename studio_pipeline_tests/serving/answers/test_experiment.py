@@ -73,7 +73,7 @@ def arms() -> dict[str, str]:
 @pytest.mark.parametrize("mode", ["off", "split", "shadow"])
 @pytest.mark.parametrize("has_challenger", [False, True])
 @pytest.mark.parametrize("pin", [None, "2"])
-def test_who_answers(  # type: ignore[no-untyped-def]
+def test_who_answers(
     client_of, tmp_path: Path, arms: dict[str, str], mode: str, has_challenger: bool, pin: str | None
 ) -> None:
     publish_with_challenger(tmp_path)
@@ -96,7 +96,7 @@ def test_who_answers(  # type: ignore[no-untyped-def]
         assert "challenger" not in (client.get("/api/v1/health").json()["problem"] or "")
 
 
-def test_cached_and_batched_answers_come_from_the_studio_s_own_model(  # type: ignore[no-untyped-def]
+def test_cached_and_batched_answers_come_from_the_studio_s_own_model(
     client_of, tmp_path: Path, arms: dict[str, str]
 ) -> None:
     publish_with_challenger(tmp_path)
@@ -117,9 +117,7 @@ def logged(home: Path) -> list[tuple[Any, ...]]:
     return rows
 
 
-def test_the_log_knows_version_and_role_of_a_split(  # type: ignore[no-untyped-def]
-    client_of, tmp_path: Path, arms: dict[str, str]
-) -> None:
+def test_the_log_knows_version_and_role_of_a_split(client_of, tmp_path: Path, arms: dict[str, str]) -> None:
     publish_with_challenger(tmp_path)
     with client_of(ab_mode="split", challenger_share=0.5) as client:
         for studio in STUDIOS:
@@ -132,7 +130,7 @@ def test_the_log_knows_version_and_role_of_a_split(  # type: ignore[no-untyped-d
     assert f'studio_answers_total{{event="challenger"}} {n_challenger}.0' in figures
 
 
-def test_a_shadow_scores_what_the_champion_answers(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_shadow_scores_what_the_champion_answers(client_of, tmp_path: Path) -> None:
     publish_with_challenger(tmp_path)
     with client_of(ab_mode="shadow") as client:
         for studio in STUDIOS:
@@ -161,7 +159,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
-def test_too_many_shadows_are_dropped_and_counted(  # type: ignore[no-untyped-def]
+def test_too_many_shadows_are_dropped_and_counted(
     client_of, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recording, "MOST_WAITING", 0)
@@ -203,7 +201,7 @@ def test_what_a_shadow_gathers_while_it_is_closed_is_scored(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("mode", ["split", "shadow"])
-def test_a_broken_challenger_leaves_the_champion_answering_and_is_told(  # type: ignore[no-untyped-def]
+def test_a_broken_challenger_leaves_the_champion_answering_and_is_told(
     client_of, tmp_path: Path, mode: str
 ) -> None:
     publish_with_challenger(tmp_path)
@@ -217,7 +215,7 @@ def test_a_broken_challenger_leaves_the_champion_answering_and_is_told(  # type:
     assert str(tmp_path) not in health["problem"]
 
 
-def test_a_swap_during_an_experiment_mixes_nothing(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_swap_during_an_experiment_mixes_nothing(client_of, tmp_path: Path) -> None:
     publish_with_challenger(tmp_path)
     with client_of(ab_mode="split", challenger_share=1.0) as client:
         assert client.post(FORWARD, json={"studio_id": STUDIOS[0]}).json()["model_version"] == "2"

@@ -14,6 +14,8 @@ from pydantic import SecretStr
 from serving.answers import insights as module
 from serving.answers.insights import Narrator
 
+pytestmark = pytest.mark.anyio
+
 FIGURES = {"revenue": "12,346", "growth": "up 5.3 %", "month": "March 2025"}
 ASKED = "The studio takes {revenue} in {month}, {growth}."
 GOOD = "The studio takes 12,346 in March 2025, up 5.3 %."
@@ -153,10 +155,7 @@ def test_the_key_is_in_no_log(server: FakeOpenAI, caplog: pytest.LogCaptureFixtu
     assert "very-secret" not in caplog.text
 
 
-def test_a_narrator_holds_no_client_before_it_is_asked() -> None:
-    async def run() -> None:
-        narrator = Narrator(SecretStr("k"), None, "m")
-        assert narrator._client is None
-        await narrator.close()
-
-    asyncio.run(run())
+async def test_a_narrator_holds_no_client_before_it_is_asked() -> None:
+    narrator = Narrator(SecretStr("k"), None, "m")
+    assert narrator._client is None
+    await narrator.close()

@@ -9,7 +9,7 @@ from serving.logs import LOGGERS, TextFormatter
 from studio_pipeline.errors import StorageError
 
 
-def test_json_lines_go_to_the_file(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_json_lines_go_to_the_file(client_of, tmp_path: Path) -> None:
     publish_fake(tmp_path, 1)
     file = tmp_path / "logs" / "service.log"
     with client_of(log_file=file, log_format="json") as client:
@@ -29,7 +29,7 @@ def test_json_lines_go_to_the_file(client_of, tmp_path: Path) -> None:  # type: 
     assert bug["request_id"] == requests[1]["request_id"]
 
 
-def test_what_a_caller_asks_about_is_not_in_the_log(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_what_a_caller_asks_about_is_not_in_the_log(client_of, tmp_path: Path) -> None:
     publish_fake(tmp_path, 1)
     file = tmp_path / "service.log"
     with client_of(log_file=file, api_keys="secret-key:chain-a-*") as client:
@@ -45,7 +45,7 @@ def test_what_a_caller_asks_about_is_not_in_the_log(client_of, tmp_path: Path) -
     assert "secret" not in text
 
 
-def test_a_message_can_not_forge_a_line(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_message_can_not_forge_a_line(client_of, tmp_path: Path) -> None:
     file = tmp_path / "service.log"
     with client_of(log_file=file, log_level="ERROR"):
         logging.getLogger("serving").error("one\r\n2026-01-01 00:00:00,000 INFO forged")
@@ -61,7 +61,7 @@ def test_times_are_those_of_the_standard_formatter() -> None:
         assert ours.format(record) == standard.format(record)
 
 
-def test_text_lines_stand_on_one_line_each(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_text_lines_stand_on_one_line_each(client_of, tmp_path: Path) -> None:
     file = tmp_path / "service.log"
     with client_of(log_file=file) as client:
         client.get("/x%0AERROR%20forged")
@@ -70,7 +70,7 @@ def test_text_lines_stand_on_one_line_each(client_of, tmp_path: Path) -> None:  
     assert not [line for line in lines if "forged" in line]
 
 
-def test_the_level_is_the_setting_s(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_level_is_the_setting_s(client_of, tmp_path: Path) -> None:
     publish_fake(tmp_path, 1)
     file = tmp_path / "service.log"
     with client_of(log_file=file, log_level="WARNING") as client:
@@ -78,7 +78,7 @@ def test_the_level_is_the_setting_s(client_of, tmp_path: Path) -> None:  # type:
     assert file.read_text() == ""
 
 
-def test_a_start_without_a_release_is_a_warning_with_a_remedy(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_start_without_a_release_is_a_warning_with_a_remedy(client_of, tmp_path: Path) -> None:
     file = tmp_path / "service.log"
     with client_of(log_file=file, log_level="WARNING"):
         pass
@@ -88,7 +88,7 @@ def test_a_start_without_a_release_is_a_warning_with_a_remedy(client_of, tmp_pat
 
 
 @pytest.mark.parametrize("name", ["file/log", "folder", "loop", "n" * 300])
-def test_a_log_that_can_not_be_opened_stops_the_start_with_a_remedy(  # type: ignore[no-untyped-def]
+def test_a_log_that_can_not_be_opened_stops_the_start_with_a_remedy(
     client_of, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -102,7 +102,7 @@ def test_a_log_that_can_not_be_opened_stops_the_start_with_a_remedy(  # type: ig
 
 
 @pytest.mark.parametrize("name", LOGGERS)
-def test_nothing_is_left_behind(client_of, name: str) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_is_left_behind(client_of, name: str) -> None:
     before = list(logging.getLogger(name).handlers)
     with client_of():
         pass

@@ -48,7 +48,7 @@ def test_reference_cycles_are_collected() -> None:
     gc.disable()
     try:
         one = Held()
-        one.itself = one  # type: ignore[attr-defined]
+        one.itself = one
         gone = weakref.ref(one)
         del one
         assert gone() is not None

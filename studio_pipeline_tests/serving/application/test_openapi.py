@@ -52,14 +52,14 @@ def test_every_reference_leads_somewhere_and_nothing_of_the_framework_is_left(cl
 
 
 @pytest.mark.parametrize(("keys", "security"), [("", []), (KEYS, [{"key": []}])])
-def test_security_is_that_of_the_settings(client_of, keys: str, security: list[object]) -> None:  # type: ignore[no-untyped-def]
+def test_security_is_that_of_the_settings(client_of, keys: str, security: list[object]) -> None:
     with client_of(api_keys=keys) as client:
         for operation in described(client):
             expected = [] if operation.path in OPEN_PATHS else security
             assert operation.described["security"] == expected
 
 
-def test_examples_are_requests_that_are_taken(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_examples_are_requests_that_are_taken(client_of, tmp_path: Path) -> None:
     publish_small_chains(tmp_path)
     with client_of(load=load_forecaster) as client:
         document = client.get("/openapi.json").json()

@@ -35,8 +35,8 @@ def swap_under_load(home: Path, swaps: int, calls_a_swap: int) -> list[tuple[int
         try:
             for number in range(1, swaps + 2):
                 publish_fake(home, number)
-                wait_until(lambda n=number: all(answers and answers[-1][1] == str(n) for answers in seen))  # type: ignore[misc]
-                wait_until(lambda n=number: sum(map(len, seen)) >= (n - 1) * calls_a_swap)  # type: ignore[misc]
+                wait_until(lambda n=number: all(answers and answers[-1][1] == str(n) for answers in seen))
+                wait_until(lambda n=number: sum(map(len, seen)) >= (n - 1) * calls_a_swap)
         finally:
             stop.set()
             for asker in askers:

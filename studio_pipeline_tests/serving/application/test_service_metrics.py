@@ -56,7 +56,7 @@ def test_requests_are_counted_by_route_and_never_by_what_was_sent(client: TestCl
     assert (figure(found, "process_resident_memory_bytes") or 0) > 1e7
 
 
-def test_refused_requests_are_counted_too(client_of) -> None:  # type: ignore[no-untyped-def]
+def test_refused_requests_are_counted_too(client_of) -> None:
     with client_of(api_keys="k,m", rate_limit="2/hour") as client:
         for key in ("k", "k", "k", "wrong"):
             client.get("/api/v1/models", headers={"X-API-Key": key})
@@ -68,7 +68,7 @@ def test_refused_requests_are_counted_too(client_of) -> None:  # type: ignore[no
     assert figure(found, "http_requests_total", method="GET", route=route, status="401") == 1
 
 
-def test_the_release_is_told(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_release_is_told(client_of, tmp_path: Path) -> None:
     with client_of() as client:
         found = of(client)
         assert figure(found, "studio_release_problem") == 1

@@ -29,7 +29,7 @@ def test_a_new_release_is_picked_up_without_a_restart(client: TestClient, tmp_pa
     wait_until(lambda: answer_of(client) == ("2", 2008))
 
 
-def test_the_first_release_is_picked_up_too(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_first_release_is_picked_up_too(client_of, tmp_path: Path) -> None:
     with client_of() as client:
         assert client.get("/api/v1/health").json()["status"] == "no_model"
         publish_fake(tmp_path, 1)
@@ -61,7 +61,7 @@ def test_a_corrupt_release_is_refused_and_the_old_one_answers(
     assert answer_of(client) == ("4", 4007)
 
 
-def test_at_start_the_newest_older_release_answers_for_a_corrupt_one(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_at_start_the_newest_older_release_answers_for_a_corrupt_one(client_of, tmp_path: Path) -> None:
     publish_fake(tmp_path, 1)
     publish_fake(tmp_path, 2)
     corrupt_after_publishing(tmp_path, "models/3/model.json")
@@ -79,7 +79,7 @@ def test_a_corrupt_pointer_leaves_the_old_release(client: TestClient, tmp_path: 
     assert answer_of(client) == ("1", 1007)
 
 
-def test_where_nothing_can_be_loaded_the_503_says_why(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_where_nothing_can_be_loaded_the_503_says_why(client_of, tmp_path: Path) -> None:
     corrupt_after_publishing(tmp_path, "models/3/model.json")
     with client_of() as client:
         response = client.post(FORWARD, json={"studio_id": "chain-a-1"})
@@ -87,7 +87,7 @@ def test_where_nothing_can_be_loaded_the_503_says_why(client_of, tmp_path: Path)
         assert "is not the file that was published" in response.json()["detail"]
 
 
-def test_a_pinned_model_answers_from_new_data(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_pinned_model_answers_from_new_data(client_of, tmp_path: Path) -> None:
     publish_fake(tmp_path, 1)
     publish_fake(tmp_path, 2, data_number=8)
     with client_of(model_version="1") as client:
@@ -96,9 +96,7 @@ def test_a_pinned_model_answers_from_new_data(client_of, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("version", ["5", "../1", "models/1", ".", "/etc"])
-def test_a_pin_that_is_no_model_is_never_another_model(  # type: ignore[no-untyped-def]
-    client_of, tmp_path: Path, version: str
-) -> None:
+def test_a_pin_that_is_no_model_is_never_another_model(client_of, tmp_path: Path, version: str) -> None:
     publish_fake(tmp_path, 1)
     publish_fake(tmp_path, 2, data_number=8)
     with client_of(model_version=version) as client:
@@ -111,7 +109,7 @@ def test_a_pin_that_is_no_model_is_never_another_model(  # type: ignore[no-untyp
     assert "STUDIO_MODEL_VERSION" in health["problem"]
 
 
-def test_a_pinned_model_that_is_broken_is_never_another_model(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_pinned_model_that_is_broken_is_never_another_model(client_of, tmp_path: Path) -> None:
     publish_fake(tmp_path, 1)
     publish_fake(tmp_path, 2)
     (tmp_path / "models" / "1" / "model.json").write_text("rubbish")
@@ -137,7 +135,7 @@ def test_a_pointer_that_can_not_be_read_for_a_while_is_looked_for_again(
     wait_until(lambda: answer_of(client) == ("2", 2007))
 
 
-def test_a_pointer_that_can_not_be_read_at_start_does_not_stop_it(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_pointer_that_can_not_be_read_at_start_does_not_stop_it(client_of, tmp_path: Path) -> None:
     (tmp_path / "release.json").symlink_to("release.json")
     with client_of() as client:
         assert client.get("/api/v1/health").json()["status"] == "no_model"
@@ -148,7 +146,7 @@ def test_a_pointer_that_can_not_be_read_at_start_does_not_stop_it(client_of, tmp
 
 def test_a_bug_in_the_watch_is_told_at_once_and_again_at_the_end(
     client_of, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     def fail(_: Path) -> None:
         raise ZeroDivisionError("a bug")
 
@@ -178,7 +176,7 @@ def test_a_pointer_of_wrong_types_leaves_the_old_release(
     assert answer_of(client) == ("1", 1007)
 
 
-def test_no_answer_names_a_place_of_this_machine(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_no_answer_names_a_place_of_this_machine(client_of, tmp_path: Path) -> None:
     publish_fake(tmp_path, 77)
     (tmp_path / "models" / "77" / "manifest.json").unlink()
     with client_of(log_file=tmp_path / "log") as client:
@@ -202,7 +200,7 @@ def test_a_loader_that_fails_in_any_way_does_not_stop_the_watch(
     def fail(*_: object) -> None:
         raise RuntimeError("the graph is of a newer kind")
 
-    store._load = fail  # type: ignore[assignment]
+    store._load = fail
     publish_fake(tmp_path, 2)
     store.refresh()
     assert store.require() is first
@@ -222,7 +220,7 @@ def test_a_store_that_can_load_nothing_at_all_stays_up(tmp_path: Path) -> None:
 
     publish_fake(tmp_path, 1)
     publish_fake(tmp_path, 2)
-    store = ModelStore(tmp_path, load=fail)  # type: ignore[arg-type]
+    store = ModelStore(tmp_path, load=fail)
     store.refresh()
     with pytest.raises(NoReleaseError, match="newer kind"):
         store.require()
@@ -231,7 +229,7 @@ def test_a_store_that_can_load_nothing_at_all_stays_up(tmp_path: Path) -> None:
 def test_a_look_at_an_unchanged_pointer_loads_nothing(tmp_path: Path) -> None:
     publish_fake(tmp_path, 1)
     loads = []
-    store = ModelStore(tmp_path, load=lambda bundle, panel: loads.append(bundle) or load_fake(bundle, panel))  # type: ignore[func-returns-value]
+    store = ModelStore(tmp_path, load=lambda bundle, panel: loads.append(bundle) or load_fake(bundle, panel))
     for _ in range(5):
         store.refresh()
     assert len(loads) == 1

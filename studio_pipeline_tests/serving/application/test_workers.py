@@ -129,9 +129,9 @@ def test_a_worker_that_is_killed_takes_only_its_own_requests_with_it(
         for _ in range(3):
             workers = workers_on(port)
             target = seen.total() + 200
-            wait_until(lambda target=target: seen.total() >= target)  # type: ignore[misc]
+            wait_until(lambda target=target: seen.total() >= target)
             os.kill(min(workers), signal.SIGKILL)
-            wait_until(lambda old=workers: len(workers_on(port)) == 2 and workers_on(port) != old)  # type: ignore[misc]
+            wait_until(lambda old=workers: len(workers_on(port)) == 2 and workers_on(port) != old)
         publish_fake(tmp_path, 2)
         target = seen["200 model 2"] + 500
         wait_until(lambda: seen["200 model 2"] >= target)

@@ -14,6 +14,8 @@ from serving.cache import redis_cache
 from serving.cache.redis_cache import PREFIX, RedisCache, opened, redis_client, running_redis_cache, sealed
 from studio_pipeline.errors import SettingsError
 
+pytestmark = pytest.mark.anyio
+
 ANSWER = b',"model_version":"7"}'
 KEY = "ab" * 32
 
@@ -38,32 +40,24 @@ async def kept(cache: RedisCache, key: str = KEY, answer: bytes = ANSWER) -> Non
     await until(once)
 
 
-def test_an_answer_is_kept_for_its_time_under_the_prefix() -> None:
+async def test_an_answer_is_kept_for_its_time_under_the_prefix() -> None:
     redis = real_redis()
-
-    async def run() -> None:
-        async with running_redis_cache(REAL_URL, 60) as cache:
-            assert await cache.get(KEY) is None
-            await kept(cache)
-            assert await cache.state() == "ok"
-
-    asyncio.run(run())
+    async with running_redis_cache(REAL_URL, 60) as cache:
+        assert await cache.get(KEY) is None
+        await kept(cache)
+        assert await cache.state() == "ok"
     assert redis.keys() == [f"{PREFIX}{KEY}".encode()]
     assert 50 < redis.ttl(PREFIX + KEY) <= 60
     assert ANSWER in redis.get(PREFIX + KEY)
 
 
-def test_several_services_share_it() -> None:
+async def test_several_services_share_it() -> None:
     real_redis()
-
-    async def run() -> None:
-        async with running_redis_cache(REAL_URL, 60) as one, running_redis_cache(REAL_URL, 60) as other:
-            await kept(one)
-            assert await other.reachable()
-            assert await other.get(KEY) == ANSWER
-            assert other.counters == {"hits": 1, "misses": 0, "errors": 0}
-
-    asyncio.run(run())
+    async with running_redis_cache(REAL_URL, 60) as one, running_redis_cache(REAL_URL, 60) as other:
+        await kept(one)
+        assert await other.reachable()
+        assert await other.get(KEY) == ANSWER
+        assert other.counters == {"hits": 1, "misses": 0, "errors": 0}
 
 
 @pytest.mark.parametrize(
@@ -77,31 +71,23 @@ def test_several_services_share_it() -> None:
         sealed("cd" * 32, ANSWER),
     ],
 )
-def test_what_others_wrote_there_is_no_answer(garbage: bytes) -> None:
+async def test_what_others_wrote_there_is_no_answer(garbage: bytes) -> None:
     redis = real_redis()
     redis.set(PREFIX + KEY, garbage)
-
-    async def run() -> None:
-        async with running_redis_cache(REAL_URL, 60) as cache:
-            assert await cache.reachable()
-            assert await cache.get(KEY) is None
-            assert cache.counters == {"hits": 0, "misses": 1, "errors": 1}
-            assert await cache.state() == "ok"
-
-    asyncio.run(run())
+    async with running_redis_cache(REAL_URL, 60) as cache:
+        assert await cache.reachable()
+        assert await cache.get(KEY) is None
+        assert cache.counters == {"hits": 0, "misses": 1, "errors": 1}
+        assert await cache.state() == "ok"
 
 
-def test_a_key_that_holds_something_else_is_no_answer_and_no_failure() -> None:
+async def test_a_key_that_holds_something_else_is_no_answer_and_no_failure() -> None:
     real_redis().rpush(PREFIX + KEY, "a", "b")
-
-    async def run() -> None:
-        async with running_redis_cache(REAL_URL, 60) as cache:
-            assert await cache.reachable()
-            assert await cache.get(KEY) is None
-            await kept(cache, "cd" * 32)
-            assert cache.counters["errors"] == 1
-
-    asyncio.run(run())
+    async with running_redis_cache(REAL_URL, 60) as cache:
+        assert await cache.reachable()
+        assert await cache.get(KEY) is None
+        await kept(cache, "cd" * 32)
+        assert cache.counters["errors"] == 1
 
 
 @given(st.binary(), st.text())
@@ -118,21 +104,17 @@ def test_a_changed_byte_is_found(answer: bytes, place: int, change: int) -> None
     assert opened(KEY, bytes(stored)) is None
 
 
-def test_a_full_redis_still_gives_what_it_has() -> None:
+async def test_a_full_redis_still_gives_what_it_has() -> None:
     full = b"-OOM command not allowed when used memory > 'maxmemory'.\r\n"
-
-    async def run() -> None:
-        async with (
-            peer(well_until_asked(b"SET\r\n", full)) as server,
-            running_redis_cache(server.url, 60) as cache,
-        ):
-            assert await cache.reachable()
-            await cache.put(KEY, ANSWER)
-            await until(lambda: said(cache.counters["errors"] == 1))
-            assert await cache.get(KEY) is None
-            assert await cache.state() == "ok"
-
-    asyncio.run(run())
+    async with (
+        peer(well_until_asked(b"SET\r\n", full)) as server,
+        running_redis_cache(server.url, 60) as cache,
+    ):
+        assert await cache.reachable()
+        await cache.put(KEY, ANSWER)
+        await until(lambda: said(cache.counters["errors"] == 1))
+        assert await cache.get(KEY) is None
+        assert await cache.state() == "ok"
 
 
 async def said(fact: bool) -> bool:
@@ -143,39 +125,32 @@ async def hang(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
     await asyncio.sleep(3600)
 
 
-def test_a_redis_that_hangs_holds_up_one_request_and_then_none(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_redis_that_hangs_holds_up_one_request_and_then_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_cache, "PAUSE_SECONDS", 3600)
-
-    async def run() -> None:
-        async with (
-            peer(well_until_asked(b"GET", b"")) as server,
-            running_redis_cache(server.url, 60) as cache,
-        ):
-            await until(lambda: said(cache._usable))
-            server.serve = hang
-            await server.stop()
-            await server.start()
+    async with (
+        peer(well_until_asked(b"GET", b"")) as server,
+        running_redis_cache(server.url, 60) as cache,
+    ):
+        await until(lambda: said(cache._usable))
+        server.serve = hang
+        await server.stop()
+        await server.start()
+        assert await cache.get(KEY) is None
+        connections = server.connections
+        for _ in range(100):
             assert await cache.get(KEY) is None
-            connections = server.connections
-            for _ in range(100):
-                assert await cache.get(KEY) is None
-            assert cache.counters == {"hits": 0, "misses": 101, "errors": 1}
-            assert server.connections == connections
-            server.serve = well_until_asked(b"GET", b"$-1\r\n")
-            assert await cache.reachable()
-
-    asyncio.run(run())
+        assert cache.counters == {"hits": 0, "misses": 101, "errors": 1}
+        assert server.connections == connections
+        server.serve = well_until_asked(b"GET", b"$-1\r\n")
+        assert await cache.reachable()
 
 
-def test_nobody_waits_for_a_redis_that_was_never_there() -> None:
-    async def run() -> None:
-        async with running_redis_cache("redis://127.0.0.1:1", 60) as cache:
-            await cache.put(KEY, ANSWER)
-            assert await cache.get(KEY) is None
-            assert cache.counters == {"hits": 0, "misses": 1, "errors": 0}
-            assert await cache.state() == "unreachable"
-
-    asyncio.run(run())
+async def test_nobody_waits_for_a_redis_that_was_never_there() -> None:
+    async with running_redis_cache("redis://127.0.0.1:1", 60) as cache:
+        await cache.put(KEY, ANSWER)
+        assert await cache.get(KEY) is None
+        assert cache.counters == {"hits": 0, "misses": 1, "errors": 0}
+        assert await cache.state() == "unreachable"
 
 
 def test_the_connection_is_cut_and_restored_under_load(caplog: pytest.LogCaptureFixture) -> None:
@@ -201,7 +176,7 @@ def test_the_connection_is_cut_and_restored_under_load(caplog: pytest.LogCapture
             tasks = [asyncio.create_task(load(str(number))) for number in range(16)]
             for _ in range(3):
                 hits = cache.counters["hits"]
-                await until(lambda h=hits: said(cache.counters["hits"] > h + 100))  # type: ignore[misc]
+                await until(lambda h=hits: said(cache.counters["hits"] > h + 100))
                 await proxy.stop()
                 await until(lambda: said(not cache._usable))
                 assert await cache.state() == "unreachable"
@@ -218,26 +193,22 @@ def test_the_connection_is_cut_and_restored_under_load(caplog: pytest.LogCapture
     assert len(lines) < 50
 
 
-def test_an_answer_that_comes_late_is_never_taken_for_another() -> None:
+async def test_an_answer_that_comes_late_is_never_taken_for_another() -> None:
     real_redis()
-
-    async def run() -> None:
-        slow = Proxy()
-        async with peer(slow) as proxy, running_redis_cache(proxy.url, 60) as cache:
-            keys = [f"{number:064x}" for number in range(20)]
-            for key in keys:
-                await kept(cache, key, key.encode())
-            for delay in (0.06, 0.0, 0.049, 0.0):
-                slow.delay_seconds = delay
-                for _ in range(5):
-                    found = await asyncio.gather(*(cache.get(key) for key in keys))
-                    assert all(a in (None, k.encode()) for a, k in zip(found, keys, strict=True))
-                    await asyncio.sleep(0.02)
-                slow.delay_seconds = 0.0
-                await until(cache.reachable)
-                assert await cache.get(keys[3]) == keys[3].encode()
-
-    asyncio.run(run())
+    slow = Proxy()
+    async with peer(slow) as proxy, running_redis_cache(proxy.url, 60) as cache:
+        keys = [f"{number:064x}" for number in range(20)]
+        for key in keys:
+            await kept(cache, key, key.encode())
+        for delay in (0.06, 0.0, 0.049, 0.0):
+            slow.delay_seconds = delay
+            for _ in range(5):
+                found = await asyncio.gather(*(cache.get(key) for key in keys))
+                assert all(a in (None, k.encode()) for a, k in zip(found, keys, strict=True))
+                await asyncio.sleep(0.02)
+            slow.delay_seconds = 0.0
+            await until(cache.reachable)
+            assert await cache.get(keys[3]) == keys[3].encode()
 
 
 GARBAGE = [
@@ -261,48 +232,39 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize("garbage", GARBAGE)
-def test_a_server_that_is_no_redis_fails_nothing(garbage: bytes) -> None:
-    async def run() -> None:
-        async with peer(saying(garbage)) as server, running_redis_cache(server.url, 60) as cache:
-            assert await cache.state() == "unreachable"
-            cache._usable = True
-            assert await cache.get(KEY) is None
-        async with (
-            peer(well_until_asked(b"GET", garbage)) as server,
-            running_redis_cache(server.url, 60) as cache,
-        ):
-            await until(cache.reachable)
-            assert await cache.get(KEY) is None
-
-    asyncio.run(run())
+async def test_a_server_that_is_no_redis_fails_nothing(garbage: bytes) -> None:
+    async with peer(saying(garbage)) as server, running_redis_cache(server.url, 60) as cache:
+        assert await cache.state() == "unreachable"
+        cache._usable = True
+        assert await cache.get(KEY) is None
+    async with (
+        peer(well_until_asked(b"GET", garbage)) as server,
+        running_redis_cache(server.url, 60) as cache,
+    ):
+        await until(cache.reachable)
+        assert await cache.get(KEY) is None
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.binary(min_size=1, max_size=30), st.sampled_from([b"", b"$", b"*", b":", b"+", b"-", b"%", b"~", b">"])
 )
-def test_no_bytes_fail_an_answer(noise: bytes, start: bytes) -> None:
-    async def run() -> None:
-        garbage = start + noise + b"\r\n"
-        async with (
-            peer(well_until_asked(b"GET", garbage)) as server,
-            running_redis_cache(server.url, 60) as cache,
-        ):
-            cache._usable = True
-            assert await cache.get(KEY) is None
-
-    asyncio.run(run())
-
-
-def test_too_many_waiting_answers_are_counted_not_kept() -> None:
-    async def run() -> None:
-        cache = RedisCache(redis_client("redis://127.0.0.1:1"), 60)
+async def test_no_bytes_fail_an_answer(noise: bytes, start: bytes) -> None:
+    garbage = start + noise + b"\r\n"
+    async with (
+        peer(well_until_asked(b"GET", garbage)) as server,
+        running_redis_cache(server.url, 60) as cache,
+    ):
         cache._usable = True
-        for number in range(redis_cache._MOST_WAITING + 10):
-            await cache.put(str(number), ANSWER)
-        assert cache.counters["errors"] == 10
+        assert await cache.get(KEY) is None
 
-    asyncio.run(run())
+
+async def test_too_many_waiting_answers_are_counted_not_kept() -> None:
+    cache = RedisCache(redis_client("redis://127.0.0.1:1"), 60)
+    cache._usable = True
+    for number in range(redis_cache._MOST_WAITING + 10):
+        await cache.put(str(number), ANSWER)
+    assert cache.counters["errors"] == 10
 
 
 @pytest.mark.parametrize(
@@ -317,14 +279,10 @@ def test_options_that_nobody_knows_are_refused_without_the_password(url: str) ->
     assert "pa55" not in str(caught.value)
 
 
-def test_options_that_are_known_are_taken() -> None:
+async def test_options_that_are_known_are_taken() -> None:
     real_redis()
-
-    async def run() -> None:
-        async with running_redis_cache(f"{REAL_URL}?decode_responses=true&protocol=3", 60) as cache:
-            assert await cache.reachable()
-            await cache.put(KEY, ANSWER)
-            await until(lambda: said(cache._waiting.empty()))
-            assert await cache.get(KEY) in (None, ANSWER)
-
-    asyncio.run(run())
+    async with running_redis_cache(f"{REAL_URL}?decode_responses=true&protocol=3", 60) as cache:
+        assert await cache.reachable()
+        await cache.put(KEY, ANSWER)
+        await until(lambda: said(cache._waiting.empty()))
+        assert await cache.get(KEY) in (None, ANSWER)

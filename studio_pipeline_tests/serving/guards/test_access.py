@@ -35,14 +35,14 @@ def test_what_is_loopback(peer: str | None, own: bool) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/openapi.json", "/api/v1/health", "/api/v1/studios", "/nowhere"])
-def test_without_keys_only_this_machine_is_answered(client_of, path: str) -> None:  # type: ignore[no-untyped-def]
+def test_without_keys_only_this_machine_is_answered(client_of, path: str) -> None:
     with client_of(peer=("192.0.2.7", 1234)) as client:
         response = client.get(path)
         assert response.status_code == 403
         assert "STUDIO_API_KEYS" in response.json()["detail"]
 
 
-def test_a_key_is_needed_even_on_this_machine_but_not_for_health_and_page(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_key_is_needed_even_on_this_machine_but_not_for_health_and_page(client_of, tmp_path: Path) -> None:
     publish_fake(tmp_path, 1)
     for peer in ["127.0.0.1", "192.0.2.7"]:
         with client_of(peer=(peer, 1), api_keys=KEYS) as client:
@@ -62,7 +62,7 @@ def test_a_key_is_needed_even_on_this_machine_but_not_for_health_and_page(client
             assert client.get("/api/v1/models").status_code == 401
 
 
-def test_a_key_sees_its_studios_and_no_other_in_no_route(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_key_sees_its_studios_and_no_other_in_no_route(client_of, tmp_path: Path) -> None:
     publish_fake(tmp_path, 1)
     with client_of(api_keys=KEYS) as client:
         assert ask(client, "key-a", "chain-a-2") == 200
@@ -72,14 +72,14 @@ def test_a_key_sees_its_studios_and_no_other_in_no_route(client_of, tmp_path: Pa
         assert [studio["studio_id"] for studio in studios] == ["chain-a-1", "chain-a-2"]
 
 
-def test_a_key_may_hold_any_letters(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_key_may_hold_any_letters(client_of, tmp_path: Path) -> None:
     publish_fake(tmp_path, 1)
     with client_of(api_keys="schlüssel") as client:
         assert ask(client, "schlüssel") == 200
         assert ask(client, "schlussel") == 401
 
 
-def test_only_configured_origins_get_cors(client_of) -> None:  # type: ignore[no-untyped-def]
+def test_only_configured_origins_get_cors(client_of) -> None:
     preflight = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "X-API-Key"}
     with client_of(cors_origins="https://a.example", api_keys=KEYS) as client:
         allowed = client.options(FORWARD, headers={"Origin": "https://a.example", **preflight})
@@ -103,6 +103,6 @@ def test_only_configured_origins_get_cors(client_of) -> None:  # type: ignore[no
         [("Host", "evil.example"), ("Host", "localhost")],
     ],
 )
-def test_without_keys_nobody_comes_through_a_proxy(client_of, headers: list[tuple[str, str]]) -> None:  # type: ignore[no-untyped-def]
+def test_without_keys_nobody_comes_through_a_proxy(client_of, headers: list[tuple[str, str]]) -> None:
     with client_of() as client:
         assert client.get("/api/v1/studios", headers=headers).status_code == 403

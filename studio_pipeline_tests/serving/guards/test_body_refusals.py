@@ -180,7 +180,7 @@ def test_a_key_that_stands_twice_is_found_wherever_it_stands(twice: str) -> None
         read_json(f'{{{pairs},"{twice}":1}}'.encode())
 
 
-def test_no_object_has_fields_without_end(client_of) -> None:  # type: ignore[no-untyped-def]
+def test_no_object_has_fields_without_end(client_of) -> None:
     many = "{" + ",".join(f'"{number:x}":1' for number in range(100_000)) + "}"
     bodies = {
         FORWARD: many,
@@ -195,7 +195,7 @@ def test_no_object_has_fields_without_end(client_of) -> None:  # type: ignore[no
             assert len(response.content) < 1000
 
 
-def test_of_many_problems_the_first_are_told(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_of_many_problems_the_first_are_told(client_of, tmp_path: Path) -> None:
     publish_fake(tmp_path, 1)
     wrong = {f"unknown_{number}": 1 for number in range(90)}
     with client_of() as client:

@@ -20,7 +20,7 @@ KEY = {"X-API-Key": "k"}
 
 
 @contextmanager
-def answered(client_of, home: Path) -> Iterator[TestClient]:  # type: ignore[no-untyped-def]
+def answered(client_of, home: Path) -> Iterator[TestClient]:
     """A service that has its reasons to refuse."""
     publish_fake(home, 1)
     with client_of(api_keys="k", cors_origins=ORIGIN, rate_limit="6/hour") as client:
@@ -44,14 +44,14 @@ def answers(client: TestClient, headers: dict[str, str]) -> dict[int, Response]:
     return {response.status_code: response for response in found}
 
 
-def test_every_answer_carries_the_id_that_was_sent(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_every_answer_carries_the_id_that_was_sent(client_of, tmp_path: Path) -> None:
     with answered(client_of, tmp_path) as client:
         found = answers(client, {"X-Request-ID": "my-id.7"})
     assert set(found) == {200, 404, 422, 500, 413, 405, 429, 401}
     assert {response.headers["x-request-id"] for response in found.values()} == {"my-id.7"}
 
 
-def test_without_one_an_id_is_made_for_each(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_without_one_an_id_is_made_for_each(client_of, tmp_path: Path) -> None:
     with answered(client_of, tmp_path) as client:
         ids = [response.headers["x-request-id"] for response in answers(client, {}).values()]
     assert len(set(ids)) == 8
@@ -80,7 +80,7 @@ def test_only_a_sane_id_is_taken(sent: bytes | None, *, taken: bool) -> None:
     assert re.fullmatch("[A-Za-z0-9._-]{1,64}", made)
 
 
-def test_every_answer_tells_browsers_to_do_nothing_with_it(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_every_answer_tells_browsers_to_do_nothing_with_it(client_of, tmp_path: Path) -> None:
     with answered(client_of, tmp_path) as client:
         for response in answers(client, {}).values():
             assert response.headers["x-content-type-options"] == "nosniff"
@@ -97,7 +97,7 @@ def test_the_page_keeps_its_own_policy_and_can_not_be_framed(client: TestClient)
     assert headers["x-frame-options"] == "DENY"
 
 
-def test_pages_of_an_allowed_origin_read_every_answer_and_others_none(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_pages_of_an_allowed_origin_read_every_answer_and_others_none(client_of, tmp_path: Path) -> None:
     with answered(client_of, tmp_path) as client:
         for response in answers(client, {"Origin": ORIGIN}).values():
             assert response.headers["access-control-allow-origin"] == ORIGIN
@@ -112,7 +112,7 @@ def test_pages_of_an_allowed_origin_read_every_answer_and_others_none(client_of,
             assert "access-control-allow-origin" not in response.headers
 
 
-def test_a_browser_may_ask_first_without_a_key(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_browser_may_ask_first_without_a_key(client_of, tmp_path: Path) -> None:
     ask_first = {
         "Origin": ORIGIN,
         "Access-Control-Request-Method": "POST",

@@ -21,6 +21,8 @@ from serving.routes.requests import Context, StrictRoute, count_as
 from studio_pipeline.errors import SettingsError
 from studio_pipeline.settings import RateLimit, read_settings
 
+pytestmark = pytest.mark.anyio
+
 FORWARD = "/api/v1/predict/forward"
 MODELS = "/api/v1/models"
 
@@ -69,7 +71,7 @@ def ask(client: TestClient, path: str = MODELS, **headers: str) -> int:
     ).status_code
 
 
-def test_a_key_has_its_limit_and_is_told_when_to_come_again(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_key_has_its_limit_and_is_told_when_to_come_again(client_of, tmp_path: Path) -> None:
     with client_of(api_keys="k1,k2:chain-a-*", rate_limit="3/hour") as client:
         assert [ask(client, X_API_Key="k1") for _ in range(4)] == [200, 200, 200, 429]
         limited = client.get(MODELS, headers={"X-API-Key": "k1"})
@@ -80,7 +82,7 @@ def test_a_key_has_its_limit_and_is_told_when_to_come_again(client_of, tmp_path:
         assert ask(client) == 401
 
 
-def test_health_is_never_limited_and_open_paths_are_by_peer(client_of) -> None:  # type: ignore[no-untyped-def]
+def test_health_is_never_limited_and_open_paths_are_by_peer(client_of) -> None:
     with client_of(api_keys="k", rate_limit="2/hour") as client:
         assert [ask(client, "/api/v1/health") for _ in range(9)] == [200] * 9
         assert [ask(client, path) for path in ("/docs", "/openapi.json", "/docs", "/docs/docs.js")] == [
@@ -94,24 +96,21 @@ def test_health_is_never_limited_and_open_paths_are_by_peer(client_of) -> None: 
         assert [ask(client) for _ in range(3)] == [200, 200, 429]
 
 
-def test_guesses_at_keys_are_limited(client_of) -> None:  # type: ignore[no-untyped-def]
+def test_guesses_at_keys_are_limited(client_of) -> None:
     with client_of(api_keys="k", rate_limit="5/hour") as client:
         assert [ask(client, X_API_Key=f"guess-{n}") for n in range(7)] == [401] * 5 + [429] * 2
         assert ask(client, X_API_Key="k") == 200
 
 
-def test_a_heavy_request_counts_as_many() -> None:
-    async def spend() -> None:
-        limits = RateLimits(RateLimit(requests=10, seconds=3600))
-        await limits.take("a", 9)
-        await limits.take("b", 10_000)
+async def test_a_heavy_request_counts_as_many() -> None:
+    limits = RateLimits(RateLimit(requests=10, seconds=3600))
+    await limits.take("a", 9)
+    await limits.take("b", 10_000)
+    await limits.take("a")
+    with pytest.raises(RateLimitedError):
         await limits.take("a")
-        with pytest.raises(RateLimitedError):
-            await limits.take("a")
-        with pytest.raises(RateLimitedError):
-            await limits.take("b")
-
-    asyncio.run(spend())
+    with pytest.raises(RateLimitedError):
+        await limits.take("b")
 
 
 def test_a_route_can_say_that_a_request_counts_as_many(tmp_path: Path) -> None:
@@ -155,7 +154,7 @@ def redis_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
             connection.delete(name)
 
 
-def test_two_services_share_one_count(client_of, redis_url: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_two_services_share_one_count(client_of, redis_url: str, tmp_path: Path) -> None:
     with (
         client_of(api_keys="k", rate_limit="4/minute", redis_url=redis_url) as one,
         client_of(api_keys="k", rate_limit="4/minute", redis_url=redis_url) as other,
@@ -166,35 +165,28 @@ def test_two_services_share_one_count(client_of, redis_url: str, tmp_path: Path)
         assert 0 < int(limited.headers["retry-after"]) <= 120
 
 
-def test_what_redis_refuses_is_not_counted_here(redis_url: str) -> None:
-    async def spend() -> None:
-        limit = RateLimit(requests=3, seconds=3600)
-        shared = RedisCounter(limit, redis_url)
-        elsewhere = RateLimits(limit, shared)
-        for _ in range(3):
-            await elsewhere.take("a")
-        here = RateLimits(limit, shared)
-        for _ in range(5):
-            with pytest.raises(RateLimitedError):
-                await here.take("a")
-        assert shared.counters == {"passed": 3, "refused": 5, "unreachable": 0}
-        await shared.close()
-
-    asyncio.run(spend())
+async def test_what_redis_refuses_is_not_counted_here(redis_url: str) -> None:
+    limit = RateLimit(requests=3, seconds=3600)
+    shared = RedisCounter(limit, redis_url)
+    elsewhere = RateLimits(limit, shared)
+    for _ in range(3):
+        await elsewhere.take("a")
+    here = RateLimits(limit, shared)
+    for _ in range(5):
+        with pytest.raises(RateLimitedError):
+            await here.take("a")
+    assert shared.counters == {"passed": 3, "refused": 5, "unreachable": 0}
+    await shared.close()
 
 
-def test_no_key_stands_in_redis(redis_url: str) -> None:
+async def test_no_key_stands_in_redis(redis_url: str) -> None:
     from serving.guards.access import AccessRules
     from studio_pipeline.settings import ApiKey
 
     caller = AccessRules([ApiKey(key="very-secret")]).decide("/x", "::1", [(b"x-api-key", b"very-secret")])
-
-    async def spend() -> None:
-        shared = RedisCounter(RateLimit(requests=3, seconds=60), redis_url)
-        await shared.take(caller.name, 1)
-        await shared.close()
-
-    asyncio.run(spend())
+    shared = RedisCounter(RateLimit(requests=3, seconds=60), redis_url)
+    await shared.take(caller.name, 1)
+    await shared.close()
     with redis.Redis.from_url(redis_url) as connection:
         names = [name.decode() for name in connection.scan_iter(f"*{rate_limits.KEY_PREFIX}*")]
     assert names
@@ -225,7 +217,7 @@ def deaf() -> Iterator[tuple[str, list[socket.socket]]]:
             connection.close()
 
 
-def test_a_deaf_redis_is_asked_once_and_each_worker_counts_alone(  # type: ignore[no-untyped-def]
+def test_a_deaf_redis_is_asked_once_and_each_worker_counts_alone(
     client_of, deaf: tuple[str, list[socket.socket]], tmp_path: Path
 ) -> None:
     url, connections = deaf
@@ -236,37 +228,32 @@ def test_a_deaf_redis_is_asked_once_and_each_worker_counts_alone(  # type: ignor
     assert log.read_text().count("Redis does not answer") == 1
 
 
-def test_nobody_waits_for_a_deaf_redis(deaf: tuple[str, list[socket.socket]]) -> None:
-    async def ask_many() -> None:
-        count = RedisCounter(RateLimit(requests=1, seconds=3600), deaf[0])
-        async with asyncio.timeout(2):
-            assert await asyncio.gather(*(count.take("a", 1) for _ in range(50))) == [None] * 50
-        await count.close()
-
-    asyncio.run(ask_many())
+async def test_nobody_waits_for_a_deaf_redis(deaf: tuple[str, list[socket.socket]]) -> None:
+    count = RedisCounter(RateLimit(requests=1, seconds=3600), deaf[0])
+    async with asyncio.timeout(2):
+        assert await asyncio.gather(*(count.take("a", 1) for _ in range(50))) == [None] * 50
+    await count.close()
 
 
-def test_an_absent_redis_fails_nothing(client_of) -> None:  # type: ignore[no-untyped-def]
+def test_an_absent_redis_fails_nothing(client_of) -> None:
     with client_of(rate_limit="5/hour", redis_url="redis://127.0.0.1:1/0") as client:
         assert [ask(client) for _ in range(6)] == [200] * 5 + [429]
 
 
-def test_a_redis_that_comes_back_is_asked_again(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_redis_that_comes_back_is_asked_again(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rate_limits, "RETRY_SECONDS", 0.0)
-
-    async def come_back() -> None:
-        count = RedisCounter(RateLimit(requests=1, seconds=3600), "redis://127.0.0.1:1/0")
-        back = RedisCounter(RateLimit(requests=1, seconds=3600), redis_url)
-        assert await count.take("a", 1) is None
-        assert await count.take("a", 1) is None
-        count._window = back._window
-        assert await count.take("a", 1) == 0
-        assert await count.take("a", 1) > 0
-        assert count.counters == {"passed": 1, "refused": 1, "unreachable": 2}
-        await count.close()
-        await back.close()
-
-    asyncio.run(come_back())
+    count = RedisCounter(RateLimit(requests=1, seconds=3600), "redis://127.0.0.1:1/0")
+    back = RedisCounter(RateLimit(requests=1, seconds=3600), redis_url)
+    assert await count.take("a", 1) is None
+    assert await count.take("a", 1) is None
+    count._window = back._window
+    assert await count.take("a", 1) == 0
+    assert await count.take("a", 1) > 0
+    assert count.counters == {"passed": 1, "refused": 1, "unreachable": 2}
+    await count.close()
+    await back.close()
 
 
 @pytest.mark.parametrize("url", ["http://user:pa55@host", "nonsense://x", "redis://host:port-pa55/0"])

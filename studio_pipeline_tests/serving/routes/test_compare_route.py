@@ -93,7 +93,7 @@ def test_ten_of_several_studios_are_compared_at_the_level_asked_for(
 
 
 def test_a_scenario_of_another_release_is_named(client: TestClient, studios: tuple[Path, list[str]]) -> None:
-    services = client.app.state.services  # type: ignore[attr-defined]
+    services = client.app.state.services
     now = services.scenarios.find(save(client, "Now", studio_id=studios[1][0]))
     then = services.scenarios.save("Then", now.request, {**now.answer, "scenario_id": str(uuid4())}, 7)
     (warning,) = compare(client, [now.id, then.id])["warnings"]

@@ -278,7 +278,7 @@ def test_too_many_plans_at_once_are_asked_to_come_again(client: TestClient) -> N
     async def refuse(make: object) -> None:
         raise BusyError("32 plans are in the making already.", "Ask again in a few seconds.")
 
-    client.app.state.services.planner.run = refuse  # type: ignore[attr-defined]
+    client.app.state.services.planner.run = refuse
     response = client.post(INVERSE, json={"studio_id": "chain-a-1", "target_revenue": 1.0})
     assert response.status_code == 503
     assert int(response.headers["Retry-After"]) >= 1

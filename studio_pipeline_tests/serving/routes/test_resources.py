@@ -27,7 +27,7 @@ def test_health_names_what_answers(client: TestClient, tmp_path: Path) -> None:
     }
 
 
-def test_without_a_release_only_forecasts_are_missing(client_of) -> None:  # type: ignore[no-untyped-def]
+def test_without_a_release_only_forecasts_are_missing(client_of) -> None:
     with client_of() as client:
         assert client.get(f"{API}/health").json()["status"] == "no_model"
         assert client.get(f"{API}/models").json() == {"models": []}
@@ -57,7 +57,7 @@ def test_the_current_model_is_the_release(client: TestClient, tmp_path: Path) ->
     }
 
 
-def test_models_are_listed_with_the_one_that_answers(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_models_are_listed_with_the_one_that_answers(client_of, tmp_path: Path) -> None:
     for number in (1, 2, 10):
         publish_fake(tmp_path, number)
     with client_of() as client:

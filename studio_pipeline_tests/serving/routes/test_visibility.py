@@ -46,7 +46,7 @@ def about_studios(client: TestClient) -> list[Operation]:
     return [operation for operation in operations(document) if operation.takes_a_studio]
 
 
-def test_no_route_tells_a_key_of_a_studio_that_it_does_not_open(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_no_route_tells_a_key_of_a_studio_that_it_does_not_open(client_of, tmp_path: Path) -> None:
     publish_small_chains(tmp_path)
     with client_of(api_keys=KEYS, load=load_forecaster) as client:
         asked = about_studios(client)
@@ -73,7 +73,7 @@ def held_release_of(app: Any) -> Any:
     return app.state.services.store.require().forecaster
 
 
-def test_every_route_but_the_open_ones_needs_a_key(client_of, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_every_route_but_the_open_ones_needs_a_key(client_of, tmp_path: Path) -> None:
     publish_fake(tmp_path, 1)
     with client_of(api_keys=KEYS) as client:
         for operation in operations(client.get("/openapi.json").json()):
@@ -93,7 +93,7 @@ def test_every_route_but_the_open_ones_needs_a_key(client_of, tmp_path: Path) ->
         [("Cookie", "X-API-Key=all")],
     ],
 )
-def test_only_one_header_with_one_key_opens(client_of, headers: list[tuple[str, str]]) -> None:  # type: ignore[no-untyped-def]
+def test_only_one_header_with_one_key_opens(client_of, headers: list[tuple[str, str]]) -> None:
     with client_of(api_keys=KEYS) as client:
         assert client.get("/api/v1/models", headers=headers).status_code == 401
         assert client.get("/api/v1/models?X-API-Key=all&api_key=all").status_code == 401
@@ -102,7 +102,7 @@ def test_only_one_header_with_one_key_opens(client_of, headers: list[tuple[str, 
 @pytest.mark.parametrize(
     "path", ["/api/v1/health/", "/api/v1//health", "/openapi.json/", "/API/v1/health", "/%6detrics"]
 )
-def test_no_spelling_of_a_path_is_open_but_its_own(client_of, path: str) -> None:  # type: ignore[no-untyped-def]
+def test_no_spelling_of_a_path_is_open_but_its_own(client_of, path: str) -> None:
     with client_of(api_keys=KEYS) as client:
         assert client.get(path).status_code == 401
 
@@ -126,7 +126,7 @@ def test_no_spelling_of_a_path_is_open_but_its_own(client_of, path: str) -> None
         ("localhost.evil.example:80", 403),
     ],
 )
-def test_without_keys_a_name_from_elsewhere_is_not_answered(client_of, host: str, status: int) -> None:  # type: ignore[no-untyped-def]
+def test_without_keys_a_name_from_elsewhere_is_not_answered(client_of, host: str, status: int) -> None:
     with client_of() as client:
         response = client.get("/api/v1/health", headers={"Host": host})
         assert response.status_code == status
@@ -135,7 +135,7 @@ def test_without_keys_a_name_from_elsewhere_is_not_answered(client_of, host: str
 
 
 @pytest.mark.parametrize("host", ["[", "a/b?c#d", "\xff", "evil.example"])
-def test_no_host_changes_where_an_answer_points(client_of, host: str) -> None:  # type: ignore[no-untyped-def]
+def test_no_host_changes_where_an_answer_points(client_of, host: str) -> None:
     with client_of(api_keys=KEYS) as client:
         for path in ("/nowhere", "/api/v1/studios/"):
             response = client.get(path, headers={b"Host": host.encode("latin-1"), b"X-API-Key": b"all"})

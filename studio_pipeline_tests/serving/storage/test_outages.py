@@ -130,7 +130,7 @@ def spooled(home: Path) -> int:
 
 def rows(name: str, table: str) -> list[str]:
     with psycopg.connect(url_of(name)) as connection:
-        return [row[0] for row in connection.execute(f"SELECT id FROM {table}").fetchall()]  # type: ignore[call-overload]  # noqa: S608
+        return [row[0] for row in connection.execute(f"SELECT id FROM {table}").fetchall()]  # noqa: S608
 
 
 def assert_all_is_there(name: str, load: Load) -> None:

@@ -268,7 +268,7 @@ def test_a_disk_that_refuses_costs_entries_and_nothing_else(
     store.is_away = True
     for dropped in (1, 2):
         log.add(entry())
-        wait_until(lambda dropped=dropped: log.counters["dropped"] == dropped)  # type: ignore[misc]
+        wait_until(lambda dropped=dropped: log.counters["dropped"] == dropped)
     assert log.counters == {"written": 0, "spooled": 0, "dropped": 2}
     assert caplog.text.count("can't be spooled: ") == 1
     store.is_away = False

@@ -55,7 +55,7 @@ def test_the_steps_lead_to_the_tables_that_are_used(database: Database) -> None:
         connection.rollback()
 
 
-def test_a_second_time_changes_nothing(open_database) -> None:  # type: ignore[no-untyped-def]
+def test_a_second_time_changes_nothing(open_database) -> None:
     first, second = open_database(), open_database()
     first.upgrade()
     with first.writing() as connection:
@@ -66,7 +66,7 @@ def test_a_second_time_changes_nothing(open_database) -> None:  # type: ignore[n
         assert connection.scalar(text("SELECT studio_id FROM deletions")) == "kept"
 
 
-def test_several_at_once_do_not_collide(open_database) -> None:  # type: ignore[no-untyped-def]
+def test_several_at_once_do_not_collide(open_database) -> None:
     databases = [open_database() for _ in range(6)]
     with ThreadPoolExecutor(len(databases)) as threads:
         for result in [threads.submit(database.upgrade) for database in databases]:
@@ -83,7 +83,7 @@ def test_several_processes_at_once_do_not_collide(database_url: str, tmp_path: P
     assert all(f"is at schema {SCHEMA_REVISION}" in line for line in told)
 
 
-def test_a_newer_schema_is_left_alone_and_said_so(open_database) -> None:  # type: ignore[no-untyped-def]
+def test_a_newer_schema_is_left_alone_and_said_so(open_database) -> None:
     database, later = open_database(), open_database()
     database.upgrade()
     with database.writing() as connection:
