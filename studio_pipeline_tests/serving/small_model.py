@@ -13,6 +13,17 @@ from studio_pipeline.publishing.releases import Release, publish_release
 from studio_pipeline.publishing.snapshots import write_panel
 from studio_pipeline_tests.forecasting.fleets import small_fleet
 
+ALL_LEVERS = {
+    "retention_rate": 0.93,
+    "avg_ticket_price": 150.0,
+    "class_attendance_rate": 0.70,
+    "new_members_monthly": 25,
+    "staff_utilization_rate": 0.85,
+    "upsell_rate": 0.25,
+    "total_classes_held": 120,
+    "current_member_count": 250,
+}
+
 
 def publish_small_model(home: Path) -> Release:
     """Publish the small fleet's model, 24 studios of which some have gaps or lack columns."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from processes import FORBIDDEN, python, service
+from small_model import ALL_LEVERS
 
 from serving.schemas.forward import ForwardAnswer
 from studio_pipeline.forecasting.backtest.core_backtest import fit_core
@@ -103,18 +104,6 @@ def test_refusals_of_the_model_have_their_status(published: tuple[Path, Release]
     assert [unknown.status_code, late.status_code, high.status_code] == [404, 422, 422]
     assert "2024-12" in late.json()["detail"]
     assert "avg_ticket_price" in high.json()["detail"]
-
-
-ALL_LEVERS = {
-    "retention_rate": 0.93,
-    "avg_ticket_price": 150.0,
-    "class_attendance_rate": 0.70,
-    "new_members_monthly": 25,
-    "staff_utilization_rate": 0.85,
-    "upsell_rate": 0.25,
-    "total_classes_held": 120,
-    "current_member_count": 250,
-}
 
 
 def test_a_new_studio_is_answered_from_its_levers(published: tuple[Path, Release]) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from small_model import ALL_LEVERS
 from starlette.testclient import TestClient
 
 from serving.schemas.forward import ForwardAnswer, ForwardRequest
@@ -15,16 +16,7 @@ EVERYTHING = {
     "projection_months": 3,
     "include_confidence_intervals": True,
     "interval_levels": [0.9, 0.5],
-    "levers": {
-        "retention_rate": 0.93,
-        "avg_ticket_price": 150.0,
-        "class_attendance_rate": 0.70,
-        "new_members_monthly": 25,
-        "staff_utilization_rate": 0.85,
-        "upsell_rate": 0.25,
-        "total_classes_held": 120,
-        "current_member_count": 250,
-    },
+    "levers": ALL_LEVERS,
     "lever_plan": [{"from_month": 2, "levers": {"avg_ticket_price": 159.0}}],
     "compare_to_status_quo": True,
     "execution_uncertainty": 0.1,

@@ -3,13 +3,13 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from processes import LOOPBACK
+from small_model import ALL_LEVERS, publish_small_model
 from starlette.testclient import TestClient
 
 from serving.answers.inverse import PlannerPool
@@ -18,33 +18,20 @@ from serving.schemas.inverse import Constraints, InverseAnswer
 from studio_pipeline.errors import BusyError
 from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS
 from studio_pipeline.planning.configuration import MovementLimits
-from studio_pipeline.publishing.bundles import write_bundle
-from studio_pipeline.publishing.releases import Release, publish_release
-from studio_pipeline.publishing.snapshots import write_panel
 from studio_pipeline.settings import read_settings
-from studio_pipeline_tests.forecasting.fleets import small_fleet
 
 INVERSE, FORWARD = "/api/v1/predict/inverse", "/api/v1/predict/forward"
 STUDIO = "studio-00001"
-ALL_EIGHT = {
-    "retention_rate": 0.93,
-    "avg_ticket_price": 130.0,
-    "class_attendance_rate": 0.65,
-    "new_members_monthly": 20,
-    "staff_utilization_rate": 0.8,
-    "upsell_rate": 0.2,
-    "total_classes_held": 120,
-    "current_member_count": 250,
+CHANGE_FIELDS = {"current", "recommended", "change_pct", "impact_on_revenue", "feasibility_score"} | {
+    "estimated_cost",
+    "cost",
 }
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("home")
-    write_bundle(folder, "1", small_fleet().model.save, {"run_id": "run-1"})
-    data_version = write_panel(folder, small_fleet().panel)
-    moment = datetime(2025, 1, 3, tzinfo=UTC)
-    publish_release(folder, Release("1", data_version, "generator", date(2024, 12, 1), "run-1", moment, {}))
+    publish_small_model(folder)
     return folder
 
 
@@ -101,15 +88,7 @@ def test_the_whole_question_of_the_contract_is_answered(real: TestClient, target
     assert list(answer["recommended_levers"]) == list(LEVER_BOUNDS)
     assert "total_classes_held" not in answer["lever_changes"]
     for lever, change in answer["lever_changes"].items():
-        assert set(change) == {
-            "current",
-            "recommended",
-            "change_pct",
-            "impact_on_revenue",
-            "feasibility_score",
-            "estimated_cost",
-            "cost",
-        }
+        assert set(change) == CHANGE_FIELDS
         assert change["recommended"] == answer["recommended_levers"][lever]
         expected = 100 * (change["recommended"] / change["current"] - 1)
         assert change["change_pct"] == pytest.approx(expected)
@@ -124,37 +103,20 @@ def test_the_whole_question_of_the_contract_is_answered(real: TestClient, target
 def test_a_forward_call_with_the_recommended_levers_says_the_same_to_the_cent(
     real: TestClient, body: dict[str, Any]
 ) -> None:
-    for kind in ("month", "total"):
-        asked = {
-            **body,
-            "target_kind": kind,
-            "target_revenue": body["target_revenue"] * (1, 4)[kind == "total"],
-        }
+    def said(kind: str, **given: object) -> float:
+        asked = {"studio_id": STUDIO, "projection_months": 4, **given}
+        answer = real.post(FORWARD, json=asked).json()
+        month = answer["predictions"]["month_4"]["revenue"]
+        return round(month if kind == "month" else answer["total_projected_revenue"], 2)
+
+    for kind, months in (("month", 1), ("total", 4)):
+        asked = {**body, "target_kind": kind, "target_revenue": body["target_revenue"] * months}
         answer = real.post(INVERSE, json=asked).json()
         levers = answer["recommended_levers"]
-        again = real.post(
-            FORWARD, json={"studio_id": STUDIO, "projection_months": 4, "levers": levers}
-        ).json()
-        said = (
-            again["predictions"]["month_4"]["revenue"]
-            if kind == "month"
-            else again["total_projected_revenue"]
-        )
-        assert round(said, 2) == answer["achievable_revenue"]
+        assert said(kind, levers=levers) == answer["achievable_revenue"]
         present = {lever: change["current"] for lever, change in answer["lever_changes"].items()}
-        dated = {
-            "studio_id": STUDIO,
-            "projection_months": 4,
-            "levers": {**levers, **present},
-            "lever_plan": answer["lever_plan"],
-        }
-        later = real.post(FORWARD, json=dated).json()
-        said = (
-            later["predictions"]["month_4"]["revenue"]
-            if kind == "month"
-            else later["total_projected_revenue"]
-        )
-        assert round(said, 2) == answer["dated_revenue"]
+        dated = {"levers": {**levers, **present}, "lever_plan": answer["lever_plan"]}
+        assert said(kind, **dated) == answer["dated_revenue"]
 
 
 def test_a_target_out_of_reach_is_told(real: TestClient, body: dict[str, Any]) -> None:
@@ -190,7 +152,7 @@ def test_limits_left_out_are_the_configuration_s_and_null_sets_none(
 
 
 def test_a_new_studio_needs_all_eight(real: TestClient, body: dict[str, Any]) -> None:
-    asked = {**body, "studio_id": "new", "current_state": ALL_EIGHT, "studio_type": "Yoga"}
+    asked = {**body, "studio_id": "new", "current_state": ALL_LEVERS, "studio_type": "Yoga"}
     answer = real.post(INVERSE, json={**asked, "target_revenue": 45_000.0})
     assert answer.status_code == 200
     assert any("no history" in warning for warning in answer.json()["warnings"])

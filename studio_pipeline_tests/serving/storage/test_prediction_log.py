@@ -60,6 +60,13 @@ def store() -> Iterator[FakeStore]:
     store.answers.set()
 
 
+@pytest.fixture
+def log(store: FakeStore, tmp_path: Path) -> Iterator[PredictionLog]:
+    log = log_of(store, tmp_path)
+    yield log
+    log.close()
+
+
 def log_of(store: FakeStore, folder: Path, retention_days: int = 0) -> PredictionLog:
     log = PredictionLog(store, PredictionSpool(folder), retention_days)
     log.start()
@@ -67,10 +74,9 @@ def log_of(store: FakeStore, folder: Path, retention_days: int = 0) -> Predictio
 
 
 def test_entries_are_written_in_the_background_and_found_all_the_while(
-    store: FakeStore, tmp_path: Path
+    store: FakeStore, log: PredictionLog
 ) -> None:
     store.answers.clear()
-    log = log_of(store, tmp_path)
     entries = [entry() for _ in range(1000)]
     for one in entries:
         log.add(one)
@@ -81,29 +87,25 @@ def test_entries_are_written_in_the_background_and_found_all_the_while(
     assert list(store.kept.values()) == entries
     assert log.find(entries[3].id) == entries[3]
     assert (log.queue_length, log.spool_length, log.counters["written"]) == (0, 0, 1000)
-    log.close()
 
 
-def test_an_entry_in_the_spool_is_found(store: FakeStore, tmp_path: Path) -> None:
+def test_an_entry_in_the_spool_is_found(store: FakeStore, log: PredictionLog) -> None:
     store.is_away = True
-    log = log_of(store, tmp_path)
     kept = entry()
     log.add(kept)
     wait_until(lambda: log.spool_length == 1)
     assert log.find(kept.id) == kept
     with pytest.raises(DatabaseError):
         log.find(entry().id)
-    log.close()
 
 
-def test_an_entry_of_another_process_is_waited_for(store: FakeStore, tmp_path: Path) -> None:
-    log, late = log_of(store, tmp_path), entry()
+def test_an_entry_of_another_process_is_waited_for(store: FakeStore, log: PredictionLog) -> None:
+    late = entry()
     timer = threading.Timer(0.3, store.write, [[late]])
     timer.start()
     assert log.find(late.id) == late
     assert log.find("nobody's") is None
     timer.join()
-    log.close()
 
 
 def test_closing_writes_what_is_left(store: FakeStore, tmp_path: Path) -> None:
@@ -159,8 +161,7 @@ def test_a_full_queue_drops_and_counts(
     log.close()
 
 
-def test_many_threads_lose_nothing(store: FakeStore, tmp_path: Path) -> None:
-    log = log_of(store, tmp_path)
+def test_many_threads_lose_nothing(store: FakeStore, log: PredictionLog) -> None:
     entries = [[entry() for _ in range(500)] for _ in range(4)]
     adders = [threading.Thread(target=lambda some=some: [log.add(one) for one in some]) for some in entries]
     for adder in adders:
@@ -169,13 +170,11 @@ def test_many_threads_lose_nothing(store: FakeStore, tmp_path: Path) -> None:
         adder.join()
     assert log.flush(10)
     assert set(store.kept) == {one.id for some in entries for one in some}
-    log.close()
 
 
 def test_a_bug_costs_one_batch_and_is_told(
-    store: FakeStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    store: FakeStore, log: PredictionLog, caplog: pytest.LogCaptureFixture
 ) -> None:
-    log = log_of(store, tmp_path)
     store.is_broken = True
     log.add(entry())
     wait_until(lambda: log.counters["dropped"] == 1)
@@ -184,7 +183,6 @@ def test_a_bug_costs_one_batch_and_is_told(
     log.add(kept := entry())
     assert log.flush(10)
     assert list(store.kept) == [kept.id]
-    log.close()
 
 
 def test_old_entries_are_pruned_until_none_is_left(
@@ -229,8 +227,7 @@ def test_what_comes_while_the_database_is_away_follows_in_order(store: FakeStore
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_the_database_refuses_keeps_no_other_entry_out(store: FakeStore, tmp_path: Path) -> None:
-    log = log_of(store, tmp_path)
+def test_what_the_database_refuses_keeps_no_other_entry_out(store: FakeStore, log: PredictionLog) -> None:
     entries = [entry("bad" if number in (3, 17) else "good") for number in range(40)]
     store.is_away = True
     for one in entries[:20]:
@@ -242,7 +239,6 @@ def test_what_the_database_refuses_keeps_no_other_entry_out(store: FakeStore, tm
     assert log.flush(10)
     assert list(store.kept.values()) == [one for one in entries if one.studio_id == "good"]
     assert (log.counters["written"], log.counters["dropped"]) == (38, 2)
-    log.close()
 
 
 def test_what_finds_no_room_in_the_spool_is_counted(store: FakeStore, tmp_path: Path) -> None:
@@ -277,11 +273,9 @@ def test_a_disk_that_refuses_costs_entries_and_nothing_else(
     log.close()
 
 
-def test_an_entry_that_is_no_json_costs_its_batch_at_most(store: FakeStore, tmp_path: Path) -> None:
-    log = log_of(store, tmp_path)
+def test_an_entry_that_is_no_json_costs_its_batch_at_most(store: FakeStore, log: PredictionLog) -> None:
     store.is_away = True
     log.add(entry(studio_id="\ud800"))
     wait_until(lambda: log.counters["dropped"] == 1)
     log.add(entry())
     wait_until(lambda: log.spool_length == 1)
-    log.close()
