@@ -10,24 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    Column,
-    Connection,
-    Date,
-    DateTime,
-    Dialect,
-    Index,
-    Integer,
-    MetaData,
-    Table,
-    Text,
-    column,
-    inspect,
-    select,
-    table,
-    text,
-)
+import sqlalchemy as sa
 from sqlalchemy.types import TypeDecorator
 
 from studio_pipeline.errors import DatabaseError
@@ -42,64 +25,64 @@ VERSION_TABLE = "studio_schema_version"
 class UtcDateTime(TypeDecorator[datetime]):
     """A moment with its time zone, also in a database that keeps none."""
 
-    impl = DateTime(timezone=True)
+    impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, _: Dialect) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, _: sa.Dialect) -> datetime | None:
         """In UTC."""
         return None if value is None else value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, _: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, _: sa.Dialect) -> datetime | None:
         """In UTC."""
         if value is None or value.tzinfo is not None:
             return value
         return value.replace(tzinfo=UTC)
 
 
-metadata = MetaData()
+metadata = sa.MetaData()
 
-scenarios = Table(
+scenarios = sa.Table(
     "scenarios",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("studio_id", Text, nullable=False),
-    Column("kind", Text, nullable=False),
-    Column("request", JSON, nullable=False),
-    Column("answer", JSON, nullable=False),
-    Column("release_version", Integer, nullable=False),
-    Column("model_version", Text, nullable=False),
-    Column("data_version", Text, nullable=False),
-    Column("base_month", Date, nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Index("ix_scenarios_created_at", "created_at", "id"),
-    Index("ix_scenarios_studio_id", "studio_id", "created_at", "id"),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("studio_id", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("request", sa.JSON, nullable=False),
+    sa.Column("answer", sa.JSON, nullable=False),
+    sa.Column("release_version", sa.Integer, nullable=False),
+    sa.Column("model_version", sa.Text, nullable=False),
+    sa.Column("data_version", sa.Text, nullable=False),
+    sa.Column("base_month", sa.Date, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Index("ix_scenarios_created_at", "created_at", "id"),
+    sa.Index("ix_scenarios_studio_id", "studio_id", "created_at", "id"),
 )
 
-predictions = Table(
+predictions = sa.Table(
     "predictions",
     metadata,
-    Column("id", Text, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("studio_id", Text, nullable=False),
-    Column("base_month", Date, nullable=False),
-    Column("inputs", JSON, nullable=False),
-    Column("outputs", JSON, nullable=False),
-    Column("made_at", UtcDateTime, nullable=False),
-    Column("release_version", Integer, nullable=False),
-    Column("model_version", Text, nullable=False),
-    Column("data_version", Text, nullable=False),
-    Column("role", Text, nullable=False),
-    Index("ix_predictions_made_at", "made_at"),
-    Index("ix_predictions_studio_id", "studio_id", "base_month", "made_at"),
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("studio_id", sa.Text, nullable=False),
+    sa.Column("base_month", sa.Date, nullable=False),
+    sa.Column("inputs", sa.JSON, nullable=False),
+    sa.Column("outputs", sa.JSON, nullable=False),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+    sa.Column("release_version", sa.Integer, nullable=False),
+    sa.Column("model_version", sa.Text, nullable=False),
+    sa.Column("data_version", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Index("ix_predictions_made_at", "made_at"),
+    sa.Index("ix_predictions_studio_id", "studio_id", "base_month", "made_at"),
 )
 
-deletions = Table(
+deletions = sa.Table(
     "deletions",
     metadata,
-    Column("studio_id", Text, primary_key=True),
-    Column("deleted_at", UtcDateTime, nullable=False),
-    Index("ix_deletions_deleted_at", "deleted_at"),
+    sa.Column("studio_id", sa.Text, primary_key=True),
+    sa.Column("deleted_at", UtcDateTime, nullable=False),
+    sa.Index("ix_deletions_deleted_at", "deleted_at"),
 )
 """When a studio's records were last deleted: what other processes still had in hand is left out by it."""
 
@@ -112,23 +95,25 @@ class NewerSchemaError(DatabaseError):
     """The tables were made by a newer version of this program."""
 
 
-def schema_revision(connection: Connection) -> str | None:
+def schema_revision(connection: sa.Connection) -> str | None:
     """The migration that a database is at; None for a database without tables."""
-    if not inspect(connection).has_table(VERSION_TABLE):
+    if not sa.inspect(connection).has_table(VERSION_TABLE):
         return None
-    found: str | None = connection.scalar(select(column("version_num")).select_from(table(VERSION_TABLE)))
+    found: str | None = connection.scalar(
+        sa.select(sa.column("version_num")).select_from(sa.table(VERSION_TABLE))
+    )
     return found
 
 
-def upgrade_schema(connection: Connection) -> None:
+def upgrade_schema(connection: sa.Connection) -> None:
     """Run the missing migrations inside the transaction of a writing connection; others wait for it.
 
     Raises:
         NewerSchemaError: the database is at a migration that this version doesn't know.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
     if (revision := schema_revision(connection)) == SCHEMA_REVISION:
         return
     # A third of a second to import, once in the life of a schema.
