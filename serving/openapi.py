@@ -51,7 +51,6 @@ def openapi_document(app: FastAPI) -> Document:
 
 
 def _add_guards(path: str, operation: Document, *, needs_key: bool | None) -> None:
-    """Say what may happen before the route is reached, and after it failed."""
     answers = operation["responses"]
     schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
     for code in _statuses(path, operation):

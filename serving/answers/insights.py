@@ -159,7 +159,6 @@ def _text_of(body: bytes) -> str:
 
 
 def _fault_of(text: str, known: Mapping[str, str]) -> str | None:
-    """Reason for which a text can't be shown; None if it can."""
     if not text:
         return "it is empty"
     if len(text) > MOST_CHARACTERS:

@@ -239,7 +239,6 @@ def _is_away(error: exc.DBAPIError) -> bool:
 
 
 def _cause(error: DatabaseError) -> str:
-    """The driver's message on one line."""
     cause = getattr(error.__cause__, "orig", None) or error.__cause__
     return " ".join(str(cause or error.remedy).split())
 

@@ -228,7 +228,6 @@ class PredictionLog:
             self._warn(f"Logged predictions {why} and are dropped; /metrics counts them.")
 
     def _warn(self, message: str) -> None:
-        """Log a warning, at most once in `WARNING_SECONDS`."""
         now = time.monotonic()
         if now >= self._warned_at.get(message, -WARNING_SECONDS) + WARNING_SECONDS:
             self._warned_at[message] = now

@@ -151,7 +151,6 @@ def _named(connection: Connection, is_visible: Callable[[str], bool]) -> list[st
 
 
 def _rows_after(connection: Connection, place: Cursor | None, studios: Sequence[str] | None) -> Iterator[Any]:
-    """Keys of the rows from a place on, newest first."""
     query = select(scenarios.c.id, scenarios.c.studio_id, scenarios.c.created_at).order_by(*_NEWEST_FIRST)
     if studios is not None:
         query = query.where(scenarios.c.studio_id.in_(studios))

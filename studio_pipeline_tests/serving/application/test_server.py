@@ -19,32 +19,28 @@ def taken() -> Iterator[int]:
         yield holder.getsockname()[1]
 
 
-def test_a_taken_port_ends_with_1_and_names_the_port(taken: int, tmp_path: Path) -> None:
+def refusal(home: Path, port: int, **settings: str) -> list[str]:
+    """The two lines of a service that could not start."""
     done = subprocess.run(
-        [sys.executable, "-m", "studio_pipeline.cli", "serve", "--port", str(taken)],
-        cwd=tmp_path,
-        env=os.environ | {"STUDIO_HOME": str(tmp_path)},
+        [sys.executable, "-m", "studio_pipeline.cli", "serve", "--port", str(port)],
+        cwd=home,
+        env=os.environ | {"STUDIO_HOME": str(home), **settings},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 1
-    what, remedy = done.stderr.splitlines()
+    return done.stderr.splitlines()
+
+
+def test_a_taken_port_ends_with_1_and_names_the_port(taken: int, tmp_path: Path) -> None:
+    what, remedy = refusal(tmp_path, taken)
     assert what == f"Could not listen on port {taken} of 127.0.0.1: Address already in use."
     assert "--port" in remedy
 
 
 def test_a_log_file_that_can_not_be_opened_ends_with_1_and_two_lines(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "studio_pipeline.cli", "serve", "--port", "0"],
-        cwd=tmp_path,
-        env=os.environ | {"STUDIO_HOME": str(tmp_path), "STUDIO_LOG_FILE": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    what, remedy = done.stderr.splitlines()
+    what, remedy = refusal(tmp_path, 0, STUDIO_LOG_FILE=str(tmp_path))
     assert what == f"Could not open the log file {tmp_path}: Is a directory."
     assert "STUDIO_LOG_FILE" in remedy
 

@@ -17,22 +17,14 @@ from starlette.testclient import TestClient
 from serving.app import create_app
 from serving.guards import http_protocol, request_guard
 from serving.guards.request_guard import MAX_BYTES
+from serving.schemas.common import Levers
 from studio_pipeline.settings import read_settings
 
 FORWARD = "/api/v1/predict/forward"
 JSON = {"Content-Type": "application/json"}
 HEAD = f"POST {FORWARD} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n".encode()
 BODY = b'{"studio_id": "chain-a-1"}'
-ALL_LEVERS = {
-    "retention_rate": 0.9312345678901234,
-    "avg_ticket_price": 150.12345678901234,
-    "class_attendance_rate": 0.7012345678901234,
-    "new_members_monthly": 25.123456789012345,
-    "staff_utilization_rate": 0.8512345678901234,
-    "upsell_rate": 0.2512345678901234,
-    "total_classes_held": 120.12345678901234,
-    "current_member_count": 250.12345678901234,
-}
+ALL_LEVERS = dict.fromkeys(Levers.model_fields, 150.12345678901234)
 
 
 @pytest.fixture
@@ -190,7 +182,6 @@ def test_a_client_that_goes_away_leaves_no_error(
     slow = FakeForecaster.forecast
     monkeypatch.setattr(FakeForecaster, "forecast", lambda *asked: time.sleep(0.1) or slow(*asked))
     with live(tmp_path) as address:
-        whole = HEAD + b"Content-Length: 26\r\n\r\n" + BODY
         whole = HEAD + b"Content-Length: 26\r\n\r\n" + BODY
         for sent in (HEAD, whole[:-5], whole):
             with socket.create_connection(address) as connection:
