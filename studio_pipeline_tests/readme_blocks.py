@@ -7,8 +7,6 @@ change that is meant, renew them, and read the difference before committing it:
     .venv/bin/python -m studio_pipeline_tests.readme_blocks tables   the configuration's fields alone
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -68,8 +66,11 @@ def run_in(folder: Path, *arguments: str, **environment: str) -> str:
 
 
 def without_settings() -> dict[str, str]:
-    """The environment as on a fresh machine."""
     return {name: value for name, value in os.environ.items() if name not in setting_names().values()}
+
+
+Kept = int | frozenset[str]
+"""How many of a list's items are shown, or which of an object's."""
 
 
 class Call(NamedTuple):
@@ -84,9 +85,6 @@ class Call(NamedTuple):
     name: str
     shown: Mapping[str, Mapping[str, Kept]] = {}
 
-
-Kept = int | frozenset[str]
-"""How many of a list's items are shown, or which of an object's."""
 
 _FORWARD: Mapping[str, Kept] = {
     "predictions": frozenset({"month_1"}),
@@ -220,7 +218,6 @@ def _field_names(owner: type[BaseModel], prefix: str) -> Iterator[str]:
 
 
 def written_field_table() -> str:
-    """The same as it stands in the documentation."""
     return _found(_fields())[1][2]
 
 
@@ -268,7 +265,6 @@ def last_part(printed: str) -> str:
 
 
 def renew(parts: str) -> None:
-    """Write the blocks anew."""
     _put(_fields(), field_table())
     if parts == "tables":
         return

@@ -88,7 +88,7 @@ def test_blocking_checks_come_before_what_they_guard() -> None:
     golden = {
         (name, check)
         for name, asset in described_graph().items()
-        for check, kind in asset["checks"].items()  # type: ignore[attr-defined]
+        for check, kind in asset["checks"].items()
         if kind == "blocks" and name not in ("registered_model", "studio_forecasts")
     }
     assert set(keys) == golden
@@ -126,7 +126,6 @@ def test_resources_can_be_overridden() -> None:
         return dg.InMemoryIOManager()
 
     overridden = build_definitions(resources={"io_manager": other})
-    assert overridden.resources is not None
     assert overridden.resources["io_manager"] is other
 
 

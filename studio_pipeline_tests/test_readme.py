@@ -90,7 +90,6 @@ def test_every_command_and_option_is_described_and_exists() -> None:
     assert list(described) == list(COMMANDS)
     for name, usage in described.items():
         command = main.get_command(click.Context(main), name)
-        assert command is not None
         options = {opt for parameter in command.params for opt in parameter.opts if opt.startswith("--")}
         assert set(re.findall(r"--[\w-]+", usage)) == options, name
 

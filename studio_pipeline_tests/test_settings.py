@@ -38,9 +38,7 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
     assert settings.landing_dir == Path("/from/environment/landing")
 
 
-def test_the_home_of_the_user_is_not_the_home_of_the_product(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_the_home_of_the_user_is_not_the_home_of_the_product(monkeypatch, tmp_path) -> None:
     monkeypatch.setenv("HOME", "/home/somebody")
     assert read_settings().home == tmp_path / ".studio"
 
@@ -88,9 +86,7 @@ def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, name: str, valu
     assert ".env.example" in caught.value.remedy
 
 
-def test_words_are_taken_in_any_case_and_a_wrong_one_is_shown_as_it_was_typed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_words_are_taken_in_any_case_and_a_wrong_one_is_shown_as_it_was_typed(monkeypatch) -> None:
     monkeypatch.setenv("STUDIO_LOG_LEVEL", "debug")
     monkeypatch.setenv("STUDIO_LOG_FORMAT", "Json")
     assert (read_settings().log_level, read_settings().log_format) == ("DEBUG", "json")

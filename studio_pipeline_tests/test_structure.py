@@ -1,7 +1,5 @@
 """Structure of the code base: sizes of folders and modules, and the prose of docstrings and comments."""
 
-from __future__ import annotations
-
 import ast
 import re
 import tokenize
@@ -50,7 +48,6 @@ def test_docstrings_name_things(package: str) -> None:
 
 
 def prose(path: Path) -> str:
-    """Docstrings and comments of a module."""
     with path.open("rb") as file:
         comments = [t.string for t in tokenize.tokenize(file.readline) if t.type == tokenize.COMMENT]
     return "\n".join([*docstrings(path), *comments])

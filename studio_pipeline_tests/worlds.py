@@ -6,8 +6,6 @@ writes into FOLDER: history.csv (what a pipeline is given), future.csv (what the
 mean and the 5-95 % range of the true process) and interventions.csv (the true means when levers are held).
 """
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import asdict
 from pathlib import Path
@@ -92,7 +90,6 @@ def _write(table: pd.DataFrame, path: Path, digits: int) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Write a world as the command line asks, and print what is planted in it."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

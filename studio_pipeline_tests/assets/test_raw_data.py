@@ -1,7 +1,5 @@
 """Which content of the landing folder a run says that it has read."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -32,13 +30,11 @@ def test_a_run_tells_the_content_that_it_read(settings: Settings) -> None:
     assert digest_of_run(settings) == landing_digest(settings.landing_dir)
 
 
-def test_a_file_that_changes_while_it_is_read_is_not_called_read(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_changes_while_it_is_read_is_not_called_read(settings, monkeypatch) -> None:
     read_months = raw_data.read_months
 
     def interrupted(*arguments: object) -> RawMonths:
-        raw = read_months(*arguments)  # type: ignore[arg-type]
+        raw = read_months(*arguments)
         (settings.landing_dir / "a.csv").write_text(ROW.replace("100", "101"))
         return raw
 

@@ -1,7 +1,5 @@
 """The course of a home's releases through the real graph: each run on what the runs before it left."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,8 +54,6 @@ class Home:
         )
         assert result.success
         event = self.instance.get_latest_materialization_event(dg.AssetKey("registered_model"))
-        assert event is not None
-        assert event.asset_materialization is not None
         told = {name: value.value for name, value in event.asset_materialization.metadata.items()}
         release = current_release(self.path)
         verify_release(self.path, release)
@@ -66,9 +62,6 @@ class Home:
     def check_passed(self) -> bool:
         key = dg.AssetCheckKey(dg.AssetKey("registered_model"), "new_model_published")
         record = self.instance.get_latest_asset_check_evaluation_record(key)
-        assert record is not None
-        assert record.event is not None
-        assert record.event.dagster_event is not None
         return record.event.dagster_event.asset_check_evaluation_data.passed
 
     def aliases(self) -> dict[str, str]:
@@ -104,7 +97,6 @@ def test_refresh_challenge_rollback_and_loss(home: Home) -> None:
     assert (told["decision_kind"], first.version, first.model_version) == ("first", 1, "1")
     assert recipe_of(home.path, "1") is not None
     kept = backtest_of(home.path, "1")
-    assert kept is not None
     assert kept["base_month"].nunique() >= 6
 
     again, told = home.run()

@@ -54,12 +54,11 @@ def test_order_names_and_types_count() -> None:
 
 def test_what_has_no_content_is_refused_rather_than_hashed_by_address() -> None:
     with pytest.raises(TypeError, match="object"):
-        content_sha(Fit(np.zeros(1), {"t": object()}))  # type: ignore[dict-item]
+        content_sha(Fit(np.zeros(1), {"t": object()}))
 
 
 def test_a_table_tells_rows_and_columns() -> None:
     result = table_result(frame(), {"a": "A number."})
-    assert result.metadata is not None
     assert result.metadata["dagster/row_count"] == 2
     columns = {column.name: column for column in result.metadata["dagster/column_schema"].columns}
     assert columns["a"].description == "A number."

@@ -1,7 +1,5 @@
 """A receiver of alerts on loopback, as Slack would be one."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Iterator, Mapping
@@ -28,7 +26,6 @@ class FakeWebhook:
 
 @contextmanager
 def fake_webhook(status: int = 200, headers: Mapping[str, str] | None = None) -> Iterator[FakeWebhook]:
-    """A receiver that gives everything the same answer and keeps it."""
     received = FakeWebhook()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,7 +1,5 @@
 """The sensor on drift and errors over a real Dagster instance; what it watches are stand-ins here."""
 
-from __future__ import annotations
-
 import json
 
 import dagster as dg

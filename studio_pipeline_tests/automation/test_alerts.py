@@ -54,7 +54,7 @@ class Stage:
         """A run of a small graph with one check that answers `result`; what the asset says is `decision`."""
 
         @dg.asset
-        def registered_model() -> dg.MaterializeResult:  # type: ignore[type-arg]
+        def registered_model() -> dg.MaterializeResult:
             if decision.get("breaks"):
                 raise ValueError("studio_months are gone")
             return dg.MaterializeResult(metadata=decision)
@@ -133,7 +133,6 @@ def test_ends_are_told_in_their_order_within_one_tick(stage: Stage) -> None:
 
 def test_a_canceled_run_is_told(stage: Stage) -> None:
     run = stage.instance.get_run_by_id(stage.run({"passed": True}))
-    assert run is not None
     stage.tick()
     stage.instance.report_run_canceled(run)
     assert [message.title for message in stage.tick()] == ["A run of the job refresh_release was canceled."]
@@ -160,9 +159,7 @@ def test_refusals_begin_and_end(stage: Stage) -> None:
         assert all("No better than naive." in message.text for message in messages)
 
 
-def test_a_tick_that_is_cut_off_loses_and_doubles_nothing(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tick_that_is_cut_off_loses_and_doubles_nothing(stage, monkeypatch) -> None:
     stage.run({"passed": True}, breaks=True)
     stage.run({"passed": True})
     stage.run({"passed": True}, breaks=True)
@@ -184,9 +181,7 @@ def test_a_tick_that_is_cut_off_loses_and_doubles_nothing(
     assert [message.kind for message in stage.tick()] == ["error", "recovery", "error"]
 
 
-def test_a_broken_channel_fails_the_tick_and_status_shows_it(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_broken_channel_fails_the_tick_and_status_shows_it(stage, monkeypatch) -> None:
     from click.testing import CliRunner
 
     from studio_pipeline.cli.commands.status import status_command as command
@@ -259,4 +254,4 @@ def test_an_idle_tick_is_cheap_and_writes_nothing(stage: Stage) -> None:
 def test_both_sensors_of_the_definitions_are_on() -> None:
     sensors = {sensor.name: sensor for sensor in defs.sensors or [] if "alert" in sensor.name}
     assert set(sensors) == {"alerts", "alert_delivery"}
-    assert all(sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in sensors.values())  # type: ignore[union-attr]
+    assert all(sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in sensors.values())

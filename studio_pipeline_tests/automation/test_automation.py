@@ -1,7 +1,5 @@
 """All of the automation as it is wired: it is on, asks for jobs that are there, and dates every asset."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 
 import dagster as dg
@@ -63,6 +61,5 @@ def test_the_daily_job_makes_the_monitoring_assets_and_their_checks_and_nothing_
 
 def test_the_daily_run_says_why() -> None:
     request = daily_monitoring(dg.build_schedule_context())
-    assert isinstance(request, dg.RunRequest)
     assert request.tags["studio/trigger"] == "schedule"
     assert request.tags["studio/reason"].startswith("Daily monitoring: ")

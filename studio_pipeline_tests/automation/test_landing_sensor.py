@@ -1,7 +1,5 @@
 """The landing sensor over real files and a real Dagster instance."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime
 
@@ -27,9 +25,7 @@ def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(landing_decision, "RETRY_SECONDS", 0.0)
 
 
-def test_one_request_for_many_files_with_its_reason_and_none_after_it(
-    pipeline: Pipeline, sensor: Daemon
-) -> None:
+def test_one_request_for_many_files_with_its_reason_and_none_after_it(pipeline, sensor) -> None:
     sensor.skips("is empty")
     pipeline.drop("a.csv")
     pipeline.drop("b.csv")
@@ -44,9 +40,7 @@ def test_one_request_for_many_files_with_its_reason_and_none_after_it(
     sensor.skips("Nothing new")
 
 
-def test_a_file_that_arrives_while_a_run_reads_leads_to_another_run(
-    pipeline: Pipeline, sensor: Daemon
-) -> None:
+def test_a_file_that_arrives_while_a_run_reads_leads_to_another_run(pipeline, sensor) -> None:
     pipeline.drop("a.csv")
     tags = sensor.asks()
     assert pipeline.run(tags)
@@ -133,7 +127,6 @@ def test_a_folder_that_was_named_and_is_not_there_is_told(settings: Settings, pi
     elsewhere = settings.model_copy(update={"landing_dir": settings.home / "elsewhere"})
     context = dg.build_sensor_context(pipeline.instance, resources={"settings": elsewhere})
     answer = landing_folder(context)
-    assert isinstance(answer, dg.SkipReason)
     assert "elsewhere is not a folder" in str(answer.skip_message)
 
 
@@ -151,7 +144,6 @@ def test_the_month_asks_unless_a_run_of_it_has_read_the_same(pipeline: Pipeline)
     next_month = datetime(now.year + now.month // 12, now.month % 12 + 1, 3, 6, tzinfo=UTC)
     pipeline.drop("a.csv")
     first = ask(now)
-    assert isinstance(first, dg.RunRequest)
     assert first.tags["studio/trigger"] == "schedule"
     assert re.fullmatch(r"Monthly refresh: no run .* since \w+ began\.", first.tags["studio/reason"])
     assert pipeline.run(dict(first.tags))

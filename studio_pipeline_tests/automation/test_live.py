@@ -3,8 +3,6 @@
 Run with -rP to see how long each step took.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
@@ -39,15 +37,12 @@ def months(studios: int, number: int) -> pd.DataFrame:
 
 
 class Live:
-    """A running `studio up`."""
-
     def __init__(self, home: Path, port: int, process: subprocess.Popen[bytes]) -> None:
         self.home = home
         self._client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
         self._process = process
 
     def close(self) -> None:
-        """Ask no more."""
         self._client.close()
 
     def current(self) -> dict[str, Any]:

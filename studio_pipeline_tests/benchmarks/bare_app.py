@@ -2,8 +2,6 @@
 what a web framework alone costs. `python -m studio_pipeline_tests.benchmarks.bare_app PORT`.
 """
 
-from __future__ import annotations
-
 import sys
 
 import uvicorn
@@ -51,7 +49,6 @@ ANSWER = constant_answer()
 
 @app.post("/api/v1/predict/forward", response_model=ForwardAnswer)
 async def predict_forward(body: ForwardRequest) -> ForwardAnswer:
-    """The same answer to everything that is a request."""
     return ANSWER
 
 

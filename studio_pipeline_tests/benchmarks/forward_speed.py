@@ -5,8 +5,6 @@ core: medians over many calls, beside what an empty call of the libraries costs 
 when nothing is prepared.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time
@@ -48,8 +46,6 @@ LEVER_RANGES = {
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table: seconds of CPU of each call."""
-
     name: str
     seconds: list[float]
 
@@ -65,7 +61,6 @@ def measured(name: str, calls: Iterator[Callable[[], object]]) -> Line:
 
 
 def repeated(call: Callable[[Asked], object], asked: Iterable[Asked]) -> Iterator[Callable[[], object]]:
-    """A call for each thing that is asked."""
     return (partial(call, one) for one in asked)
 
 
@@ -95,7 +90,6 @@ def without_learners(model: StudioModel) -> StudioModel:
 
 
 def lines_of(name: str, model: StudioModel, panel: StudioPanel, calls: int) -> list[Line]:
-    """What a forecaster of one model costs."""
     start = time.process_time()
     forecaster = Forecaster(model, panel)
     loaded = Line(f"{name}: all {panel.n_studios} studios prepared", [time.process_time() - start])
@@ -139,7 +133,6 @@ def empty_call(model: StudioModel, calls: int) -> Line:
 
 
 def table(lines: list[Line]) -> str:
-    """Median and 90th percentile of each line, in microseconds."""
     width = max(len(line.name) for line in lines)
     rows = [f"{'CPU of one core, microseconds':{width}}  {'median':>10}  {'90 %':>10}  {'calls':>6}"]
     for line in lines:
@@ -149,7 +142,6 @@ def table(lines: list[Line]) -> str:
 
 
 def main() -> None:
-    """Fits, measures, prints."""
     parser = argparse.ArgumentParser(description="CPU time of forward answers.")
     parser.add_argument("--studios", type=int, default=300)
     parser.add_argument("--months", type=int, default=60)

@@ -1,7 +1,5 @@
 """How two records of `frozen_record` are held beside each other."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterator
@@ -23,8 +21,6 @@ TEXTS = ("description", "summary")
 
 @dataclass(frozen=True)
 class Comparison:
-    """How two records are held beside each other."""
-
     relative: float
     ignores_descriptions: bool
 

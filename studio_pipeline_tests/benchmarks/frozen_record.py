@@ -9,8 +9,6 @@ holds what is asked over HTTP. Ids are numbered by their place
 in a record; times, durations, ports and paths are masked.
 """
 
-from __future__ import annotations
-
 import argparse
 import hashlib
 import json
@@ -94,8 +92,6 @@ class Masked:
 
 @dataclass(frozen=True)
 class Record:
-    """A folder of JSON lines."""
-
     folder: Path
     paths: dict[str, str]
 
@@ -114,7 +110,6 @@ def environment(home: Path, **settings: str) -> dict[str, str]:
 
 
 def run_cli(record: Record, home: Path, *given: str) -> None:
-    """Run a command, and record what it says."""
     done = subprocess.run(
         [*CLI, *given], cwd=home.parent, env=environment(home), capture_output=True, text=True, check=False
     )
@@ -124,7 +119,6 @@ def run_cli(record: Record, home: Path, *given: str) -> None:
 
 
 def record_graph(record: Record) -> None:
-    """What Dagster sees of the tree."""
     from studio_pipeline import definitions
 
     if not Path(str(definitions.__file__)).is_relative_to(Path.cwd()):
@@ -187,7 +181,6 @@ def stable_bytes(path: Path) -> bytes:
 
 
 def record_file(record: Record, file: str, name: str, path: Path) -> None:
-    """One file of a home, by what kind it is."""
     if path.suffix in (".parquet", ".csv"):
         is_csv = path.suffix == ".csv"
         frame = pd.read_csv(path, float_precision="round_trip") if is_csv else pd.read_parquet(path)

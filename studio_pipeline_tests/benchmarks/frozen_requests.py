@@ -1,7 +1,5 @@
 """What `frozen_record` asks of the service: every route, with requests drawn from the released studios."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import random
@@ -40,14 +38,11 @@ REFUSED: tuple[dict[str, Any] | bytes, ...] = (
 
 @dataclass
 class Client:
-    """Asks a server, and records what it answers."""
-
     add: Callable[..., None]
     port: int
     draw: random.Random
 
     def send(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any, Any]:
-        """Status, headers and content of an answer."""
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)) as connection:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
@@ -57,7 +52,6 @@ class Client:
         return answer.status, told, json.loads(text) if is_json and text else text
 
     def ask(self, file: str, path: str, body: Any = None, method: str = "", **headers: str) -> Any:
-        """An answer of the API, which is recorded with its request."""
         raw = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         method = method or ("GET" if body is None else "POST")
         status, told, answer = self.send(
@@ -78,7 +72,6 @@ class Client:
         return found
 
     def forward(self, kind: str, number: int, months: list[dict[str, Any]], studio: str) -> dict[str, Any]:
-        """A forward request of a kind."""
         draw, names, now = self.draw, [*LEVERS], months[-1]
         body: dict[str, Any] = {"studio_id": studio, "projection_months": draw.choice((1, 2, 3, 6, 12))}
         body["include_confidence_intervals"] = draw.random() < 0.7
@@ -104,7 +97,6 @@ class Client:
         return body
 
     def inverse(self, kind: str, number: int, months: list[dict[str, Any]], studio: str) -> dict[str, Any]:
-        """An inverse request of a kind."""
         draw, now, names, span = self.draw, months[-1], [*LEVERS], self.draw.choice((1, 3, 6, 12))
         target = (now["total_revenue"] or 1e4) * draw.uniform(0.95, 1.2) * (3 if kind == "unreachable" else 1)
         body: dict[str, Any] = {
@@ -132,7 +124,6 @@ class Client:
         return body
 
     def everything(self) -> None:
-        """Ask all that the service answers."""
         chosen, past = self.reads()
         plain = self.predictions(chosen, past)
         self.inverses(chosen, past)
@@ -192,7 +183,6 @@ class Client:
         return answered
 
     def inverses(self, chosen: list[str], past: dict[str, Any]) -> None:
-        """Ask for plans."""
         for kind, count in INVERSE.items():
             for number in range(count):
                 studio = chosen[number % len(chosen)]
@@ -241,7 +231,6 @@ class Client:
         return [one for one in saved[1:] if one["studio_id"] != studios[0]]
 
     def insights(self, past: dict[str, Any], saved: list[dict[str, Any]]) -> None:
-        """Ask what moves the revenue of studios and of scenarios."""
         studios = list(past)[:12]
         for number, studio in enumerate(studios):
             earlier = {"projection_months": 12, "base_month": past[studio][-15]["month"]}

@@ -1,7 +1,5 @@
 """A home that `studio up` runs on while its processes are killed, and what must hold of it all the time."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -68,14 +66,12 @@ class KilledHome:
 
     @property
     def environment(self) -> dict[str, str]:
-        """As for a fresh machine, with this home."""
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("STUDIO_", "DAGSTER_"))
         }
         return kept | {"STUDIO_HOME": str(self.home), "STUDIO_CONFIG": str(self.home.parent / "quick.yaml")}
 
     def studio(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a `studio` command."""
         with (self.home.parent / "studio.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "studio_pipeline.cli", *arguments],
@@ -86,7 +82,6 @@ class KilledHome:
             )
 
     def start_up(self) -> None:
-        """Start `studio up`, and wait until all of it answers."""
         service, web = self.ports
         self.up = self.studio("up", "--port", str(service), "--dagster-port", str(web))
         self.wait_until_well()
@@ -98,7 +93,6 @@ class KilledHome:
         self._land(f"month-{self.dropped:03}.csv", self.months[self.months["month_year"] == month])
 
     def correct(self) -> None:
-        """Replace the last dropped file by one with other figures."""
         path = self.home / "landing" / f"month-{self.dropped:03}.csv"
         rows = pd.read_csv(path, parse_dates=["month_year"])
         money = [name for name in rows if name.endswith("_revenue")]
@@ -113,7 +107,6 @@ class KilledHome:
 
     def process(self, target: str) -> int | None:
         """The process that a kill of `target` is meant for; None where there is none now."""
-        assert self.up is not None
         if target == "up":
             return self.up.pid
         if target == "run":
@@ -132,19 +125,15 @@ class KilledHome:
         except ProcessLookupError:
             return False
         if target == "up":
-            assert self.up is not None
             self.up.wait()
             service, web = self.ports
             self.up = self.studio("up", "--port", str(service), "--dagster-port", str(web))
         return True
 
     def wait_until_well(self) -> float:
-        """Wait until the service and the web UI answer and the daemon runs."""
         return wait_for("all of studio up answers", self.is_well)
 
     def is_well(self) -> bool:
-        """Whether all three are there."""
-        assert self.up is not None
         assert self.up.poll() is None, f"studio up ended with {self.up.returncode}"
         return (
             bool(self.answer("/api/v1/health").get("model_version"))
@@ -202,7 +191,6 @@ class KilledHome:
         return not busy and current_release(self.home).last_month == last.date()
 
     def stop(self) -> None:
-        """Ctrl-C."""
         if self.up is not None and self.up.poll() is None:
             self.up.send_signal(signal.SIGINT)
             self.up.wait(timeout=60)
@@ -230,13 +218,11 @@ def make_home(folder: Path, ports: tuple[int, int], new_months: int) -> KilledHo
 
 @contextmanager
 def dagster_of(home: Path) -> Iterator[dg.DagsterInstance]:
-    """The instance of a home."""
     with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
         yield instance
 
 
 def children_of(pid: int) -> list[int]:
-    """Processes that a process has started."""
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8")
     return [int(word) for word in text.split()]
 

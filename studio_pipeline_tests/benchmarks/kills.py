@@ -6,8 +6,6 @@ itself, the graph is consistent and the service answers from a complete release;
 one that a single run over the same files publishes. Prints a table. Linux.
 """
 
-from __future__ import annotations
-
 import argparse
 import random
 import socket
@@ -51,7 +49,6 @@ def kill_often(
 
 
 def change_files(killed: KilledHome, moments: random.Random, *, must: bool) -> None:
-    """Drop the next month, correct the last one, or let things be."""
     draw = moments.random()
     if must or draw < 0.5 or killed.dropped == 0:
         killed.drop()
@@ -60,7 +57,6 @@ def change_files(killed: KilledHome, moments: random.Random, *, must: bool) -> N
 
 
 def kill_once(killed: KilledHome, target: str, moments: random.Random) -> float:
-    """Kill `target` at a random moment, and wait until all is well."""
     if target == "run":
         wait_for("a run begins", lambda: killed.process("run") is not None, 240)
         time.sleep(moments.uniform(0, 8))
@@ -74,7 +70,6 @@ def kill_once(killed: KilledHome, target: str, moments: random.Random) -> float:
 
 
 def settle(killed: KilledHome) -> float:
-    """Wait until every file is in the release."""
     try:
         return wait_for("every file is in a release", killed.is_settled, 420)
     except AssertionError:
@@ -83,7 +78,6 @@ def settle(killed: KilledHome) -> float:
 
 
 def report(killed: KilledHome) -> str:
-    """Runs by how they ended, and releases."""
     ends: dict[str, int] = defaultdict(int)
     with dagster_of(killed.home) as instance:
         for run in instance.get_runs():
@@ -92,7 +86,6 @@ def report(killed: KilledHome) -> str:
 
 
 def free_ports() -> tuple[int, int]:
-    """Two ports that nobody uses."""
     with socket.socket() as one, socket.socket() as other:
         one.bind(("127.0.0.1", 0))
         other.bind(("127.0.0.1", 0))
@@ -100,7 +93,6 @@ def free_ports() -> tuple[int, int]:
 
 
 def main() -> None:
-    """Kill and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)

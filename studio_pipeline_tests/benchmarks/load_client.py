@@ -2,8 +2,6 @@
 and of answers only status and length are read.
 """
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
@@ -31,16 +29,13 @@ class Measured:
 
     @property
     def per_second(self) -> float:
-        """Answered requests a second."""
         return len(self.seconds) / self.elapsed
 
     def milliseconds(self, share: float) -> float:
-        """A quantile of the requests' times."""
         return float(np.quantile(self.seconds, share)) * 1e3
 
 
 def encoded(path: str, body: object) -> bytes:
-    """A POST request as it goes over the wire."""
     content = orjson.dumps(body)
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
@@ -59,12 +54,10 @@ class Connection(asyncio.Protocol):
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask the first request."""
         self._transport = transport
         self._ask()
 
     def data_received(self, data: bytes) -> None:
-        """Gather an answer; once it is whole, ask again."""
         self._answer += data
         if not self._length:
             head = self._answer.find(b"\r\n\r\n")
@@ -76,7 +69,6 @@ class Connection(asyncio.Protocol):
             self._note()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """End, and say so where it was not meant to."""
         if not self.ended.done():
             self.ended.set_exception(ConnectionError(f"the service closed a connection: {error}"))
 
@@ -97,7 +89,7 @@ class Connection(asyncio.Protocol):
     def _ask(self) -> None:
         request = next(self._requests)
         self._asked_at = time.perf_counter()
-        self._transport.write(request)  # type: ignore[attr-defined]
+        self._transport.write(request)
 
 
 async def _run(port: int, loads: Sequence[tuple[Sequence[bytes], int]], seconds: float) -> list[Measured]:
@@ -109,7 +101,7 @@ async def _run(port: int, loads: Sequence[tuple[Sequence[bytes], int]], seconds:
         found.append(measured)
         for _ in range(connections):
             _, connection = await loop.create_connection(
-                lambda s=shared, m=measured: Connection(s, start + seconds, m),  # type: ignore[misc]
+                lambda s=shared, m=measured: Connection(s, start + seconds, m),
                 "127.0.0.1",
                 port,
             )

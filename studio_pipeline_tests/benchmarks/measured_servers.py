@@ -1,7 +1,5 @@
 """The service and the bare app as processes on a core of their own, and what they take to start and hold."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import socket
@@ -46,7 +44,6 @@ class Server:
     start_cpu_seconds: float
 
     def resident_mib(self) -> float:
-        """Memory it holds now."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
         return int(line.split()[1]) / 1024
@@ -94,7 +91,6 @@ def all_cores() -> tuple[int, ...]:
 
 
 def wait_for_answer(port: int, body: bytes, process: subprocess.Popen[bytes], seconds: float = 60.0) -> None:
-    """Ask until there is an answer."""
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/v1/predict/forward", body, {"Content-Type": "application/json"}
     )
@@ -112,7 +108,6 @@ def wait_for_answer(port: int, body: bytes, process: subprocess.Popen[bytes], se
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -6,8 +6,6 @@ memory of its largest process at its peak, and with which power of the studios t
 an hour and 2 GB of disk.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import subprocess
@@ -87,12 +85,10 @@ def measure(folder: Path, studios: int, months: int, configuration: Path | None 
 
 
 def exponent(x: tuple[float, float], y: tuple[float, float]) -> float:
-    """The power of x with which y grows between two points."""
     return float(np.log(y[1] / y[0]) / np.log(x[1] / x[0]))
 
 
 def table(costs: list[Cost]) -> str:
-    """A line a run, and the powers from each to the next."""
     lines = [
         f"{'studios':>8}  {'wall s':>8}  {'CPU s':>8}  {'peak GiB':>8}  power of studios: wall, CPU, memory"
     ]
@@ -114,7 +110,6 @@ def table(costs: list[Cost]) -> str:
 
 
 def main() -> None:
-    """Writes files, runs, prints."""
     parser = argparse.ArgumentParser(description="Time and memory of `studio run`.")
     parser.add_argument("--studios", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--months", type=int, default=60)

@@ -6,8 +6,6 @@ and a bare FastAPI application beside it, and prints wall and CPU time from star
 memory of a process that has answered for every studio once. On Linux alone: it asks /proc.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import socket
@@ -63,7 +61,6 @@ class Footprint:
 
 
 def publish(home: Path, model: StudioModel, panel: StudioPanel) -> None:
-    """A release of a model beside some months."""
     write_bundle(home, "1", model.save, {})
     version, moment = write_panel(home, panel), datetime.now(UTC)
     last = date.fromisoformat(f"{panel.months[-1]}-01")
@@ -158,7 +155,6 @@ def _bytes_of(pid: int, field: str) -> int:
 
 
 def table(found: Sequence[Footprint]) -> str:
-    """A line a process."""
     width = max(len(footprint.name) for footprint in found)
     lines = [f"{'':{width}}  {'studios':>8}  {'start s':>8}  {'CPU s':>6}  {'MiB':>6}  {'peak MiB':>8}"]
     lines += [
@@ -174,7 +170,6 @@ def _median(starts: Sequence[Footprint]) -> Footprint:
 
 
 def main() -> None:
-    """Fits, publishes, starts, prints."""
     parser = argparse.ArgumentParser(description="Start-up and memory of the service.")
     parser.add_argument("--studios", type=int, nargs="+", default=[300, 1_000, 3_000, 10_000])
     parser.add_argument("--months", type=int, default=60)

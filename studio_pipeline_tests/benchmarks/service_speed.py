@@ -7,8 +7,6 @@ the rounds: a machine that is slow for a while is slow for both. After each turn
 written to its end, so that nobody works in the other's time, and what that takes of the core is counted.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import tempfile
@@ -124,18 +122,15 @@ def told(app: Server, name: str) -> float:
 
 
 def dropped_line(ours: Server) -> Line:
-    """Answers that never got into the log."""
     dropped = told(ours, 'studio_logged_predictions_total{event="dropped"}')
     return Line("answers that the log has dropped", None, dropped, dropped, 0.0)
 
 
 def quantiles(runs: list[list[Measured]], share: float) -> list[tuple[float, float]]:
-    """Of the times of both servers, round by round."""
     return [(bare.milliseconds(share), ours.milliseconds(share)) for bare, ours in runs]
 
 
 def batch_lines(ours: Server, studios: list[str], rounds: int) -> list[Line]:
-    """Milliseconds of a request in a batch of a thousand."""
     found = []
     for number in range(2 * rounds + 1):
         request = encoded(BATCH, {"requests": forward_bodies(studios, BATCH_REQUESTS, number)})
@@ -149,7 +144,6 @@ def batch_lines(ours: Server, studios: list[str], rounds: int) -> list[Line]:
 
 
 def inverse_lines(ours: Server, studios: list[str], seconds: float) -> list[Line]:
-    """The inverse alone, and forward beside many of it."""
     requests = [encoded(INVERSE, body) for body in inverse_bodies(ours, studios[:100])]
     (alone,) = load(ours.port, (requests, 1), seconds=4 * seconds)
     forward = [encoded(FORWARD, body) for body in forward_bodies(studios, 20_000, 99)]
@@ -187,7 +181,6 @@ def asked(ours: Server, path: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def documented(ours: Server) -> dict[str, Any]:
-    """The paths that there are."""
     with urllib.request.urlopen(f"http://127.0.0.1:{ours.port}/openapi.json", timeout=60) as answer:
         return dict(orjson.loads(answer.read())["paths"])
 
@@ -201,7 +194,6 @@ def studios_of(home: Path) -> list[str]:
 
 
 def start_lines(start: Callable[[tuple[str, ...]], Any], rounds: int) -> list[Line]:
-    """From the start of the process to the first answer, and what it took of a core."""
     found: list[list[tuple[float, float]]] = [[], []]
     for _ in range(rounds):
         for place, command in enumerate((BARE, OURS)):
@@ -215,7 +207,6 @@ def start_lines(start: Callable[[tuple[str, ...]], Any], rounds: int) -> list[Li
 
 
 def main() -> None:
-    """Starts, measures, prints."""
     parser = argparse.ArgumentParser(description="The service over HTTP beside a bare FastAPI app.")
     parser.add_argument("--home", type=Path, help="a STUDIO_HOME with a release; one is made by default")
     parser.add_argument("--studios", type=int, default=300)

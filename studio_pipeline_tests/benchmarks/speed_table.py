@@ -1,7 +1,5 @@
 """A table of figures of the service beside those of a bare app, with targets."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from statistics import median
 
@@ -21,7 +19,6 @@ class Line:
 
     @property
     def met(self) -> bool:
-        """Whether the target is reached."""
         return self.judged >= self.target if self.at_least else self.judged <= self.target
 
 
@@ -32,7 +29,6 @@ def ratio_line(name: str, pairs: list[tuple[float, float]], target: float, at_le
 
 
 def table(lines: list[Line]) -> str:
-    """Both figures, what is judged, and the target."""
     width = max(len(line.name) for line in lines)
     rows = [f"{'':{width}}  {'bare':>9}  {'ours':>9}  {'judged':>9}  {'target':>9}"]
     for line in lines:

@@ -1,7 +1,5 @@
 """Intervals hold what they promise, over several generated fleets whose last year is held back."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """No peer is better on real months, on several generated fleets and on the Tourism competition's series."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

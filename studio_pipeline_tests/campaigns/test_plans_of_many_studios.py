@@ -1,7 +1,5 @@
 """Plans of two hundred studios cost no more than the cheapest that a brute force finds."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -3,8 +3,6 @@
 The files lie beside the repository and are not part of it; where they are absent the tests skip.
 """
 
-from __future__ import annotations
-
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Responses over many seeds: standard errors are as large as errors, and what is not planted is not found."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

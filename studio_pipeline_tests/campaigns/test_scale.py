@@ -1,7 +1,5 @@
 """Runs, validation and the service at thousands of studios: time grows as they do, and memory has bounds."""
 
-from __future__ import annotations
-
 import resource
 import sys
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The service under many calls, many releases, long fuzzing and a long outage of its database."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest
@@ -36,9 +34,7 @@ def test_fuzzing_for_long_with_a_key_finds_nothing(tmp_path: Path, key: str) -> 
         fuzz(address_of(address), tmp_path, "chain-a-1", key=key, examples=100)
 
 
-def test_a_database_that_hangs_for_long_costs_no_answer_and_no_entry(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_that_hangs_for_long_costs_no_answer_and_no_entry(tmp_path, monkeypatch) -> None:
     with temporary_database() as name, tcp_proxy(HOST, PORT) as proxy:
         monkeypatch.setenv("STUDIO_DATABASE_URL", url_of(name, proxy.port))
         load = test_outages.run_through_outage(tmp_path, proxy, "freeze", at_least=3000)

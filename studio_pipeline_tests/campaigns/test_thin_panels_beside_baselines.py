@@ -3,8 +3,6 @@
 The figure is averaged over seeds: a single thin panel holds so little that either may be ahead by luck.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 

@@ -53,9 +53,7 @@ def is_gone(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_all_and_leaves_nobody(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
-) -> None:
+def test_a_signal_ends_all_and_leaves_nobody(tmp_path, monkeypatch, number) -> None:
     monkeypatch.setattr("studio_pipeline.cli.supervisor.STOP_SECONDS", 1.0)
     pids = [tmp_path / "one", tmp_path / "two"]
     children = [Child(path.name, python(PARENT_OF_ONE, str(path)), None) for path in pids]
@@ -79,9 +77,7 @@ NO_SECOND_TRY = RestartConfig(most_quick=1)
 IMPATIENT = RestartConfig(most_quick=3, first_wait_seconds=0.01)
 
 
-def test_one_that_ends_again_and_again_ends_the_others_and_is_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_that_ends_again_and_again_ends_the_others_and_is_told(tmp_path, capsys) -> None:
     pid_file, starts = tmp_path / "stays", tmp_path / "starts"
     fails = f"open({str(starts)!r}, 'a').write('x'); print('no such table'); raise SystemExit(7)"
     children = [
@@ -119,9 +115,7 @@ def test_one_that_is_killed_is_started_again_and_the_others_go_on(tmp_path: Path
     assert all(is_gone(pid) for pid in seen)
 
 
-def test_what_outlives_its_killed_parent_goes_on_and_ends_with_the_rest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_outlives_its_killed_parent_goes_on_and_ends_with_the_rest(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("studio_pipeline.cli.supervisor.STOP_SECONDS", 1.0)
     grandchild = tmp_path / "grandchild"
     child = Child("parent", python(PARENT_OF_ONE, str(grandchild)), None)
@@ -154,9 +148,7 @@ def test_what_outlives_its_killed_parent_goes_on_and_ends_with_the_rest(
         (4, 30.0, 0, 0.5),
     ],
 )
-def test_when_a_child_is_started_again(
-    before: int, lived_seconds: float, quick_ends: int, wait_seconds: float | None
-) -> None:
+def test_when_a_child_is_started_again(before, lived_seconds, quick_ends, wait_seconds) -> None:
     rules = RestartConfig()
     assert rules.quick_ends(before, lived_seconds) == quick_ends
     assert rules.wait_seconds(quick_ends) == wait_seconds

@@ -72,9 +72,7 @@ def test_a_fault_is_one_line_and_a_file(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 @pytest.mark.parametrize("command", ["run", "status", "serve", "up"])
 @pytest.mark.parametrize("below", [".", "deeper"])
-def test_a_home_that_is_a_file_is_told_in_two_lines(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str, below: str
-) -> None:
+def test_a_home_that_is_a_file_is_told_in_two_lines(monkeypatch, tmp_path, command, below) -> None:
     (tmp_path / "home").write_text("I am a file")
     monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "home" / below))
     monkeypatch.setattr("serving.server.uvicorn.run", lambda *_, **__: pytest.fail("it was started"))
@@ -87,9 +85,7 @@ def test_a_home_that_is_a_file_is_told_in_two_lines(
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system has no /proc")
 @pytest.mark.parametrize("command", ["run", "up"])
-def test_a_home_that_can_not_be_made_is_told_in_two_lines(
-    monkeypatch: pytest.MonkeyPatch, command: str
-) -> None:
+def test_a_home_that_can_not_be_made_is_told_in_two_lines(monkeypatch, command) -> None:
     monkeypatch.setenv("STUDIO_HOME", "/proc/nope")
     shown = CliRunner().invoke(main, [command])
     assert shown.exit_code == 1

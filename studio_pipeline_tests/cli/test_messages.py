@@ -39,9 +39,7 @@ def test_a_program_on_the_path_has_its_short_name(program: Path, monkeypatch: py
     assert as_called("`studio up`") == "`studio up`"
 
 
-def test_another_program_of_that_name_on_the_path_is_not_meant(
-    program: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_another_program_of_that_name_on_the_path_is_not_meant(program, monkeypatch, tmp_path) -> None:
     other = tmp_path / "studio"
     other.write_text("#!/bin/sh\n")
     other.chmod(0o755)
@@ -98,9 +96,7 @@ def test_a_run_needs_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         check_free_space(tmp_path / "home")
 
 
-def test_a_landing_folder_that_was_named_must_be_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_landing_folder_that_was_named_must_be_there(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("STUDIO_HOME", str(tmp_path))
     check_landing_dir(read_settings(None))
     monkeypatch.setenv("STUDIO_LANDING_DIR", str(tmp_path / "lnding"))

@@ -39,9 +39,7 @@ def test_a_backtest_that_says_nothing_is_one_sentence(capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize(("status", "heading"), [(REFUSED, "The new model"), (FAILED, "The run failed.")])
-def test_problems_of_several_lines_are_indented(
-    capsys: pytest.CaptureFixture[str], status: int, heading: str
-) -> None:
+def test_problems_of_several_lines_are_indented(capsys, status, heading) -> None:
     outcome = Outcome("r", status, refusal="The new model is refused.", problems=["a:\n  - x\n  - y"])
     print_outcome(Settings(), outcome)
     first, *rest = capsys.readouterr().err.strip().splitlines()
@@ -49,9 +47,7 @@ def test_problems_of_several_lines_are_indented(
     assert rest == ["  a:", "    - x", "    - y"]
 
 
-def test_levers_known_totals_and_effects_are_shown_where_they_are_known(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_levers_known_totals_and_effects_are_shown_where_they_are_known(capsys) -> None:
     summary = {f"revenue_wape_{span}_{name}": 0.05 for span in SPANS for name in ("ensemble", "levers_known")}
     summary |= {f"revenue_coverage_total_{span}": 0.88 for span in SPANS}
     print_evaluation(summary | {"effects_partial": 0.384, "signs_partial": 0.9})
@@ -63,9 +59,7 @@ def test_levers_known_totals_and_effects_are_shown_where_they_are_known(
 
 
 @pytest.mark.parametrize(("weight", "said"), [(0.0, 1), (0.2, 0), (None, 0)])
-def test_learners_that_count_nowhere_are_one_line(
-    capsys: pytest.CaptureFixture[str], weight: float | None, said: int
-) -> None:
+def test_learners_that_count_nowhere_are_one_line(capsys, weight, said) -> None:
     known = {} if weight is None else {"greatest_learner_weight": weight}
     print_evaluation({"revenue_wape_1_ensemble": 0.05} | known)
     lines = capsys.readouterr().out.splitlines()

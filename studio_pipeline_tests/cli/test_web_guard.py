@@ -130,9 +130,7 @@ def test_where_every_address_is_listened_on_addresses_are_hosts_and_names_are_no
         ("localhost:443", [("origin", "http://localhost")], False),
     ],
 )
-def test_changes_and_websockets_come_from_the_ui_or_from_no_page(
-    host: str, headers: list[Header], answered: bool, method: str
-) -> None:
+def test_changes_and_websockets_come_from_the_ui_or_from_no_page(host, headers, answered, method) -> None:
     expected = {True: 101 if method == "WEBSOCKET" else 200, False: 403}[answered]
     assert status(("host", host), *headers, method=method, path="/graphql") == expected
 
@@ -197,5 +195,5 @@ def test_what_is_no_request_passes() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         passed.append(scope["type"])
 
-    asyncio.run(WebGuard(app, "127.0.0.1", PUBLIC)({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
+    asyncio.run(WebGuard(app, "127.0.0.1", PUBLIC)({"type": "lifespan"}, None, None))
     assert passed == ["lifespan"]

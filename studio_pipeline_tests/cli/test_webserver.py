@@ -1,7 +1,5 @@
 """The web UI as `studio up` starts it: Dagster's own server obeys no other page, and still does its work."""
 
-from __future__ import annotations
-
 import os
 import socket
 import subprocess

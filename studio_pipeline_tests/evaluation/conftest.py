@@ -207,12 +207,5 @@ def effects() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
-def model(
-    weights: pd.DataFrame,
-    importances: pd.DataFrame,
-    seasons: pd.DataFrame,
-    responses: pd.DataFrame,
-    sweep: pd.DataFrame,
-    effects: pd.DataFrame,
-) -> ModelFrames:
+def model(weights, importances, seasons, responses, sweep, effects) -> ModelFrames:
     return ModelFrames(weights, importances, seasons, responses, sweep, effects)

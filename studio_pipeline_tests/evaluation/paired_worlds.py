@@ -9,8 +9,6 @@ mixture of these and of errors made afresh in the same way, so that not only err
 are shared by studios, months and origins.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +56,6 @@ def paired_errors(
 
 
 def _errors(random: np.random.Generator, studios: int, months: int) -> FloatArray:
-    """(S, T, 12) relative errors."""
     n = months + len(HORIZONS)
     own = _lasting(random.normal(0, 0.0235, (studios, n)), 0.4)
     market = _lasting(random.normal(0, 0.0075, n), 0.4)
@@ -72,7 +69,6 @@ def _errors(random: np.random.Generator, studios: int, months: int) -> FloatArra
 
 
 def _lasting(shocks: FloatArray, share: float) -> FloatArray:
-    """Shocks of which a share of each goes on in the next month."""
     lasting = shocks.copy()
     for month in range(1, shocks.shape[-1]):
         lasting[..., month] += share * lasting[..., month - 1]

@@ -1,7 +1,5 @@
 """Small worlds for live accuracy: months that arrive, and answers as the service logs them."""
 
-from __future__ import annotations
-
 from datetime import date, datetime
 from typing import Any, NamedTuple
 

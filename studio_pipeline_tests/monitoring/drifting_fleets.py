@@ -1,7 +1,5 @@
 """Fleets that drift from a known month on, and stand-ins for the forecast errors of a published model."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Closures: since when a studio counts as closed, by the months up to then alone."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -37,9 +35,7 @@ def panel_of(*revenues: list[float], members: list[float] | None = None) -> Stud
         ([*[100.0] * 6, *[0.0] * 15], None, True),
     ],
 )
-def test_when_a_studio_counts_as_closed(
-    revenue: list[float], members: list[float] | None, closed: bool
-) -> None:
+def test_when_a_studio_counts_as_closed(revenue, members, closed) -> None:
     panel = panel_of(revenue, members=members)
     assert closed_months(panel)[0, -1] == closed
     assert (closed_since(panel, 0, panel.n_months - 1) is not None) == closed

@@ -1,7 +1,5 @@
 """Plans of small fleets, and what they are asked."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import cache
 

@@ -1,7 +1,5 @@
 """Scenarios side by side: what each brings, by how much they differ, and which one wins how often."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -58,7 +56,6 @@ def test_beside_the_free_one_a_scenario_differs_as_its_answer_says(
         execution_uncertainty=uncertainty,
     )
     (answer,) = answered(forecaster, [query])
-    assert answer.status_quo is not None
     free = ForwardQuery(studio(forecaster), projection_months=6)
     for queries, sign in (([free, query], 1), ([query, free], -1)):
         beside = compare_forecasts(forecaster, queries, 0.9).scenarios[1]
@@ -72,9 +69,7 @@ def test_beside_the_free_one_a_scenario_differs_as_its_answer_says(
 
 @given(levers=LEVERS, months=st.integers(1, 12))
 @settings(max_examples=20, deadline=None)
-def test_beside_itself_a_scenario_neither_wins_nor_loses(
-    forecaster: Forecaster, levers: dict[str, float], months: int
-) -> None:
+def test_beside_itself_a_scenario_neither_wins_nor_loses(forecaster, levers, months) -> None:
     query = ForwardQuery(
         studio(forecaster), projection_months=months, levers=levers, execution_uncertainty=0.1
     )
@@ -186,9 +181,7 @@ def test_a_later_base_month_shares_the_studio_s_errors(forecaster: Forecaster) -
     assert (apart < 0.85 * np.hypot(one, other)).all()
 
 
-def test_a_step_of_a_plan_beyond_the_shared_months_is_checked_and_changes_nothing(
-    forecaster: Forecaster,
-) -> None:
+def test_a_step_of_a_plan_beyond_the_shared_months_is_checked_and_changes_nothing(forecaster) -> None:
     own = studio(forecaster)
     short = ForwardQuery(own, projection_months=3)
     late = ForwardQuery(own, projection_months=12, lever_plan=(LeverStep(6, {"avg_ticket_price": 150.0}),))

@@ -53,7 +53,7 @@ def make_release() -> MakeRelease:
             "published_at": datetime(2022, 1, 3, 4, 5, tzinfo=UTC),
             "metrics": {"wape": 0.03},
         }
-        return Release(model_version=version, data_version=data_version, **{**described, **fields})  # type: ignore[arg-type]
+        return Release(model_version=version, data_version=data_version, **{**described, **fields})
 
     return make
 

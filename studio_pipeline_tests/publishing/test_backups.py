@@ -119,9 +119,7 @@ def rewritten(archive: Path, name: str, change: bytes | None) -> None:
         ("backup.json", json.dumps({"format": 99}).encode(), "has format 99"),
     ],
 )
-def test_a_damaged_archive_restores_nothing(
-    home: Path, tmp_path: Path, name: str, change: bytes | None, told: str
-) -> None:
+def test_a_damaged_archive_restores_nothing(home, tmp_path, name, change, told) -> None:
     archive = tmp_path / "backup.tar.gz"
     write_backup(home, archive)
     rewritten(archive, name, change)

@@ -66,7 +66,7 @@ def lie_in_manifest(folder: Path) -> None:
         lambda folder: (folder / MANIFEST).write_bytes(b"\xff\xfe"),
     ],
 )
-def test_any_change_is_found_and_the_message_says_what_to_do(tmp_path: Path, harm) -> None:  # type: ignore[no-untyped-def]
+def test_any_change_is_found_and_the_message_says_what_to_do(tmp_path: Path, harm) -> None:
     write_once(tmp_path / "one", fill)
     harm(tmp_path / "one")
     with pytest.raises(CorruptReleaseError, match=f"{tmp_path / 'one'}.*run the pipeline again"):
@@ -100,9 +100,7 @@ def test_a_full_disk_is_a_storage_error_with_a_remedy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "remedy"), [(errno.EROFS, "read-only"), (errno.EACCES, "the right to write")]
 )
-def test_a_disk_that_refuses_is_a_storage_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, remedy: str
-) -> None:
+def test_a_disk_that_refuses_is_a_storage_error(tmp_path, monkeypatch, code, remedy) -> None:
     def refuse(_: int) -> None:
         raise OSError(code, os.strerror(code))
 

@@ -23,7 +23,6 @@ PROGRAM = Path(__file__).with_name("publish_in_a_loop.py")
 def publish_and_kill(home: Path, seconds: float) -> int:
     """Let the program publish for some time after its first release, kill it, and return its releases."""
     with subprocess.Popen([sys.executable, PROGRAM, home], stdout=subprocess.PIPE) as publisher:
-        assert publisher.stdout is not None
         assert publisher.stdout.read(1) == b"."
         time.sleep(seconds)
         publisher.kill()

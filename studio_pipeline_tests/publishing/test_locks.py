@@ -22,7 +22,6 @@ with hold_lock(Path(sys.argv[1])):
 
 def test_a_second_run_is_told_who_holds_the_lock_and_a_kill_releases_it(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         with pytest.raises(RunInProgressError, match=rf"process {holder.pid}, started at 20"):
             hold_lock(tmp_path).__enter__()
@@ -56,7 +55,6 @@ def test_who_holds_a_lock_can_be_asked(tmp_path: Path) -> None:
     assert lock_holder(tmp_path) is None
     with lock_of_run(tmp_path, "a-run"):
         holder = lock_holder(tmp_path)
-        assert holder is not None
         assert (holder["pid"], holder[RUN_ID]) == (os.getpid(), "a-run")
         (tmp_path / "run.lock").write_text("{")
         assert lock_holder(tmp_path) == {}

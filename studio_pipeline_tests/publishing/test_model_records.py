@@ -22,9 +22,7 @@ def test_records_come_back(tmp_path: Path) -> None:
     folder = write_bundle(tmp_path, "1", lambda place: write_records(place, recipe, KEPT), {})
     assert set(verify_folder(folder).files) == {RECIPE, BACKTEST}
     assert recipe_of(tmp_path, "1") == recipe
-    stored = backtest_of(tmp_path, "1")
-    assert stored is not None
-    pd.testing.assert_frame_equal(stored, KEPT)
+    pd.testing.assert_frame_equal(backtest_of(tmp_path, "1"), KEPT)
 
 
 def test_a_bundle_of_before_has_none(tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def release(version: int, model: str, data: str, challenger: str | None = None, 
 
 
 def old(kind: str, name: str, days: float = 365.0, run: str = "", data: str = "") -> Stored:
-    return Stored(kind, name, NOW - timedelta(days=days), run, data)  # type: ignore[arg-type]
+    return Stored(kind, name, NOW - timedelta(days=days), run, data)
 
 
 @st.composite
@@ -206,9 +206,7 @@ def test_nothing_reachable_is_removed(inventory: Inventory, given_rules: Retenti
 
 
 @given(inventories(), RULES)
-def test_nothing_young_is_removed_and_nothing_at_all_without_a_release(
-    inventory: Inventory, given_rules: RetentionConfig
-) -> None:
+def test_nothing_young_is_removed_and_nothing_at_all_without_a_release(inventory, given_rules) -> None:
     removals = plan_removals(inventory, given_rules, NOW)
     assert all(removal.stored.written_at < NOW - timedelta(days=given_rules.days) for removal in removals)
     assert all(removal.reason for removal in removals)

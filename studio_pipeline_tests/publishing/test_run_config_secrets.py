@@ -1,7 +1,5 @@
 """Run configuration reads no variable of the environment, so no run can show the value of one."""
 
-from __future__ import annotations
-
 import traceback
 from pathlib import Path
 from typing import Any
@@ -53,14 +51,7 @@ def told(home: Path, job: str, config: dict[str, Any]) -> str:
         ("monitor_release", TEXT_CONFIG),
     ],
 )
-def test_no_run_tells_a_variable(
-    published: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-    job: str,
-    config: dict[str, Any],
-    secret: str,
-) -> None:
+def test_no_run_tells_a_variable(published, monkeypatch, capfd, job, config, secret) -> None:
     monkeypatch.setenv("STUDIO_API_KEYS", secret)
     monkeypatch.chdir(published)
     text = told(published, job, config)

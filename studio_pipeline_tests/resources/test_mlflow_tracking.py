@@ -47,7 +47,6 @@ def client_of(home: Path) -> MlflowClient:
 
 def runs_of(client: MlflowClient, dagster_run_id: str) -> list[Any]:
     experiment = client.get_experiment_by_name("studio_revenue")
-    assert experiment is not None
     return list(client.search_runs([experiment.experiment_id], f"tags.dagster_run_id = '{dagster_run_id}'"))
 
 

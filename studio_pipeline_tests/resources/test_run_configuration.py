@@ -34,7 +34,7 @@ def read(config: dict[str, object], yaml: Path | None = None) -> Configuration:
     found: list[Configuration] = []
 
     @dg.op(required_resource_keys={"configuration"})
-    def take(context) -> None:  # type: ignore[no-untyped-def]
+    def take(context) -> None:
         found.append(context.resources.configuration)
 
     unlocked = settings_resource(Settings(config=yaml), lambda *_: nullcontext())
@@ -49,7 +49,6 @@ def read(config: dict[str, object], yaml: Path | None = None) -> Configuration:
 
 
 def resolved(config: dict[str, object]) -> object:
-    """What a resource with the schema of `Outer` gets of a run config."""
 
     @dg.resource(config_schema=override_schema(Outer))
     def read(context: dg.InitResourceContext) -> object:

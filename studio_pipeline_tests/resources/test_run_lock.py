@@ -85,7 +85,6 @@ def test_looking_at_an_asset_locks_nothing(tmp_path: Path) -> None:
 
 def test_the_second_run_fails_while_the_first_goes_on_and_a_kill_frees_the_home(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", WAITING, tmp_path], stdout=subprocess.PIPE) as first:
-        assert first.stdout is not None
         assert first.stdout.readline() == b"running\n"
         with pytest.raises(dg.DagsterResourceFunctionError) as caught:
             materialise(tmp_path)

@@ -1,7 +1,5 @@
 """Folds of which one knows what there is to learn: rows of noise, and misses that follow some of them."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS

@@ -15,10 +15,8 @@ PROGRAM = "studio_pipeline_tests.tuning.search_in_a_process"
 
 
 def searched_and_killed(home: Path, life: str, begun: int) -> None:
-    """Kill a search when it has begun its trial number `begun`."""
     command = [sys.executable, "-m", PROGRAM, home, life, "1000"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as process:
-        assert process.stdout is not None
         assert process.stdout.read(begun) == b"." * begun
         process.kill()
         assert process.wait() == -9

@@ -1,7 +1,5 @@
 """Whatever the order of writes, looks and ends of runs: content that stays is read, and asked for once."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from dataclasses import replace
@@ -94,7 +92,6 @@ class LandingMachine(RuleBasedStateMachine):
 
     @rule()
     def forget(self) -> None:
-        """The cursor is lost."""
         self.look_before = FolderSnapshot()
 
     @invariant()

@@ -36,9 +36,7 @@ def test_the_tables_are_made_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["status", "upgrade"])
-def test_a_database_that_is_away_is_told_without_its_password(
-    monkeypatch: pytest.MonkeyPatch, name: str, tmp_path: Path
-) -> None:
+def test_a_database_that_is_away_is_told_without_its_password(monkeypatch, name, tmp_path) -> None:
     monkeypatch.setenv("STUDIO_DATABASE_URL", "postgresql://somebody:pa55@127.0.0.1:1/nothing")
     status, lines = database(name)
     assert status == 1

@@ -28,8 +28,6 @@ STUDIOS, MONTHS = 12, 30
 
 @dataclass(frozen=True)
 class Studio:
-    """The command in a STUDIO_HOME of its own."""
-
     home: Path
     recipe: Path
 
@@ -76,9 +74,7 @@ def months() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def published(
-    tmp_path_factory: pytest.TempPathFactory, quick_recipe: Path, months: pd.DataFrame
-) -> tuple[Studio, str]:
+def published(tmp_path_factory, quick_recipe, months) -> tuple[Studio, str]:
     """A home with a release from real files, among them one that nobody can read."""
     studio = Studio(tmp_path_factory.mktemp("chain") / "home", quick_recipe)
     studio.land("months.csv", months)
@@ -140,7 +136,6 @@ def test_the_champion_carries_run_and_data(published: tuple[Studio, str]) -> Non
     store.close()
     assert aliases == [("studio_revenue", "champion", 1)]
     recipe = recipe_of(studio.home, release.model_version)
-    assert recipe is not None
     assert tags == {
         "dagster_run_id": release.run_id,
         "data_version": release.data_version,
@@ -198,9 +193,7 @@ def test_two_runs_at_once_refuse_the_second(published: tuple[Studio, str]) -> No
         ("--seed", "-1", "--seed: "),
     ],
 )
-def test_a_wrong_option_is_named(
-    tmp_path: Path, quick_recipe: Path, option: str, value: str, said: str
-) -> None:
+def test_a_wrong_option_is_named(tmp_path, quick_recipe, option, value, said) -> None:
     status, output = Studio(tmp_path / "home", quick_recipe).inside("run", option, value)
     assert status == 1
     assert output.split("\n  ")[1].startswith(said)
@@ -214,7 +207,6 @@ def test_a_killed_run_leaves_what_was_published(published: tuple[Studio, str], m
     before = current_release(studio.home)
     for step in ("raw_studio_months", "xgboost_fit", "registered_model"):
         process = studio.start("run")
-        assert process.stdout is not None
         assert any(line.startswith(f"  {step} ") for line in process.stdout)
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -235,7 +227,6 @@ def test_up_answers_and_leaves_no_process(published: tuple[Studio, str]) -> None
     studio, _ = published
     port, dagster_port = free_port(), free_port()
     process = studio.start("up", "--port", str(port), "--dagster-port", str(dagster_port))
-    assert process.stdout is not None
     try:
         said = [process.stdout.readline() for _ in range(4)]
         assert said[0].startswith("Starting"), said
@@ -267,9 +258,7 @@ def processes_of(studio: Studio) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_refused_model_leaves_the_old_one_to_serve_new_months(
-    tmp_path: Path, quick_recipe: Path, months: pd.DataFrame
-) -> None:
+def test_a_refused_model_leaves_the_old_one_to_serve_new_months(tmp_path, quick_recipe, months) -> None:
     # Too few to judge any model by: the first is published all the same, and a later one is refused.
     few = months[months["month_year"] > months["month_year"].max() - pd.DateOffset(months=9)]
     studio = Studio(tmp_path / "home", quick_recipe)

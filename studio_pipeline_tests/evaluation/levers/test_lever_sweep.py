@@ -1,7 +1,5 @@
 """The typical studio is typical whatever it is called, and a sweep is what the forecaster answers."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -32,7 +30,6 @@ from studio_pipeline_tests.forecasting.fleets import (
 
 
 def three_studios(revenues: list[float], members: list[float]) -> StudioPanel:
-    """Studios of 14 level months each."""
     panel = generated_panel().until(13).select(slice(0, len(revenues)))
     changed = {"total_revenue": revenues, "total_members": members}
     values = {name: np.tile(np.array(v)[:, None], (1, 14)) for name, v in changed.items()}
@@ -86,9 +83,7 @@ def test_present_levers_are_means_of_the_last_three_months_and_the_stock_as_it_s
     ends=st.tuples(st.floats(0.01, 1), st.floats(0.01, 1)),
     place=st.floats(0, 1),
 )
-def test_values_span_the_shown_range_within_the_bounds(
-    lever: str, ends: tuple[float, float], place: float
-) -> None:
+def test_values_span_the_shown_range_within_the_bounds(lever, ends, place) -> None:
     size = 1.0 if lever == "retention_rate" else 300.0
     shown = (size * min(ends), size * max(ends))
     present = shown[0] + place * (shown[1] - shown[0])

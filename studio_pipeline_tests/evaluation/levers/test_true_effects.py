@@ -1,7 +1,5 @@
 """Effects of levers against the truth: who knows it scores 0, who sees none scores 1; others are left."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -121,7 +119,6 @@ def test_errors_by_hand(effects: pd.DataFrame) -> None:
 def test_only_the_generator_s_own_months_have_a_truth(panel: StudioPanel) -> None:
     sample = OPTIONS.model_copy(update={"studios": 3})
     found = sampled_panel(panel, sample)
-    assert found is not None
     assert list(found.studio_ids) == list(panel.studio_ids[:3])
     assert sampled_panel(panel, sample.model_copy(update={"seed": 8})) is None
     assert sampled_panel(panel, sample.model_copy(update={"months": 31})) is None
@@ -166,9 +163,7 @@ def test_interventions_change_one_lever_within_its_bounds() -> None:
     assert plans["classes_up_25"]["total_classes_held"].tolist() == [126.0, 150.0]
 
 
-def test_words_and_tables_say_what_the_numbers_say(
-    effects: pd.DataFrame, sweep: pd.DataFrame, responses: pd.DataFrame, weights: pd.DataFrame
-) -> None:
+def test_words_and_tables_say_what_the_numbers_say(effects, sweep, responses, weights) -> None:
     first, second = effects_in_words(effects)
     assert "For 4 studios" in first
     assert "off by 62 % of the true one" in first

@@ -1,7 +1,5 @@
 """The backtest's table: what stands in it, and that no score rests on months that its fit has seen."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -73,18 +71,14 @@ def test_every_candidate_is_there_and_only_revenue_has_bounds(predictions: pd.Da
     assert (predictions.loc[revenue, "lower_90"] < predictions.loc[revenue, "ensemble"]).all()
 
 
-def test_no_origin_lies_before_the_second_fold_or_its_cutoff(
-    fleet: Fitted, predictions: pd.DataFrame
-) -> None:
+def test_no_origin_lies_before_the_second_fold_or_its_cutoff(fleet, predictions) -> None:
     base = np.array([fleet.panel.column_of(m) for m in predictions["base_month"].to_numpy()])
     assert base.min() == fleet.core.folds[1].cutoff
     assert base.max() == fleet.core.folds[-1].last_origin
     assert (predictions["month_year"] > predictions["base_month"]).all()
 
 
-def test_the_ensemble_is_the_weighted_mean_of_its_candidates(
-    fleet: Fitted, predictions: pd.DataFrame
-) -> None:
+def test_the_ensemble_is_the_weighted_mean_of_its_candidates(fleet, predictions) -> None:
     last_fold = len(fleet.core.folds) - 1
     cutoff = fleet.panel.months[fleet.core.folds[last_fold].cutoff].astype("datetime64[ns]")
     rows = predictions[(predictions["target"] == "members") & (predictions["base_month"] >= cutoff)]
@@ -94,9 +88,7 @@ def test_the_ensemble_is_the_weighted_mean_of_its_candidates(
     assert inside.all()
 
 
-def test_scale_is_the_seasonal_naive_s_error_before_the_first_cutoff(
-    fleet: Fitted, predictions: pd.DataFrame
-) -> None:
+def test_scale_is_the_seasonal_naive_s_error_before_the_first_cutoff(fleet, predictions) -> None:
     # The first cutoff of 40 months leaves less than a year before it: there is no such error yet.
     assert fleet.core.folds[0].cutoff < 12
     assert predictions["scale"].isna().all()
@@ -112,7 +104,6 @@ def test_scale_is_the_seasonal_naive_s_error_before_the_first_cutoff(
 
 
 def test_months_after_a_cutoff_change_no_score_of_earlier_origins(fleet: Fitted) -> None:
-    """Changing what follows the last fold's cutoff leaves every forecast and bound before it as it was."""
     shorter = fleet.panel.until(26)
     cutoff = plan_folds(shorter.n_months, CONFIGURATION.backtest)[-1].cutoff
     until = fleet.panel.months[cutoff].astype("datetime64[ns]")

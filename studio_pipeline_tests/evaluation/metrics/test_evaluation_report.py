@@ -35,9 +35,7 @@ BAD_PREDICTIONS = [
 
 
 @pytest.mark.parametrize(("column", "value", "named"), BAD_PREDICTIONS)
-def test_bad_predictions_are_refused(
-    predictions: pd.DataFrame, column: str, value: object, named: str
-) -> None:
+def test_bad_predictions_are_refused(predictions, column, value, named) -> None:
     rows = predictions.copy()
     rows.loc[0, column] = value
     with pytest.raises(pa.errors.SchemaErrors, match=named):

@@ -65,9 +65,7 @@ def test_coverage_of_totals_is_that_of_whole_paths(rows: pd.DataFrame, label: st
     assert table.loc[("revenue", label, "ensemble"), "coverage_total"] == pytest.approx(np.mean(hits))
 
 
-def test_the_summary_has_them_and_without_the_columns_they_are_unknown(
-    rows: pd.DataFrame, report: EvaluationReport
-) -> None:
+def test_the_summary_has_them_and_without_the_columns_they_are_unknown(rows, report) -> None:
     summary = EvaluationReport.from_predictions(rows).summary
     names = [f"revenue_coverage_{kind}_1-12" for kind in ("50", "80", "90", "total")]
     assert all(0 < summary[name] < 1 for name in names)

@@ -100,9 +100,7 @@ def test_too_few_origins_have_no_interval() -> None:
     studios=st.integers(1, 12),
     unit=st.floats(1e-3, 1e6),
 )
-def test_currency_and_names_play_no_part_and_swapping_turns_the_sign(
-    seed: int, origins: int, studios: int, unit: float
-) -> None:
+def test_currency_and_names_play_no_part_and_swapping_turns_the_sign(seed, origins, studios, unit) -> None:
     random = np.random.default_rng(seed)
     origin, studio = (codes.ravel() for codes in np.indices((origins, studios)))
     new, old = random.uniform(0.1, 2.0, (2, origins * studios))

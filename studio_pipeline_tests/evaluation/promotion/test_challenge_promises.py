@@ -49,7 +49,6 @@ def refresh_kinds(scale: float, correlation: float, studios: int, origins: int, 
 
 
 def differences(studios: int, origins: int, worlds: int) -> list[ErrorDifference]:
-    """Of recipes that are equally good."""
     return [paired_errors(seed, studios, origins, 1.0).difference(origins, origins) for seed in range(worlds)]
 
 

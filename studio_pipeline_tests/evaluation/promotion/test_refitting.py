@@ -9,7 +9,7 @@ import pytest
 from studio_pipeline.evaluation.metrics.backtest import backtest
 from studio_pipeline.evaluation.metrics.paired_errors import compare_errors
 from studio_pipeline.evaluation.promotion.refitting import ChampionRefit, refit
-from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.forecasting.features.feature_store import feature_frame
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.model.studio_model import Recipe
@@ -38,11 +38,8 @@ def test_a_refit_of_the_same_recipe_is_the_same_model(tmp_path: Path) -> None:
     assert object_result(stored).data_version is not None
     stored.write(tmp_path)
     read = ChampionRefit.read(tmp_path).refitted
-    assert read is not None
     assert (read.recipe, read.native_models) == (refitted.recipe, refitted.native_models)
     pd.testing.assert_frame_equal(read.report.predictions, mine)
     query = ForwardQuery(str(fleet.panel.studio_ids[0]), projection_months=12)
     answers = [Forecaster(model, fleet.panel).forecast([query])[0] for model in (read.model, fleet.model)]
-    assert isinstance(answers[0], Forecast)
-    assert isinstance(answers[1], Forecast)
     np.testing.assert_allclose(answers[0].revenue, answers[1].revenue, rtol=1e-6)

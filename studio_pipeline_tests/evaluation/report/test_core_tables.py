@@ -1,7 +1,5 @@
 """What the core has learned, in people's units: factors, points, impacts, error bars, verdicts on signs."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Pictures are small PNGs that show the numbers they were given, and none of them minds odd data."""
 
-from __future__ import annotations
-
 import io
 import math
 from collections.abc import Callable
@@ -36,13 +34,7 @@ def assert_picture(png: bytes, colours: int = 4) -> None:
     assert max(count for count, _ in found) < 0.995 * image.width * image.height
 
 
-def test_odd_data_are_drawn(
-    panel_frame: pd.DataFrame,
-    panel_report: EvaluationReport,
-    rejected: pd.DataFrame,
-    importances: pd.DataFrame,
-    features: pd.DataFrame,
-) -> None:
+def test_odd_data_are_drawn(panel_frame, panel_report, rejected, importances, features) -> None:
     for png in (
         data_figures.fleet_revenue(panel_frame.iloc[:0]),
         data_figures.seasonal_factors(panel_frame.groupby("studio_id").head(5)),
@@ -195,9 +187,7 @@ def test_coverage_at_every_level_and_of_totals(drawn: Drawn, make_predictions: M
     np.testing.assert_array_equal(right.lines[0].get_ydata(), rows["width_90"])
 
 
-def test_the_sample_is_the_latest_forecast_of_which_most_is_known(
-    drawn: Drawn, panel_frame: pd.DataFrame, panel_report: EvaluationReport
-) -> None:
+def test_the_sample_is_the_latest_forecast_of_which_most_is_known(drawn, panel_frame, panel_report) -> None:
     rows, name = panel_report.predictions, panel_frame["studio_id"].iloc[0]
     origins = np.sort(rows["base_month"].unique())
     # The last known month is a year after the third last origin: later origins have less and less.
@@ -222,7 +212,7 @@ def test_a_sweep_shows_line_band_range_and_present(drawn: Drawn, sweep: pd.DataF
     assert line(price, "where it stands") == (pytest.approx([110.0]), pytest.approx([220_000.0]))
     assert line(price, "every lever free")[1] == pytest.approx([220_000.0] * 2)
     (shown,) = [patch for patch in price.patches if patch.get_label() == "shown so far"]
-    assert (shown.get_x(), shown.get_x() + shown.get_width()) == (95.0, 115.0)  # type: ignore[attr-defined]
+    assert (shown.get_x(), shown.get_x() + shown.get_width()) == (95.0, 115.0)
     band = price.collections[0].get_paths()[0].vertices
     assert {80_000 * 0.9 * 2.25, 240_000 * 1.1} <= {round(float(y), 6) for y in np.asarray(band)[:, 1]}
     assert rate.get_ylim() == price.get_ylim()

@@ -67,13 +67,7 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def inputs(
-    panel_frame: pd.DataFrame,
-    panel_report: EvaluationReport,
-    model: ModelFrames,
-    features: pd.DataFrame,
-    rejected: pd.DataFrame,
-) -> dict[str, object]:
+def inputs(panel_frame, panel_report, model, features, rejected) -> dict[str, object]:
     return {
         "panel_frame": panel_frame,
         "features": features,
@@ -143,10 +137,8 @@ def test_what_users_gave_is_shown_and_never_run(html: str) -> None:
 
 def test_nothing_judged_nothing_claimed(inputs: dict[str, object], tmp_path: Path) -> None:
     report = inputs["report"]
-    assert isinstance(report, EvaluationReport)
     empty = EvaluationReport.from_predictions(report.predictions.iloc[:0])
     model = inputs["model"]
-    assert isinstance(model, ModelFrames)
     no_model = ModelFrames(**{name: frame.iloc[:0] for name, frame in vars(model).items()})
     nothing = {"model": no_model} | {
         name: value.iloc[:0]
@@ -164,9 +156,7 @@ def test_nothing_judged_nothing_claimed(inputs: dict[str, object], tmp_path: Pat
     assert " nan" not in text.lower().replace("seasonal naive", "")
 
 
-def test_an_unwritable_place_keeps_the_old_report(
-    inputs: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unwritable_place_keeps_the_old_report(inputs, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(html_report, "_pictures", lambda *_: {})
     monkeypatch.setattr(html_report, "_template", lambda: jinja2.Template("a report without pictures"))
     blocked = tmp_path / "file"
@@ -221,11 +211,8 @@ def test_a_learner_without_weight_is_named(weights: pd.DataFrame) -> None:
     assert "finding" not in words.weights_in_words(weights[weights["candidate"] == "core"])[0]
 
 
-def test_learners_that_count_nowhere_are_said_to_first(
-    html: str, inputs: dict[str, object], weights: pd.DataFrame, tmp_path: Path
-) -> None:
+def test_learners_that_count_nowhere_are_said_to_first(html, inputs, weights, tmp_path) -> None:
     model = inputs["model"]
-    assert isinstance(model, ModelFrames)
     idle = weights.assign(weight=weights["weight"].where(~weights["candidate"].isin(LEARNERS), 0.0))
     write_html_report(tmp_path / "r.html", **(inputs | {"model": replace(model, weights=idle)}))
     section = _section((tmp_path / "r.html").read_text(encoding="utf-8"), "importances")
@@ -266,9 +253,7 @@ def test_words_on_data(panel_frame: pd.DataFrame, rejected: pd.DataFrame) -> Non
     assert words.rejected_in_words(rejected, 96) == "4 rows were left out (4.00 % of those given), and why:"
 
 
-def test_tables_stress_the_best_and_name_the_worst(
-    make_predictions: MakePredictions, panel_frame: pd.DataFrame, report: EvaluationReport
-) -> None:
+def test_tables_stress_the_best_and_name_the_worst(make_predictions, panel_frame, report) -> None:
     table = error_table(report.metrics, "revenue")
     assert table.best == {(0, 1), (0, 2), (0, 3), (0, 4)}
     rows = make_predictions(studios=5, targets=("revenue",))

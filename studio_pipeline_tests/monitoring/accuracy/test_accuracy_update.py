@@ -26,8 +26,6 @@ REVENUE = {"a": [100.0] * 14, "b": [50.0] * 14}
 
 
 class FakeLog:
-    """The service's tables, in memory."""
-
     def __init__(self, *rows: Logged, problem: str = "", deleted: dict[str, datetime] | None = None) -> None:
         self.rows, self._problem, self._deleted = list(rows), problem, deleted or {}
 
@@ -49,7 +47,7 @@ def run(log: FakeLog, folder: Path, record: AccuracyRecord | None = None, months
     release = Release(
         "1", "d", "landing", ASKED.date(), "r", datetime(2023, 12, 31, tzinfo=UTC), metrics_of(0.05)
     )
-    sources = Sources(log, folder, [release], lambda _: pytest.fail)  # type: ignore[arg-type]
+    sources = Sources(log, folder, [release], lambda _: pytest.fail)
     revenue = {name: values[:1] * months for name, values in REVENUE.items()}
     return updated(record or AccuracyRecord(), months_of(revenue), sources, RULES)
 

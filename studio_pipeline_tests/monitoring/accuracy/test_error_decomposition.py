@@ -39,7 +39,6 @@ def query(**levers: float) -> ForwardQuery:
 
 def saved(asked: ForwardQuery) -> SavedScenario:
     (answer,) = world()[0].forecast([asked])
-    assert isinstance(answer, Forecast)
     return SavedScenario("one", "Dearer", asked, "1", answer.revenue)
 
 
@@ -63,7 +62,6 @@ def as_forecast(panel: StudioPanel, factor: FloatArray | float = 1.0, **levers: 
         values[name][STUDIO, -AHEAD:] = value
     if levers:
         (own,) = forecaster.forecast([query(**levers)])
-        assert isinstance(own, Forecast)
         revenue[STUDIO, -AHEAD:] = own.revenue
     revenue[:, -AHEAD:] *= np.reshape(factor, (-1, 1))
     return replace(panel, values=values | {"total_revenue": revenue})

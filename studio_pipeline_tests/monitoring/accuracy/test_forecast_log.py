@@ -52,7 +52,7 @@ def entry(number: int, **fields: object) -> LoggedPrediction:
         "data_version": "abc",
         "role": "challenger",
     }
-    return LoggedPrediction(**{**values, **fields})  # type: ignore[arg-type]
+    return LoggedPrediction(**{**values, **fields})
 
 
 @pytest.mark.parametrize("name", ["predictions", "scenarios", "deletions"])

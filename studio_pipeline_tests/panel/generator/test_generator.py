@@ -1,7 +1,5 @@
 """What is true of every synthetic fleet, whatever its options."""
 
-from __future__ import annotations
-
 import time
 
 import numpy as np

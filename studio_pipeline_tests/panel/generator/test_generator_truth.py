@@ -1,7 +1,5 @@
 """Planted effects can be found, held levers act as planted, and the oracle is one."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path
@@ -115,9 +113,7 @@ def test_a_lever_below_comfort_costs_nobody() -> None:
 @given(
     retention=st.floats(0.8, 1.0), new=st.floats(0, 60), stock=st.integers(60, 600), ticket=st.floats(60, 300)
 )
-def test_with_all_flows_held_a_simulation_is_arithmetic(
-    retention: float, new: float, stock: int, ticket: float
-) -> None:
+def test_with_all_flows_held_a_simulation_is_arithmetic(retention, new, stock, ticket) -> None:
     held = {"retention_rate": retention, "new_members_monthly": new, "current_member_count": stock}
     held["avg_ticket_price"] = ticket
     got = means(held, "members_mean", GeneratorConfig(studios=30, months=72)).mean(axis=1)

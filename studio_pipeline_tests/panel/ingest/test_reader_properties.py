@@ -40,7 +40,6 @@ def tables(draw):
 
 @st.composite
 def forms(draw):
-    """A way to write a table."""
     decimal = draw(st.sampled_from(".,"))
     return {
         "separator": draw(st.sampled_from(";\t|" if decimal == "," else ",;\t")),
@@ -56,7 +55,6 @@ def forms(draw):
 
 
 def _write(folder, name, frame, form):
-    """The table in that form, with the map that says so."""
     frame = frame.rename(columns=lambda column: f"their {column}") if form["renamed"] else frame
     column_map = {
         "month_format": form["month_format"],

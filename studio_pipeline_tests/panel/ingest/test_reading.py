@@ -75,7 +75,6 @@ def test_the_fast_parser_agrees_with_its_slow_twin(rows, line_break):
     slow = _parse_slow("a.csv", ["a", "b"], ",", body, 1)
     fast = _parse_fast(["a", "b"], ",", body.encode(), lines)
     assert len(starts) == len(rows)
-    assert fast is not None
     assert fast.table.to_pydict() == slow.table.to_pydict()
     assert fast.lines.tolist() == slow.lines.tolist()
     assert [line for line, _ in fast.malformed] == [line for line, _ in slow.malformed]

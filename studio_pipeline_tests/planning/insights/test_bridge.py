@@ -1,7 +1,5 @@
 """From one month's revenue to another's in parts: they add up, and each of them is what it says."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -87,8 +85,6 @@ def test_without_responses_a_price_moves_price_alone() -> None:
     members = view_of(hand_made_terms()).ahead.members[5]
     # Whoever comes and goes does so at the mean of both prices.
     joined, left = free.joined, free.left
-    assert joined is not None
-    assert left is not None
     assert moved["price"] == pytest.approx(10.0 * (200 + members) / 2)
     assert moved["members_in"] == pytest.approx(joined * 5.0)
     assert moved["members_out"] == pytest.approx(-left * 5.0)
@@ -101,8 +97,6 @@ def test_members_who_respond_to_a_price_leave_under_members_out() -> None:
     free, dear = (
         revenue_bridge(KNOWN, view_of(terms, levers), 1.0, 6) for levers in ({}, {"avg_ticket_price": 110.0})
     )
-    assert free.left is not None
-    assert dear.left is not None
     assert dear.left > 1.05 * free.left
     assert dear.joined == free.joined
 
@@ -195,9 +189,7 @@ LEVERS: dict[str, tuple[float, float]] = {
     levers=st.fixed_dictionaries({}, optional={n: st.floats(*ends) for n, ends in LEVERS.items()}),
 )
 @settings(max_examples=60, deadline=None)
-def test_parts_add_up_with_any_levers(
-    forecaster: Forecaster, row: int, ago: int, month: int, levers: dict[str, float]
-) -> None:
+def test_parts_add_up_with_any_levers(forecaster, row, ago, month, levers) -> None:
     panel = forecaster.panel
     query = ForwardQuery(str(panel.studio_ids[row]), panel.months[-1 - ago], 12, levers)
     bridge = bridge_of(forecaster, query, month)
@@ -234,7 +226,6 @@ def test_the_view_ahead_is_the_core_s_own_projection(forecaster: Forecaster) -> 
 
 
 def test_without_seasons_the_year_s_shape_is_gone(forecaster: Forecaster) -> None:
-    """Of the core's projections, what repeats with the month of the year is smaller without seasons."""
 
     def roughness(path: FloatArray) -> float:
         return float(np.abs(np.diff(np.log(path), 2)).mean())

@@ -1,7 +1,5 @@
 """The closed form and the responses, against the forecaster and the core's own arithmetic."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

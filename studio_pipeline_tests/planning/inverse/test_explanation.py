@@ -1,7 +1,5 @@
 """What a plan says of itself: shares of the gain, how bold its changes are, and when each of them holds."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from itertools import permutations
 

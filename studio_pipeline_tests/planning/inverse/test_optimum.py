@@ -4,8 +4,6 @@ every limit a penalty; it shares no step with the planner's. `campaigns/test_pla
 the same of 200 studios.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.optimize import differential_evolution

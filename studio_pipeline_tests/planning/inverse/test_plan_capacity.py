@@ -1,7 +1,5 @@
 """What rooms, staff and members take: plans stay where a forward answer finds no contradiction."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The proof: every kind of broken limit is found, and chances are those of the intervals shown."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Plans as a whole: what they promise is what the forecaster says, within every limit, at no hidden price."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import replace
 

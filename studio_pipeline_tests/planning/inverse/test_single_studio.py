@@ -2,8 +2,6 @@
 they are.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import cache
 
@@ -60,7 +58,6 @@ def test_a_price_loses_members_and_the_answer_names_the_prior(seed: int) -> None
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_price_twice_as_high_may_gain_or_lose(seed: int, months: int) -> None:
     status_quo = asked(seed, 2.0, months).status_quo
-    assert status_quo is not None
     low, high = status_quo.difference_interval
     assert low < 0 < high
     # Revenue that only follows the price would be twice as high.
@@ -134,6 +131,5 @@ def test_a_studio_without_flows_claims_no_response_and_is_as_unsure() -> None:
     assert (effect.source, effect.effect) == ("prior", 0.0)
     assert effect.standard_error == pytest.approx(np.hypot(pool.effect, pool.standard_error), rel=1e-3)
     assert any("taken as not to change their number" in warning for warning in answer.warnings)
-    assert answer.status_quo is not None
     low, high = answer.status_quo.difference_interval
     assert low < 0 < high
