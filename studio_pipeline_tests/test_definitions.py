@@ -82,9 +82,8 @@ def test_every_asset_is_described_versioned_and_checked() -> None:
 
 
 def test_blocking_checks_come_before_what_they_guard() -> None:
-    keys = [
-        (key.asset_key.to_user_string(), key.name) for key in blocking_check_keys(before="registered_model")
-    ]
+    found = blocking_check_keys(before="registered_model")
+    keys = [(key.asset_key.to_user_string(), key.name) for key in found]
     golden = {
         (name, check)
         for name, asset in described_graph().items()

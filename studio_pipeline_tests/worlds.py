@@ -41,9 +41,8 @@ def write_world(folder: Path, options: GeneratorConfig, months_ahead: int = 12, 
     """
     folder.mkdir(parents=True, exist_ok=True)
     last = np.datetime64(options.last_month, "M")
-    longer = options.model_copy(
-        update={"months": options.months + months_ahead, "last_month": str(last + months_ahead)}
-    )
+    update = {"months": options.months + months_ahead, "last_month": str(last + months_ahead)}
+    longer = options.model_copy(update=update)
     months = generate_months(longer)
     in_history = months["month_year"] <= last.astype("datetime64[ns]")
     history = months[in_history]
@@ -97,14 +96,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=GeneratorConfig().seed)
     parser.add_argument("--studios", type=int, default=60)
     parser.add_argument("--months", type=int, default=60, help="months of history")
-    parser.add_argument(
-        "--last-month", default=GeneratorConfig().last_month, help="last month of history, YYYY-MM"
-    )
+    parser.add_argument("--last-month", default=GeneratorConfig().last_month, help="of the history, YYYY-MM")
     parser.add_argument("--types", default=",".join(GeneratorConfig().types), help="comma-separated")
     parser.add_argument("--no-shock", action="store_true", help="leave the common shock out")
-    parser.add_argument(
-        "--vary", action="store_true", help="draw the strengths of effects, seasons and shock from the seed"
-    )
+    parser.add_argument("--vary", action="store_true", help="draw strengths of effects, seasons and shock")
     parser.add_argument("--draws", type=int, default=200, help="possible futures behind every mean")
     asked = parser.parse_args(arguments)
     options = GeneratorConfig(

@@ -32,9 +32,8 @@ def observed(failing: bool, sign: str = "a") -> Observation:
 
 
 def known(hours_ago: float, sign: str = "a") -> OpenCondition:
-    return OpenCondition(
-        "check:x:y", "check y of x", "It failed.", sign, NOW, NOW - timedelta(hours=hours_ago)
-    )
+    told_at = NOW - timedelta(hours=hours_ago)
+    return OpenCondition("check:x:y", "check y of x", "It failed.", sign, NOW, told_at)
 
 
 @pytest.mark.parametrize(

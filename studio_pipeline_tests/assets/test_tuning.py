@@ -75,9 +75,8 @@ def test_a_refresh_before_and_after_a_search(settings: Settings) -> None:
             learner: refreshed.asset_materializations_for_node(f"{learner}_fit")[0].metadata
             for learner in ("xgboost", "lightgbm")
         }
-        assert told["xgboost"]["hyperparameters_from"].value == (
-            "l2: tuned; n_trees: configured; all others: default"
-        )
+        said = told["xgboost"]["hyperparameters_from"].value
+    assert said == "l2: tuned; n_trees: configured; all others: default"
         assert told["lightgbm"]["hyperparameters_from"].value == "n_trees: configured; all others: default"
         assert (asset_folder(settings.home, ASSET) / ASSET_POINTER).read_text() == "v-planted"
 

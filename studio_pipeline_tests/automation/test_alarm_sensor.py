@@ -98,9 +98,8 @@ def test_a_search_that_was_killed_is_asked_for_again(pipeline: Pipeline, watch: 
     assert pipeline.run()
     watch.evaluate("retention is drifting")
     tags = watch.asks(TUNE_LEARNERS)
-    going_on = pipeline.instance.create_run_for_job(
-        tune_learners, tags=tags, status=dg.DagsterRunStatus.STARTED
-    )
+    started = dg.DagsterRunStatus.STARTED
+    going_on = pipeline.instance.create_run_for_job(tune_learners, tags=tags, status=started)
     watch.skips("A search for better hyperparameters is queued or going on.")
     pipeline.instance.report_run_failed(going_on, "The process was killed.")
     watch.asks(TUNE_LEARNERS)

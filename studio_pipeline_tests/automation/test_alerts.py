@@ -65,9 +65,8 @@ class Stage:
 
         job = dg.define_asset_job("refresh_release")
         small = dg.Definitions(assets=[registered_model], asset_checks=[is_sound], jobs=[job])
-        done = small.resolve_job_def("refresh_release").execute_in_process(
-            instance=self.instance, raise_on_error=False
-        )
+        whole = small.resolve_job_def("refresh_release")
+        done = whole.execute_in_process(instance=self.instance, raise_on_error=False)
         return done.run_id
 
 

@@ -87,9 +87,8 @@ def dropped(studios: int, cases: int) -> Iterator[tuple[StudioPanel, int]]:
     for seed in range(cases):
         generator = np.random.default_rng(seed)
         since = int(generator.integers(24, 54))
-        options = GeneratorConfig(
-            studios=studios, months=since + 12, shock=False, vary=True, seed=50_000 + seed
-        )
+        size = {"studios": studios, "months": since + 12}
+        options = GeneratorConfig(**size, shock=False, vary=True, seed=50_000 + seed)
         yield fleet_panel(options, retention_drop(_affected(studios, generator), 0.05), since), since
 
 

@@ -135,7 +135,7 @@ def record_graph(record: Record) -> None:
         told["deps"] = sorted(parent.to_user_string() for parent in node.parent_keys)
         checks = [graph.get(check) for check in graph.asset_check_keys if check.asset_key == key]
         told["checks"] = {
-            one.key.name: {"blocks": one.blocking, "description": one.description} for one in checks
+            it.key.name: {"blocks": it.blocking, "description": it.description} for it in checks
         }
         record.add("asset_graph", asset=key.to_user_string(), **told)
     for job in sorted(repository.get_all_jobs(), key=lambda job: job.name):
@@ -299,10 +299,8 @@ def record_all(out: Path, world: Path | None, kept: Path | None) -> None:
                 run_cli(record, home, command)
             read = time.monotonic()
             record_service(record, home, seed, is_guarded=name == "fleet")
-            spans = (
-                f"run {ran - start:.0f} s, files {read - ran:.0f} s, service {time.monotonic() - read:.0f} s"
-            )
-            sys.stdout.write(f"{name}: {spans}\n")
+            spans = [f"{s:.0f}" for s in (ran - start, read - ran, time.monotonic() - read)]
+            sys.stdout.write(f"{name}: seconds of run, files and service: {', '.join(spans)}\n")
             sys.stdout.flush()
     finally:
         if kept:
@@ -323,11 +321,9 @@ def main() -> None:
     comparing.add_argument("one", type=Path)
     comparing.add_argument("other", type=Path)
     comparing.add_argument(
-        "--relative", type=float, default=0.0, help="tolerance of floats; 0 is exact, but for batches"
+        "--relative", type=float, default=0.0, help="tolerance of floats; batches have one"
     )
-    comparing.add_argument(
-        "--ignore-descriptions", action="store_true", help="texts of OpenAPI and of assets"
-    )
+    comparing.add_argument("--ignore-descriptions", action="store_true", help="of OpenAPI and of assets")
     given = parser.parse_args()
     if given.command == "record":
         record_all(given.out, given.world and given.world.resolve(), given.keep)

@@ -250,9 +250,8 @@ class Client:
             for key in ("wrong", "all-studios", "few-studios", "other-studios"):
                 self.ask("guards", path, body, **{"X-API-Key": key})
         self.ask("guards", "/studios")
-        self.ask(
-            "guards", "/predict/forward", studio, **{"X-API-Key": "all-studios", "Content-Encoding": "gzip"}
-        )
+        zipped = {"X-API-Key": "all-studios", "Content-Encoding": "gzip"}
+        self.ask("guards", "/predict/forward", studio, **zipped)
         for _ in range(60):
             if self.send("GET", API + "/studios", None, **{"X-API-Key": "few-studios"})[0] != 200:
                 break

@@ -66,9 +66,8 @@ class KilledHome:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("STUDIO_", "DAGSTER_"))
-        }
+        ours = "STUDIO_", "DAGSTER_"
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
         return kept | {"STUDIO_HOME": str(self.home), "STUDIO_CONFIG": str(self.home.parent / "quick.yaml")}
 
     def studio(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
@@ -177,9 +176,8 @@ class KilledHome:
                 stored = self.home / "assets" / key.path[-1]
                 if event is not None and stored.exists():
                     verify_folder(stored / f"v-{event.run_id}")
-        answered = self.answer(
-            "/api/v1/predict/forward", {"studio_id": str(self.months["studio_id"].iloc[0])}
-        )
+        first = str(self.months["studio_id"].iloc[0])
+        answered = self.answer("/api/v1/predict/forward", {"studio_id": first})
         pairs = {(release.model_version, release.data_version) for release in release_history(self.home)}
         assert (answered.get("model_version"), answered.get("data_version")) in pairs, answered
 

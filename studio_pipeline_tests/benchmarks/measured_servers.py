@@ -70,9 +70,8 @@ def server(command: tuple[str, ...], first: bytes, **settings: str) -> Iterator[
     environment = {**os.environ, **settings}
     os.sched_setaffinity(0, cores[:1])
     start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, *(part.format(port=port) for part in command)], env=environment
-    )
+    arguments = [part.format(port=port) for part in command]
+    process = subprocess.Popen([sys.executable, *arguments], env=environment)
     os.sched_setaffinity(0, cores[1:] or cores)
     try:
         wait_for_answer(port, first, process)
@@ -132,7 +131,5 @@ def quick_home(target: Path, studios: int, months: int) -> Path:
     write_bundle(target, "1", fit_all(panel, QUICK).model.save, {"run_id": "benchmark"})
     last_month = panel.months[-1].astype("datetime64[D]").item()
     version = write_panel(target, panel)
-    publish_release(
-        target, Release("1", version, "generator", last_month, "benchmark", datetime.now(UTC), {})
-    )
+    publish_release(target, Release("1", version, "generator", last_month, "benchmark", datetime.now(UTC)))
     return target

@@ -89,9 +89,7 @@ def exponent(x: tuple[float, float], y: tuple[float, float]) -> float:
 
 
 def table(costs: list[Cost]) -> str:
-    lines = [
-        f"{'studios':>8}  {'wall s':>8}  {'CPU s':>8}  {'peak GiB':>8}  power of studios: wall, CPU, memory"
-    ]
+    lines = [f"{'studios':>8}  {'wall s':>8}  {'CPU s':>8}  {'peak GiB':>8}  power: wall, CPU, memory"]
     before: Cost | None = None
     for cost in costs:
         powers = ""

@@ -91,9 +91,7 @@ def beside_bare(bare: Server, ours: Server, studios: list[str], rounds: int, sec
 def share_line(shares: list[tuple[float, float]]) -> Line:
     """What part of its core each server got; judged by the smaller one."""
     bare, ours = (median(values) for values in zip(*shares, strict=True))
-    return Line(
-        "  share of its core that the server got", bare, ours, min(bare, ours), -np.inf, at_least=True
-    )
+    return Line("  share of its core the server got", bare, ours, min(bare, ours), -np.inf, at_least=True)
 
 
 def loaded(app: Server, requests: list[bytes], connections: int, seconds: float) -> tuple[Measured, float]:

@@ -36,7 +36,6 @@ def table(lines: list[Line]) -> str:
         sign = ">=" if line.at_least else "<="
         target = f"{sign} {line.target:g}" if np.isfinite(line.target) else ""
         verdict = ("met" if line.met else "MISSED") if target else ""
-        rows.append(
-            f"{line.name:{width}}  {bare:>9}  {line.ours:9,.3f}  {line.judged:9,.3f}  {target:>9}  {verdict}"
-        )
+        figures = f"{bare:>9}  {line.ours:9,.3f}  {line.judged:9,.3f}  {target:>9}"
+        rows.append(f"{line.name:{width}}  {figures}  {verdict}")
     return "\n".join(rows)

@@ -177,9 +177,7 @@ def test_no_child_outlives_a_start_that_fails(tmp_path: Path) -> None:
         assert is_gone(int(pid_file.read_text()))
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux", reason="the kernel tells children of a dead parent on Linux alone"
-)
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of a dead parent")
 def test_children_end_where_the_parent_is_killed(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     code = f"""

@@ -28,9 +28,8 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.usefixtures("program")
 def test_a_program_that_is_not_on_the_path_is_named_as_it_was_called() -> None:
-    assert as_called("Next: `studio up`, `studio status`.") == (
-        "Next: `.venv/bin/studio up`, `.venv/bin/studio status`."
-    )
+    said = as_called("Next: `studio up`, `studio status`.")
+    assert said == "Next: `.venv/bin/studio up`, `.venv/bin/studio status`."
     assert indented("Run\n`studio run`") == "  Run\n  `.venv/bin/studio run`"
 
 

@@ -67,9 +67,7 @@ def test_learners_that_count_nowhere_are_one_line(capsys, weight, said) -> None:
 
 
 def test_one_finding_stands_on_its_line() -> None:
-    assert finding("fit_to_publish of evaluation_report", "- too wide") == (
-        "fit_to_publish of evaluation_report: too wide"
-    )
+    assert finding("fit_to_publish of a_report", "- too wide") == "fit_to_publish of a_report: too wide"
     assert finding("no_gaps of months", None) == "no_gaps of months: failed"
     assert finding("no_gaps of months", "") == "no_gaps of months: failed"
 

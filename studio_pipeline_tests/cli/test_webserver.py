@@ -30,9 +30,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     settings = read_settings(env_file=None, home=folder / "home", dagster_home=folder / "dagster")
     settings.dagster_home.mkdir()
     service_port, port = free_ports()
-    (child,) = [
-        child for child in up._children("127.0.0.1", service_port, port) if child.name == "dagster-webserver"
-    ]
+    children = up._children("127.0.0.1", service_port, port)
+    (child,) = [child for child in children if child.name == "dagster-webserver"]
     environment = up.environment_of(settings, f"http://127.0.0.1:{port}")
     process = start(child, {**environment, "PYTHONPATH": os.fspath(Path(up.__file__).parents[3])}, folder)
     try:

@@ -102,9 +102,8 @@ def backtest_of(panel_frame: pd.DataFrame, origins: int = 8, seed: int = 5) -> p
                 month = (pd.Timestamp(origin) + pd.DateOffset(months=horizon)).to_datetime64()
                 actual = values.xs(month, level="month_year").reindex(last.index)
                 part = pd.DataFrame({"studio_id": last.index, "base_month": origin, "horizon": horizon})
-                part = part.assign(
-                    month_year=month, target=target, actual=actual.values, last_known=last.values
-                )
+                part = part.assign(month_year=month, target=target, actual=actual.values)
+                part["last_known"] = last.values
                 for name in CANDIDATES:
                     error = ERRORS[name] * horizon**0.5 * (0.2 if target == "retention" else 1.0)
                     part[name] = part["actual"] * (1 + error * random.normal(size=len(part)))
@@ -184,9 +183,7 @@ def responses() -> pd.DataFrame:
 def sweep() -> pd.DataFrame:
     """Revenue that rises by 2,000 a unit of price and by 1,000 a point of retention."""
     price = [("avg_ticket_price", v, v == 110.0, 95.0, 115.0, 2_000 * v) for v in (90.0, 100.0, 110.0, 120.0)]
-    rate = [
-        ("retention_rate", v, v == 0.9, 0.85, 0.95, 220_000 + 100_000 * (v - 0.9)) for v in (0.8, 0.9, 1.0)
-    ]
+    rate = [("retention_rate", v, v == 0.9, 0.85, 0.95, 220e3 + 100e3 * (v - 0.9)) for v in (0.8, 0.9, 1.0)]
     rows = [("s1", *line, 0.9 * line[-1], 1.1 * line[-1], 220_000.0) for line in (*price, *rate)]
     return pd.DataFrame(rows, columns=list(SWEEP_COLUMNS))
 

@@ -46,9 +46,8 @@ def fleet_panel(
     for month in range(n_months):
         if change is not None and month == since:
             world = change(world)
-        state, shown = advance(
-            world, state, month, (StudioNoise(*noise[month]), MarketNoise(*market[month])), {}
-        )
+        shocks = StudioNoise(*noise[month]), MarketNoise(*market[month])
+        state, shown = advance(world, state, month, shocks, {})
         books.append(shown)
     values = {name: np.full((options.studios, n_months), np.nan) for name in NUMERIC_COLUMNS}
     for name in MONTH_COLUMNS:

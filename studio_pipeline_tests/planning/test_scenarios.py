@@ -126,9 +126,7 @@ def mixed(forecaster: Forecaster) -> list[ForwardQuery]:
 
 def test_chances_of_winning_and_losing_add_up(forecaster: Forecaster) -> None:
     comparison = compare_forecasts(forecaster, mixed(forecaster), 0.8)
-    assert [str(month) for month in comparison.months] == [
-        str(last_month(forecaster) + step) for step in range(1, 6)
-    ]
+    assert [*map(str, comparison.months)] == [str(last_month(forecaster) + step) for step in range(1, 6)]
     for chances in (comparison.chance_ahead, *comparison.month_chance_ahead):
         np.testing.assert_allclose(chances + chances.T, 1.0, rtol=1e-12)
         np.testing.assert_array_equal(np.diag(chances), 0.5)

@@ -28,9 +28,8 @@ def publish(home: Path) -> None:
     panel = StudioPanel(names, names, np.datetime64("2020-01", "M"), {"total_revenue": revenue})
     data_version = write_panel(home, panel)
     moment = datetime.now(UTC)
-    publish_release(
-        home, Release(version, data_version, "landing", date(2021, 12, 1), f"run-{version}", moment)
-    )
+    made = Release(version, data_version, "landing", date(2021, 12, 1), f"run-{version}", moment)
+    publish_release(home, made)
 
 
 def main(home: Path) -> None:

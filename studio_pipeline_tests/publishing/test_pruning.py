@@ -61,9 +61,7 @@ pruning.prune(Path(sys.argv[1]), RetentionConfig(releases=1, asset_versions=1, d
 
 def asset_version(home: Path, run: str) -> None:
     folder = home / "assets" / "raw_studio_months"
-    write_once(
-        folder / f"v-{run}", lambda place: (place / "table.parquet").write_bytes(b"x" * 100), {"run_id": run}
-    )
+    write_once(folder / f"v-{run}", lambda place: (place / "table").write_bytes(b"x" * 100), {"run_id": run})
     replace_file(folder / "current", f"v-{run}".encode())
 
 
@@ -184,9 +182,7 @@ RULES = st.builds(
 
 @given(inventories(), RULES)
 def test_nothing_reachable_is_removed(inventory: Inventory, given_rules: RetentionConfig) -> None:
-    removed = {
-        (removal.stored.kind, removal.stored.name) for removal in plan_removals(inventory, given_rules, NOW)
-    }
+    removed = {(one.stored.kind, one.stored.name) for one in plan_removals(inventory, given_rules, NOW)}
     for kept in inventory.releases[-given_rules.releases :]:
         assert ("model", kept.model_version) not in removed
         assert ("model", kept.challenger_model_version) not in removed

@@ -22,13 +22,8 @@ BAD_DEFAULTS = ForecastingConfig.model_validate(
 
 def without_names(configuration: ForecastingConfig) -> ForecastingConfig:
     """The same values as if they were the defaults, so that the search may change them."""
-    learners = ("xgboost", "lightgbm", "random_forest")
-    made = {
-        name: type(getattr(configuration, name)).model_construct(
-            set(), **getattr(configuration, name).model_dump()
-        )
-        for name in learners
-    }
+    learners = {name: getattr(configuration, name) for name in ("xgboost", "lightgbm", "random_forest")}
+    made = {name: type(one).model_construct(set(), **one.model_dump()) for name, one in learners.items()}
     return configuration.model_copy(update=made)
 
 

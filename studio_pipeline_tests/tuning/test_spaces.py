@@ -24,9 +24,8 @@ def test_every_range_is_allowed_and_holds_the_default(learner: str, end: str) ->
     ends = {name: getattr(found, end) for name, found in space.items()}
     changed = getattr(with_values(DEFAULTS, learner, ends), learner)
     assert changed.model_dump() == ends
-    assert (
-        values_in(space, getattr(DEFAULTS, learner).model_dump()) == getattr(DEFAULTS, learner).model_dump()
-    )
+    defaults = getattr(DEFAULTS, learner).model_dump()
+    assert values_in(space, defaults) == defaults
 
 
 def test_what_is_set_by_name_is_not_searched() -> None:

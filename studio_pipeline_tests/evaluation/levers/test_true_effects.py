@@ -154,8 +154,8 @@ def test_interventions_change_one_lever_within_its_bounds() -> None:
         "total_classes_held": np.array([101.0, 120.0]),
     }
     plans = partial_interventions(now)
-    assert {name: list(levers) for name, levers in plans.items()} == {
-        name: [lever] for name, lever in CHANGED_LEVERS.items()
+    assert {name: [*levers] for name, levers in plans.items()} == {
+        name: [one] for name, one in CHANGED_LEVERS.items()
     }
     assert plans["price_up_10"]["avg_ticket_price"] == pytest.approx([110.0, 500.0])
     assert plans["retention_up_2"]["retention_rate"] == pytest.approx([0.92, 1.0])
@@ -168,9 +168,8 @@ def test_words_and_tables_say_what_the_numbers_say(effects, sweep, responses, we
     assert "For 4 studios" in first
     assert "off by 62 % of the true one" in first
     assert "most right for price +10 % (25 % off) and least for classes +25 % (100 % off)" in second
-    assert list(effects_table(effects).rows[0]) == [
-        "price +10 %", "4", "+5.0 %", "+4.0 %", "25 %", "100 %",
-    ]  # fmt: skip
+    (first_row, *_) = effects_table(effects).rows
+    assert list(first_row) == ["price +10 %", "4", "+5.0 %", "+4.0 %", "25 %", "100 %"]
     typical, strongest, missing = sweep_in_words(sweep)
     assert typical.startswith("The typical studio is s1")
     assert "expected to take in 220k" in typical

@@ -40,9 +40,8 @@ def predictions(fleet: Fitted) -> pd.DataFrame:
 def value_of(panel: StudioPanel, frame: pd.DataFrame, month: str) -> np.ndarray:
     rows = [panel.rows[name] for name in frame["studio_id"]]
     columns = [panel.column_of(m) for m in frame[month].to_numpy()]
-    return np.array(
-        [panel.values[COLUMNS_OF[t]][r, c] for t, r, c in zip(frame["target"], rows, columns, strict=True)]
-    )
+    cells = zip(frame["target"], rows, columns, strict=True)
+    return np.array([panel.values[COLUMNS_OF[t]][r, c] for t, r, c in cells])
 
 
 def test_it_conforms_to_its_schema(predictions: pd.DataFrame) -> None:
@@ -53,9 +52,8 @@ def test_it_conforms_to_its_schema(predictions: pd.DataFrame) -> None:
 
 def test_actual_and_last_known_months_are_the_panel_s(fleet: Fitted, predictions: pd.DataFrame) -> None:
     sample = predictions.sample(400, random_state=1)
-    ahead = sample["month_year"].dt.to_period("M").astype("int64") - sample["base_month"].dt.to_period(
-        "M"
-    ).astype("int64")
+    until, since = (sample[name].dt.to_period("M").astype("int64") for name in ("month_year", "base_month"))
+    ahead = until - since
     assert (ahead == sample["horizon"]).all()
     np.testing.assert_array_equal(sample["actual"], value_of(fleet.panel, sample, "month_year"))
     np.testing.assert_array_equal(sample["last_known"], value_of(fleet.panel, sample, "base_month"))

@@ -89,6 +89,4 @@ def test_one_studio_has_the_error_of_its_months() -> None:
     ratio, error = ratio_standard_error(above, np.ones(2), np.zeros(2, np.int64), months)
     assert ratio == 2.0
     assert error == pytest.approx(1.0)
-    assert math.isnan(
-        ratio_standard_error(above, np.ones(2), np.zeros(2, np.int64), np.zeros(2, np.int64))[1]
-    )
+    assert math.isnan(ratio_standard_error(above, np.ones(2), np.zeros(2, int), np.zeros(2, int))[1])

@@ -33,8 +33,7 @@ def test_lost_studios_are_named_beyond_the_tolerance(lost: int, said: bool) -> N
 def test_an_earlier_end_is_named_whatever_the_tolerance() -> None:
     before = PANEL.until(PANEL.n_months - 2)
     last, previous = (str(panel.months[-1].astype("datetime64[M]")) for panel in (PANEL, before))
-    assert shrinkage(before, PANEL, 1.0) == (
-        f"the data end in {previous}, and those of the last release in {last}"
-    )
+    said = f"the data end in {previous}, and those of the last release in {last}"
+    assert shrinkage(before, PANEL, 1.0) == said
     assert shrinkage(PANEL, before, 0.0) == ""
     assert int(np.sum(PANEL.known)) > int(np.sum(before.known))

@@ -75,9 +75,7 @@ def test_impacts_and_error_bars_are_those_of_the_slopes(fleet: Fitted) -> None:
         assert price[name] == pytest.approx(100 * (1.1**slope - 1), abs=1e-3)
     typical = float(np.nanmedian(fleet.panel.values["retention_rate"]))
     retention = table[(table["flow"] == "retention") & (table["responds_to"] == "price")].iloc[0]
-    assert retention["impact"] == pytest.approx(
-        float(points_about(typical, np.array([-1.2 * math.log(1.1)]))[0])
-    )
+    assert retention["impact"] == pytest.approx(points_about(typical, np.array([-1.2 * math.log(1.1)]))[0])
     assert retention["impact_low"] < retention["impact"] < retention["impact_high"] < 0
 
 

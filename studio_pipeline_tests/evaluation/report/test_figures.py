@@ -48,9 +48,7 @@ def test_odd_data_are_drawn(panel_frame, panel_report, rejected, importances, fe
     gaps = panel_report.predictions.assign(lower_90=math.nan, upper_90=math.nan)
     assert_picture(backtest_figures.forecast_fan(panel_frame, gaps, panel_frame["studio_id"].iloc[0]))
     assert_picture(data_figures.rejected_by_reason(rejected.assign(reason="costs $5$ \\frac{ " * 30)))
-    many = panel_frame.assign(
-        studio_type=panel_frame["studio_id"] + "$", total_revenue=panel_frame["total_revenue"]
-    )
+    many = panel_frame.assign(studio_type=panel_frame["studio_id"] + "$")
     assert_picture(data_figures.fleet_revenue(many))
     assert_picture(data_figures.seasonal_factors(panel_frame.assign(studio_type=None)))
 

@@ -45,9 +45,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in VOID:
             self.open.append(tag)
-        self.addresses += [
-            value or "" for name, value in attrs if name in ("src", "href", "srcset", "action")
-        ]
+        self.addresses += [value or "" for key, value in attrs if key in ("src", "href", "srcset", "action")]
         self.alts += [value or "" for name, value in attrs if name == "alt"]
 
     def handle_endtag(self, tag: str) -> None:
@@ -117,9 +115,8 @@ def test_it_contains_the_numbers(html: str, panel_report: EvaluationReport) -> N
     for name in ("members_wape_1-3_core", "retention_wape_1-6_seasonal_naive", "revenue_wape_1_xgboost"):
         assert f"{100 * summary[name]:.2f} %" in text
     assert f"{summary['revenue_business_score_1-3']:.1f}" in text
-    persistence = panel_report.metrics.query("candidate == 'persistence' and horizon == '1-6'").set_index(
-        "target"
-    )
+    rows = panel_report.metrics.query("candidate == 'persistence' and horizon == '1-6'")
+    persistence = rows.set_index("target")
     assert f"persistence 480 {short_number(persistence.loc['revenue', 'rmse'])} " in text
     turns = f"{100 * persistence.loc['members', 'direction_from_last']:.1f} %"
     assert f" {persistence.loc['members', 'mase']:.2f} {turns} " in text

@@ -44,9 +44,8 @@ class FakeLog:
 
 
 def run(log: FakeLog, folder: Path, record: AccuracyRecord | None = None, months: int = 14) -> Update:
-    release = Release(
-        "1", "d", "landing", ASKED.date(), "r", datetime(2023, 12, 31, tzinfo=UTC), metrics_of(0.05)
-    )
+    moment = datetime(2023, 12, 31, tzinfo=UTC)
+    release = Release("1", "d", "landing", ASKED.date(), "r", moment, metrics_of(0.05))
     sources = Sources(log, folder, [release], lambda _: pytest.fail)
     revenue = {name: values[:1] * months for name, values in REVENUE.items()}
     return updated(record or AccuracyRecord(), months_of(revenue), sources, RULES)

@@ -115,9 +115,8 @@ def test_levers_as_they_were_stand_in_the_plan() -> None:
     real = as_carried_out(query(avg_ticket_price=price(1.1), current_member_count=500.0), panel)
     prices = panel.values["avg_ticket_price"][STUDIO, -AHEAD:]
     assert [step.levers["avg_ticket_price"] for step in real.lever_plan] == pytest.approx(prices)
-    assert real.levers == {
-        "current_member_count": panel.values["total_members"][STUDIO, panel.n_months - 1 - AHEAD]
-    }
+    members = panel.values["total_members"][STUDIO, panel.n_months - 1 - AHEAD]
+    assert real.levers == {"current_member_count": members}
 
 
 def test_what_the_model_can_not_answer_any_more_is_a_remainder() -> None:

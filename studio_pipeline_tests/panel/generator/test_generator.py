@@ -19,9 +19,8 @@ LEVER_COLUMNS = {
     for lever in HELD_BOUNDS
 }
 
-some_types = st.lists(
-    st.sampled_from([*STUDIO_TYPES, "Theatre", "Boxing"]), min_size=1, max_size=5, unique=True
-)
+a_type = st.sampled_from([*STUDIO_TYPES, "Theatre", "Boxing"])
+some_types = st.lists(a_type, min_size=1, max_size=5, unique=True)
 some_options = st.builds(
     GeneratorConfig,
     studios=st.integers(1, 12),
@@ -86,9 +85,8 @@ def test_levers_stay_inside_their_bounds(options: GeneratorConfig) -> None:
 @given(options=some_options, more=st.integers(1, 9))
 def test_a_studio_does_not_depend_on_those_after_it(options: GeneratorConfig, more: int) -> None:
     larger = generate_months(options.model_copy(update={"studios": options.studios + more}))
-    pd.testing.assert_frame_equal(
-        generate_months(options), larger.iloc[: options.studios * options.months], check_exact=True
-    )
+    first = larger.iloc[: options.studios * options.months]
+    pd.testing.assert_frame_equal(generate_months(options), first, check_exact=True)
 
 
 @settings(max_examples=25, deadline=None)
@@ -166,9 +164,8 @@ def test_levers_move_within_studios_at_different_dates(fleet: pd.DataFrame) -> N
 def test_the_shock_hits_all_and_passes() -> None:
     calm = GeneratorConfig(studios=100, months=72, shock=False)
     without = generate_months(calm).groupby("month_year")["total_members"].sum()
-    shocked = (
-        generate_months(calm.model_copy(update={"shock": True})).groupby("month_year")["total_members"].sum()
-    )
+    shock = calm.model_copy(update={"shock": True})
+    shocked = generate_months(shock).groupby("month_year")["total_members"].sum()
     ratio = shocked / without
     assert (ratio.loc[:"2020-02"] == 1).all()
     assert 0.5 < ratio.loc["2020-06":"2021-06"].min() < 0.8
@@ -177,14 +174,12 @@ def test_the_shock_hits_all_and_passes() -> None:
 
 def test_outliers_and_promotions_are_there(long_calm_fleet: pd.DataFrame) -> None:
     by_studio = long_calm_fleet.groupby("studio_id")
-    usual = by_studio["total_classes_held"].transform(
-        lambda held: held.rolling(5, center=True, min_periods=3).median()
-    )
+    held = by_studio["total_classes_held"]
+    usual = held.transform(lambda one: one.rolling(5, center=True, min_periods=3).median())
     flooded = long_calm_fleet["total_classes_held"] < 0.8 * usual
     assert 0.001 < flooded.mean() < 0.01
-    joined = by_studio["new_members"].transform(
-        lambda new: new.rolling(13, center=True, min_periods=6).median()
-    )
+    new = by_studio["new_members"]
+    joined = new.transform(lambda one: one.rolling(13, center=True, min_periods=6).median())
     assert ((long_calm_fleet["new_members"] > 2 * joined) & (joined > 15)).sum() > 10
 
 

@@ -42,9 +42,8 @@ def within_estimates(options: GeneratorConfig) -> dict[str, float]:
     months["joined"] = np.log(months["new_members"] + 0.5)
     months["price"] = np.log(months["avg_ticket_price"])
     months["crowded"] = (months["class_attendance_rate"] - planted.comfortable_attendance_rate).clip(lower=0)
-    months["overworked"] = (months["staff_utilization_rate"] - planted.comfortable_staff_utilization).clip(
-        lower=0
-    )
+    beyond = months["staff_utilization_rate"] - planted.comfortable_staff_utilization
+    months["overworked"] = beyond.clip(lower=0)
     large = before.groupby(months["studio_id"]).transform("mean") > 250
     retention = _within(months[large], "kept", ["price", "crowded", "overworked"])
     acquisition = _within(months[large], "joined", ["price"])

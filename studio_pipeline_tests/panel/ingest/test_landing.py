@@ -19,9 +19,8 @@ ROW = "studio_id,month_year,total_revenue,total_members\n"
 
 
 def _revenue(validated):
-    return dict(
-        zip(validated.frame["month_year"].dt.strftime("%Y-%m"), validated.frame["total_revenue"], strict=True)
-    )
+    months = validated.frame["month_year"].dt.strftime("%Y-%m")
+    return dict(zip(months, validated.frame["total_revenue"], strict=True))
 
 
 def _tree(folder):
@@ -92,9 +91,8 @@ def test_maps_filter_constants_and_number_forms(landing):
 
 
 def test_typed_parquet_is_not_misread_by_a_map_made_for_csv(landing, now):
-    frame = pd.DataFrame(
-        {"studio_id": ["a"], "month_year": pd.to_datetime(["2024-01-01"]), "total_revenue": [1234.5]}
-    )
+    month = pd.to_datetime(["2024-01-01"])
+    frame = pd.DataFrame({"studio_id": ["a"], "month_year": month, "total_revenue": [1234.5]})
     frame.to_parquet(landing.folder / "a.parquet")
     landing.put("columns.yaml", '{decimal: ",", thousands: ".", month_format: "%d.%m.%Y"}')
     validated = landing.validate()
@@ -122,9 +120,8 @@ def test_first_seen_times_outlive_files_and_corrections(landing, now):
     landing.put("b.csv", ROW + "a,2024-01,102,10\na,2024-02,112,11\na,2024-03,113,11\n")
     validated = landing.validate(third)
     assert validated.frame["total_revenue"].tolist() == [102, 112, 113]
-    assert validated.frame["first_seen"].tolist() == [
-        pd.Timestamp(t).tz_localize(None) for t in (first, second, third)
-    ]
+    seen = [pd.Timestamp(t).tz_localize(None) for t in (first, second, third)]
+    assert validated.frame["first_seen"].tolist() == seen
 
 
 def test_an_earlier_content_that_is_sent_again_counts_as_the_latest(landing, now):
@@ -221,9 +218,8 @@ def test_months_that_are_numbers_already_come_out_as_they_went_in(make_months, n
 
 def test_real_files_go_in_whole(landing, shared):
     landing.put("broadway.csv", (shared / "data" / "broadway_monthly.csv").read_bytes())
-    landing.put(
-        "broadway.csv.columns.yaml", (Path(__file__).parents[1] / "broadway.columns.yaml").read_bytes()
-    )
+    column_map = Path(__file__).parents[1] / "broadway.columns.yaml"
+    landing.put("broadway.csv.columns.yaml", column_map.read_bytes())
     raw = landing.read()
     assert raw.left_out == {"broadway.csv": 135}
     validated = landing.validate()

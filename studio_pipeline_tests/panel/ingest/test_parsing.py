@@ -30,9 +30,8 @@ def test_number_forms(texts, decimal, thousands, expected):
 
 
 def test_missing_is_neither_a_number_nor_a_fault():
-    values, faulty = parse_numbers(
-        arrow_text(pd.Series(["", " ", "NA", "n/a", "NaN", "null", None, "x"])), "."
-    )
+    texts = pd.Series(["", " ", "NA", "n/a", "NaN", "null", None, "x"])
+    values, faulty = parse_numbers(arrow_text(texts), ".")
     assert np.isnan(values).all()
     assert faulty.tolist() == [False] * 7 + [True]
 

@@ -106,9 +106,8 @@ def test_any_valid_table_comes_back_from_any_form(frame, form):
     _, plain = _validated(lambda folder: frame.to_csv(folder / "plain.csv", index=False))
     assert plain.rejected.empty
     expected = frame.sort_values(["studio_id", "month_year"], ignore_index=True)
-    pd.testing.assert_frame_equal(
-        plain.frame[["studio_id", "month_year"]], expected[["studio_id", "month_year"]]
-    )
+    keys = ["studio_id", "month_year"]
+    pd.testing.assert_frame_equal(plain.frame[keys], expected[keys])
     np.testing.assert_allclose(plain.frame["total_revenue"], expected["total_revenue"])
     _, found = _validated(lambda folder: _write(folder, "other form", frame, form))
     pd.testing.assert_frame_equal(found.frame, plain.frame)
@@ -124,9 +123,8 @@ def test_rows_may_be_cut_into_files_in_any_way(frame, cut, names):
 
     def write(folder):
         for part in np.unique(parts):
-            frame[parts == part].sample(frac=1, random_state=1).to_csv(
-                folder / f"{names[part]}.csv", index=False
-            )
+            rows = frame[parts == part].sample(frac=1, random_state=1)
+            rows.to_csv(folder / f"{names[part]}.csv", index=False)
 
     _, whole = _validated(lambda folder: frame.to_csv(folder / "all.csv", index=False))
     _, found = _validated(write)
@@ -153,9 +151,8 @@ def test_nothing_is_lost_whatever_is_in_the_files(files):
         (folder / "columns.yaml").write_text("where: {open: 1}")
         for number, rows in enumerate(files):
             lines = "".join(",".join(row) + "\n" for row in rows).replace('"', "''")
-            (folder / f"{number}.csv").write_text(
-                "studio_id,month_year,total_revenue,total_members,open\n" + lines
-            )
+            head = "studio_id,month_year,total_revenue,total_members,open\n"
+            (folder / f"{number}.csv").write_text(head + lines)
 
     raw, found = _validated(write)
     written = sum(map(len, files))

@@ -143,9 +143,8 @@ def test_a_ticket_in_cents_in_one_month_is_found():
 
 def test_a_new_studio_is_judged_by_what_its_members_pay_and_only_where_they_stayed():
     def found(revenue, members, **columns):
-        return np.flatnonzero(
-            over_few_months(_frame(revenue, members, **columns), ValidationConfig())
-        ).tolist()
+        frame = _frame(revenue, members, **columns)
+        return np.flatnonzero(over_few_months(frame, ValidationConfig())).tolist()
 
     assert found([20_000, 2_000_000], [200, 210]) == [1]
     assert found([2_000_000, 20_000, 21_000], [200, 210, 190]) == [0]
@@ -226,7 +225,6 @@ def test_the_whole_validation_names_the_cells(landing, make_months):
     validated = landing.validate()
     found = validated.rejected[["line", "studio_id", "column"]].to_numpy().tolist()
     assert found == [[wrong[0] + 2, "s001", "total_revenue"], [alone[0] + 2, "s002", "total_revenue"]]
-    assert validated.rejected["value"].tolist() == [
-        str(months.loc[row, "total_revenue"]) for row in (wrong[0], alone[0])
-    ]
+    values = months.loc[[wrong[0], alone[0]], "total_revenue"]
+    assert validated.rejected["value"].tolist() == [*map(str, values)]
     assert len(validated.frame) == len(months) - 2

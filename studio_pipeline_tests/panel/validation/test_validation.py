@@ -123,9 +123,8 @@ def test_more_churn_than_there_were_members_is_emptied_and_told(landing):
         (6, "churned_members", "106", before),
     ]
     assert validated.frame["studio_id"].tolist() == ["a"] * 4 + ["b"] * 2
-    np.testing.assert_equal(
-        validated.frame["churned_members"].tolist(), [900, 105, np.nan, 106, np.nan, np.nan]
-    )
+    nan = np.nan
+    np.testing.assert_equal(validated.frame["churned_members"].tolist(), [900, 105, nan, 106, nan, nan])
     assert validated.frame["retention_rate"].isna().all()
 
 

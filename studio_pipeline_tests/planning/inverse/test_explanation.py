@@ -1,6 +1,5 @@
 """What a plan says of itself: shares of the gain, how bold its changes are, and when each of them holds."""
 
-from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -101,9 +100,7 @@ def test_changes_are_of_three_month_means_up_to_the_base_month() -> None:
 WEEKS = dict.fromkeys(HELD_LEVERS, 0.0)
 
 
-@pytest.mark.parametrize(
-    ("weeks", "month"), [(0, 1), (0.1, 2), (4, 2), (4.34, 2), (4.4, 3), (8, 3), (52, 13)]
-)
+@pytest.mark.parametrize(("weeks", "month"), [(0, 1), (4, 2), (4.34, 2), (4.4, 3), (8, 3), (52, 13)])
 def test_a_change_holds_from_the_month_after_its_lead_time(weeks: float, month: int) -> None:
     assert first_month(weeks) == month
 
@@ -162,10 +159,9 @@ def test_at_once_it_is_the_plan_itself() -> None:
 
 def test_a_dated_plan_that_misses_says_so() -> None:
     query = lifted(PlanQuery(studio(0), 1.0, target_months=2), 1.04)
-    late = PlanningConfig.model_validate(
-        {"lead_time_weeks": dict.fromkeys(WEEKS, 20.0), "most_alternatives": 0}
-    )
-    answer = plan(replace(query), configuration=late)
+    long = dict.fromkeys(WEEKS, 20.0)
+    slow = PlanningConfig.model_validate({"lead_time_weeks": long, "most_alternatives": 0})
+    answer = plan(query, configuration=slow)
     assert answer.feasible
     assert answer.lever_plan == ()
     assert answer.dated_revenue == answer.present_revenue

@@ -82,9 +82,7 @@ def test_members_are_not_planned_where_there_are_no_seats() -> None:
 
 @pytest.mark.parametrize("fills", ["retention_rate", "new_members_monthly"])
 def test_a_full_studio_is_told_that_seats_bind(fills: str) -> None:
-    query = PlanQuery(
-        studio(0), 1.0, target_months=6, current_state={"total_classes_held": 100.0}, limits=WIDE
-    )
+    query = PlanQuery(studio(0), 1.0, target_months=6, current_state={"total_classes_held": 100}, limits=WIDE)
     made = plan(lifted(replace(query, frozen_levers=frozenset(HELD_LEVERS) - {fills}), 2.0))
     assert not made.feasible
     (seats,) = (limit for limit in made.binding_limits if limit.limit == "seats")

@@ -324,9 +324,7 @@ def test_the_present_is_the_request_s_else_of_three_months() -> None:
 
 
 def test_a_stated_fraction_is_taken_and_a_change_of_it_is_whole() -> None:
-    query = PlanQuery(
-        studio(0), 1.0, current_state={"new_members_monthly": 20.4, "total_classes_held": 190.5}
-    )
+    query = PlanQuery(studio(0), 1, current_state={"new_members_monthly": 20.4, "total_classes_held": 190.5})
     still = plan(lifted(query, 0.9))
     assert still.recommended_levers["new_members_monthly"] == 20.4
     costs = {**dict.fromkeys(HELD_LEVERS, 1e7), "new_members_monthly": 1.0}

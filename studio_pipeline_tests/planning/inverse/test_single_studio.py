@@ -27,9 +27,8 @@ SEEDS = (42, 7, 11)
 
 @cache
 def forecaster_of(seed: int) -> Forecaster:
-    panel = panel_from_frame(
-        generate_months(GeneratorConfig(studios=1, months=60, seed=seed, types=("Yoga",)))
-    )
+    options = GeneratorConfig(studios=1, months=60, seed=seed, types=("Yoga",))
+    panel = panel_from_frame(generate_months(options))
     return Forecaster(fit_all(panel, learners=("lightgbm",)).model, panel)
 
 
@@ -79,9 +78,7 @@ def test_a_plan_that_raises_the_price_is_less_sure_than_its_forecast(monkeypatch
     name = str(forecaster.panel.studio_ids[0])
     present = present_levers(forecaster.origin(ForwardQuery(name)), forecaster.panel, name, {})
     frozen = frozenset(present) - {"avg_ticket_price", "current_member_count"}
-    query = PlanQuery(
-        name, target_revenue=1.0, target_months=6, frozen_levers=frozen, limits={"max_ticket_increase": None}
-    )
+    query = PlanQuery(name, 1.0, target_months=6, frozen_levers=frozen, limits={"max_ticket_increase": None})
     setup = setup_of(query, forecaster)
     now = float(setup.revenue(setup.problem.present[:, None])[0])
     plan = setup.problem.present.copy()
@@ -93,9 +90,7 @@ def test_a_plan_that_raises_the_price_is_less_sure_than_its_forecast(monkeypatch
     # By hand, to first order: what six months of members who come or go less or more add up to.
     stays = float(np.mean(forecast.retention_rate))
     kept = sum(stays**k for k in range(6))
-    by_hand = (
-        float(forecast.revenue[-1]) * 0.6 * np.log(1.2) * kept * np.hypot(stays * (1 - stays), 1 - stays)
-    )
+    by_hand = forecast.revenue[-1] * 0.6 * np.log(1.2) * kept * np.hypot(stays * (1 - stays), 1 - stays)
     assert deviation == pytest.approx(by_hand, rel=0.01)
     sure, unsure = (chance_of(forecast, now, "month", by) for by in (0.0, deviation))
     assert 0.5 < unsure < sure
