@@ -76,7 +76,7 @@ def test_a_refresh_before_and_after_a_search(settings: Settings) -> None:
             for learner in ("xgboost", "lightgbm")
         }
         said = told["xgboost"]["hyperparameters_from"].value
-    assert said == "l2: tuned; n_trees: configured; all others: default"
+        assert said == "l2: tuned; n_trees: configured; all others: default"
         assert told["lightgbm"]["hyperparameters_from"].value == "n_trees: configured; all others: default"
         assert (asset_folder(settings.home, ASSET) / ASSET_POINTER).read_text() == "v-planted"
 
