@@ -9,8 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,13 +47,9 @@ def wait_for(what: str, holds: Callable[[], bool], seconds: float = RECOVERY_SEC
 
 @dataclass
 class KilledHome:
-    """A STUDIO_HOME, `studio up` on it, and files that are still to come.
+    """A STUDIO_HOME, `studio up` on it (its ports: service, web UI), and files that are still to come.
 
-    Attributes:
-        home: the STUDIO_HOME.
-        ports: of the service and of the web UI.
-        months: all months; the first `FIRST_MONTHS` are there from the start.
-        dropped: how many months have been dropped since.
+    Of `months`, the first `FIRST_MONTHS` are there from the start, and `dropped` more have come since.
     """
 
     home: Path
@@ -161,6 +156,9 @@ class KilledHome:
         except OSError:
             return False
 
+    def dagster(self) -> dg.DagsterInstance:
+        return dg.DagsterInstance.from_config(str(self.home / "dagster"))
+
     def check(self) -> None:
         """What must hold at every moment: whole releases, whole assets, and answers from one of them."""
         history = release_history(self.home)
@@ -170,7 +168,7 @@ class KilledHome:
         self.shown = len(history)
         for pointer in (self.home / "assets").glob("*/current"):
             verify_folder(pointer.parent / pointer.read_text("utf-8"))
-        with dagster_of(self.home) as instance:
+        with self.dagster() as instance:
             for key in instance.all_asset_keys():
                 event = instance.get_latest_materialization_event(key)
                 stored = self.home / "assets" / key.path[-1]
@@ -184,7 +182,7 @@ class KilledHome:
     def is_settled(self) -> bool:
         """Whether the current release holds every month that was dropped, and nothing goes on."""
         last = pd.Timestamp(sorted(self.months["month_year"].unique())[FIRST_MONTHS + self.dropped - 1])
-        with dagster_of(self.home) as instance:
+        with self.dagster() as instance:
             busy = instance.get_runs_count(dg.RunsFilter(statuses=UNFINISHED))
         return not busy and current_release(self.home).last_month == last.date()
 
@@ -212,12 +210,6 @@ def make_home(folder: Path, ports: tuple[int, int], new_months: int) -> KilledHo
     made._land("history.csv", months[months["month_year"].isin(first)])
     assert made.studio("run").wait() == 0, (folder / "studio.log").read_text("utf-8")
     return made
-
-
-@contextmanager
-def dagster_of(home: Path) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
-        yield instance
 
 
 def children_of(pid: int) -> list[int]:

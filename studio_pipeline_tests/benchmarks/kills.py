@@ -8,7 +8,6 @@ one that a single run over the same files publishes. Prints a table. Linux.
 
 import argparse
 import random
-import socket
 import tempfile
 import time
 from collections import defaultdict
@@ -17,11 +16,11 @@ from pathlib import Path
 from statistics import median
 
 from studio_pipeline.publishing.releases import current_release, release_history
-from studio_pipeline_tests.benchmarks.killed_home import KilledHome, dagster_of, make_home, wait_for
+from studio_pipeline_tests.benchmarks.killed_home import KilledHome, make_home, wait_for
+from studio_pipeline_tests.serving.processes import free_port
 
 TARGETS = ("daemon", "webserver", "run", "service", "up")
 LONGEST_PAUSE_SECONDS = 12.0
-RUN_SECONDS = 60.0
 
 
 def kill_often(
@@ -79,17 +78,14 @@ def settle(killed: KilledHome) -> float:
 
 def report(killed: KilledHome) -> str:
     ends: dict[str, int] = defaultdict(int)
-    with dagster_of(killed.home) as instance:
+    with killed.dagster() as instance:
         for run in instance.get_runs():
             ends[f"{run.job_name} {run.status.value}"] += 1
     return f"{len(release_history(killed.home))} releases, {killed.dropped} files; runs: {dict(ends)}"
 
 
 def free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1]), int(other.getsockname()[1])
+    return free_port(), free_port()
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -15,64 +14,72 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from studio_pipeline.forecasting.model.studio_model import StudioModel
+from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.bundles import write_bundle
 from studio_pipeline.publishing.layout import history_folder, model_folder, pointer_file, snapshot_folder
 from studio_pipeline.publishing.releases import Release, current_release, publish_release
 from studio_pipeline.publishing.snapshots import write_panel
-from studio_pipeline_tests.benchmarks.forward_speed import QUICK
-from studio_pipeline_tests.forecasting.fleets import fit_all, generated_panel
+from studio_pipeline_tests.serving.processes import free_port
 
+ROOT = Path(__file__).parents[2]
 OURS = ("-c", "from serving.server import serve; serve(port={port})")
 BARE = ("-m", "studio_pipeline_tests.benchmarks.bare_app", "{port}")
-_TICKS = os.sysconf("SC_CLK_TCK")
+FORWARD = "/api/v1/predict/forward"
 
 
 @dataclass(frozen=True)
 class Server:
-    """A running server.
-
-    Attributes:
-        port: on loopback.
-        process: of the server.
-        start_seconds: from the start of its process to its first answer.
-        start_cpu_seconds: what that took of a core.
-    """
+    """A running server: `start_seconds` from the start of its process to its first answer, and of a core."""
 
     port: int
     process: subprocess.Popen[bytes]
     start_seconds: float
     start_cpu_seconds: float
 
-    def resident_mib(self) -> float:
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        (line,) = (line for line in status.splitlines() if line.startswith("VmRSS:"))
-        return int(line.split()[1]) / 1024
+    def memory_bytes(self, field: str = "VmRSS") -> int:
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
 
 
 def cpu_seconds(pid: int) -> float:
     """Of a process so far, user and system."""
+    # The name in parentheses may hold spaces.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def environment_of(home: Path) -> dict[str, str]:
+    """No cache and no limit, and nothing of what is set outside."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("STUDIO_")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return kept | {
+        "STUDIO_HOME": str(home),
+        "STUDIO_LOG_FILE": str(home / "service.log"),
+        "STUDIO_CACHE_TTL_SECONDS": "0",
+        "STUDIO_RATE_LIMIT": "1000000/second",
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), kept.get("PYTHONPATH")))),
+    }
 
 
 @contextmanager
-def server(command: tuple[str, ...], first: bytes, **settings: str) -> Iterator[Server]:
-    """Run a server on the first core, with this process on the others, until it has given its first answer.
+def server(command: tuple[str, ...], home: Path, first: bytes, *, alone: bool = True) -> Iterator[Server]:
+    """Run a server until it has given its first answer, then as long as is wanted.
 
     Args:
         command: arguments of Python, `{port}` filled in.
+        home: STUDIO_HOME and working directory.
         first: body of its first forward request.
-        settings: environment variables.
+        alone: whether it has the first core for itself, and this process the others.
     """
-    outside = os.sched_getaffinity(0)
-    cores = all_cores()
-    port = free_port()
-    environment = {**os.environ, **settings}
-    os.sched_setaffinity(0, cores[:1])
+    outside, cores, port = os.sched_getaffinity(0), all_cores(), free_port()
+    arguments = [sys.executable, *(part.format(port=port) for part in command)]
+    if alone:
+        os.sched_setaffinity(0, cores[:1])
     start = time.perf_counter()
-    arguments = [part.format(port=port) for part in command]
-    process = subprocess.Popen([sys.executable, *arguments], env=environment)
-    os.sched_setaffinity(0, cores[1:] or cores)
+    process = subprocess.Popen(arguments, cwd=home, env=environment_of(home))
+    if alone:
+        os.sched_setaffinity(0, cores[1:] or cores)
     try:
         wait_for_answer(port, first, process)
         elapsed = time.perf_counter() - start
@@ -91,7 +98,7 @@ def all_cores() -> tuple[int, ...]:
 
 def wait_for_answer(port: int, body: bytes, process: subprocess.Popen[bytes], seconds: float = 60.0) -> None:
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/api/v1/predict/forward", body, {"Content-Type": "application/json"}
+        f"http://127.0.0.1:{port}{FORWARD}", body, {"Content-Type": "application/json"}
     )
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
@@ -102,14 +109,8 @@ def wait_for_answer(port: int, body: bytes, process: subprocess.Popen[bytes], se
         except urllib.error.HTTPError as error:
             raise RuntimeError(f"the first request is answered {error.code}: {error.read()!r}") from None
         except OSError:
-            time.sleep(0.01)
+            time.sleep(0.005)
     raise RuntimeError("the server did not start")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def copied_home(home: Path, target: Path) -> Path:
@@ -123,13 +124,8 @@ def copied_home(home: Path, target: Path) -> Path:
     return target
 
 
-def quick_home(target: Path, studios: int, months: int) -> Path:
-    """A home with a release of a quickly fitted model, with as many trees as by default, on a generated
-    fleet.
-    """
-    panel = generated_panel(studios, months)
-    write_bundle(target, "1", fit_all(panel, QUICK).model.save, {"run_id": "benchmark"})
-    last_month = panel.months[-1].astype("datetime64[D]").item()
-    version = write_panel(target, panel)
-    publish_release(target, Release("1", version, "generator", last_month, "benchmark", datetime.now(UTC)))
-    return target
+def publish(home: Path, model: StudioModel, panel: StudioPanel) -> None:
+    """A release of a model beside some months."""
+    write_bundle(home, "1", model.save, {"run_id": "benchmark"})
+    version, last = write_panel(home, panel), panel.months[-1].astype("datetime64[D]").item()
+    publish_release(home, Release("1", version, "generator", last, "benchmark", datetime.now(UTC)))

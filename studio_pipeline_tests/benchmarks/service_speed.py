@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,20 +26,20 @@ import orjson
 from studio_pipeline.publishing.layout import snapshot_folder
 from studio_pipeline.publishing.releases import current_release
 from studio_pipeline.publishing.snapshots import read_panel
-from studio_pipeline_tests.benchmarks.forward_speed import LEVER_RANGES
+from studio_pipeline_tests.benchmarks.forward_speed import LEVER_RANGES, QUICK
 from studio_pipeline_tests.benchmarks.load_client import Measured, encoded, load
 from studio_pipeline_tests.benchmarks.measured_servers import (
     BARE,
+    FORWARD,
     OURS,
     Server,
     copied_home,
     cpu_seconds,
-    quick_home,
+    publish,
     server,
 )
-from studio_pipeline_tests.benchmarks.speed_table import Line, ratio_line, table
+from studio_pipeline_tests.forecasting.fleets import fit_all, generated_panel
 
-FORWARD = "/api/v1/predict/forward"
 BATCH = "/api/v1/predict/forward/batch"
 INVERSE = "/api/v1/predict/inverse"
 BATCH_REQUESTS = 1_000
@@ -46,6 +47,42 @@ MANY = 16
 PLANNERS = 8
 SETTLE_SECONDS = 60.0
 NOT_FOUND = 404
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table; `bare` and `ours` in the unit of `name`, `judged` what the target is about."""
+
+    name: str
+    bare: float | None
+    ours: float
+    judged: float
+    target: float
+    at_least: bool = False
+
+    @property
+    def met(self) -> bool:
+        return self.judged >= self.target if self.at_least else self.judged <= self.target
+
+
+def ratio_line(name: str, pairs: list[tuple[float, float]], target: float, at_least: bool = False) -> Line:
+    """Medians of both, and of the ratio round by round."""
+    bare, ours = (median(values) for values in zip(*pairs, strict=True))
+    return Line(name, bare, ours, median(b / a for a, b in pairs), target, at_least)
+
+
+def table(lines: list[Line]) -> str:
+    width = max(len(line.name) for line in lines)
+    rows = [f"{'':{width}}  {'bare':>9}  {'ours':>9}  {'judged':>9}  {'target':>9}"]
+    for line in lines:
+        bare = "" if line.bare is None else f"{line.bare:,.3f}"
+        sign = ">=" if line.at_least else "<="
+        target = f"{sign} {line.target:g}" if np.isfinite(line.target) else ""
+        verdict = ("met" if line.met else "MISSED") if target else ""
+        figures = f"{bare:>9}  {line.ours:9,.3f}  {line.judged:9,.3f}  {target:>9}"
+        rows.append(f"{line.name:{width}}  {figures}  {verdict}")
+    return "\n".join(rows)
 
 
 def forward_bodies(studios: list[str], n: int, seed: int) -> list[dict[str, Any]]:
@@ -178,11 +215,6 @@ def asked(ours: Server, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return {}
 
 
-def documented(ours: Server) -> dict[str, Any]:
-    with urllib.request.urlopen(f"http://127.0.0.1:{ours.port}/openapi.json", timeout=60) as answer:
-        return dict(orjson.loads(answer.read())["paths"])
-
-
 def studios_of(home: Path) -> list[str]:
     """The studios of a home's release that all three levers can be set for."""
     panel = read_panel(snapshot_folder(home, current_release(home).data_version))
@@ -215,36 +247,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         target = Path(folder)
         if options.home is None:
-            quick_home(target, options.studios, options.months)
+            panel = generated_panel(options.studios, options.months)
+            publish(target, fit_all(panel, QUICK).model, panel)
         else:
             copied_home(options.home, target)
         studios = studios_of(target)
         first = orjson.dumps(forward_bodies(studios, 1, 0)[0])
-        settings = {
-            "STUDIO_HOME": folder,
-            "STUDIO_CACHE_TTL_SECONDS": "0",
-            "STUDIO_LOG_FILE": f"{folder}/service.log",
-            "STUDIO_RATE_LIMIT": "100000000/minute",
-        }
-        lines = start_lines(lambda command: server(command, first, **settings), options.rounds)
-        bare = running.enter_context(server(BARE, first, **settings))
-        ours = running.enter_context(server(OURS, first, **settings))
+        lines = start_lines(lambda command: server(command, target, first), options.rounds)
+        bare = running.enter_context(server(BARE, target, first))
+        ours = running.enter_context(server(OURS, target, first))
         time.sleep(1.0)
         lines += beside_bare(bare, ours, studios, options.rounds, options.seconds)
         lines += batch_lines(ours, studios, options.rounds)
-        if INVERSE in documented(ours):
-            lines += inverse_lines(ours, studios, options.seconds)
+        lines += inverse_lines(ours, studios, options.seconds)
         lines.append(dropped_line(ours))
-        resident = ours.resident_mib()
-        lines.append(
-            Line(
-                f"resident after all this, {len(studios)} studios: MiB",
-                bare.resident_mib(),
-                resident,
-                resident,
-                250.0,
-            )
-        )
+        resident = [running.memory_bytes() / MIB for running in (bare, ours)]
+        name = f"resident after all this, {len(studios)} studios: MiB"
+        lines.append(Line(name, *resident, resident[1], 250.0))
     sys.stdout.write(table(lines) + "\n")
 
 

@@ -100,7 +100,7 @@ def test_changes_are_of_three_month_means_up_to_the_base_month() -> None:
 WEEKS = dict.fromkeys(HELD_LEVERS, 0.0)
 
 
-@pytest.mark.parametrize(("weeks", "month"), [(0, 1), (4, 2), (4.34, 2), (4.4, 3), (8, 3), (52, 13)])
+@pytest.mark.parametrize(("weeks", "month"), [(0, 1), (0.1, 2), (4.34, 2), (4.4, 3), (8, 3), (52, 13)])
 def test_a_change_holds_from_the_month_after_its_lead_time(weeks: float, month: int) -> None:
     assert first_month(weeks) == month
 
