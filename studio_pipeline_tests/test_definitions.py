@@ -7,8 +7,6 @@ After a change that is meant, renew the file and read its difference before comm
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import dagster as dg
@@ -16,19 +14,15 @@ import pytest
 
 from studio_pipeline.asset_checks import blocking_check_keys
 from studio_pipeline.definitions import build_definitions, defs
+from studio_pipeline_tests.serving.processes import python
 
 GOLDEN = Path(__file__).parent / "golden" / "asset_graph.json"
+FITS = ["lightgbm_fit", "random_forest_fit", "stock_and_flow_fit"]
 STAGES = {
     "raw_data": ["raw_studio_months"],
     "validated_data": ["rejected_rows", "validated_studio_months"],
     "features": ["studio_features"],
-    "model_fits": [
-        "lightgbm_fit",
-        "random_forest_fit",
-        "stock_and_flow_fit",
-        "tuned_hyperparameters",
-        "xgboost_fit",
-    ],
+    "model_fits": [*FITS, "tuned_hyperparameters", "xgboost_fit"],
     "ensemble": ["ensemble_weights"],
     "evaluation": ["champion_refit", "evaluation_report", "lever_effects_against_truth", "lever_sweep"],
     "registry": ["registered_model", "studio_forecasts"],
@@ -104,19 +98,8 @@ def test_a_refresh_holds_every_asset_but_the_tuning() -> None:
 
 def test_importing_reads_and_writes_nothing(tmp_path: Path) -> None:
     code = "import studio_pipeline.definitions, os; print(sorted(os.listdir('.')))"
-    environment = os.environ | {
-        "STUDIO_LOG_LEVEL": "nonsense",
-        "STUDIO_CONFIG": str(tmp_path / "absent.yaml"),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.strip() == "[]"
+    nonsense = {"STUDIO_LOG_LEVEL": "nonsense", "STUDIO_CONFIG": str(tmp_path / "absent.yaml")}
+    assert python(tmp_path, "-c", code, **nonsense).strip() == "[]"
 
 
 def test_resources_can_be_overridden() -> None:

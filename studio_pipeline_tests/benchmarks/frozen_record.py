@@ -12,6 +12,7 @@ in a record; times, durations, ports and paths are masked.
 import argparse
 import hashlib
 import json
+import math
 import os
 import random
 import re
@@ -25,7 +26,8 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -35,7 +37,6 @@ import numpy as np
 import onnx
 import pandas as pd
 
-from .frozen_comparison import EXACT, SHOWN, Comparison
 from .frozen_requests import Client
 
 CLI = (sys.executable, "-m", "studio_pipeline.cli")
@@ -52,11 +53,66 @@ MASKS = {
     r"\brun [0-9a-f]{8}\b": "run <id>",
     r"\bcursor=[\w-]{40,}": "cursor=<cursor>",
 }
-UNSTABLE = (
-    "dagster/data_version",
-    "dagster/input_",
-)  # tags: hashes of files whose bytes differ from run to run
+# Tags: hashes of files whose bytes differ from run to run.
+UNSTABLE = ("dagster/data_version", "dagster/input_")
 MASKED_KEYS = ("next_cursor", "retry-after")
+EXACT = "exact_sha256"
+"""The key of a hash of floats or of a model's bytes, which is compared only where no tolerance is given."""
+
+SHOWN = 20
+LEAST_RELATIVE = {"batch.jsonl": 1e-9}
+"""The service cuts a batch into parts by how long they take, and the last digits of an answer hang on which
+others are computed with it.
+"""
+TEXTS = ("description", "summary")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    relative: float
+    ignores_descriptions: bool
+
+    def differences(self, one: Any, other: Any, path: str = "$") -> Iterator[tuple[str, Any, Any]]:
+        """JSON paths where two values differ, and what stands there."""
+        if isinstance(one, dict) and isinstance(other, dict):
+            for key in sorted(one.keys() | other.keys()):
+                pair = one.get(key, "<absent>"), other.get(key, "<absent>")
+                is_text = key in TEXTS and all(isinstance(value, str | None) for value in pair)
+                is_left_out = (self.relative and key == EXACT) or (self.ignores_descriptions and is_text)
+                if not is_left_out:
+                    yield from self.differences(*pair, f"{path}.{key}")
+        elif isinstance(one, list) and isinstance(other, list):
+            for number, pair in enumerate(zip_longest(one, other, fillvalue="<absent>")):
+                yield from self.differences(*pair, f"{path}[{number}]")
+        elif not self.are_same(one, other):
+            yield path, one, other
+
+    def are_same(self, one: Any, other: Any) -> bool:
+        """Numbers within the tolerance; a type is part of an answer."""
+        if isinstance(one, float) and isinstance(other, float):
+            near_zero = 1e-9 if self.relative else 0.0
+            both_unknown = math.isnan(one) and math.isnan(other)
+            return both_unknown or math.isclose(one, other, rel_tol=self.relative, abs_tol=near_zero)
+        return type(one) is type(other) and bool(one == other)
+
+    def folders(self, one: Path, other: Path) -> Iterator[str]:
+        """Differences of all lines of two records, in words."""
+        names = {str(path.relative_to(root)) for root in (one, other) for path in root.rglob("*.jsonl")}
+        for name in sorted(names):
+            if not ((one / name).exists() and (other / name).exists()):
+                yield f"{name}: only in {one if (one / name).exists() else other}"
+                continue
+            within = replace(self, relative=max(self.relative, LEAST_RELATIVE.get(Path(name).name, 0.0)))
+            with (one / name).open(encoding="utf-8") as left, (other / name).open(encoding="utf-8") as right:
+                for number, pair in enumerate(zip_longest(left, right, fillvalue='"<absent>"'), 1):
+                    if pair[0] != pair[1]:
+                        for path, a, b in within.differences(*map(json.loads, pair)):
+                            yield f"{name}:{number} {path}\n    {shown(a)}\n    {shown(b)}"
+
+
+def shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 200 else f"{text[:200]}... ({len(text)} characters)"
 
 
 def sha(content: bytes) -> str:
@@ -126,11 +182,8 @@ def record_graph(record: Record) -> None:
     graph, repository = definitions.defs.resolve_asset_graph(), definitions.defs.get_repository_def()
     for key in sorted(graph.get_all_asset_keys()):
         node = graph.get(key)
-        told: dict[str, Any] = {
-            "group": node.group_name,
-            "kinds": sorted(node.kinds),
-            "owners": list(node.owners),
-        }
+        told: dict[str, Any] = {"group": node.group_name, "kinds": sorted(node.kinds)}
+        told["owners"] = list(node.owners)
         told |= {"tags": dict(node.tags), "code_version": node.code_version, "description": node.description}
         told["deps"] = sorted(parent.to_user_string() for parent in node.parent_keys)
         checks = [graph.get(check) for check in graph.asset_check_keys if check.asset_key == key]
@@ -155,11 +208,8 @@ def digest(values: Any) -> dict[str, Any]:
         return told | {"sha256": sha(Masked({}).text("\n".join(map(str, flat))).encode())}
     known = np.where(np.isfinite(flat), flat, 0).astype(float)
     told |= {EXACT: sha(flat.tobytes()), "unknown": int((~np.isfinite(flat)).sum())}
-    return told | {
-        "sum": known.sum(),
-        "size": np.abs(known).sum(),
-        "place": known @ np.linspace(1, 2, len(known)),
-    }
+    place = known @ np.linspace(1, 2, len(known))
+    return told | {"sum": known.sum(), "size": np.abs(known).sum(), "place": place}
 
 
 def stable_bytes(path: Path) -> bytes:

@@ -99,11 +99,8 @@ class Client:
     def inverse(self, kind: str, number: int, months: list[dict[str, Any]], studio: str) -> dict[str, Any]:
         draw, now, names, span = self.draw, months[-1], [*LEVERS], self.draw.choice((1, 3, 6, 12))
         target = (now["total_revenue"] or 1e4) * draw.uniform(0.95, 1.2) * (3 if kind == "unreachable" else 1)
-        body: dict[str, Any] = {
-            "studio_id": studio,
-            "target_revenue": round(target, 2),
-            "target_months": span,
-        }
+        body: dict[str, Any] = {"studio_id": studio, "target_months": span}
+        body["target_revenue"] = round(target, 2)
         if kind == "total" or draw.random() < 0.1:
             body |= {"target_kind": "total", "target_revenue": round(target * span, 2)}
         costs = {name: draw.uniform(0, 300) for name in draw.sample(names, 3)}
@@ -116,11 +113,8 @@ class Client:
         if kind == "past":
             body["base_month"] = draw.choice(months)["month"]
         if kind == "new":
-            body |= {
-                "studio_id": f"new-{number}",
-                "current_state": self.near({}, names),
-                "target_revenue": 4e4,
-            }
+            body |= {"studio_id": f"new-{number}", "target_revenue": 4e4}
+            body["current_state"] = self.near({}, names)
         return body
 
     def everything(self) -> None:
@@ -132,14 +126,8 @@ class Client:
     def reads(self) -> tuple[list[str], dict[str, Any]]:
         """Ask what needs no body; some studios, and their months."""
         known = [one["studio_id"] for one in self.ask("reads", "/studios")["studios"]]
-        for path in (
-            "/models",
-            "/models/current",
-            "/health",
-            "/studios/none-such/history",
-            "/none",
-            "/insights",
-        ):
+        absent = ("/studios/none-such/history", "/none", "/insights")
+        for path in ("/models", "/models/current", "/health", *absent):
             self.ask("reads", path)
         self.add("openapi", answer=self.send("GET", "/openapi.json")[2])
         page, metrics = self.send("GET", "/"), self.send("GET", "/metrics")
@@ -149,12 +137,8 @@ class Client:
         past = {one: self.send("GET", f"{API}/studios/{one}/history")[2]["months"] for one in chosen}
         for one in chosen[:6]:
             self.ask("reads", f"/studios/{one}/history")
-        for span in (
-            "from=2023-01-01&to=2023-06-01",
-            "from=2024-02-01",
-            "from=2024-02-01&to=2023-01-01",
-            "to=x",
-        ):
+        wrong = ("from=2024-02-01&to=2023-01-01", "to=x")
+        for span in ("from=2023-01-01&to=2023-06-01", "from=2024-02-01", *wrong):
             self.ask("reads", f"/studios/{chosen[0]}/history?{span}")
         return chosen, past
 
@@ -174,11 +158,8 @@ class Client:
                 if isinstance(body, dict):
                     requests.append(body)
         several = [*self.draw.sample(requests, 60), requests[-1], requests[0], requests[0]]
-        for more in (
-            {"aggregate": True},
-            {"aggregate": True, "interval_level": 0.5},
-            {"interval_level": 1.5},
-        ):
+        aggregate = {"aggregate": True}
+        for more in (aggregate, aggregate | {"interval_level": 0.5}, {"interval_level": 1.5}):
             self.ask("batch", "/predict/forward/batch", {"requests": several} | more)
         return answered
 
@@ -213,15 +194,8 @@ class Client:
             self.ask("scenarios", f"/scenarios{path}")
         for one in ids[:5]:
             self.ask("scenarios", f"/scenarios/{one}/rerun", b"", "POST")
-        for chosen in (
-            ids[:2],
-            ids[3:6],
-            ids[:10],
-            ids[2:4],
-            ids[:1],
-            [ids[0], ids[0]],
-            [ids[0], "none-such"],
-        ):
+        odd = (ids[:1], [ids[0], ids[0]], [ids[0], "none-such"])
+        for chosen in (ids[:2], ids[3:6], ids[:10], ids[2:4], *odd):
             for level in (0.9, 0.5):
                 given = {"scenario_ids": chosen, "interval_level": level}
                 self.ask("scenarios", "/scenarios/compare", given)

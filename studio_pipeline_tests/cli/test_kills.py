@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from studio_pipeline.publishing.releases import current_release
-from studio_pipeline_tests.benchmarks.killed_home import KilledHome, make_home
-from studio_pipeline_tests.benchmarks.kills import free_ports, kill_often
+from studio_pipeline_tests.benchmarks.kills import KilledHome, free_ports, kill_often, make_home
 
 ONLY_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 TARGETS = ("run", "daemon", "up")

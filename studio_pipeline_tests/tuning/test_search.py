@@ -1,5 +1,7 @@
 """The search on objectives whose best value is known: it finds it, ends in time, and goes on after a kill."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -37,13 +39,12 @@ def tried(study: optuna.Study) -> list[tuple[dict[str, float], str]]:
 
 
 @pytest.fixture
-def storage() -> optuna.storages.BaseStorage:
-    """As good as a file where nothing is killed, and quicker."""
-    return optuna.storages.InMemoryStorage()
+def study() -> optuna.Study:
+    """In memory: as good as a file where nothing is killed, and quicker."""
+    return open_study(optuna.storages.InMemoryStorage(), *KEY)
 
 
-def test_it_finds_what_is_better_than_the_start(storage: optuna.storages.BaseStorage) -> None:
-    study = open_study(storage, *KEY)
+def test_it_finds_what_is_better_than_the_start(study: optuna.Study) -> None:
     reason = search(study, Objective(bowl, 2), SPACE, [START], conditions(40))
     best = best_trial(study)
     assert reason == "all 40 trials are done"
@@ -65,12 +66,11 @@ def test_it_goes_on_as_if_it_had_not_been_stopped(tmp_path: Path) -> None:
     assert {trial.state.name for trial in again.trials} == {"COMPLETE", "PRUNED", "FAIL"}
 
 
-def test_the_budget_is_kept_within_one_trial_and_counts_earlier_lives(storage) -> None:
+def test_the_budget_is_kept_within_one_trial_and_counts_earlier_lives(study) -> None:
     def slow(values: Values, fold: int) -> float:
         time.sleep(0.1)
         return bowl(values, fold)
 
-    study = open_study(storage, *KEY)
     began = time.monotonic()
     reason = search(study, Objective(slow, 1), SPACE, [START], conditions(1000, budget_seconds=1.0))
     # A trial takes 0.1 s, and a loaded machine some more.
@@ -84,14 +84,13 @@ def test_the_budget_is_kept_within_one_trial_and_counts_earlier_lives(storage) -
     assert len(ended(study)) == before
 
 
-def test_bad_trials_are_given_up_after_a_fold(storage: optuna.storages.BaseStorage) -> None:
+def test_bad_trials_are_given_up_after_a_fold(study: optuna.Study) -> None:
     asked = []
 
     def counted(values: Values, fold: int) -> float:
         asked.append(fold)
         return bowl(values, fold)
 
-    study = open_study(storage, *KEY)
     search(study, Objective(counted, 3), SPACE, [START], conditions(30))
     given_up = [trial for trial in ended(study) if trial.state.name == "PRUNED"]
     assert given_up
@@ -99,8 +98,7 @@ def test_bad_trials_are_given_up_after_a_fold(storage: optuna.storages.BaseStora
     assert best_trial(study) not in given_up
 
 
-def test_losses_that_are_no_number_are_bad_ones(storage: optuna.storages.BaseStorage) -> None:
-    study = open_study(storage, *KEY)
+def test_losses_that_are_no_number_are_bad_ones(study: optuna.Study) -> None:
     search(
         study,
         Objective(lambda values, fold: float("nan") if values["depth"] > 4 else bowl(values, fold), 1),
@@ -123,8 +121,7 @@ def test_only_the_latest_studies_are_kept(tmp_path: Path) -> None:
     assert prune_studies(storage, 2) == []
 
 
-def test_a_study_as_tables(storage: optuna.storages.BaseStorage) -> None:
-    study = open_study(storage, *KEY)
+def test_a_study_as_tables(study: optuna.Study) -> None:
     search(study, Objective(bowl, 2), SPACE, [START], conditions(30))
     table, shares = trials_table("xgboost", study), importances_of("xgboost", study)
     assert list(table) == list(TRIAL_COLUMNS)
@@ -133,3 +130,27 @@ def test_a_study_as_tables(storage: optuna.storages.BaseStorage) -> None:
     assert table.loc[table["state"] == "given up", "loss"].isna().all()
     assert shares["importance"].sum() == pytest.approx(1.0)
     assert set(shares["hyperparameter"]) == set(SPACE)
+
+
+PROGRAM = "studio_pipeline_tests.tuning.search_in_a_process"
+
+
+def searched_and_killed(home: Path, life: str, begun: int) -> None:
+    command = [sys.executable, "-m", PROGRAM, home, life, "1000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as process:
+        assert process.stdout.read(begun) == b"." * begun
+        process.kill()
+        assert process.wait() == -9
+
+
+@pytest.mark.slow
+def test_killed_twice_it_ends_as_the_same_study(tmp_path: Path) -> None:
+    searched_and_killed(tmp_path, "first", 6)
+    searched_and_killed(tmp_path, "second", 8)
+    study = open_study(open_storage(tmp_path), *KEY)
+    search(study, Objective(bowl, 2), SPACE, [START], conditions(20, "third"))
+    assert {trial.user_attrs["life"] for trial in ended(study)} == {"first", "second", "third"}
+    assert len(ended(study)) == 20
+    whole = optuna.create_study(storage=optuna.storages.InMemoryStorage(), direction="minimize")
+    search(whole, Objective(bowl, 2), SPACE, [START], conditions(20))
+    assert tried(study) == tried(whole)

@@ -27,6 +27,8 @@ def attempts(*ends: tuple[RunEnd, str], ended: float = LONG_AGO) -> list[Attempt
     ]
 
 
+PART = {"temporary": ["b.part"]}
+CROWDED = "Run 00000000 was crowded out, and these are unread: new: b.csv."
 # What the folder holds is "new"; what was there before is "old".
 TRUTH = {
     "nothing new": ([(SUCCEEDED, "new")], {}, False, "Nothing new: run 00000000 has read"),
@@ -34,51 +36,26 @@ TRUTH = {
     "first files ever": ([], {}, True, "The landing folder changed"),
     "first run of this version": ([(SUCCEEDED, "")], {}, True, "The landing folder changed"),
     "already requested": ([(UNFINISHED, "new"), (SUCCEEDED, "old")], {}, False, "queued or going on"),
-    "run in progress over older files": (
-        [(UNFINISHED, "old")],
-        {},
-        False,
-        "what it leaves unread comes next",
-    ),
+    "run in progress over older files": ([(UNFINISHED, "old")], {}, False, "what it leaves unread comes"),
     "run in progress that nothing tells of": ([(UNFINISHED, "")], {}, False, "queued or going on"),
     "half-written": ([(SUCCEEDED, "old")], {"unsettled": ["b.csv"]}, False, "Still being written: b.csv."),
     "temporary name beside nothing new": (
         [(SUCCEEDED, "new")],
-        {"temporary": ["b.csv.part"]},
+        PART,
         False,
-        "Not read until renamed: b.csv.part.",
+        "Not read until renamed: b.part.",
     ),
-    "temporary name beside a new file": ([(SUCCEEDED, "old")], {"temporary": [".b"]}, True, "changed"),
+    "temporary name beside a new file": ([(SUCCEEDED, "old")], PART, True, "changed"),
     "last run failed on this content": ([(FAILED, "new"), (SUCCEEDED, "old")], {}, False, "correct them"),
     "corrected after a failure": ([(FAILED, "poison"), (SUCCEEDED, "old")], {}, True, "changed"),
     "canceled by a person": ([(CANCELED, "new"), (SUCCEEDED, "old")], {}, False, "was canceled"),
     "restored content": ([(SUCCEEDED, "other"), (SUCCEEDED, "new")], {}, True, "changed"),
     "restored after a failure": ([(FAILED, "poison"), (SUCCEEDED, "new")], {}, True, "changed"),
-    "file removed": (
-        [(SUCCEEDED, "old")],
-        {"changes": "removed: a.csv"},
-        True,
-        "The landing folder changed: removed: a.csv.",
-    ),
+    "file removed": ([(SUCCEEDED, "old")], {"changes": "removed: a.csv"}, True, "changed: removed: a.csv."),
     "all files removed": ([(SUCCEEDED, "old")], {"files": 0}, False, "The landing folder is empty."),
-    "unreadable folder": (
-        [(SUCCEEDED, "old")],
-        {"fault": "/l: can't be listed."},
-        False,
-        "/l: can't be listed.",
-    ),
-    "lost the race for the lock": (
-        [(CROWDED_OUT, "new"), (SUCCEEDED, "old")],
-        {},
-        True,
-        "Run 00000000 was crowded out, and these are unread: new: b.csv.",
-    ),
-    "lost the race to one that read it": (
-        [(SUCCEEDED, "new"), (CROWDED_OUT, "new")],
-        {},
-        False,
-        "Nothing new",
-    ),
+    "unreadable folder": ([(SUCCEEDED, "old")], {"fault": "/l: is shut."}, False, "/l: is shut."),
+    "lost the race for the lock": ([(CROWDED_OUT, "new"), (SUCCEEDED, "old")], {}, True, CROWDED),
+    "lost to one that read it": ([(SUCCEEDED, "new"), (CROWDED_OUT, "new")], {}, False, "Nothing new"),
     "lost the race, read before": ([(CROWDED_OUT, "new"), (SUCCEEDED, "new")], {}, False, "Nothing new"),
     "a schedule lost the race": ([(CROWDED_OUT, ""), (SUCCEEDED, "new")], {}, False, "Nothing new"),
     "a schedule failed before it read": ([(FAILED, ""), (SUCCEEDED, "new")], {}, False, "Nothing new"),

@@ -16,7 +16,7 @@ TRUTH = {
     "read since the month was over": ([(RunEnd.SUCCEEDED, "same", THIS_MONTH)], False),
     "files changed since": ([(RunEnd.SUCCEEDED, "other", THIS_MONTH)], True),
     "read, changed and restored": (
-        [(RunEnd.SUCCEEDED, "other", THIS_MONTH), (RunEnd.SUCCEEDED, "same", THIS_MONTH)],
+        [(RunEnd.SUCCEEDED, is_at, THIS_MONTH) for is_at in ("other", "same")],
         True,
     ),
     "failed since": ([(RunEnd.FAILED, "same", THIS_MONTH)], True),

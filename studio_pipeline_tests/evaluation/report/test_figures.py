@@ -19,7 +19,7 @@ from studio_pipeline.evaluation.report import backtest_figures, data_figures, dr
 from studio_pipeline.evaluation.report.drawing import COLOURS, to_png
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES as MEMBERS
 from studio_pipeline_tests.evaluation.metrics.test_interval_metrics import with_intervals
-from studio_pipeline_tests.evaluation.metrics.test_levers_known import knowing_levers
+from studio_pipeline_tests.evaluation.metrics.test_summary import knowing_levers
 
 MakePredictions = Callable[..., pd.DataFrame]
 

@@ -35,10 +35,7 @@ class Page(HTMLParser):
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.open: list[str] = []
-        self.addresses: list[str] = []
-        self.texts: list[str] = []
-        self.alts: list[str] = []
+        self.open, self.addresses, self.texts, self.alts = (list[str]() for _ in range(4))
         self.feed(html)
         self.close()
 

@@ -52,16 +52,10 @@ def run(log: FakeLog, folder: Path, record: AccuracyRecord | None = None, months
 
 
 def publish(folder: Path, name: str = "v-1") -> None:
+    bounds = {"base_month": pd.Timestamp("2023-12-01"), "lower_90": 0.0, "upper_90": 1e3}
     rows = [
-        {
-            "studio_id": studio,
-            "base_month": pd.Timestamp("2023-12-01"),
-            "horizon": horizon,
-            "revenue": 1.1 * REVENUE[studio][0],
-            "lower_90": 0.0,
-            "upper_90": 1e3,
-        }
-        for studio in REVENUE
+        {"studio_id": studio, "horizon": horizon, "revenue": 1.1 * values[0]} | bounds
+        for studio, values in REVENUE.items()
         for horizon in range(1, 13)
     ]
     write_once(folder / name, lambda place: pd.DataFrame(rows).to_parquet(place / "table.parquet"))

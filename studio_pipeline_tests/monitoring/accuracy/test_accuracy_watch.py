@@ -24,19 +24,8 @@ RULES = AccuracyConfig()
 def cells(shares: np.ndarray, coverage: np.ndarray, n: float = 50.0) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Sums of one-month-ahead forecasts with these WAPEs and coverages, a month each."""
     months = pd.date_range("2024-01-01", periods=len(shares), freq="MS").astype("datetime64[ns]")
-    keys = pd.DataFrame(
-        {
-            "source": "published",
-            "kind": "free",
-            "role": "champion",
-            "model_version": "1",
-            "horizon": 1,
-            "month_year": months,
-            "base_month": months,
-            "made_month": months,
-            "n": n,
-        }
-    )
+    keys = pd.DataFrame(dict.fromkeys(("month_year", "base_month", "made_month"), months))
+    keys = keys.assign(source="published", kind="free", role="champion", model_version="1", horizon=1, n=n)
     errors = keys.assign(actual=1e6, error=0.0, absolute_error=1e6 * shares, promised_error=1e6 * WAPE)
     return errors.assign(naive_error=1.0), keys.assign(level=0.9, inside=n * coverage)
 

@@ -39,20 +39,10 @@ def database(url: str, tmp_path: Path) -> Iterator[Database]:
 
 def entry(number: int, **fields: object) -> LoggedPrediction:
     answer = logged("a")
-    values = {
-        "id": f"{number:08}",
-        "kind": "forward",
-        "studio_id": "a",
-        "base_month": date(2023, 12, 1),
-        "inputs": answer.inputs.encode(),
-        "outputs": answer.outputs.encode(),
-        "made_at": NOW + timedelta(seconds=number),
-        "release_version": 3,
-        "model_version": "7",
-        "data_version": "abc",
-        "role": "challenger",
-    }
-    return LoggedPrediction(**{**values, **fields})
+    asked = {"id": f"{number:08}", "kind": "forward", "studio_id": "a", "base_month": date(2023, 12, 1)}
+    texts = {"inputs": answer.inputs.encode(), "outputs": answer.outputs.encode()}
+    made = {"made_at": NOW + timedelta(seconds=number), "release_version": 3, "model_version": "7"}
+    return LoggedPrediction(**asked | texts | made | {"data_version": "abc", "role": "challenger"} | fields)
 
 
 @pytest.mark.parametrize("name", ["predictions", "scenarios", "deletions"])
@@ -80,12 +70,8 @@ def test_answers_are_read_in_batches(url: str, database: Database, monkeypatch: 
 
 
 def test_scenarios_and_deletions_are_read(url: str, database: Database) -> None:
-    answer = orjson.loads(logged("a").outputs) | {
-        "scenario_id": "one",
-        "model_version": "7",
-        "data_version": "d",
-        "base_month": "2023-12-01",
-    }
+    answer = orjson.loads(logged("a").outputs) | {"scenario_id": "one", "base_month": "2023-12-01"}
+    answer |= {"model_version": "7", "data_version": "d"}
     request = {"studio_id": "a", "projection_months": 3, "levers": {"avg_ticket_price": 90.0}}
     ScenarioStore(database).save("Dearer", request, answer, 3)
     log, reading = ForecastLog(url), Reading()

@@ -92,53 +92,40 @@ def test_money_times_100_is_found_in_any_season_where_members_are_known(at):
     assert _found(_frame(revenue, members)) == [at]
 
 
-def test_several_wrong_months_do_not_hide_each_other():
-    revenue = STEADY.copy()
-    revenue[[5, 6, 20]] *= 100
-    assert _found(_frame(revenue)) == [5, 6, 20]
+def _wrong(values, at, factor=100.0):
+    """Values of which those at some places are so many times what they should be."""
+    values = np.array(values, dtype=float)
+    values[at] *= factor
+    return values
 
 
-def test_a_change_of_unit_inside_a_file_is_found_where_members_are_known():
-    revenue = np.r_[STEADY[:30], STEADY[30:] * 100]
-    assert _found(_frame(revenue, np.full(36, 90.0))) == list(range(30, 36))
+LATE = slice(24, 36)
+CENTS, PEOPLE, BUSY_ROOMS = _wrong(STEADY, LATE), np.full(36, 90.0), np.full(36, 900.0)
+TWO_FILES = np.repeat([0, 1], [24, 12])
+GROWING = np.geomspace(100, 100_000, 36)
+WRONG = {
+    "several months, none of which hides another": (_frame(_wrong(STEADY, [5, 6, 20])), [5, 6, 20], {}),
+    "a change of unit inside a file": (_frame(_wrong(STEADY, slice(30, 36)), PEOPLE), range(30, 36), {}),
+    "a growing studio whose members are known": (_frame(_wrong(GROWING, 2), GROWING / 50), [2], {}),
+    "a whole file after right ones": (_frame(CENTS), range(24, 36), {"files": TWO_FILES}),
+    "the same with members": (_frame(CENTS, PEOPLE), range(24, 36), {"files": TWO_FILES}),
+    "a hundredth": (_frame(_wrong(STEADY, 10, 0.01), total_class_attendance=BUSY_ROOMS), [10], {}),
+    "a hundredth while it was closed": (
+        _frame(_wrong(STEADY, 10, 0.01), total_class_attendance=_wrong(BUSY_ROOMS, 10, 0.005)), [], {},
+    ),
+    "a hundredth, and nothing tells that it was open": (_frame(_wrong(STEADY, 10, 0.01)), [], {}),
+    "members": (_frame(STEADY, _wrong(PEOPLE, 7)), [7], {"column": "total_members"}),
+    "revenue of such members, which is right": (_frame(STEADY, _wrong(PEOPLE, 7)), [], {}),
+    "a ticket in cents": (
+        _frame(STEADY, avg_ticket_price=_wrong(np.full(36, 120.0), 3)), [3], {"column": "avg_ticket_price"},
+    ),
+}  # fmt: skip
 
 
-def test_a_wrong_month_of_a_growing_studio_is_found_where_members_are_known():
-    revenue = np.geomspace(100, 100_000, 36)
-    members = revenue / 50
-    revenue[2] *= 100
-    assert _found(_frame(revenue, members)) == [2]
-
-
-def test_a_whole_file_times_100_after_right_ones_is_found():
-    revenue = np.r_[STEADY[:24], STEADY[24:] * 100]
-    files = np.r_[np.zeros(24, int), np.ones(12, int)]
-    assert _found(_frame(revenue), files) == list(range(24, 36))
-    assert _found(_frame(revenue, np.full(36, 90.0)), files) == list(range(24, 36))
-
-
-def test_money_a_hundredth_of_the_usual_is_found_only_where_the_studio_was_busy():
-    revenue = STEADY.copy()
-    revenue[10] /= 100
-    busy = np.full(36, 900.0)
-    closed = busy.copy()
-    closed[10] = 5
-    assert _found(_frame(revenue, total_class_attendance=busy)) == [10]
-    assert _found(_frame(revenue, total_class_attendance=closed)) == []
-    assert _found(_frame(revenue)) == [], "nothing tells that the studio was open"
-
-
-def test_members_times_100_are_found():
-    members = np.full(36, 90.0)
-    members[7] *= 100
-    assert _found(_frame(STEADY, members), column="total_members") == [7]
-    assert _found(_frame(STEADY, members)) == [], "its revenue is right"
-
-
-def test_a_ticket_in_cents_in_one_month_is_found():
-    ticket = np.full(36, 120.0)
-    ticket[3] *= 100
-    assert _found(_frame(STEADY, avg_ticket_price=ticket), column="avg_ticket_price") == [3]
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_found_and_nothing_else(name):
+    frame, places, judged = WRONG[name]
+    assert _found(frame, **judged) == list(places)
 
 
 def test_a_new_studio_is_judged_by_what_its_members_pay_and_only_where_they_stayed():

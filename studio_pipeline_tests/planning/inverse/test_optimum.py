@@ -33,18 +33,10 @@ def brute_force(setup: PlanSetup, seed: int, population: int, generations: int) 
         short = np.maximum(1 - setup.revenue(x) / problem.target, 0)
         return problem.weights @ efforts(setup, x) / largest + _PENALTY * (short + broken(setup, x))
 
-    found = differential_evolution(
-        worth,
-        list(zip(low[free], high[free], strict=True)),
-        integrality=np.isin(free, (NEW, CLASSES)),
-        vectorized=True,
-        updating="deferred",
-        popsize=population,
-        maxiter=generations,
-        tol=1e-10,
-        polish=False,
-        rng=np.random.default_rng(seed),
-    )
+    bounds, whole = list(zip(low[free], high[free], strict=True)), np.isin(free, (NEW, CLASSES))
+    size = {"popsize": population, "maxiter": generations, "tol": 1e-10, "rng": np.random.default_rng(seed)}
+    how = {"vectorized": True, "updating": "deferred", "polish": False, "integrality": whole}
+    found = differential_evolution(worth, bounds, **how, **size)
     x = plans(found.x[:, None])
     if broken(setup, x)[0] > 0:
         return 0.0, np.inf
