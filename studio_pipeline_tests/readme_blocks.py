@@ -93,6 +93,7 @@ _FORWARD: Mapping[str, Kept] = {
 _SHORT_FORWARD = frozenset(
     {"base_month", "predictions", "total_projected_revenue", "lever_effects", "status_quo"}
 )
+_FACTS = frozenset({"revenue_then", "revenue"})
 CALLS: tuple[Call, ...] = (
     Call("forward", {"answer forward": {**_FORWARD, "": _SHORT_FORWARD}, "answer forward in full": _FORWARD}),
     Call(
@@ -101,16 +102,7 @@ CALLS: tuple[Call, ...] = (
     ),
     Call("save"),
     Call("compare", {"answer compare": {"scenarios.months": 1, "months": 1, "scenarios": 1, "chances": 1}}),
-    Call(
-        "insights",
-        {
-            "answer insights": {
-                "drivers": 2,
-                "recommendations": 1,
-                "facts": frozenset({"revenue_then", "revenue"}),
-            }
-        },
-    ),
+    Call("insights", {"answer insights": {"drivers": 2, "recommendations": 1, "facts": _FACTS}}),
 )
 
 

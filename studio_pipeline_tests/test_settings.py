@@ -123,14 +123,10 @@ def test_a_url_may_carry_a_password_and_is_not_quoted(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     "url",
     [
-        "redis://h",
-        "redis://h:6380/2",
-        "redis://user:p%23ss@h:6379/0",
-        "rediss://:p@h?ssl_cert_reqs=none",
-        "redis://[::1]:6379",
-        "unix:///run/redis.sock?db=1",
+        "redis://h", "redis://h:6380/2", "redis://user:p%23ss@h:6379/0",
+        "rediss://:p@h?ssl_cert_reqs=none", "redis://[::1]:6379", "unix:///run/redis.sock?db=1",
     ],
-)
+)  # fmt: skip
 def test_a_redis_that_can_be_one_is_taken(url: str) -> None:
     assert read_settings(env_file=None, redis_url=url).redis_url == url
 
@@ -138,19 +134,11 @@ def test_a_redis_that_can_be_one_is_taken(url: str) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "http://:pa55@h",
-        "redis://",
-        "redis://:pa55@",
-        "redis://:pa55@h/db1",
-        "redis://:pa55@h/1/2",
-        "redis://:pa55@h:port",
-        "redis://:pa55@h:99999",
-        "redis://:pa55#word@h:6379",
-        "redis://:pa55/word@h:6379",
-        "redis://[:pa55",
-        "unix://",
+        "http://:pa55@h", "redis://", "redis://:pa55@", "redis://:pa55@h/db1", "redis://:pa55@h/1/2",
+        "redis://:pa55@h:port", "redis://:pa55@h:99999", "redis://:pa55#word@h:6379",
+        "redis://:pa55/word@h:6379", "redis://[:pa55", "unix://",
     ],
-)
+)  # fmt: skip
 def test_a_redis_that_can_be_none_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(SettingsError, match=r"^STUDIO_REDIS_URL: write it as redis://") as caught:
         read_settings(env_file=None, redis_url=url)

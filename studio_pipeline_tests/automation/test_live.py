@@ -3,7 +3,6 @@
 Run with -rP to see how long each step took.
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -21,7 +20,7 @@ import yaml
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline_tests.automation.fake_webhook import FakeWebhook, fake_webhook
-from studio_pipeline_tests.cli.conftest import QUICK
+from studio_pipeline_tests.cli.conftest import QUICK, start_studio
 from studio_pipeline_tests.serving.processes import free_port
 from studio_pipeline_tests.worlds import HISTORY_COLUMNS
 
@@ -37,7 +36,7 @@ def months(studios: int, number: int) -> pd.DataFrame:
 
 
 class Live:
-    def __init__(self, home: Path, port: int, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, home: Path, port: int, process: subprocess.Popen[str]) -> None:
         self.home = home
         self._client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
         self._process = process
@@ -67,19 +66,13 @@ class Live:
 @contextmanager
 def live(home: Path, webhook: FakeWebhook, recipe: Path | None) -> Iterator[Live]:
     port, dagster_port = free_port(), free_port()
-    environment = {**os.environ, "STUDIO_HOME": str(home), "STUDIO_ALERT_WEBHOOK_URL": webhook.url}
+    settings = {"STUDIO_ALERT_WEBHOOK_URL": webhook.url}
     if recipe is not None:
-        environment["STUDIO_CONFIG"] = str(recipe)
-    command = [sys.executable, "-m", "studio_pipeline.cli", "up"]
+        settings["STUDIO_CONFIG"] = str(recipe)
+    ports = ("--port", str(port), "--dagster-port", str(dagster_port))
     with (
         (home / "up.log").open("wb") as log,
-        subprocess.Popen(
-            [*command, "--port", str(port), "--dagster-port", str(dagster_port)],
-            env=environment,
-            cwd=home,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        ) as process,
+        start_studio(home, "up", *ports, log=log, **settings) as process,
     ):
         studio = Live(home, port, process)
         try:

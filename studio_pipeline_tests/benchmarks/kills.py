@@ -13,7 +13,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -34,7 +33,7 @@ from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.publishing.folders import verify_folder
 from studio_pipeline.publishing.locks import RUN_ID, lock_holder
 from studio_pipeline.publishing.releases import current_release, release_history, verify_release
-from studio_pipeline_tests.cli.conftest import QUICK
+from studio_pipeline_tests.cli.conftest import QUICK, start_studio
 from studio_pipeline_tests.serving.processes import free_port
 
 TARGETS = ("daemon", "webserver", "run", "service", "up")
@@ -65,24 +64,13 @@ class KilledHome:
     ports: tuple[int, int]
     months: pd.DataFrame
     dropped: int = 0
-    up: subprocess.Popen[bytes] | None = None
+    up: subprocess.Popen[str] | None = None
     shown: int = field(default=0)
 
-    @property
-    def environment(self) -> dict[str, str]:
-        ours = "STUDIO_", "DAGSTER_"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        return kept | {"STUDIO_HOME": str(self.home), "STUDIO_CONFIG": str(self.home.parent / "quick.yaml")}
-
-    def studio(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
+    def studio(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+        settings = {"STUDIO_CONFIG": str(self.home.parent / "quick.yaml")} | settings
         with (self.home.parent / "studio.log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "studio_pipeline.cli", *arguments],
-                cwd=self.home.parent,
-                env=self.environment | environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+            return start_studio(self.home, *arguments, log=log, **settings)
 
     def start_up(self) -> None:
         service, web = self.ports

@@ -8,7 +8,6 @@ an hour and 2 GB of disk.
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ import numpy as np
 
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import GeneratorConfig
+from studio_pipeline_tests.cli.conftest import start_studio
 
 STUDIOS_A_FILE = 2_500
 GIB = 1 << 30
@@ -26,15 +26,7 @@ GIB = 1 << 30
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run took.
-
-    Attributes:
-        studios: studios in its files.
-        wall_seconds: from start to exit.
-        cpu_seconds: of user and kernel, all processes and threads.
-        peak_bytes: resident memory of the largest process at its peak.
-        output: what it printed.
-    """
+    """What one run took: from start to exit, of all its processes, of the largest one at its peak."""
 
     studios: int
     wall_seconds: float
@@ -60,20 +52,11 @@ def measure(folder: Path, studios: int, months: int, configuration: Path | None 
     """
     home = folder / f"{studios}-studios"
     write_months(home / "landing", studios, months)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("STUDIO_")}
-    environment["STUDIO_HOME"] = str(home)
-    if configuration:
-        environment["STUDIO_CONFIG"] = str(configuration)
+    settings = {"STUDIO_CONFIG": str(configuration)} if configuration else {}
     printed = home / "printed.txt"
     start = time.perf_counter()
     with printed.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "studio_pipeline.cli", "run"],
-            cwd=folder,
-            env=environment,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
+        process = start_studio(home, "run", log=file, **settings)
         _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     wall_seconds, output = time.perf_counter() - start, printed.read_text("utf-8")

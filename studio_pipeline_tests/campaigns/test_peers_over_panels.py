@@ -9,13 +9,7 @@ import pytest
 
 from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline_tests.campaigns.test_real_panels import (
-    BROADWAY_MAP,
-    FEWEST_MONTHS,
-    HELD_OUT,
-    SHARED,
-    months_of,
-)
+from studio_pipeline_tests.campaigns.test_real_panels import HELD_OUT, SHARED, broadway
 from studio_pipeline_tests.forecasting.forecaster.test_peers import (
     SPANS,
     fleet_errors,
@@ -38,18 +32,15 @@ FLEET_SEEDS = (1, 2, 3, 4)
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the folder with real data is not beside the repository")
 def test_on_broadway_no_peer_is_better(tmp_path: Path) -> None:
     """WAPE over the last six full months of the 49 runs with at least 24; steps count months of the run."""
-    frame = months_of(SHARED / "data" / "broadway_monthly.csv", tmp_path, BROADWAY_MAP)
-    by_run = frame.groupby("studio_id")["month_year"]
-    is_held = (by_run.transform("size") >= FEWEST_MONTHS) & (by_run.cumcount(ascending=False) < HELD_OUT)
-    given, last = frame[~is_held], frame[~is_held].groupby("studio_id")["month_year"].max()
+    given, kept_back = broadway(tmp_path)
+    last = given.groupby("studio_id")["month_year"].max()
     held: dict[str, FloatArray] = {}
     places = {}
-    for run, months in frame[is_held].groupby("studio_id"):
+    for run, months in kept_back.groupby("studio_id"):
         ahead = months["month_year"].to_numpy().astype("datetime64[M]") - np.datetime64(last[run], "M")
         near = ahead.astype(int) <= 12
         held[str(run)] = np.where(near, months["total_revenue"].to_numpy(), np.nan)
         places[str(run)] = np.minimum(ahead.astype(int), 12) - 1
-    assert len(held) == 49
     ours = ours_ahead(given, ForecastingConfig())
     errors = {"ensemble": known_wape({run: ours[run][places[run]] for run in held}, held)}
     for peer, ahead_of in peers_ahead(given[given["studio_id"].isin(list(held))], HELD_OUT).items():
@@ -86,19 +77,12 @@ def test_on_tourism_no_peer_is_better(all_months: bool) -> None:
     months = {s.sn: np.concatenate([s.x, s.xx]).astype(float) for s in Tourism.subset("monthly")}
     lengths = {s.sn: len(s.y) - HELD_OUT if all_months else len(s.x) for s in Tourism.subset("monthly")}
     assert len(months) == 366
-    given = pd.concat(
-        [
-            pd.DataFrame(
-                {
-                    "studio_id": name,
-                    "month_year": pd.date_range(end="2023-12-01", periods=lengths[name], freq="MS"),
-                    "total_revenue": series[: lengths[name]],
-                }
-            )
-            for name, series in months.items()
-        ],
-        ignore_index=True,
-    )
+    tables = []
+    for name, series in months.items():
+        dates = pd.date_range(end="2023-12-01", periods=lengths[name], freq="MS")
+        table = {"studio_id": name, "month_year": dates, "total_revenue": series[: lengths[name]]}
+        tables.append(pd.DataFrame(table))
+    given = pd.concat(tables, ignore_index=True)
     forecasts = {"ensemble": ours_ahead(given, ForecastingConfig())} | peers_ahead(given, HELD_OUT)
     errors = {}
     for method, ahead in forecasts.items():

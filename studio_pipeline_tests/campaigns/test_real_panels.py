@@ -45,18 +45,23 @@ def months_of(file: Path, tmp_path: Path, column_map: Path | None = None) -> pd.
     return validate_months(raw.frame, ValidationConfig(), NOW.date()).frame
 
 
+def broadway(tmp_path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Months that are given, and the last six full ones of each run with at least 24."""
+    frame = months_of(SHARED / "data" / "broadway_monthly.csv", tmp_path, BROADWAY_MAP)
+    by_run = frame.groupby("studio_id")["month_year"]
+    is_held = (by_run.transform("size") >= FEWEST_MONTHS) & (by_run.cumcount(ascending=False) < HELD_OUT)
+    assert frame[is_held]["studio_id"].nunique() == 49
+    return frame[~is_held], frame[is_held]
+
+
 def wape(errors: list[FloatArray], actual: list[FloatArray]) -> float:
     return float(np.abs(np.concatenate(errors)).sum() / np.concatenate(actual).sum())
 
 
 def test_broadway_is_forecast_no_worse_than_by_the_best_simple_baseline(tmp_path: Path) -> None:
     """The last six full months of each run with at least 24 are held out; WAPE over them."""
-    frame = months_of(SHARED / "data" / "broadway_monthly.csv", tmp_path, BROADWAY_MAP)
-    by_run = frame.groupby("studio_id")["month_year"]
-    is_held = (by_run.transform("size") >= FEWEST_MONTHS) & (by_run.cumcount(ascending=False) < HELD_OUT)
-    held = frame[is_held]
-    assert held["studio_id"].nunique() == 49
-    panel = panel_from_frame(frame[~is_held])
+    given, held = broadway(tmp_path)
+    panel = panel_from_frame(given)
     fitted = fit_all(panel, configuration=ForecastingConfig())
     runs = sorted(held["studio_id"].unique())
     answers = answered(Forecaster(fitted.model, panel), [ForwardQuery(r, projection_months=12) for r in runs])

@@ -11,6 +11,7 @@ import yaml
 
 from studio_pipeline_tests.benchmarks.pipeline_scale import GIB, Cost, measure
 from studio_pipeline_tests.benchmarks.service_footprint import MIB, kb_per_studio
+from studio_pipeline_tests.cli.conftest import QUICK
 from studio_pipeline_tests.panel.conftest import Landing, studio_months
 from studio_pipeline_tests.panel.ingest.test_reader_properties import seconds_of_validation
 from studio_pipeline_tests.serving.application.test_footprint import footprints
@@ -28,15 +29,11 @@ NOISE = 1.25
 """CPU time of equal runs differs by a second or two; quadratic growth would be more than twice too much."""
 
 
-LEAN = {
-    "forecasting": {
-        "xgboost": {"n_trees": 3, "max_depth": 2},
-        "lightgbm": {"n_trees": 3, "max_depth": 2},
-        "random_forest": {"n_trees": 3, "max_depth": 2},
-        "core": {"tuning_rounds": 1, "tuning_studios": 60},
-        "backtest": {"folds": 2, "fold_months": 6, "max_studios": 100, "max_training_rows": 4_000},
-    }
+BOUNDS = {
+    "core": {"tuning_rounds": 1, "tuning_studios": 60},
+    "backtest": {"folds": 2, "fold_months": 6, "max_studios": 100, "max_training_rows": 4_000},
 }
+LEAN = {"forecasting": QUICK["forecasting"] | BOUNDS}
 
 
 def costs_of(folder: Path) -> tuple[Cost, Cost, Cost]:

@@ -1,6 +1,10 @@
 """A recipe that is quick to fit: what is tested here is the way, not the model."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,6 +18,21 @@ QUICK = {
         "backtest": {"folds": 2, "fold_months": 4},
     }
 }
+
+
+def start_studio(
+    home: Path, *arguments: str, log: Any = subprocess.PIPE, **settings: str
+) -> subprocess.Popen[str]:
+    """Start a `studio` command on a home, with no settings but these; all it says goes into `log`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("STUDIO_", "DAGSTER_"))}
+    return subprocess.Popen(
+        [sys.executable, "-m", "studio_pipeline.cli", *arguments],
+        cwd=home.parent,
+        env=kept | {"STUDIO_HOME": str(home)} | settings,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """`studio up` under kill -9; and a backup of it under load, restored elsewhere."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 
 from studio_pipeline.publishing.releases import current_release
 from studio_pipeline_tests.benchmarks.kills import KilledHome, free_ports, kill_often, make_home
+from studio_pipeline_tests.cli.conftest import start_studio
 
 ONLY_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 TARGETS = ("run", "daemon", "up")
@@ -62,14 +62,9 @@ def question(home: KilledHome) -> dict[str, str]:
 
 
 def said(home: KilledHome, *arguments: str, statuses: tuple[int, ...] = (0,)) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "studio_pipeline.cli", *arguments],
-        cwd=home.home.parent,
-        env=home.environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    assert done.returncode in statuses, done.stdout
-    return done.stdout
+    path = os.pathsep.join(sys.path)
+    recipe = str(home.home.parent / "quick.yaml")
+    process = start_studio(home.home, *arguments, STUDIO_CONFIG=recipe, PYTHONPATH=path)
+    output, _ = process.communicate()
+    assert process.returncode in statuses, output
+    return output

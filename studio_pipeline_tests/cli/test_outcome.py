@@ -66,17 +66,18 @@ def test_learners_that_count_nowhere_are_one_line(capsys, weight, said) -> None:
     assert sum(line.startswith("None of the learners (XGBoost, LightGBM") for line in lines) == said
 
 
-def test_one_finding_stands_on_its_line() -> None:
-    assert finding("fit_to_publish of a_report", "- too wide") == "fit_to_publish of a_report: too wide"
-    assert finding("no_gaps of months", None) == "no_gaps of months: failed"
-    assert finding("no_gaps of months", "") == "no_gaps of months: failed"
-
-
-def test_several_findings_are_a_list() -> None:
-    assert finding("few_rows_rejected", "2024-01: 3 of 4\n2024-02: 4 of 4") == (
-        "few_rows_rejected:\n  - 2024-01: 3 of 4\n  - 2024-02: 4 of 4"
-    )
-    assert finding("a", "- x\n- y") == "a:\n  - x\n  - y"
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ("- too wide", "a: too wide"),
+        (None, "a: failed"),
+        ("", "a: failed"),
+        ("2024-01: 3 of 4\n2024-02: 4 of 4", "a:\n  - 2024-01: 3 of 4\n  - 2024-02: 4 of 4"),
+        ("- x\n- y", "a:\n  - x\n  - y"),
+    ],
+)
+def test_one_finding_stands_on_its_line_and_several_are_a_list(found: str | None, said: str) -> None:
+    assert finding("a", found) == said
 
 
 def test_a_long_list_is_cut_and_says_so() -> None:
@@ -85,15 +86,8 @@ def test_a_long_list_is_cut_and_says_so() -> None:
     assert len(lines) == SHOWN_LINES + 2
 
 
-DECISION = {
-    "decision_kind": "refresh_refused",
-    "answers": "champion",
-    "findings": "too wide; too low",
-    "model_version": "1",
-    "challenger_model_version": "",
-    "release": 2,
-    "published": True,
-}
+DECISION = {"decision_kind": "refresh_refused", "answers": "champion", "findings": "too wide; too low"}
+DECISION |= {"model_version": "1", "challenger_model_version": "", "release": 2, "published": True}
 
 
 def test_a_refusal_says_what_goes_on() -> None:

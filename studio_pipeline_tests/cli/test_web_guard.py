@@ -61,19 +61,10 @@ def status(*headers: Header, **asked: str) -> int:
 @pytest.mark.parametrize(
     "host",
     [
-        "localhost",
-        "localhost:3000",
-        "LOCALHOST:9",
-        "127.0.0.1",
-        "127.0.0.1:3000",
-        "127.9.9.9:1",
-        "[::1]",
-        "[::1]:3000",
-        "[::ffff:127.0.0.1]:3000",
-        "box.lan:3000",
-        "dagster.example.org",
+        "localhost", "localhost:3000", "LOCALHOST:9", "127.0.0.1", "127.0.0.1:3000", "127.9.9.9:1",
+        "[::1]", "[::1]:3000", "[::ffff:127.0.0.1]:3000", "box.lan:3000", "dagster.example.org",
     ],
-)
+)  # fmt: skip
 def test_loopback_names_and_configured_ones_are_hosts(host: str) -> None:
     assert status(("host", host), listens="box.lan", url=PUBLIC) == 200
 

@@ -113,26 +113,13 @@ def test_generated_months_do_not_replace_real_ones_behind_a_corrupt_pointer(publ
 @pytest.mark.parametrize(
     "change",
     [
-        {"version": "x"},
-        {"version": 0},
-        {"version": True},
-        {"version": 1.5},
-        {"model_version": 1},
-        {"data_version": None},
-        {"run_id": ["run-1"]},
-        {"challenger_model_version": 2},
-        {"source": "guess"},
-        {"source": ["landing"]},
-        {"metrics": {"wape": {}}},
-        {"metrics": {"wape": "0.1"}},
-        {"metrics": {"wape": math.nan}},
-        {"metrics": {"wape": 10**400}},
-        {"metrics": [0.1]},
-        {"last_month": 202112},
-        {"published_at": None},
-        {"colour": "red"},
+        {"version": "x"}, {"version": 0}, {"version": True}, {"version": 1.5}, {"model_version": 1},
+        {"data_version": None}, {"run_id": ["run-1"]}, {"challenger_model_version": 2},
+        {"source": "guess"}, {"source": ["landing"]}, {"metrics": {"wape": {}}},
+        {"metrics": {"wape": "0.1"}}, {"metrics": {"wape": math.nan}}, {"metrics": {"wape": 10**400}},
+        {"metrics": [0.1]}, {"last_month": 202112}, {"published_at": None}, {"colour": "red"},
     ],
-)
+)  # fmt: skip
 def test_a_pointer_of_wrong_types_is_corrupt(published: Path, change: dict[str, object]) -> None:
     pointer = published / "release.json"
     pointer.write_text(json.dumps({**json.loads(pointer.read_text()), **change}))
