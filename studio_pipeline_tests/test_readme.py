@@ -124,8 +124,7 @@ def test_shell_blocks_are_shell() -> None:
 
 @cache
 def help_of(*command: str) -> str:
-    done = subprocess.run([*command, "--help"], capture_output=True, text=True, check=True, cwd=ROOT)
-    return done.stdout
+    return subprocess.check_output([*command, "--help"], text=True, cwd=ROOT)
 
 
 @pytest.mark.parametrize("words", shown_commands(), ids=" ".join)
@@ -156,16 +155,11 @@ def test_studio_commands_named_in_sentences_exist() -> None:
 def test_ci_finds_the_test_command() -> None:
     script = (ROOT / ".ci" / "run").read_text("utf-8")
     extraction = next(line for line in script.splitlines() if line.startswith("test_command="))
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", f'{extraction}; echo "$test_command"'],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == block("test command")
-    assert done.stdout.endswith("&& .venv/bin/pytest\n")
-    assert done.stdout.count("\n") == 1
+    command = ["bash", "-euo", "pipefail", "-c", f'{extraction}; echo "$test_command"']
+    printed = subprocess.check_output(command, cwd=ROOT, text=True)
+    assert printed == block("test command")
+    assert printed.endswith("&& .venv/bin/pytest\n")
+    assert printed.count("\n") == 1
 
 
 # Settings

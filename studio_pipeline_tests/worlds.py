@@ -102,15 +102,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--vary", action="store_true", help="draw strengths of effects, seasons and shock")
     parser.add_argument("--draws", type=int, default=200, help="possible futures behind every mean")
     asked = parser.parse_args(arguments)
-    options = GeneratorConfig(
-        studios=asked.studios,
-        months=asked.months,
-        types=tuple(asked.types.split(",")),
-        seed=asked.seed,
-        last_month=asked.last_month,
-        shock=not asked.no_shock,
-        vary=asked.vary,
-    )
+    named = {name: getattr(asked, name) for name in ("studios", "months", "seed", "last_month", "vary")}
+    options = GeneratorConfig(types=tuple(asked.types.split(",")), shock=not asked.no_shock, **named)
     write_world(asked.folder, options, draws=asked.draws)
     for name, value in asdict(planted_responses(options)).items():
         print(f"{name:32s} {value:.4g}")  # noqa: T201 - this is a command

@@ -38,13 +38,8 @@ def has_picture(metadata: Mapping[str, Any], name: str) -> bool:
 
 def test_levers_are_swept_and_the_truth_is_said_to_be_unknown() -> None:
     fleet = small_fleet()
-    swept, compared = lever_answers(
-        frame_of(fleet.panel),
-        fleet.core,
-        *fleet.fits,
-        fleet.weights,
-        configuration=Configuration(forecasting=CONFIGURATION),
-    )
+    fitted, configuration = (fleet.core, *fleet.fits, fleet.weights), Configuration(forecasting=CONFIGURATION)
+    swept, compared = lever_answers(frame_of(fleet.panel), *fitted, configuration=configuration)
     assert swept.asset_key == dg.AssetKey("lever_sweep")
     assert swept.metadata["dagster/row_count"] == len(swept.value) > 200
     assert "The typical studio is" in swept.metadata["in_words"].value
@@ -83,14 +78,9 @@ def test_the_core_shows_seasons_and_responses() -> None:
 )
 def test_weights_of_zero_are_explained(zero: set[str], said: str) -> None:
     weighted = [name for name in CANDIDATES if name not in zero]
-    weights = pd.DataFrame(
-        [
-            ("revenue", h, name, float(name in weighted) / len(weighted))
-            for h in range(1, 13)
-            for name in CANDIDATES
-        ],
-        columns=["target", "horizon", "candidate", "weight"],
-    )
+    shares = {name: (name in weighted) / len(weighted) for name in CANDIDATES}
+    rows = [("revenue", h, name, share) for h in range(1, 13) for name, share in shares.items()]
+    weights = pd.DataFrame(rows, columns=["target", "horizon", "candidate", "weight"])
     shown = str(sentences(weights_in_words(weights)).value)
     assert shown.startswith("- For revenue ")
     assert ("A weight of zero is a finding" in shown) == bool(zero)

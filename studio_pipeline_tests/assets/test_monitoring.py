@@ -56,15 +56,10 @@ def run(home: Path, table: pd.DataFrame, name: str) -> Any:
     def validated_studio_months() -> Any:
         return table
 
-    return dg.materialize(
-        [validated_studio_months, forecast_accuracy, errors_as_promised],
-        resources={
-            "settings": settings,
-            "configuration": Configuration(),
-            "io_manager": FolderStorage(settings=settings),
-        },
-        tags={"name": name},
-    )
+    assets = [validated_studio_months, forecast_accuracy, errors_as_promised]
+    resources = {"settings": settings, "configuration": Configuration()}
+    resources["io_manager"] = FolderStorage(settings=settings)
+    return dg.materialize(assets, resources=resources, tags={"name": name})
 
 
 def metadata_of(result: Any) -> dict[str, Any]:

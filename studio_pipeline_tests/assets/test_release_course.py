@@ -47,12 +47,8 @@ class Home:
     def run(self, job: str = "refresh_release", **config: Any) -> tuple[Release, dict[str, Any]]:
         """Run a job; the release that is current then, and what `registered_model` tells."""
         settings = read_settings()
-        result = (
-            build_definitions(settings)
-            .resolve_job_def(job)
-            .execute_in_process(instance=self.instance, run_config=config, raise_on_error=True)
-        )
-        assert result.success
+        whole = build_definitions(settings).resolve_job_def(job)
+        assert whole.execute_in_process(instance=self.instance, run_config=config).success
         event = self.instance.get_latest_materialization_event(dg.AssetKey("registered_model"))
         told = {name: value.value for name, value in event.asset_materialization.metadata.items()}
         release = current_release(self.path)

@@ -17,16 +17,9 @@ from studio_pipeline.settings import Settings
 from studio_pipeline.tuning.values import ASSET, read_tuned_values
 from studio_pipeline_tests.tuning.test_values import store
 
-RECIPE = {
-    "generator": {"studios": 10, "months": 36},
-    "forecasting": {
-        "xgboost": {"n_trees": 5},
-        "lightgbm": {"n_trees": 5},
-        "random_forest": {"n_trees": 3},
-        "core": {"tuning_rounds": 1},
-        "backtest": {"folds": 2, "fold_months": 6},
-    },
-}
+TREES = {"xgboost": {"n_trees": 5}, "lightgbm": {"n_trees": 5}, "random_forest": {"n_trees": 3}}
+FORECASTING = TREES | {"core": {"tuning_rounds": 1}, "backtest": {"folds": 2, "fold_months": 6}}
+RECIPE = {"generator": {"studios": 10, "months": 36}, "forecasting": FORECASTING}
 LIMITS = {"resources": {"configuration": {"config": {"tuning": {"max_trials": 2, "use_tuned": False}}}}}
 
 

@@ -27,12 +27,9 @@ class Watch(Daemon):
 
     def evaluate(self, alarm: str, check: int = 0) -> None:
         key = WATCHED[check]
+        told = {"severity": dg.AssetCheckSeverity.WARN, "metadata": {"alarm": dg.MetadataValue.text(alarm)}}
         evaluation = dg.AssetCheckEvaluation(
-            asset_key=key.asset_key,
-            check_name=key.name,
-            passed=not alarm,
-            severity=dg.AssetCheckSeverity.WARN,
-            metadata={"alarm": dg.MetadataValue.text(alarm)},
+            asset_key=key.asset_key, check_name=key.name, passed=not alarm, **told
         )
         self.pipeline.instance.report_runless_asset_event(evaluation)
 

@@ -132,11 +132,8 @@ def test_a_folder_that_was_named_and_is_not_there_is_told(settings: Settings, pi
 
 def test_the_month_asks_unless_a_run_of_it_has_read_the_same(pipeline: Pipeline) -> None:
     def ask(at: datetime) -> dg.RunRequest | dg.SkipReason:
-        answer = monthly_refresh(
-            dg.build_schedule_context(
-                pipeline.instance, scheduled_execution_time=at, resources={"settings": pipeline.settings}
-            )
-        )
+        given = {"scheduled_execution_time": at, "resources": {"settings": pipeline.settings}}
+        answer = monthly_refresh(dg.build_schedule_context(pipeline.instance, **given))
         assert isinstance(answer, dg.RunRequest | dg.SkipReason)
         return answer
 

@@ -87,21 +87,11 @@ def test_what_waits_in_line_goes_on_and_what_was_being_cancelled_is_cancelled(
     instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(leftover_runs, "LAUNCH_SECONDS", -1.0)
-    statuses = {
-        "queued": DagsterRunStatus.QUEUED,
-        "starting": DagsterRunStatus.STARTING,
-        "canceling": DagsterRunStatus.CANCELING,
-        "done": DagsterRunStatus.SUCCESS,
-    }
-    for run_id, status in statuses.items():
-        add_run(instance, run_id, status)
-    assert set(end_leftover_runs(instance, tmp_path)) == {"starting", "canceling"}
-    assert {run_id: status_of(instance, run_id) for run_id in statuses} == {
-        "queued": DagsterRunStatus.QUEUED,
-        "starting": DagsterRunStatus.FAILURE,
-        "canceling": DagsterRunStatus.CANCELED,
-        "done": DagsterRunStatus.SUCCESS,
-    }
+    ends = {"QUEUED": "QUEUED", "STARTING": "FAILURE", "CANCELING": "CANCELED", "SUCCESS": "SUCCESS"}
+    for name in ends:
+        add_run(instance, name, DagsterRunStatus[name])
+    assert set(end_leftover_runs(instance, tmp_path)) == {"STARTING", "CANCELING"}
+    assert {name: status_of(instance, name).name for name in ends} == ends
 
 
 def test_the_run_that_holds_the_lock_lives_whatever_dagster_knows_of_it(

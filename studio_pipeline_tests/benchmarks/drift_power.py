@@ -54,15 +54,9 @@ def false_alarms(first: int = 0, step: int = 1) -> None:
 
 
 def _alarmed_years(studios: int, seed: int, shock: bool, kinds: Counter[str]) -> int:
-    options = GeneratorConfig(
-        studios=studios,
-        months=120,
-        shock=shock,
-        vary=seed % 3 > 0,
-        seed=10_000 + 1_000 * studios + seed,
-        last_month="2027-12",
-        shock_month="2018-06",
-    )
+    drawn = {"shock": shock, "vary": seed % 3 > 0, "seed": 10_000 + 1_000 * studios + seed}
+    ends = {"last_month": "2027-12", "shock_month": "2018-06"}
+    options = GeneratorConfig(studios=studios, months=120, **drawn, **ends)
     found = [alarm for alarm in alarms(fleet_panel(options)) if alarm.raised >= FIRST_JUDGED]
     kinds.update(f"{alarm.chart.name} in year {alarm.raised // 12 + 1}" for alarm in found)
     return len({alarm.raised // 12 for alarm in found})

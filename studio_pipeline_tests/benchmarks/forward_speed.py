@@ -29,12 +29,9 @@ from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline_tests.forecasting.fleets import LEARNERS, fit_all, generated_panel
 
-QUICK = ForecastingConfig.model_validate(
-    {
-        "core": {"tuning_rounds": 1, "tuning_studios": 40},
-        "backtest": {"folds": 1, "max_studios": 60, "max_training_rows": 6_000},
-    }
-)
+_BACKTEST = {"folds": 1, "max_studios": 60, "max_training_rows": 6_000}
+_CORE = {"tuning_rounds": 1, "tuning_studios": 40}
+QUICK = ForecastingConfig.model_validate({"core": _CORE, "backtest": _BACKTEST})
 Asked = TypeVar("Asked")
 BATCH = 1_000
 LEVER_RANGES = {
@@ -64,19 +61,16 @@ def repeated(call: Callable[[Asked], object], asked: Iterable[Asked]) -> Iterato
     return (partial(call, one) for one in asked)
 
 
+def drawn_levers(rng: np.random.Generator) -> dict[str, float]:
+    return {lever: float(rng.uniform(*ends)) for lever, ends in LEVER_RANGES.items()}
+
+
 def queries(panel: StudioPanel, n: int, seed: int, months_ago: int = 0) -> list[ForwardQuery]:
     """Twelve months of one studio after the other, under levers that differ in each."""
     rng = np.random.default_rng(seed)
     month = panel.months[-1 - months_ago] if months_ago else None
-    return [
-        ForwardQuery(
-            str(panel.studio_ids[k % panel.n_studios]),
-            month,
-            12,
-            {lever: float(rng.uniform(*ends)) for lever, ends in LEVER_RANGES.items()},
-        )
-        for k in range(n)
-    ]
+    names = [str(panel.studio_ids[k % panel.n_studios]) for k in range(n)]
+    return [ForwardQuery(name, month, 12, drawn_levers(rng)) for name in names]
 
 
 def without_learners(model: StudioModel) -> StudioModel:

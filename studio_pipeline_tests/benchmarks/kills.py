@@ -126,11 +126,8 @@ class KilledHome:
 
     def is_well(self) -> bool:
         assert self.up.poll() is None, f"studio up ended with {self.up.returncode}"
-        return (
-            bool(self.answer("/api/v1/health").get("model_version"))
-            and self._web_answers()
-            and self.process("daemon") is not None
-        )
+        is_served = bool(self.answer("/api/v1/health").get("model_version"))
+        return is_served and self._web_answers() and self.process("daemon") is not None
 
     def answer(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """What the service answers; nothing where it does not."""

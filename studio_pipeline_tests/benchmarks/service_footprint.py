@@ -23,7 +23,8 @@ from studio_pipeline_tests.benchmarks.measured_servers import BARE, FORWARD, pub
 from studio_pipeline_tests.forecasting.fleets import fit_all, generated_panel
 
 SERVICE = ("-m", "studio_pipeline.cli", "serve", "--port", "{port}")
-LEVERS = {lever: sum(ends) / 2 for lever, ends in LEVER_RANGES.items()}
+QUESTION: dict[str, Any] = {"projection_months": 12, "include_confidence_intervals": True}
+QUESTION["levers"] = {lever: sum(ends) / 2 for lever, ends in LEVER_RANGES.items()}
 MIB, KB = 1 << 20, 1_000
 
 
@@ -44,24 +45,15 @@ def largest_model(studios: int = 200, months: int = 60) -> StudioModel:
     return fit_all(generated_panel(studios, months), QUICK).model_of_all
 
 
-def question(studio: str) -> dict[str, Any]:
-    return {
-        "studio_id": studio,
-        "projection_months": 12,
-        "include_confidence_intervals": True,
-        "levers": LEVERS,
-    }
-
-
 def measure(name: str, command: tuple[str, ...], home: Path, studios: Sequence[str]) -> Footprint:
     """Starts a process on a home, asks it about one studio after the other, ends it."""
-    first = orjson.dumps(question(studios[0]))
+    first = orjson.dumps(QUESTION | {"studio_id": studios[0]})
     with (
         server(command, home, first, alone=False) as running,
         httpx.Client(base_url=f"http://127.0.0.1:{running.port}", timeout=60) as client,
     ):
         for studio in studios[1:]:
-            client.post(FORWARD, json=question(studio)).raise_for_status()
+            client.post(FORWARD, json=QUESTION | {"studio_id": studio}).raise_for_status()
         resident, peak = (running.memory_bytes(field) for field in ("VmRSS", "VmHWM"))
     started = running.start_seconds, running.start_cpu_seconds
     return Footprint(name, len(studios), *started, resident, peak)

@@ -26,7 +26,7 @@ import orjson
 from studio_pipeline.publishing.layout import snapshot_folder
 from studio_pipeline.publishing.releases import current_release
 from studio_pipeline.publishing.snapshots import read_panel
-from studio_pipeline_tests.benchmarks.forward_speed import LEVER_RANGES, QUICK
+from studio_pipeline_tests.benchmarks.forward_speed import QUICK, drawn_levers
 from studio_pipeline_tests.benchmarks.load_client import Measured, encoded, load
 from studio_pipeline_tests.benchmarks.measured_servers import (
     BARE,
@@ -88,15 +88,9 @@ def table(lines: list[Line]) -> str:
 def forward_bodies(studios: list[str], n: int, seed: int) -> list[dict[str, Any]]:
     """Twelve months with intervals of one studio after the other, under levers that differ in each."""
     rng = np.random.default_rng(seed)
-    return [
-        {
-            "studio_id": studios[k % len(studios)],
-            "projection_months": 12,
-            "include_confidence_intervals": True,
-            "levers": {lever: float(rng.uniform(*ends)) for lever, ends in LEVER_RANGES.items()},
-        }
-        for k in range(n)
-    ]
+    asked = {"projection_months": 12, "include_confidence_intervals": True}
+    names = [studios[k % len(studios)] for k in range(n)]
+    return [{"studio_id": name, "levers": drawn_levers(rng)} | asked for name in names]
 
 
 def beside_bare(bare: Server, ours: Server, studios: list[str], rounds: int, seconds: float) -> list[Line]:

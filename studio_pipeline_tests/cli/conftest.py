@@ -9,15 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-QUICK = {
-    "forecasting": {
-        "xgboost": {"n_trees": 3, "max_depth": 2},
-        "lightgbm": {"n_trees": 3, "max_depth": 2},
-        "random_forest": {"n_trees": 3, "max_depth": 2},
-        "core": {"tuning_rounds": 1},
-        "backtest": {"folds": 2, "fold_months": 4},
-    }
-}
+_TREES = {name: {"n_trees": 3, "max_depth": 2} for name in ("xgboost", "lightgbm", "random_forest")}
+_FEW = {"core": {"tuning_rounds": 1}, "backtest": {"folds": 2, "fold_months": 4}}
+QUICK = {"forecasting": _TREES | _FEW}
 
 
 def start_studio(

@@ -56,25 +56,15 @@ def logged(
         for place, value in enumerate(revenue, start=1)
     }
     request = {"studio_id": studio, "levers": levers or {}}
-    row = Logged(
-        kind="forward",
-        studio_id=studio,
-        base_month=date(2023, 12, 1),
-        inputs=orjson.dumps(request).decode(),
-        outputs=orjson.dumps({"history_months": 12, "predictions": months}).decode(),
-        made_at=made_at,
-        model_version="1",
-        role="champion",
+    inputs, outputs = (
+        orjson.dumps(content).decode() for content in (request, {"history_months": 12, "predictions": months})
     )
+    row = Logged("forward", studio, date(2023, 12, 1), inputs, outputs, made_at, "1", "champion")
     return row._replace(**fields)
 
 
 def metrics_of(wape: float, scatter: float = 0.15, n_months: int = 24) -> dict[str, float]:
     """A release's metrics that promise the same error at all horizons."""
     spans = {f"revenue_wape_{span}_ensemble": wape for span in SUMMARY_SPANS}
-    return spans | {
-        "n_studios": 50.0,
-        "n_months": float(n_months),
-        "revenue_error_scatter_1": scatter,
-        "revenue_coverage_90_1_standard_error": 0.04 / np.sqrt(n_months),
-    }
+    coverage = {"revenue_coverage_90_1_standard_error": 0.04 / np.sqrt(n_months)}
+    return spans | coverage | {"n_studios": 50.0, "n_months": n_months, "revenue_error_scatter_1": scatter}

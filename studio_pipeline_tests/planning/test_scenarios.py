@@ -31,16 +31,9 @@ def last_month(forecaster: Forecaster) -> np.datetime64:
     return month
 
 
-LEVERS = st.fixed_dictionaries(
-    {},
-    optional={
-        "avg_ticket_price": st.floats(100, 180),
-        "retention_rate": st.floats(0.85, 0.98),
-        "new_members_monthly": st.floats(5, 40),
-        "staff_utilization_rate": st.floats(0.7, 0.95),
-        "class_attendance_rate": st.floats(0.5, 0.95),
-    },
-)
+RANGES = {"avg_ticket_price": (100, 180), "retention_rate": (0.85, 0.98), "new_members_monthly": (5, 40)}
+RANGES |= {"staff_utilization_rate": (0.7, 0.95), "class_attendance_rate": (0.5, 0.95)}
+LEVERS = st.fixed_dictionaries({}, optional={name: st.floats(*ends) for name, ends in RANGES.items()})
 
 
 @given(levers=LEVERS.filter(bool), from_month=st.integers(1, 4), uncertainty=st.sampled_from([0.0, 0.1]))
@@ -48,13 +41,8 @@ LEVERS = st.fixed_dictionaries(
 def test_beside_the_free_one_a_scenario_differs_as_its_answer_says(
     forecaster: Forecaster, levers: dict[str, float], from_month: int, uncertainty: float
 ) -> None:
-    query = ForwardQuery(
-        studio(forecaster),
-        projection_months=6,
-        lever_plan=(LeverStep(from_month, levers),),
-        compare_to_status_quo=True,
-        execution_uncertainty=uncertainty,
-    )
+    query = ForwardQuery(studio(forecaster), None, 6, lever_plan=(LeverStep(from_month, levers),))
+    query = replace(query, compare_to_status_quo=True, execution_uncertainty=uncertainty)
     (answer,) = answered(forecaster, [query])
     free = ForwardQuery(studio(forecaster), projection_months=6)
     for queries, sign in (([free, query], 1), ([query, free], -1)):

@@ -120,12 +120,9 @@ def test_a_kill_at_any_moment_leaves_whole_things(home: Path, removed_before: in
     for version in names(home / "models"):
         if not version.startswith("."):
             assert size_bytes(home / "models" / version) > 0
-    for path in (
-        path
-        for folder in ("models", "data", "releases", "assets/raw_studio_months")
-        for path in (home / folder).glob(".writing-*")
-    ):
-        os.utime(path, (0, 0))
+    for folder in ("models", "data", "releases", "assets/raw_studio_months"):
+        for path in (home / folder).glob(".writing-*"):
+            os.utime(path, (0, 0))
     assert len(sweep_home(home)) == 1
     prune(home, STRICT, None)
     assert names(home / "models") == ["2", "3"]
@@ -232,14 +229,9 @@ def test_what_no_kept_release_needs_goes() -> None:
 
 def test_a_refresh_keeps_what_its_model_came_from() -> None:
     releases = [release(1, "m1", "d1", run="trained"), release(2, "m1", "d2", run="refreshed")]
-    inventory = Inventory(
-        releases,
-        [
-            old("asset version", f"raw/v-{run}", days, run)
-            for run, days in (("trained", 90), ("refreshed", 60), ("x", 40))
-        ],
-        [old("model", "m1", 90, "trained", "d1")],
-        [old("data", "d1"), old("data", "d2"), old("data", "d0")],
-    )
+    ages = {"trained": 90, "refreshed": 60, "x": 40}
+    versions = [old("asset version", f"raw/v-{run}", days, run) for run, days in ages.items()]
+    data = [old("data", name) for name in ("d1", "d2", "d0")]
+    inventory = Inventory(releases, versions, [old("model", "m1", 90, "trained", "d1")], data)
     removed = plan_removals(inventory, RetentionConfig(releases=1, asset_versions=1), NOW)
     assert [removal.stored.name for removal in removed] == ["d0"]

@@ -1,6 +1,7 @@
 """Rolling back: what it publishes, and everything it refuses before it changes anything."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -80,12 +81,8 @@ def test_a_corrupt_model_is_refused(home: Path) -> None:
 def test_a_whole_bundle_that_is_no_model_is_refused(home: Path) -> None:
     contents = {"5": "{}", "6": '{"format": 3}'}
     for version, content in contents.items():
-        write_bundle(
-            home,
-            version,
-            lambda folder, it=content: (folder / "model.json").write_text(it),
-            {"source": "landing"},
-        )
+        write = partial(lambda it, folder: (folder / "model.json").write_text(it), content)
+        write_bundle(home, version, write, {"source": "landing"})
     with pytest.raises(ModelFormatError, match="has format None"):
         roll_back(home, "5", "run-x")
     with pytest.raises(CorruptReleaseError, match="no model that this program can answer from"):

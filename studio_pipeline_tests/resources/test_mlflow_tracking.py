@@ -57,11 +57,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_several_assets_log_is_in_one_run(home: Path) -> None:
     many = {f"p{number}": number for number in range(150)}
-    run_id = run(
-        home,
-        lambda mlflow: mlflow.log(Entry(parameters=many, files={"models/a.ubj": b"tree"})),
-        lambda mlflow: mlflow.log(Entry(metrics={"wape": 0.04}, tags={"data_version": "d1"})),
-    )
+    first = Entry(parameters=many, files={"models/a.ubj": b"tree"})
+    second = Entry(metrics={"wape": 0.04}, tags={"data_version": "d1"})
+    run_id = run(home, lambda mlflow: mlflow.log(first), lambda mlflow: mlflow.log(second))
     client = client_of(home)
     (found,) = runs_of(client, run_id)
     assert found.data.params == {name: str(value) for name, value in many.items()}

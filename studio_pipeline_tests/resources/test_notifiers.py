@@ -80,12 +80,8 @@ def email(server: Smtp) -> EmailNotifier:
 def test_the_webhook_gets_slacks_json() -> None:
     with fake_webhook() as webhook:
         WebhookNotifier(SecretStr(webhook.url)).send(MESSAGE, 4)
-    assert webhook.posts == [
-        (
-            "application/json",
-            {"text": "🔴 A &lt;check&gt; failed &amp; more.\nLine ä: 5\n<http://127.0.0.1:3000/runs/1>"},
-        )
-    ]
+    text = "🔴 A &lt;check&gt; failed &amp; more.\nLine ä: 5\n<http://127.0.0.1:3000/runs/1>"
+    assert webhook.posts == [("application/json", {"text": text})]
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 429, 500, 503])
@@ -154,13 +150,8 @@ def test_the_log_is_always_on(caplog: pytest.LogCaptureFixture, monkeypatch: pyt
 
 
 def test_the_settings_name_the_channels_and_never_show() -> None:
-    settings = read_settings(
-        env_file=None,
-        alert_webhook_url="https://h/s3cret",
-        alert_smtp_url="smtps://u:s3cret@h",
-        alert_email_from="a@b",
-        alert_email_to="c@d, e@f",
-    )
+    urls = {"alert_webhook_url": "https://h/s3cret", "alert_smtp_url": "smtps://u:s3cret@h"}
+    settings = read_settings(env_file=None, alert_email_from="a@b", alert_email_to="c@d, e@f", **urls)
     assert [notifier.name for notifier in notifiers_of(settings)] == ["log", "webhook", "email"]
     assert settings.alert_email_to == ("c@d", "e@f")
     assert "s3cret" not in repr(settings)

@@ -73,13 +73,7 @@ def test_every_field_is_optional_and_described() -> None:
 
 
 def test_nested_values_pass_as_dagster_types() -> None:
-    values: dict[str, object] = {
-        "inner": {"rate": 0.7},
-        "names": ["x"],
-        "held": {"a": 1.0},
-        "mode": "b",
-        "count": 3,
-    }
+    values = {"inner": {"rate": 0.7}, "names": ["x"], "held": {"a": 1.0}, "mode": "b", "count": 3}
     assert resolved(values) == values
 
 

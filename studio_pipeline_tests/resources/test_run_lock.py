@@ -103,15 +103,9 @@ def test_dagster_s_own_command_names_the_run_that_is_in_its_way(tmp_path: Path) 
     command = ["-m", "dagster", "asset", "materialize", "-m", "studio_pipeline.definitions"]
     with hold_lock(home):
         began = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, *command, "--select", "raw_studio_months"],
-            cwd=tmp_path,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        arguments = [sys.executable, *command, "--select", "raw_studio_months"]
+        both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        done = subprocess.run(arguments, cwd=tmp_path, env=environment, **both, check=False)
     assert done.returncode == 1
     assert f"Another run is using {home} (process {os.getpid()}, started at 20" in done.stdout
     assert time.monotonic() - began < 60

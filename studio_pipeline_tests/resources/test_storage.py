@@ -53,12 +53,8 @@ def run(tmp_path: Path, assets: list[Any], selection: list[Any], text: str = "fi
     settings = settings_resource(Settings(home=tmp_path), lambda *_: nullcontext())
     chosen = [asset.key.to_user_string() for asset in selection]
     config = {"ops": {"table": {"config": {"text": text}}}} if "table" in chosen else {}
-    return dg.materialize(
-        assets,
-        selection=selection,
-        resources={"io_manager": FolderStorage(settings=settings)},
-        run_config=config,
-    )
+    resources = {"io_manager": FolderStorage(settings=settings)}
+    return dg.materialize(assets, selection=selection, resources=resources, run_config=config)
 
 
 def read_note(result: Any) -> str:
@@ -72,11 +68,8 @@ def test_each_version_has_its_folder_and_the_pointer_names_the_latest(tmp_path: 
     first = run(tmp_path, ASSETS, ASSETS)
     second = run(tmp_path, ASSETS, ASSETS, "second")
     versions = tmp_path / "assets" / "table"
-    assert {path.name for path in versions.iterdir()} == {
-        "current",
-        f"v-{first.run_id}",
-        f"v-{second.run_id}",
-    }
+    folders = {f"v-{run.run_id}" for run in (first, second)}
+    assert {path.name for path in versions.iterdir()} == {"current"} | folders
     assert read_pointer(versions) == f"v-{second.run_id}"
     manifest = json.loads((versions / f"v-{first.run_id}" / "manifest.json").read_text())
     assert manifest["details"] == {"asset": "table", "run_id": first.run_id}

@@ -99,13 +99,10 @@ def test_bad_trials_are_given_up_after_a_fold(study: optuna.Study) -> None:
 
 
 def test_losses_that_are_no_number_are_bad_ones(study: optuna.Study) -> None:
-    search(
-        study,
-        Objective(lambda values, fold: float("nan") if values["depth"] > 4 else bowl(values, fold), 1),
-        SPACE,
-        [{"rate": 0.01, "depth": 2}],
-        conditions(25),
-    )
+    def loss(values: Values, fold: int) -> float:
+        return float("nan") if values["depth"] > 4 else bowl(values, fold)
+
+    search(study, Objective(loss, 1), SPACE, [{"rate": 0.01, "depth": 2}], conditions(25))
     best = best_trial(study)
     assert best.params["depth"] <= 4
 

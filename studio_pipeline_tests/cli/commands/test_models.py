@@ -39,18 +39,8 @@ def publish(home: Path, version: str, challenger: str | None = None, **details: 
         write_bundle(home, name, small_fleet().model.save, {"source": "landing", **details})
     data = write_panel(home, small_panel())
     moment = datetime(2026, 1, 3, tzinfo=UTC)
-    return publish_release(
-        home,
-        Release(
-            version,
-            data,
-            "landing",
-            date(2021, 12, 1),
-            "run-12345678",
-            moment,
-            challenger_model_version=challenger,
-        ),
-    )
+    made = Release(version, data, "landing", date(2021, 12, 1), "run-12345678", moment, {}, challenger)
+    return publish_release(home, made)
 
 
 def test_no_models_yet(home: Path) -> None:
@@ -60,13 +50,8 @@ def test_no_models_yet(home: Path) -> None:
 
 def test_versions_are_listed_with_figures_and_roles(home: Path) -> None:
     publish(home, "1")
-    details = {
-        "metrics": METRICS,
-        "recipe_version": "abc123def456",
-        "data_version": "d1",
-        "last_month": "2021-12-01",
-    }
-    publish(home, "2", "3", **details)
+    versions = {"recipe_version": "abc123def456", "data_version": "d1", "last_month": "2021-12-01"}
+    publish(home, "2", "3", metrics=METRICS, **versions)
     (home / "models" / "4").mkdir()
     (home / "models" / "4" / "manifest.json").write_text("{")
     result = studio("models")
@@ -107,8 +92,6 @@ def test_a_rollback_is_a_run_with_lineage(home: Path) -> None:
     result = studio("rollback", "1")
     assert result.exit_code == 0, result.output
     assert "Release 3 is published: model 1 in the place of 2" in result.output
-    assert (current_release(home).model_version, current_release(home).data_version) == (
-        "1",
-        before.data_version,
-    )
+    now = current_release(home)
+    assert (now.model_version, now.data_version) == ("1", before.data_version)
     assert (home / "forecasts" / "studio_forecasts.csv").exists()

@@ -185,10 +185,6 @@ def test_every_cell_of_the_table_is_the_slow_twin_s(make_predictions: MakePredic
         assert {n: row[n] for n in expected} == pytest.approx(expected, rel=1e-9, nan_ok=True), row
 
 
-def test_the_table_of_no_rows_is_empty(make_predictions: MakePredictions) -> None:
-    assert metric_table(make_predictions(studios=1, origins=1).iloc[:0]).empty
-
-
 def test_the_table_of_a_big_backtest_takes_under_three_seconds(make_predictions: MakePredictions) -> None:
     rows = make_predictions(studios=300, origins=24)
     start = time.perf_counter()

@@ -31,11 +31,8 @@ def found(*rows: Logged, months: pd.DataFrame = ARRIVED) -> pd.DataFrame:
 
 def test_errors_are_those_of_the_months_that_have_arrived() -> None:
     rows = found(logged("a"), logged("b", (60.0, 60.0)))
-    assert rows[["studio_id", "horizon", "actual"]].to_numpy().tolist() == [
-        ["a", 1, 110.0],
-        ["a", 2, 125.0],
-        ["b", 1, 50.0],
-    ]
+    shown = rows[["studio_id", "horizon", "actual"]].to_numpy().tolist()
+    assert shown == [["a", 1, 110.0], ["a", 2, 125.0], ["b", 1, 50.0]]
     (line,) = error_table(error_cells(rows, AccuracyRecord().promises), ["role"]).to_dict(orient="records")
     assert line["wape"] == pytest.approx((10 + 25 + 10) / 285)
     assert line["bias"] == pytest.approx((-10 - 25 + 10) / 285)
@@ -51,11 +48,8 @@ def test_what_was_known_when_it_was_made_is_no_forecast() -> None:
 
 
 def test_the_last_question_before_the_month_arrived_counts() -> None:
-    rows = found(
-        logged("a", (100.0,)),
-        logged("a", (105.0,), made_at=ASKED + timedelta(days=3)),
-        logged("a", (110.0,), made_at=LATER),
-    )
+    asked_at = {100.0: ASKED, 105.0: ASKED + timedelta(days=3), 110.0: LATER}
+    rows = found(*(logged("a", (revenue,), made_at=moment) for revenue, moment in asked_at.items()))
     assert rows["revenue"].tolist() == [105.0]
 
 
@@ -109,16 +103,11 @@ def arms(error: float, shift: float, how: str) -> pd.DataFrame:
                 lines.append((source, role, f"s{studio:02}", month, 100 + both[role]))
     rows = pd.DataFrame(lines, columns=["source", "role", "studio_id", "month", "revenue"])
     base = pd.Timestamp("2024-01-01")
-    return rows.assign(
-        kind="free",
-        model_version=np.where(rows["role"] == "champion", "1", "2"),
-        actual=100.0,
-        expected_by_naive=5.0,
-        horizon=1,
-        base_month=[base + pd.DateOffset(months=m) for m in rows["month"]],
-        month_year=[base + pd.DateOffset(months=m + 1) for m in rows["month"]],
-        made_at=base,
-    )
+    rows = rows.assign(kind="free", actual=100.0, expected_by_naive=5.0, horizon=1, made_at=base)
+    rows["model_version"] = np.where(rows["role"] == "champion", "1", "2")
+    for name, ahead in (("base_month", 0), ("month_year", 1)):
+        rows[name] = [base + pd.DateOffset(months=m + ahead) for m in rows["month"]]
+    return rows
 
 
 @pytest.mark.parametrize("how", ["shadow", "published", "arms"])

@@ -56,11 +56,7 @@ def forms(draw):
 
 def _write(folder, name, frame, form):
     frame = frame.rename(columns=lambda column: f"their {column}") if form["renamed"] else frame
-    column_map = {
-        "month_format": form["month_format"],
-        "decimal": form["decimal"],
-        "thousands": form["thousands"],
-    }
+    column_map = {key: form[key] for key in ("month_format", "decimal", "thousands")}
     lines = [f"{key}: {value!r}" for key, value in column_map.items() if value is not None]
     if form["renamed"]:
         lines += ["columns:", *(f"  {column.removeprefix('their ')}: {column}" for column in frame)]

@@ -221,8 +221,8 @@ def test_a_month_said_twice_in_a_file(landing):
 
 
 def test_the_same_month_in_another_form_is_still_twice(landing):
-    landing.put("months.csv", HEAD + "a,2024-01,5,10,,\na,2024-01-31,6,10,,\n")
-    assert landing.validate().rejected["line"].tolist() == [2, 3]
+    twice = HEAD + "a,2024-01,5,10,,\na,2024-01-31,6,10,,\n"
+    assert landing.validated(twice).rejected["line"].tolist() == [2, 3]
 
 
 def test_a_bad_correction_leaves_the_good_row_in_place(landing, now):
@@ -254,10 +254,8 @@ def test_the_month_that_is_not_over_is_held_back_to_its_last_day(landing):
 
 
 def test_a_studio_with_two_months_is_kept(landing):
-    landing.put(
-        "months.csv", HEAD + "a,2024-01,500,10,,\na,2024-02,5000,10,,\nb,2024-01,5,,,\nb,2024-02,500,,,\n"
-    )
-    assert len(landing.validate().frame) == 4
+    few = "a,2024-01,500,10,,\na,2024-02,5000,10,,\nb,2024-01,5,,,\nb,2024-02,500,,,\n"
+    assert len(landing.validated(HEAD + few).frame) == 4
 
 
 @pytest.mark.parametrize("months", [2, 3])
@@ -273,19 +271,16 @@ def test_money_times_100_is_found_in_a_new_studio_where_its_members_stayed(landi
 
 
 def test_gaps_are_told(landing):
-    landing.put(
-        "months.csv", HEAD + "a,2023-11,5,10,,\na,2024-02,5,10,,\na,2024-03,5,10,,\nb,2024-05,5,10,,\n"
-    )
-    ((studio, first, last, months),) = gaps_in(landing.validate().frame).itertuples(index=False)
+    rows = "a,2023-11,5,10,,\na,2024-02,5,10,,\na,2024-03,5,10,,\nb,2024-05,5,10,,\n"
+    ((studio, first, last, months),) = gaps_in(landing.validated(HEAD + rows).frame).itertuples(index=False)
     assert (studio, months) == ("a", 2)
     assert (first, last) == (pd.Timestamp("2023-12-01"), pd.Timestamp("2024-01-01"))
 
 
 def test_the_rejected_share_counts_rows_by_month(landing):
     good = "".join(f"s{i},2024-01,5,10,,\n" for i in range(18))
-    validated = landing.validated(
-        HEAD + good + "x,2024-01,-5,-10,,\ny,2024-02,5,10,,\nz,2024-02,-5,10,,\nz,never,5,10,,\n"
-    )
+    bad = "x,2024-01,-5,-10,,\ny,2024-02,5,10,,\nz,2024-02,-5,10,,\nz,never,5,10,,\n"
+    validated = landing.validated(HEAD + good + bad)
     share = rejected_share_by_month(validated.frame, validated.rejected)
     assert share["month_year"].tolist()[:2] == [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-02-01")]
     assert share["month_year"].isna().tolist() == [False, False, True]

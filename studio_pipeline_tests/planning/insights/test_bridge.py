@@ -26,19 +26,11 @@ def hand_made_terms(
     members: float = 200.0, retention: float = 0.9, new: float = 30.0, price_slope: float = 0.0
 ) -> FlowTerms:
     """Twelve months of one studio without classes: a price of 100, and 20 a member besides."""
-    paths = dict.fromkeys(PATHS, np.zeros(12)) | {
-        "retention": np.full(12, np.log(retention / (1 - retention)) - price_slope * np.log(100.0)),
-        "acquisition": np.full(12, np.log(new + 0.5)),
-        "members": np.full(12, members),
-        "ticket": np.full(12, 100.0),
-        "realisation": np.ones(12),
-        "retail_yield": np.full(12, 20.0),
-        "classes": np.full(12, np.nan),
-        "visits": np.full(12, np.nan),
-        "price_log": np.full(12, np.log(100.0)),
-        "least_price": np.ones(12),
-        "revenue": np.full(12, 24_000.0),
-    }
+    odds = np.log(retention / (1 - retention)) - price_slope * np.log(100.0)
+    known = {"retention": odds, "acquisition": np.log(new + 0.5), "members": members, "revenue": 24_000.0}
+    known |= {"ticket": 100.0, "realisation": 1.0, "retail_yield": 20.0, "classes": np.nan, "visits": np.nan}
+    known |= {"price_log": np.log(100.0), "least_price": 1.0}
+    paths = {name: np.full(12, known.get(name, 0.0)) for name in PATHS}
     slopes = dict.fromkeys(SLOPES, 0.0) | {"retention_price": price_slope}
     start = dict.fromkeys(START, np.nan) | {"members": members}
     return FlowTerms(
@@ -107,24 +99,16 @@ def months(**paths: float) -> MemberMonths:
 
 def test_a_season_is_what_the_month_of_the_year_brings_at_both_ends() -> None:
     """A December of twice the usual revenue goes to a January of half: all of that is season."""
-    view = CoreView(
-        ahead=months(revenue=50.0),
-        ahead_without_season=months(revenue=100.0),
-        now=months(revenue=200.0),
-        now_without_season=months(revenue=100.0),
-    )
+    usual = months(revenue=100.0)
+    view = CoreView(months(revenue=50.0), usual, months(revenue=200.0), usual)
     bridge = revenue_bridge(KnownMonth(190.0, np.nan, np.nan), view, 53.0, 1)
     assert amounts(bridge) == pytest.approx({"level": 5.0, "season": -145.0, "model_correction": 3.0})
 
 
 def test_customers_of_whom_nobody_knows_who_came_back_are_one_part() -> None:
     """60 customers of a usual 50 in a busy month go to 55 in a month that is usual."""
-    view = CoreView(
-        ahead=months(revenue=550.0, members=55.0, price=10.0, mix=0.0),
-        ahead_without_season=months(revenue=550.0, members=55.0, price=10.0, mix=0.0),
-        now=months(revenue=600.0, members=60.0, price=10.0, mix=0.0),
-        now_without_season=months(revenue=500.0, members=50.0, price=10.0, mix=0.0),
-    )
+    usual, busy, then = (months(revenue=10.0 * n, members=n, price=10.0, mix=0.0) for n in (55.0, 60.0, 50.0))
+    view = CoreView(ahead=usual, ahead_without_season=usual, now=busy, now_without_season=then)
     bridge = revenue_bridge(KnownMonth(600.0, 60.0, np.nan), view, 550.0, 1)
     expected = {"members": 50.0, "price": 0.0, "mix": 0.0, "season": -100.0, "model_correction": 0.0}
     assert amounts(bridge) == pytest.approx(expected)
@@ -165,15 +149,9 @@ def bridge_of(forecaster: Forecaster, query: ForwardQuery, month: int) -> Bridge
     )
 
 
-LEVERS: dict[str, tuple[float, float]] = {
-    "avg_ticket_price": (90, 180),
-    "retention_rate": (0.8, 0.99),
-    "new_members_monthly": (0, 60),
-    "upsell_rate": (0.05, 0.4),
-    "total_classes_held": (80, 250),
-    "staff_utilization_rate": (0.65, 0.98),
-    "current_member_count": (100, 400),
-}
+LEVERS = {"avg_ticket_price": (90, 180), "retention_rate": (0.8, 0.99), "new_members_monthly": (0, 60)}
+LEVERS |= {"upsell_rate": (0.05, 0.4), "total_classes_held": (80, 250), "current_member_count": (100, 400)}
+LEVERS |= {"staff_utilization_rate": (0.65, 0.98)}
 
 
 @given(

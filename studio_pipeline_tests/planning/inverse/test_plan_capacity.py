@@ -91,13 +91,9 @@ def test_a_full_studio_is_told_that_seats_bind(fills: str) -> None:
 
 def test_attendance_takes_no_more_visits_than_members_make() -> None:
     setup = setup_of(PlanQuery(studio(0), 1e5, limits=WIDE))
-    problem = replace(
-        setup.problem,
-        capacity=replace(
-            setup.problem.capacity,
-            most_attended=1.05 * setup.problem.present[ATTENDANCE] * setup.problem.present[CLASSES],
-        ),
-    )
+    attended = setup.problem.present[ATTENDANCE] * setup.problem.present[CLASSES]
+    tight = replace(setup.problem.capacity, most_attended=1.05 * attended)
+    problem = replace(setup.problem, capacity=tight)
     x = setup.problem.present.copy()
     x[ATTENDANCE] = min(1.2 * x[ATTENDANCE], 1.0)
     settled, _ = problem.settled(x[:, None])

@@ -51,14 +51,8 @@ def levers_of(made: Plan) -> dict[str, float]:
 
 def forward(at_hand: Forecaster, query: PlanQuery, levers: dict[str, float], steps: tuple = ()) -> float:
     """What the public path says, to the cent."""
-    asked = ForwardQuery(
-        query.studio_id,
-        query.base_month,
-        query.target_months,
-        levers,
-        steps,
-        class_capacity=query.class_capacity,
-    )
+    when = query.studio_id, query.base_month, query.target_months
+    asked = ForwardQuery(*when, levers, steps, class_capacity=query.class_capacity)
     (answer,) = answered(at_hand, [asked])
     return round(float(answer.revenue[-1] if query.target_kind == "month" else answer.revenue.sum()), 2)
 
@@ -214,20 +208,14 @@ def test_alternatives_reach_the_target_by_other_means() -> None:
 def test_twice_the_money_is_twice_the_cost_and_the_same_plan() -> None:
     at_hand = forecaster()
     panel = with_money_times(at_hand.panel, 2.0, MONEY_COLUMNS)
-    query = replace(
-        lifted(PlanQuery(studio(0), 1.0, target_months=4), 1.08),
-        limits={"max_ticket_increase": 10.0, "max_retention_increase": 0.01},
-    )
+    limits = {"max_ticket_increase": 10.0, "max_retention_increase": 0.01}
+    query = replace(lifted(PlanQuery(studio(0), 1.0, target_months=4), 1.08), limits=limits)
     made = plan(query)
     doubled_model = replace(at_hand.model, core=twice_the_prices(at_hand.model.core))
-    twice = plan(
-        replace(
-            query,
-            target_revenue=2 * query.target_revenue,
-            limits={"max_ticket_increase": 20.0, "max_retention_increase": 0.01},
-        ),
-        Forecaster(doubled_model, panel),
+    doubled = replace(
+        query, target_revenue=2 * query.target_revenue, limits=limits | {"max_ticket_increase": 20.0}
     )
+    twice = plan(doubled, Forecaster(doubled_model, panel))
     assert twice.plan_cost == pytest.approx(2 * made.plan_cost, rel=1e-3)
     for lever, value in levers_of(made).items():
         factor = 2.0 if lever == "avg_ticket_price" else 1.0

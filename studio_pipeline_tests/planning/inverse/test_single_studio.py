@@ -36,13 +36,8 @@ def asked(seed: int, factor: float, months: int = 12) -> Forecast:
     """The answer under the last price times a factor."""
     forecaster = forecaster_of(seed)
     price = float(forecaster.panel.values["avg_ticket_price"][0, -1])
-    query = ForwardQuery(
-        str(forecaster.panel.studio_ids[0]),
-        projection_months=months,
-        levers={"avg_ticket_price": factor * price},
-        compare_to_status_quo=True,
-    )
-    return answered(forecaster, [query])[0]
+    name, levers = str(forecaster.panel.studio_ids[0]), {"avg_ticket_price": factor * price}
+    return answered(forecaster, [ForwardQuery(name, None, months, levers, compare_to_status_quo=True)])[0]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -114,13 +109,8 @@ def without_churn() -> Forecaster:
 def test_a_studio_without_flows_claims_no_response_and_is_as_unsure() -> None:
     forecaster = without_churn()
     price = float(forecaster.panel.values["avg_ticket_price"][7, -1])
-    query = ForwardQuery(
-        str(forecaster.panel.studio_ids[7]),
-        projection_months=12,
-        levers={"avg_ticket_price": 2 * price},
-        compare_to_status_quo=True,
-    )
-    (answer,) = answered(forecaster, [query])
+    name, levers = str(forecaster.panel.studio_ids[7]), {"avg_ticket_price": 2 * price}
+    (answer,) = answered(forecaster, [ForwardQuery(name, None, 12, levers, compare_to_status_quo=True)])
     effect = answer.lever_effects["avg_ticket_price"]
     pool = forecaster.model.core.responses.effects["retention"]["price"]
     assert (effect.source, effect.effect) == ("prior", 0.0)
