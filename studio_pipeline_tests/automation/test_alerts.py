@@ -18,18 +18,7 @@ from studio_pipeline.definitions import defs
 from studio_pipeline.errors import ChannelError, NoReleaseError
 from studio_pipeline.publishing.releases import Release
 from studio_pipeline.settings import Settings, read_settings
-
-
-class FakeChannel:
-    name = "webhook"
-
-    def __init__(self) -> None:
-        self.is_down, self.taken = False, list[Message]()
-
-    def send(self, message: Message, number: int) -> None:
-        if self.is_down:
-            raise ChannelError("It is down.")
-        self.taken.append(message)
+from studio_pipeline_tests.alerting.test_outbox import FakeChannel
 
 
 class Stage:
@@ -37,7 +26,7 @@ class Stage:
 
     def __init__(self, home: Path, instance: dg.DagsterInstance) -> None:
         self.settings: Settings = read_settings(env_file=None, home=home, dagster_url="http://d:1/")
-        self.instance, self.channel = instance, FakeChannel()
+        self.instance, self.channel = instance, FakeChannel("webhook")
         self.now = datetime.now(UTC).replace(hour=3)
         self.watch, self.deliver = alert_sensors(
             lambda: self.settings, lambda _: [self.channel], lambda: self.now

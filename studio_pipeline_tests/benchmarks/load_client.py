@@ -101,9 +101,7 @@ async def _run(port: int, loads: Sequence[tuple[Sequence[bytes], int]], seconds:
         found.append(measured)
         for _ in range(connections):
             _, connection = await loop.create_connection(
-                lambda s=shared, m=measured: Connection(s, start + seconds, m),
-                "127.0.0.1",
-                port,
+                lambda s=shared, m=measured: Connection(s, start + seconds, m), "127.0.0.1", port
             )
             ends.append(connection.ended)
     await asyncio.gather(*ends)

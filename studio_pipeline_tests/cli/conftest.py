@@ -34,3 +34,11 @@ def quick_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("configuration") / "quick.yaml"
     path.write_text(yaml.safe_dump(QUICK))
     return path
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An absent STUDIO_HOME, for commands in this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"

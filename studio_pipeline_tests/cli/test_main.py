@@ -11,13 +11,8 @@ from click.testing import CliRunner
 from studio_pipeline.cli.main import COMMANDS, main
 from studio_pipeline.errors import StorageError
 
+pytestmark = pytest.mark.usefixtures("home")
 HEAVY = ("dagster", "mlflow", "pandas", "numpy", "matplotlib", "fastapi", "sklearn")
-
-
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "home"))
 
 
 def raising(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,5 @@
 """A made-up backtest, in which how good each candidate is and how often the intervals hold are known."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -59,12 +57,6 @@ def predictions_of(
     rows["lower_90"], rows["upper_90"] = rows["ensemble"] - half, rows["ensemble"] + half
     rows["scale"] = 0.08 * level
     return rows.drop(columns="origin")
-
-
-@pytest.fixture(scope="session")
-def make_predictions() -> Callable[..., pd.DataFrame]:
-    """The maker itself: studios, origins, horizons, targets, errors of each candidate, seed."""
-    return predictions_of
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from studio_pipeline.publishing.bundles import write_bundle
 from studio_pipeline.publishing.releases import Release, publish_release
 from studio_pipeline.publishing.snapshots import write_panel
 
-MakePanel = Callable[..., StudioPanel]
 MakeRelease = Callable[..., Release]
 
 
@@ -24,11 +23,6 @@ def small_panel(seed: int = 0, studios: int = 3, months: int = 14) -> StudioPane
     values["upsell_rate"][:] = np.nan
     names = np.array([f"studio-{row:03}-é" for row in range(studios)])
     return StudioPanel(names, np.array(["Yoga"] * studios), np.datetime64("2020-11", "M"), values)
-
-
-@pytest.fixture
-def make_panel() -> MakePanel:
-    return small_panel
 
 
 def fill_bundle(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """Rolling back: what it publishes, and everything it refuses before it changes anything."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -9,13 +8,11 @@ import pytest
 from studio_pipeline.errors import CorruptReleaseError, ModelFormatError, NoReleaseError, ReleaseError
 from studio_pipeline.publishing import rollback
 from studio_pipeline.publishing.bundles import write_bundle
-from studio_pipeline.publishing.releases import Release, current_release, publish_release, release_history
+from studio_pipeline.publishing.releases import current_release, publish_release, release_history
 from studio_pipeline.publishing.rollback import check_rollback, roll_back
 from studio_pipeline.publishing.snapshots import write_panel
 from studio_pipeline_tests.forecasting.fleets import small_fleet
-from studio_pipeline_tests.publishing.conftest import small_panel
-
-MakeRelease = Callable[..., Release]
+from studio_pipeline_tests.publishing.conftest import MakeRelease, small_panel
 
 
 def write_model(home: Path, version: str, source: str = "landing", wape: float = 0.05) -> None:

@@ -11,10 +11,11 @@ from studio_pipeline.errors import CorruptReleaseError
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.folders import verify_folder
 from studio_pipeline.publishing.snapshots import ARRAYS, data_version_of, read_panel, write_panel
+from studio_pipeline_tests.publishing.conftest import small_panel
 
 
-def test_a_panel_comes_back_as_it_went(tmp_path: Path, make_panel) -> None:
-    panel = make_panel()
+def test_a_panel_comes_back_as_it_went(tmp_path: Path) -> None:
+    panel = small_panel()
     version = write_panel(tmp_path, panel, {"run_id": "r1"})
     back = read_panel(tmp_path / "data" / version)
     assert back.studio_ids.tolist() == panel.studio_ids.tolist()
@@ -26,9 +27,9 @@ def test_a_panel_comes_back_as_it_went(tmp_path: Path, make_panel) -> None:
     assert verify_folder(tmp_path / "data" / version).details == {"data_version": version, "run_id": "r1"}
 
 
-def test_the_same_data_are_the_same_version_written_once(tmp_path: Path, make_panel) -> None:
-    first = write_panel(tmp_path, make_panel(), {"run_id": "r1"})
-    assert write_panel(tmp_path, make_panel(), {"run_id": "r2"}) == first
+def test_the_same_data_are_the_same_version_written_once(tmp_path: Path) -> None:
+    first = write_panel(tmp_path, small_panel(), {"run_id": "r1"})
+    assert write_panel(tmp_path, small_panel(), {"run_id": "r2"}) == first
     assert verify_folder(tmp_path / "data" / first).details["run_id"] == "r1"
 
 
@@ -40,8 +41,8 @@ def test_any_other_value_is_another_version(row: int, month: int, value: float) 
     assert data_version_of(_panel_of(changed)) != data_version_of(panel)
 
 
-def test_names_types_and_calendar_are_part_of_the_version(make_panel) -> None:
-    panel = make_panel()
+def test_names_types_and_calendar_are_part_of_the_version() -> None:
+    panel = small_panel()
     others = [
         dataclasses.replace(panel, studio_ids=panel.studio_ids[::-1]),
         dataclasses.replace(panel, studio_types=np.array(["Yoga", "Yoga", "Dance"])),
@@ -58,16 +59,16 @@ def test_forms_of_nan_and_zero_and_memory_order_are_not_part_of_the_version() ->
     assert data_version_of(_panel_of(odd)) == data_version_of(_panel_of(plain))
 
 
-def test_a_corrupt_copy_is_set_aside_and_written_anew(tmp_path: Path, make_panel) -> None:
-    version = write_panel(tmp_path, make_panel())
+def test_a_corrupt_copy_is_set_aside_and_written_anew(tmp_path: Path) -> None:
+    version = write_panel(tmp_path, small_panel())
     (tmp_path / "data" / version / ARRAYS).write_bytes(b"PK rubbish")
-    assert write_panel(tmp_path, make_panel()) == version
+    assert write_panel(tmp_path, small_panel()) == version
     verify_folder(tmp_path / "data" / version)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK rubbish", b"PK\x03\x04rubbish"])
-def test_rubbish_is_a_corrupt_release(tmp_path: Path, make_panel, content: bytes) -> None:
-    version = write_panel(tmp_path, make_panel())
+def test_rubbish_is_a_corrupt_release(tmp_path: Path, content: bytes) -> None:
+    version = write_panel(tmp_path, small_panel())
     (tmp_path / "data" / version / ARRAYS).write_bytes(content)
     with pytest.raises(CorruptReleaseError, match="holds no panel"):
         read_panel(tmp_path / "data" / version)
@@ -78,10 +79,10 @@ class Bomb:
         return Path.touch, (Path("exploded"),)
 
 
-def test_no_pickle_is_ever_read(tmp_path: Path, make_panel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_pickle_is_ever_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    version = write_panel(tmp_path, make_panel())
-    arrays = {name: np.array([Bomb()], dtype=object) for name in make_panel().values}
+    version = write_panel(tmp_path, small_panel())
+    arrays = {name: np.array([Bomb()], dtype=object) for name in small_panel().values}
     assert pickle.dumps(arrays)
     np.savez(tmp_path / "data" / version / ARRAYS, **arrays)
     with pytest.raises(CorruptReleaseError):

@@ -23,13 +23,6 @@ METRICS = {
 }
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
 def studio(*arguments: str) -> Result:
     return CliRunner().invoke(main, arguments)
 

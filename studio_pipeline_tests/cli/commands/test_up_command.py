@@ -15,11 +15,9 @@ from studio_pipeline_tests.benchmarks.kills import free_ports
 ADDRESSES = {"service": "http://127.0.0.1:1", "Dagster": "http://127.0.0.1:2"}
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "home"))
+@pytest.fixture(autouse=True)
+def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(up, "PORT_SECONDS", 0.3)
-    return tmp_path / "home"
 
 
 def studio_up(*arguments: str) -> Result:

@@ -1,7 +1,6 @@
 """The report's tables fit their schemas, survive the disk as they are, and bad rows are named."""
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -11,12 +10,11 @@ import pytest
 from studio_pipeline.errors import CorruptReleaseError
 from studio_pipeline.evaluation.metrics import schemas
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
+from studio_pipeline_tests.evaluation.conftest import predictions_of
 
-MakePredictions = Callable[..., pd.DataFrame]
 
-
-def test_tables_of_no_rows_fit_them_too(make_predictions: MakePredictions) -> None:
-    report = EvaluationReport.from_predictions(make_predictions(studios=1, origins=1).iloc[:0])
+def test_tables_of_no_rows_fit_them_too() -> None:
+    report = EvaluationReport.from_predictions(predictions_of(studios=1, origins=1).iloc[:0])
     schemas.PREDICTIONS.validate(report.predictions, lazy=True)
     schemas.METRICS.validate(report.metrics, lazy=True)
 
@@ -57,8 +55,8 @@ def test_bad_metrics_are_refused(report: EvaluationReport, column: str, value: o
         schemas.METRICS.validate(rows, lazy=True)
 
 
-def test_written_and_read_back_it_is_the_same(make_predictions: MakePredictions, tmp_path: Path) -> None:
-    rows = make_predictions(studios=3, origins=2)
+def test_written_and_read_back_it_is_the_same(tmp_path: Path) -> None:
+    rows = predictions_of(studios=3, origins=2)
     rows.loc[rows["target"] == "members", "scale"] = math.nan
     report = EvaluationReport.from_predictions(rows)
     report.write(tmp_path / "a" / "evaluation")

@@ -1,15 +1,13 @@
 """Coverage at every level and of totals, against sums taken path by path."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport, metric_table
 from studio_pipeline.evaluation.metrics.schemas import METRICS, PREDICTIONS
+from studio_pipeline_tests.evaluation.conftest import predictions_of
 
-MakePredictions = Callable[..., pd.DataFrame]
 KINDS = {"50": 0.6745, "80": 1.2816}
 
 
@@ -24,8 +22,8 @@ def with_intervals(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def rows(make_predictions: MakePredictions) -> pd.DataFrame:
-    return with_intervals(make_predictions(studios=12, origins=5))
+def rows() -> pd.DataFrame:
+    return with_intervals(predictions_of(studios=12, origins=5))
 
 
 def test_the_columns_may_be_there_and_are_checked(rows: pd.DataFrame) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from studio_pipeline.evaluation.metrics.metrics import metric_table
 from studio_pipeline.evaluation.metrics.prediction_table import CANDIDATES, SPANS
+from studio_pipeline_tests.evaluation.conftest import predictions_of
 
-MakePredictions = Callable[..., pd.DataFrame]
 NAN = float("nan")
 ACTUAL = [100.0, 200.0, 0.0, 50.0]
 PREDICTED = [104.0, 150.0, 1.0, 50.0]
@@ -170,8 +170,8 @@ def test_coverage_and_width() -> None:
     assert math.isnan(metrics_of([0.0], [1.0], lower_90=[0.0], upper_90=[1.0])["width_90"])
 
 
-def test_every_cell_of_the_table_is_the_slow_twin_s(make_predictions: MakePredictions) -> None:
-    rows = make_predictions(studios=4, origins=3)
+def test_every_cell_of_the_table_is_the_slow_twin_s() -> None:
+    rows = predictions_of(studios=4, origins=3)
     random = np.random.default_rng(5)
     for name in ("actual", "ensemble", "seasonal_naive", "lower_90", "last_known"):
         rows.loc[random.random(len(rows)) < 0.05, name] = NAN
@@ -185,8 +185,8 @@ def test_every_cell_of_the_table_is_the_slow_twin_s(make_predictions: MakePredic
         assert {n: row[n] for n in expected} == pytest.approx(expected, rel=1e-9, nan_ok=True), row
 
 
-def test_the_table_of_a_big_backtest_takes_under_three_seconds(make_predictions: MakePredictions) -> None:
-    rows = make_predictions(studios=300, origins=24)
+def test_the_table_of_a_big_backtest_takes_under_three_seconds() -> None:
+    rows = predictions_of(studios=300, origins=24)
     start = time.perf_counter()
     table = metric_table(rows)
     assert time.perf_counter() - start < 3

@@ -1,7 +1,6 @@
 """The summary's numbers, what knowing the levers is worth, and a ratio's standard error."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -12,9 +11,8 @@ from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline.evaluation.metrics.prediction_table import CANDIDATES, SIMPLE_BASELINES, best_baseline
 from studio_pipeline.evaluation.metrics.schemas import PREDICTIONS
 from studio_pipeline.evaluation.metrics.summary import COLUMNS, levers_known_errors, ratio_standard_error
+from studio_pipeline_tests.evaluation.conftest import predictions_of
 from studio_pipeline_tests.forecasting.fleets import CONFIGURATION, small_fleet
-
-MakePredictions = Callable[..., pd.DataFrame]
 
 
 def wape(rows: pd.DataFrame, candidate: str) -> float:
@@ -40,8 +38,8 @@ def test_differences_are_ratios_of_wape(report: EvaluationReport) -> None:
     assert best_baseline({}, "revenue", "1-6") is None
 
 
-def test_a_baseline_with_gaps_is_compared_on_the_rows_it_has(make_predictions: MakePredictions) -> None:
-    rows = make_predictions(targets=("revenue",))
+def test_a_baseline_with_gaps_is_compared_on_the_rows_it_has() -> None:
+    rows = predictions_of(targets=("revenue",))
     rows.loc[rows["studio_id"] < "s010", "persistence"] = math.nan
     both = rows[rows["studio_id"] >= "s010"]
     expected = wape(both, "ensemble") / wape(both, "persistence")
@@ -49,8 +47,8 @@ def test_a_baseline_with_gaps_is_compared_on_the_rows_it_has(make_predictions: M
     assert summary["revenue_versus_persistence_1-12"] == pytest.approx(expected - 1)
 
 
-def test_counts(make_predictions: MakePredictions) -> None:
-    rows = make_predictions(studios=5, origins=4, targets=("revenue",))
+def test_counts() -> None:
+    rows = predictions_of(studios=5, origins=4, targets=("revenue",))
     rows.loc[rows["studio_id"] == "s004", "actual"] = math.nan
     rows.loc[3, "ensemble"] = math.nan
     summary = EvaluationReport.from_predictions(rows).summary
@@ -59,8 +57,8 @@ def test_counts(make_predictions: MakePredictions) -> None:
     assert not any(name.startswith("members") for name in summary)
 
 
-def test_no_backtest_gives_zero_counts(make_predictions: MakePredictions) -> None:
-    report = EvaluationReport.from_predictions(make_predictions(studios=1, origins=1).iloc[:0])
+def test_no_backtest_gives_zero_counts() -> None:
+    report = EvaluationReport.from_predictions(predictions_of(studios=1, origins=1).iloc[:0])
     assert report.summary == dict.fromkeys(
         ["n_studios", "n_origins", "n_months", "n_forecasts", "n_missing"], 0.0
     )
@@ -102,8 +100,8 @@ def knowing_levers(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(levers_known=halved.where(known))
 
 
-def test_both_errors_are_taken_on_the_rows_that_have_both(make_predictions: MakePredictions) -> None:
-    rows = knowing_levers(make_predictions(studios=6))
+def test_both_errors_are_taken_on_the_rows_that_have_both() -> None:
+    rows = knowing_levers(predictions_of(studios=6))
     table = levers_known_errors(rows).set_index("horizon")
     assert list(table.index) == [*map(str, range(1, 13)), "1-3", "1-6", "1-12"]
     both = rows[(rows["target"] == "revenue") & (rows["studio_id"] != "s000")]
@@ -114,8 +112,8 @@ def test_both_errors_are_taken_on_the_rows_that_have_both(make_predictions: Make
         assert table.loc[label, "levers_known"] == pytest.approx(free / 2)
 
 
-def test_the_summary_has_both(make_predictions: MakePredictions) -> None:
-    summary = EvaluationReport.from_predictions(knowing_levers(make_predictions(studios=6))).summary
+def test_the_summary_has_both() -> None:
+    summary = EvaluationReport.from_predictions(knowing_levers(predictions_of(studios=6))).summary
     for span in ("1", "1-3", "1-6", "1-12"):
         free, known = (summary[f"revenue_wape_{span}_levers_{kind}"] for kind in ("free", "known"))
         assert known == pytest.approx(free / 2)

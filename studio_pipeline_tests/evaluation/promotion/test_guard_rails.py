@@ -1,20 +1,18 @@
 """Guard rails as a truth table, the noise they allow for as a promise, and data that became fewer."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from pydantic import ValidationError
 
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline.evaluation.promotion.guard_rails import PromotionConfig, guard_rails, merits, shrinkage
 from studio_pipeline.panel.arrays import StudioPanel
+from studio_pipeline_tests.evaluation.conftest import predictions_of
 from studio_pipeline_tests.forecasting.fleets import small_fleet
 
-MakePredictions = Callable[..., pd.DataFrame]
 NAN = math.nan
 
 
@@ -90,22 +88,22 @@ def test_rules_out_of_range_are_refused(field: str, value: object) -> None:
         PromotionConfig.model_validate({field: value})
 
 
-def test_a_real_backtest_is_judged(make_predictions: MakePredictions) -> None:
-    good = EvaluationReport.from_predictions(make_predictions())
+def test_a_real_backtest_is_judged() -> None:
+    good = EvaluationReport.from_predictions(predictions_of())
     assert not guard_rails(good.summary)
     errors = dict.fromkeys(["core", "xgboost", "lightgbm", "random_forest"], 0.05)
     errors |= {"persistence": 0.03, "seasonal_naive": 0.05, "seasonal_naive_growth": 0.05, "ensemble": 0.05}
-    bad = EvaluationReport.from_predictions(make_predictions(errors=errors))
+    bad = EvaluationReport.from_predictions(predictions_of(errors=errors))
     assert "that of persistence" in guard_rails(bad.summary)[0]
 
 
-def test_a_model_as_good_as_the_baseline_is_seldom_refused(make_predictions: MakePredictions) -> None:
+def test_a_model_as_good_as_the_baseline_is_seldom_refused() -> None:
     errors = dict.fromkeys(["core", "xgboost", "lightgbm", "random_forest", "persistence", "ensemble"], 0.05)
     errors |= {"seasonal_naive": 0.5, "seasonal_naive_growth": 0.5}
     published = [
         not guard_rails(EvaluationReport.from_predictions(rows).summary)
         for rows in (
-            make_predictions(studios=10, origins=6, targets=("revenue",), errors=errors, seed=s)
+            predictions_of(studios=10, origins=6, targets=("revenue",), errors=errors, seed=s)
             for s in range(40)
         )
     ]

@@ -7,14 +7,7 @@ import pytest
 
 from studio_pipeline.evaluation.metrics.paired_errors import ErrorDifference
 from studio_pipeline.evaluation.promotion.guard_rails import PromotionConfig
-from studio_pipeline.evaluation.promotion.release_decision import (
-    Answering,
-    Champion,
-    Fitted,
-    Kind,
-    ReleaseDecision,
-    decide,
-)
+from studio_pipeline.evaluation.promotion.release_decision import Answering, Champion, Fitted, Kind, decide
 from studio_pipeline_tests.evaluation.promotion.test_guard_rails import summary_of
 
 
@@ -147,6 +140,6 @@ def test_an_unfit_model_never_replaces_a_sound_champion() -> None:
     for over_year in (-0.9, -0.1, 0.0, 0.1):
         for recipe in ("same", "other"):
             for champion in (STALE, REFIT, GONE_STALE):
-                decision: ReleaseDecision = decide(Fitted(recipe, BAD), champion, differences(over_year))
+                decision = decide(Fitted(recipe, BAD), champion, differences(over_year))
                 assert not decision.promoted
                 assert not decision.keeps_challenger

@@ -18,10 +18,9 @@ from studio_pipeline.evaluation.metrics.summary import levers_known_errors
 from studio_pipeline.evaluation.report import backtest_figures, data_figures, drawing, model_figures
 from studio_pipeline.evaluation.report.drawing import COLOURS, to_png
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES as MEMBERS
+from studio_pipeline_tests.evaluation.conftest import predictions_of
 from studio_pipeline_tests.evaluation.metrics.test_interval_metrics import with_intervals
 from studio_pipeline_tests.evaluation.metrics.test_summary import knowing_levers
-
-MakePredictions = Callable[..., pd.DataFrame]
 
 
 def assert_picture(png: bytes, colours: int = 4) -> None:
@@ -170,8 +169,8 @@ def test_every_candidate_has_a_colour_of_its_own() -> None:
     assert len(set(colours)) == len(colours)
 
 
-def test_coverage_at_every_level_and_of_totals(drawn: Drawn, make_predictions: MakePredictions) -> None:
-    report = EvaluationReport.from_predictions(with_intervals(make_predictions(studios=8, origins=3)))
+def test_coverage_at_every_level_and_of_totals(drawn: Drawn) -> None:
+    report = EvaluationReport.from_predictions(with_intervals(predictions_of(studios=8, origins=3)))
     left, right = drawn(lambda: backtest_figures.coverage_by_horizon(report.metrics))
     rows = report.metrics.query("target == 'revenue' and candidate == 'ensemble'").set_index("horizon")
     rows = rows.loc[[str(horizon) for horizon in range(1, 13)]]
@@ -225,8 +224,8 @@ def test_effects_are_shares_of_the_year_s_revenue(drawn: Drawn, effects: pd.Data
     assert ax.get_xlim() == ax.get_ylim()
 
 
-def test_errors_with_levers_free_and_known(drawn: Drawn, make_predictions: MakePredictions) -> None:
-    errors = levers_known_errors(knowing_levers(make_predictions(studios=5)))
+def test_errors_with_levers_free_and_known(drawn: Drawn) -> None:
+    errors = levers_known_errors(knowing_levers(predictions_of(studios=5)))
     (ax,) = drawn(lambda: model_figures.errors_with_levers_free_and_known(errors))
     free = line(ax, "levers free: a forecast")[1]
     known = line(ax, "levers known: given what they then did")[1]

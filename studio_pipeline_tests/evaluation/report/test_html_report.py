@@ -3,7 +3,6 @@
 import math
 import re
 from base64 import b64decode
-from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -24,9 +23,9 @@ from studio_pipeline.evaluation.report.html_report import write_html_report
 from studio_pipeline.evaluation.report.response_tables import REGRESSORS
 from studio_pipeline.evaluation.report.tables import ModelFrames, error_by_type, error_table, hardest_studios
 from studio_pipeline.forecasting.features.formulas import FeatureDescription
+from studio_pipeline_tests.evaluation.conftest import predictions_of
 from studio_pipeline_tests.evaluation.report.test_figures import assert_picture
 
-MakePredictions = Callable[..., pd.DataFrame]
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
 
@@ -247,10 +246,10 @@ def test_words_on_data(panel_frame: pd.DataFrame, rejected: pd.DataFrame) -> Non
     assert words.rejected_in_words(rejected, 96) == "4 rows were left out (4.00 % of those given), and why:"
 
 
-def test_tables_stress_the_best_and_name_the_worst(make_predictions, panel_frame, report) -> None:
+def test_tables_stress_the_best_and_name_the_worst(panel_frame, report) -> None:
     table = error_table(report.metrics, "revenue")
     assert table.best == {(0, 1), (0, 2), (0, 3), (0, 4)}
-    rows = make_predictions(studios=5, targets=("revenue",))
+    rows = predictions_of(studios=5, targets=("revenue",))
     rows.loc[rows["studio_id"] == "s003", "ensemble"] = 2 * rows["actual"]
     worst = hardest_studios(rows).rows[0]
     assert list(worst) == ["s003", "18", "100.0 %", "+100.0 %"]

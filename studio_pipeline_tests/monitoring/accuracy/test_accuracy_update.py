@@ -9,13 +9,7 @@ import pandas as pd
 import pytest
 
 from studio_pipeline.monitoring.accuracy.forecast_rows import Reading
-from studio_pipeline.monitoring.accuracy.record import (
-    AccuracyRecord,
-    Sources,
-    Update,
-    updated,
-    without_deleted,
-)
+from studio_pipeline.monitoring.accuracy.record import AccuracyRecord, Sources, updated, without_deleted
 from studio_pipeline.monitoring.thresholds import AccuracyConfig
 from studio_pipeline.publishing.folders import write_once
 from studio_pipeline.publishing.releases import Release
@@ -43,7 +37,7 @@ class FakeLog:
         return self._deleted
 
 
-def run(log: FakeLog, folder: Path, record: AccuracyRecord | None = None, months: int = 14) -> Update:
+def run(log: FakeLog, folder: Path, record: AccuracyRecord | None = None, months: int = 14):
     moment = datetime(2023, 12, 31, tzinfo=UTC)
     release = Release("1", "d", "landing", ASKED.date(), "r", moment, metrics_of(0.05))
     sources = Sources(log, folder, [release], lambda _: pytest.fail)

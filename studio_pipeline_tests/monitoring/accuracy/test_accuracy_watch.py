@@ -6,14 +6,7 @@ import pytest
 
 from studio_pipeline.monitoring.accuracy.record import AccuracyRecord
 from studio_pipeline.monitoring.accuracy.scored_forecasts import promised_wape, promises_of
-from studio_pipeline.monitoring.accuracy.watch import (
-    COVERAGE_ALARM,
-    ERROR_ALARM,
-    Watch,
-    chart,
-    threshold,
-    watch,
-)
+from studio_pipeline.monitoring.accuracy.watch import COVERAGE_ALARM, ERROR_ALARM, chart, threshold, watch
 from studio_pipeline.monitoring.thresholds import AccuracyConfig
 from studio_pipeline_tests.monitoring.accuracy_worlds import metrics_of
 
@@ -36,7 +29,7 @@ def promises(mean: float = WAPE, scatter: float = SCATTER) -> pd.DataFrame:
     return pd.DataFrame([line | {"error_scatter": scatter, "coverage_scatter": 0.04}])[list(table)]
 
 
-def lived(rng: np.random.Generator, months: int, factor: float = 1.0, coverage: float = 0.9) -> Watch:
+def lived(rng: np.random.Generator, months: int, factor: float = 1.0, coverage: float = 0.9):
     """The watch over months whose backtest was drawn from the same world."""
     backtest = WAPE * np.exp(rng.normal(-(SCATTER**2) / 2, SCATTER, N_BACKTEST))
     shares = factor * WAPE * np.exp(rng.normal(-(SCATTER**2) / 2, SCATTER, months))
