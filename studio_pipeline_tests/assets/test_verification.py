@@ -30,9 +30,8 @@ def run(instance: dg.DagsterInstance, selection: Any, passed: bool) -> None:
     config = {"ops": {"months_sound": {"config": {"passed": passed}}}} if selection is EVERYTHING else {}
     job = dg.define_asset_job("job", selection=selection)
     graph = dg.Definitions(assets=[months], asset_checks=[sound], jobs=[job])
-    graph.resolve_job_def("job").execute_in_process(
-        instance=instance, run_config=config, raise_on_error=False
-    )
+    whole = graph.resolve_job_def("job")
+    whole.execute_in_process(instance=instance, run_config=config, raise_on_error=False)
 
 
 EVERYTHING = dg.AssetSelection.all()

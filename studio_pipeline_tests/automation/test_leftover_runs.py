@@ -59,9 +59,8 @@ def status_of(instance: dg.DagsterInstance, run_id: str) -> DagsterRunStatus:
 def add_run(instance: dg.DagsterInstance, run_id: str, status: DagsterRunStatus) -> None:
     place = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "jobs")
     origin = RemoteJobOrigin(place, "waiting")
-    instance.add_run(
-        dg.DagsterRun(job_name="waiting", run_id=run_id, status=status, remote_job_origin=origin)
-    )
+    run = dg.DagsterRun(job_name="waiting", run_id=run_id, status=status, remote_job_origin=origin)
+    instance.add_run(run)
 
 
 def test_a_killed_run_is_failed_with_a_reason_and_a_live_one_goes_on(instance, tmp_path) -> None:

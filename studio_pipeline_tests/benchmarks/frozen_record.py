@@ -187,9 +187,8 @@ def record_graph(record: Record) -> None:
         told |= {"tags": dict(node.tags), "code_version": node.code_version, "description": node.description}
         told["deps"] = sorted(parent.to_user_string() for parent in node.parent_keys)
         checks = [graph.get(check) for check in graph.asset_check_keys if check.asset_key == key]
-        told["checks"] = {
-            it.key.name: {"blocks": it.blocking, "description": it.description} for it in checks
-        }
+        blocks = {it.key.name: {"blocks": it.blocking, "description": it.description} for it in checks}
+        told["checks"] = blocks
         record.add("asset_graph", asset=key.to_user_string(), **told)
     for job in sorted(repository.get_all_jobs(), key=lambda job: job.name):
         assets = sorted(key.to_user_string() for key in job.asset_layer.executable_asset_keys)

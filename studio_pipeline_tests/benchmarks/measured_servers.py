@@ -97,9 +97,8 @@ def all_cores() -> tuple[int, ...]:
 
 
 def wait_for_answer(port: int, body: bytes, process: subprocess.Popen[bytes], seconds: float = 60.0) -> None:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}{FORWARD}", body, {"Content-Type": "application/json"}
-    )
+    url = f"http://127.0.0.1:{port}{FORWARD}"
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and process.poll() is None:
         try:

@@ -51,9 +51,8 @@ def test_on_broadway_no_peer_is_better(tmp_path: Path) -> None:
 def known_wape(forecasts: Mapping[str, FloatArray], held: Mapping[str, FloatArray]) -> FloatArray:
     """`wape` of the months that are known."""
     known = {s: np.isfinite(months) for s, months in held.items()}
-    return wape(
-        {s: np.where(known[s], forecasts[s], 0.0) for s in held}, {s: np.nan_to_num(held[s]) for s in held}
-    )
+    given = {s: np.where(known[s], forecasts[s], 0.0) for s in held}
+    return wape(given, {s: np.nan_to_num(held[s]) for s in held})
 
 
 def test_on_the_generator_s_fleets_no_peer_is_better() -> None:

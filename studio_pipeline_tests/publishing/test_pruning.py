@@ -134,9 +134,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def release(version: int, model: str, data: str, challenger: str | None = None, run: str = "") -> Release:
     published_at = NOW - timedelta(days=400 - version)
-    return Release(
-        model, data, "landing", date(2025, 1, 1), run or f"r{version}", published_at, {}, challenger, version
-    )
+    run, last_month = run or f"r{version}", date(2025, 1, 1)
+    return Release(model, data, "landing", last_month, run, published_at, {}, challenger, version)
 
 
 def old(kind: str, name: str, days: float = 365.0, run: str = "", data: str = "") -> Stored:

@@ -125,9 +125,8 @@ def test_a_sweep_is_what_the_forecaster_answers() -> None:
 
 def test_levers_that_the_data_do_not_carry_are_left_out() -> None:
     fleet = small_fleet()
-    panel = without_columns(
-        fleet.panel, ["total_classes_held", "total_class_attendance", "class_attendance_rate"]
-    )
+    of_classes = ["total_classes_held", "total_class_attendance", "class_attendance_rate"]
+    panel = without_columns(fleet.panel, of_classes)
     sweep = sweep_levers(Forecaster(fleet.model, panel))
     assert set(LEVER_BOUNDS) - set(sweep["lever"]) == {"total_classes_held", "class_attendance_rate"}
     revenue_alone = without_columns(panel, [name for name in panel.values if name != "total_revenue"])

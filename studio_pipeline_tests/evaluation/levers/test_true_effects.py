@@ -139,9 +139,8 @@ def test_interventions_change_one_lever_within_its_bounds() -> None:
         "total_classes_held": np.array([101.0, 120.0]),
     }
     plans = partial_interventions(now)
-    assert {name: [*levers] for name, levers in plans.items()} == {
-        name: [one] for name, one in CHANGED_LEVERS.items()
-    }
+    changed = {name: [*levers] for name, levers in plans.items()}
+    assert changed == {name: [lever] for name, lever in CHANGED_LEVERS.items()}
     assert plans["price_up_10"]["avg_ticket_price"] == pytest.approx([110.0, 500.0])
     assert plans["retention_up_2"]["retention_rate"] == pytest.approx([0.92, 1.0])
     assert plans["new_up_25"]["new_members_monthly"].tolist() == [12.0, 100.0]

@@ -106,9 +106,8 @@ def test_currency_and_names_play_no_part_and_swapping_turns_the_sign(seed, origi
     new, old = random.uniform(0.1, 2.0, (2, origins * studios))
     one = error_difference(new, old, origin, studio)
     other = error_difference(unit * new, unit * old, origin, studios - 1 - studio)
-    assert (one.difference, one.lower, one.upper) == pytest.approx(
-        (other.difference, other.lower, other.upper)
-    )
+    ends, others = ((e.difference, e.lower, e.upper) for e in (one, other))
+    assert ends == pytest.approx(others)
     assert one.lower <= one.difference <= one.upper
     swapped = error_difference(old, new, origin, studio)
     assert (1 + one.difference) * (1 + swapped.difference) == pytest.approx(1)

@@ -59,9 +59,8 @@ def test_counts() -> None:
 
 def test_no_backtest_gives_zero_counts() -> None:
     report = EvaluationReport.from_predictions(predictions_of(studios=1, origins=1).iloc[:0])
-    assert report.summary == dict.fromkeys(
-        ["n_studios", "n_origins", "n_months", "n_forecasts", "n_missing"], 0.0
-    )
+    counts = ["n_studios", "n_origins", "n_months", "n_forecasts", "n_missing"]
+    assert report.summary == dict.fromkeys(counts, 0.0)
 
 
 def test_standard_error_sees_errors_that_studios_and_months_share() -> None:
@@ -70,9 +69,8 @@ def test_standard_error_sees_errors_that_studios_and_months_share() -> None:
     ratios, errors = [], []
     for _ in range(300):
         common = random.normal(size=30)[studios] + random.normal(size=40)[months]
-        ratio, error = ratio_standard_error(
-            common + random.normal(size=1200), np.full(1200, 2.0), studios, months
-        )
+        above = common + random.normal(size=1200)
+        ratio, error = ratio_standard_error(above, np.full(1200, 2.0), studios, months)
         ratios.append(ratio)
         errors.append(error)
     assert np.mean(errors) == pytest.approx(np.std(ratios), rel=0.15)

@@ -115,9 +115,8 @@ PANEL = small_fleet().panel
 
 def first_studios(count: int) -> StudioPanel:
     values = {name: array[:count] for name, array in PANEL.values.items()}
-    return replace(
-        PANEL, studio_ids=PANEL.studio_ids[:count], studio_types=PANEL.studio_types[:count], values=values
-    )
+    ids, types = PANEL.studio_ids[:count], PANEL.studio_types[:count]
+    return replace(PANEL, studio_ids=ids, studio_types=types, values=values)
 
 
 @pytest.mark.parametrize(("lost", "said"), [(0, False), (1, False), (4, True)])
