@@ -41,7 +41,8 @@ def tuned_hyperparameters() -> None: ...
 
 
 def test_monitoring_is_due_daily_and_what_no_refresh_makes_is_never_due() -> None:
-    dated = with_freshness([drift_report, tuned_hyperparameters], frozenset({"tuned_hyperparameters"}))
+    never_made = frozenset({"tuned_hyperparameters"})
+    dated = with_freshness([drift_report, tuned_hyperparameters], without=never_made)
     policies = {asset.key.to_user_string(): next(iter(asset.specs)).freshness_policy for asset in dated}
     assert policies == {"drift_report": daily, "tuned_hyperparameters": None}
     assert daily.fail_window.to_timedelta() > timedelta(days=1)
