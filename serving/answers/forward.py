@@ -18,7 +18,7 @@ from serving.model_store import HeldRelease
 from serving.schemas.forward import ForwardRequest, level_key
 from studio_pipeline.errors import QueryError
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.forecasting.base.queries import Forecast
+from studio_pipeline.forecasting.base.queries import Forecast, LeverEffect
 from studio_pipeline.publishing.releases import Release
 
 _MONTHS = tuple(f"month_{number}" for number in range(1, MAX_HORIZON_MONTHS + 1))
@@ -65,10 +65,7 @@ def forward_answer(release: Release, request: ForwardRequest, forecast: Forecast
         "total_confidence_interval": list(forecast.total_intervals[main]) if shown else None,
         "interval_level": main,
         "prediction_accuracy": forecast.prediction_accuracy,
-        "lever_effects": {
-            lever: {"source": effect.source, "effect": effect.effect, "standard_error": effect.standard_error}
-            for lever, effect in forecast.lever_effects.items()
-        },
+        "lever_effects": {lever: _lever_effect(effect) for lever, effect in forecast.lever_effects.items()},
         "warnings": [*forecast.warnings, *request.warnings()],
     }
     if forecast.status_quo is not None:
@@ -79,6 +76,19 @@ def forward_answer(release: Release, request: ForwardRequest, forecast: Forecast
 @lru_cache(_CACHED_MONTHS)
 def _first_day(month: np.datetime64) -> str:
     return f"{month.astype('datetime64[M]')}-01"
+
+
+def _lever_effect(effect: LeverEffect) -> dict[str, Any]:
+    return {
+        "source": effect.source,
+        "effect": effect.effect,
+        "standard_error": effect.standard_error,
+        "shares": {
+            "data": effect.studio_share,
+            "pooled": effect.others_share,
+            "prior": effect.prior_share,
+        },
+    }
 
 
 def _months(request: ForwardRequest, forecast: Forecast) -> dict[str, dict[str, Any]]:

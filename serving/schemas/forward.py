@@ -141,7 +141,7 @@ class LeverEffectAnswer(AnswerModel):
     """Effect of a lever on retention, and the main source of that figure."""
 
     source: Literal["data", "pooled", "prior"] = Field(
-        description="What it rests on: the data's months, other studios' months, or an assumption."
+        description="What it mostly rests on: the studio's own months, other studios' months, or the prior."
     )
     effect: float = Field(
         description="Change of the log odds of a month's retention: for `avg_ticket_price` per unit of its"
@@ -149,6 +149,9 @@ class LeverEffectAnswer(AnswerModel):
         " points more lower them by 0.1); of staff utilisation only what is above a comfortable rate counts."
     )
     standard_error: float = Field(ge=0, description="Of `effect`, in the same unit.")
+    shares: dict[Literal["data", "pooled", "prior"], float] = Field(
+        description="Share of each source in the figure, 0..1; they add up to 1."
+    )
 
 
 class ForwardAnswer(AnswerModel):

@@ -19,8 +19,9 @@ from studio_pipeline.asset_checks.schema_checks import (
 )
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
+from studio_pipeline.forecasting.base.hyperparameters import LEARNERS
 from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights
-from studio_pipeline.forecasting.learners.learner import LEARNERS, LearnerFit
+from studio_pipeline.forecasting.learners.learner import LearnerFit
 from studio_pipeline.panel.closures import closed_studios, closed_text
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.validation.schemas import raw_schema, rejected_schema, validated_schema

@@ -26,7 +26,7 @@ from studio_pipeline.evaluation.report.response_tables import (
 )
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit, fit_core
 from studio_pipeline.forecasting.backtest.learner_backtest import fit_learner
-from studio_pipeline.forecasting.learners.learner import LearnerName
+from studio_pipeline.forecasting.base.hyperparameters import LearnerName
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.resources.asset_results import (

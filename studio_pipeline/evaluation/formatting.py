@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from studio_pipeline.evaluation.metrics.prediction_table import LABELS, LEARNERS, Summary
+from studio_pipeline.evaluation.metrics.prediction_table import LABELS, Summary
+from studio_pipeline.forecasting.base.hyperparameters import LEARNERS
 
 DASH = "\N{EN DASH}"
 """Placeholder for a number that can't be computed."""

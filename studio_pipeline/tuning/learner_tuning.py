@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
-from studio_pipeline.forecasting.learners.learner import LEARNERS, LearnerName
+from studio_pipeline.forecasting.base.hyperparameters import LEARNERS, ForecastingConfig, LearnerName
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.publishing.snapshots import data_version_of

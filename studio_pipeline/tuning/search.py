@@ -35,14 +35,17 @@ from studio_pipeline.forecasting.backtest.learner_backtest import (
     rows_to_learn,
 )
 from studio_pipeline.forecasting.base.flows import corrected
-from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfig
+from studio_pipeline.forecasting.base.hyperparameters import (
+    MAX_HORIZON_MONTHS,
+    ForecastingConfig,
+    LearnerName,
+)
 from studio_pipeline.forecasting.base.origins import Origins, evenly_spaced_origins, origins_between
 from studio_pipeline.forecasting.ensemble.candidates import stacked
 from studio_pipeline.forecasting.ensemble.weights import error_sizes
 from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES, RowArray
 from studio_pipeline.forecasting.features.feature_store import feature_array, feature_frame
 from studio_pipeline.forecasting.features.lever_features import monotone_signs
-from studio_pipeline.forecasting.learners.learner import LearnerName
 from studio_pipeline.forecasting.learners.onnx_ensemble import CorrectionSizes
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
 from studio_pipeline.tuning.spaces import Space, Values

@@ -19,10 +19,10 @@ from scipy import stats
 
 from studio_pipeline.evaluation.formatting import per_cent
 from studio_pipeline.evaluation.metrics.prediction_table import LABELS
+from studio_pipeline.forecasting.base.hyperparameters import LEARNERS
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 LEVEL = 0.05
-N_LEARNERS = 3
 _NEIGHBOURS = 2
 _FEWEST_MONTHS = 6
 
@@ -34,7 +34,7 @@ class Gain:
     Attributes:
         share: saved share of the error, -inf..1; NaN if nothing is known.
         standard_error: of `share`; NaN if too few months are known.
-        low: lower end of a one-sided interval at level `LEVEL / N_LEARNERS`.
+        low: lower end of a one-sided interval at level `LEVEL` over the number of learners.
         high: upper end of the corresponding interval on the other side.
     """
 
@@ -69,7 +69,7 @@ def is_beyond_noise(gain: Gain, least_gain: float) -> bool:
 def _critical(n_months: int) -> float:
     """Critical value of Student's t; autocorrelated months count as fewer degrees of freedom."""
     freedom = max(n_months / (1 + _NEIGHBOURS) - 1, 1.0)
-    return float(stats.t.ppf(1 - LEVEL / N_LEARNERS, freedom))
+    return float(stats.t.ppf(1 - LEVEL / len(LEARNERS), freedom))
 
 
 def _long_run_deviation(parts: FloatArray) -> float:

@@ -161,10 +161,10 @@ def seasons() -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def responses() -> pd.DataFrame:
-    """One response that the data show, one that they don't."""
+    """One response that rests on months, one on its prior."""
     rows = [
-        ("price +10 %", -0.8, -1.1, -0.5, -0.8, -1.2, 0.2, -1.3, "data", 12, 8, "negative, as it must be"),
-        ("price +10 %", 6.9, -22.0, 46.0, 0.0, 0.0, 2.0, 0.7, "prior", 0, 0, "set to zero: no sign"),
+        ("price +10 %", -0.8, -1.1, -0.5, -1.2, 0.2, -1.3, 0.1, 12, "negative, as it must be"),
+        ("price +10 %", -9.0, -17.0, -0.3, -1.0, 0.6, 0.7, 1.0, 0, "negative, as it must be"),
     ]
     keys = (("retention", "price"), ("acquisition", "price"))
     joined = [(*key, *row) for key, row in zip(keys, rows, strict=True)]

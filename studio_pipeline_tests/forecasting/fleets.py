@@ -11,13 +11,18 @@ import numpy as np
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit, fit_core
 from studio_pipeline.forecasting.backtest.learner_backtest import fit_learner
 from studio_pipeline.forecasting.base.flows import TARGETS
-from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfig
+from studio_pipeline.forecasting.base.hyperparameters import (
+    LEARNERS,
+    MAX_HORIZON_MONTHS,
+    ForecastingConfig,
+    LearnerName,
+)
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES
 from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights, fit_weights
 from studio_pipeline.forecasting.features.feature_store import feature_frame
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
-from studio_pipeline.forecasting.learners.learner import LearnerFit, LearnerName
+from studio_pipeline.forecasting.learners.learner import LearnerFit
 from studio_pipeline.forecasting.model.assembly import assemble_model, correction_graph
 from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
@@ -26,7 +31,6 @@ from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import GeneratorConfig
 
-LEARNERS: tuple[LearnerName, ...] = ("xgboost", "lightgbm", "random_forest")
 _BOOSTING = {"n_trees": 8, "min_rows_per_leaf": 30, "l2": 1.0}
 CONFIGURATION = ForecastingConfig.model_validate(
     {

@@ -23,6 +23,7 @@ PLANTED = {
     "retention": {"price": -1.2, "fullness": 0.5, "crowding": -2.0, "overwork": -2.5},
     "acquisition": {"price": -0.8, "crowding": -0.5, "overwork": -0.4},
     "visits": {"classes": 0.3},
+    "utilization": {"classes": 0.2},
 }
 """Responses clearer than the months of a small fleet show."""
 
@@ -32,7 +33,7 @@ def forecaster(with_learners: bool = False) -> Forecaster:
     """Of the small fleet, its members responding as planted; some of its studios lack columns."""
     model = small_fleet().model_of_all if with_learners else small_fleet().model
     effects = {
-        flow: {name: LeverEffect("data", effect, 0.1) for name, effect in slopes.items()}
+        flow: {name: LeverEffect(effect, 0.1, studio_share=1.0) for name, effect in slopes.items()}
         for flow, slopes in PLANTED.items()
     }
     responses = replace(model.core.responses, effects=effects, own={})

@@ -86,7 +86,9 @@ class FakeForecaster:
             chances=[0.8] * months,
             total_intervals=dict.fromkeys(query.interval_levels, (total - 9, total + 9)),
             prediction_accuracy=0.95,
-            lever_effects={"avg_ticket_price": LeverEffect("data", -0.9, 0.1)} if query.levers else {},
+            lever_effects={"avg_ticket_price": LeverEffect(-0.9, 0.1, studio_share=1.0)}
+            if query.levers
+            else {},
             warnings=("A warning.",),
             status_quo=StatusQuo(1.0, 2.0, (1.0, 3.0)) if query.compare_to_status_quo else None,
         )

@@ -7,8 +7,7 @@ import pytest
 
 from studio_pipeline.errors import RunInProgressError
 from studio_pipeline.evaluation.report.model_figures import search_history
-from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
-from studio_pipeline.forecasting.learners.learner import LEARNERS
+from studio_pipeline.forecasting.base.hyperparameters import LEARNERS, ForecastingConfig
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.tuning.learner_tuning import TUNING_LOCK, tune_learners, tune_prepared
 from studio_pipeline.tuning.result import TunedHyperparameters

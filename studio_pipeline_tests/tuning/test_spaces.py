@@ -2,8 +2,7 @@
 
 import pytest
 
-from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
-from studio_pipeline.forecasting.learners.learner import LEARNERS
+from studio_pipeline.forecasting.base.hyperparameters import LEARNERS, ForecastingConfig
 from studio_pipeline.tuning.spaces import (
     SPACES,
     origin_in_words,

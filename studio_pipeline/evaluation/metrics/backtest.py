@@ -15,14 +15,13 @@ import pandas as pd
 from studio_pipeline.evaluation.metrics.prediction_table import (
     BOUNDS,
     INTERVAL_LEVELS_PERCENT,
-    LEARNERS,
     LEVERS_KNOWN,
     SIMPLE_BASELINES,
     TOTAL,
 )
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
 from studio_pipeline.forecasting.base.flows import TARGET_COLUMNS, TARGETS
-from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfig
+from studio_pipeline.forecasting.base.hyperparameters import LEARNERS, MAX_HORIZON_MONTHS, ForecastingConfig
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES
 from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights, candidate_stack
 from studio_pipeline.forecasting.features.feature_function import cut_windows

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from studio_pipeline.forecasting.base.hyperparameters import LEARNERS
+
 Summary = Mapping[str, float]
 """Figures of a backtest by name, as listed in `summary`."""
 
 TARGETS: tuple[str, ...] = ("revenue", "members", "retention")
 
-LEARNERS: tuple[str, ...] = ("xgboost", "lightgbm", "random_forest")
 SIMPLE_BASELINES: tuple[str, ...] = ("persistence", "seasonal_naive", "seasonal_naive_growth")
 """Baselines that need no model; the ensemble is compared with the best of them."""
 

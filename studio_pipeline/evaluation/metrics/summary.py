@@ -28,12 +28,12 @@ import pandas as pd
 from studio_pipeline.evaluation.metrics.prediction_table import (
     CANDIDATES,
     HORIZONS,
-    LEARNERS,
     LEVERS_KNOWN,
     SIMPLE_BASELINES,
     SPANS,
     TARGETS,
 )
+from studio_pipeline.forecasting.base.hyperparameters import LEARNERS
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 COLUMNS: dict[str, str] = {

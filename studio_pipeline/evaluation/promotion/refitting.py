@@ -21,9 +21,9 @@ from studio_pipeline.evaluation.metrics.summary import learner_weight
 from studio_pipeline.evaluation.report.response_tables import lever_responses
 from studio_pipeline.forecasting.backtest.core_backtest import fit_core
 from studio_pipeline.forecasting.backtest.learner_backtest import fit_learner
+from studio_pipeline.forecasting.base.hyperparameters import LEARNERS
 from studio_pipeline.forecasting.ensemble.weights import fit_weights
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
-from studio_pipeline.forecasting.learners.learner import LEARNERS
 from studio_pipeline.forecasting.model.assembly import assemble_model
 from studio_pipeline.forecasting.model.studio_model import Recipe, StudioModel
 from studio_pipeline.panel.arrays import StudioPanel

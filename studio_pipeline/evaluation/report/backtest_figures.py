@@ -19,10 +19,10 @@ from studio_pipeline.evaluation.metrics.prediction_table import (
     HORIZONS,
     INTERVAL_LEVELS_PERCENT,
     LABELS,
-    LEARNERS,
     SIMPLE_BASELINES,
 )
 from studio_pipeline.evaluation.report import drawing
+from studio_pipeline.forecasting.base.hyperparameters import LEARNERS
 
 
 def actual_against_predicted(predictions: pd.DataFrame, target: str = "revenue") -> bytes:

@@ -14,9 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from studio_pipeline.evaluation.levers.lever_text import INTERVENTION_LABELS, LEVER_LABELS
-from studio_pipeline.evaluation.metrics.prediction_table import HORIZONS, LABELS, LEARNERS, TARGETS
+from studio_pipeline.evaluation.metrics.prediction_table import HORIZONS, LABELS, TARGETS
 from studio_pipeline.evaluation.report import drawing
 from studio_pipeline.evaluation.report.response_tables import RESPONDING_FLOWS
+from studio_pipeline.forecasting.base.hyperparameters import LEARNERS
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES as MEMBERS
 from studio_pipeline.panel.columns import LEVER_COLUMNS, RATE_COLUMNS
 
@@ -27,9 +28,7 @@ FLOW_TITLES: dict[str, str] = {
     "visits": "Visits per member, of the average",
     "revenue": "Revenue, of the average month",
 }
-SOURCE_COLOURS = {"data": drawing.ACCENT, "pooled": "#0f9d8a", "prior": drawing.MUTED}
-UNUSED_SOURCE = "prior"
-UNUSED = "estimate from the months, not used"
+EVIDENCE_COLOURS = {"months": drawing.ACCENT, "prior": drawing.MUTED}
 MARKERS = tuple("os^DvPX*")
 EFFECT_MARKERS = tuple("o^sDv")
 MONTH_LETTERS = list("JFMAMJJASOND")
@@ -67,10 +66,7 @@ def seasons_by_flow(factors: pd.DataFrame) -> bytes:
 
 
 def responses_with_error_bars(table: pd.DataFrame) -> bytes:
-    """Impacts with 90 % error bars (columns as `response_tables.RESPONSE_COLUMNS`), a panel per flow.
-
-    A response counted as zero is a hollow dot; its bar, if there is one, is the estimate from the months.
-    """
+    """Impacts with 90 % error bars (columns as `response_tables.RESPONSE_COLUMNS`), coloured by evidence."""
     flows = [flow for flow in RESPONDING_FLOWS if (table["flow"] == flow).any()]
     if not flows:
         return drawing.note("The months don't show who stays and who joins: there is no response to draw.")
@@ -79,8 +75,9 @@ def responses_with_error_bars(table: pd.DataFrame) -> bytes:
     for ax, flow in zip(axes, flows, strict=True):
         rows = table[table["flow"] == flow].reset_index(drop=True)
         ax.axvline(0, color=drawing.INK, linewidth=0.9)
-        for source, part in rows.groupby(rows["source"].where(rows["effect"] != 0, UNUSED_SOURCE)):
-            _error_bars(ax, part, str(source))
+        mostly = np.where(rows["prior_share"] > 0.5, "prior", "months")
+        for evidence, part in rows.groupby(mostly):
+            _error_bars(ax, part, str(evidence))
         ax.set_yticks(range(len(rows)), list(rows["change"]))
         ax.set_ylim(len(rows) - 0.4, -0.6)
         ax.grid(False, axis="y")
@@ -101,25 +98,18 @@ def responses_with_error_bars(table: pd.DataFrame) -> bytes:
     return drawing.to_png(figure)
 
 
-def _error_bars(ax: Axes, rows: pd.DataFrame, source: str) -> None:
-    is_prior = source == UNUSED_SOURCE
-    impact = rows["impact_used"].to_numpy(np.float64)
-    bars = np.stack([impact - rows["impact_low"], rows["impact_high"] - impact])
-    if is_prior:
-        estimated = rows[rows["estimate"].notna()]
-        low, high = estimated["impact_low"], estimated["impact_high"]
-        ax.hlines(estimated.index, low, high, color=drawing.GRID, linewidth=5, zorder=1, label=UNUSED)
+def _error_bars(ax: Axes, rows: pd.DataFrame, evidence: str) -> None:
+    impact = rows["impact"].to_numpy(np.float64)
     ax.errorbar(
         impact,
         rows.index,
-        xerr=None if is_prior else bars,
+        xerr=np.stack([impact - rows["impact_low"], rows["impact_high"] - impact]),
         fmt="o",
-        color=SOURCE_COLOURS.get(source, drawing.ACCENT),
-        markerfacecolor="white" if is_prior else None,
+        color=EVIDENCE_COLOURS[evidence],
         markersize=6,
         capsize=4,
         linewidth=1.8,
-        label="not used: counted as zero" if is_prior else f"from {source}, with 90 % error bar",
+        label=f"mostly from {evidence}, with 90 % error bar",
     )
 
 

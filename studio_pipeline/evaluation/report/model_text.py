@@ -13,7 +13,6 @@ import pandas as pd
 from studio_pipeline.evaluation.formatting import NO_WEIGHT, joined, per_cent
 from studio_pipeline.evaluation.metrics.prediction_table import (
     LABELS,
-    LEARNERS,
     TARGETS,
     Summary,
     best_baseline,
@@ -21,6 +20,7 @@ from studio_pipeline.evaluation.metrics.prediction_table import (
 from studio_pipeline.evaluation.report.data_figures import MONTH_NAMES, seasonal_factor_table
 from studio_pipeline.evaluation.report.drawing import short_number
 from studio_pipeline.evaluation.report.model_figures import importance_shares
+from studio_pipeline.forecasting.base.hyperparameters import LEARNERS
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES as MEMBERS
 from studio_pipeline.panel.columns import NUMERIC_COLUMNS
 

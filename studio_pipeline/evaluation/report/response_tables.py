@@ -79,21 +79,18 @@ def typical_rate(values: FloatArray) -> float:
 
 
 RESPONSE_COLUMNS: dict[str, str] = {
-    "flow": "What responds: retention (log odds), new members or visits a member (logarithms)."
+    "flow": "What responds: retention (log odds), new members, visits a member or utilisation (logarithms)."
     f" {explained(['visits'])}.",
     "responds_to": f"What it responds to. {explained(('fullness', 'crowding', 'overwork'))}.",
     "change": "The change that `impact` is of.",
-    "impact": "Percentage points of retention, per cent of new members or visits, after that change: by the"
-    " slope that is used, where none is by the estimate from the months alone; unknown where there is none.",
-    "impact_low": "Lower end of the impact's 90 % interval; unknown where the impact is.",
-    "impact_high": "Upper end of the impact's 90 % interval; unknown where the impact is.",
-    "impact_used": "The impact that the model counts with: the same, or 0 where none is used.",
-    "effect": "The slope that is used, on the flow's own scale.",
-    "standard_error": "Of the slope.",
-    "estimate": "Estimate of the slope from the months alone, used or not; unknown where there is none.",
-    "source": "What the panel's slope rests on: `data` or `prior`.",
-    "own_studios": "Studios whose own months moved this lever: their source is `data`.",
-    "pooled_studios": "Studios that answer with other studios' response: their source is `pooled`.",
+    "impact": "Percentage points of retention, per cent of the others, after that change: posterior mean.",
+    "impact_low": "Lower end of the impact's 90 % interval.",
+    "impact_high": "Upper end of the impact's 90 % interval.",
+    "effect": "The slope that is used, on the flow's own scale: the mean of its posterior.",
+    "standard_error": "Standard deviation of the posterior.",
+    "estimate": "Estimate of the slope from the months alone; unknown where there is none.",
+    "prior_share": "Share of the prior in the posterior, 0..1; the rest is the panel's months.",
+    "own_studios": "Studios whose own months are at least a hundredth of their response.",
     "sign_rule": "The sign that economics requires, and whether the slope has it.",
 }
 Z_90 = 1.6448536
@@ -119,12 +116,13 @@ REGRESSORS: dict[str, Regressor] = {
     "fullness": Regressor("classes 10 points fuller", 0.1, is_burden=False),
     "crowding": Regressor("crowding +10 points", 0.1, is_burden=True),
     "overwork": Regressor("overwork +10 points", 0.1, is_burden=True),
-    "classes": Regressor("classes a member +10 %", math.log(1.1), is_burden=False),
+    "classes": Regressor("classes +10 %", math.log(1.1), is_burden=False),
 }
 RESPONDING_FLOWS: dict[str, str] = {
     "retention": "retention",
     "acquisition": "new members",
     "visits": "visits a member",
+    "utilization": "staff utilisation",
 }
 """Labels of the flows that respond to levers."""
 
@@ -143,9 +141,9 @@ def lever_responses(responses: Responses, panel: StudioPanel) -> pd.DataFrame:
             "effect": effect.effect,
             "standard_error": effect.standard_error,
             "estimate": math.nan if effect.estimate is None else effect.estimate,
-            "source": effect.source,
+            "prior_share": effect.prior_share,
+            "own_studios": _own_studios(responses, flow, name),
             "sign_rule": sign_rule(name, effect),
-            **_studios(responses, flow, name, panel.n_studios),
         }
         for flow, effects in responses.effects.items()
         for name, effect in effects.items()
@@ -154,62 +152,36 @@ def lever_responses(responses: Responses, panel: StudioPanel) -> pd.DataFrame:
 
 
 def _impact(flow: str, name: str, effect: LeverEffect, retention: float) -> dict[str, object]:
-    known = REGRESSORS[name]
-    error = Z_90 * effect.standard_error
-    # Where no slope is used, figure and interval are those of the estimate from the months, if there is one.
-    estimate = math.nan if effect.estimate is None else effect.estimate
-    middle = effect.effect or estimate
-    slopes = known.units * np.array([middle, middle - error, middle + error, effect.effect])
+    known, error = REGRESSORS[name], Z_90 * effect.standard_error
+    slopes = known.units * np.array([effect.effect, effect.effect - error, effect.effect + error])
     impact = points_about(retention, slopes) if flow == "retention" else 100 * np.expm1(slopes)
-    names = ("impact", "impact_low", "impact_high", "impact_used")
+    names = ("impact", "impact_low", "impact_high")
     return {"change": known.change} | dict(zip(names, map(float, impact), strict=True))
 
 
-def _studios(responses: Responses, flow: str, name: str, n_studios: int) -> dict[str, object]:
-    """Number of studios with a response from their own months, and from other studios'; 0 for a prior."""
+def _own_studios(responses: Responses, flow: str, name: str) -> int:
     own = responses.own.get(flow, {}).get(name)
-    if own is None or responses.effects[flow][name].source == "prior":
-        return {"own_studios": 0, "pooled_studios": 0}
-    return {"own_studios": len(own.studios), "pooled_studios": n_studios - len(own.studios)}
+    return 0 if own is None else len(own.studios)
 
 
 def sign_rule(regressor: str, effect: LeverEffect) -> str:
     """The economic rule for a slope's sign, and whether the slope keeps it, in a few words."""
-    if effect.source == "prior" and effect.effect == 0:
-        if effect.estimate is None:
-            return "set to zero: the data show nothing"
-        is_clear = abs(effect.estimate) > Z_90 * effect.standard_error
-        if is_clear and (effect.estimate > 0) == REGRESSORS[regressor].is_burden:
-            return "set to zero: the data show a sign that can't be"
-        return "set to zero: the data show too little"
     if effect.effect == 0:
-        return "set to zero: members were forecast better without it"
+        return "none: members don't follow from retention and new members"
     if not REGRESSORS[regressor].is_burden:
-        return "positive, as it must be" if effect.effect >= 0 else "negative, against the rule"
-    return "negative, as it must be" if effect.effect <= 0 else "positive, against the rule"
+        return "positive, as it must be" if effect.effect > 0 else "negative, against the rule"
+    return "negative, as it must be" if effect.effect < 0 else "positive, against the rule"
 
 
 def responses_in_words(table: pd.DataFrame) -> list[str]:
-    """One sentence per response that the data show, and one on the others."""
+    """One sentence per response."""
     if table.empty:
         return ["The months don't show who stays and who joins, so no response to a lever is known."]
-    rows = table.to_dict("records")
-    sentences = [
-        f"{str(row['change']).capitalize()}: {_impact_text(row)}." for row in rows if row["effect"] != 0
-    ]
-    silent = [
-        f"of {RESPONDING_FLOWS[row['flow']]} to {row['responds_to']}"
-        f" ({row['sign_rule'].removeprefix('set to zero: ')})"
-        for row in rows
-        if row["effect"] == 0
-    ]
-    if silent:
-        sentences.append(f"Counted as zero are the responses {'; '.join(silent)}.")
-    return sentences
+    return [f"{row['change'].capitalize()}: {_impact_text(row)}." for row in table.to_dict("records")]
 
 
 def _impact_text(row: Mapping[Any, Any]) -> str:
     ends = f"{row['impact_low']:+.2f} to {row['impact_high']:+.2f}"
-    if row["flow"] == "retention":
-        return f"retention {row['impact']:+.2f} points ({ends})"
-    return f"{RESPONDING_FLOWS[row['flow']]} {row['impact']:+.2f} % ({ends})"
+    unit = "points" if row["flow"] == "retention" else "%"
+    share = f"{100 * row['prior_share']:.0f} % of it prior"
+    return f"{RESPONDING_FLOWS[row['flow']]} {row['impact']:+.2f} {unit} ({ends}; {share})"

@@ -245,24 +245,33 @@ def seasons_table(seasons: pd.DataFrame) -> Table:
 
 
 def responses_table(responses: pd.DataFrame) -> Table:
-    """Each response: impact with its interval, the used part, its slope, and its source."""
+    """Each response: impact with its interval, its slope, and what it rests on."""
     rows = [
         [
             row["flow"],
             row["change"],
-            *(_signed(row[name]) for name in ("impact", "impact_low", "impact_high", "impact_used")),
+            *(_signed(row[name]) for name in ("impact", "impact_low", "impact_high")),
             f"{row['effect']:.3f}",
             f"{row['standard_error']:.3f}",
-            row["source"],
+            per_cent(row["prior_share"], 0),
             f"{row['own_studios']:,}",
-            f"{row['pooled_studios']:,}",
             row["sign_rule"],
         ]
         for row in responses.to_dict("records")
     ]
-    headings = ["of", "to", "impact", "from", "up to", "used", "slope used", "standard error", "rests on"]
-    headings += ["own months", "other studios'", "sign"]
-    return Table(headings, rows, text_columns=frozenset({0, 1, 8, 11}))
+    headings = [
+        "of",
+        "to",
+        "impact",
+        "from",
+        "up to",
+        "slope",
+        "standard error",
+        "prior",
+        "own studios",
+        "sign",
+    ]
+    return Table(headings, rows, text_columns=frozenset({0, 1, 9}))
 
 
 def _signed(value: float) -> str:

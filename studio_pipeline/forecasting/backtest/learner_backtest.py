@@ -6,7 +6,7 @@ A learner predicts corrections of the core. The folds and the core's out-of-fold
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,11 @@ from joblib import Parallel, delayed
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit, backtest_studios, fold_states
 from studio_pipeline.forecasting.base.flows import TARGETS
 from studio_pipeline.forecasting.base.given_levers import known_levers
-from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS, ForecastingConfig
+from studio_pipeline.forecasting.base.hyperparameters import (
+    MAX_HORIZON_MONTHS,
+    ForecastingConfig,
+    LearnerName,
+)
 from studio_pipeline.forecasting.base.origins import Origins, origins_between
 from studio_pipeline.forecasting.core.states import CoreStates, core_states, project_core
 from studio_pipeline.forecasting.features.feature_matrix import (
@@ -28,7 +32,7 @@ from studio_pipeline.forecasting.features.feature_matrix import (
 )
 from studio_pipeline.forecasting.features.feature_store import feature_array
 from studio_pipeline.forecasting.features.lever_features import determined, monotone_signs, trailing_levels
-from studio_pipeline.forecasting.learners.learner import LearnerFit, LearnerName
+from studio_pipeline.forecasting.learners.learner import LearnerFit
 from studio_pipeline.forecasting.learners.libraries import (
     FittedLearner,
     fit_forest,
@@ -170,11 +174,12 @@ def fit_target(
     """Fits one learner to one target's corrections. `signs`: F monotone constraints: 1 increasing, -1
     decreasing, 0 none.
     """
-    if learner == "xgboost":
-        return fit_xgboost(x, y, signs, configuration.xgboost, configuration.seed)
-    if learner == "lightgbm":
-        return fit_lightgbm(x, y, signs, configuration.lightgbm, configuration.seed)
-    return fit_forest(x, y, signs, configuration.random_forest, configuration.seed)
+    fits: dict[LearnerName, Callable[[], FittedLearner]] = {
+        "xgboost": lambda: fit_xgboost(x, y, signs, configuration.xgboost, configuration.seed),
+        "lightgbm": lambda: fit_lightgbm(x, y, signs, configuration.lightgbm, configuration.seed),
+        "random_forest": lambda: fit_forest(x, y, signs, configuration.random_forest, configuration.seed),
+    }
+    return fits[learner]()
 
 
 def _importances(learner: LearnerName, models: dict[str, FittedLearner]) -> pd.DataFrame:

@@ -6,9 +6,14 @@ the service and of the pipeline don't belong here.
 
 from __future__ import annotations
 
+from typing import Any, Literal, get_args
+
 from pydantic import BaseModel, ConfigDict, Field
 
 MAX_HORIZON_MONTHS = 12
+
+LearnerName = Literal["xgboost", "lightgbm", "random_forest"]
+LEARNERS: tuple[LearnerName, ...] = get_args(LearnerName)
 
 
 class Hyperparameters(BaseModel):
@@ -45,6 +50,52 @@ class ForestHyperparameters(Hyperparameters):
     )
 
 
+class ResponsePrior(Hyperparameters):
+    """Normal distribution of a response before data are seen, cut off at 0: no burden wins members."""
+
+    mean: float = Field(ge=-100, le=100, description="Mean before the cut-off.")
+    standard_deviation: float = Field(gt=0, le=100, description="Standard deviation before the cut-off.")
+
+
+def _prior(mean: float, standard_deviation: float, description: str) -> Any:
+    return Field(ResponsePrior(mean=mean, standard_deviation=standard_deviation), description=description)
+
+
+class ResponseHyperparameters(Hyperparameters):
+    """Priors of the responses to levers; their sources are in `docs/model.md`.
+
+    They are wide enough that the months of a few hundred studios decide, and narrow enough that one studio
+    gets a plausible answer with an honest interval.
+    """
+
+    price: ResponsePrior = _prior(
+        -0.8, 0.8, "Of retention's log odds, and of the log of new members, to the log of the price."
+    )
+    fullness: ResponsePrior = _prior(
+        0.0, 0.4, "Of retention's log odds to the attendance rate of the month before."
+    )
+    crowding: ResponsePrior = _prior(
+        -1.5, 2.0, "Of retention's log odds to the attendance rate above the comfortable one."
+    )
+    overwork: ResponsePrior = _prior(
+        -2.0, 2.0, "Of retention's log odds to the staff utilisation above the comfortable one."
+    )
+    joining: ResponsePrior = _prior(
+        -0.3, 0.5, "Of the log of new members to crowding and to overwork, each as above."
+    )
+    classes: ResponsePrior = _prior(0.25, 0.2, "Of the log of visits to the log of classes, each a member.")
+    workload: ResponsePrior = _prior(0.4, 0.3, "Of the log of staff utilisation to the log of classes.")
+
+    def prior(self, flow: str, regressor: str) -> ResponsePrior | None:
+        """Prior of one response; None for a control variable."""
+        if flow == "acquisition" and regressor in ("crowding", "overwork"):
+            return self.joining
+        if flow == "utilization" and regressor == "classes":
+            return self.workload
+        found: ResponsePrior | None = getattr(self, regressor, None)
+        return found
+
+
 class CoreHyperparameters(Hyperparameters):
     """The stock-and-flow core: how its levels are tuned, and how strongly things are shrunk."""
 
@@ -63,23 +114,7 @@ class CoreHyperparameters(Hyperparameters):
         le=1000,
         description="Studio-years at which a type's own season counts half, the panel's half.",
     )
-    response_prior_scale: float = Field(
-        2.0,
-        gt=0,
-        le=100,
-        description="Standard deviation of the response to any lever but the price before data are seen; "
-        "its mean is 0.",
-    )
-    price_response_mean: float = Field(
-        -0.8,
-        ge=-100,
-        le=0,
-        description="Mean response to the price before data are seen: of retention's log odds, and of the "
-        "log of new members, on the log of the price.",
-    )
-    price_response_scale: float = Field(
-        0.6, gt=0, le=100, description="Standard deviation of that response before data are seen."
-    )
+    responses: ResponseHyperparameters = ResponseHyperparameters()
 
 
 class WeightHyperparameters(Hyperparameters):
@@ -89,7 +124,8 @@ class WeightHyperparameters(Hyperparameters):
         10.0,
         ge=0,
         le=1e6,
-        description="Studio months of evidence at which the pull towards the prior counts half.",
+        description="Evidence at which the pull towards the prior counts half: months where members are "
+        "known, else studio months.",
     )
     half_life_months: float = Field(
         12.0,
@@ -125,6 +161,15 @@ class IntervalHyperparameters(Hyperparameters):
         ge=0,
         le=1000,
         description="Separate spans of evidence that a market walking at random counts for.",
+    )
+    market_prior_deviation: float = Field(
+        0.015,
+        ge=0,
+        le=1,
+        description="Deviation of a market's monthly step before data are seen, of the log of revenue.",
+    )
+    market_prior_months: float = Field(
+        12.0, ge=0, le=1e4, description="Months of evidence that this deviation counts for."
     )
 
 

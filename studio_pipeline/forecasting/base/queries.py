@@ -46,18 +46,30 @@ class ForwardQuery:
 
 @dataclass(frozen=True)
 class LeverEffect:
-    """Estimated effect of one lever on members' behaviour, with its error and evidence."""
+    """Posterior of one lever's effect on members' behaviour, and what it rests on."""
 
-    # evidence of the effect: "data" (this studio's and the panel's own months), "pooled" (other studios') or
-    # "prior"
-    source: str
-    effect: float  # elasticity or slope, as documented with the responses
-    standard_error: float  # of the effect, same unit
-    estimate: float | None = None  # estimate from the months alone, used or not; None where they allow none
+    effect: float  # mean elasticity or slope, as documented with the responses
+    standard_error: float  # standard deviation of the posterior, same unit
+    studio_share: float = 0.0  # of this studio's own months in the posterior, 0..1
+    others_share: float = 0.0  # of the other studios' months, 0..1; the rest is the prior's
+    estimate: float | None = None  # from the months alone; None where they allow none
+
+    @property
+    def prior_share(self) -> float:
+        """Share of the prior, 0..1."""
+        return max(1.0 - self.studio_share - self.others_share, 0.0)
+
+    @property
+    def source(self) -> str:
+        """Largest share: "data" (this studio's months), "pooled" (other studios') or "prior"."""
+        largest = max(self.prior_share, self.studio_share, self.others_share)
+        if largest == self.prior_share:
+            return "prior"
+        return "data" if largest == self.studio_share else "pooled"
 
     def taken_as_none(self) -> LeverEffect:
         """The effect where members don't follow from retention and new members: 0, its error no smaller."""
-        return LeverEffect("prior", 0.0, math.hypot(self.effect, self.standard_error))
+        return LeverEffect(0.0, math.hypot(self.effect, self.standard_error))
 
 
 @dataclass(frozen=True)

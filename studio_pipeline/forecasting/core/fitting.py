@@ -1,15 +1,13 @@
-"""Fitting of the core: responses, filter of each flow, bias correction, and the share of the feedback.
+"""Fitting of the core: responses, filter of each flow and bias correction.
 
-High attendance and high retention have unobserved common causes, so the regression overestimates the
-response of retention to attendance. In the simulation that response feeds back month after month; the share
-of it that is kept minimises the error of rolling forecasts of members. The bias correction (Jensen's gap)
+The bias correction (Jensen's gap)
 makes forecasts of retention and new members right on average instead of in the median. The regressions are in
 `responses`, the tuning of a filter in `filter_tuning`, the classes of the parameters in `parameters`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -17,13 +15,12 @@ import numpy as np
 from studio_pipeline.forecasting.base.flows import (
     FLOW_LINKS,
     FlowSeries,
-    actual_months,
     flow_series,
     previous_month,
     sigmoid,
 )
 from studio_pipeline.forecasting.base.hyperparameters import CoreHyperparameters
-from studio_pipeline.forecasting.base.origins import Origins, evenly_spaced_studios
+from studio_pipeline.forecasting.base.origins import evenly_spaced_studios
 from studio_pipeline.forecasting.core.filter_states import FilterSettings
 from studio_pipeline.forecasting.core.filter_tuning import FlowSample, starting_settings, tune
 from studio_pipeline.forecasting.core.kalman_filter import run_filters
@@ -33,65 +30,11 @@ from studio_pipeline.forecasting.core.parameters import (
     estimate_class_planning,
 )
 from studio_pipeline.forecasting.core.seasonality import type_seasons
-from studio_pipeline.forecasting.core.states import core_states, project_core, without_responses
+from studio_pipeline.forecasting.core.states import without_responses
 from studio_pipeline.forecasting.responses.estimation import estimate_responses
-from studio_pipeline.forecasting.responses.regressors import RESPONDING, ResponsePriors
+from studio_pipeline.forecasting.responses.regressors import RESPONDING
 from studio_pipeline.forecasting.responses.responses import Responses
 from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
-
-_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-_HORIZONS = (3, 6, 12)
-_WARM_UP_MONTHS = 12
-_JUDGED_MONTHS = 120
-
-
-def best_share(panel: StudioPanel, tempered: Callable[[float], CoreParameters]) -> float:
-    """Share of the feedback, 0..1, with the smallest error: minimum of the parabola through the best of five
-    shares and its neighbours. `tempered`: returns the core with a share of the feedback.
-    """
-    errors = [own_members_error(panel, tempered(share)) for share in _SHARES]
-    best = int(np.argmin(errors))
-    if not 0 < best < len(_SHARES) - 1:
-        return _SHARES[best]
-    before, here, after = errors[best - 1 : best + 2]
-    bend = before - 2 * here + after
-    step = _SHARES[1] * (before - after) / (2 * bend) if bend > 0 else 0.0
-    return _SHARES[best] + step
-
-
-def own_members_error(panel: StudioPanel, parameters: CoreParameters) -> float:
-    """Mean over horizons of the member-weighted absolute log error of members, relative to that of no change.
-
-    The median over the studios of an origin month is subtracted from both.
-    """
-    members = panel.values["total_members"]
-    first = max(_WARM_UP_MONTHS, panel.n_months - _JUDGED_MONTHS)
-    rows, columns = np.nonzero(members[:, first:-1] > 0)
-    columns = columns + first
-    if not len(rows):
-        return 0.0
-    origins = Origins(rows, columns)
-    paths = project_core(core_states(panel, parameters), origins)
-    actual = actual_months(panel, "members", origins)
-    ratios = []
-    for h in _HORIZONS:
-        known = actual[:, h - 1] > 0
-        happened, now = actual[known, h - 1], members[rows[known], columns[known]]
-        missed = _own(np.log(happened / paths.members[known, h - 1]), columns[known])
-        change = _own(np.log(happened / now), columns[known])
-        if (size := float((happened * np.abs(change)).sum())) > 0:
-            ratios.append(float((happened * np.abs(missed)).sum()) / size)
-    return float(np.mean(ratios)) if ratios else 0.0
-
-
-def _own(errors: FloatArray, columns: IntArray) -> FloatArray:
-    """(R,) errors less the median over the studios of the same origin month."""
-    own = errors.copy()
-    for column in np.unique(columns):
-        here = columns == column
-        own[here] -= np.median(errors[here])
-    return own
-
 
 _SHIFT_MONTHS = 36
 _FEWEST_FOR_SHIFT = 50
@@ -155,18 +98,12 @@ def fit_core_parameters(
         panel,
         fitting.series,
         fitting.types,
-        ResponsePriors.of(hyperparameters),
+        hyperparameters.responses,
         hyperparameters.tuning_studios,
     )
     flows = fitting.flows([name for name in FLOW_LINKS if name not in RESPONDING], responses)
     flows |= fitting.flows(RESPONDING, responses)
-    whole = CoreParameters(fitting.names, flows, responses, fitting.planning)
-    if not responses.slope("retention", "fullness"):
-        return whole
-    judged = panel.select(
-        evenly_spaced_studios(panel, hyperparameters.tuning_studios, np.asarray(panel.known.any(1)))
-    )
-    return fitting.tempered(whole, best_share(judged, lambda share: fitting.tempered(whole, share)))
+    return CoreParameters(fitting.names, flows, responses, fitting.planning)
 
 
 class _Fitting:
@@ -190,15 +127,6 @@ class _Fitting:
                 settings = before.settings if before else None
                 fitted[name] = self._shifted(name, adjusted, self._fit(adjusted, settings, rounds))
         return fitted
-
-    def tempered(self, full: CoreParameters, share: float) -> CoreParameters:
-        """Core with a share of the response to full classes; filters keep their settings."""
-        responses = full.responses.with_share("fullness", share)
-        changed = {}
-        for name in RESPONDING:
-            adjusted = self._adjusted(name, responses)
-            changed[name] = self._shifted(name, adjusted, self._fit(adjusted, full.flows[name].settings, 0))
-        return replace(full, flows=dict(full.flows) | changed, responses=responses)
 
     def _adjusted(self, name: str, responses: Responses) -> FlowSeries:
         rows = responses.rows(self.panel.studio_ids.tolist())

@@ -48,6 +48,7 @@ COMFORT: tuple[str, ...] = ("comfortable_attendance", "comfortable_utilization",
 SLOPES: tuple[str, ...] = (
     *(f"{flow}_{regressor}" for flow in RESPONDING for regressor in REGRESSORS),
     "visits_classes",
+    "utilization_classes",
     "classes_fullness",
     *COMFORT,
 )
@@ -63,6 +64,7 @@ class OriginStock:
     members: FloatArray  # (N,) members at the base month's end; NaN where unknown
     class_capacity: FloatArray  # (N,) seats per class; NaN where unknown
     attendance_rate: FloatArray  # (N,) rate of the base month, 0..1; NaN where unknown
+    base_month: IntArray  # (N,) months since 1970
 
 
 @dataclass(frozen=True)
@@ -142,14 +144,17 @@ def flow_terms(
     floor = _LEAST_PRICE_SHARE * paths["ticket"]
     paths["least_price"] = np.where(known_price, floor, np.finfo(float).tiny)
     slopes = np.empty((len(origin.members), len(SLOPES)))
+    ahead = np.arange(1, flows["ticket"].shape[1] + 1)
+    market_price = responses.price_growth * (origin.base_month[:, None] + ahead)
     for place, (flow, regressor) in enumerate((f, r) for f in RESPONDING for r in REGRESSORS):
         slopes[:, place] = responses.slope(flow, regressor)
         if regressor == "price":
             # No price is typical in every currency, so a flow that responds to an unknown price is unknown.
             unknown = ~known_price & (slopes[:, place, None] != 0)
-            paths[flow] = np.where(unknown, np.nan, paths[flow])
+            paths[flow] = np.where(unknown, np.nan, paths[flow] - slopes[:, place, None] * market_price)
     slopes[:, SLOPES.index("classes_fullness")] = planning.speed
-    slopes[:, SLOPES.index("visits_classes")] = responses.slope("visits", "classes")
+    for flow in ("visits", "utilization"):
+        slopes[:, SLOPES.index(f"{flow}_classes")] = responses.slope(flow, "classes")
     comfort = responses.comfort
     slopes[:, -len(COMFORT) :] = comfort.attendance_rate, comfort.utilization, comfort.same_month
     # Visits per member refer to the first month's classes per member; the simulation adds the difference.

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from studio_pipeline.forecasting.base.flows import JOINERS_OFFSET, LARGEST_EXPONENT, LARGEST_LOG_ODDS
 from studio_pipeline.forecasting.core.flow_terms import COMFORT, PUT_IN_PLACE, REGRESSORS, START, START_LEVER
-from studio_pipeline.forecasting.core.simulation import LEAST_DENSITY
+from studio_pipeline.forecasting.core.simulation import LEAST_DENSITY, STAFF_PERSISTENCE
 from studio_pipeline.forecasting.responses.regressors import RESPONDING, TYPICAL_ATTENDANCE
 
 Paths = Mapping[str, Sequence[float]]
@@ -30,7 +30,7 @@ _STEADY = (
 """Paths that no lever replaces, in the order of the values of a month in `PlainTerms.steady`."""
 
 _PLACED = ("ticket", "staff", "upsell_rate", "price_log")
-_REST = ("classes_fullness", "visits_classes", *COMFORT)
+_REST = ("classes_fullness", "visits_classes", "utilization_classes", *COMFORT)
 
 
 class PlainTerms(NamedTuple):
@@ -78,13 +78,16 @@ def run_one(terms: PlainTerms, levers: Paths) -> PlainTargets:
         members = known_members
     has_stock = isfinite(paths["retention"][0] + paths["acquisition"][0] + members)
     of_retention, of_acquisition, rest = terms.slopes
-    planning, of_density, comfortable, utilization, same_month = rest
+    planning, of_density, of_workload, comfortable, utilization, same_month = rest
     stays_price, stays_busy, stays_crowd, stays_work = of_retention
     joins_price, joins_busy, joins_crowd, joins_work = of_acquisition
     planned, found = 0.0, []
     held_lists = [levers.get(name, free) for name in _HELD]
     for steady, (ticket, staff, upsell_rate, price), given in zip(
-        terms.steady, zip(*_placed(paths, levers), strict=True), zip(*held_lists, strict=True), strict=True
+        terms.steady,
+        zip(*_placed(paths, levers, of_workload), strict=True),
+        zip(*held_lists, strict=True),
+        strict=True,
     ):
         held, held_rate, retention, new = given
         level, visits, usual_classes, stays, joins, realisation, retail, upsell, other, packs, amount = steady
@@ -137,11 +140,21 @@ def run_one(terms: PlainTerms, levers: Paths) -> PlainTargets:
     return revenues, stocks, retentions
 
 
-def _placed(paths: Paths, levers: Paths) -> list[Sequence[float]]:
+def _placed(paths: Paths, levers: Paths, workload: float) -> list[Sequence[float]]:
     found = {name: paths[name] for name in _PLACED}
+    if (classes := levers.get("total_classes_held")) is not None:
+        extra = before = 0.0
+        staff = []
+        for usual, free, held in zip(paths["staff"], paths["classes"], classes, strict=True):
+            more = held / free if free > 0 else math.nan
+            added = log(more) if 0 < more < math.inf else 0.0
+            extra = STAFF_PERSISTENCE * extra + workload * (added - before)
+            before = added
+            staff.append(min(usual * exp(extra), 1.0))
+        found["staff"] = staff
     for name, path in PUT_IN_PLACE.items():
         if (given := levers.get(name)) is not None:
-            found[path] = given if isfinite(given[0]) else _where_free(given, paths[path])
+            found[path] = given if isfinite(given[0]) else _where_free(given, found[path])
     if (prices := levers.get("avg_ticket_price")) is not None:
         logs = [log(max(price, least)) for price, least in zip(prices, paths["least_price"], strict=True)]
         found["price_log"] = logs if isfinite(prices[0]) else _where_free(logs, paths["price_log"])

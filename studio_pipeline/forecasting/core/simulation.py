@@ -31,6 +31,8 @@ from studio_pipeline.panel.columns import LEVER_COLUMNS, RATE_COLUMNS
 
 _HELD = ("total_classes_held", "class_attendance_rate", "retention_rate", "new_members_monthly")
 LEAST_DENSITY = 1e-9
+STAFF_PERSISTENCE = 0.85
+"""Share of the added work an hour that is left after a month: studios hire for a fuller timetable."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def _run_months(
         slopes: value by the names of `flow_terms.SLOPES`.
         levers: lever to its value in each month, NaN where free; a missing lever is free.
     """
-    terms = _with_levers(terms, levers)
+    terms = _with_levers(terms, levers, slopes["utilization_classes"])
     planned = np.zeros_like(start["usual_attendance"])
     members, capacity, rate = start["members"], start["class_capacity"], start["attendance_rate"]
     if START_LEVER in levers:
@@ -121,13 +123,36 @@ def _run_months(
         yield revenue, members, *shown, rate
 
 
+def _log_ratio(given: FloatArray, free: FloatArray) -> FloatArray:
+    """Log of classes held over those of the free path; 0 where either is unknown."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        added = np.log(given / free)
+    return np.where(np.isfinite(added), added, 0.0)
+
+
 def _given(lever: FloatArray, free: FloatArray) -> FloatArray:
     return np.where(np.isfinite(lever), lever, free)
 
 
 def _with_levers(
-    terms: Mapping[str, Sequence[FloatArray]], levers: Mapping[str, Sequence[FloatArray]]
+    terms: Mapping[str, Sequence[FloatArray]],
+    levers: Mapping[str, Sequence[FloatArray]],
+    workload: FloatArray,
 ) -> Mapping[str, Sequence[FloatArray]]:
+    """Paths with given levers in their place, and staff utilisation under given classes.
+
+    `workload`: (N,) response of the log of staff utilisation to the log of classes.
+    """
+    if "total_classes_held" in levers:
+        extra, before, staff = np.zeros_like(workload), np.zeros_like(workload), []
+        for usual, free, given in zip(
+            terms["staff"], terms["classes"], levers["total_classes_held"], strict=True
+        ):
+            added = _log_ratio(given, free)
+            extra = STAFF_PERSISTENCE * extra + workload * (added - before)
+            before = added
+            staff.append(np.minimum(usual * np.exp(extra), 1.0))
+        terms = {**terms, "staff": staff}
     placed = {
         path: list(map(_given, levers[name], terms[path]))
         for name, path in PUT_IN_PLACE.items()

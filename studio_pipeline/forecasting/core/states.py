@@ -35,6 +35,9 @@ def without_responses(
         planned = planning.planned(panel.values["class_attendance_rate"])
         return FlowSeries(flow.values - planned, flow.counting_variance)
     v = panel.values
+    market_price = responses.price_growth * panel.months.astype(np.int64)
+    if name == "ticket":
+        return FlowSeries(flow.values - market_price, flow.counting_variance)
     if name == "visits" and responses.pool.slope("visits", "classes"):
         explained = responses.visits_contribution(v["total_classes_held"], starting_members(panel))
         return FlowSeries(flow.values - explained, flow.counting_variance)
@@ -44,7 +47,7 @@ def without_responses(
         price = np.log(last_known(np.where(v["avg_ticket_price"] > 0, v["avg_ticket_price"], np.nan)))
     attendance = v["class_attendance_rate"]
     explained = responses.contribution(
-        name, price, previous_month(attendance), v["staff_utilization_rate"], attendance
+        name, price - market_price, previous_month(attendance), v["staff_utilization_rate"], attendance
     )
     return FlowSeries(flow.values - explained, flow.counting_variance)
 
@@ -178,6 +181,8 @@ def project_flows(states: CoreStates, origins: Origins) -> dict[str, FloatArray]
         fitted = states.parameters.flows[name]
         season_path = fitted.season[types, target]
         projected[name] = project(flow, 0, rows, columns, season_path, fitted.settings) + fitted.mean_shift
+    months = states.panel.months.astype(np.int64)[columns, None] + np.arange(1, MAX_HORIZON_MONTHS + 1)
+    projected["ticket"] = projected["ticket"] + states.responses.price_growth * months
     projected["classes"] = projected["classes"] + states.planned_classes[rows, columns, None]
     return projected
 
@@ -196,6 +201,7 @@ def origin_terms(states: CoreStates, flows: Mapping[str, FloatArray], origins: O
         states.panel.values["total_members"][rows, columns],
         states.class_capacity[rows, columns],
         states.panel.values["class_attendance_rate"][rows, columns],
+        states.panel.months.astype(np.int64)[columns],
     )
     return flow_terms(flows, origin, states.responses.take(rows), states.parameters.planning)
 

@@ -12,7 +12,7 @@ Source: Lawson & Hanson (1974) for NNLS; iteratively reweighted least squares fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,16 +23,25 @@ from scipy.optimize import nnls
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
 from studio_pipeline.forecasting.base.flows import TARGETS
 from studio_pipeline.forecasting.base.hyperparameters import (
+    LEARNERS,
     MAX_HORIZON_MONTHS,
     ForecastingConfig,
     WeightHyperparameters,
 )
 from studio_pipeline.forecasting.base.origins import evenly_spaced_origins
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES, combine, stacked, with_learners
-from studio_pipeline.forecasting.learners.learner import LEARNERS, LearnerFit
+from studio_pipeline.forecasting.learners.learner import LearnerFit
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
 
 _PRIOR = {"core": 0.2, "direct": 0.1, "smoothing": 0.2, "persistence": 0.25, "seasonal_naive": 0.25}
+_PRIOR_WITH_MEMBERS = {
+    "core": 0.8,
+    "direct": 0.04,
+    "smoothing": 0.06,
+    "persistence": 0.05,
+    "seasonal_naive": 0.05,
+}
+"""Where retention and new members are known, the core knows more of the coming months than the others."""
 _SUM_TO_ONE = 1e3
 _MOST_REWEIGHTINGS = 25
 _SETTLED = 0.004
@@ -42,7 +51,11 @@ _DIGITS = 6
 
 
 def target_weights(
-    stack: FloatArray, actual: FloatArray, columns: IntArray, hyperparameters: WeightHyperparameters
+    stack: FloatArray,
+    actual: FloatArray,
+    columns: IntArray,
+    hyperparameters: WeightHyperparameters,
+    has_members: bool = False,
 ) -> FloatArray:
     """(H, C) weights, each row non-negative and summing to 1.
 
@@ -51,15 +64,20 @@ def target_weights(
         actual: (N, H) actual values; NaN where not known.
     """
     recency = 0.5 ** ((columns.max(initial=0) - columns) / hyperparameters.half_life_months)
+    shares = _PRIOR
+    if has_members:
+        # Studios of one month share its market: against a model of members, months count, not studio months.
+        shares = _PRIOR_WITH_MEMBERS
+        recency = recency * len(np.unique(columns)) / max(len(columns), 1)
     size = error_sizes(stack)[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         relative, outcome = stack / size, actual / size
-    weights = _all_horizons(relative, outcome, recency, hyperparameters)
+    weights = _all_horizons(relative, outcome, recency, shares, hyperparameters)
     is_learner = np.isin(CANDIDATES, LEARNERS)
     if not weights[:, is_learner].any():
         return weights
     plain = _all_horizons(
-        np.where(is_learner[:, None, None], np.nan, relative), outcome, recency, hyperparameters
+        np.where(is_learner[:, None, None], np.nan, relative), outcome, recency, shares, hyperparameters
     )
     missed = [np.abs(combine(relative, w) - outcome) for w in (weights, plain)]
     errors = [float(np.nansum(recency[:, None] * size)) for size in missed]
@@ -67,12 +85,16 @@ def target_weights(
 
 
 def _all_horizons(
-    relative: FloatArray, outcome: FloatArray, recency: FloatArray, hyperparameters: WeightHyperparameters
+    relative: FloatArray,
+    outcome: FloatArray,
+    recency: FloatArray,
+    shares: Mapping[str, float],
+    hyperparameters: WeightHyperparameters,
 ) -> FloatArray:
     """(H, C) weights from (C, N, H) forecasts and (N, H) outcomes, both divided by `error_sizes`."""
     n_horizons = outcome.shape[1]
-    usable = np.isfinite(relative).any((1, 2)) if relative.shape[1] else np.isin(CANDIDATES, list(_PRIOR))
-    prior = np.array([_PRIOR.get(name, 0.0) for name in CANDIDATES]) * usable
+    usable = np.isfinite(relative).any((1, 2)) if relative.shape[1] else np.isin(CANDIDATES, list(shares))
+    prior = np.array([shares.get(name, 0.0) for name in CANDIDATES]) * usable
     if not prior.any():
         # No candidate forecasts this target: the weights stay valid, and every forecast is NaN.
         prior[CANDIDATES.index("core")] = 1.0
@@ -207,13 +229,16 @@ def _weights_frame(
     hyperparameters: WeightHyperparameters,
 ) -> pd.DataFrame:
     tables = []
+    has_members = {"retention", "acquisition"} <= core.parameters.flows.keys()
     for target in TARGETS:
         stack = candidate_stack(core, fits, target)[:, used]
         actual = core.out_of_fold.actual[target][used].copy()
         if cutoff is not None:
             months = core.out_of_fold.origins.columns[used][:, None] + np.arange(1, MAX_HORIZON_MONTHS + 1)
             actual[months > cutoff] = np.nan
-        weights = target_weights(stack, actual, core.out_of_fold.origins.columns[used], hyperparameters)
+        weights = target_weights(
+            stack, actual, core.out_of_fold.origins.columns[used], hyperparameters, has_members
+        )
         horizon, candidate = np.indices(weights.shape)
         tables.append(
             pd.DataFrame(

@@ -67,9 +67,15 @@ def regressor_changes(
     if "staff_utilization_rate" in levers:
         rate = levers["staff_utilization_rate"]
         found["overwork"] = overwork(rate) - overwork(np.full_like(rate, usual("staff_utilization_rate")))
-    if "class_attendance_rate" in levers:
-        rate = levers["class_attendance_rate"]
-        before = np.full_like(rate, _usual_attendance(usual))
+    if "class_attendance_rate" in levers or "total_classes_held" in levers:
+        unknown = np.full(len(next(iter(levers.values()))), np.nan)
+        before = np.full_like(unknown, _usual_attendance(usual))
+        held = np.maximum(levers.get("total_classes_held", unknown), _SMALLEST_PRICE)
+        given = levers.get("class_attendance_rate", unknown)
+        # At other numbers of classes the same visits are spread over them.
+        rate = np.where(
+            np.isfinite(given), given, np.minimum(before * usual("total_classes_held") / held, 1.0)
+        )
         found["fullness"], found["crowding"] = rate - before, crowding(rate) - crowding(before)
     return {name: np.where(np.isfinite(change), change, 0.0) for name, change in found.items()}
 

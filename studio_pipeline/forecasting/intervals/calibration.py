@@ -64,9 +64,7 @@ def fit_intervals(
     weights = np.asarray(0.5 ** ((months.max(initial=0) - months) / hyperparameters.half_life_months))
     split = split_common(month, months)
     own, own_total = split.own, split_common(total, months).own
-    covariance = common_covariance(
-        split, hyperparameters.half_life_months, hyperparameters.market_prior_spans
-    )
+    covariance = common_covariance(split, hyperparameters)
     typical = typical_change(windows)
     signs = scale_signs(windows, typical, hyperparameters.own_scale_months)
     scales = fit_scales(own, signs, weights, typical, hyperparameters.own_scale_months)

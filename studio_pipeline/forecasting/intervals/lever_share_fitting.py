@@ -29,7 +29,7 @@ from studio_pipeline.forecasting.intervals.lever_variance_shares import (
     COMPONENTS,
     LeverShares,
     component_shares,
-    no_shares,
+    usual_shares,
 )
 from studio_pipeline.forecasting.intervals.market_factor import split_common
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
@@ -83,7 +83,7 @@ def fit_lever_shares(drawn: GivenErrors, floors: Floors, common_variance: FloatA
     """
     n_horizons = drawn.errors.shape[1]
     if len(drawn.errors) < _FEWEST_ERRORS:
-        return no_shares(n_horizons)
+        return usual_shares(n_horizons)
     horizons = [_horizon(drawn, floors, common_variance, h) for h in range(n_horizons)]
     own = np.full((n_horizons, len(COMPONENTS)), 1 / len(COMPONENTS))
     market = np.repeat(common_variance[:, None] / _N_LEVERS, _N_LEVERS, axis=1)
@@ -172,7 +172,8 @@ def _non_negative(gram: FloatArray, moment: FloatArray) -> FloatArray:
     """(C,) non-negative least squares coefficients with a ridge towards 0."""
     from scipy.optimize import nnls
 
-    ridged = gram + _PRIOR_ROWS * np.eye(len(gram))
+    # The second term keeps the matrix positive definite where almost no error remains under given levers.
+    ridged = gram + (_PRIOR_ROWS + 1e-10 * np.trace(gram)) * np.eye(len(gram))
     root = np.linalg.cholesky(ridged)
     found, _ = nnls(root.T, np.linalg.solve(root, moment))
     return np.asarray(found)

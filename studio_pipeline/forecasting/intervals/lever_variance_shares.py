@@ -108,6 +108,16 @@ def component_shares(given: FloatArray) -> FloatArray:
     return np.stack([given[..., list(component)].min(-1) for component in COMPONENTS], axis=-1)
 
 
+_USUAL_SHARES = {"retention_rate": 0.3, "avg_ticket_price": 0.1, "new_members_monthly": 0.4}
+
+
+def usual_shares(n_horizons: int) -> LeverShares:
+    """Shares for a fit on too few months: those of the own error in fleets of a few hundred studios."""
+    own = np.zeros((n_horizons, len(COMPONENTS)))
+    own[:, : len(HELD_LEVERS)] = [_USUAL_SHARES.get(name, 0.0) for name in HELD_LEVERS]
+    return LeverShares(own, np.zeros_like(own), np.ones(n_horizons))
+
+
 def no_shares(n_horizons: int) -> LeverShares:
     """Shares of 0, for a fit without data: given levers don't narrow intervals."""
     nothing = np.zeros((n_horizons, len(COMPONENTS)))

@@ -3,8 +3,8 @@
 Thousands of studio months are only a few dozen calendar months, with two or three separate spans of a year:
 the market errors of one backtest (a shock, its recovery) are weak evidence for the next year. The covariance
 over the months ahead is therefore the backtest's, with recent origins weighing more, shrunk towards that of a
-random walk with the one-month variance of the same months and slightly correlated steps. The weight of the
-evidence is the number of separate spans of that length.
+random walk with slightly correlated steps. The weight of the evidence is the number of separate spans of that
+length. The walk's one-month variance is that of the same months, combined with a prior.
 Source: one-way random effects for the split into market and own error; Bayesian shrinkage of a covariance
 matrix towards a structured one, Ledoit & Wolf (2004).
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from studio_pipeline.forecasting.base.hyperparameters import IntervalHyperparameters
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 _FEWEST_SHARING = 8
@@ -80,18 +81,13 @@ def _robust_mean(values: FloatArray, group: IntArray, count: IntArray) -> FloatA
     return np.asarray(np.bincount(group, cut, len(count)) / size)
 
 
-def common_covariance(split: Split, half_life_months: float, prior_spans: float) -> FloatArray:
-    """(H, H) covariance of the market error over the months ahead; 0 if no month has a market part.
-
-    Args:
-        half_life_months: age at which the weight of an origin is 1/2.
-        prior_spans: weight of the random walk, in separate spans of evidence.
-    """
+def common_covariance(split: Split, hyperparameters: IntervalHyperparameters) -> FloatArray:
+    """(H, H) covariance of the market error over the months ahead; 0 if no month has a market part."""
     common, deviation = split.common, np.sqrt(split.noise)
     known = np.isfinite(common)
     if not known[:, :1].any():
         return np.zeros((common.shape[1], common.shape[1]))
-    weight = 0.5 ** ((split.months.max() - split.months) / half_life_months)
+    weight = 0.5 ** ((split.months.max() - split.months) / hyperparameters.half_life_months)
     filled = np.where(known, common, 0.0)
     pairs = np.einsum("m,mh,mj->hj", weight, known.astype(float), known.astype(float))
     products = np.einsum("m,mh,mj->hj", weight, filled, filled)
@@ -99,8 +95,10 @@ def common_covariance(split: Split, half_life_months: float, prior_spans: float)
     with np.errstate(divide="ignore", invalid="ignore"):
         seen = np.where(pairs > 0, products / pairs, 0.0)
     steps = np.arange(1, common.shape[1] + 1)
-    walk = max(float(seen[0, 0]), 0.0) * _walk(common.shape[1])
-    spans = pairs / np.maximum.outer(steps, steps)
+    evidence, prior_months = float(pairs[0, 0]), hyperparameters.market_prior_months
+    step = evidence * max(float(seen[0, 0]), 0.0) + prior_months * hyperparameters.market_prior_deviation**2
+    walk = step / max(evidence + prior_months, 1e-9) * _walk(common.shape[1])
+    spans, prior_spans = pairs / np.maximum.outer(steps, steps), hyperparameters.market_prior_spans
     return _nearest_covariance((spans * seen + prior_spans * walk) / (spans + prior_spans))
 
 

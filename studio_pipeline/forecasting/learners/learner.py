@@ -1,21 +1,18 @@
-"""Names of the learners, and the stored result of a fit over the folds (`backtest.learner_backtest`)."""
+"""Stored result of a learner's fit over the folds (`backtest.learner_backtest`)."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from studio_pipeline.forecasting.base.flows import TARGETS
+from studio_pipeline.forecasting.base.hyperparameters import LearnerName
 from studio_pipeline.forecasting.learners.onnx_ensemble import CorrectionSizes, sizes_from_json
 from studio_pipeline.panel.arrays import FloatArray
-
-LearnerName = Literal["xgboost", "lightgbm", "random_forest"]
-LEARNERS: tuple[LearnerName, ...] = ("xgboost", "lightgbm", "random_forest")
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.learners.onnx_ensemble import OnnxEnsemble
 from studio_pipeline.panel.arrays import FloatArray
 
-_FORMAT = 3
+_FORMAT = 4
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class StudioModel:
         )
 
 
-FITTING_CODE = 2
+FITTING_CODE = 3
 """Incremented by hand when a code change gives another fit for the same hyperparameters and months."""
 
 VERSION_LENGTH = 12

@@ -1,57 +1,51 @@
 """Estimation of the lever responses on the months of a panel.
 
 Each flow is regressed on its regressors by generalised least squares (`gls`) with an effect for each studio
-and for each type's calendar month. `selection` chooses the thresholds of crowding and overwork by fit and
-tests each slope. The response to the price is the posterior of its estimate under a prior of plausible sign
-and size, or that prior where the months allow no estimate. Any other response is used only if it is
-significant at a level corrected for the number of tests and has the economically plausible sign; otherwise it
-is 0 with source "prior". `partial_pooling` adds the studios' own slopes.
-Sources: Davies (1987), Biometrika 74(1), on thresholds that are chosen by the data; Cameron & Miller (2015),
-Journal of Human Resources 50(2), on standard errors clustered by studio.
+and for each type's calendar month. Prior and months together give the posterior of all slopes of a flow
+(`priors`): no slope is tested for significance, and one that the months say little about stays near its
+prior. The thresholds of crowding and overwork are those with the largest marginal likelihood; what the others
+would have given is part of the posterior's variance. `partial_pooling` adds the studios' own slopes.
+Sources: Cameron & Miller (2015), Journal of Human Resources 50(2), on standard errors clustered by studio;
+Hoeting et al. (1999), Statistical Science 14(4), on averaging over models.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from studio_pipeline.forecasting.base.flows import FlowSeries, previous_month
+from studio_pipeline.forecasting.base.hyperparameters import ResponseHyperparameters, ResponsePrior
 from studio_pipeline.forecasting.base.origins import evenly_spaced_studios
 from studio_pipeline.forecasting.base.queries import LeverEffect
+from studio_pipeline.forecasting.responses.candidates import CONTROLS, Candidate, candidates_of
 from studio_pipeline.forecasting.responses.gls import (
     ErrorComponents,
     Information,
     PanelRows,
+    Regression,
     Slopes,
     error_components,
     information,
     without_effects,
 )
 from studio_pipeline.forecasting.responses.partial_pooling import own_responses
+from studio_pipeline.forecasting.responses.priors import Posterior, posterior, prior_effect, truncated
 from studio_pipeline.forecasting.responses.regressors import (
-    INFORMED,
     REGRESSORS_OF,
     RESPONDING,
     Comfort,
-    ResponsePriors,
     classes_per_member,
     starting_members,
 )
 from studio_pipeline.forecasting.responses.responses import OwnResponses, Responses
-from studio_pipeline.forecasting.responses.selection import (
-    BURDENS,
-    CONTROLS,
-    Candidate,
-    Found,
-    Selection,
-    candidates_of,
-    chosen_comfort,
-    select,
-)
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
 
+_SEARCH_ROUNDS = 2
 _FEWEST_ROWS = 60
 _FEWEST_OF_TYPE = 5
 _CUT_SURPRISE = 3.5
@@ -60,35 +54,42 @@ _ROUNDS = 2
 
 
 @dataclass(frozen=True)
+class Markets:
+    """Studios and months of a panel: a month's studios of one type share a market."""
+
+    types: IntArray  # (S,) type of each studio
+    calendar_months: IntArray  # (T,) 0..11
+    months: slice  # months that are used
+    sampled: IntArray  # rows of the studios that the panel's slopes are estimated on
+
+
+@dataclass(frozen=True)
 class ResponseFit:
-    """One flow's regression.
+    """One flow's regression with its posterior."""
 
-    Attributes:
-        rows: the studio-months of all studios, all candidates.
-        sampled: (M,) rows of the studios that the panel's slopes are estimated on.
-        components: error components.
-        info: information of the sampled studios.
-        selection: the regressors that are used.
-    """
-
-    rows: PanelRows
-    sampled: IntArray
-    components: ErrorComponents
-    info: Information
-    selection: Selection
+    regression: Regression
+    chosen: Mapping[str, Candidate]  # regressor or control to the candidate that is used
+    posterior: Posterior
+    spread: FloatArray  # variance of each mean over the other thresholds
 
     @classmethod
     def of(
         cls,
-        flow: FlowSeries,
+        outcome: FlowSeries,
         candidates: list[Candidate],
-        types: IntArray,
-        calendar_months: IntArray,
-        months: slice,
-        sampled: IntArray,
+        markets: Markets,
+        priors: Callable[[str], ResponsePrior | None],
     ) -> ResponseFit | None:
-        """Fit one flow; None if too few months have both the flow and its regressors."""
-        seen = np.isfinite(flow.values[:, months])
+        """Fit one flow; None if too few months have both the flow and its regressors.
+
+        Args:
+            outcome: the flow in all months of the panel.
+            candidates: regressors and controls.
+            markets: studios and months that share a market.
+            priors: regressor to its prior; None for a control.
+        """
+        months, sampled = markets.months, markets.sampled
+        seen = np.isfinite(outcome.values[:, months])
         shown = [
             c for c in candidates if (seen & np.isfinite(c.values[:, months])).sum() > 0.5 * seen.sum() > 0
         ]
@@ -98,22 +99,85 @@ class ResponseFit:
         if known[sampled].sum() < _FEWEST_ROWS:
             return None
         rows = PanelRows(
-            flow.values[:, months],
+            outcome.values[:, months],
             np.stack([c.values[:, months] for c in shown]),
             known,
-            _counting(flow.counting_variance[:, months], known),
-            _groups(types, sampled),
-            calendar_months[months],
+            _counting(outcome.counting_variance[:, months], known),
+            _groups(markets.types, sampled),
+            markets.calendar_months[months],
         )
         sample = rows.select(sampled)
-        first = _first_of_each(shown)
-        components, kept = _weighed(sample, first)
+        components, kept = _weighed(sample, _first_of_each(shown))
         info = information(replace(sample, known=kept), components)
-        return cls(rows, sampled, components, info, select(info, shown))
+        columns, spread = _thresholds(info, shown, priors)
+        chosen = {shown[column].name: shown[column] for column in columns}
+        gram, score, slopes = info.likelihood(columns)
+        found = posterior(gram, score, [priors(name) for name in chosen])
+        return cls(Regression(rows, components, info, tuple(chosen), columns, slopes), chosen, found, spread)
 
-    def own(self, panel: StudioPanel, priors: ResponsePriors) -> dict[str, OwnResponses]:
-        """Own slopes of single studios, for the responses that rest on data."""
-        return own_responses(self.rows, self.components, self.info, self.selection, panel.studio_ids, priors)
+    def effects(self) -> dict[str, LeverEffect]:
+        """Regressor to the panel's effect."""
+        found = {}
+        for place, name in enumerate(self.chosen):
+            if name not in CONTROLS:
+                variance = float(self.posterior.covariance[place, place])
+                mean, deviation = truncated(name, float(self.posterior.mean[place]), variance**0.5)
+                found[name] = LeverEffect(
+                    mean,
+                    math.hypot(deviation, float(self.spread[place]) ** 0.5),
+                    others_share=1 - float(self.posterior.prior_shares[place]),
+                    estimate=self._estimate(place),
+                )
+        return found
+
+    def _estimate(self, place: int) -> float | None:
+        return float(self.regression.slopes.slope[place]) if self.regression.has_moved(place) else None
+
+    def comfort(self) -> Comfort:
+        """Thresholds of the chosen burdens; the defaults for those that are not in the data."""
+        usual, crowded, worked = Comfort(), self.chosen.get("crowding"), self.chosen.get("overwork")
+        return Comfort(
+            usual.attendance_rate if crowded is None else crowded.threshold,
+            usual.utilization if worked is None else worked.threshold,
+            usual.same_month if crowded is None else crowded.same_month,
+        )
+
+
+def _thresholds(
+    info: Information, candidates: list[Candidate], priors: Callable[[str], ResponsePrior | None]
+) -> tuple[list[int], FloatArray]:
+    """Column of each regressor, and (K,) variance of its posterior mean over its other thresholds.
+
+    Of several candidates that with the largest marginal likelihood given the others' is chosen.
+    """
+    options: dict[str, list[int]] = {}
+    for column, candidate in enumerate(candidates):
+        options.setdefault(candidate.name, []).append(column)
+    names = list(options)
+    columns = {name: found[0] for name, found in options.items()}
+    scale = info.slopes(list(columns.values())).scale
+    known = [priors(name) for name in names]
+
+    def with_option(name: str, option: int) -> Posterior:
+        chosen = [option if other == name else columns[other] for other in names]
+        gram = info.gram[:, chosen][:, :, chosen].sum(0) / scale
+        return posterior(gram, info.score[:, chosen].sum(0) / scale, known)
+
+    several = [name for name in names if len(options[name]) > 1]
+    for _ in range(_SEARCH_ROUNDS):
+        for name in several:
+            evidence = [with_option(name, option).log_evidence for option in options[name]]
+            columns[name] = options[name][int(np.argmax(evidence))]
+    spread = np.zeros(len(names))
+    for name in several:
+        place = names.index(name)
+        results = [with_option(name, option) for option in options[name]]
+        found = np.array([result.log_evidence for result in results])
+        likely = np.exp(found - found.max())
+        means = np.array([result.mean[place] for result in results])
+        departures = means - means[options[name].index(columns[name])]
+        spread[place] = (likely * departures**2).sum() / likely.sum()
+    return list(columns.values()), spread
 
 
 def _first_of_each(candidates: list[Candidate]) -> list[int]:
@@ -165,6 +229,7 @@ def _groups(types: IntArray, sampled: IntArray) -> IntArray:
 _LATEST_MONTHS = 120
 _COLUMN_OF = {
     "price": "avg_ticket_price",
+    "classes": "total_classes_held",
     "fullness": "class_attendance_rate",
     "crowding": "class_attendance_rate",
     "overwork": "staff_utilization_rate",
@@ -176,7 +241,7 @@ def estimate_responses(
     panel: StudioPanel,
     series: Mapping[str, FlowSeries],
     types: IntArray,
-    priors: ResponsePriors,
+    priors: ResponseHyperparameters,
     most_studios: int = 400,
 ) -> Responses:
     """Estimate all lever responses on the months of a panel.
@@ -192,31 +257,68 @@ def estimate_responses(
     has_flows = all(np.isfinite(series[flow].values).any() for flow in RESPONDING)
     months = slice(max(panel.n_months - _LATEST_MONTHS, 0), None)
     sampled = evenly_spaced_studios(panel, most_studios, np.asarray(panel.known.any(1)))
-    effects: dict[str, dict[str, LeverEffect]] = {flow: {} for flow in RESPONDING}
+    markets = Markets(types, panel.calendar_months, months, sampled)
+    effects: dict[str, dict[str, LeverEffect]] = {}
     own: dict[str, dict[str, OwnResponses]] = {}
     comfort: Comfort | None = None
-    for flow in (*RESPONDING, "visits"):
-        if flow != "visits" and not has_flows:
+    for flow, regressors in REGRESSORS_OF.items():
+        carried = [n for n in regressors if np.isfinite(panel.values[_COLUMN_OF[n]]).any()]
+        effects[flow] = {name: prior_effect(priors, flow, name) for name in carried}
+        if flow in RESPONDING and not has_flows:
+            effects[flow] = {name: effect.taken_as_none() for name, effect in effects[flow].items()}
             continue
-        candidates = candidates_of(flow, panel, comfort)
-        observed = _per_starting_member(series[flow], panel) if flow == "visits" else series[flow]
-        fitted = ResponseFit.of(observed, candidates, types, panel.calendar_months, months, sampled)
+        fitted = ResponseFit.of(
+            _outcome(flow, series, panel),
+            candidates_of(flow, panel, comfort),
+            markets,
+            partial(priors.prior, flow),
+        )
         if fitted is None:
             continue
         if flow == "retention":
-            comfort = chosen_comfort(fitted.selection)
-        effects[flow] = {
-            name: _with_prior(name, found, priors)
-            for name, found in fitted.selection.found.items()
-            if name not in CONTROLS
-        }
-        own[flow] = fitted.own(panel, priors)
-    for flow in RESPONDING:
-        effects[flow] = _assumed(flow, panel, priors, has_flows) | effects[flow]
+            comfort = fitted.comfort()
+        effects[flow] |= fitted.effects()
+        own[flow] = own_responses(fitted.regression, effects[flow], panel.studio_ids)
     density = classes_per_member(panel.values["total_classes_held"], starting_members(panel))
     known = density[np.isfinite(density)]
     typical = float(np.median(known)) if known.size else 0.0
-    return Responses(effects, comfort or Comfort(), {f: o for f, o in own.items() if o}, typical)
+    growth = price_growth(panel, months)
+    return Responses(effects, comfort or Comfort(), {f: o for f, o in own.items() if o}, typical, growth)
+
+
+_USUAL_PRICE_GROWTH, _GROWTH_DEVIATION, _GROWTH_SPREAD = 0.0025, 0.002, 0.003
+"""Prior of the monthly growth of a market's prices, 3 % a year give or take 2.4 %, and the smallest deviation
+of a studio's own growth from its market's."""
+_FEWEST_GROWTH_MONTHS = 12
+
+
+def price_growth(panel: StudioPanel, months: slice) -> float:
+    """Monthly growth of the market's price level: the studios' median growth, combined with a prior."""
+    prices = panel.values["avg_ticket_price"][:, months]
+    known = np.isfinite(prices) & (prices > 0)
+    some = known.any(1)
+    first = known[some].argmax(1)
+    last = prices.shape[1] - 1 - known[some][:, ::-1].argmax(1)
+    rows, span = np.nonzero(some)[0], last - first
+    long = span >= _FEWEST_GROWTH_MONTHS
+    if not long.any():
+        return _USUAL_PRICE_GROWTH
+    growth = np.log(prices[rows, last] / prices[rows, first])[long] / span[long]
+    precision = long.sum() / max(float(growth.var()), _GROWTH_SPREAD**2)
+    total = precision + _GROWTH_DEVIATION**-2
+    return float((precision * np.median(growth) + _USUAL_PRICE_GROWTH * _GROWTH_DEVIATION**-2) / total)
+
+
+def _outcome(flow: str, series: Mapping[str, FlowSeries], panel: StudioPanel) -> FlowSeries:
+    """The dependent variable of a flow's regression."""
+    if flow == "visits":
+        return _per_starting_member(series[flow], panel)
+    if flow == "utilization":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rate = np.log(panel.values["staff_utilization_rate"])
+        rate = np.where(np.isfinite(rate), rate, np.nan)
+        return FlowSeries(rate, np.zeros_like(rate))
+    return series[flow]
 
 
 def _per_starting_member(visits: FlowSeries, panel: StudioPanel) -> FlowSeries:
@@ -224,24 +326,3 @@ def _per_starting_member(visits: FlowSeries, panel: StudioPanel) -> FlowSeries:
     with np.errstate(divide="ignore", invalid="ignore"):
         grown = np.log(panel.values["total_members"]) - np.log(previous_month(panel.values["total_members"]))
     return FlowSeries(np.where(np.isfinite(grown), visits.values + grown, np.nan), visits.counting_variance)
-
-
-def _assumed(flow: str, panel: StudioPanel, priors: ResponsePriors, responds: bool) -> dict[str, LeverEffect]:
-    """Prior effects of a flow, for the regressors whose columns the panel has; 0 where it lacks the flow."""
-    carried = [n for n in REGRESSORS_OF[flow] if np.isfinite(panel.values[_COLUMN_OF[n]]).any()]
-    return {name: priors.prior(name).effect(responds) for name in carried}
-
-
-def _with_prior(name: str, found: Found, priors: ResponsePriors) -> LeverEffect:
-    """Effect that is used: the posterior mean, at most 0 for a burden.
-
-    Without an informed prior, an effect that is not credible is set to 0 and its estimate is kept.
-    """
-    prior, error = priors.prior(name), found.standard_error
-    if not np.isfinite(error) or error <= 0:
-        return prior.effect()
-    if name not in INFORMED and not found.credible:
-        return LeverEffect("prior", 0.0, error, found.estimate)
-    mean, deviation = prior.posterior(found.estimate, error)
-    source = "data" if error < prior.standard_deviation else "prior"
-    return LeverEffect(source, min(mean, 0.0) if name in BURDENS else mean, deviation, found.estimate)

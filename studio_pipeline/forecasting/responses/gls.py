@@ -8,7 +8,7 @@ linear algebra over (studio x month x month) arrays, without a loop over studios
 
 Standard errors are the larger of the model's and those of the delete-one-studio jackknife (CV3), because
 fitted residuals are too small, most of all where few studios moved a lever. A studio is left out together
-with its contribution to its market's effects. Which regressors enter is decided in `selection`.
+with its contribution to its market's effects. Prior and thresholds are in `estimation`.
 Sources: Baltagi, Econometric Analysis of Panel Data, chapters 2 and 5; Cressie, Statistics for Spatial Data,
 section 2.4 (the variogram's estimate and its fit); Bell & McCaffrey (2002), Survey Methodology 28(2);
 MacKinnon, Nielsen & Webb (2023), Journal of Applied Econometrics 38(5).
@@ -153,6 +153,7 @@ def _variogram(rows: PanelRows, residual: FloatArray, lag: int) -> tuple[float, 
 
 _UNKNOWN_VARIANCE = 1e12
 _SINGULAR = 1e-9
+_LEAST_SHARE_MOVED = 1e-6
 
 
 @dataclass(frozen=True)
@@ -190,9 +191,21 @@ class Information:
         gain = float(score.sum(0) @ slope)
         scale = max(1.0, (float(self.total.sum()) - gain) / max(self.rows, 1))
         by_model = np.sqrt(np.maximum(np.diag(inverse) * scale, 0.0))
+        jackknifed = self._jackknifed(chosen, slope)
         # With few studios both estimates are noisy, and the smaller one may be small by chance.
-        error = np.maximum(by_model, self._jackknifed(chosen, slope))
-        return Slopes(slope, error, gain, scale, clusters)
+        return Slopes(slope, np.maximum(by_model, jackknifed), by_model, gain, scale, clusters)
+
+    def likelihood(self, chosen: list[int]) -> tuple[FloatArray, FloatArray, Slopes]:
+        """(K, K) precision of the slopes by the months, (K,) that precision times the estimates, and those.
+
+        The precision is that of the model, lowered to that of the jackknife where it is lower.
+        """
+        slopes = self.slopes(chosen)
+        gram = self.gram[:, chosen][:, :, chosen].sum(0) / slopes.scale
+        known = slopes.model_error > 0
+        wider = np.where(known, slopes.standard_error / np.where(known, slopes.model_error, 1.0), 1.0)
+        precision = gram / np.outer(wider, wider)
+        return precision, precision @ slopes.slope, slopes
 
     def _jackknifed(self, chosen: list[int], slope: FloatArray) -> FloatArray:
         """(K,) delete-one-studio jackknife standard errors."""
@@ -217,6 +230,7 @@ class Slopes:
     Attributes:
         slope: (K,) estimates.
         standard_error: (K,) the larger of the model's and the jackknife's over studios.
+        model_error: (K,) the model's; 0 for a regressor that did not move.
         gain: reduction of the weighted sum of squares by the regressors.
         scale: variance of the weighted residuals, at least 1.
         clusters: number of studios that contribute.
@@ -224,9 +238,27 @@ class Slopes:
 
     slope: FloatArray
     standard_error: FloatArray
+    model_error: FloatArray
     gain: float
     scale: float
     clusters: int
+
+
+@dataclass(frozen=True)
+class Regression:
+    """The regression of one flow on K regressors and controls."""
+
+    rows: PanelRows  # studio-months of all studios, all candidates
+    components: ErrorComponents
+    info: Information  # of the studios that the panel's slopes are estimated on
+    names: tuple[str, ...]  # (K,) regressors and controls
+    columns: list[int]  # (K,) their columns in `rows` and `info`
+    slopes: Slopes  # (K,) estimates by the months alone
+
+    def has_moved(self, place: int) -> bool:
+        """True if a regressor changed, the effects of studios and markets aside."""
+        column = self.columns[place]
+        return bool(self.info.gram[:, column, column].sum() > _LEAST_SHARE_MOVED * self.info.rows)
 
 
 def information(

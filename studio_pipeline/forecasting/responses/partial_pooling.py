@@ -1,80 +1,81 @@
 """Partial pooling: each studio's own slope by empirical Bayes, shrunk towards the panel's.
 
-The panel's slopes are estimated in `gls` and selected in `selection`.
+The panel's slopes are estimated in `gls` and combined with their priors in `estimation`.
 Sources: Efron & Morris (1975), JASA 70; DerSimonian & Laird (1986), Controlled Clinical Trials 7(3), for the
 variance between studios by the method of moments.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from studio_pipeline.forecasting.responses.gls import ErrorComponents, Information, PanelRows, information
-from studio_pipeline.forecasting.responses.regressors import INFORMED, ResponsePrior, ResponsePriors
+from studio_pipeline.forecasting.base.queries import LeverEffect
+from studio_pipeline.forecasting.responses.candidates import CONTROLS
+from studio_pipeline.forecasting.responses.gls import (
+    ErrorComponents,
+    PanelRows,
+    Regression,
+    Slopes,
+    information,
+)
+from studio_pipeline.forecasting.responses.priors import BURDENS
 from studio_pipeline.forecasting.responses.responses import OwnResponses
-from studio_pipeline.forecasting.responses.selection import BURDENS, CONTROLS, Found, Selection
 from studio_pipeline.panel.arrays import BoolArray, FloatArray
 
 _STUDIOS_AT_ONCE = 500
+_LEAST_SHARE = 0.01
 _DETECTABLE = 2.5
 _DIGITS = 6
 _LEAST_MOVE = 1e-6
 
 
 def own_responses(
-    rows: PanelRows,
-    components: ErrorComponents,
-    info: Information,
-    selection: Selection,
-    studio_ids: NDArray[np.str_],
-    priors: ResponsePriors,
+    regression: Regression, effects: Mapping[str, LeverEffect], studio_ids: NDArray[np.str_]
 ) -> dict[str, OwnResponses]:
-    """Studios with an own estimate of each response that rests on data, with their slopes.
-
-    A studio takes part if it moved the lever and its months determine the slope more precisely than the prior
-    of the uninformed responses does.
+    """Studios whose own months are a noticeable part of a response, with their slopes where studios differ.
 
     Args:
-        rows: the studio-months of all S studios.
-        components: error components.
-        info: information of the studios that the panel's slopes are estimated on.
-        selection: the regressors that are used.
+        regression: of one flow.
+        effects: regressor to the panel's posterior.
         studio_ids: (S,) names.
-        priors: priors of the effects.
     """
-    used = list(selection.used.values())
-    if not used:
-        return {}
-    spread = _between_variance(info.gram[:, used][:, :, used], info.score[:, used], selection)
-    gram, score = _every_studio(rows, components, info.market, used)
+    rows, info, slopes = regression.rows, regression.info, regression.slopes
+    columns, names = regression.columns, regression.names
+    gram_of, score_of = info.gram[:, columns][:, :, columns], info.score[:, columns]
+    spread = _between_variance(gram_of, score_of, slopes)
+    gram, score = _every_studio(rows, regression.components, info.market, columns)
     own = {}
-    for place, name in enumerate(selection.used):
-        found, prior = selection.found[name], priors.prior(name)
-        if name in CONTROLS or not (found.credible or _outweighs(found, prior, name)):
+    for place, name in enumerate(names):
+        if name in CONTROLS:
             continue
-        precision = gram[:, place, place] / selection.slopes.scale
-        informative = (precision > priors.others.standard_deviation**-2) & _moved(rows, selection.used[name])
-        studios = tuple(studio_ids[informative].tolist())
-        if spread[place] == 0:
-            own[name] = OwnResponses(studios)
+        pool = effects[name]
+        total = max(float(gram_of[:, place, place].sum()), 1e-12)
+        part = np.minimum(gram[:, place, place] / total, 1.0)
+        variance = slopes.scale / np.maximum(gram[:, place, place], 1e-12)
+        between = float(spread[place])
+        kept = between / (between + variance) if between > 0 else np.zeros(len(part))
+        shares = kept + (1 - kept) * pool.others_share * part
+        others = (1 - kept) * pool.others_share * (1 - part)
+        noticeable = (shares > _LEAST_SHARE) & _moved(rows, columns[place])
+        if not noticeable.any():
             continue
-        of_studio = score[:, place] - gram[:, place] @ selection.slopes.slope
-        pool, pool_error = prior.posterior(found.estimate, found.standard_error)
-        estimates = found.estimate + of_studio[informative] / gram[informative, place, place]
-        slopes, errors = shrunk(
-            pool, pool_error, estimates - pool, 1 / precision[informative], float(spread[place])
+        studios = tuple(studio_ids[noticeable].tolist())
+        evidence = _rounded(shares[noticeable]), _rounded(others[noticeable])
+        if between == 0:
+            own[name] = OwnResponses(studios, *evidence)
+            continue
+        of_studio = (score[:, place] - gram[:, place] @ slopes.slope)[noticeable]
+        estimates = slopes.slope[place] + of_studio / gram[noticeable, place, place]
+        means, errors = shrunk(
+            pool.effect, pool.standard_error, estimates - pool.effect, variance[noticeable], between
         )
-        slopes = np.minimum(slopes, 0.0) if name in BURDENS else np.maximum(slopes, 0.0)
-        own[name] = OwnResponses(studios, _rounded(slopes), _rounded(errors))
+        means = np.minimum(means, 0.0) if name in BURDENS else np.maximum(means, 0.0)
+        own[name] = OwnResponses(studios, *evidence, _rounded(means), _rounded(errors))
     return own
-
-
-def _outweighs(found: Found, prior: ResponsePrior, name: str) -> bool:
-    """True if a response has an informed prior and the data estimate it more precisely than that prior."""
-    return name in INFORMED and found.standard_error < prior.standard_deviation
 
 
 def shrunk(
@@ -103,11 +104,11 @@ def _moved(rows: PanelRows, column: int) -> BoolArray:
     return np.asarray(highest - lowest > _LEAST_MOVE)
 
 
-def _between_variance(gram: FloatArray, score: FloatArray, selection: Selection) -> FloatArray:
+def _between_variance(gram: FloatArray, score: FloatArray, slopes: Slopes) -> FloatArray:
     """(K,) variance of each slope between studios by the method of moments; 0 where it is not detectable."""
     weight = np.diagonal(gram, axis1=1, axis2=2)
-    of_studio = score - gram @ selection.slopes.slope
-    scale, squares = selection.slopes.scale, np.maximum((weight**2).sum(0), 1e-300)
+    of_studio = score - gram @ slopes.slope
+    scale, squares = slopes.scale, np.maximum((weight**2).sum(0), 1e-300)
     between = ((of_studio**2).sum(0) - scale * weight.sum(0)) / squares
     error = scale * np.sqrt(2 / squares)
     return np.where(between > _DETECTABLE * error, between, 0.0)

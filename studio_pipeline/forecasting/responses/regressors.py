@@ -1,21 +1,17 @@
-"""Regressors of the lever responses with their comfort thresholds, and the priors of their slopes.
+"""Regressors of the lever responses with their comfort thresholds.
 
-Also the sum of slopes times regressors that is added to a flow. Prior and estimate are combined by precision,
-the conjugate normal update. The slopes are estimated in `estimation` and stored in `responses`.
-Source: Gelman et al., Bayesian Data Analysis, 3rd edition, section 2.5.
+Also the sum of slopes times regressors that is added to a flow. The slopes are estimated in `estimation` and
+stored in `responses`; their priors are in `priors`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from studio_pipeline.forecasting.base.flows import previous_month
-from studio_pipeline.forecasting.base.hyperparameters import CoreHyperparameters
-from studio_pipeline.forecasting.base.queries import LeverEffect
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
 TYPICAL_ATTENDANCE = 0.65
@@ -25,6 +21,7 @@ REGRESSORS_OF: dict[str, tuple[str, ...]] = {
     "retention": ("price", "fullness", "crowding", "overwork"),
     "acquisition": ("price", "crowding", "overwork"),
     "visits": ("classes",),
+    "utilization": ("classes",),
 }
 """Flow to the regressors that it may respond to. Acquisition has no fullness: new members don't know how full
 classes were before they joined, and their own visits add to it.
@@ -112,58 +109,3 @@ def classes_per_member(
     with np.errstate(divide="ignore", invalid="ignore"):
         density = np.log(classes / members)
     return np.where(np.isfinite(density), density, unknown)
-
-
-INFORMED = ("price",)
-"""Regressors whose prior has a sign and a size, so that it is used where the data are weak."""
-
-
-@dataclass(frozen=True)
-class ResponsePrior:
-    """Normal prior of one response.
-
-    Attributes:
-        mean: on the flow's scale, per unit of the regressor; 0 if only a size is assumed.
-        standard_deviation: same unit, above 0.
-    """
-
-    mean: float
-    standard_deviation: float
-
-    def effect(self, responds: bool = True) -> LeverEffect:
-        """Effect used if the data allow no estimate; without a response it is 0 and its error includes the
-        mean.
-        """
-        effect = LeverEffect("prior", self.mean, self.standard_deviation)
-        return effect if responds else effect.taken_as_none()
-
-    def posterior(self, estimate: float, standard_error: float) -> tuple[float, float]:
-        """Mean and standard deviation given an estimate with a finite standard error above 0."""
-        prior_precision, precision = self.standard_deviation**-2, standard_error**-2
-        total = prior_precision + precision
-        return (prior_precision * self.mean + precision * estimate) / total, math.sqrt(1 / total)
-
-
-@dataclass(frozen=True)
-class ResponsePriors:
-    """The priors of all responses.
-
-    Attributes:
-        price: prior of the response of retention's log odds and of log new members to the log of the price.
-        others: prior of every other response.
-    """
-
-    price: ResponsePrior
-    others: ResponsePrior
-
-    @classmethod
-    def of(cls, hyperparameters: CoreHyperparameters) -> ResponsePriors:
-        """Priors as configured."""
-        return cls(
-            ResponsePrior(hyperparameters.price_response_mean, hyperparameters.price_response_scale),
-            ResponsePrior(0.0, hyperparameters.response_prior_scale),
-        )
-
-    def prior(self, regressor: str) -> ResponsePrior:
-        """Prior of one regressor's response."""
-        return self.price if regressor in INFORMED else self.others

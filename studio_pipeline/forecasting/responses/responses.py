@@ -26,15 +26,19 @@ from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class OwnResponses:
-    """Studios with an own estimate of a response; all other studios use the pooled one.
+    """Studios whose own months are a noticeable part of a response; all others have the panel's.
 
     Attributes:
         studios: (M,) names.
+        shares: (M,) share of a studio's own months in its posterior, 0..1.
+        others: (M,) share of the other studios' months.
         slopes: (M,) each studio's slope; empty where studios don't differ detectably.
         errors: (M,) their standard errors; empty with the slopes.
     """
 
     studios: tuple[str, ...]
+    shares: tuple[float, ...]
+    others: tuple[float, ...]
     slopes: tuple[float, ...] = ()
     errors: tuple[float, ...] = ()
 
@@ -54,12 +58,15 @@ class Responses:
         comfort: thresholds above which attendance and staff utilisation are burdens.
         own: flow to regressor to the own estimates of single studios; only for effects that rest on data.
         typical_classes: log of classes per member, used where classes are unknown.
+        price_growth: monthly growth of the market's price level, of the log; a price that grows with it is no
+            change.
     """
 
     effects: Mapping[str, Mapping[str, LeverEffect]]
     comfort: Comfort = field(default_factory=Comfort)
     own: Mapping[str, Mapping[str, OwnResponses]] = field(default_factory=dict)
     typical_classes: float = 0.0
+    price_growth: float = 0.0
 
     def slope(self, flow: str, regressor: str) -> float:
         """Panel's slope; 0 if there is none."""
@@ -70,14 +77,13 @@ class Responses:
         """One studio's effect with its source; None if the flow's regressor is not in the data."""
         pooled = self.effects.get(flow, {}).get(regressor)
         own = self.own.get(flow, {}).get(regressor)
-        if pooled is None or own is None or pooled.source == "prior":
+        place = None if own is None else own.places.get(studio_id)
+        if pooled is None or own is None or place is None:
             return pooled
-        place = own.places.get(studio_id)
-        if place is None:
-            return replace(pooled, source="pooled")
+        found = replace(pooled, studio_share=own.shares[place], others_share=own.others[place])
         if not own.slopes:
-            return pooled
-        return replace(pooled, effect=own.slopes[place], standard_error=own.errors[place])
+            return found
+        return replace(found, effect=own.slopes[place], standard_error=own.errors[place])
 
     def rows(self, studio_ids: Sequence[str]) -> RowResponses:
         """Responses of N studios; a studio that was not in the estimation gets the pooled slopes."""
@@ -91,21 +97,6 @@ class Responses:
                     single = np.array(own.slopes)[places]
                     slopes[flow, regressor] = np.where(places >= 0, single, slopes[flow, regressor])
         return RowResponses(self, tuple(str(name) for name in studio_ids), slopes)
-
-    def with_share(self, regressor: str, share: float) -> Responses:
-        """Responses with one regressor's effects multiplied by `share`."""
-        effects = {
-            flow: {n: replace(e, effect=share * e.effect) if n == regressor else e for n, e in found.items()}
-            for flow, found in self.effects.items()
-        }
-        own = {
-            flow: {
-                n: replace(o, slopes=tuple(share * s for s in o.slopes)) if n == regressor else o
-                for n, o in found.items()
-            }
-            for flow, found in self.own.items()
-        }
-        return replace(self, effects=effects, own=own)
 
     def contribution(
         self,
@@ -178,6 +169,11 @@ class RowResponses:
         return self.pool.comfort
 
     @property
+    def price_growth(self) -> float:
+        """Monthly growth of the market's price level, of the log."""
+        return self.pool.price_growth
+
+    @property
     def typical_classes(self) -> float:
         """Log of classes per member, used where classes are unknown."""
         return self.pool.typical_classes
@@ -217,10 +213,17 @@ def responses_to_json(responses: Responses) -> dict[str, Any]:
         },
         "comfort": asdict(responses.comfort),
         "typical_classes": responses.typical_classes,
+        "price_growth": responses.price_growth,
         "studios": studios,
         "own": {
             flow: {
-                name: [[number[s] for s in one.studios], list(one.slopes), list(one.errors)]
+                name: [
+                    [number[s] for s in one.studios],
+                    list(one.shares),
+                    list(one.others),
+                    list(one.slopes),
+                    list(one.errors),
+                ]
                 for name, one in own.items()
             }
             for flow, own in responses.own.items()
@@ -239,10 +242,11 @@ def responses_from_json(stored: Mapping[str, Any]) -> Responses:
         Comfort(**stored["comfort"]),
         {
             flow: {
-                name: OwnResponses(tuple(studios[k] for k in numbers), tuple(slopes), tuple(errors))
-                for name, (numbers, slopes, errors) in own.items()
+                name: OwnResponses(tuple(studios[k] for k in numbers), *map(tuple, columns))
+                for name, (numbers, *columns) in own.items()
             }
             for flow, own in stored["own"].items()
         },
         stored["typical_classes"],
+        stored["price_growth"],
     )

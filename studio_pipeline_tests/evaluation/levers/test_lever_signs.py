@@ -34,7 +34,7 @@ def test_levers_that_may_go_either_way_and_values_beyond_what_was_shown_are_no_f
 
 
 def test_a_response_against_its_rule_is_a_finding() -> None:
-    wrong = LeverEffect("data", 0.4, 0.1)
+    wrong = LeverEffect(0.4, 0.1)
     rule = sign_rule("price", wrong)
     table = pd.DataFrame([{"flow": "retention", "responds_to": "price", "sign_rule": rule}])
     assert sign_findings(table, sweep("retention_rate", 1, 2), 0.01) == (

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 
-from studio_pipeline.evaluation.formatting import DASH
 from studio_pipeline.evaluation.report.response_tables import (
     RESPONSE_COLUMNS,
     SEASON_COLUMNS,
@@ -29,14 +28,14 @@ def fleet() -> Fitted:
 RESPONSES = Responses(
     {
         "retention": {
-            "price": LeverEffect("data", -1.2, 0.3),
-            "crowding": LeverEffect("prior", 0.0, 2.0),
-            "overwork": LeverEffect("prior", 0.0, 0.4, 0.5),
-            "fullness": LeverEffect("data", 0.0, 0.1),
+            "price": LeverEffect(-1.2, 0.3, others_share=0.9),
+            "overwork": LeverEffect(-1.9, 1.2, estimate=0.5),
+            "fullness": LeverEffect(0.5, 0.1, others_share=0.6),
         },
-        "acquisition": {"price": LeverEffect("data", -0.8, 0.2)},
+        "acquisition": {"price": LeverEffect(-0.8, 0.2, others_share=0.7)},
+        "utilization": {"classes": LeverEffect(0.4, 0.1)},
     },
-    own={"retention": {"price": OwnResponses(("a", "b", "c")), "overwork": OwnResponses(("a",))}},
+    own={"retention": {"price": OwnResponses(("a", "b", "c"), (0.1, 0.2, 0.1), (0.8, 0.7, 0.8))}},
 )
 
 
@@ -79,68 +78,35 @@ def test_impacts_and_error_bars_are_those_of_the_slopes(fleet: Fitted) -> None:
     assert retention["impact_low"] < retention["impact"] < retention["impact_high"] < 0
 
 
-def test_studios_are_counted_by_what_their_answer_rests_on(fleet: Fitted) -> None:
+def test_what_a_response_rests_on(fleet: Fitted) -> None:
     table = lever_responses(RESPONSES, fleet.panel).set_index(["flow", "responds_to"])
-    counts = table[["own_studios", "pooled_studios"]]
-    assert counts.loc[("retention", "price")].tolist() == [3, fleet.panel.n_studios - 3]
-    # What rests on a prior is nobody's own.
-    assert counts.loc[("retention", "overwork")].tolist() == [0, 0]
-
-
-def test_what_the_months_say_is_shown_though_it_is_not_used(fleet: Fitted) -> None:
-    overwork = lever_responses(RESPONSES, fleet.panel).set_index("responds_to").loc["overwork"]
-    assert overwork["impact_used"] == 0
-    assert overwork["estimate"] == 0.5
-    typical = float(np.nanmedian(fleet.panel.values["retention_rate"]))
-    said = points_about(typical, 0.1 * (0.5 + 1.6449 * 0.4 * np.array([0.0, -1.0, 1.0])))
-    shown = overwork[["impact", "impact_low", "impact_high"]].astype(float)
-    np.testing.assert_allclose(shown, said, atol=1e-3)
+    assert table["prior_share"].tolist() == pytest.approx([0.1, 1.0, 0.4, 0.3, 1.0])
+    assert table["own_studios"].tolist() == [3, 0, 0, 0, 0]
+    assert table.loc[("retention", "overwork"), "estimate"] == 0.5
+    drawn = responses_table(table.reset_index())
+    rows = {(row[0], row[1]): dict(zip(drawn.headings, row, strict=True)) for row in drawn.rows}
+    assert rows["retention", "price +10 %"]["prior"] == "10 %"
+    assert rows["utilization", "classes +10 %"]["prior"] == "100 %"
 
 
 def test_every_interval_holds_the_figure_beside_it(fleet: Fitted) -> None:
-    table = lever_responses(RESPONSES, fleet.panel).set_index(["flow", "responds_to"])
-    known = table[table["impact"].notna()]
-    assert len(known) == 3
-    assert known["impact"].between(known["impact_low"], known["impact_high"], inclusive="neither").all()
-    used = known[known["effect"] != 0]
-    assert (used["impact_used"] == used["impact"]).all()
-    silent = table.loc[("retention", "crowding")]
-    assert silent[["impact", "impact_low", "impact_high"]].isna().all()
-    assert silent["impact_used"] == 0
-
-
-def test_what_is_not_used_stands_apart_from_what_the_months_say(fleet: Fitted) -> None:
-    drawn = responses_table(lever_responses(RESPONSES, fleet.panel))
-    rows = {(row[0], row[1]): dict(zip(drawn.headings, row, strict=True)) for row in drawn.rows}
-    overwork = rows["retention", "overwork +10 points"]
-    assert overwork["used"] == "0"
-    assert float(overwork["from"]) < float(overwork["impact"]) < float(overwork["up to"])
-    crowding = rows["retention", "crowding +10 points"]
-    assert [crowding[name] for name in ("impact", "from", "up to", "used")] == [DASH, DASH, DASH, "0"]
-    price = rows["retention", "price +10 %"]
-    assert price["used"] == price["impact"]
+    table = lever_responses(RESPONSES, fleet.panel)
+    assert table["impact"].between(table["impact_low"], table["impact_high"], inclusive="neither").all()
 
 
 def test_verdicts_on_signs() -> None:
-    assert sign_rule("price", LeverEffect("data", -0.5, 0.1)) == "negative, as it must be"
-    assert sign_rule("price", LeverEffect("data", 0.5, 0.1)) == "positive, against the rule"
-    assert sign_rule("fullness", LeverEffect("data", 0.5, 0.1)) == "positive, as it must be"
-    assert sign_rule("fullness", LeverEffect("data", -0.5, 0.1)) == "negative, against the rule"
-    assert sign_rule("price", LeverEffect("prior", 0.0, 2.0)) == "set to zero: the data show nothing"
-    little = sign_rule("price", LeverEffect("prior", 0.0, 0.3, -0.1))
-    assert little == "set to zero: the data show too little"
-    assert sign_rule("price", LeverEffect("prior", 0.0, 0.3, 0.1)) == little
-    wrong = sign_rule("price", LeverEffect("prior", 0.0, 0.1, 0.9))
-    assert wrong == "set to zero: the data show a sign that can't be"
-    assert sign_rule("fullness", LeverEffect("prior", 0.0, 0.1, -0.9)) == wrong
-    assert sign_rule("fullness", LeverEffect("data", 0.0, 0.1)).startswith("set to zero: members were")
+    assert sign_rule("price", LeverEffect(-0.5, 0.1)) == "negative, as it must be"
+    assert sign_rule("price", LeverEffect(0.5, 0.1)) == "positive, against the rule"
+    assert sign_rule("fullness", LeverEffect(0.5, 0.1)) == "positive, as it must be"
+    assert sign_rule("fullness", LeverEffect(-0.5, 0.1)) == "negative, against the rule"
+    assert sign_rule("price", LeverEffect(-0.5, 0.1).taken_as_none()).startswith("none: members don't follow")
 
 
 def test_words_on_responses(fleet: Fitted) -> None:
     table = lever_responses(RESPONSES, fleet.panel)
-    first, second, last = responses_in_words(table)
-    assert first.startswith("Price +10 %: retention -")
-    assert second.startswith("Price +10 %: new members -7.3")
-    assert "of retention to crowding (the data show nothing" in last
-    assert "of retention to fullness (members were forecast better without it)" in last
+    sentences = responses_in_words(table)
+    assert len(sentences) == len(table)
+    assert sentences[0].startswith("Price +10 %: retention -")
+    assert sentences[0].endswith("; 10 % of it prior).")
+    assert sentences[3].startswith("Price +10 %: new members -7.3")
     assert "no response" in responses_in_words(table.iloc[:0])[0]

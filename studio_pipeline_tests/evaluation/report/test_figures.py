@@ -136,15 +136,17 @@ def test_seasons(drawn: Drawn, seasons: pd.DataFrame) -> None:
     assert "points" in retention.get_title(loc="left")
 
 
-def test_a_response_has_its_bar_and_a_prior_has_none(drawn: Drawn, responses: pd.DataFrame) -> None:
+def test_a_response_has_its_bar_and_says_what_it_rests_on(drawn: Drawn, responses: pd.DataFrame) -> None:
     retention, acquisition = drawn(lambda: model_figures.responses_with_error_bars(responses))
-    (bar,) = retention.containers
-    (segment,) = bar.lines[2][0].get_segments()
-    assert segment[:, 0] == pytest.approx([-1.1, -0.5])
-    assert bar.lines[0].get_xdata() == pytest.approx([-0.8])
-    assert not acquisition.containers[0].lines[2]
-    assert acquisition.containers[0].get_label() == "not used: counted as zero"
-    assert acquisition.containers[0].lines[0].get_xdata() == pytest.approx([0.0])
+    for ax, middle, ends, evidence in (
+        (retention, -0.8, [-1.1, -0.5], "months"),
+        (acquisition, -9.0, [-17.0, -0.3], "prior"),
+    ):
+        (bar,) = ax.containers
+        (segment,) = bar.lines[2][0].get_segments()
+        assert segment[:, 0] == pytest.approx(ends)
+        assert bar.lines[0].get_xdata() == pytest.approx([middle])
+        assert bar.get_label() == f"mostly from {evidence}, with 90 % error bar"
 
 
 def test_weights_are_stacked_to_one(drawn: Drawn, weights: pd.DataFrame) -> None:

@@ -14,7 +14,7 @@ import pytest
 from studio_pipeline.errors import StorageError
 from studio_pipeline.evaluation.formatting import GLOSSARY
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
-from studio_pipeline.evaluation.metrics.prediction_table import LABELS, LEARNERS
+from studio_pipeline.evaluation.metrics.prediction_table import LABELS
 from studio_pipeline.evaluation.metrics.summary import learner_weight
 from studio_pipeline.evaluation.report import html_report
 from studio_pipeline.evaluation.report import model_text as words
@@ -22,6 +22,7 @@ from studio_pipeline.evaluation.report.drawing import short_number
 from studio_pipeline.evaluation.report.html_report import write_html_report
 from studio_pipeline.evaluation.report.response_tables import REGRESSORS
 from studio_pipeline.evaluation.report.tables import ModelFrames, error_by_type, error_table, hardest_studios
+from studio_pipeline.forecasting.base.hyperparameters import LEARNERS
 from studio_pipeline.forecasting.features.formulas import FeatureDescription
 from studio_pipeline_tests.evaluation.conftest import predictions_of
 from studio_pipeline_tests.evaluation.report.test_figures import assert_picture

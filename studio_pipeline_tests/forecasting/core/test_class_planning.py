@@ -59,7 +59,7 @@ def projected(planning: ClassPlanning, levers: dict[str, np.ndarray]) -> np.ndar
     flows = {name: np.full((1, 12), 0.0) for name in FLOW_LINKS}
     flows |= {"retention": np.full((1, 12), 8.0), "acquisition": np.full((1, 12), -9.0)}
     flows |= {"visits": np.full((1, 12), np.log(6.0)), "classes": np.full((1, 12), np.log(100.0))}
-    stock = OriginStock(np.array([300.0]), np.array([20.0]), np.array([0.9]))
+    stock = OriginStock(np.array([300.0]), np.array([20.0]), np.array([0.9]), np.array([600]))
     terms = flow_terms(flows, stock, Responses({}), planning)
     return np.asarray(simulate_terms(terms, levers).attendance_rate[0])
 

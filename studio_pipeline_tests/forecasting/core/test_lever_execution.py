@@ -83,7 +83,7 @@ def test_the_effect_of_a_lever_against_arithmetic() -> None:
         "ticket": np.full((1, 12), np.log(100.0)),
         "realisation": np.zeros((1, 12)),
     }
-    stock = OriginStock(np.array([200.0]), np.array([np.nan]), np.array([np.nan]))
+    stock = OriginStock(np.array([200.0]), np.array([np.nan]), np.array([np.nan]), np.array([600]))
     terms = flow_terms(flows, stock, Responses({}), NO_PLANNING)
     levers = {"avg_ticket_price": np.full((1, 12), 150.0), "new_members_monthly": np.full((1, 12), 20.0)}
     price, new = execution_effects(terms, levers, np.array([0.1]))
@@ -100,7 +100,7 @@ def test_a_rate_is_off_by_a_share_of_its_odds() -> None:
         "ticket": np.full((1, 12), np.log(100.0)),
         "realisation": np.zeros((1, 12)),
     }
-    stock = OriginStock(np.array([200.0]), np.array([np.nan]), np.array([np.nan]))
+    stock = OriginStock(np.array([200.0]), np.array([np.nan]), np.array([np.nan]), np.array([600]))
     terms = flow_terms(flows, stock, Responses({}), NO_PLANNING)
     (retention,) = execution_effects(terms, {"retention_rate": np.full((1, 12), 0.9)}, np.array([0.2]))
     assert retention[0, 0] == pytest.approx(0.2 * 0.9 * 0.1 / 0.9)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -80,7 +82,9 @@ def test_the_arithmetic_against_a_loop(seed: int) -> None:
     flows["acquisition"] += 3.0
     flows["ticket"] += 4.5
     flows["classes"] += 4.0
-    stock = OriginStock(rng.uniform(50, 300, 3), rng.uniform(10, 30, 3), rng.uniform(0.3, 0.9, 3))
+    stock = OriginStock(
+        rng.uniform(50, 300, 3), rng.uniform(10, 30, 3), rng.uniform(0.3, 0.9, 3), np.full(3, 600)
+    )
     terms = flow_terms(flows, stock, Responses({}), NO_PLANNING)
     paths = simulate_terms(terms, {"upsell_rate": np.full((3, 12), 0.2)})
     for i in range(3):
@@ -106,8 +110,8 @@ def test_a_price_costs_members_by_the_response_in_the_arithmetic() -> None:
         "ticket": np.log(np.full((1, 12), 100.0)),
         "realisation": np.zeros((1, 12)),
     }
-    stock = OriginStock(np.array([200.0]), np.array([np.nan]), np.array([np.nan]))
-    responses = Responses({"retention": {"price": LeverEffect("data", -0.8, 0.1)}})
+    stock = OriginStock(np.array([200.0]), np.array([np.nan]), np.array([np.nan]), np.array([600]))
+    responses = Responses({"retention": {"price": LeverEffect(-0.8, 0.1)}})
     terms = flow_terms(flows, stock, responses, NO_PLANNING)
     prices = [np.full((1, 12), price) for price in (100.0, 110.0)]
     paths = [simulate_terms(terms, {"avg_ticket_price": price}) for price in prices]
@@ -115,11 +119,12 @@ def test_a_price_costs_members_by_the_response_in_the_arithmetic() -> None:
     np.testing.assert_allclose(np.log(odds[1] / odds[0]), -0.8 * np.log(1.1))
 
 
-def ask(forecaster: Forecaster, lever: str, value: float) -> list[Forecast]:
+def ask(
+    forecaster: Forecaster, lever: str, value: float, others: Mapping[str, float] | None = None
+) -> list[Forecast]:
+    levers = {lever: value, **(others or {})}
     names = forecaster.panel.studio_ids
-    return answered(
-        forecaster, [ForwardQuery(str(n), projection_months=12, levers={lever: value}) for n in names]
-    )
+    return answered(forecaster, [ForwardQuery(str(n), projection_months=12, levers=levers) for n in names])
 
 
 @pytest.mark.parametrize("lever", RISES)
@@ -138,8 +143,12 @@ def test_a_higher_price_earns_more_at_once_and_never_wins_members(forecaster: Fo
 
 
 def test_fuller_classes_sell_more_packs_and_more_classes_never_less(forecaster: Forecaster) -> None:
+    """More classes for staff who work as much as before: else they may be overworked, and members leave."""
+    staffed = {"staff_utilization_rate": 0.8}
     for lever, low, high in (("class_attendance_rate", 0.5, 0.6), ("total_classes_held", 80.0, 120.0)):
-        for a, b in zip(ask(forecaster, lever, low), ask(forecaster, lever, high), strict=True):
+        for a, b in zip(
+            ask(forecaster, lever, low, staffed), ask(forecaster, lever, high, staffed), strict=True
+        ):
             assert b.revenue[0] >= a.revenue[0] * (1 - 1e-9)
             assert lever != "class_attendance_rate" or b.revenue[0] > a.revenue[0]
 

@@ -8,6 +8,7 @@ import pytest
 from studio_pipeline.forecasting.backtest.core_backtest import fit_core
 from studio_pipeline.forecasting.base.flows import TARGETS
 from studio_pipeline.forecasting.base.hyperparameters import (
+    LEARNERS,
     MAX_HORIZON_MONTHS,
     BacktestHyperparameters,
     WeightHyperparameters,
@@ -15,12 +16,18 @@ from studio_pipeline.forecasting.base.hyperparameters import (
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES, combine
 from studio_pipeline.forecasting.ensemble.weights import fit_weights, target_weights
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline_tests.forecasting.fleets import CONFIGURATION, generated_panel, small_fleet
+from studio_pipeline_tests.forecasting.fleets import (
+    CONFIGURATION,
+    generated_panel,
+    small_fleet,
+    without_columns,
+)
 
 CORE, DIRECT, XGBOOST, PERSISTENCE = (
     CANDIDATES.index(name) for name in ("core", "direct", "xgboost", "persistence")
 )
 PRIOR = {"core": 0.2, "direct": 0.1, "smoothing": 0.2, "persistence": 0.25, "seasonal_naive": 0.25}
+WITH_MEMBERS = {"core": 0.8, "direct": 0.04, "smoothing": 0.06, "persistence": 0.05, "seasonal_naive": 0.05}
 
 
 def made_up(best: int | tuple[int, int], n: int = 2000, error: float = 0.1) -> tuple[FloatArray, ...]:
@@ -121,7 +128,58 @@ def test_an_only_fold_has_the_prior() -> None:
     core = fit_core(generated_panel(8, 30), once)
     assert len(core.folds) == 1
     matrix = fit_weights(core, [], once).matrix("revenue", 0)
+    np.testing.assert_allclose(matrix, np.tile([WITH_MEMBERS.get(n, 0.0) for n in CANDIDATES], (12, 1)))
+
+
+def test_without_members_an_only_fold_has_the_prior_that_spreads() -> None:
+    once = CONFIGURATION.model_copy(update={"backtest": BacktestHyperparameters(folds=1)})
+    panel = without_columns(generated_panel(8, 30), ["new_members", "churned_members", "retention_rate"])
+    matrix = fit_weights(fit_core(panel, once), [], once).matrix("revenue", 0)
     np.testing.assert_allclose(matrix, np.tile([PRIOR.get(n, 0.0) for n in CANDIDATES], (12, 1)))
+
+
+def with_a_shared_market(n_months: int, n_studios: int) -> tuple[FloatArray, ...]:
+    """Persistence is nearly right, the core misses each month's market; all studios of a month alike."""
+    rng = np.random.default_rng(3)
+    columns = np.repeat(np.arange(n_months), n_studios)
+    last = rng.uniform(1e4, 1e5, len(columns))
+    actual = np.tile(last[:, None], MAX_HORIZON_MONTHS)
+    market = rng.normal(0, 0.05, (len(CANDIDATES), n_months, MAX_HORIZON_MONTHS))[:, columns]
+    own = rng.normal(0, 0.005, (len(CANDIDATES), *actual.shape))
+    stack = actual * np.exp(market + own)
+    stack[PERSISTENCE] = actual * np.exp(own[PERSISTENCE])
+    stack[[CANDIDATES.index(name) for name in LEARNERS]] = np.nan
+    return stack, actual, columns
+
+
+@pytest.mark.parametrize("n_studios", [10, 200])
+def test_with_members_few_months_leave_the_prior_however_many_studios(n_studios: int) -> None:
+    few, many = (
+        target_weights(*with_a_shared_market(n, n_studios), WeightHyperparameters(), True) for n in (2, 60)
+    )
+    in_form(few)
+    in_form(many)
+    assert (few[:, CORE] > 0.5).all()
+    assert (many[:, PERSISTENCE] > few[:, PERSISTENCE]).all()
+    plain = target_weights(*with_a_shared_market(2, n_studios), WeightHyperparameters())
+    assert (plain[:, PERSISTENCE] > few[:, PERSISTENCE]).all()
+
+
+def test_with_members_it_is_the_number_of_months_that_counts() -> None:
+    few, many = (
+        target_weights(*with_a_shared_market(3, n), WeightHyperparameters(), True)[:, CORE] for n in (10, 300)
+    )
+    np.testing.assert_allclose(many, few, atol=0.1)
+
+
+def test_with_members_many_months_speak_louder_than_the_prior() -> None:
+    forever = WeightHyperparameters(half_life_months=1e6)
+    found = [
+        target_weights(*with_a_shared_market(n, 10), forever, True)[:, PERSISTENCE] for n in (2, 20, 200)
+    ]
+    assert (found[0] < found[1]).all()
+    assert (found[1] < found[2]).all()
+    assert (found[2] > 0.7).all()
 
 
 @pytest.mark.parametrize(

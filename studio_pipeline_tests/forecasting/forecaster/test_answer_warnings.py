@@ -30,7 +30,7 @@ SHOWN = {
     "upsell_rate": (0.1, 0.4),
     "current_member_count": (100.0, 300.0),
 }
-MEASURED = LeverEffect("data", -1.0, 0.1)
+MEASURED = LeverEffect(-1.0, 0.1, studio_share=0.7, others_share=0.2)
 EFFECTS = {
     flow: {"price": MEASURED, "fullness": MEASURED, "crowding": MEASURED, "overwork": MEASURED}
     for flow in ("retention", "acquisition")
@@ -112,7 +112,7 @@ def test_levers_that_contradict_each_other_are_named(levers: dict[str, float], s
 def test_a_retention_within_two_standard_errors_is_believed() -> None:
     levers = {"avg_ticket_price": 150.0, "retention_rate": 0.93}
     assert len(warned(levers)) == 1
-    vague = {"retention": {**EFFECTS["retention"], "price": LeverEffect("data", -1.0, 1.0)}}
+    vague = {"retention": {**EFFECTS["retention"], "price": replace(MEASURED, standard_error=1.0)}}
     assert warned(levers, KNOWN._replace(effects=EFFECTS | vague)) == ()
 
 
@@ -123,10 +123,22 @@ def test_what_is_unknown_contradicts_nothing() -> None:
 
 
 @pytest.mark.parametrize("lever", ["avg_ticket_price", "class_attendance_rate", "staff_utilization_rate"])
-@pytest.mark.parametrize("source", ["data", "pooled", "prior", None])
-def test_an_effect_that_rests_on_a_prior_is_said_so_by_lever(lever: str, source: str | None) -> None:
+@pytest.mark.parametrize(
+    ("source", "shares"),
+    [
+        ("data", (0.5, 0.4)),
+        ("pooled", (0.1, 0.5)),
+        ("prior", (0.1, 0.4)),
+        ("prior", (0.0, 0.0)),
+        (None, None),
+    ],
+)
+def test_an_effect_that_rests_on_a_prior_is_said_so_by_lever(
+    lever: str, source: str | None, shares: tuple[float, float] | None
+) -> None:
     names = EFFECTS["retention"]
-    found = {n: LeverEffect(source, 0.0, 2.0) for n in names} if source else {}
+    found = {n: LeverEffect(0.0, 2.0, *shares) for n in names} if shares else {}
+    assert all(effect.source == source for effect in found.values())
     effects = {"retention": found, "acquisition": found}
     warnings = warned({lever: 0.8 if lever != "avg_ticket_price" else 110.0}, KNOWN._replace(effects=effects))
     assert bool(warnings) is (source in ("prior", None))
@@ -134,7 +146,7 @@ def test_an_effect_that_rests_on_a_prior_is_said_so_by_lever(lever: str, source:
 
 
 def test_an_assumed_effect_that_counts_is_called_an_assumption() -> None:
-    assumed = {flow: {"price": LeverEffect("prior", -0.7, 1.0)} for flow in EFFECTS}
+    assumed = {flow: {"price": LeverEffect(-0.7, 1.0)} for flow in EFFECTS}
     (warning,) = warned({"avg_ticket_price": 110.0}, KNOWN._replace(effects=assumed))
     assert "assumption" in warning
 

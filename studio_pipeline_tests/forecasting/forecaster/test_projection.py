@@ -78,7 +78,7 @@ def test_a_batch_keeps_the_order_of_old_and_new_base_months(forecaster: Forecast
         assert answer.studio_id == query.studio_id
         assert query.base_month is None or answer.base_month == query.base_month
         np.testing.assert_allclose(
-            numbers_of(answered(forecaster, [query])[0]), numbers_of(answer), rtol=1e-11
+            numbers_of(answered(forecaster, [query])[0]), numbers_of(answer), rtol=1e-10
         )
 
 

@@ -17,6 +17,7 @@ from studio_pipeline.forecasting.intervals.lever_variance_shares import (
     COMPONENTS,
     LeverShares,
     no_shares,
+    usual_shares,
     widening_outside,
 )
 from studio_pipeline.panel.arrays import FloatArray
@@ -151,11 +152,19 @@ def test_a_lever_that_makes_it_worse_gets_no_share() -> None:
     np.testing.assert_array_equal(own[:, 2], 0.0)
 
 
-def test_no_evidence_gives_no_share() -> None:
-    few = drawn_errors(1, n_months=1, n_studios=20)
-    found = fitted(few)
-    np.testing.assert_array_equal(found.own, no_shares(12).own)
-    np.testing.assert_array_equal(found.common, no_shares(12).common)
+def test_few_errors_give_the_usual_shares_of_the_own_variance_and_none_of_the_market() -> None:
+    found, usual = fitted(drawn_errors(1, n_months=1, n_studios=20)), usual_shares(12)
+    np.testing.assert_array_equal(found.own, usual.own)
+    np.testing.assert_array_equal(found.common, 0.0)
+    assert left(found, ("retention_rate",)) == (pytest.approx(0.7), 1.0)
+    assert left(found, ("new_members_monthly", "avg_ticket_price")) == (pytest.approx(0.5), 1.0)
+    assert left(found, ("upsell_rate", "staff_utilization_rate")) == (1.0, 1.0)
+    everything, _ = left(found, HELD_LEVERS)
+    assert everything == pytest.approx(0.2)
+
+
+def test_no_shares_narrow_nothing() -> None:
+    assert left(no_shares(12), HELD_LEVERS) == (1.0, 1.0)
 
 
 def test_shares_that_leave_everything_narrow_nothing() -> None:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from studio_pipeline.forecasting.base.hyperparameters import IntervalHyperparameters
 from studio_pipeline.forecasting.intervals.market_factor import common_covariance, split_common
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 from studio_pipeline_tests.forecasting.simulated_errors import summed
@@ -25,8 +26,19 @@ def market_and_own(
     return summed(common + own, persistence), months
 
 
-def covariance_of(residuals: FloatArray, months: IntArray, spans: float = 0.0) -> FloatArray:
-    return common_covariance(split_common(residuals, months), 1e6, spans)
+def believing(
+    spans: float = 0.0, prior_months: float = 0.0, half_life: float = 1000.0
+) -> IntervalHyperparameters:
+    return IntervalHyperparameters(
+        half_life_months=half_life, market_prior_spans=spans, market_prior_months=prior_months
+    )
+
+
+def covariance_of(
+    residuals: FloatArray, months: IntArray, spans: float = 0.0, prior_months: float = 0.0
+) -> FloatArray:
+    """Of months that count alike, as far as the oldest are concerned half of the latest."""
+    return common_covariance(split_common(residuals, months), believing(spans, prior_months))
 
 
 def test_an_autoregressive_market_s_variances_are_recovered() -> None:
@@ -80,7 +92,7 @@ def test_a_year_that_was_seen_once_counts_less_than_its_months() -> None:
 def test_where_a_market_is_only_supposed_its_months_go_on_a_little() -> None:
     """An oracle that draws the walk's steps one after the other."""
     residuals, months = market_and_own(8, 40, 30)
-    supposed = covariance_of(residuals, months, 1e12)
+    supposed = covariance_of(residuals, months, 1000.0)
     rng = np.random.default_rng(9)
     step, place = rng.standard_normal(200_000), np.zeros(200_000)
     deviations = []
@@ -99,8 +111,40 @@ def test_recent_months_count_more() -> None:
     common = (size * np.random.default_rng(7).standard_normal(n_months))[months]
     residuals = np.tile(common[:, None], HORIZONS)
     split = split_common(residuals, months)
-    short, long = (common_covariance(split, half_life, 0.0)[0, 0] for half_life in (5, 1e6))
+    short, long = (common_covariance(split, believing(half_life=age))[0, 0] for age in (5, 1000))
     assert short < 0.2 * long
+
+
+def test_a_market_that_few_months_show_is_as_jumpy_as_is_usual() -> None:
+    """One month says next to nothing of a market's steps, hundreds say it all, and in between they mix."""
+    deviation = IntervalHyperparameters().market_prior_deviation
+
+    def mean_step(n_months: int, seeds: int) -> float:
+        found = [covariance_of(*market_and_own(s, n_months, 50), 8.0, 12.0)[0, 0] for s in range(seeds)]
+        return float(np.mean(found))
+
+    steps = {1: mean_step(1, 20), 12: mean_step(12, 20), 600: mean_step(600, 1)}
+    assert np.sqrt(steps[1]) == pytest.approx(deviation, rel=0.1)
+    assert np.sqrt(steps[600]) == pytest.approx(0.01, rel=0.1)
+    assert steps[600] < steps[12] < steps[1]
+
+
+def test_the_prior_of_a_market_s_step_by_hand() -> None:
+    """Twelve months of a market that stands still, and twelve of the prior: half its variance a step."""
+    months = np.repeat(np.arange(12), 30)
+    still = np.zeros((len(months), HORIZONS))
+    hyperparameters = IntervalHyperparameters(
+        half_life_months=1000.0,
+        market_prior_spans=1000.0,
+        market_prior_deviation=0.02,
+        market_prior_months=12.0,
+    )
+    found = common_covariance(split_common(still, months), hyperparameters)
+    # Of a thousand spans of the prior's walk and twelve of nothing.
+    assert found[0, 0] == pytest.approx(0.02**2 / 2 * 1000 / 1012, rel=0.01)
+    assert found[-1, -1] > 10 * found[0, 0]
+    without = hyperparameters.model_copy(update={"market_prior_months": 0.0})
+    assert not common_covariance(split_common(still, months), without).any()
 
 
 @given(st.integers(0, 50), st.floats(0.1, 10))

@@ -15,12 +15,13 @@ import pytest
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
 from studio_pipeline.forecasting.backtest.learner_backtest import fit_learner, fit_target
 from studio_pipeline.forecasting.base.flows import TARGETS
+from studio_pipeline.forecasting.base.hyperparameters import LearnerName
 from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights
 from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES, RowArray
 from studio_pipeline.forecasting.features.feature_store import feature_frame
 from studio_pipeline.forecasting.features.lever_features import monotone_signs
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
-from studio_pipeline.forecasting.learners.learner import LearnerFit, LearnerName
+from studio_pipeline.forecasting.learners.learner import LearnerFit
 from studio_pipeline.forecasting.learners.libraries import FittedLearner
 from studio_pipeline.forecasting.learners.onnx_ensemble import joined_graph
 from studio_pipeline.forecasting.model.studio_model import StudioModel

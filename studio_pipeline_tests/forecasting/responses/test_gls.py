@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.base.hyperparameters import CoreHyperparameters
+from studio_pipeline.forecasting.base.queries import LeverEffect
 from studio_pipeline.forecasting.responses.gls import (
     ErrorComponents,
     PanelRows,
+    Regression,
     error_components,
     information,
     without_effects,
 )
 from studio_pipeline.forecasting.responses.partial_pooling import own_responses, shrunk
-from studio_pipeline.forecasting.responses.regressors import ResponsePriors
-from studio_pipeline.forecasting.responses.selection import Candidate, credible, select
+from studio_pipeline.forecasting.responses.priors import posterior
 from studio_pipeline.panel.arrays import FloatArray
 
 COMPONENTS = ErrorComponents(noise=0.02, deviation=0.03, persistence=0.7, walk=0.002, season=0.01)
-
-PRIORS = ResponsePriors.of(CoreHyperparameters())
 
 
 def simulated(
@@ -160,61 +159,26 @@ def test_weighing_by_the_errors_covariance_beats_plain_fixed_effects() -> None:
     assert np.std(weighed) < 0.6 * np.std(plain)
 
 
-@pytest.mark.parametrize(
-    ("name", "estimate", "error", "expected"),
-    [
-        ("price", -1.0, 0.1, True),
-        ("price", -0.3, 0.1, False),
-        ("price", 1.0, 0.1, False),
-        ("crowding", -1.0, 0.1, True),
-        ("crowding", 1.0, 0.1, False),
-        ("overwork", 1.0, 0.1, False),
-        ("fullness", 1.0, 0.1, True),
-        ("fullness", -1.0, 0.1, False),
-        ("classes", 0.5, 0.1, True),
-        ("classes", -0.5, 0.1, False),
-        ("classes", 1.1, 0.1, True),
-        ("classes", 1.3, 0.1, False),
-        ("price", -1.0, np.inf, False),
-    ],
-)
-def test_signs_and_significance(name: str, estimate: float, error: float, expected: bool) -> None:
-    assert credible(name, estimate, error, clusters=200) is expected
+def test_the_likelihood_is_as_wide_as_the_standard_errors() -> None:
+    rows = simulated(5, [-1.0, 0.5], n_studios=30)
+    precision, pull, slopes = information(rows, COMPONENTS).likelihood([0, 1])
+    np.testing.assert_allclose(np.linalg.solve(precision, pull), slopes.slope, rtol=1e-9)
+    np.testing.assert_allclose(np.sqrt(np.diag(np.linalg.inv(precision))), slopes.standard_error, rtol=1e-9)
+    flat = posterior(precision, pull, [None, None])
+    np.testing.assert_allclose(flat.mean, slopes.slope, rtol=1e-6)
+    np.testing.assert_allclose(np.sqrt(np.diag(flat.covariance)), slopes.standard_error, rtol=1e-6)
 
 
-def test_few_studios_have_to_say_it_louder() -> None:
-    assert credible("price", -0.5, 0.1, clusters=200)
-    assert not credible("price", -0.5, 0.1, clusters=5)
-
-
-def test_the_threshold_is_found_and_what_does_nothing_is_dropped() -> None:
-    rng = np.random.default_rng(5)
-    rate = rng.uniform(0.4, 1.0, (60, 40))
-    nothing = rng.normal(0, 0.1, (60, 40))
-    options = [Candidate("crowding", np.maximum(rate - t, 0), t) for t in (0.6, 0.7, 0.8)]
-    candidates = [Candidate("fullness", nothing), *options]
-    rows = simulated(6, [0.0] * 4, n_studios=60, n_months=40)
-    outcome = rows.outcome - 4 * np.maximum(rate - 0.7, 0)
-    rows = PanelRows(
-        outcome, np.stack([c.values for c in candidates]), rows.known, rows.counting, rows.groups,
-        rows.calendar_months,
-    )  # fmt: skip
-    selection = select(information(rows, COMPONENTS), candidates)
-    assert selection.chosen["crowding"].threshold == 0.7
-    assert selection.found["crowding"].credible
-    assert abs(selection.found["crowding"].estimate + 4) < 3 * selection.found["crowding"].standard_error
-    assert not selection.found["fullness"].credible
-    assert list(selection.used) == ["crowding"]
-
-
-def test_a_regressor_with_an_informed_prior_is_never_dropped() -> None:
-    rows = simulated(6, [0.0], n_studios=60, n_months=40)
-    price = np.random.default_rng(5).normal(0, 0.1, (60, 40))
-    rows = PanelRows(rows.outcome, price[None], rows.known, rows.counting, rows.groups, rows.calendar_months)
-    selection = select(information(rows, COMPONENTS), [Candidate("price", price)])
-    assert not selection.found["price"].credible
-    assert list(selection.used) == ["price"]
-    assert np.isfinite(selection.found["price"].standard_error)
+def test_what_did_not_move_says_nothing() -> None:
+    rows = simulated(6, [-1.0, 0.0])
+    still = np.stack([rows.regressors[0], np.ones_like(rows.outcome)])
+    info = information(replace(rows, regressors=still), COMPONENTS)
+    precision, pull, slopes = info.likelihood([0, 1])
+    assert abs(precision[1]).max() < 1e-9 * precision[0, 0]
+    assert abs(pull[1]) < 1e-9 * abs(pull[0])
+    regression = Regression(rows, COMPONENTS, info, ("price", "overwork"), [0, 1], slopes)
+    assert regression.has_moved(0)
+    assert not regression.has_moved(1)
 
 
 def test_own_slopes_by_hand() -> None:
@@ -234,12 +198,34 @@ def test_studios_differ_only_where_their_slopes_do(spread: float) -> None:
         rows.calendar_months,
     )  # fmt: skip
     info = information(moved, COMPONENTS)
-    selection = select(info, [Candidate("price", still[0])])
-    own = own_responses(moved, COMPONENTS, info, selection, names, PRIORS)["price"]
-    assert set(own.studios) == set(names[30:])
+    regression = Regression(moved, COMPONENTS, info, ("price",), [0], info.slopes([0]))
+    pool = LeverEffect(-1.5, 0.05, others_share=0.9)
+    own = own_responses(regression, {"price": pool}, names)["price"]
+    assert set(own.studios) <= set(names[30:])
+    assert len(own.shares) == len(own.studios)
+    assert all(0.01 < share < 1 for share in own.shares)
     if not spread:
-        assert own.slopes == ()
+        # Each of ninety studios has about a ninetieth of what the panel knows.
+        assert (own.slopes, own.errors) == ((), ())
+        assert sum(own.shares) <= 0.9
         return
+    assert set(own.studios) == set(names[30:])
     assert np.std(own.slopes) == pytest.approx(spread, rel=0.3)
     assert max(own.slopes) <= 0.0
     assert len(own.errors) == len(own.slopes)
+    assert np.mean(own.shares) > 0.5
+
+
+def test_one_of_few_studios_is_a_large_part_of_what_the_panel_knows() -> None:
+    names = np.array([f"s{k:03d}" for k in range(40)])
+    shares = []
+    for studios in (4, 10, 40):
+        rows = simulated(9, [-1.5]).select(np.arange(studios))
+        info = information(rows, COMPONENTS)
+        regression = Regression(rows, COMPONENTS, info, ("price",), [0], info.slopes([0]))
+        pool = {"price": LeverEffect(-1.5, 0.05, others_share=0.9)}
+        own = own_responses(regression, pool, names[:studios])["price"]
+        assert own.slopes == ()
+        assert 0.8 < sum(own.shares) <= 0.9 + 1e-6
+        shares.append(max(own.shares))
+    assert shares[0] > shares[1] > shares[2]

@@ -29,7 +29,7 @@ def usual(name: str) -> float:
 
 
 def effect(error: float) -> LeverEffect:
-    return LeverEffect("data", -1.0, error)
+    return LeverEffect(-1.0, error)
 
 
 def revenue_of(price_change: FloatArray, slope: float, flow: str) -> FloatArray:
@@ -138,14 +138,31 @@ def test_changes_are_from_where_levers_would_be() -> None:
     np.testing.assert_allclose(found["fullness"], 0.1)
 
 
+def test_more_classes_empty_each_of_them_and_an_attendance_given_too_rules() -> None:
+    classes = np.where(np.arange(MONTHS) >= 2, 50.0, np.nan)
+    found = regressor_changes({"total_classes_held": classes}, usual)
+    # 200 members' five visits fill all of 50 classes' 20 places.
+    np.testing.assert_allclose(found["fullness"], np.where(np.arange(MONTHS) >= 2, 0.5, 0.0))
+    np.testing.assert_allclose(found["crowding"], np.where(np.arange(MONTHS) >= 2, 0.2, 0.0))
+    many = regressor_changes({"total_classes_held": np.full(MONTHS, 200.0)}, usual)
+    np.testing.assert_allclose(many["fullness"], -0.25)
+    np.testing.assert_allclose(many["crowding"], 0.0)
+    both = {"total_classes_held": classes, "class_attendance_rate": np.full(MONTHS, 0.6)}
+    np.testing.assert_allclose(regressor_changes(both, usual)["fullness"], 0.1)
+    none = regressor_changes({"total_classes_held": np.zeros(MONTHS)}, usual)
+    np.testing.assert_allclose(none["fullness"], 0.5)
+
+
 def test_levers_as_they_would_be_change_nothing() -> None:
     levers = {name: np.full(MONTHS, usual(name)) for name in ("avg_ticket_price", "staff_utilization_rate")}
     levers["class_attendance_rate"] = np.full(MONTHS, 0.5)
+    levers["total_classes_held"] = np.full(MONTHS, 100.0)
     for change in regressor_changes(levers, usual).values():
         np.testing.assert_allclose(change, 0.0, atol=1e-12)
 
 
 def test_a_level_that_nobody_knows_changes_nothing() -> None:
-    levers = {"staff_utilization_rate": np.full(MONTHS, 0.9), "class_attendance_rate": np.full(MONTHS, 0.9)}
+    names = ("staff_utilization_rate", "class_attendance_rate", "total_classes_held")
+    levers = {name: np.full(MONTHS, 0.9) for name in names}
     for change in regressor_changes(levers, lambda _: float("nan")).values():
         np.testing.assert_array_equal(change, 0.0)

@@ -90,7 +90,7 @@ def test_facts_are_the_forecast_s_and_its_levers(forecaster: Forecaster) -> None
 def test_a_recommended_step_gains_what_two_forecasts_differ_by(forecaster: Forecaster) -> None:
     name = str(forecaster.panel.studio_ids[8])
     facts = facts_of(forecaster, ForwardQuery(name, None, 6))
-    assert len(facts.recommendations) >= 4
+    assert len(facts.recommendations) >= 3
     gains = [step.gain for step in facts.recommendations]
     assert gains == sorted(gains, reverse=True)
     for step in facts.recommendations:

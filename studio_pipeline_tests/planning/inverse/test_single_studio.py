@@ -8,8 +8,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, LeverEffect
+from studio_pipeline.forecasting.base.hyperparameters import ResponseHyperparameters
+from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.responses.priors import prior_effect
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import GeneratorConfig
@@ -22,6 +24,7 @@ from studio_pipeline.planning.inverse.verification import CHANCE_LEVELS, chance_
 from studio_pipeline_tests.forecasting.fleets import answered, fit_all, without_columns
 from studio_pipeline_tests.planning.fixtures import DEFAULTS, setup_of
 
+PRIOR = prior_effect(ResponseHyperparameters(), "retention", "price")
 SEEDS = (42, 7, 11)
 
 
@@ -44,7 +47,7 @@ def asked(seed: int, factor: float, months: int = 12) -> Forecast:
 def test_a_price_loses_members_and_the_answer_names_the_prior(seed: int) -> None:
     usual, higher = asked(seed, 1.0), asked(seed, 1.1)
     assert higher.member_count[-1] < 0.98 * usual.member_count[-1]
-    assert higher.lever_effects["avg_ticket_price"] == LeverEffect("prior", -0.8, 0.6)
+    assert higher.lever_effects["avg_ticket_price"] == PRIOR
     assert any("an assumption stands in" in warning for warning in higher.warnings)
 
 
@@ -85,7 +88,8 @@ def test_a_plan_that_raises_the_price_is_less_sure_than_its_forecast(monkeypatch
     # By hand, to first order: what six months of members who come or go less or more add up to.
     stays = float(np.mean(forecast.retention_rate))
     kept = sum(stays**k for k in range(6))
-    by_hand = forecast.revenue[-1] * 0.6 * np.log(1.2) * kept * np.hypot(stays * (1 - stays), 1 - stays)
+    of_month = PRIOR.standard_error * np.log(1.2) * np.hypot(stays * (1 - stays), 1 - stays)
+    by_hand = float(forecast.revenue[-1]) * kept * of_month
     assert deviation == pytest.approx(by_hand, rel=0.01)
     sure, unsure = (chance_of(forecast, now, "month", by) for by in (0.0, deviation))
     assert 0.5 < unsure < sure
@@ -94,7 +98,8 @@ def test_a_plan_that_raises_the_price_is_less_sure_than_its_forecast(monkeypatch
     made = make_plan(forecaster, lifted, DEFAULTS)
     assert made.recommended_levers["avg_ticket_price"] > setup.present["avg_ticket_price"]
     monkeypatch.setattr(inverse, "plan_deviation", lambda *_: 0.0)
-    assert make_plan(forecaster, lifted, DEFAULTS).confidence_score > made.confidence_score
+    sure_of_response = make_plan(forecaster, lifted, DEFAULTS).confidence_score
+    assert abs(sure_of_response - 0.5) > abs(made.confidence_score - 0.5)
 
 
 @cache

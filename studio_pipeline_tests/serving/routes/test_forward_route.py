@@ -51,7 +51,12 @@ def test_the_whole_question_of_the_contract_is_answered(client: TestClient) -> N
     assert answer["interval_level"] == 0.9
     assert answer["growth_rate"] == 0
     assert answer["lever_effects"] == {
-        "avg_ticket_price": {"source": "data", "effect": -0.9, "standard_error": 0.1}
+        "avg_ticket_price": {
+            "source": "data",
+            "effect": -0.9,
+            "standard_error": 0.1,
+            "shares": {"data": 1.0, "pooled": 0.0, "prior": 0.0},
+        }
     }
     assert answer["status_quo"] == {
         "total_projected_revenue": 1.0,

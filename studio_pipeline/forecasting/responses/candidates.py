@@ -1,0 +1,88 @@
+"""Candidate regressors of each flow, one per threshold of crowding and overwork, and the control variables.
+
+The slopes are estimated in `estimation`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from studio_pipeline.forecasting.base.flows import previous_month
+from studio_pipeline.forecasting.responses.regressors import Comfort, crowding, overwork, starting_members
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+
+CONTROLS = ("members", "timetable", "visits", "heads")
+"""Control variables: in the regression beside the regressors, but no levers."""
+
+_ATTENDANCE_GRID = tuple(round(0.64 + 0.02 * k, 2) for k in range(14))
+_UTILIZATION_GRID = tuple(round(0.78 + 0.01 * k, 2) for k in range(15))
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Regressor that a flow may respond to.
+
+    Attributes:
+        name: of the regressor; candidates of one name differ in their threshold, and one of them is used.
+        values: (S, T), NaN where unknown.
+        threshold: rate above which it counts, 0..1; 0 if it has none.
+        same_month: True for the month's own rate, False for that of the month before.
+    """
+
+    name: str
+    values: FloatArray
+    threshold: float = 0.0
+    same_month: bool = False
+
+
+def candidates_of(flow: str, panel: StudioPanel, comfort: Comfort | None) -> list[Candidate]:
+    """Candidate regressors and controls of a flow; one per threshold of the grids if `comfort` is None."""
+    v = panel.values
+    prices = v["avg_ticket_price"]
+    # Dividing by the typical price makes slopes bit-identical in a currency of twice the unit.
+    typical = float(np.median(prices[np.isfinite(prices)])) if np.isfinite(prices).any() else 1.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        price, classes, members = (
+            np.log(x) for x in (prices / (typical or 1.0), v["total_classes_held"], v["total_members"])
+        )
+    if flow == "utilization":
+        # More members or paid heads change the work an hour, and classes go with both.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            heads = np.log(v["staff_count"])
+        heads = np.where(np.isfinite(heads), heads, np.nan)
+        paid = [Candidate("heads", heads)] if np.isfinite(heads).any() else []
+        return [Candidate("classes", classes), Candidate("members", previous_month(members)), *paid]
+    if flow == "visits":
+        # Members are a control, because they and their visits have common causes; classes have fewer. So are
+        # earlier visits, because studios add classes after full months.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            visits = np.log(v["total_class_attendance"] / starting_members(panel))
+        visits = previous_month(np.where(np.isfinite(visits), visits, np.nan))
+        return [
+            Candidate("classes", classes),
+            Candidate("members", previous_month(members)),
+            Candidate("visits", visits),
+        ]
+    now, before = v["class_attendance_rate"], previous_month(v["class_attendance_rate"])
+    staff, usual = v["staff_utilization_rate"], Comfort()
+    if comfort is None:
+        # The default comes first, because the first threshold is kept if none shows a burden.
+        rates = sorted(_ATTENDANCE_GRID, key=lambda rate: rate != usual.attendance_rate)
+        crowds = [(rate, same) for same in (False, True) for rate in rates]
+        works = sorted(_UTILIZATION_GRID, key=lambda rate: rate != usual.utilization)
+    else:
+        crowds, works = [(comfort.attendance_rate, comfort.same_month)], [comfort.utilization]
+    found = [Candidate("price", price)]
+    if flow == "retention":
+        # Controls: a flood empties classes and loses members, and at given visits crowding comes from the
+        # timetable.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            visits = np.log(v["total_class_attendance"] / starting_members(panel))
+        visits = np.where(np.isfinite(visits), visits, np.nan)
+        found += [Candidate("fullness", before), Candidate("timetable", classes), Candidate("visits", visits)]
+    found += [
+        Candidate("crowding", crowding(now if same else before, rate), rate, same) for rate, same in crowds
+    ]
+    return found + [Candidate("overwork", overwork(staff, rate), rate) for rate in works]
