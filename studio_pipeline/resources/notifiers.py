@@ -1,7 +1,7 @@
 """Alert channels: Dagster's log, a webhook and e-mail.
 
 Each sends one message and raises `ChannelError` on failure, without secrets in the text. Retries are in
-`alerting.delivery`, message texts in `alerting.messages`.
+`alerting.delivery`, message texts in `alerting.conditions`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Predicted effects of levers compared with the generator's true ones.
 
-For panels of generated months only. The true effects are computed in `panel.generator.truth`, the predicted
+For panels of generated months only. The true effects are computed in `panel.generator.months`, the predicted
 ones with a forecaster; errors and their summary are computed here, sentences on them in `lever_text`.
 """
 

@@ -2,7 +2,7 @@
 
 Ranges come from the query, the configuration and the levers' bounds. Capacity limits keep a plan below the
 thresholds of contradictions in `forecasting.forecaster.warnings`: visits, seats, paid hours, retention at a
-price. The optimisation under these limits is in `problem`.
+price. The optimisation under these limits is in `search`.
 """
 
 from __future__ import annotations

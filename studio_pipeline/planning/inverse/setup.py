@@ -1,7 +1,7 @@
 """Optimisation problem of a plan, and its setup from a query and the studio's present.
 
 Plans are (7, N) arrays, one row for each of `HELD_LEVERS`. A lever that the data don't carry is held at a
-value at which it has no effect. Problems are built in `setup` and solved in `search`.
+value at which it has no effect. Problems are built here and solved in `search`.
 
 `PlanSetup` also evaluates plans with the forecaster and measures the ensemble's factors of the closed form.
 """
