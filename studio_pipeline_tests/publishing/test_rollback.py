@@ -76,7 +76,7 @@ def test_a_corrupt_model_is_refused(home: Path) -> None:
 
 
 def test_a_whole_bundle_that_is_no_model_is_refused(home: Path) -> None:
-    contents = {"5": "{}", "6": '{"format": 3}'}
+    contents = {"5": "{}", "6": '{"format": 4}'}
     for version, content in contents.items():
         write = partial(lambda it, folder: (folder / "model.json").write_text(it), content)
         write_bundle(home, version, write, {"source": "landing"})
