@@ -54,7 +54,7 @@ KINDS: dict[LearnerName, str] = {"xgboost": "xgboost", "lightgbm": "lightgbm", "
 
 @dg.asset(
     description="The stock-and-flow core: flows and lever responses, at every fold and on all months.",
-    **in_stage(GROUP, "numpy", version="2"),
+    **in_stage(GROUP, "numpy", version="3"),
 )
 def stock_and_flow_fit(
     validated_studio_months: pd.DataFrame,
@@ -90,7 +90,7 @@ def learner_asset(learner: LearnerName) -> dg.AssetsDefinition:
         description=f"What {learner.replace('_', ' ')} learns of the core's misses.",
         # No data input: tuned values arrive through the configuration, and need not exist.
         deps=[TUNED],
-        **in_stage(GROUP, KINDS[learner], version="2"),
+        **in_stage(GROUP, KINDS[learner], version="3"),
     )
     def learner_fit(
         validated_studio_months: pd.DataFrame,

@@ -174,10 +174,13 @@ def sign_rule(regressor: str, effect: LeverEffect) -> str:
 
 
 def responses_in_words(table: pd.DataFrame) -> list[str]:
-    """One sentence per response."""
+    """One sentence per response that members have."""
     if table.empty:
         return ["The months don't show who stays and who joins, so no response to a lever is known."]
-    return [f"{row['change'].capitalize()}: {_impact_text(row)}." for row in table.to_dict("records")]
+    rows = table[(table["effect"] != 0) & table["impact"].notna()].to_dict("records")
+    if not rows:
+        return ["Members don't follow from retention and new members here, so no lever changes their number."]
+    return [f"{row['change'].capitalize()}: {_impact_text(row)}." for row in rows]
 
 
 def _impact_text(row: Mapping[Any, Any]) -> str:

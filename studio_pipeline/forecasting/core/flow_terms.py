@@ -73,7 +73,7 @@ class FlowTerms:
 
     stacked: FloatArray  # (N, P, H) paths in the order of `PATHS`
     start: FloatArray  # (N, 5) in the order of `START`
-    slopes: FloatArray  # (N, 13) in the order of `SLOPES`
+    slopes: FloatArray  # (N, 14) in the order of `SLOPES`
 
     def take(self, places: IntArray | slice) -> FlowTerms:
         """Subset of the projections; with a slice, a view."""
@@ -155,6 +155,8 @@ def flow_terms(
     slopes[:, SLOPES.index("classes_fullness")] = planning.speed
     for flow in ("visits", "utilization"):
         slopes[:, SLOPES.index(f"{flow}_classes")] = responses.slope(flow, "classes")
+    # Where utilisation is unknown, more classes make nobody overworked.
+    slopes[~np.isfinite(flows["staff_utilization"][:, 0]), SLOPES.index("utilization_classes")] = 0.0
     comfort = responses.comfort
     slopes[:, -len(COMFORT) :] = comfort.attendance_rate, comfort.utilization, comfort.same_month
     # Visits per member refer to the first month's classes per member; the simulation adds the difference.

@@ -101,7 +101,7 @@ class CoreParameters:
 
     studio_types: tuple[str, ...]  # (K,) the types that have their own row in every flow's tables
     flows: Mapping[str, FlowParameters]  # parameters by flow; flows without data are missing
-    responses: Responses  # responses of retention, acquisition and visits to levers
+    responses: Responses  # responses to levers
     planning: ClassPlanning = NO_PLANNING  # response of classes to attendance
 
     def types_of(self, names: Any) -> IntArray:

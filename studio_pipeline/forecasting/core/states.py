@@ -44,10 +44,11 @@ def without_responses(
     if name not in RESPONDING:
         return flow
     with np.errstate(divide="ignore", invalid="ignore"):
-        price = np.log(last_known(np.where(v["avg_ticket_price"] > 0, v["avg_ticket_price"], np.nan)))
+        price = np.log(np.where(v["avg_ticket_price"] > 0, v["avg_ticket_price"], np.nan))
+    price = last_known(price - market_price)
     attendance = v["class_attendance_rate"]
     explained = responses.contribution(
-        name, price - market_price, previous_month(attendance), v["staff_utilization_rate"], attendance
+        name, price, previous_month(attendance), v["staff_utilization_rate"], attendance
     )
     return FlowSeries(flow.values - explained, flow.counting_variance)
 

@@ -38,7 +38,7 @@ _EFFECT_OF: Mapping[str, tuple[str, ...]] = {
     "class_attendance_rate": ("fullness", "crowding"),
     "staff_utilization_rate": ("overwork",),
 }
-"""Responses that a lever acts through; the first that rests on data is reported."""
+"""Responses that a lever acts through; the first that does not mostly rest on its prior is reported."""
 _MOST_STUDIOS = 4096
 
 Measured = TypeVar("Measured")
@@ -77,7 +77,7 @@ class Answers:
         """The answer with the components of its uncertainty."""
         months, query = parts.query.projection_months, parts.query
         (forecast,), spread = self.answer([parts]), self._spreads.of(parts)
-        shifts = _through_responses(parts, response_shifts)
+        shifts = self._through_responses(parts, response_shifts)
         names = [name for name in HELD_LEVERS if name in parts.levers]
         executed = np.zeros((len(names), months)) if parts.execution is None else parts.execution
         return UncertainForecast(
@@ -120,7 +120,9 @@ class Answers:
         months = parts.query.projection_months
         given = Projected(parts.given_arrays()[0], np.array(spread.exact), np.array(spread.common))
         usual = Projected(parts.free[0, :months], np.array(parts.scale[:months]))
-        deviation = np.hypot(_through_responses(parts, response_deviation), spread.total_execution / months)
+        deviation = np.hypot(
+            self._through_responses(parts, response_deviation), spread.total_execution / months
+        )
         level = parts.query.interval_levels[0]
         ends = difference_interval(self._model.intervals, given, usual, deviation, level)
         total = float(usual.revenue.sum())
@@ -129,30 +131,31 @@ class Answers:
         low = min(max(ends[0], -total), difference)
         return StatusQuo(total, difference, (low, max(ends[1], difference)))
 
+    def _through_responses(self, parts: AnswerParts, measure: Callable[..., Measured]) -> Measured:
+        """Result of `measure`, which is `response_deviation` or `response_shifts`, for an answer.
+
+        Outside the range shown the responses are extrapolated: their errors grow with the answer's own.
+        """
+        levers = {name: np.array(path) for name, path in parts.levers.items()}
+        wider = np.array(widening_outside(parts.levers, parts.known.shown))
+        responses = self._model.core.responses
+        workload = responses.slope("utilization", "classes")
+        changes = regressor_changes(levers, parts.known.usual, responses.comfort, workload)
+        revenue, _, retention = parts.given_arrays()
+        return measure(
+            parts.known.effects,
+            revenue,
+            retention,
+            {name: change * wider for name, change in changes.items()},
+            levers,
+        )
+
 
 def _execution(parts: AnswerParts) -> Sequence[FloatArray]:
     """Of each lever, (h,) change of revenue per standard deviation of its execution, currency."""
     if parts.execution is None:
         return ()
     return list(parts.execution[:, : parts.query.projection_months] * parts.given_arrays()[0])
-
-
-def _through_responses(parts: AnswerParts, measure: Callable[..., Measured]) -> Measured:
-    """Result of `measure`, which is `response_deviation` or `response_shifts`, for an answer.
-
-    Outside the range shown the responses are extrapolated: their errors grow with the answer's own.
-    """
-    levers = {name: np.array(path) for name, path in parts.levers.items()}
-    wider = np.array(widening_outside(parts.levers, parts.known.shown))
-    changes = regressor_changes(levers, parts.known.usual)
-    revenue, _, retention = parts.given_arrays()
-    return measure(
-        parts.known.effects,
-        revenue,
-        retention,
-        {name: change * wider for name, change in changes.items()},
-        levers,
-    )
 
 
 def _accuracy(accuracy: FloatArray, months: int) -> float:

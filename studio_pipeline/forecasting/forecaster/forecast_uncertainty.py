@@ -24,7 +24,7 @@ from studio_pipeline.forecasting.intervals.joint_simulation import (
     central_interval,
     independent_draws,
 )
-from studio_pipeline.forecasting.responses.regressors import crowding, overwork
+from studio_pipeline.forecasting.responses.regressors import Comfort, crowding, overwork
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 
@@ -51,7 +51,10 @@ _HELD_BY = {"retention": "retention_rate", "acquisition": "new_members_monthly"}
 
 
 def regressor_changes(
-    levers: Mapping[str, FloatArray], usual: Callable[[str], float]
+    levers: Mapping[str, FloatArray],
+    usual: Callable[[str], float],
+    comfort: Comfort | None = None,
+    workload: float = 0.0,
 ) -> dict[str, FloatArray]:
     """Regressor of the responses to its (H,) change through given levers; 0 where free.
 
@@ -59,24 +62,32 @@ def regressor_changes(
         levers: lever to (H,) given values, NaN where free.
         usual: level, with every lever free, of a lever, of `visits` a member or of `class_capacity`; NaN
             where unknown.
+        comfort: thresholds of the burdens; the defaults if None.
+        workload: response of the log of staff utilisation to the log of classes.
     """
+    comfort = comfort or Comfort()
     found: dict[str, FloatArray] = {}
+    unknown = np.full(len(next(iter(levers.values()), ())), np.nan)
+    more = np.maximum(levers.get("total_classes_held", unknown), _SMALLEST_PRICE) / usual(
+        "total_classes_held"
+    )
     if "avg_ticket_price" in levers:
         price = np.maximum(levers["avg_ticket_price"], _SMALLEST_PRICE)
         found["price"] = np.log(price / max(usual("avg_ticket_price"), _SMALLEST_PRICE))
-    if "staff_utilization_rate" in levers:
-        rate = levers["staff_utilization_rate"]
-        found["overwork"] = overwork(rate) - overwork(np.full_like(rate, usual("staff_utilization_rate")))
+    if "staff_utilization_rate" in levers or "total_classes_held" in levers:
+        before = np.full_like(unknown, usual("staff_utilization_rate"))
+        given = levers.get("staff_utilization_rate", unknown)
+        # Until the studio hires, which the simulation counts with and this does not.
+        rate = np.where(np.isfinite(given), given, np.minimum(before * more**workload, 1.0))
+        found["overwork"] = overwork(rate, comfort.utilization) - overwork(before, comfort.utilization)
     if "class_attendance_rate" in levers or "total_classes_held" in levers:
-        unknown = np.full(len(next(iter(levers.values()))), np.nan)
-        before = np.full_like(unknown, _usual_attendance(usual))
-        held = np.maximum(levers.get("total_classes_held", unknown), _SMALLEST_PRICE)
+        before = np.full_like(unknown, min(_usual_attendance(usual), 1.0))
         given = levers.get("class_attendance_rate", unknown)
         # At other numbers of classes the same visits are spread over them.
-        rate = np.where(
-            np.isfinite(given), given, np.minimum(before * usual("total_classes_held") / held, 1.0)
-        )
-        found["fullness"], found["crowding"] = rate - before, crowding(rate) - crowding(before)
+        rate = np.where(np.isfinite(given), given, np.minimum(before / more, 1.0))
+        comfortable = comfort.attendance_rate
+        found["fullness"] = rate - before
+        found["crowding"] = crowding(rate, comfortable) - crowding(before, comfortable)
     return {name: np.where(np.isfinite(change), change, 0.0) for name, change in found.items()}
 
 

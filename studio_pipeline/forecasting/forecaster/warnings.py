@@ -119,7 +119,7 @@ _OUTSIDE_SHARE, _OUTSIDE_SPAN, _LEAST_POINTS = 0.05, 0.1, 0.005
 RESTS_ON: Mapping[str, tuple[str, ...]] = {
     "avg_ticket_price": ("price",),
     "class_attendance_rate": ("fullness", "crowding"),
-    "total_classes_held": ("fullness", "crowding"),
+    "total_classes_held": ("fullness", "crowding", "overwork"),
     "staff_utilization_rate": ("overwork",),
 }
 """Lever to the regressors through which members respond to it."""

@@ -68,7 +68,7 @@ def candidates_of(flow: str, panel: StudioPanel, comfort: Comfort | None) -> lis
     now, before = v["class_attendance_rate"], previous_month(v["class_attendance_rate"])
     staff, usual = v["staff_utilization_rate"], Comfort()
     if comfort is None:
-        # The default comes first, because the first threshold is kept if none shows a burden.
+        # The default comes first, because the first threshold is kept unless another is clearly more likely.
         rates = sorted(_ATTENDANCE_GRID, key=lambda rate: rate != usual.attendance_rate)
         crowds = [(rate, same) for same in (False, True) for rate in rates]
         works = sorted(_UTILIZATION_GRID, key=lambda rate: rate != usual.utilization)

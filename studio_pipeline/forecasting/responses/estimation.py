@@ -46,6 +46,8 @@ from studio_pipeline.forecasting.responses.responses import OwnResponses, Respon
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
 
 _SEARCH_ROUNDS = 2
+_CLEAR_EVIDENCE = 2.0
+"""Least difference of log marginal likelihoods, positive evidence by Kass & Raftery (1995), JASA 90(430)."""
 _FEWEST_ROWS = 60
 _FEWEST_OF_TYPE = 5
 _CUT_SURPRISE = 3.5
@@ -148,7 +150,8 @@ def _thresholds(
 ) -> tuple[list[int], FloatArray]:
     """Column of each regressor, and (K,) variance of its posterior mean over its other thresholds.
 
-    Of several candidates that with the largest marginal likelihood given the others' is chosen.
+    Of several candidates the first, which has the default threshold, is chosen unless the one with the
+    largest marginal likelihood, given the others', is clearly more likely.
     """
     options: dict[str, list[int]] = {}
     for column, candidate in enumerate(candidates):
@@ -167,7 +170,9 @@ def _thresholds(
     for _ in range(_SEARCH_ROUNDS):
         for name in several:
             evidence = [with_option(name, option).log_evidence for option in options[name]]
-            columns[name] = options[name][int(np.argmax(evidence))]
+            best = int(np.argmax(evidence))
+            is_clear = evidence[best] > evidence[0] + _CLEAR_EVIDENCE
+            columns[name] = options[name][best if is_clear else 0]
     spread = np.zeros(len(names))
     for name in several:
         place = names.index(name)
@@ -263,12 +268,15 @@ def estimate_responses(
     comfort: Comfort | None = None
     for flow, regressors in REGRESSORS_OF.items():
         carried = [n for n in regressors if np.isfinite(panel.values[_COLUMN_OF[n]]).any()]
+        outcome = _outcome(flow, series, panel)
+        if flow not in RESPONDING and not np.isfinite(outcome.values).any():
+            continue
         effects[flow] = {name: prior_effect(priors, flow, name) for name in carried}
         if flow in RESPONDING and not has_flows:
             effects[flow] = {name: effect.taken_as_none() for name, effect in effects[flow].items()}
             continue
         fitted = ResponseFit.of(
-            _outcome(flow, series, panel),
+            outcome,
             candidates_of(flow, panel, comfort),
             markets,
             partial(priors.prior, flow),

@@ -50,7 +50,7 @@ def own_responses(
     gram, score = _every_studio(rows, regression.components, info.market, columns)
     own = {}
     for place, name in enumerate(names):
-        if name in CONTROLS:
+        if name in CONTROLS or not regression.has_moved(place):
             continue
         pool = effects[name]
         total = max(float(gram_of[:, place, place].sum()), 1e-12)

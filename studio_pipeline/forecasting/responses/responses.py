@@ -56,7 +56,7 @@ class Responses:
         effects: flow to regressor to the panel's effect on the flow's scale per unit of the regressor (log
             price, rate points, log classes per member).
         comfort: thresholds above which attendance and staff utilisation are burdens.
-        own: flow to regressor to the own estimates of single studios; only for effects that rest on data.
+        own: flow to regressor to the studios whose own months are a noticeable part of it.
         typical_classes: log of classes per member, used where classes are unknown.
         price_growth: monthly growth of the market's price level, of the log; a price that grows with it is no
             change.
