@@ -155,7 +155,7 @@ def flow_terms(
     slopes[:, SLOPES.index("classes_fullness")] = planning.speed
     for flow in ("visits", "utilization"):
         slopes[:, SLOPES.index(f"{flow}_classes")] = responses.slope(flow, "classes")
-    # Where utilisation is unknown, more classes make nobody overworked.
+    # Where utilisation is unknown, more classes overwork no one.
     slopes[~np.isfinite(flows["staff_utilization"][:, 0]), SLOPES.index("utilization_classes")] = 0.0
     comfort = responses.comfort
     slopes[:, -len(COMFORT) :] = comfort.attendance_rate, comfort.utilization, comfort.same_month

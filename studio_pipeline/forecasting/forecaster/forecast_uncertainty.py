@@ -68,9 +68,8 @@ def regressor_changes(
     comfort = comfort or Comfort()
     found: dict[str, FloatArray] = {}
     unknown = np.full(len(next(iter(levers.values()), ())), np.nan)
-    more = np.maximum(levers.get("total_classes_held", unknown), _SMALLEST_PRICE) / usual(
-        "total_classes_held"
-    )
+    classes = np.maximum(levers.get("total_classes_held", unknown), _SMALLEST_PRICE)
+    more = classes / max(usual("total_classes_held"), _SMALLEST_PRICE)
     if "avg_ticket_price" in levers:
         price = np.maximum(levers["avg_ticket_price"], _SMALLEST_PRICE)
         found["price"] = np.log(price / max(usual("avg_ticket_price"), _SMALLEST_PRICE))
