@@ -129,10 +129,12 @@ def wapes_beside_baselines(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "largest_ratio"), [("revenue_only", 0.88), ("without_classes", 0.91)])
+@pytest.mark.parametrize(("name", "largest_ratio"), [("revenue_only", 0.88), ("without_classes", 0.88)])
 def test_a_thin_panel_is_forecast_better_than_by_a_spreadsheet(name: str, largest_ratio: float) -> None:
-    """Of one fleet, with 0.02 to spare; `campaigns/test_thin_panels_beside_baselines.py` has many."""
-    world = generated_panel(12, 48, 1)
-    wapes = wapes_beside_baselines(PANELS[name](world.until(35)), world, CONFIGURATION)
-    best = min(error for method, error in wapes.items() if method != "ensemble")
-    assert wapes["ensemble"] <= largest_ratio * best, wapes
+    """Mean of three fleets; `campaigns/test_thin_panels_beside_baselines.py` has many."""
+    ratios = []
+    for seed in (1, 2, 3):
+        world = generated_panel(12, 48, seed)
+        wapes = wapes_beside_baselines(PANELS[name](world.until(35)), world, CONFIGURATION)
+        ratios.append(wapes.pop("ensemble") / min(wapes.values()))
+    assert np.mean(ratios) <= largest_ratio, ratios

@@ -101,9 +101,10 @@ def covered_of_the_young(seed: int, studios: int) -> FloatArray:
 @pytest.mark.slow
 @pytest.mark.parametrize("level", [0.5, 0.9])
 def test_months_and_totals_are_covered(level: float) -> None:
-    months, totals = covered(SEED, STUDIOS, level)
-    assert months.mean() == pytest.approx(level, abs=0.08)
-    assert totals == pytest.approx(level, abs=0.2)
+    """Mean of four fleets: a fleet has one market, whose year is one draw for all its studios."""
+    months, totals = zip(*(covered(seed, STUDIOS, level) for seed in range(SEED, SEED + 4)), strict=True)
+    assert np.mean(months) == pytest.approx(level, abs=0.1)
+    assert np.mean(totals) == pytest.approx(level, abs=0.12)
 
 
 @pytest.mark.slow
