@@ -24,7 +24,12 @@ def constant_answer() -> ForwardAnswer:
         intervals={"0.9": (38900.12345678901, 43800.98765432109)},
         confidence_score=0.8123456789012345,
     )
-    effect = LeverEffectAnswer(source="data", effect=-0.9312345678901234, standard_error=0.1123456789012345)
+    effect = LeverEffectAnswer(
+        source="pooled",
+        effect=-0.9312345678901234,
+        standard_error=0.1123456789012345,
+        shares={"data": 0.0123456789, "pooled": 0.9123456789, "prior": 0.0753086422},
+    )
     return ForwardAnswer(
         scenario_id="00000000-0000-4000-8000-000000000000",
         model_version="1",
