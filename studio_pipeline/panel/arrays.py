@@ -51,9 +51,14 @@ class StudioPanel:
         return months
 
     @cached_property
+    def month_numbers(self) -> IntArray:
+        """(T,) months since January 1970."""
+        return self.months.astype(np.int64)
+
+    @cached_property
     def calendar_months(self) -> IntArray:
         """(T,) month of the year, 0 for January to 11 for December."""
-        return self.months.astype(np.int64) % 12
+        return self.month_numbers % 12
 
     @cached_property
     def known(self) -> BoolArray:

@@ -83,8 +83,8 @@ def _usual_flows(states: CoreStates, origins: Origins) -> dict[str, FloatArray]:
     for name, flow in states.flows.items():
         usual = flow.level[0, rows, columns] + flow.deviation[0, rows, columns] + flow.common[0, columns]
         found[name] = usual[:, None] + states.parameters.flows[name].mean_shift
-    months = states.panel.months.astype(np.int64)[columns, None]
-    found["ticket"] = found["ticket"] + states.responses.price_growth * months
+    months = states.panel.month_numbers[columns, None]
+    found["ticket"] = found["ticket"] + states.responses.market_price(months)
     found["classes"] = found["classes"] + states.planned_classes[rows, columns, None]
     return found
 

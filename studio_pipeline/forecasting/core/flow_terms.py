@@ -145,7 +145,7 @@ def flow_terms(
     paths["least_price"] = np.where(known_price, floor, np.finfo(float).tiny)
     slopes = np.empty((len(origin.members), len(SLOPES)))
     ahead = np.arange(1, flows["ticket"].shape[1] + 1)
-    market_price = responses.price_growth * (origin.base_month[:, None] + ahead)
+    market_price = responses.market_price(origin.base_month[:, None] + ahead)
     for place, (flow, regressor) in enumerate((f, r) for f in RESPONDING for r in REGRESSORS):
         slopes[:, place] = responses.slope(flow, regressor)
         if regressor == "price":

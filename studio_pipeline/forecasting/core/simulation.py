@@ -23,6 +23,7 @@ from studio_pipeline.forecasting.responses.regressors import (
     RESPONDING,
     crowding,
     known_attendance,
+    known_log,
     overwork,
     response,
 )
@@ -123,13 +124,6 @@ def _run_months(
         yield revenue, members, *shown, rate
 
 
-def _log_ratio(given: FloatArray, free: FloatArray) -> FloatArray:
-    """Log of classes held over those of the free path; 0 where either is unknown."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        added = np.log(given / free)
-    return np.where(np.isfinite(added), added, 0.0)
-
-
 def _given(lever: FloatArray, free: FloatArray) -> FloatArray:
     return np.where(np.isfinite(lever), lever, free)
 
@@ -148,7 +142,8 @@ def _with_levers(
         for usual, free, given in zip(
             terms["staff"], terms["classes"], levers["total_classes_held"], strict=True
         ):
-            added = _log_ratio(given, free)
+            # Classes that are free or unknown add no work.
+            added = np.nan_to_num(known_log(given, free))
             extra = STAFF_PERSISTENCE * extra + workload * (added - before)
             before = added
             staff.append(np.minimum(usual * np.exp(extra), 1.0))

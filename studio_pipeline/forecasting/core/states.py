@@ -35,7 +35,7 @@ def without_responses(
         planned = planning.planned(panel.values["class_attendance_rate"])
         return FlowSeries(flow.values - planned, flow.counting_variance)
     v = panel.values
-    market_price = responses.price_growth * panel.months.astype(np.int64)
+    market_price = responses.market_price(panel.month_numbers)
     if name == "ticket":
         return FlowSeries(flow.values - market_price, flow.counting_variance)
     if name == "visits" and responses.pool.slope("visits", "classes"):
@@ -182,8 +182,8 @@ def project_flows(states: CoreStates, origins: Origins) -> dict[str, FloatArray]
         fitted = states.parameters.flows[name]
         season_path = fitted.season[types, target]
         projected[name] = project(flow, 0, rows, columns, season_path, fitted.settings) + fitted.mean_shift
-    months = states.panel.months.astype(np.int64)[columns, None] + np.arange(1, MAX_HORIZON_MONTHS + 1)
-    projected["ticket"] = projected["ticket"] + states.responses.price_growth * months
+    months = states.panel.month_numbers[columns, None] + np.arange(1, MAX_HORIZON_MONTHS + 1)
+    projected["ticket"] = projected["ticket"] + states.responses.market_price(months)
     projected["classes"] = projected["classes"] + states.planned_classes[rows, columns, None]
     return projected
 
@@ -202,7 +202,7 @@ def origin_terms(states: CoreStates, flows: Mapping[str, FloatArray], origins: O
         states.panel.values["total_members"][rows, columns],
         states.class_capacity[rows, columns],
         states.panel.values["class_attendance_rate"][rows, columns],
-        states.panel.months.astype(np.int64)[columns],
+        states.panel.month_numbers[columns],
     )
     return flow_terms(flows, origin, states.responses.take(rows), states.parameters.planning)
 

@@ -10,7 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from studio_pipeline.forecasting.base.flows import previous_month
-from studio_pipeline.forecasting.responses.regressors import Comfort, crowding, overwork, starting_members
+from studio_pipeline.forecasting.responses.regressors import (
+    Comfort,
+    crowding,
+    known_log,
+    overwork,
+    starting_members,
+)
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 
 CONTROLS = ("members", "timetable", "visits", "heads")
@@ -49,17 +55,13 @@ def candidates_of(flow: str, panel: StudioPanel, comfort: Comfort | None) -> lis
         )
     if flow == "utilization":
         # More members or paid heads change the work an hour, and classes go with both.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            heads = np.log(v["staff_count"])
-        heads = np.where(np.isfinite(heads), heads, np.nan)
+        heads = known_log(v["staff_count"])
         paid = [Candidate("heads", heads)] if np.isfinite(heads).any() else []
         return [Candidate("classes", classes), Candidate("members", previous_month(members)), *paid]
     if flow == "visits":
         # Members are a control, because they and their visits have common causes; classes have fewer. So are
         # earlier visits, because studios add classes after full months.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            visits = np.log(v["total_class_attendance"] / starting_members(panel))
-        visits = previous_month(np.where(np.isfinite(visits), visits, np.nan))
+        visits = previous_month(known_log(v["total_class_attendance"], starting_members(panel)))
         return [
             Candidate("classes", classes),
             Candidate("members", previous_month(members)),
@@ -78,9 +80,7 @@ def candidates_of(flow: str, panel: StudioPanel, comfort: Comfort | None) -> lis
     if flow == "retention":
         # Controls: a flood empties classes and loses members, and at given visits crowding comes from the
         # timetable.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            visits = np.log(v["total_class_attendance"] / starting_members(panel))
-        visits = np.where(np.isfinite(visits), visits, np.nan)
+        visits = known_log(v["total_class_attendance"], starting_members(panel))
         found += [Candidate("fullness", before), Candidate("timetable", classes), Candidate("visits", visits)]
     found += [
         Candidate("crowding", crowding(now if same else before, rate), rate, same) for rate, same in crowds

@@ -40,6 +40,7 @@ from studio_pipeline.forecasting.responses.regressors import (
     RESPONDING,
     Comfort,
     classes_per_member,
+    known_log,
     starting_members,
 )
 from studio_pipeline.forecasting.responses.responses import OwnResponses, Responses
@@ -322,9 +323,7 @@ def _outcome(flow: str, series: Mapping[str, FlowSeries], panel: StudioPanel) ->
     if flow == "visits":
         return _per_starting_member(series[flow], panel)
     if flow == "utilization":
-        with np.errstate(divide="ignore", invalid="ignore"):
-            rate = np.log(panel.values["staff_utilization_rate"])
-        rate = np.where(np.isfinite(rate), rate, np.nan)
+        rate = known_log(panel.values["staff_utilization_rate"])
         return FlowSeries(rate, np.zeros_like(rate))
     return series[flow]
 

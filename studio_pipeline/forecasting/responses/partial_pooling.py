@@ -57,7 +57,7 @@ def own_responses(
         part = np.minimum(gram[:, place, place] / total, 1.0)
         variance = slopes.scale / np.maximum(gram[:, place, place], 1e-12)
         between = float(spread[place])
-        kept = between / (between + variance) if between > 0 else np.zeros(len(part))
+        kept = between / (between + variance)
         shares = kept + (1 - kept) * pool.others_share * part
         others = (1 - kept) * pool.others_share * (1 - part)
         noticeable = (shares > _LEAST_SHARE) & _moved(rows, columns[place])

@@ -102,10 +102,16 @@ def starting_members(panel: StudioPanel) -> FloatArray:
     return np.where(np.isfinite(before), before, members)
 
 
+def known_log(values: FloatArray, over: FloatArray | float = 1.0) -> FloatArray:
+    """Log of values, or of their ratio to others; NaN where it is not finite."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(values / over)
+    return np.where(np.isfinite(logs), logs, np.nan)
+
+
 def classes_per_member(
     classes: FloatArray, members: FloatArray, unknown: float | FloatArray = np.nan
 ) -> FloatArray:
     """Log of classes per member; `unknown` where it is not finite."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        density = np.log(classes / members)
+    density = known_log(classes, members)
     return np.where(np.isfinite(density), density, unknown)

@@ -68,6 +68,10 @@ class Responses:
     typical_classes: float = 0.0
     price_growth: float = 0.0
 
+    def market_price(self, month_numbers: IntArray) -> FloatArray:
+        """Log of the market's price level, up to a constant, in months since January 1970."""
+        return np.asarray(self.price_growth * month_numbers, dtype=np.float64)
+
     def slope(self, flow: str, regressor: str) -> float:
         """Panel's slope; 0 if there is none."""
         effect = self.effects.get(flow, {}).get(regressor)
@@ -168,10 +172,9 @@ class RowResponses:
         """Thresholds above which attendance and staff utilisation are burdens."""
         return self.pool.comfort
 
-    @property
-    def price_growth(self) -> float:
-        """Monthly growth of the market's price level, of the log."""
-        return self.pool.price_growth
+    def market_price(self, month_numbers: IntArray) -> FloatArray:
+        """As `Responses.market_price`."""
+        return self.pool.market_price(month_numbers)
 
     @property
     def typical_classes(self) -> float:
