@@ -22,6 +22,9 @@ PROGRAM = Path(__file__).parents[1] / "fake_service.py"
 SAVING, READING_SECONDS = 10, 1.5
 """More at once than there are threads for the database; and shorter than a save waits for a lock."""
 
+PAUSE_SECONDS = 0.005
+"""Between the requests of one client: at full speed the answers of 20 seconds fill the spool."""
+
 PATIENCE_SECONDS = 30
 """More than a hanging server is waited for on an old connection and on a new one, on a busy machine."""
 
@@ -50,7 +53,7 @@ class Load:
     def predict(self) -> None:
         """Ask forward until told to stop."""
         with httpx.Client(base_url=self.url, timeout=PATIENCE_SECONDS) as client:
-            while not self.stop.is_set():
+            while not self.stop.wait(PAUSE_SECONDS):
                 response = client.post(FORWARD, json={"studio_id": "chain-a-1", "projection_months": 12})
                 if response.status_code == 200:
                     self.predicted.add(response.json()["scenario_id"])
