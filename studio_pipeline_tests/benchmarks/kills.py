@@ -1,19 +1,17 @@
-"""Kills with -9 at random moments: `python -m studio_pipeline_tests.benchmarks.kills --times 50`.
+"""Kills with -9 at random moments; `campaigns/test_many_kills.py` has many.
 
 `studio up` runs on a small home while files of months appear and are corrected; the daemon, the webserver, a
 run, the service or `studio up` itself is killed, again and again. After each kill everything comes back by
 itself, the graph is consistent and the service answers from a complete release; in the end the release is the
-one that a single run over the same files publishes. Prints a table. Linux.
+one that a single run over the same files publishes. Linux.
 """
 
-import argparse
 import json
 import os
 import random
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -21,7 +19,6 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import dagster as dg
@@ -282,24 +279,3 @@ def report(killed: KilledHome) -> str:
 
 def free_ports() -> tuple[int, int]:
     return free_port(), free_port()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--times", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--keep", type=Path, help="a new folder to work in and keep")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = given.keep or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
-        recoveries = kill_often(folder, given.times, given.seed)
-    for target, seconds in recoveries.items():
-        print(  # noqa: T201
-            f"{target:10} {len(seconds):3} times, well again after {median(seconds):.1f} s"
-            f" (median), {max(seconds):.1f} s (longest)"
-        )
-
-
-if __name__ == "__main__":
-    main()

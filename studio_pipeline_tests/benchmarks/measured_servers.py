@@ -1,4 +1,6 @@
-"""The service and the bare app as processes on a core of their own, and what they take to start and hold."""
+"""The service and the bare app as processes on a core of their own: what they take to start and to hold, and
+the model and levers that they are asked with.
+"""
 
 import os
 import shutil
@@ -14,6 +16,9 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.publishing.bundles import write_bundle
@@ -26,6 +31,20 @@ ROOT = Path(__file__).parents[2]
 OURS = ("-c", "from serving.server import serve; serve(port={port})")
 BARE = ("-m", "studio_pipeline_tests.benchmarks.bare_app", "{port}")
 FORWARD = "/api/v1/predict/forward"
+_BACKTEST = {"folds": 1, "max_studios": 60, "max_training_rows": 6_000}
+_CORE = {"tuning_rounds": 1, "tuning_studios": 40}
+QUICK = ForecastingConfig.model_validate({"core": _CORE, "backtest": _BACKTEST})
+"""Fitted quickly, but with as many trees as by default."""
+
+LEVER_RANGES = {
+    "avg_ticket_price": (90.0, 160.0),
+    "retention_rate": (0.88, 0.95),
+    "total_classes_held": (80.0, 140.0),
+}
+
+
+def drawn_levers(rng: np.random.Generator) -> dict[str, float]:
+    return {lever: float(rng.uniform(*ends)) for lever, ends in LEVER_RANGES.items()}
 
 
 @dataclass(frozen=True)
@@ -37,9 +56,9 @@ class Server:
     start_seconds: float
     start_cpu_seconds: float
 
-    def memory_bytes(self, field: str = "VmRSS") -> int:
+    def memory_bytes(self) -> int:
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
 
 
 def cpu_seconds(pid: int) -> float:

@@ -26,15 +26,16 @@ import orjson
 from studio_pipeline.publishing.layout import snapshot_folder
 from studio_pipeline.publishing.releases import current_release
 from studio_pipeline.publishing.snapshots import read_panel
-from studio_pipeline_tests.benchmarks.forward_speed import QUICK, drawn_levers
 from studio_pipeline_tests.benchmarks.load_client import Measured, encoded, load
 from studio_pipeline_tests.benchmarks.measured_servers import (
     BARE,
     FORWARD,
     OURS,
+    QUICK,
     Server,
     copied_home,
     cpu_seconds,
+    drawn_levers,
     publish,
     server,
 )

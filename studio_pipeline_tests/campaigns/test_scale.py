@@ -57,6 +57,9 @@ def test_time_and_memory_of_large_runs_grow_no_faster_than_the_studios(tmp_path:
     more_studios, more_seconds = growth(costs)
     assert more_seconds <= NOISE * more_studios**LARGEST_POWER
     small, middle, large = costs
+    for cost in costs:
+        print(f"{cost.studios} studios: {cost.wall_seconds:.0f} s, CPU {cost.cpu_seconds:.0f} s,", end=" ")  # noqa: T201
+        print(f"{cost.peak_bytes / GIB:.2f} GiB")  # noqa: T201
     months_more = FULL_MONTHS / MONTHS
     a_studio = months_more * (large.peak_bytes - middle.peak_bytes) / (large.studios - middle.studios)
     at_full_size = small.peak_bytes + BOUNDED_BYTES + a_studio * (FULL_STUDIOS - small.studios)
@@ -77,5 +80,6 @@ def test_ten_thousand_studios_are_validated_in_ten_times_the_time_of_a_thousand(
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 def test_a_worker_with_thousands_of_studios_stays_small(tmp_path: Path) -> None:
     few, many = footprints(tmp_path, (300, 3_000), fitted_on=100)
+    print(f"{few.resident_bytes / MIB:.0f} MiB, {kb_per_studio(few, many):.1f} kB a further studio")  # noqa: T201
     assert few.resident_bytes <= 250 * MIB
     assert kb_per_studio(few, many) <= 30

@@ -25,16 +25,13 @@ from studio_pipeline.panel.generator.state import (
 Change = Callable[[World], World]
 
 
-def fleet_panel(
-    options: GeneratorConfig, change: Change | None = None, since: int = 0, thin: int = 1
-) -> StudioPanel:
+def fleet_panel(options: GeneratorConfig, change: Change | None = None, since: int = 0) -> StudioPanel:
     """The months of a fleet whose world is changed from month `since` on.
 
     Args:
         options: the fleet.
         change: makes the new world of the old one; None for no drift.
         since: index of the first month in the new world.
-        thin: keep every `thin`-th studio.
     """
     n_months = options.months
     traits, noise = studio_noise(options.seed, options.studios, N_TRAITS, n_months)
@@ -53,8 +50,7 @@ def fleet_panel(
     for name in MONTH_COLUMNS:
         values[name] = np.stack([getattr(month, name) for month in books], axis=1).astype(np.float64)
     values["retention_rate"][:, 0] = np.nan
-    panel = StudioPanel(fleet.studio_ids, fleet.studio_types, options.first_month, values)
-    return panel.select(slice(None, None, thin))
+    return StudioPanel(fleet.studio_ids, fleet.studio_types, options.first_month, values)
 
 
 def retention_drop(affected: np.ndarray, points: float) -> Change:
@@ -69,28 +65,7 @@ def retention_drop(affected: np.ndarray, points: float) -> Change:
     return change
 
 
-def with_retention_drop(panel: StudioPanel, affected: np.ndarray, since: int, points: float) -> StudioPanel:
-    """Months that are given, as they would have been with a lower retention: members, attendance, revenue."""
-    values = {name: array.copy() for name, array in panel.values.items()}
-    old = panel.values
-    for month in range(since, panel.n_months):
-        stock = values["total_members"][affected, month - 1]
-        rate = old["retention_rate"][affected, month] - points
-        churned = np.rint(stock * (1 - rate))
-        members = stock - churned + old["new_members"][affected, month]
-        ratio = members / old["total_members"][affected, month]
-        values["churned_members"][affected, month] = churned
-        values["retention_rate"][affected, month] = 1 - churned / stock
-        values["total_members"][affected, month] = members
-        for name in ("membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue"):
-            values[name][affected, month] *= ratio
-        values["total_revenue"][affected, month] *= ratio
-        values["total_class_attendance"][affected, month] *= ratio
-        values["class_attendance_rate"][affected, month] *= ratio
-    return replace(panel, values=values)
-
-
-def stand_in_errors(panel: StudioPanel, horizons: tuple[int, ...] = (1, 3)) -> dict[str, FloatArray]:
+def stand_in_errors(panel: StudioPanel) -> dict[str, FloatArray]:
     """Log errors of a simple forecast of revenue: the last value times the season of the years before.
 
     They stand in for a model's backtest, which would take minutes a fleet: as long-tailed, and as much
@@ -98,12 +73,12 @@ def stand_in_errors(panel: StudioPanel, horizons: tuple[int, ...] = (1, 3)) -> d
     """
     logs = np.log(np.maximum(panel.values["total_revenue"], 1.0))
     errors = {}
-    for horizon in horizons:
+    for horizon in (1, 3):
         moved = np.full(logs.shape, np.nan)
         moved[:, horizon:] = logs[:, horizon:] - logs[:, :-horizon]
         usual = np.full(logs.shape, np.nan)
         for month in range(12 + horizon, panel.n_months):
-            earlier = moved[:, month - 12 : horizon - 1 : -12] if horizon else moved
+            earlier = moved[:, month - 12 : horizon - 1 : -12]
             for studio_type in np.unique(panel.studio_types):
                 rows = panel.studio_types == studio_type
                 usual[rows, month] = np.nanmedian(earlier[rows])

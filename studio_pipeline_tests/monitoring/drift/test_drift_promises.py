@@ -1,8 +1,4 @@
-"""The promises of the drift monitor on a few fleets.
-
-`campaigns/test_alarms_over_years.py` asks the same of more fleets; `benchmarks/drift_power.py` measures them
-in full.
-"""
+"""The promises of the drift monitor on a few fleets; `campaigns/test_alarms_over_years.py` has more."""
 
 import numpy as np
 
