@@ -80,30 +80,27 @@ def panel_report(panel_frame: pd.DataFrame) -> EvaluationReport:
     return EvaluationReport.from_predictions(backtest_of(panel_frame))
 
 
-def backtest_of(panel_frame: pd.DataFrame, origins: int = 8, seed: int = 5) -> pd.DataFrame:
-    """A made-up backtest of real months: each candidate is what happened, and its own error."""
-    random = np.random.default_rng(seed)
-    months = np.sort(panel_frame["month_year"].unique())
+def backtest_of(panel_frame: pd.DataFrame, origins: int = 8) -> pd.DataFrame:
+    """The made-up backtest of real months: each candidate errs by as much of what really happened."""
+    names, months = (np.sort(panel_frame[key].unique()) for key in ("studio_id", "month_year"))
+    rows = predictions_of(len(names), origins, seed=5)
+    made_up = np.sort(rows["base_month"].unique())
+    place = np.searchsorted(made_up, rows["base_month"]) + len(months) - 12 - origins
+    rows["studio_id"] = names[rows["studio_id"].str[1:].astype(int)]
+    rows["base_month"], rows["month_year"] = months[place], months[place + rows["horizon"]]
     columns = {"revenue": "total_revenue", "members": "total_members", "retention": "retention_rate"}
-    parts = []
-    for target, column in columns.items():
-        values = panel_frame.set_index(["studio_id", "month_year"])[column].astype(float)
-        for origin in months[-12 - origins : -12]:
-            last = values.xs(origin, level="month_year")
-            for horizon in range(1, 13):
-                month = (pd.Timestamp(origin) + pd.DateOffset(months=horizon)).to_datetime64()
-                actual = values.xs(month, level="month_year").reindex(last.index)
-                part = pd.DataFrame({"studio_id": last.index, "base_month": origin, "horizon": horizon})
-                part = part.assign(month_year=month, target=target, actual=actual.values)
-                part["last_known"] = last.values
-                for name in CANDIDATES:
-                    error = ERRORS[name] * horizon**0.5 * (0.2 if target == "retention" else 1.0)
-                    part[name] = part["actual"] * (1 + error * random.normal(size=len(part)))
-                    if name == "ensemble":
-                        half = Z_90 * error * part["actual"]
-                        part["lower_90"], part["upper_90"] = part[name] - half, part[name] + half
-                parts.append(part.assign(scale=0.08 * last.values))
-    return pd.concat(parts, ignore_index=True)
+    values = panel_frame.set_index(["studio_id", "month_year"])[list(columns.values())].stack().astype(float)
+    keys = rows["target"].map(columns)
+
+    def real(month: str) -> np.ndarray:
+        return values.reindex(pd.MultiIndex.from_arrays([rows["studio_id"], rows[month], keys])).to_numpy()
+
+    errs = [*CANDIDATES, "lower_90", "upper_90"]
+    smaller = np.where(rows["target"] == "retention", 0.2, 1.0)[:, None]
+    relative = rows[errs].div(rows["actual"], axis=0) - 1
+    rows["actual"], rows["last_known"] = real("month_year"), real("base_month")
+    rows[errs] = (1 + smaller * relative).mul(rows["actual"], axis=0)
+    return rows.assign(scale=0.08 * rows["last_known"])
 
 
 @pytest.fixture(scope="session")

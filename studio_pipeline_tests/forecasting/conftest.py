@@ -1,7 +1,5 @@
 """Fixtures of several modules: the small fleet, its forecaster, and tables of simulated errors."""
 
-from __future__ import annotations
-
 import pytest
 
 from studio_pipeline.forecasting.base.hyperparameters import IntervalHyperparameters

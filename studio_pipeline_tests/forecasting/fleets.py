@@ -1,7 +1,5 @@
 """Small fleets, fitted with few trees, and ways to damage a panel."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -41,6 +39,18 @@ CONFIGURATION = ForecastingConfig.model_validate(
     }
 )
 """Few trees, but trees that split on a small fleet."""
+
+ALL_EIGHT = {
+    "retention_rate": 0.93,
+    "avg_ticket_price": 130.0,
+    "class_attendance_rate": 0.7,
+    "new_members_monthly": 25.0,
+    "staff_utilization_rate": 0.85,
+    "upsell_rate": 0.25,
+    "total_classes_held": 120.0,
+    "current_member_count": 250.0,
+}
+"""A value of each lever, which a studio without history needs."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -113,6 +123,11 @@ def without_columns(panel: StudioPanel, names: Iterable[str], row: int | slice =
 
 def with_values(panel: StudioPanel, changed: Mapping[str, FloatArray]) -> StudioPanel:
     return replace(panel, values=dict(panel.values) | dict(changed))
+
+
+def in_currency(panel: StudioPanel, factor: float) -> StudioPanel:
+    """The same months in a currency worth 1/`factor`."""
+    return with_values(panel, {name: factor * panel.values[name] for name in MONEY_COLUMNS})
 
 
 def months_changed(panel: StudioPanel, name: str, columns: slice, factor: float) -> StudioPanel:

@@ -1,7 +1,5 @@
 """Forecast errors whose truth is known: own random walks, each studio as jumpy as its past, and a market."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

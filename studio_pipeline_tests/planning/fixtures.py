@@ -8,7 +8,6 @@ import numpy as np
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
 from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverEffect
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
-from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.planning.configuration import PlanningConfig
 from studio_pipeline.planning.inverse.planner import make_plan
 from studio_pipeline.planning.inverse.queries import Plan, PlanQuery
@@ -61,11 +60,6 @@ def setup_of(query: PlanQuery, at_hand: Forecaster | None = None, configuration=
     at_hand = at_hand or forecaster()
     asked = ForwardQuery(query.studio_id, query.base_month, levers=query.current_state)
     return plan_setup(at_hand.origin(asked), at_hand.panel, query, configuration)
-
-
-def with_money_times(panel: StudioPanel, factor: float, names: tuple[str, ...]) -> StudioPanel:
-    values = {name: array * factor if name in names else array for name, array in panel.values.items()}
-    return replace(panel, values=values)
 
 
 def drawn_question(at_hand: Forecaster, seed: int, row: int | None = None) -> PlanQuery:

@@ -13,10 +13,12 @@ from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline_tests.evaluation.conftest import predictions_of
 
 
-def test_tables_of_no_rows_fit_them_too() -> None:
+def test_no_backtest_gives_tables_in_form_and_zero_counts() -> None:
     report = EvaluationReport.from_predictions(predictions_of(studios=1, origins=1).iloc[:0])
     schemas.PREDICTIONS.validate(report.predictions, lazy=True)
     schemas.METRICS.validate(report.metrics, lazy=True)
+    counts = ["n_studios", "n_origins", "n_months", "n_forecasts", "n_missing"]
+    assert report.summary == dict.fromkeys(counts, 0.0)
 
 
 BAD_PREDICTIONS = [

@@ -57,12 +57,6 @@ def test_counts() -> None:
     assert not any(name.startswith("members") for name in summary)
 
 
-def test_no_backtest_gives_zero_counts() -> None:
-    report = EvaluationReport.from_predictions(predictions_of(studios=1, origins=1).iloc[:0])
-    counts = ["n_studios", "n_origins", "n_months", "n_forecasts", "n_missing"]
-    assert report.summary == dict.fromkeys(counts, 0.0)
-
-
 def test_standard_error_sees_errors_that_studios_and_months_share() -> None:
     random = np.random.default_rng(1)
     studios, months = (code.ravel() for code in np.indices((30, 40)))

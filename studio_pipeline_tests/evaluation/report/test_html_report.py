@@ -16,7 +16,7 @@ from studio_pipeline.evaluation.formatting import GLOSSARY
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline.evaluation.metrics.prediction_table import LABELS
 from studio_pipeline.evaluation.metrics.summary import learner_weight
-from studio_pipeline.evaluation.report import html_report
+from studio_pipeline.evaluation.report import drawing, html_report
 from studio_pipeline.evaluation.report import model_text as words
 from studio_pipeline.evaluation.report.drawing import short_number
 from studio_pipeline.evaluation.report.html_report import write_html_report
@@ -205,7 +205,8 @@ def test_a_learner_without_weight_is_named(weights: pd.DataFrame) -> None:
     assert "finding" not in words.weights_in_words(weights[weights["candidate"] == "core"])[0]
 
 
-def test_learners_that_count_nowhere_are_said_to_first(html, inputs, weights, tmp_path) -> None:
+def test_learners_that_count_nowhere_are_said_to_first(html, inputs, weights, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(drawing, "to_png", lambda figure: b"not drawn")
     model = inputs["model"]
     idle = weights.assign(weight=weights["weight"].where(~weights["candidate"].isin(LEARNERS), 0.0))
     write_html_report(tmp_path / "r.html", **(inputs | {"model": replace(model, weights=idle)}))

@@ -1,7 +1,5 @@
 """The simple baselines against values computed by hand."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Rolling origins."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import numpy as np

@@ -1,9 +1,7 @@
 """Panels that lack columns, studios or months still get a forecast: finite, and not below zero."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +70,7 @@ PANELS: dict[str, Callable[[StudioPanel], StudioPanel]] = {
     ),
 }
 
-
+WITHOUT_MEMBERS = ("revenue_only", "without_members", "closed_for_a_while")
 SLOW = ("without_types", "without_the_split_of_revenue", "two_studios", "a_studio_of_one_month")
 
 
@@ -86,7 +84,7 @@ def test_a_thin_panel_still_gets_a_forecast(name: str, tmp_path: Path) -> None:
     model = StudioModel.load(tmp_path)
     has_months = np.flatnonzero(panel.last_months >= 0)
     queries = [year_ahead(panel)[row] for row in has_months]
-    for answer in answered(Forecaster(model, panel), queries):
+    for row, answer in zip(has_months, answered(Forecaster(model, panel), queries), strict=True):
         assert np.isfinite(answer.revenue).all()
         assert (answer.revenue >= 0).all()
         bounds = answer.intervals[0.9]
@@ -96,20 +94,14 @@ def test_a_thin_panel_still_gets_a_forecast(name: str, tmp_path: Path) -> None:
         assert ((answer.confidence_score >= 0) & (answer.confidence_score <= 1)).all()
         for numbers in (answer.member_count, answer.retention_rate):
             assert np.isnan(numbers).all() or (np.isfinite(numbers).all() and (numbers >= 0).all())
+        if name in WITHOUT_MEMBERS:
+            last = panel.values["total_revenue"][row, -3:].mean()
+            assert 0.4 * last < answer.revenue.mean() < 2.5 * last
+            assert np.isnan(answer.member_count).all()
     predictions = backtest(panel, fitted.core, fitted.fits, fitted.weights, CONFIGURATION)
     assert set(predictions.columns) == set(PREDICTIONS.columns)
     # A studio that never earns anything is not forecast: it counts as closed.
     assert (len(predictions) > 0) == (bool(fitted.core.folds) and name != "nothing_but_zeros")
-
-
-@pytest.mark.parametrize("name", ["revenue_only", "without_members", "closed_for_a_while"])
-def test_revenue_alone_is_forecast_near_its_level(name: str) -> None:
-    panel = PANELS[name](generated_panel(8, 30))
-    fitted = fit_all(panel, learners=("lightgbm",))
-    for row, answer in enumerate(answered(Forecaster(fitted.model, panel), year_ahead(panel))):
-        last = panel.values["total_revenue"][row, -3:].mean()
-        assert 0.4 * last < answer.revenue.mean() < 2.5 * last
-        assert np.isnan(answer.member_count).all()
 
 
 def wapes_beside_baselines(
@@ -131,10 +123,67 @@ def wapes_beside_baselines(
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "largest_ratio"), [("revenue_only", 0.88), ("without_classes", 0.88)])
 def test_a_thin_panel_is_forecast_better_than_by_a_spreadsheet(name: str, largest_ratio: float) -> None:
-    """Mean of three fleets; `campaigns/test_thin_panels_beside_baselines.py` has many."""
     ratios = []
     for seed in (1, 2, 3):
         world = generated_panel(12, 48, seed)
         wapes = wapes_beside_baselines(PANELS[name](world.until(35)), world, CONFIGURATION)
         ratios.append(wapes.pop("ensemble") / min(wapes.values()))
     assert np.mean(ratios) <= largest_ratio, ratios
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A kind of thin panel, and how many seeds it takes to see past luck."""
+
+    thinned: Callable[[StudioPanel], StudioPanel]
+    studios: int = 12
+    months: int = 36
+    seeds: int = 6
+
+
+def revenue_and_members(panel: StudioPanel) -> StudioPanel:
+    return without_columns(panel, [n for n in panel.values if n not in ("total_revenue", "total_members")])
+
+
+def with_gaps(panel: StudioPanel) -> StudioPanel:
+    """An eighth of all months are missing, none of the last ten."""
+    missing = np.random.default_rng(5).random((panel.n_studios, panel.n_months)) < 0.125
+    missing[:, -10:] = False
+    return replace(panel, values={n: np.where(missing, np.nan, a) for n, a in panel.values.items()})
+
+
+def with_zeros(panel: StudioPanel) -> StudioPanel:
+    """Revenue alone, and every other studio closed for three months."""
+    revenue = panel.values["total_revenue"].copy()
+    revenue[::2, 14:17] = 0.0
+    return with_values(revenue_only(panel), {"total_revenue": revenue})
+
+
+SHAPES: dict[str, Shape] = {
+    "revenue_only": Shape(revenue_only),
+    "revenue_and_members": Shape(revenue_and_members),
+    "no_prices": Shape(PANELS["without_prices"]),
+    "no_classes": Shape(PANELS["without_classes"]),
+    "one_studio": Shape(lambda panel: panel, studios=1, seeds=24),
+    "one_studio_of_revenue": Shape(revenue_only, studios=1, seeds=24),
+    "three_studios": Shape(lambda panel: panel, studios=3, seeds=10),
+    "eight_months": Shape(lambda panel: panel, months=8, seeds=8),
+    "gaps": Shape(with_gaps),
+    "zeros": Shape(with_zeros),
+}
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_thin_panel_is_forecast_no_worse_than_by_a_spreadsheet(name: str) -> None:
+    """A single thin panel holds so little that either may be ahead by luck."""
+    shape = SHAPES[name]
+    found = []
+    for seed in range(1, shape.seeds + 1):
+        world = generated_panel(shape.studios, shape.months + 12, seed)
+        panel = shape.thinned(world.until(shape.months - 1))
+        found.append(wapes_beside_baselines(panel, world, ForecastingConfig()))
+    figures = {method: round(float(np.mean([each[method] for each in found])), 4) for method in found[0]}
+    print(f"{name}, WAPE of months 1-3: {figures}")  # noqa: T201
+    ensemble = figures.pop("ensemble")
+    assert ensemble <= 1.02 * min(figures.values())

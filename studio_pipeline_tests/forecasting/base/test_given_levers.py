@@ -1,7 +1,5 @@
 """What is made once for a set of given levers is what their paths say."""
 
-from __future__ import annotations
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,7 +1,5 @@
 """Samples depend on the studios' months and on nothing else."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

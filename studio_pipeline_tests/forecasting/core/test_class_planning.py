@@ -1,17 +1,13 @@
 """How classes follow attendance: planted, estimated, and at work in a projection."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
-from studio_pipeline.forecasting.base.flows import FLOW_LINKS
-from studio_pipeline.forecasting.core.flow_terms import OriginStock, flow_terms
 from studio_pipeline.forecasting.core.parameters import NO_PLANNING, ClassPlanning, estimate_class_planning
 from studio_pipeline.forecasting.core.simulation import simulate_terms
-from studio_pipeline.forecasting.responses.responses import Responses
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import NUMERIC_COLUMNS
+from studio_pipeline_tests.forecasting.hand_made_flows import one_studio
 
 MONTHS = 48
 
@@ -56,11 +52,8 @@ def test_what_is_planned_adds_up_and_knows_only_the_months_before() -> None:
 
 def projected(planning: ClassPlanning, levers: dict[str, np.ndarray]) -> np.ndarray:
     """Attendance rates of a studio of 300 members, 6 visits each, 100 classes of 20 seats."""
-    flows = {name: np.full((1, 12), 0.0) for name in FLOW_LINKS}
-    flows |= {"retention": np.full((1, 12), 8.0), "acquisition": np.full((1, 12), -9.0)}
-    flows |= {"visits": np.full((1, 12), np.log(6.0)), "classes": np.full((1, 12), np.log(100.0))}
-    stock = OriginStock(np.array([300.0]), np.array([20.0]), np.array([0.9]), np.array([600]))
-    terms = flow_terms(flows, stock, Responses({}), planning)
+    flows = {"retention": 8.0, "acquisition": -9.0, "visits": np.log(6.0), "classes": np.log(100.0)}
+    terms = one_studio(flows, planning=planning, rest=0.0, members=300.0, seats=20.0, attendance=0.9)
     return np.asarray(simulate_terms(terms, levers).attendance_rate[0])
 
 

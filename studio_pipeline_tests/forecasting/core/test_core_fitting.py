@@ -1,8 +1,5 @@
 """The fitted core has the responses that its configured priors and its months give."""
 
-from __future__ import annotations
-
-import numpy as np
 import pytest
 
 from studio_pipeline.forecasting.base.flows import FLOW_LINKS, flow_series
@@ -10,7 +7,7 @@ from studio_pipeline.forecasting.base.hyperparameters import CoreHyperparameters
 from studio_pipeline.forecasting.core.fitting import fit_core_parameters
 from studio_pipeline.forecasting.responses.estimation import estimate_responses
 from studio_pipeline.panel.arrays import StudioPanel
-from studio_pipeline_tests.forecasting.fleets import generated_panel, without_columns
+from studio_pipeline_tests.forecasting.fleets import generated_panel
 
 HYPERPARAMETERS = CoreHyperparameters(tuning_rounds=0)
 
@@ -35,12 +32,3 @@ def test_its_priors_are_configured(panel: StudioPanel) -> None:
     for flow in ("retention", "acquisition"):
         assert responses.slope(flow, "price") == pytest.approx(-1.7, abs=0.01)
         assert responses.effects[flow]["price"].source == "prior"
-
-
-def test_without_flows_of_members_nothing_responds_and_prices_grow_all_the_same(panel: StudioPanel) -> None:
-    bare = without_columns(panel, ["new_members", "churned_members", "retention_rate"])
-    responses = fit_core_parameters(bare, HYPERPARAMETERS).responses
-    for flow in ("retention", "acquisition"):
-        assert {effect.effect for effect in responses.effects[flow].values()} == {0.0}
-    assert np.isfinite(responses.price_growth)
-    assert responses.price_growth == fit_core_parameters(panel, HYPERPARAMETERS).responses.price_growth

@@ -1,7 +1,5 @@
 """States reckoned again for some studios are those of the whole panel, to the last bit."""
 
-from __future__ import annotations
-
 from dataclasses import fields
 
 import numpy as np
@@ -12,12 +10,7 @@ from hypothesis import strategies as st
 from studio_pipeline.forecasting.backtest.baselines import smoothing_at
 from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.core import states as studio_states
-from studio_pipeline.forecasting.core.states import (
-    CoreStates,
-    StudioStates,
-    core_states,
-    some_studios_at_a_time,
-)
+from studio_pipeline.forecasting.core.states import CoreStates, StudioStates, core_states
 from studio_pipeline.forecasting.features.feature_function import features_at
 from studio_pipeline.forecasting.features.feature_matrix import Typical, typical_of_month
 from studio_pipeline.forecasting.forecaster import state_builder as typical_months
@@ -64,18 +57,6 @@ def test_some_studios_up_to_some_month(
         np.testing.assert_array_equal(array, expected[name], err_msg=name)
 
 
-def test_what_all_share_shows_in_the_states_of_one() -> None:
-    """Alone, a studio knows no market: the test above can fail."""
-    panel, parameters = small_fleet().panel, small_fleet().core.parameters
-    one = np.array([8])
-    alone = core_states(panel.select(one), parameters)
-    beside = StudioStates(parameters, panel).of(one, N_MONTHS - 1)
-    assert (alone.flows["acquisition"].level != beside.flows["acquisition"].level).any()
-    assert (alone.flows["revenue"].drift != beside.flows["revenue"].drift).any()
-    last = Origins(np.array([0]), np.array([N_MONTHS - 1]))
-    assert (smoothing_at(alone, last)["revenue"] != smoothing_at(beside, last)["revenue"]).any()
-
-
 def arrays_of(prepared: OriginStates) -> dict[str, FloatArray]:
     of_terms = {name: getattr(prepared.terms, name) for name in ("stacked", "start", "slopes")}
     names = [f.name for f in fields(prepared) if f.name != "terms"]
@@ -108,9 +89,3 @@ def test_typical_months_are_those_of_all_studios(whole: CoreStates, again: Studi
         np.testing.assert_array_equal(typical.origin, expected.origin)
         np.testing.assert_array_equal(typical.month, expected.month)
     assert found[30].origin.any()
-
-
-@given(st.lists(st.integers(0, 2_000), max_size=600))
-def test_every_studio_comes_up_once(rows: list[int]) -> None:
-    found = np.concatenate(list(some_studios_at_a_time(np.array(rows, dtype=np.int64))))
-    assert found.tolist() == sorted(set(rows))

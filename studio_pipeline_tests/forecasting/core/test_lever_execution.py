@@ -1,22 +1,17 @@
 """Levers carried out inexactly: the bands widen by what each lever moves, and nothing else changes."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from studio_pipeline.errors import LeverError
-from studio_pipeline.forecasting.base.flows import FLOW_LINKS
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
-from studio_pipeline.forecasting.core.flow_terms import OriginStock, flow_terms
-from studio_pipeline.forecasting.core.parameters import NO_PLANNING
 from studio_pipeline.forecasting.core.simulation import execution_effects
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
-from studio_pipeline.forecasting.responses.responses import Responses
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline_tests.forecasting.fleets import answered
+from studio_pipeline_tests.forecasting.hand_made_flows import PRICE_OF_100, one_studio
 
 LEVERS = {"avg_ticket_price": 120.0, "retention_rate": 0.9, "new_members_monthly": 20.0}
 
@@ -76,15 +71,7 @@ def test_the_effect_of_a_lever_against_arithmetic() -> None:
     """Two hundred members at 100 each who all stay: a price off by a tenth moves revenue by a tenth, and new
     members of 20 a month off by a tenth move month h by 2 h members of 200 + 20 h.
     """
-    flows = {name: np.full((1, 12), np.nan) for name in FLOW_LINKS}
-    flows |= {
-        "retention": np.full((1, 12), 40.0),
-        "acquisition": np.full((1, 12), -30.0),
-        "ticket": np.full((1, 12), np.log(100.0)),
-        "realisation": np.zeros((1, 12)),
-    }
-    stock = OriginStock(np.array([200.0]), np.array([np.nan]), np.array([np.nan]), np.array([600]))
-    terms = flow_terms(flows, stock, Responses({}), NO_PLANNING)
+    terms = one_studio({"retention": 40.0, "acquisition": -30.0, **PRICE_OF_100})
     levers = {"avg_ticket_price": np.full((1, 12), 150.0), "new_members_monthly": np.full((1, 12), 20.0)}
     price, new = execution_effects(terms, levers, np.array([0.1]))
     np.testing.assert_allclose(price[0], 0.1)
@@ -93,15 +80,7 @@ def test_the_effect_of_a_lever_against_arithmetic() -> None:
 
 
 def test_a_rate_is_off_by_a_share_of_its_odds() -> None:
-    flows = {name: np.full((1, 12), np.nan) for name in FLOW_LINKS}
-    flows |= {
-        "retention": np.full((1, 12), 2.0),
-        "acquisition": np.full((1, 12), -30.0),
-        "ticket": np.full((1, 12), np.log(100.0)),
-        "realisation": np.zeros((1, 12)),
-    }
-    stock = OriginStock(np.array([200.0]), np.array([np.nan]), np.array([np.nan]), np.array([600]))
-    terms = flow_terms(flows, stock, Responses({}), NO_PLANNING)
+    terms = one_studio({"retention": 2.0, "acquisition": -30.0, **PRICE_OF_100})
     (retention,) = execution_effects(terms, {"retention_rate": np.full((1, 12), 0.9)}, np.array([0.2]))
     assert retention[0, 0] == pytest.approx(0.2 * 0.9 * 0.1 / 0.9)
     (certain,) = execution_effects(terms, {"retention_rate": np.ones((1, 12))}, np.array([0.5]))

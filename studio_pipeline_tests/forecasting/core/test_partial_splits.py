@@ -1,8 +1,7 @@
 """Partial splits of revenue: whatever parts are given, the core's arithmetic adds up to the revenue."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 
 from studio_pipeline.forecasting.backtest.core_backtest import fit_core
 from studio_pipeline.forecasting.base.flows import FLOW_LINKS, flow_series, sigmoid
+from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator.months import generate_months
@@ -18,19 +18,26 @@ from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.panel.validation.derivation import complete_split, fill_derived
 from studio_pipeline.panel.validation.limits import ValidationConfig
 from studio_pipeline.panel.validation.typed_months import Findings
-from studio_pipeline_tests.forecasting.fleets import CONFIGURATION
 
 PARTS = ("membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue", "other_revenue")
 OPTIONAL = (*PARTS, "avg_ticket_price", "upsell_rate")
 EVERY_SUBSET = [gone for n in range(len(OPTIONAL) + 1) for gone in combinations(OPTIONAL, n)]
 
 
-def panel_without(gone: Iterable[str], studios: int = 6, months: int = 30) -> StudioPanel:
-    """A generated fleet that earns some other revenue, as validation leaves it without some columns."""
+UNTUNED = ForecastingConfig.model_validate({"core": {"tuning_rounds": 0}, "backtest": {"folds": 2}})
+
+
+@cache
+def generated(studios: int, months: int) -> pd.DataFrame:
+    """A fleet that earns some other revenue."""
     frame = generate_months(GeneratorConfig(studios=studios, months=months, seed=3))
     other = 0.05 * frame["total_revenue"]
-    frame = frame.assign(other_revenue=other, total_revenue=frame["total_revenue"] + other)
-    frame = frame.assign(**dict.fromkeys(gone, np.nan))
+    return frame.assign(other_revenue=other, total_revenue=frame["total_revenue"] + other)
+
+
+def panel_without(gone: Iterable[str], studios: int = 6, months: int = 30) -> StudioPanel:
+    """The fleet as validation leaves it without some columns."""
+    frame = generated(studios, months).assign(**dict.fromkeys(gone, np.nan))
     rejected, warnings, limits = Findings(len(frame)), Findings(len(frame)), ValidationConfig()
     complete_split(frame, limits, rejected, warnings)
     assert not rejected.marked.any()
@@ -60,7 +67,7 @@ def test_the_flows_add_up_to_revenue_without_any_subset_of_money_columns(gone: t
 
 def known_lever_error(panel: StudioPanel) -> float:
     """WAPE of the core in the backtest with all levers known, months 1 to 12."""
-    oof = fit_core(panel, CONFIGURATION).out_of_fold
+    oof = fit_core(panel, UNTUNED).out_of_fold
     actual, forecast = oof.actual["revenue"], oof.known.all_known["revenue"]
     known = np.isfinite(actual) & np.isfinite(forecast)
     assert known.sum() > 200

@@ -1,7 +1,5 @@
 """One studio on plain numbers is one of many on arrays."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -70,11 +68,12 @@ def drawn(
     unknown=st.sets(st.sampled_from(MAY_BE_UNKNOWN), max_size=4),
     steady=st.sets(st.sampled_from([name for name in SLOPES if name not in ABOUT])),
     same_month=st.booleans(),
+    closed=st.booleans(),
     given_from=st.dictionaries(st.sampled_from(sorted(LEVERS)), st.integers(0, 11)),
 )
 @settings(max_examples=300, deadline=None)
 def test_plain_numbers_and_arrays_run_alike(
-    seed: int, unknown: set[str], steady: set[str], same_month: bool, given_from: dict[str, int]
+    seed: int, unknown: set[str], steady: set[str], same_month: bool, closed: bool, given_from: dict[str, int]
 ) -> None:
     rng = np.random.default_rng(seed)
     slopes = drawn(rng, SLOPES, (1,), set())
@@ -86,6 +85,10 @@ def test_plain_numbers_and_arrays_run_alike(
         drawn(rng, PATHS, (1, MONTHS), unknown).swapaxes(0, 1), drawn(rng, START, (1,), unknown).T, slopes.T
     )
     levers = {name: rng.uniform(*LEVERS[name], (1, MONTHS)) for name in given_from}
+    if closed:
+        # In some months there are no classes, or none are given.
+        for classes in (terms.stacked[0, PATHS.index("classes")], *levers.get("total_classes_held", ())):
+            classes[rng.random(MONTHS) < 0.3] = 0.0
     for name, first in given_from.items():
         levers[name][0, :first] = np.nan
     paths = simulate_terms(terms, levers)

@@ -1,10 +1,8 @@
 """Seasonal factors against planted ones."""
 
-from __future__ import annotations
-
 import numpy as np
 
-from studio_pipeline.forecasting.core.seasonality import centred_year, type_seasons
+from studio_pipeline.forecasting.core.seasonality import type_seasons
 
 CALENDAR = (np.arange(48) + 3) % 12
 WINTER = 0.3 * np.cos(2 * np.pi * np.arange(12) / 12)
@@ -66,11 +64,3 @@ def test_a_shock_of_one_year_is_the_market_s_and_not_the_season_s() -> None:
     # With two years there is no telling which of them was usual: the mean is taken.
     short = type_seasons(shocked[:, 8:38], np.ones((40, 30)), types, 2, CALENDAR[8:38], 0.5)
     assert np.abs(short - np.stack([WINTER, SUMMER])).max() > 0.1
-
-
-def test_the_centred_year_by_hand() -> None:
-    values = np.arange(26.0)[None] ** 2
-    around = values[0, 6:19].copy()
-    around[[0, -1]] /= 2
-    assert centred_year(values)[0, 12] == around.sum() / 12
-    assert np.isnan(centred_year(values)[0, [0, 1, 2, 23, 24, 25]]).all()

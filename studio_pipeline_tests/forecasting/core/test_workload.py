@@ -1,44 +1,32 @@
 """Classes given make staff work more in the first months, until others are hired."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from studio_pipeline.forecasting.base.flows import FLOW_LINKS
 from studio_pipeline.forecasting.base.queries import LeverEffect
-from studio_pipeline.forecasting.core.flow_terms import FlowTerms, OriginStock, flow_terms
-from studio_pipeline.forecasting.core.parameters import NO_PLANNING
-from studio_pipeline.forecasting.core.scalar_simulation import plain_terms, run_one
+from studio_pipeline.forecasting.core.flow_terms import FlowTerms
 from studio_pipeline.forecasting.core.simulation import STAFF_PERSISTENCE, simulate_terms
 from studio_pipeline.forecasting.responses.regressors import Comfort
 from studio_pipeline.forecasting.responses.responses import Responses
 from studio_pipeline.panel.arrays import FloatArray
+from studio_pipeline_tests.forecasting.hand_made_flows import one_studio
 
 USUAL, CLASSES, WORKLOAD, OVERWORK = 0.7, 100.0, 0.5, -3.0
 COMFORTABLE = 0.5
 MONTHS = np.arange(12)
 
 
-def terms(workload: float = WORKLOAD, classes: float = CLASSES) -> FlowTerms:
+def terms(workload: float) -> FlowTerms:
     """A studio whose members respond to overwork alone."""
     effects = {"retention": {"overwork": LeverEffect(OVERWORK, 0.1)}}
     if workload:
         effects["utilization"] = {"classes": LeverEffect(workload, 0.1)}
-    flows = {name: np.zeros((1, 12)) for name in FLOW_LINKS}
-    flows |= {
-        "retention": np.full((1, 12), 2.5),
-        "acquisition": np.full((1, 12), 3.0),
-        "visits": np.full((1, 12), np.log(5.0)),
-        "classes": np.full((1, 12), np.log(classes)),
-        "staff_utilization": np.full((1, 12), np.log(USUAL / (1 - USUAL))),
-    }
-    stock = OriginStock(np.array([200.0]), np.array([20.0]), np.array([0.6]), np.array([600]))
-    return flow_terms(flows, stock, Responses(effects, Comfort(0.8, COMFORTABLE)), NO_PLANNING)
+    flows = {"retention": 2.5, "acquisition": 3.0, "visits": np.log(5.0), "classes": np.log(CLASSES)}
+    flows["staff_utilization"] = np.log(USUAL / (1 - USUAL))
+    responses = Responses(effects, Comfort(0.8, COMFORTABLE))
+    return one_studio(flows, responses, rest=0.0, seats=20.0, attendance=0.6)
 
 
 def utilization(levers: Mapping[str, FloatArray], workload: float = WORKLOAD) -> FloatArray:
@@ -86,28 +74,3 @@ def test_work_rises_in_the_month_in_which_the_classes_do() -> None:
     at_once, later = utilization(held(150.0)), utilization(held(150.0, from_month=6))
     np.testing.assert_allclose(later[:5], USUAL, rtol=1e-9)
     np.testing.assert_allclose(later[5:], at_once[:7], rtol=1e-9)
-
-
-@given(
-    given_classes=st.lists(st.one_of(st.just(float("nan")), st.floats(0, 500)), min_size=12, max_size=12),
-    free=st.one_of(st.just(0.0), st.floats(1, 300)),
-    workload=st.floats(0.05, 1.5),
-    staff=st.sampled_from([None, 0.3, 0.9]),
-)
-@settings(max_examples=200, deadline=None)
-def test_one_studio_on_plain_numbers_works_as_much_as_one_on_arrays(
-    given_classes: list[float], free: float, workload: float, staff: float | None
-) -> None:
-    with np.errstate(divide="ignore"):
-        some = terms(workload, free)
-    # A lever that is given stays given.
-    path = np.array(given_classes)
-    path = path[np.maximum.accumulate(np.where(np.isfinite(path), MONTHS, -1))]
-    path = np.where(np.isfinite(given_classes).cumsum() > 0, path, np.nan)
-    levers = {"total_classes_held": path[None]}
-    if staff is not None:
-        levers["staff_utilization_rate"] = np.full((1, 12), staff)
-    paths = simulate_terms(some, levers)
-    plain = run_one(plain_terms(*some.plain(0)), {name: given[0].tolist() for name, given in levers.items()})
-    expected = np.stack([paths.revenue[0], paths.members[0], paths.retention_rate[0]])
-    np.testing.assert_allclose(plain, expected, rtol=1e-12)

@@ -1,7 +1,5 @@
 """Ensemble weights: a mixture that is found where there are data, and the prior where there are none."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -67,12 +65,14 @@ def test_two_that_miss_on_opposite_sides_share() -> None:
 
 def test_without_data_it_is_the_prior() -> None:
     stack, actual, columns = made_up(XGBOOST)
+    unknown = np.full_like(actual, np.nan)
     nothing = target_weights(stack[:, :0], actual[:0], columns[:0], WeightHyperparameters())
-    unknown = target_weights(stack, np.full_like(actual, np.nan), columns, WeightHyperparameters())
-    for weights in (nothing, unknown):
+    of_nothing = target_weights(stack, unknown, columns, WeightHyperparameters())
+    for weights in (nothing, of_nothing):
         in_form(weights)
         expected = [PRIOR.get(name, 0.0) for name in CANDIDATES]
         np.testing.assert_allclose(weights, np.tile(expected, (MAX_HORIZON_MONTHS, 1)))
+    in_form(target_weights(np.full_like(stack, np.nan), unknown, columns, WeightHyperparameters()))
 
 
 def test_the_prior_yields_as_data_come_in() -> None:
@@ -93,12 +93,6 @@ def test_a_candidate_that_is_never_there_gets_nothing() -> None:
     weights = target_weights(stack, actual, columns, WeightHyperparameters())
     in_form(weights)
     assert (weights[:, XGBOOST] == 0).all()
-
-
-def test_a_target_that_nobody_forecasts_keeps_weights_in_form() -> None:
-    stack, actual, columns = made_up(XGBOOST, n=50)
-    nothing = np.full_like(stack, np.nan), np.full_like(actual, np.nan), columns
-    in_form(target_weights(*nothing, WeightHyperparameters()))
 
 
 def test_a_horizon_leans_on_its_neighbours_alone() -> None:
@@ -123,19 +117,17 @@ def test_the_first_fold_has_the_weights_that_the_second_may_use() -> None:
         np.testing.assert_array_equal(weights.matrix(target, 0), weights.matrix(target, 1))
 
 
-def test_an_only_fold_has_the_prior() -> None:
+@pytest.mark.parametrize(
+    ("gone", "prior"),
+    [((), WITH_MEMBERS), (("new_members", "churned_members", "retention_rate"), PRIOR)],
+    ids=["with members", "without"],
+)
+def test_an_only_fold_has_the_prior(gone: tuple[str, ...], prior: dict[str, float]) -> None:
     once = CONFIGURATION.model_copy(update={"backtest": BacktestHyperparameters(folds=1)})
-    core = fit_core(generated_panel(8, 30), once)
+    core = fit_core(without_columns(generated_panel(8, 30), gone), once)
     assert len(core.folds) == 1
     matrix = fit_weights(core, [], once).matrix("revenue", 0)
-    np.testing.assert_allclose(matrix, np.tile([WITH_MEMBERS.get(n, 0.0) for n in CANDIDATES], (12, 1)))
-
-
-def test_without_members_an_only_fold_has_the_prior_that_spreads() -> None:
-    once = CONFIGURATION.model_copy(update={"backtest": BacktestHyperparameters(folds=1)})
-    panel = without_columns(generated_panel(8, 30), ["new_members", "churned_members", "retention_rate"])
-    matrix = fit_weights(fit_core(panel, once), [], once).matrix("revenue", 0)
-    np.testing.assert_allclose(matrix, np.tile([PRIOR.get(n, 0.0) for n in CANDIDATES], (12, 1)))
+    np.testing.assert_allclose(matrix, np.tile([prior.get(n, 0.0) for n in CANDIDATES], (12, 1)))
 
 
 def with_a_shared_market(n_months: int, n_studios: int) -> tuple[FloatArray, ...]:
@@ -152,34 +144,21 @@ def with_a_shared_market(n_months: int, n_studios: int) -> tuple[FloatArray, ...
     return stack, actual, columns
 
 
-@pytest.mark.parametrize("n_studios", [10, 200])
-def test_with_members_few_months_leave_the_prior_however_many_studios(n_studios: int) -> None:
-    few, many = (
-        target_weights(*with_a_shared_market(n, n_studios), WeightHyperparameters(), True) for n in (2, 60)
-    )
-    in_form(few)
-    in_form(many)
-    assert (few[:, CORE] > 0.5).all()
-    assert (many[:, PERSISTENCE] > few[:, PERSISTENCE]).all()
-    plain = target_weights(*with_a_shared_market(2, n_studios), WeightHyperparameters())
-    assert (plain[:, PERSISTENCE] > few[:, PERSISTENCE]).all()
-
-
-def test_with_members_it_is_the_number_of_months_that_counts() -> None:
-    few, many = (
-        target_weights(*with_a_shared_market(3, n), WeightHyperparameters(), True)[:, CORE] for n in (10, 300)
-    )
-    np.testing.assert_allclose(many, few, atol=0.1)
-
-
-def test_with_members_many_months_speak_louder_than_the_prior() -> None:
+def test_with_members_it_is_the_number_of_months_that_counts_and_not_that_of_studios() -> None:
     forever = WeightHyperparameters(half_life_months=1e6)
-    found = [
-        target_weights(*with_a_shared_market(n, 10), forever, True)[:, PERSISTENCE] for n in (2, 20, 200)
-    ]
-    assert (found[0] < found[1]).all()
-    assert (found[1] < found[2]).all()
-    assert (found[2] > 0.7).all()
+    few, some, many = (
+        target_weights(*with_a_shared_market(months, 10), forever, True) for months in (2, 20, 200)
+    )
+    for weights in (few, some, many):
+        in_form(weights)
+    assert (few[:, CORE] > 0.5).all()
+    assert (few[:, PERSISTENCE] < some[:, PERSISTENCE]).all()
+    assert (some[:, PERSISTENCE] < many[:, PERSISTENCE]).all()
+    assert (many[:, PERSISTENCE] > 0.7).all()
+    of_more_studios = target_weights(*with_a_shared_market(2, 300), forever, True)
+    np.testing.assert_allclose(of_more_studios[:, CORE], few[:, CORE], atol=0.1)
+    plain = target_weights(*with_a_shared_market(2, 10), forever)
+    assert (plain[:, PERSISTENCE] > few[:, PERSISTENCE]).all()
 
 
 @pytest.mark.parametrize(

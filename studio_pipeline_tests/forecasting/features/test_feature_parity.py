@@ -1,10 +1,7 @@
 """What a learner is fitted on and what it is asked with are the same rows."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -14,7 +11,7 @@ from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.origins import Origins, origins_between
 from studio_pipeline.forecasting.core.simulation import CorePaths
 from studio_pipeline.forecasting.core.states import core_states
-from studio_pipeline.forecasting.features.feature_function import FEATURE_NAMES, features_at
+from studio_pipeline.forecasting.features.feature_function import FEATURE_NAMES
 from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES, RowArray, Typical, row_features
 from studio_pipeline.forecasting.features.feature_store import feature_array, feature_frame
 from studio_pipeline.forecasting.features.feature_table import FEATURES
@@ -24,7 +21,7 @@ from studio_pipeline.forecasting.learners import onnx_ensemble as onnx_sessions
 from studio_pipeline.forecasting.learners import training_set as training_rows
 from studio_pipeline.forecasting.learners.training_set import learning_rows
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
-from studio_pipeline_tests.forecasting.fleets import Fitted, months_changed
+from studio_pipeline_tests.forecasting.fleets import Fitted
 
 
 @dataclass(frozen=True)
@@ -36,7 +33,7 @@ class Trained:
     rows: RowArray
 
 
-def trained_rows(fleet: Fitted, monkeypatch: pytest.MonkeyPatch, free: bool = False) -> Trained:
+def trained_rows(fleet: Fitted, free: bool = False) -> Trained:
     """As drawn, or with every lever free."""
     drawn: list[Trained] = []
 
@@ -49,19 +46,17 @@ def trained_rows(fleet: Fitted, monkeypatch: pytest.MonkeyPatch, free: bool = Fa
         levers: Mapping[str, FloatArray],
     ) -> RowArray:
         rows = row_features(features, paths, panel, origins, typical, levers)
-        drawn.append(Trained(origins, levers, rows))
+        drawn.append(Trained(origins, {} if free else levers, rows))
         return rows
 
-    monkeypatch.setattr(training_rows, "row_features", recording)
-    if free:
-        monkeypatch.setattr(
-            training_rows, "drawn_masks", lambda n, rng: np.zeros((n, len(HELD_LEVERS)), bool)
-        )
     laid_out = feature_array(feature_frame(fleet.panel), fleet.panel)
     states = core_states(fleet.panel, fleet.core.parameters)
     origins = origins_between(fleet.panel, 6, fleet.panel.n_months - 2)
-    fitted_on = learning_rows(fleet.panel, laid_out, states, origins, 10**6, np.random.default_rng(0))
-    monkeypatch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training_rows, "row_features", recording)
+        if free:
+            patch.setattr(training_rows, "drawn_masks", lambda n, rng: np.zeros((n, len(HELD_LEVERS)), bool))
+        fitted_on = learning_rows(fleet.panel, laid_out, states, origins, 10**6, np.random.default_rng(0))
     (trained,) = drawn
     # What is fitted on are these rows, less those of which nothing is known.
     assert 0 < len(fitted_on.features) <= len(trained.rows)
@@ -69,12 +64,13 @@ def trained_rows(fleet: Fitted, monkeypatch: pytest.MonkeyPatch, free: bool = Fa
     return replace(trained, rows=trained.rows.reshape(len(trained.origins), MAX_HORIZON_MONTHS, -1))
 
 
+@pytest.fixture(scope="module")
+def free(fleet: Fitted) -> Trained:
+    return trained_rows(fleet, free=True)
+
+
 def served_rows(
-    fleet: Fitted,
-    panel: StudioPanel,
-    origins: Origins,
-    monkeypatch: pytest.MonkeyPatch,
-    levers: Mapping[str, FloatArray] = MappingProxyType({}),
+    fleet: Fitted, panel: StudioPanel, origins: Origins, levers: Mapping[str, FloatArray]
 ) -> FloatArray:
     """The rows that the learners' graph is last asked with when these origins are projected."""
     asked: list[FloatArray] = []
@@ -87,65 +83,37 @@ def served_rows(
     model = fleet.model_of_all
     assert model.graphs is not None
     n_outputs = len(model.graphs.outputs)
-    monkeypatch.setattr(onnx_sessions, "session_of", lambda graph: Recorder())
-    builder = StateBuilder(model, panel)
-    prepared = builder.prepare(origins)
-    if levers:
-        project_many(prepared, builder.graphs, levers)
-    monkeypatch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(onnx_sessions, "session_of", lambda graph: Recorder())
+        builder = StateBuilder(model, panel)
+        prepared = builder.prepare(origins)
+        if levers:
+            project_many(prepared, builder.graphs, levers)
     return asked[-1].reshape(len(origins), MAX_HORIZON_MONTHS, len(ROW_FEATURES))
 
 
-def test_trained_and_served_rows_are_equal(fleet: Fitted, monkeypatch: pytest.MonkeyPatch) -> None:
-    free = trained_rows(fleet, monkeypatch, free=True)
-    origins, trained = free.origins, free.rows
-    assert len(origins) > 500
-    assert set(origins.rows) == set(range(fleet.panel.n_studios))
-    served = served_rows(fleet, fleet.panel, origins, monkeypatch)
-    np.testing.assert_array_equal(served, trained)
-
-
-def test_trained_and_served_rows_are_equal_under_given_levers(
-    fleet: Fitted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    trained = trained_rows(fleet, monkeypatch)
-    given = np.stack([np.isfinite(path).any(1) for path in trained.levers.values()], 1)
-    assert 0.1 < given.mean() < 0.9
-    served = served_rows(fleet, fleet.panel, trained.origins, monkeypatch, trained.levers)
+@pytest.mark.parametrize("is_free", [True, False])
+def test_trained_and_served_rows_are_equal(fleet: Fitted, free: Trained, is_free: bool) -> None:
+    trained = free if is_free else trained_rows(fleet)
+    assert len(trained.origins) > 500
+    assert set(trained.origins.rows) == set(range(fleet.panel.n_studios))
+    given = [np.isfinite(path).any(1).mean() for path in trained.levers.values()]
+    assert is_free or 0.1 < np.mean(given) < 0.9
+    served = served_rows(fleet, fleet.panel, trained.origins, trained.levers)
     np.testing.assert_array_equal(served, trained.rows)
 
 
 @pytest.mark.parametrize("row", [0, 1, 2, 3, 4, 5, 6])
 def test_a_row_asked_alone_on_the_months_known_then_is_the_row_trained_with(
-    fleet: Fitted, row: int, monkeypatch: pytest.MonkeyPatch
+    fleet: Fitted, free: Trained, row: int
 ) -> None:
-    free = trained_rows(fleet, monkeypatch, free=True)
-    origins, trained = free.origins, free.rows
-    of_studio = np.flatnonzero(origins.rows == row)
+    of_studio = np.flatnonzero(free.origins.rows == row)
     for place in of_studio[[0, len(of_studio) // 2, -1]]:
-        alone = Origins(origins.rows[[place]], origins.columns[[place]])
+        alone = Origins(free.origins.rows[[place]], free.origins.columns[[place]])
         known_then = fleet.panel.until(int(alone.columns[0]))
-        served = served_rows(fleet, known_then, alone, monkeypatch)
-        np.testing.assert_array_equal(served[0], trained[place])
-
-
-def test_the_comparison_can_fail(fleet: Fitted, monkeypatch: pytest.MonkeyPatch) -> None:
-    free = trained_rows(fleet, monkeypatch, free=True)
-    origins, trained = free.origins, free.rows
-    one = Origins(origins.rows[:1], origins.columns[:1])
-    month = int(one.columns[0])
-    other = months_changed(fleet.panel, "total_revenue", slice(month, month + 1), 1.01)
-    assert not np.array_equal(served_rows(fleet, other, one, monkeypatch)[0], trained[0])
-
-
-def test_the_feature_store_holds_what_is_computed_at_each_origin(fleet: Fitted) -> None:
-    frame = feature_frame(fleet.panel)
-    assert len(frame) == fleet.panel.known.sum()
-    laid_out = feature_array(frame, fleet.panel)
-    for column in (0, 5, 24, 39):
-        rows = np.flatnonzero(fleet.panel.known[:, column])
-        at_once = features_at(fleet.panel.until(column), rows, np.full(len(rows), column))
-        np.testing.assert_array_equal(laid_out[rows, column], at_once)
+        served = served_rows(fleet, known_then, alone, {})
+        np.testing.assert_array_equal(served[0], free.rows[place])
+        assert not np.array_equal(served[0], free.rows[place - 1])
 
 
 def test_the_frame_finds_its_place_in_any_order(fleet: Fitted) -> None:

@@ -1,7 +1,5 @@
 """Given levers in a learner's row: a change from the trailing level, a flag, nothing of the months ahead."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

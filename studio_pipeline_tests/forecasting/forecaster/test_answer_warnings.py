@@ -1,7 +1,5 @@
 """Which warnings an answer carries: a truth table by concern."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Months without revenue: they widen no other studio's interval; a closed studio is forecast at nothing."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np
@@ -28,7 +26,7 @@ SHUT = slice(STUDIOS - 1, STUDIOS)
 @cache
 def forecaster_of(kind: str) -> Forecaster:
     panel = PANELS[kind](generated_panel(STUDIOS, MONTHS))
-    return Forecaster(fit_all(panel, learners=("lightgbm",)).model, panel)
+    return Forecaster(fit_all(panel, learners=()).model, panel)
 
 
 def shut_in_summer(panel: StudioPanel) -> StudioPanel:

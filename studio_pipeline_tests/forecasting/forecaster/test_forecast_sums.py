@@ -9,18 +9,10 @@ from studio_pipeline.forecasting.base.queries import Deviations, Forecast, Forwa
 from studio_pipeline.forecasting.forecaster.forecast_uncertainty import sum_forecasts
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
-from studio_pipeline.forecasting.intervals.joint_simulation import (
-    independent_draws,
-)
-from studio_pipeline_tests.forecasting.fleets import answered, small_fleet, year_ahead
+from studio_pipeline.forecasting.intervals.joint_simulation import independent_draws
+from studio_pipeline_tests.forecasting.fleets import answered, year_ahead
 
 JANUARY = np.datetime64("2024-01", "M")
-
-
-@pytest.fixture(scope="module")
-def forecaster() -> Forecaster:
-    fleet = small_fleet()
-    return Forecaster(fleet.model, fleet.panel)
 
 
 def forecast(

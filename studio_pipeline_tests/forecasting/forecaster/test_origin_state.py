@@ -1,7 +1,5 @@
 """What is kept at hand of an origin is bounded, and is that of its place."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

@@ -4,8 +4,6 @@ Every method forecasts the same held-out months from the same months before them
 `campaigns/test_peers_over_panels.py` has real panels, and fleets as large as judgements need.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """One studio on plain numbers and many on arrays are the same projection; what is prepared is not stale."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -17,9 +15,8 @@ from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES
 from studio_pipeline.forecasting.features.feature_matrix import RowArray
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.learners import onnx_ensemble as onnx_sessions
-from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline_tests.forecasting.fleets import answered, small_fleet
+from studio_pipeline_tests.forecasting.fleets import ALL_EIGHT, answered, small_fleet
 
 LEVER_VALUES = {
     "retention_rate": st.floats(0.5, 1.0),
@@ -40,20 +37,32 @@ def numbers_of(answer: Forecast) -> FloatArray:
     return np.concatenate([part.ravel() for part in parts])
 
 
+def gain_of(answer: Forecast) -> list[float]:
+    quo = answer.status_quo
+    return [] if quo is None else [quo.total_projected_revenue, quo.difference, *quo.difference_interval]
+
+
 @given(
-    row=st.sampled_from([0, 1, 2, 3, 5, 7, 11]),
+    row=st.sampled_from([None, 0, 1, 2, 3, 5, 7, 11]),
     levers=st.fixed_dictionaries({}, optional=LEVER_VALUES),
     step=st.tuples(st.integers(1, 12), st.fixed_dictionaries({}, optional=HELD)),
     ago=st.integers(0, 3),
 )
 @settings(max_examples=60, deadline=None)
 def test_alone_and_in_a_batch_is_the_same_answer(
-    forecaster: Forecaster, row: int, levers: dict[str, float], step: tuple[int, dict[str, float]], ago: int
+    forecaster: Forecaster,
+    row: int | None,
+    levers: dict[str, float],
+    step: tuple[int, dict[str, float]],
+    ago: int,
 ) -> None:
     panel = forecaster.panel
-    month = panel.months[panel.last_months[row] - ago]
+    if row is None:
+        name, month, levers = "new", panel.months[-1], ALL_EIGHT | levers
+    else:
+        name, month = str(panel.studio_ids[row]), panel.months[panel.last_months[row] - ago]
     plan = (LeverStep(*step),) if step[1] else ()
-    query = ForwardQuery(str(panel.studio_ids[row]), month, 12, levers, plan, (0.9, 0.5))
+    query = ForwardQuery(name, month, 12, levers, plan, (0.9, 0.5), compare_to_status_quo=row is not None)
     others = [
         ForwardQuery(str(panel.studio_ids[8]), None, 12, {"upsell_rate": 0.2}),
         ForwardQuery(str(panel.studio_ids[4])),
@@ -65,7 +74,9 @@ def test_alone_and_in_a_batch_is_the_same_answer(
         assert type(alone) is type(batched)
         if isinstance(alone, Forecast) and isinstance(batched, Forecast):
             np.testing.assert_allclose(numbers_of(batched), numbers_of(alone), rtol=1e-10)
+            np.testing.assert_allclose(gain_of(batched), gain_of(alone), rtol=1e-9, atol=1e-4)
             assert batched.warnings == alone.warnings
+            assert batched.lever_effects == alone.lever_effects
 
 
 def test_a_batch_keeps_the_order_of_old_and_new_base_months(forecaster: Forecaster) -> None:
@@ -105,42 +116,45 @@ def test_what_is_prepared_is_told(forecaster: Forecaster) -> None:
         forecaster.is_prepared(ForwardQuery(studio, forecaster.panel.months[-1] + 1))
 
 
-def only(learner: str) -> StudioModel:
-    """The model with weight on one learner and the core alone."""
-    model = small_fleet().model_of_all
-    weights = np.zeros_like(model.weights["revenue"])
-    weights[:, CANDIDATES.index("core")] = 0.2
-    weights[:, CANDIDATES.index(learner)] = 0.8
-    return replace(model, weights=dict.fromkeys(TARGETS, weights))
+LATER = {name: ALL_EIGHT[name] for name in HELD} | {"staff_utilization_rate": 0.97}
 
 
-@pytest.mark.parametrize("learner", ["xgboost", "lightgbm", "random_forest"])
-def test_under_learners_a_plan_moves_the_months_from_its_step_on_alone(learner: str) -> None:
-    forecaster = Forecaster(only(learner), small_fleet().panel)
-    names = [str(forecaster.panel.studio_ids[row]) for row in (0, 5, 7)]
-    plan = (LeverStep(4, {"avg_ticket_price": 130.0, "retention_rate": 0.9}),)
+@pytest.mark.parametrize("levers", [*({name: value} for name, value in LATER.items()), LATER], ids="+".join)
+def test_a_plan_moves_the_months_from_its_step_on_alone(
+    forecaster: Forecaster, levers: dict[str, float]
+) -> None:
+    """Those before it are the free forecast's, bit for bit; every learner has a weight here."""
+    names = [str(forecaster.panel.studio_ids[row]) for row in (0, 1, 2, 7, 8)]
     free = answered(forecaster, [ForwardQuery(name, projection_months=12) for name in names])
+    plan = (LeverStep(4, levers),)
+    responds = forecaster.model.core.responses.slope("retention", "overwork") != 0
     asked = [ForwardQuery(name, projection_months=12, lever_plan=plan) for name in names]
     for planned in (answered(forecaster, asked), [answered(forecaster, [q])[0] for q in asked]):
         for without, given_plan in zip(free, planned, strict=True):
             for path in ("revenue", "member_count", "retention_rate"):
                 assert getattr(given_plan, path)[:3].tobytes() == getattr(without, path)[:3].tobytes()
-            assert (given_plan.revenue[3:] != without.revenue[3:]).all()
+            moved = given_plan.revenue[3:] != without.revenue[3:]
+            assert moved.any() or ("staff_utilization_rate" in levers and not responds)
+            assert moved.all() or levers is not LATER
 
 
 def test_learners_are_asked_under_the_levers() -> None:
     """What a learner adds depends on the levers, not on the free forecast alone."""
-    panel = small_fleet().panel
-    with_learner = Forecaster(only("lightgbm"), panel)
-    core = np.zeros_like(small_fleet().model.weights["revenue"])
-    core[:, CANDIDATES.index("core")] = 1.0
-    without = Forecaster(replace(small_fleet().model_of_all, weights=dict.fromkeys(TARGETS, core)), panel)
-    names = [str(n) for n in panel.studio_ids[7:]]
-    added = []
+    model, panel = small_fleet().model_of_all, small_fleet().panel
+
+    def weighing(**shares: float) -> Forecaster:
+        weights = np.zeros_like(model.weights["revenue"])
+        for candidate, share in shares.items():
+            weights[:, CANDIDATES.index(candidate)] = share
+        return Forecaster(replace(model, weights=dict.fromkeys(TARGETS, weights)), panel)
+
+    names, added = [str(n) for n in panel.studio_ids[7:]], []
     for levers in ({}, {"new_members_monthly": 30.0, "upsell_rate": 0.3}):
         asked = [ForwardQuery(n, projection_months=12, levers=levers) for n in names]
-        pairs = zip(answered(with_learner, asked), answered(without, asked), strict=True)
-        added.append(np.stack([a.revenue / b.revenue for a, b in pairs]))
+        both = (
+            answered(weighing(**shares), asked) for shares in ({"core": 0.2, "lightgbm": 0.8}, {"core": 1.0})
+        )
+        added.append(np.stack([a.revenue / b.revenue for a, b in zip(*both, strict=True)]))
     assert not np.allclose(added[0], added[1], rtol=1e-6)
 
 

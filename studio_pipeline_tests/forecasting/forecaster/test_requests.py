@@ -1,6 +1,7 @@
 """Questions that can't be answered as put, and studios without history."""
 
-from __future__ import annotations
+import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,18 +9,7 @@ import pytest
 from studio_pipeline.errors import BaseMonthError, LeverError, QueryError, UnknownStudioError
 from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverStep
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
-from studio_pipeline_tests.forecasting.fleets import answered
-
-ALL_EIGHT = {
-    "retention_rate": 0.93,
-    "avg_ticket_price": 150.0,
-    "class_attendance_rate": 0.70,
-    "new_members_monthly": 25.0,
-    "staff_utilization_rate": 0.85,
-    "upsell_rate": 0.25,
-    "total_classes_held": 120.0,
-    "current_member_count": 250.0,
-}
+from studio_pipeline_tests.forecasting.fleets import ALL_EIGHT, answered
 
 
 def name_of(forecaster: Forecaster, row: int) -> str:
@@ -77,17 +67,24 @@ def test_a_studio_without_classes_carries_no_class_levers_but_the_others(forecas
     answered(forecaster, [ForwardQuery(name, levers={"retention_rate": 0.9, "upsell_rate": 0.2})])
 
 
-def test_plans_and_bounds_are_refused_with_their_place(forecaster: Forecaster) -> None:
-    name = name_of(forecaster, 0)
-    beyond = refusal(forecaster, ForwardQuery(name, lever_plan=(LeverStep(4, {"upsell_rate": 0.2}),)))
-    assert "lever_plan[0]" in beyond.what
-    assert "1 to 3" in beyond.what
-    stock = refusal(
-        forecaster, ForwardQuery(name, lever_plan=(LeverStep(2, {"current_member_count": 200.0}),))
-    )
-    assert "current_member_count" in stock.what
-    wild = refusal(forecaster, ForwardQuery(name, levers={"avg_ticket_price": 99_999.0}))
-    assert "avg_ticket_price is 99999" in wild.what
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"lever_plan": (LeverStep(4, {"upsell_rate": 0.2}),)}, r"lever_plan\[0\].* 1 to 3"),
+        ({"lever_plan": (LeverStep(2, {"current_member_count": 200.0}),)}, "current_member_count"),
+        ({"levers": {"avg_ticket_price": 99_999.0}}, "avg_ticket_price is 99999"),
+        ({"levers": {"current_member_count": 1e308}}, "from 50 to 10000000"),
+    ],
+)
+def test_plans_and_bounds_are_refused_with_their_place(
+    forecaster: Forecaster, asked: dict[str, Any], said: str
+) -> None:
+    assert re.search(said, refusal(forecaster, ForwardQuery(name_of(forecaster, 0), **asked)).what)
+
+
+def test_the_largest_start_is_answered(forecaster: Forecaster) -> None:
+    query = ForwardQuery(name_of(forecaster, 0), levers={"current_member_count": 1e7})
+    assert np.isfinite(answered(forecaster, [query])[0].revenue).all()
 
 
 def test_a_studio_s_own_present_is_never_refused(forecaster: Forecaster) -> None:
@@ -123,8 +120,8 @@ def test_a_new_studio_answers_without_history(forecaster: Forecaster, studio_typ
         members = members * 0.93 + 25
         assert answer.member_count[h] == pytest.approx(members)
     assert (answer.retention_rate == 0.93).all()
-    assert (answer.revenue >= 0.8 * answer.member_count * 150).all()
-    assert (answer.revenue <= 2.0 * answer.member_count * 150).all()
+    assert (answer.revenue >= 0.8 * answer.member_count * 130).all()
+    assert (answer.revenue <= 2.0 * answer.member_count * 130).all()
     low, high = answer.intervals[0.9].T
     assert (low < answer.revenue).all()
     assert (answer.revenue < high).all()
@@ -139,40 +136,6 @@ def test_a_new_studio_starts_within_a_year_of_the_panel_s_months(forecaster: For
         assert isinstance(error, BaseMonthError)
         assert f"{month}-01" in error.what
         assert f"{months[0]}-01 to {months[-1]}-01" in error.remedy
-
-
-LATER = {name: value for name, value in ALL_EIGHT.items() if name != "current_member_count"}
-
-
-@pytest.mark.parametrize("levers", [{name: value} for name, value in LATER.items()] + [LATER])
-def test_months_before_a_plan_are_the_free_forecast_s_bit_for_bit(
-    forecaster: Forecaster, levers: dict[str, float]
-) -> None:
-    names = [name_of(forecaster, row) for row in (0, 1, 2)]
-    free = answered(forecaster, [ForwardQuery(name, projection_months=12) for name in names])
-    plan = (LeverStep(4, levers),)
-    planned = answered(
-        forecaster, [ForwardQuery(name, projection_months=12, lever_plan=plan) for name in names]
-    )
-    for without, given in zip(free, planned, strict=True):
-        for path in ("revenue", "member_count", "retention_rate"):
-            assert getattr(given, path)[:3].tobytes() == getattr(without, path)[:3].tobytes()
-        assert levers is not LATER or (given.revenue[3:] != without.revenue[3:]).all()
-
-
-def test_a_plan_with_a_month_twice_is_refused(forecaster: Forecaster) -> None:
-    twice = (LeverStep(2, {"upsell_rate": 0.2}), LeverStep(2, {"upsell_rate": 0.3}))
-    error = refusal(forecaster, ForwardQuery(name_of(forecaster, 0), lever_plan=twice))
-    assert isinstance(error, LeverError)
-    assert "from_month 2" in error.what
-
-
-def test_the_largest_start_is_answered_and_a_larger_one_refused(forecaster: Forecaster) -> None:
-    name = name_of(forecaster, 0)
-    (largest,) = answered(forecaster, [ForwardQuery(name, levers={"current_member_count": 1e7})])
-    assert np.isfinite(largest.revenue).all()
-    wild = refusal(forecaster, ForwardQuery(name, levers={"current_member_count": 1e308}))
-    assert "from 50 to 10000000" in wild.what
 
 
 def test_a_new_studio_s_band_is_wider_than_a_known_one_s(forecaster: Forecaster) -> None:

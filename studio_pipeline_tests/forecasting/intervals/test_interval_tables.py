@@ -1,7 +1,5 @@
 """Predictive distributions on residuals whose distribution is known."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from itertools import pairwise
 

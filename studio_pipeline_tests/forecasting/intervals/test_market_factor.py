@@ -1,7 +1,5 @@
 """The common error on residuals whose market is known."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -26,19 +24,15 @@ def market_and_own(
     return summed(common + own, persistence), months
 
 
-def believing(
-    spans: float = 0.0, prior_months: float = 0.0, half_life: float = 1000.0
-) -> IntervalHyperparameters:
+def believing(spans: float = 0.0, half_life: float = 1000.0) -> IntervalHyperparameters:
     return IntervalHyperparameters(
-        half_life_months=half_life, market_prior_spans=spans, market_prior_months=prior_months
+        half_life_months=half_life, market_prior_spans=spans, market_prior_months=0.0
     )
 
 
-def covariance_of(
-    residuals: FloatArray, months: IntArray, spans: float = 0.0, prior_months: float = 0.0
-) -> FloatArray:
+def covariance_of(residuals: FloatArray, months: IntArray, spans: float = 0.0) -> FloatArray:
     """Of months that count alike, as far as the oldest are concerned half of the latest."""
-    return common_covariance(split_common(residuals, months), believing(spans, prior_months))
+    return common_covariance(split_common(residuals, months), believing(spans))
 
 
 def test_an_autoregressive_market_s_variances_are_recovered() -> None:
@@ -113,20 +107,6 @@ def test_recent_months_count_more() -> None:
     split = split_common(residuals, months)
     short, long = (common_covariance(split, believing(half_life=age))[0, 0] for age in (5, 1000))
     assert short < 0.2 * long
-
-
-def test_a_market_that_few_months_show_is_as_jumpy_as_is_usual() -> None:
-    """One month says next to nothing of a market's steps, hundreds say it all, and in between they mix."""
-    deviation = IntervalHyperparameters().market_prior_deviation
-
-    def mean_step(n_months: int, seeds: int) -> float:
-        found = [covariance_of(*market_and_own(s, n_months, 50), 8.0, 12.0)[0, 0] for s in range(seeds)]
-        return float(np.mean(found))
-
-    steps = {1: mean_step(1, 20), 12: mean_step(12, 20), 600: mean_step(600, 1)}
-    assert np.sqrt(steps[1]) == pytest.approx(deviation, rel=0.1)
-    assert np.sqrt(steps[600]) == pytest.approx(0.01, rel=0.1)
-    assert steps[600] < steps[12] < steps[1]
 
 
 def test_the_prior_of_a_market_s_step_by_hand() -> None:

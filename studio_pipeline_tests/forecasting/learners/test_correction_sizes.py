@@ -1,7 +1,5 @@
 """Usual sizes of corrections are those that corrections were drawn with."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Graphs answer as the native models do, and what is stored comes back the same, without pickles."""
 
-from __future__ import annotations
-
 import pickletools
 import zipfile
 from pathlib import Path
@@ -13,26 +11,18 @@ import onnxruntime as ort
 import pytest
 
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
-from studio_pipeline.forecasting.backtest.learner_backtest import fit_learner, fit_target
+from studio_pipeline.forecasting.backtest.learner_backtest import fit_target
 from studio_pipeline.forecasting.base.flows import TARGETS
 from studio_pipeline.forecasting.base.hyperparameters import LearnerName
 from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights
 from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES, RowArray
-from studio_pipeline.forecasting.features.feature_store import feature_frame
 from studio_pipeline.forecasting.features.lever_features import monotone_signs
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.learners.learner import LearnerFit
 from studio_pipeline.forecasting.learners.libraries import FittedLearner
 from studio_pipeline.forecasting.learners.onnx_ensemble import joined_graph
 from studio_pipeline.forecasting.model.studio_model import StudioModel
-from studio_pipeline_tests.forecasting.fleets import (
-    CONFIGURATION,
-    LEARNERS,
-    Fitted,
-    answered,
-    fit_all,
-    year_ahead,
-)
+from studio_pipeline_tests.forecasting.fleets import CONFIGURATION, LEARNERS, Fitted, answered, year_ahead
 
 
 def made_up_rows(seed: int, n: int = 3000) -> tuple[RowArray, RowArray]:
@@ -196,19 +186,6 @@ def test_a_saved_model_answers_as_the_fitted_one(fleet: Fitted, tmp_path: Path) 
         np.testing.assert_array_equal(a.intervals[0.9], b.intervals[0.9])
         assert a.warnings == b.warnings
     np.testing.assert_array_equal(loaded.accuracy, fleet.model.accuracy)
-
-
-def test_two_fits_with_one_seed_are_one_fit_and_another_seed_is_another(fleet: Fitted) -> None:
-    again = fit_all(fleet.panel)
-    assert again.model.core.to_json() == fleet.model.core.to_json()
-    assert again.weights.frame.equals(fleet.weights.frame)
-    for one, other in zip(fleet.fits, again.fits, strict=True):
-        assert one.onnx_models == other.onnx_models
-        for target in TARGETS:
-            np.testing.assert_array_equal(one.out_of_fold[target], other.out_of_fold[target])
-    reseeded = CONFIGURATION.model_copy(update={"seed": 8})
-    other = fit_learner("lightgbm", fleet.panel, feature_frame(fleet.panel), fleet.core, reseeded)
-    assert other.onnx_models != fleet.fits[1].onnx_models
 
 
 def test_out_of_fold_corrections_are_bounded_and_named(fleet: Fitted) -> None:

@@ -1,7 +1,5 @@
 """What learners are fitted on: each studio's own misses under given levers, drawn without regard to names."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -45,16 +43,6 @@ def test_what_hits_all_studios_at_once_is_taken_out_under_every_mask(fleet: Fitt
     alone = replace(fleet.panel, values=dict(fleet.panel.values) | {"total_revenue": one_studio})
     moved = np.abs(rows_of(fleet, alone, COLUMN - 2, COLUMN).corrections - usual.corrections)[:, REVENUE]
     assert all(np.nanmax(moved[np.rint(ahead) == h]) > 0.1 for h in range(1, 12))
-
-
-def test_the_same_rows_are_drawn_in_any_order_of_studios(fleet: Fitted) -> None:
-    order = np.random.default_rng(3).permutation(fleet.panel.n_studios)
-    shuffled = replace(fleet.panel.select(order), studio_ids=fleet.panel.studio_ids)
-    usual = rows_of(fleet, fleet.panel, 12, 38, 1200)
-    again = rows_of(fleet, shuffled, 12, 38, 1200)
-    assert len(usual.features) < len(rows_of(fleet, fleet.panel, 12, 38).features)
-    np.testing.assert_allclose(again.features, usual.features, atol=1e-5)
-    np.testing.assert_allclose(again.corrections, usual.corrections, atol=1e-5)
 
 
 def test_misses_are_in_usual_sizes_and_none_on_average(fleet: Fitted) -> None:

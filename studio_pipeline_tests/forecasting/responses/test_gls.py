@@ -1,8 +1,5 @@
 """Generalised least squares of the responses, against oracles that spell every effect out."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -77,10 +74,7 @@ def test_slopes_are_those_of_a_regression_with_a_dummy_for_every_effect() -> Non
 def test_given_the_market_studios_can_be_asked_by_themselves() -> None:
     rows = simulated(2, [-1.0])
     whole = information(rows, COMPONENTS)
-    half = PanelRows(
-        rows.outcome[20:], rows.regressors[:, 20:], rows.known[20:], rows.counting[20:],
-        rows.groups[20:], rows.calendar_months,
-    )  # fmt: skip
+    half = rows.select(np.arange(20, 40))
     np.testing.assert_allclose(information(half, COMPONENTS, whole.market).gram, whole.gram[20:])
 
 
@@ -106,34 +100,29 @@ def test_what_one_studio_alone_moved_is_not_significant() -> None:
     rows = simulated(5, [-3.0])
     alone = np.where(np.arange(40)[None, :, None] == 0, rows.regressors, 0.0)
     outcome = rows.outcome + 3 * rows.regressors[0] - 3 * alone[0]
-    moved = PanelRows(outcome, alone, rows.known, rows.counting, rows.groups, rows.calendar_months)
-    result = information(moved, COMPONENTS).slopes([0])
+    result = information(replace(rows, outcome=outcome, regressors=alone), COMPONENTS).slopes([0])
     assert np.isfinite(result.standard_error[0])
     assert result.standard_error[0] > 0.9 * abs(result.slope[0])
 
 
-def errors_where_few_studios_move(seeds: Iterable[int]) -> tuple[float, float, float]:
-    """Mean squares: of the slope's errors, of its standard errors, and of these without correction."""
+@pytest.mark.parametrize("seeds", [30, pytest.param(150, marks=pytest.mark.campaign)])
+def test_standard_errors_are_about_as_large_as_errors_where_few_studios_move_a_lever(seeds: int) -> None:
+    """The variance is right on average; the ratio of a single slope to its error still has a t's tails."""
     errors, squares, without_correction = [], [], []
-    for seed in seeds:
+    for seed in range(seeds):
         rows = simulated(seed, [-1.0], n_studios=16, spread=0.5)
         few = np.where(np.arange(16)[None, :, None] < 8, 3.0, 0.3) * rows.regressors
         own = rows.outcome + (few - rows.regressors)[0] * -1.0
-        moved = PanelRows(own, few, rows.known, rows.counting, rows.groups, rows.calendar_months)
-        found = information(moved, COMPONENTS)
+        found = information(replace(rows, outcome=own, regressors=few), COMPONENTS)
         result = found.slopes([0])
         errors.append(result.slope[0] + 1)
         squares.append(result.standard_error[0] ** 2)
         of_studio = (found.score - found.gram[:, :, 0] * result.slope)[:, 0]
         without_correction.append((of_studio**2).sum() / found.gram.sum() ** 2)
-    return float(np.mean(np.square(errors))), float(np.mean(squares)), float(np.mean(without_correction))
-
-
-def test_standard_errors_are_about_as_large_as_errors_where_few_studios_move_a_lever() -> None:
-    """Thirty seeds; `campaigns/test_responses_over_seeds.py` has more, and closer bounds."""
-    actual, squared, without_correction = errors_where_few_studios_move(range(30))
-    assert 0.7 < squared / actual < 1.6
-    assert without_correction < 0.7 * squared
+    actual, squared = np.mean(np.square(errors)), np.mean(squares)
+    low, high = (0.75, 1.5) if seeds > 100 else (0.7, 1.6)
+    assert low < squared / actual < high
+    assert np.mean(without_correction) < 0.7 * (actual if seeds > 100 else squared)
 
 
 def test_a_variogram_tells_the_components_apart() -> None:
@@ -146,17 +135,6 @@ def test_a_variogram_tells_the_components_apart() -> None:
         for c in (COMPONENTS, found)
     )
     np.testing.assert_allclose(fitted, truth, rtol=0.12)
-
-
-def test_weighing_by_the_errors_covariance_beats_plain_fixed_effects() -> None:
-    walk = ErrorComponents(noise=0.01, deviation=0.0, persistence=0.5, walk=0.05, season=0.0)
-    weighed, plain = [], []
-    for seed in range(12):
-        rows = simulated(seed, [-1.0], components=walk)
-        weighed.append(information(rows, walk).slopes([0]).slope[0] + 1)
-        left = without_effects(rows)
-        plain.append((left[0] * left[1]).sum() / (left[0] ** 2).sum() + 1)
-    assert np.std(weighed) < 0.6 * np.std(plain)
 
 
 def test_the_likelihood_is_as_wide_as_the_standard_errors() -> None:
@@ -193,10 +171,8 @@ def test_studios_differ_only_where_their_slopes_do(spread: float) -> None:
     names = np.array([f"s{k:03d}" for k in range(120)])
     still = rows.regressors.copy()
     still[:, :30] = 0.0
-    moved = PanelRows(
-        rows.outcome + (still - rows.regressors)[0] * -1.5, still, rows.known, rows.counting, rows.groups,
-        rows.calendar_months,
-    )  # fmt: skip
+    outcome = rows.outcome + (still - rows.regressors)[0] * -1.5
+    moved = replace(rows, outcome=outcome, regressors=still)
     info = information(moved, COMPONENTS)
     regression = Regression(moved, COMPONENTS, info, ("price",), [0], info.slopes([0]))
     pool = LeverEffect(-1.5, 0.05, others_share=0.9)

@@ -1,7 +1,5 @@
 """What responses rest on: how many studios, which threshold, and which growth of the market's prices."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Priors of the responses: the truncated normal and the posterior, against grids and closed forms."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -107,21 +105,6 @@ def test_evidence_is_the_density_of_the_estimates_up_to_a_constant() -> None:
             -0.5 * left @ np.linalg.solve(covariance, left) - 0.5 * np.linalg.slogdet(covariance)[1]
         )
     assert found[0] - found[1] == pytest.approx(expected[0] - expected[1])
-
-
-def test_a_flat_prior_leaves_the_estimate_and_a_tight_one_wins() -> None:
-    gram = np.array([[30.0, 12.0], [12.0, 20.0]])
-    estimate = np.array([-1.3, 0.4])
-    flat = posterior(gram, gram @ estimate, [None, None])
-    np.testing.assert_allclose(flat.mean, estimate, rtol=1e-6)
-    np.testing.assert_allclose(flat.covariance, np.linalg.inv(gram), rtol=1e-6)
-    np.testing.assert_allclose(flat.prior_shares, 0.0, atol=1e-6)
-    wide = ResponsePrior(mean=50.0, standard_deviation=100.0)
-    np.testing.assert_allclose(posterior(gram, gram @ estimate, [wide, wide]).mean, estimate, atol=1e-3)
-    tight = ResponsePrior(mean=-0.2, standard_deviation=1e-4)
-    won = posterior(gram, gram @ estimate, [tight, tight])
-    np.testing.assert_allclose(won.mean, -0.2, atol=1e-5)
-    np.testing.assert_allclose(won.prior_shares, 1.0, atol=1e-5)
 
 
 def test_months_that_say_nothing_leave_the_prior() -> None:

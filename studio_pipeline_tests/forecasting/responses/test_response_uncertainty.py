@@ -1,6 +1,7 @@
 """What an estimated response leaves open of a lever's effect, beside studios whose response is drawn."""
 
-from __future__ import annotations
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -32,6 +33,18 @@ def effect(error: float) -> LeverEffect:
     return LeverEffect(-1.0, error)
 
 
+def deviation(
+    effects: Mapping[str, Mapping[str, LeverEffect]],
+    changes: Mapping[str, FloatArray | float],
+    levers: Mapping[str, FloatArray] = MappingProxyType({}),
+    revenue: float = 1.0,
+    retention: float = 0.9,
+) -> FloatArray:
+    """(MONTHS,) of a studio whose revenue and retention stay where they are."""
+    moved = {name: np.broadcast_to(change, MONTHS) for name, change in changes.items()}
+    return response_deviation(effects, np.full(MONTHS, revenue), np.full(MONTHS, retention), moved, levers)
+
+
 def revenue_of(price_change: FloatArray, slope: float, flow: str) -> FloatArray:
     """(MONTHS,) revenue of a studio whose flow responds to the price by a slope, on its own scale."""
     members, found = MEMBERS, []
@@ -49,35 +62,24 @@ def test_it_is_the_spread_over_studios_whose_response_is_drawn(flow: str, from_m
     change = np.where(np.arange(1, MONTHS + 1) >= from_month, np.log(1.1), 0.0)
     slopes = error * np.random.default_rng(1).standard_normal(2000)
     drawn = np.std([revenue_of(change, slope, flow) for slope in slopes], axis=0)
-    found = response_deviation(
-        {flow: {"price": effect(error)}},
-        np.full(MONTHS, MEMBERS * REVENUE_PER_MEMBER),
-        np.full(MONTHS, RETENTION),
-        {"price": change},
-        {},
-    )
+    effects, revenue = {flow: {"price": effect(error)}}, MEMBERS * REVENUE_PER_MEMBER
+    found = deviation(effects, {"price": change}, revenue=revenue, retention=RETENTION)
     np.testing.assert_allclose(found, drawn, rtol=0.06, atol=1e-9)
 
 
 def test_a_flow_that_is_given_does_not_respond() -> None:
     effects = {"retention": {"price": effect(0.2)}, "acquisition": {"price": effect(0.2)}}
-    change = {"price": np.full(MONTHS, 0.1)}
-    revenue, retention = np.full(MONTHS, 1e5), np.full(MONTHS, 0.9)
     held = {"retention_rate": np.full(MONTHS, 0.9)}
     both = held | {"new_members_monthly": np.full(MONTHS, 20.0)}
-    free, one, none = (
-        response_deviation(effects, revenue, retention, change, levers) for levers in ({}, held, both)
-    )
+    free, one, none = (deviation(effects, {"price": 0.1}, levers) for levers in ({}, held, both))
     assert (one < free).all()
     assert (one > 0).all()
     np.testing.assert_array_equal(none, 0.0)
 
 
 def test_a_flow_that_is_given_later_responds_until_then() -> None:
-    effects = {"retention": {"price": effect(0.2)}}
-    path = np.where(np.arange(MONTHS) >= 4, 0.9, np.nan)
-    arguments = effects, np.full(MONTHS, 1e5), np.full(MONTHS, 0.9), {"price": np.full(MONTHS, 0.1)}
-    later, free = response_deviation(*arguments, {"retention_rate": path}), response_deviation(*arguments, {})
+    path = {"retention_rate": np.where(np.arange(MONTHS) >= 4, 0.9, np.nan)}
+    later, free = (deviation({"retention": {"price": effect(0.2)}}, {"price": 0.1}, x) for x in (path, {}))
     np.testing.assert_allclose(later[:4], free[:4])
     assert (np.diff(later[3:]) < 0).all()
 
@@ -85,45 +87,29 @@ def test_a_flow_that_is_given_later_responds_until_then() -> None:
 @given(st.floats(0.1, 10), st.floats(0.01, 0.5))
 @settings(max_examples=20, deadline=None)
 def test_it_scales_with_money_and_with_the_standard_error(money: float, error: float) -> None:
-    change, retention = {"price": np.linspace(0, 0.2, MONTHS)}, np.full(MONTHS, 0.95)
-
-    def found(revenue: float, standard_error: float) -> FloatArray:
-        effects = {"retention": {"price": effect(standard_error)}}
-        return response_deviation(effects, np.full(MONTHS, revenue), retention, change, {})
-
-    np.testing.assert_allclose(found(money * 1e4, error), money * error / 0.1 * found(1e4, 0.1))
+    change = {"price": np.linspace(0, 0.2, MONTHS)}
+    found, of_one = (
+        deviation({"retention": {"price": effect(one)}}, change, revenue=revenue)
+        for one, revenue in ((error, money * 1e4), (0.1, 1e4))
+    )
+    np.testing.assert_allclose(found, money * error / 0.1 * of_one)
 
 
 def test_independent_responses_add_in_quadrature() -> None:
-    change = {"price": np.full(MONTHS, 0.1), "overwork": np.full(MONTHS, 0.05)}
-    single = [
-        response_deviation(
-            {"retention": {name: effect(0.3)}}, np.ones(MONTHS), np.full(MONTHS, 0.9), change, {}
-        )
-        for name in change
-    ]
-    effects = {"retention": dict.fromkeys(change, effect(0.3))}
-    both = response_deviation(effects, np.ones(MONTHS), np.full(MONTHS, 0.9), change, {})
+    change = {"price": 0.1, "overwork": 0.05}
+    single = [deviation({"retention": {name: effect(0.3)}}, change) for name in change]
+    both = deviation({"retention": dict.fromkeys(change, effect(0.3))}, change)
     np.testing.assert_allclose(both, np.hypot(*single))
 
 
 @pytest.mark.parametrize("error", [float("nan"), 0.0])
 def test_a_response_without_a_standard_error_leaves_nothing_open(error: float) -> None:
-    found = response_deviation(
-        {"retention": {"price": effect(error)}},
-        np.ones(MONTHS),
-        np.full(MONTHS, 0.9),
-        {"price": np.ones(MONTHS)},
-        {},
-    )
-    np.testing.assert_array_equal(found, 0.0)
+    np.testing.assert_array_equal(deviation({"retention": {"price": effect(error)}}, {"price": 1.0}), 0.0)
 
 
 def test_where_the_data_show_no_retention_the_usual_one_stands_in() -> None:
-    price, nothing = {"price": np.ones(MONTHS)}, np.full(MONTHS, np.nan)
     effects = {"retention": {"price": effect(1.0)}}
-    found = response_deviation(effects, np.ones(MONTHS), nothing, price, {})
-    usual = response_deviation(effects, np.ones(MONTHS), np.full(MONTHS, 0.93), price, {})
+    found, usual = (deviation(effects, {"price": 1.0}, retention=rate) for rate in (np.nan, 0.93))
     np.testing.assert_array_equal(found, usual)
     assert (found > 0).all()
 

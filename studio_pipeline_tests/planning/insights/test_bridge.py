@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio_pipeline.forecasting.base.queries import ForwardQuery
+from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverEffect
 from studio_pipeline.forecasting.core.core_view import CoreView, MemberMonths, member_months
-from studio_pipeline.forecasting.core.flow_terms import PATHS, SLOPES, START, FlowTerms
+from studio_pipeline.forecasting.core.flow_terms import FlowTerms
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
+from studio_pipeline.forecasting.responses.responses import Responses
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.planning.insights.bridge import Bridge, KnownMonth, revenue_bridge
-from studio_pipeline_tests.forecasting.fleets import small_fleet
+from studio_pipeline_tests.forecasting.hand_made_flows import PRICE_OF_100, one_studio
 
 MEMBER_DRIVERS = {"members_in", "members_out", "price", "mix", "season", "model_correction"}
 
@@ -22,22 +23,12 @@ def amounts(bridge: Bridge) -> dict[str, float]:
     return {driver.name: driver.amount for driver in bridge.drivers}
 
 
-def hand_made_terms(
-    members: float = 200.0, retention: float = 0.9, new: float = 30.0, price_slope: float = 0.0
-) -> FlowTerms:
-    """Twelve months of one studio without classes: a price of 100, and 20 a member besides."""
-    odds = np.log(retention / (1 - retention)) - price_slope * np.log(100.0)
-    known = {"retention": odds, "acquisition": np.log(new + 0.5), "members": members, "revenue": 24_000.0}
-    known |= {"ticket": 100.0, "realisation": 1.0, "retail_yield": 20.0, "classes": np.nan, "visits": np.nan}
-    known |= {"price_log": np.log(100.0), "least_price": 1.0}
-    paths = {name: np.full(12, known.get(name, 0.0)) for name in PATHS}
-    slopes = dict.fromkeys(SLOPES, 0.0) | {"retention_price": price_slope}
-    start = dict.fromkeys(START, np.nan) | {"members": members}
-    return FlowTerms(
-        np.stack([paths[name] for name in PATHS])[None],
-        np.array([[start[name] for name in START]]),
-        np.array([[slopes[name] for name in SLOPES]]),
-    )
+def hand_made_terms(price_slope: float = 0.0) -> FlowTerms:
+    """Twelve months of 200 members without classes: a price of 100, and 20 a member besides."""
+    odds = np.log(0.9 / 0.1) - price_slope * np.log(100.0)
+    flows = {"retention": odds, "acquisition": np.log(30.5), "retail_yield": np.log(20.0), **PRICE_OF_100}
+    effects = {"retention": {"price": LeverEffect(price_slope, 0.1)}} if price_slope else {}
+    return one_studio(flows, Responses(effects))
 
 
 def view_of(terms: FlowTerms, levers: dict[str, float] | None = None) -> CoreView:
@@ -131,11 +122,6 @@ def test_a_price_of_the_season_is_no_change_of_price() -> None:
 def test_a_change_of_nothing_has_no_shares() -> None:
     bridge = revenue_bridge(KNOWN, view_of(hand_made_terms()), 24_000.0, 3)
     assert {driver.share for driver in bridge.drivers} == {None}
-
-
-@pytest.fixture(scope="module")
-def forecaster() -> Forecaster:
-    return Forecaster(small_fleet().model_of_all, small_fleet().panel)
 
 
 def bridge_of(forecaster: Forecaster, query: ForwardQuery, month: int) -> Bridge:

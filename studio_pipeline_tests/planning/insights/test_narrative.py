@@ -11,7 +11,7 @@ from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverStep
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.planning.insights.facts import Facts, studio_facts
 from studio_pipeline.planning.insights.narrative import figures, recommendation_text, template_summary
-from studio_pipeline_tests.forecasting.fleets import answered, small_fleet
+from studio_pipeline_tests.forecasting.fleets import answered
 
 
 def without_figures(text: str, facts: Facts, studio_id: str) -> str:
@@ -21,11 +21,6 @@ def without_figures(text: str, facts: Facts, studio_id: str) -> str:
     for figure in (f"Studio {studio_id} ", *sorted(known, key=len, reverse=True)):
         text = text.replace(figure, "")
     return text
-
-
-@pytest.fixture(scope="module")
-def forecaster() -> Forecaster:
-    return Forecaster(small_fleet().model_of_all, small_fleet().panel)
 
 
 def facts_of(forecaster: Forecaster, query: ForwardQuery) -> Facts:

@@ -1,5 +1,7 @@
 """The proof: every kind of broken limit is found, and chances are those of the intervals shown."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,9 +45,7 @@ def test_a_broken_limit_is_a_bug_and_is_named(lever: str, moved, said: str) -> N
 def test_members_without_seats_and_more_visits_than_members_make_are_found() -> None:
     setup = setup_of(QUERY)
     capacity = setup.problem.capacity
-    tight = type(capacity)(**{**vars(capacity), "most_members": 0.1, "most_attended": 1.0})
-    from dataclasses import replace
-
+    tight = replace(capacity, most_members=0.1, most_attended=1.0)
     setup = replace(setup, problem=replace(setup.problem, capacity=tight))
     with pytest.raises(PlanError, match=r"more visits than members make.*no seats"):
         check_limits(setup, setup.present)
