@@ -110,3 +110,17 @@ def test_nothing_after_the_origin_is_read(fleet: Fitted, usual: list[FloatArray]
 def test_no_single_column_after_the_origin_is_read(fleet: Fitted, usual: list[FloatArray], name: str) -> None:
     changed = months_changed(fleet.panel, name, slice(ORIGIN + 1, None), 3.0)
     assert all_equal(usual, known_at_origin(fleet, changed))
+
+
+def test_a_later_base_month_in_the_same_batch_is_no_news(fleet: Fitted) -> None:
+    """Base months that are not at hand yet are prepared together."""
+    panel, asked = fleet.panel, queries(fleet.panel)
+    later = [replace(query, base_month=panel.months[-6]) for query in asked[:-2]]
+    alone, together = (
+        answered(Forecaster(fleet.model_of_all, panel), [*asked, *others])[: len(asked)]
+        for others in ([], later)
+    )
+    for one, other in zip(alone, together, strict=True):
+        assert one.warnings == other.warnings
+        for a, b in zip(numbers_of(one), numbers_of(other), strict=True):
+            np.testing.assert_allclose(b, a, rtol=1e-9, atol=1e-6)
