@@ -12,6 +12,7 @@ from studio_pipeline.evaluation.report.response_tables import RESPONSE_COLUMNS, 
 from studio_pipeline.evaluation.report.tables import ModelFrames
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import GeneratorConfig
+from studio_pipeline_tests.forecasting.fleets import Fitted, small_fleet
 
 ERRORS = {
     "ensemble": 0.03,
@@ -195,3 +196,8 @@ def effects() -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def model(weights, importances, seasons, responses, sweep, effects) -> ModelFrames:
     return ModelFrames(weights, importances, seasons, responses, sweep, effects)
+
+
+@pytest.fixture(scope="session")
+def fleet() -> Fitted:
+    return small_fleet()

@@ -17,15 +17,9 @@ from studio_pipeline_tests.forecasting.fleets import (
     Fitted,
     fit_all,
     months_changed,
-    small_fleet,
 )
 
 COLUMNS_OF = {"revenue": "total_revenue", "members": "total_members", "retention": "retention_rate"}
-
-
-@pytest.fixture(scope="module")
-def fleet() -> Fitted:
-    return small_fleet()
 
 
 def table_of(fitted: Fitted) -> pd.DataFrame:

@@ -17,13 +17,7 @@ from studio_pipeline.evaluation.report.response_tables import (
 from studio_pipeline.evaluation.report.tables import responses_table
 from studio_pipeline.forecasting.base.queries import LeverEffect
 from studio_pipeline.forecasting.responses.responses import OwnResponses, Responses
-from studio_pipeline_tests.forecasting.fleets import Fitted, small_fleet
-
-
-@pytest.fixture(scope="module")
-def fleet() -> Fitted:
-    return small_fleet()
-
+from studio_pipeline_tests.forecasting.fleets import Fitted
 
 RESPONSES = Responses(
     {
