@@ -35,11 +35,11 @@ from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray
 
 _PRIOR = {"core": 0.2, "direct": 0.1, "smoothing": 0.2, "persistence": 0.25, "seasonal_naive": 0.25}
 _PRIOR_WITH_MEMBERS = {
-    "core": 0.8,
-    "direct": 0.04,
-    "smoothing": 0.06,
-    "persistence": 0.05,
-    "seasonal_naive": 0.05,
+    "core": 0.95,
+    "direct": 0.01,
+    "smoothing": 0.02,
+    "persistence": 0.01,
+    "seasonal_naive": 0.01,
 }
 """Where retention and new members are known, the core knows more of the coming months than the others."""
 _SUM_TO_ONE = 1e3

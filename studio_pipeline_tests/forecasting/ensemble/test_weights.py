@@ -25,7 +25,7 @@ CORE, DIRECT, XGBOOST, PERSISTENCE = (
     CANDIDATES.index(name) for name in ("core", "direct", "xgboost", "persistence")
 )
 PRIOR = {"core": 0.2, "direct": 0.1, "smoothing": 0.2, "persistence": 0.25, "seasonal_naive": 0.25}
-WITH_MEMBERS = {"core": 0.8, "direct": 0.04, "smoothing": 0.06, "persistence": 0.05, "seasonal_naive": 0.05}
+WITH_MEMBERS = {"core": 0.95, "direct": 0.01, "smoothing": 0.02, "persistence": 0.01, "seasonal_naive": 0.01}
 
 
 def made_up(best: int | tuple[int, int], n: int = 2000, error: float = 0.1) -> tuple[FloatArray, ...]:
@@ -156,7 +156,7 @@ def test_with_members_it_is_the_number_of_months_that_counts_and_not_that_of_stu
     assert (some[:, PERSISTENCE] < many[:, PERSISTENCE]).all()
     assert (many[:, PERSISTENCE] > 0.7).all()
     of_more_studios = target_weights(*with_a_shared_market(2, 300), forever, True)
-    np.testing.assert_allclose(of_more_studios[:, CORE], few[:, CORE], atol=0.1)
+    np.testing.assert_allclose(of_more_studios[:, CORE], few[:, CORE], atol=0.15)
     plain = target_weights(*with_a_shared_market(2, 10), forever)
     assert (plain[:, PERSISTENCE] > few[:, PERSISTENCE]).all()
 
