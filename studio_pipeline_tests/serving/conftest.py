@@ -1,4 +1,4 @@
-"""The real application over a fake forecaster."""
+"""The real application over a fake forecaster, and over a small real model."""
 
 import warnings
 from collections.abc import Callable, Iterator
@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fake_forecaster import load_fake, publish_fake
+from postgresql import temporary_database, url_of
 from processes import LOOPBACK
 
 from serving import model_store
@@ -30,17 +31,24 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def client_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeClient:
-    """Start the application on `tmp_path` with some settings, as seen from some peer."""
+    """Start the application on `tmp_path` with some settings, as seen from some peer.
+
+    Where nothing is published there, model 1 on data 7 is, unless the service is to be `empty`.
+    """
     monkeypatch.setattr(model_store, "POLL_SECONDS", 0.01)
-    # It collects the garbage of all tests before, which takes a tenth of a second; `test_memory` is about it.
+    # It collects the garbage of all tests before, which takes a tenth of a second; see `test_footprint`.
     monkeypatch.setattr(model_store, "release_memory", lambda: None)
 
     @contextmanager
     def start(
-        peer: tuple[str, int] = LOOPBACK, load: LoadForecaster = load_fake, **settings: object
+        peer: tuple[str, int] = LOOPBACK,
+        load: LoadForecaster = load_fake,
+        empty: bool = False,
+        **settings: object,
     ) -> Iterator[TestClient]:
-        read = read_settings(env_file=None, **{"home": tmp_path, **settings})
-        app = create_app(read, load)
+        if not empty and not (tmp_path / "release.json").exists():
+            publish_fake(tmp_path, 1)
+        app = create_app(read_settings(env_file=None, **{"home": tmp_path, **settings}), load)
         with TestClient(app, client=peer, raise_server_exceptions=False) as client:
             yield client
 
@@ -48,8 +56,45 @@ def client_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MakeClient:
 
 
 @pytest.fixture
-def client(tmp_path: Path, client_of: MakeClient) -> Iterator[TestClient]:
+def client(client_of: MakeClient) -> Iterator[TestClient]:
     """The service with model 1 on data 7."""
-    publish_fake(tmp_path, 1)
     with client_of() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def real_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a release of the small real model."""
+    from small_model import publish_small_model  # it brings the libraries that train
+
+    folder = tmp_path_factory.mktemp("home")
+    publish_small_model(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def real_client_of(real_home: Path) -> MakeClient:
+    """Start the application on the small real model, with some settings."""
+
+    def start(**settings: object) -> TestClient:
+        app = create_app(read_settings(env_file=None, **{"home": real_home, **settings}))
+        return TestClient(app, client=LOOPBACK, raise_server_exceptions=False)
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def real_client(real_client_of: MakeClient) -> Iterator[TestClient]:
+    """The service on the small real model."""
+    with real_client_of() as client:
+        yield client
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/some folder/service 100%.db"
+        return
+    with temporary_database() as name:
+        yield url_of(name)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
-from fake_forecaster import load_fake
+from fake_forecaster import load_fake, publish_fake
 from processes import wait_until
 
 from serving.app import create_app
@@ -21,7 +21,12 @@ Address = tuple[str, int]
 
 @contextmanager
 def live(home: Path, load: LoadForecaster = load_fake, **settings: object) -> Iterator[Address]:
-    """Serve `home` on the fake forecaster, with Uvicorn as `studio serve` sets it up."""
+    """Serve `home` on the fake forecaster, with Uvicorn as `studio serve` sets it up.
+
+    Where nothing is published there, model 1 on data 7 is.
+    """
+    if not (home / "release.json").exists():
+        publish_fake(home, 1)
     app = create_app(read_settings(env_file=None, **{"home": home, **settings}), load)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         server = uvicorn.Server(uvicorn.Config(app, **OPTIONS))
@@ -33,6 +38,10 @@ def live(home: Path, load: LoadForecaster = load_fake, **settings: object) -> It
         finally:
             server.should_exit = True
             thread.join(timeout=20)
+
+
+def url_of(address: Address) -> str:
+    return f"http://{address[0]}:{address[1]}"
 
 
 def exchange(address: Address, *parts: bytes, seconds: float = 10) -> bytes:

@@ -15,18 +15,8 @@ import httpx
 LOOPBACK = ("127.0.0.1", 50_000)
 """A peer on this machine."""
 
-FORBIDDEN = [
-    "dagster",
-    "joblib",
-    "lightgbm",
-    "matplotlib",
-    "mlflow",
-    "pandas",
-    "pandera",
-    "sklearn",
-    "xgboost",
-]
-"""What the service must not load."""
+FAKE_SERVICE = (str(Path(__file__).with_name("fake_service.py")), "{port}")
+"""Arguments of Python for the service on the fake forecaster."""
 
 
 def python(folder: Path, *arguments: str, **environment: str) -> str:
@@ -45,14 +35,17 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def service(home: Path, *arguments: str) -> Iterator[httpx.Client]:
-    """Run Python with `arguments`, `{port}` filled in, until the service answers; stop it with Ctrl-C."""
+def service(
+    home: Path, *arguments: str, end: signal.Signals = signal.SIGINT, **environment: str
+) -> Iterator[httpx.Client]:
+    """Run Python with `arguments`, `{port}` filled in, until the service answers; end it as with Ctrl-C."""
     port = free_port()
     env = {
         **os.environ,
         "STUDIO_HOME": str(home),
         "STUDIO_LOG_FILE": str(home / "service.log"),
         "STUDIO_RATE_LIMIT": "1000000/second",
+        **environment,
     }
     command = [sys.executable, *(part.format(port=port) for part in arguments)]
     with subprocess.Popen(command, env=env, cwd=home) as process:
@@ -61,7 +54,7 @@ def service(home: Path, *arguments: str) -> Iterator[httpx.Client]:
                 wait_until(lambda: answers(client, process), seconds=30)
                 yield client
         finally:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(end)
             process.wait(timeout=20)
 
 

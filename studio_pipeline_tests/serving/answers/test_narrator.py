@@ -50,50 +50,41 @@ def test_a_good_text_is_shown(server: FakeOpenAI) -> None:
     assert json.loads(asked["messages"][1]["content"]) == FIGURES
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "The studio takes 12,346.",
-        "The studio takes {sales}.",
-        "The studio takes {revenue.real}, {0} or {}.",
-        "The studio takes {revenue}{revenue}.",
-        "The studio takes -{revenue}.",
-        "The studio takes {revenue} %.",
-        "The studio takes \u0663 or \u00bd.",
-        "The studio takes twelve thousand three hundred and forty-seven.",
-        "Revenue doubles.",
-        "",
-        "   ",
-        None,
-        "Good. " * 400,
-        "<script>alert()</script>",
-        "See https://example.org for more.",
-        "[here](elsewhere)",
-        "It is `fine`.",
-        "Fine\x07.",
-        "Fine \u202egnihtemos",
-    ],
+NUMBERS = (
+    "The studio takes twelve thousand three hundred.",
+    "Takes \u0663 or \u00bd.",
+    "Takes 12,346.",
+    "Revenue doubles.",
 )
+PLACEHOLDERS = ("{sales}", "{revenue.real}, {0} or {}", "{revenue}{revenue}", "-{revenue}", "{revenue} %")
+MARKUP = (
+    "<script>alert()</script>",
+    "See https://example.org for more.",
+    "[here](elsewhere)",
+    "It is `fine`.",
+)
+NO_TEXT = (None, "", "   ", "Good. " * 400, "Fine\x07.", "Fine \u202egnihtemos")
+
+
+@pytest.mark.parametrize("text", [*NUMBERS, *PLACEHOLDERS, *MARKUP, *NO_TEXT])
 def test_a_text_that_can_not_be_trusted_is_not_shown(server: FakeOpenAI, text: str | None) -> None:
     server.text = text
     assert written(server.base_url) == [None]
     assert server.asked
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b'"text"',
-        b'{"choices": []}',
-        b'{"choices": [{"message": {"content": 5}}]}',
-        b'{"choices": [{"message": null}]}',
-        b'{"choices": "\xff"}',
-        b'{"choices": [{"message": {"content": "Fine."}}], "more": "' + b"x" * 5_000_000 + b'"}',
-    ],
+TOO_LONG = b'{"choices": [{"message": {"content": "Fine."}}], "more": "' + b"x" * 5_000_000 + b'"}'
+NO_JSON = (b"", b"{", b'{"choices": "\xff"}')
+NO_CHOICE = (
+    b"[]",
+    b'"text"',
+    b'{"choices": []}',
+    b'{"choices": [{"message": {"content": 5}}]}',
+    b'{"choices": [{"message": null}]}',
 )
+
+
+@pytest.mark.parametrize("body", [*NO_JSON, *NO_CHOICE, TOO_LONG])
 def test_an_answer_of_another_form_is_not_shown(server: FakeOpenAI, body: bytes) -> None:
     server.body = body
     assert written(server.base_url) == [None]
@@ -153,9 +144,3 @@ def test_the_key_is_in_no_log(server: FakeOpenAI, caplog: pytest.LogCaptureFixtu
             written(server.base_url)
     assert caplog.records
     assert "very-secret" not in caplog.text
-
-
-async def test_a_narrator_holds_no_client_before_it_is_asked() -> None:
-    narrator = Narrator(SecretStr("k"), None, "m")
-    assert narrator._client is None
-    await narrator.close()

@@ -3,14 +3,12 @@ import logging
 from pathlib import Path
 
 import pytest
-from fake_forecaster import publish_fake
 
 from serving.logs import LOGGERS, TextFormatter
 from studio_pipeline.errors import StorageError
 
 
 def test_json_lines_go_to_the_file(client_of, tmp_path: Path) -> None:
-    publish_fake(tmp_path, 1)
     file = tmp_path / "logs" / "service.log"
     with client_of(log_file=file, log_format="json") as client:
         client.post("/api/v1/predict/forward?name=Ann", json={"studio_id": "chain-a-1"})
@@ -30,7 +28,6 @@ def test_json_lines_go_to_the_file(client_of, tmp_path: Path) -> None:
 
 
 def test_what_a_caller_asks_about_is_not_in_the_log(client_of, tmp_path: Path) -> None:
-    publish_fake(tmp_path, 1)
     file = tmp_path / "service.log"
     with client_of(log_file=file, api_keys="secret-key:chain-a-*") as client:
         for sent in ("secret-key", "secret-kez"):
@@ -47,10 +44,13 @@ def test_what_a_caller_asks_about_is_not_in_the_log(client_of, tmp_path: Path) -
 
 def test_a_message_can_not_forge_a_line(client_of, tmp_path: Path) -> None:
     file = tmp_path / "service.log"
-    with client_of(log_file=file, log_level="ERROR"):
+    with client_of(log_file=file) as client:
+        client.get("/x%0AERROR%20forged")
         logging.getLogger("serving").error("one\r\n2026-01-01 00:00:00,000 INFO forged")
-    (line,) = file.read_text().splitlines()
-    assert line.endswith("ERROR serving: one\\r\\n2026-01-01 00:00:00,000 INFO forged")
+    lines = file.read_text().splitlines()
+    assert [line for line in lines if "forged" in line] == [lines[-2]]
+    assert lines[-2].endswith("ERROR serving: one\\r\\n2026-01-01 00:00:00,000 INFO forged")
+    assert [line for line in lines if "GET - 404" in line]
 
 
 def test_times_are_those_of_the_standard_formatter() -> None:
@@ -61,36 +61,19 @@ def test_times_are_those_of_the_standard_formatter() -> None:
         assert ours.format(record) == standard.format(record)
 
 
-def test_text_lines_stand_on_one_line_each(client_of, tmp_path: Path) -> None:
+def test_a_start_without_a_release_is_a_warning_and_no_line_is_below_the_level(
+    client_of, tmp_path: Path
+) -> None:
     file = tmp_path / "service.log"
-    with client_of(log_file=file) as client:
-        client.get("/x%0AERROR%20forged")
-    lines = [line for line in file.read_text().splitlines() if "serving.requests" in line]
-    assert [line for line in lines if "GET - 404" in line]
-    assert not [line for line in lines if "forged" in line]
-
-
-def test_the_level_is_the_setting_s(client_of, tmp_path: Path) -> None:
-    publish_fake(tmp_path, 1)
-    file = tmp_path / "service.log"
-    with client_of(log_file=file, log_level="WARNING") as client:
+    with client_of(empty=True, log_file=file, log_level="WARNING") as client:
         client.get("/api/v1/health")
-    assert file.read_text() == ""
-
-
-def test_a_start_without_a_release_is_a_warning_with_a_remedy(client_of, tmp_path: Path) -> None:
-    file = tmp_path / "service.log"
-    with client_of(log_file=file, log_level="WARNING"):
-        pass
     (line,) = file.read_text().splitlines()
     assert "WARNING serving.model_store: There is no release to answer from." in line
     assert f"Nothing is published in {tmp_path} yet. Run `studio run`" in line
 
 
 @pytest.mark.parametrize("name", ["file/log", "folder", "loop", "n" * 300])
-def test_a_log_that_can_not_be_opened_stops_the_start_with_a_remedy(
-    client_of, tmp_path: Path, name: str
-) -> None:
+def test_a_log_that_can_not_be_opened_stops_the_start(client_of, tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
     (tmp_path / "loop").symlink_to("loop")

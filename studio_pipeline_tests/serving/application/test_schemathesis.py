@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from live import Address, live
+from live import live, url_of
 from openapi_requests import operations
 from prometheus_client.parser import text_string_to_metric_families
 from small_model import publish_small_chains
@@ -54,10 +54,6 @@ def fuzz(url: str, home: Path, studio_id: str, *options: str, key: str = "", exa
     assert "No issues found" in done.stdout or "warning" in done.stdout, done.stdout
 
 
-def url_of(address: Address) -> str:
-    return f"http://{address[0]}:{address[1]}"
-
-
 def answered(url: str, **headers: str) -> dict[tuple[str, str], set[str]]:
     """Statuses of answers by method and route, from the service's own figures."""
     found: dict[tuple[str, str], set[str]] = {}
@@ -83,10 +79,10 @@ def test_on_this_machine_every_route_is_asked_and_answers(tmp_path: Path) -> Non
             assert "500" not in statuses
 
 
-def test_with_keys_and_without_the_one_that_is_needed(tmp_path: Path) -> None:
+def test_with_a_key_for_other_studios(tmp_path: Path) -> None:
+    """Without a key there is one answer, which `test_visibility` looks at for every route."""
     publish_small_chains(tmp_path)
     with live(tmp_path, load_forecaster, api_keys=KEYS, **FREELY) as address:
-        fuzz(url_of(address), tmp_path, "chain-a-1", "--phases", "coverage")
         fuzz(url_of(address), tmp_path, "chain-b-1", "--phases", "examples,fuzzing", key="some")
 
 
@@ -97,4 +93,12 @@ def test_a_route_that_breaks_its_word_is_found(tmp_path: Path, monkeypatch: pyte
         live(tmp_path, load_forecaster, **FREELY) as address,
         pytest.raises(AssertionError, match="Server error"),
     ):
-        fuzz(url_of(address), tmp_path, "chain-a-1", "--include-path", "/api/v1/studios")
+        fuzz(
+            url_of(address),
+            tmp_path,
+            "chain-a-1",
+            "--phases",
+            "coverage",
+            "--include-path",
+            "/api/v1/studios",
+        )

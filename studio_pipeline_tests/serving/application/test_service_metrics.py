@@ -69,7 +69,7 @@ def test_refused_requests_are_counted_too(client_of) -> None:
 
 
 def test_the_release_is_told(client_of, tmp_path: Path) -> None:
-    with client_of() as client:
+    with client_of(empty=True) as client:
         found = of(client)
         assert figure(found, "studio_release_problem") == 1
         assert not any(name == "studio_release_info" for name, _ in found)

@@ -1,6 +1,7 @@
 """The cache in Redis, over the real one and over some that are not well."""
 
 import asyncio
+import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -25,9 +26,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_cache, "PAUSE_SECONDS", 0.05)
 
 
-async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], bool | Awaitable[bool]], seconds: float = 10.0) -> None:
     deadline = time.monotonic() + seconds
-    while not await condition():
+    while not (met := condition()) or (inspect.isawaitable(met) and not await met):
         assert time.monotonic() < deadline, "it did not happen in time"
         await asyncio.sleep(0.01)
 
@@ -60,17 +61,10 @@ async def test_several_services_share_it() -> None:
         assert other.counters == {"hits": 1, "misses": 0, "errors": 0}
 
 
-@pytest.mark.parametrize(
-    "garbage",
-    [
-        b"",
-        b"{}",
-        b"\x80\x04K\x01.",
-        sealed(KEY, ANSWER)[:-1],
-        sealed(KEY, ANSWER) + b" ",
-        sealed("cd" * 32, ANSWER),
-    ],
-)
+CHANGED = (sealed(KEY, ANSWER)[:-1], sealed(KEY, ANSWER) + b" ", sealed("cd" * 32, ANSWER))
+
+
+@pytest.mark.parametrize("garbage", [b"", b"{}", b"\x80\x04K\x01.", *CHANGED])
 async def test_what_others_wrote_there_is_no_answer(garbage: bytes) -> None:
     redis = real_redis()
     redis.set(PREFIX + KEY, garbage)
@@ -106,19 +100,13 @@ def test_a_changed_byte_is_found(answer: bytes, place: int, change: int) -> None
 
 async def test_a_full_redis_still_gives_what_it_has() -> None:
     full = b"-OOM command not allowed when used memory > 'maxmemory'.\r\n"
-    async with (
-        peer(well_until_asked(b"SET\r\n", full)) as server,
-        running_redis_cache(server.url, 60) as cache,
-    ):
+    full_redis = peer(well_until_asked(b"SET\r\n", full))
+    async with full_redis as server, running_redis_cache(server.url, 60) as cache:
         assert await cache.reachable()
         await cache.put(KEY, ANSWER)
-        await until(lambda: said(cache.counters["errors"] == 1))
+        await until(lambda: cache.counters["errors"] == 1)
         assert await cache.get(KEY) is None
         assert await cache.state() == "ok"
-
-
-async def said(fact: bool) -> bool:
-    return fact
 
 
 async def hang(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
@@ -127,11 +115,8 @@ async def hang(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
 
 async def test_a_redis_that_hangs_holds_up_one_request_and_then_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redis_cache, "PAUSE_SECONDS", 3600)
-    async with (
-        peer(well_until_asked(b"GET", b"")) as server,
-        running_redis_cache(server.url, 60) as cache,
-    ):
-        await until(lambda: said(cache._usable))
+    async with peer(well_until_asked(b"GET", b"")) as server, running_redis_cache(server.url, 60) as cache:
+        await until(lambda: cache._usable)
         server.serve = hang
         await server.stop()
         await server.start()
@@ -176,9 +161,9 @@ def test_the_connection_is_cut_and_restored_under_load(caplog: pytest.LogCapture
             tasks = [asyncio.create_task(load(str(number))) for number in range(16)]
             for _ in range(3):
                 hits = cache.counters["hits"]
-                await until(lambda h=hits: said(cache.counters["hits"] > h + 100))
+                await until(lambda h=hits: cache.counters["hits"] > h + 100)
                 await proxy.stop()
-                await until(lambda: said(not cache._usable))
+                await until(lambda: not cache._usable)
                 assert await cache.state() == "unreachable"
                 await proxy.start()
             await until(cache.reachable)
@@ -284,5 +269,5 @@ async def test_options_that_are_known_are_taken() -> None:
     async with running_redis_cache(f"{REAL_URL}?decode_responses=true&protocol=3", 60) as cache:
         assert await cache.reachable()
         await cache.put(KEY, ANSWER)
-        await until(lambda: said(cache._waiting.empty()))
+        await until(cache._waiting.empty)
         assert await cache.get(KEY) in (None, ANSWER)

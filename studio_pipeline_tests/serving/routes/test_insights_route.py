@@ -1,40 +1,16 @@
 """Insights over HTTP, through the real application on a small real model."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from fake_openai import fake_openai
-from processes import FORBIDDEN, LOOPBACK, python
-from small_model import publish_small_model
 from starlette.testclient import TestClient
 
-from serving.app import create_app
 from serving.schemas.insights import InsightsAnswer
 from studio_pipeline.planning.insights.narrative import amount, percent
-from studio_pipeline.settings import read_settings
 from studio_pipeline_tests.forecasting.fleets import small_fleet
 
 INSIGHTS = "/api/v1/insights"
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("home")
-    publish_small_model(folder)
-    return folder
-
-
-def client_of(home: Path, **settings: Any) -> TestClient:
-    read = read_settings(env_file=None, **{"home": home, "openai_api_key": None, **settings})
-    return TestClient(create_app(read), client=LOOPBACK, raise_server_exceptions=False)
-
-
-@pytest.fixture(scope="module")
-def client(home: Path) -> Iterator[TestClient]:
-    with client_of(home) as client:
-        yield client
 
 
 def studio(row: int = 8) -> str:
@@ -48,8 +24,8 @@ def insights_of(client: TestClient, **body: Any) -> InsightsAnswer:
 
 
 @pytest.mark.parametrize(("row", "months"), [(8, 3), (0, 12), (6, 1), (4, 6)])
-def test_figures_add_up_and_texts_say_them(client: TestClient, row: int, months: int) -> None:
-    answer = insights_of(client, studio_id=studio(row), projection_months=months)
+def test_figures_add_up_and_texts_say_them(real_client: TestClient, row: int, months: int) -> None:
+    answer = insights_of(real_client, studio_id=studio(row), projection_months=months)
     facts = answer.facts
     assert answer.source == "template"
     assert sum(driver.amount for driver in answer.drivers) == pytest.approx(facts.change)
@@ -61,10 +37,10 @@ def test_figures_add_up_and_texts_say_them(client: TestClient, row: int, months:
         assert amount(step.gain) in step.action
 
 
-def test_figures_are_those_of_the_forward_answer(client: TestClient) -> None:
-    answer = insights_of(client, projection_months=6)
+def test_figures_are_those_of_the_forward_answer(real_client: TestClient) -> None:
+    answer = insights_of(real_client, projection_months=6)
     body = {"studio_id": studio(), "projection_months": 6, "include_confidence_intervals": True}
-    forward = client.post("/api/v1/predict/forward", json=body).json()
+    forward = real_client.post("/api/v1/predict/forward", json=body).json()
     last = forward["predictions"]["month_6"]
     facts = answer.facts
     assert facts.revenue == pytest.approx(last["revenue"], rel=1e-12)
@@ -81,10 +57,12 @@ def test_figures_are_those_of_the_forward_answer(client: TestClient) -> None:
     assert assumed == told
 
 
-def test_another_base_month_is_another_start(client: TestClient) -> None:
+def test_another_base_month_is_another_start(real_client: TestClient) -> None:
     month = str(small_fleet().panel.months[-4])
-    answer = insights_of(client, base_month=month)
-    history = client.get(f"/api/v1/studios/{studio()}/history", params={"from": month, "to": month}).json()
+    answer = insights_of(real_client, base_month=month)
+    history = real_client.get(
+        f"/api/v1/studios/{studio()}/history", params={"from": month, "to": month}
+    ).json()
     assert answer.facts.base_month == f"{month}-01"
     assert answer.facts.revenue_then == history["months"][0]["total_revenue"]
     assert answer.facts.members_then == history["months"][0]["total_members"]
@@ -94,41 +72,31 @@ def test_another_base_month_is_another_start(client: TestClient) -> None:
     ("body", "status"),
     [
         ({"studio_id": "nobody"}, 404),
-        ({"studio_id": ""}, 422),
-        ({}, 422),
-        ({"studio_id": "x", "unknown": 1}, 422),
         ({"studio_id": "x", "projection_months": 13}, 422),
         ({"studio_id": "x", "projection_months": 0}, 422),
         ({"studio_id": "x", "base_month": "2024-12-05"}, 422),
     ],
 )
-def test_what_can_not_be_explained_is_refused(client: TestClient, body: dict[str, Any], status: int) -> None:
-    response = client.post(INSIGHTS, json=body)
+def test_what_has_no_explanation_is_refused(
+    real_client: TestClient, body: dict[str, Any], status: int
+) -> None:
+    response = real_client.post(INSIGHTS, json=body)
     assert response.status_code == status
     assert response.json()["detail"]
 
 
-def test_a_month_that_the_studio_lacks_is_refused_with_those_it_has(client: TestClient) -> None:
-    response = client.post(
+def test_a_month_that_the_studio_lacks_is_refused_with_those_it_has(real_client: TestClient) -> None:
+    response = real_client.post(
         INSIGHTS, json={"studio_id": studio(1), "base_month": str(small_fleet().panel.months[12])}
     )
     assert response.status_code == 422
     assert "Its months are" in response.json()["detail"]
 
 
-def test_a_key_explains_its_own_studios_alone(home: Path) -> None:
-    with client_of(home, api_keys=f"secret:{studio()}") as client:
-        key = {"X-API-Key": "secret"}
-        bodies = [{"studio_id": name} for name in (studio(), studio(9), "nobody")]
-        statuses = [client.post(INSIGHTS, json=body, headers=key).status_code for body in bodies]
-        assert statuses == [200, 403, 403]
-        assert client.post(INSIGHTS, json=bodies[0]).status_code == 401
-
-
-def test_a_narrator_writes_where_a_key_is_set_and_no_name_reaches_it(home: Path) -> None:
+def test_a_narrator_writes_where_a_key_is_set_and_no_name_reaches_it(real_client_of: Any) -> None:
     with fake_openai() as server:
         settings = {"openai_api_key": "k", "openai_base_url": server.base_url, "openai_model": "small-1"}
-        with client_of(home, **settings) as client:
+        with real_client_of(**settings) as client:
             server.text = "The studio is {growth}."
             good = insights_of(client)
             server.text = "The studio gains 987,654,321."
@@ -142,19 +110,3 @@ def test_a_narrator_writes_where_a_key_is_set_and_no_name_reaches_it(home: Path)
         assert answer.source == "template"
         assert answer.summary.startswith(f"Studio {studio()} took")
     assert not any(studio() in str(asked) for asked in server.asked)
-
-
-def test_without_a_release_there_are_no_insights(tmp_path: Path) -> None:
-    with client_of(tmp_path) as client:
-        assert client.post(INSIGHTS, json={"studio_id": "x"}).status_code == 503
-
-
-LOAD = f"""
-import sys
-import serving.app
-print(sorted(set({FORBIDDEN} + ["openai"]) & set(sys.modules)))
-"""
-
-
-def test_the_library_is_not_loaded_before_it_is_needed(tmp_path: Path) -> None:
-    assert python(tmp_path, "-c", LOAD) == "[]\n"

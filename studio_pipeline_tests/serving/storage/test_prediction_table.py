@@ -98,9 +98,7 @@ def test_a_studio_is_cleared_whatever_clock_dated_its_entries(
     assert count(database) == 1
 
 
-def test_what_was_on_its_way_when_a_studio_was_deleted_is_left_out(
-    table: PredictionTable, database: Database
-) -> None:
+def test_what_was_on_its_way_at_a_deletion_is_left_out(table: PredictionTable, database: Database) -> None:
     deleted_at = datetime.now(UTC)
     with database.writing() as connection:
         connection.execute(insert(deletions).values(studio_id="mine", deleted_at=deleted_at))

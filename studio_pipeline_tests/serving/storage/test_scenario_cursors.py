@@ -63,16 +63,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScenarioStore]:
 
 
 def save(store: ScenarioStore, studio_id: str) -> str:
-    answer = {
-        "scenario_id": str(uuid4()),
-        "model_version": "1",
-        "data_version": "a",
-        "base_month": "2021-12-01",
-    }
+    answer = {"scenario_id": str(uuid4()), "base_month": "2021-12-01"}
+    answer |= {"model_version": "1", "data_version": "a"}
     return store.save("A name", {"studio_id": studio_id}, answer, 1).id
 
 
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(st.tuples(st.sampled_from("ab"), st.booleans()), max_size=25),
     limit=st.integers(1, 7),
