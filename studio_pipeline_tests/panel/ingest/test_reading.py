@@ -2,7 +2,6 @@ import io
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -122,7 +121,8 @@ def test_parquet_is_read_as_text_by_row():
     )
     buffer = io.BytesIO()
     frame.to_parquet(buffer)
-    found = read_text_table("a.parquet", buffer.getvalue())
+    # By its content, whatever its name.
+    found = read_text_table("renamed.csv", buffer.getvalue())
     assert found.table.to_pydict() == {
         "studio_id": ["a", "b"],
         "month_year": ["2024-01-01", "2024-02-01"],
@@ -131,11 +131,5 @@ def test_parquet_is_read_as_text_by_row():
     }
     assert found.lines.tolist() == [1, 2]
     assert found.typed == {"month_year", "total_revenue", "total_members"}
-
-
-def test_half_a_parquet_file_is_told():
-    buffer = io.BytesIO()
-    pd.DataFrame({"a": range(1000)}).to_parquet(buffer)
     with pytest.raises(UnreadableFileError, match="half-written"):
         read_text_table("a.parquet", buffer.getvalue()[:-10])
-    assert isinstance(read_text_table("renamed.csv", buffer.getvalue()).table, pa.Table)
