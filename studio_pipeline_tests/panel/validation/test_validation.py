@@ -57,12 +57,8 @@ def test_a_bad_row_is_rejected_and_the_others_go_on(landing, row, column, value,
 def test_a_row_with_several_faults_keeps_them_all(landing):
     validated = landing.validated(HEAD + "a,2024-07,-5,x,93,\n")
     assert validated.rejected_rows == 1
-    assert set(validated.rejected["column"]) == {
-        "month_year",
-        "retention_rate",
-        "total_members",
-        "total_revenue",
-    }
+    columns = ["month_year", "retention_rate", "total_members", "total_revenue"]
+    assert validated.rejected["column"].tolist() == columns
     assert validated.rejected["studio_id"].eq("a").all()
 
 
@@ -181,9 +177,8 @@ def test_every_partial_split_is_completed(landing, given):
     row = {"studio_id": "a", "month_year": "2024-01", "total_revenue": "940"}
     row |= {name: amounts[name] for name in given}
     text = f"{','.join(row)}\n{','.join(row.values())}\n"
-    assert len(landing.validated(text.replace("940", "30")).rejected) == bool(given), (
-        "the parts exceed the total"
-    )
+    too_little = landing.validated(text.replace("940", "30"))
+    assert too_little.rejected["column"].tolist() == ["total_revenue"] * bool(given)
     validated = landing.validated(text)
     (found,) = validated.frame[list(PARTS)].to_dict("records")
     if not given:
