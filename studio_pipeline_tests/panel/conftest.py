@@ -1,3 +1,5 @@
+import errno
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,6 +52,16 @@ def landing(tmp_path):
 @pytest.fixture
 def now():
     return NOW
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """A disk that takes nothing."""
+
+    def refuse(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ def test_a_corrupt_bundle_and_one_that_is_no_model_are_refused(home: Path) -> No
     for version, content in contents.items():
         write = partial(lambda it, folder: (folder / "model.json").write_text(it), content)
         write_bundle(home, version, write, {"source": "landing"})
-    with pytest.raises(ModelFormatError, match="has format None"):
+    with pytest.raises(ModelFormatError, match=r"has format None; .*Run `studio run`"):
         roll_back(home, "5", "run-x")
     with pytest.raises(CorruptReleaseError, match="no model that this program can answer from"):
         roll_back(home, "6", "run-x")

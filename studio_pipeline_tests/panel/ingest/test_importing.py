@@ -1,5 +1,3 @@
-import errno
-import os
 from pathlib import Path
 
 import pytest
@@ -96,11 +94,8 @@ def test_rows_are_judged_beside_those_that_are_there(landing, own, bring):
     assert "or if a.csv, which has another value here, is the wrong one" in str(report)
 
 
-def test_a_full_disk_leaves_nothing_half_written(landing, own, bring, monkeypatch):
-    def full_disk(_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full_disk)
+@pytest.mark.usefixtures("full_disk")
+def test_a_full_disk_leaves_nothing_half_written(landing, own, bring):
     with pytest.raises(StorageError, match=r"No space left on device.*Free disk space"):
         bring([own("a.csv", ROW + "a,2024-01,100,10\n")])
     assert _names(landing.folder) == []
