@@ -49,7 +49,7 @@ def test_who_holds_a_lock_can_be_asked(tmp_path: Path) -> None:
     with lock_of_run(tmp_path, "a-run"):
         holder = lock_holder(tmp_path)
         assert (holder["pid"], holder[RUN_ID]) == (os.getpid(), "a-run")
-        for unwritten in ("", "{"):
+        for unwritten in ("", "{", "[]"):
             (tmp_path / "run.lock").write_text(unwritten)
             assert lock_holder(tmp_path) == {}
         with pytest.raises(RunInProgressError, match="only just started"):
