@@ -89,22 +89,18 @@ STATE = PublishedState(7, "3", date(2026, 1, 1), datetime(2026, 2, 3, 6, tzinfo=
 @pytest.mark.parametrize(
     ("today", "days", "expected"),
     [
-        (date(2026, 3, 10), 10, date(2026, 1, 1)),
-        (date(2026, 3, 11), 10, date(2026, 2, 1)),
-        (date(2026, 3, 1), 0, date(2026, 2, 1)),
-        (date(2026, 1, 5), 10, date(2025, 11, 1)),
-        (date(2026, 1, 11), 10, date(2025, 12, 1)),
+        (date(2026, 3, 10), 10, "2026-01"),
+        (date(2026, 3, 11), 10, "2026-02"),
+        (date(2026, 3, 1), 0, "2026-02"),
+        (date(2026, 1, 5), 10, "2025-11"),
+        (date(2026, 1, 11), 10, "2025-12"),
     ],
 )
-def test_a_month_is_expected_so_many_days_after_its_end(today: date, days: int, expected: date) -> None:
-    assert expected_month(today, days) == expected
-
-
-@pytest.mark.parametrize(("today", "is_late"), [(date(2026, 3, 10), False), (date(2026, 3, 11), True)])
-def test_data_are_late_from_the_day_after(today: date, is_late: bool) -> None:
-    seen = observe_lateness(STATE, today, AlertConfig())
-    assert seen.failing is is_late
-    assert ("2026-02" in seen.message.title) is is_late
+def test_a_month_is_expected_so_many_days_after_its_end_and_late_after_that(today, days, expected) -> None:
+    seen = observe_lateness(STATE, today, AlertConfig(late_after_days=days))
+    assert seen.failing is (expected == "2026-02")
+    assert (expected in seen.message.title) is seen.failing
+    assert f"{expected_month(today, days):%Y-%m}" == expected
 
 
 def test_one_heartbeat_a_day_over_a_week_of_ticks_and_pauses() -> None:

@@ -36,8 +36,7 @@ class FakeChannel:
 
 
 class Clock:
-    def __init__(self) -> None:
-        self.now = START
+    now = START
 
     def __call__(self) -> datetime:
         return self.now

@@ -13,18 +13,12 @@ def test_everything_runs_without_a_hand_on_it() -> None:
     repository = defs.get_repository_def()
     sensors = {sensor.name: sensor.default_status for sensor in repository.sensor_defs}
     schedules = {schedule.name: schedule.default_status for schedule in repository.schedule_defs}
-    assert {"landing_folder", "drift_or_error"} <= set(sensors)
+    assert {"landing_folder", "drift_or_error", "alerts", "alert_delivery"} <= set(sensors)
     assert {"monthly_refresh", "daily_monitoring"} <= set(schedules)
     assert set(sensors.values()) == {dg.DefaultSensorStatus.RUNNING}
     assert set(schedules.values()) == {dg.DefaultScheduleStatus.RUNNING}
     jobs = {job.name for job in repository.get_all_jobs()}
     assert {sensor.job.name for sensor in repository.sensor_defs if len(sensor.targets) == 1} <= jobs
-
-
-def test_assets_of_a_refresh_are_due_after_each_month() -> None:
-    graph = defs.resolve_asset_graph()
-    assert graph.get(dg.AssetKey("raw_studio_months")).freshness_policy == monthly
-    assert graph.get(dg.AssetKey("studio_forecasts")).freshness_policy == monthly
 
 
 @dg.asset(group_name="monitoring")
@@ -40,12 +34,15 @@ def no_drift() -> dg.AssetCheckResult:
 def tuned_hyperparameters() -> None: ...
 
 
-def test_monitoring_is_due_daily_and_what_no_refresh_makes_is_never_due() -> None:
+def test_a_refresh_is_due_monthly_monitoring_daily_and_what_neither_makes_never() -> None:
     never_made = frozenset({"tuned_hyperparameters"})
     dated = with_freshness([drift_report, tuned_hyperparameters], without=never_made)
     policies = {asset.key.to_user_string(): next(iter(asset.specs)).freshness_policy for asset in dated}
     assert policies == {"drift_report": daily, "tuned_hyperparameters": None}
     assert daily.fail_window.to_timedelta() > timedelta(days=1)
+    graph = defs.resolve_asset_graph()
+    for refreshed in ("raw_studio_months", "studio_forecasts"):
+        assert graph.get(dg.AssetKey(refreshed)).freshness_policy == monthly
 
 
 def test_the_daily_job_makes_the_monitoring_assets_and_their_checks_and_nothing_else() -> None:
@@ -56,9 +53,6 @@ def test_the_daily_job_makes_the_monitoring_assets_and_their_checks_and_nothing_
     made = [event.asset_key for event in result.get_asset_materialization_events()]
     assert made == [dg.AssetKey("drift_report")]
     assert [evaluation.check_name for evaluation in result.get_asset_check_evaluations()] == ["no_drift"]
-
-
-def test_the_daily_run_says_why() -> None:
     request = daily_monitoring(dg.build_schedule_context())
     assert request.tags["studio/trigger"] == "schedule"
     assert request.tags["studio/reason"].startswith("Daily monitoring: ")

@@ -25,7 +25,7 @@ def no_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(landing_decision, "RETRY_SECONDS", 0.0)
 
 
-def test_one_request_for_many_files_with_its_reason_and_none_after_it(pipeline, sensor) -> None:
+def test_one_request_for_many_files_and_another_for_one_that_comes_during_a_run(pipeline, sensor) -> None:
     sensor.skips("is empty")
     pipeline.drop("a.csv")
     pipeline.drop("b.csv")
@@ -38,37 +38,20 @@ def test_one_request_for_many_files_with_its_reason_and_none_after_it(pipeline, 
     pipeline.instance.report_run_canceled(pipeline.instance.get_runs()[0])
     assert pipeline.run(tags)
     sensor.skips("Nothing new")
-
-
-def test_a_file_that_arrives_while_a_run_reads_leads_to_another_run(pipeline, sensor) -> None:
-    pipeline.drop("a.csv")
-    tags = sensor.asks()
-    assert pipeline.run(tags)
     going_on = pipeline.begin()
-    pipeline.drop("b.csv")
+    pipeline.drop("c.csv")
     sensor.skips("queued or going on")
     pipeline.instance.report_run_canceled(going_on)
-    assert sensor.asks()["studio/reason"] == "The landing folder changed: new: b.csv."
+    assert sensor.asks()["studio/reason"] == "The landing folder changed: new: c.csv."
 
 
-def test_what_a_run_by_hand_has_read_is_not_asked_for(pipeline: Pipeline, sensor: Daemon) -> None:
-    pipeline.drop("a.csv")
-    assert pipeline.run()
-    sensor.skips("Nothing new")
-    pipeline.drop("a.csv", ROW.replace("100", "101"))
-    sensor.skips("Still being written: a.csv.")
-
-
-def test_a_run_that_only_reads_the_files_makes_no_release_of_them(pipeline: Pipeline, sensor: Daemon) -> None:
+def test_what_a_run_by_hand_has_read_is_not_asked_for_and_what_is_restored_is(pipeline, sensor) -> None:
     pipeline.drop("a.csv")
     assert pipeline.run(selection=["raw_studio_months"])
     assert (pipeline.settings.home / "read").exists()
-    sensor.asks()
-
-
-def test_restored_content_is_asked_for_again(pipeline: Pipeline, sensor: Daemon) -> None:
-    pipeline.drop("a.csv")
-    assert pipeline.run(sensor.asks())
+    sensor.asks()  # A run that only reads the files makes no release of them.
+    assert pipeline.run()
+    sensor.skips("Nothing new")
     pipeline.drop("b.csv")
     assert pipeline.run(sensor.asks())
     (pipeline.settings.landing_dir / "b.csv").unlink()
@@ -76,11 +59,11 @@ def test_restored_content_is_asked_for_again(pipeline: Pipeline, sensor: Daemon)
     assert tags["studio/reason"] == "The landing folder changed: removed: b.csv."
     assert pipeline.run(tags)
     sensor.skips("Nothing new")
+    pipeline.drop("a.csv", ROW.replace("100", "101"))
+    sensor.skips("Still being written: a.csv.")
 
 
 def test_after_a_failed_run_it_waits_for_other_content(pipeline: Pipeline, sensor: Daemon) -> None:
-    pipeline.drop("a.csv")
-    assert pipeline.run(sensor.asks())
     (pipeline.settings.home / "poisoned").touch()
     pipeline.drop("b.csv")
     assert not pipeline.run(sensor.asks())

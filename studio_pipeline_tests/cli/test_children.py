@@ -2,16 +2,18 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from studio_pipeline.cli.supervisor import Child, RestartConfig, run_together
+from studio_pipeline_tests.serving.processes import free_port
 
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
 PARENT_OF_ONE = f"""
@@ -36,6 +38,15 @@ server.serve_forever()
 
 def python(code: str, *arguments: str) -> list[str]:
     return [sys.executable, "-c", code, *arguments]
+
+
+@contextmanager
+def meanwhile(act: Callable[[], None]) -> Iterator[None]:
+    """Do something in a thread, which ends before the block does."""
+    thread = threading.Thread(target=act)
+    thread.start()
+    yield
+    thread.join()
 
 
 def wait_for(path: Path) -> int:
@@ -63,17 +74,14 @@ def test_a_signal_ends_all_and_leaves_nobody(tmp_path, monkeypatch, number) -> N
         found.extend(wait_for(path) for path in pids)
         os.kill(os.getpid(), number)
 
-    thread = threading.Thread(target=interrupt)
-    thread.start()
     before = signal.getsignal(number)
-    assert run_together(children, os.environ, tmp_path / "logs", "ready") == 0
-    thread.join()
+    with meanwhile(interrupt):
+        assert run_together(children, os.environ, tmp_path / "logs", "ready") == 0
     assert signal.getsignal(number) is before
     assert len(found) == 2
     assert all(is_gone(pid) for pid in found)
 
 
-NO_SECOND_TRY = RestartConfig(most_quick=1)
 IMPATIENT = RestartConfig(most_quick=3, first_wait_seconds=0.01)
 
 
@@ -106,10 +114,8 @@ def test_one_that_is_killed_is_started_again_and_the_others_go_on(tmp_path: Path
         seen.extend([wait_for(killed), wait_for(stays)])
         os.kill(os.getpid(), signal.SIGTERM)
 
-    thread = threading.Thread(target=kill_and_stop)
-    thread.start()
-    assert run_together(children, os.environ, tmp_path / "logs", "ready", IMPATIENT) == 0
-    thread.join()
+    with meanwhile(kill_and_stop):
+        assert run_together(children, os.environ, tmp_path / "logs", "ready", IMPATIENT) == 0
     assert seen[2] != seen[0]
     assert seen[3] == seen[1]
     assert all(is_gone(pid) for pid in seen)
@@ -130,10 +136,8 @@ def test_what_outlives_its_killed_parent_goes_on_and_ends_with_the_rest(tmp_path
         assert not is_gone(seen[0])
         os.kill(os.getpid(), signal.SIGTERM)
 
-    thread = threading.Thread(target=kill_and_stop)
-    thread.start()
-    assert run_together([child], os.environ, tmp_path / "logs", "ready", IMPATIENT) == 0
-    thread.join()
+    with meanwhile(kill_and_stop):
+        assert run_together([child], os.environ, tmp_path / "logs", "ready", IMPATIENT) == 0
     assert is_gone(seen[0])
 
 
@@ -152,18 +156,13 @@ def test_when_a_child_is_started_again(before, lived_seconds, quick_ends, wait_s
     rules = RestartConfig()
     assert rules.quick_ends(before, lived_seconds) == quick_ends
     assert rules.wait_seconds(quick_ends) == wait_seconds
-
-
-def test_no_wait_is_longer_than_the_longest() -> None:
     assert RestartConfig(most_quick=99).wait_seconds(90) == 30.0
 
 
 def test_ready_is_said_once_the_address_answers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     child = Child("server", python(SERVER, str(port)), f"http://127.0.0.1:{port}/")
-    assert run_together([child], os.environ, tmp_path / "logs", "all is up", NO_SECOND_TRY) == 1
+    assert run_together([child], os.environ, tmp_path / "logs", "all is up", RestartConfig(most_quick=1)) == 1
     assert "all is up" in capsys.readouterr().out
 
 
@@ -182,8 +181,7 @@ def test_children_end_where_the_parent_is_killed(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     code = f"""
 from pathlib import Path
-from studio_pipeline.cli.supervisor import Child
-from studio_pipeline.cli.supervisor import run_together
+from studio_pipeline.cli.supervisor import Child, run_together
 child = Child("sleeper", {python(SLEEPER, str(pid_file))!r}, None)
 run_together([child], {dict(os.environ)!r}, Path({str(tmp_path)!r}), "ready")
 """

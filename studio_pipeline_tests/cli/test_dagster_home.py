@@ -50,7 +50,7 @@ def test_dagster_takes_it_and_finds_queued_runs_at_once(tmp_path: Path) -> None:
         assert isinstance(instance.run_storage, SqliteRunStorage)
 
 
-def test_one_of_an_earlier_version_is_renewed_and_a_changed_one_is_left_alone(tmp_path: Path) -> None:
+def test_it_is_renewed_with_version_and_setting_and_a_changed_one_is_left_alone(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     write_dagster_yaml(settings)
     ours = written(tmp_path)
@@ -61,16 +61,12 @@ def test_one_of_an_earlier_version_is_renewed_and_a_changed_one_is_left_alone(tm
         (tmp_path / "dagster" / "dagster.yaml").write_text(changed)
         assert not write_dagster_yaml(settings)
         assert written(tmp_path) == changed
-
-
-def test_it_follows_the_setting_and_holds_no_password(tmp_path: Path) -> None:
-    write_dagster_yaml(settings_of(tmp_path))
-    embedded = written(tmp_path)
+    (tmp_path / "dagster" / "dagster.yaml").write_text(ours)
     write_dagster_yaml(settings_of(tmp_path, "postgresql+psycopg2://studio:geheim@db:5432/dagster"))
     assert "geheim" not in written(tmp_path)
     assert DATABASE_VARIABLE in written(tmp_path)
-    write_dagster_yaml(settings_of(tmp_path))
-    assert written(tmp_path) == embedded
+    write_dagster_yaml(settings)
+    assert written(tmp_path) == ours
 
 
 def test_records_go_to_postgresql(tmp_path: Path) -> None:

@@ -15,18 +15,35 @@ pytestmark = pytest.mark.usefixtures("home")
 HEAVY = ("dagster", "mlflow", "pandas", "numpy", "matplotlib", "fastapi", "sklearn")
 
 
-def raising(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def shown_when_raising(error: Exception, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is printed when a command ends with an error."""
+
     @click.command("status")
     def command() -> None:
         raise error
 
     monkeypatch.setattr("studio_pipeline.cli.commands.status.status_command", command)
+    shown = CliRunner().invoke(main, ["status"])
+    assert shown.exit_code == 1
+    return shown.output.splitlines()
 
 
-def test_help_names_every_command() -> None:
+def test_help_names_every_command_and_others_are_refused() -> None:
     shown = CliRunner().invoke(main, ["--help"])
     assert shown.exit_code == 0
     assert all(f"  {name} " in shown.output for name in COMMANDS)
+    unknown = CliRunner().invoke(main, ["rnu"])
+    assert (unknown.exit_code, "No such command 'rnu'" in unknown.output) == (2, True)
+
+
+def test_status_of_an_empty_home_and_with_a_wrong_setting(monkeypatch, tmp_path) -> None:
+    shown = CliRunner().invoke(main, ["status"])
+    assert shown.exit_code == 0
+    assert shown.output == f"Nothing is published in {tmp_path / 'home'} yet. Run `studio run`.\n"
+    monkeypatch.setenv("STUDIO_RATE_LIMIT", "often")
+    shown = CliRunner().invoke(main, ["status"])
+    assert (shown.exit_code, "Traceback" in shown.output) == (1, False)
+    assert "STUDIO_RATE_LIMIT=often" in shown.output
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["status"], ["run", "--help"], ["up", "--help"]])
@@ -41,25 +58,16 @@ def test_starting_imports_nothing_heavy(arguments: list[str]) -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_nothing_published_says_what_to_do(tmp_path: Path) -> None:
-    shown = CliRunner().invoke(main, ["status"])
-    assert shown.exit_code == 0
-    assert shown.output == f"Nothing is published in {tmp_path / 'home'} yet. Run `studio run`.\n"
-
-
 def test_an_expected_error_is_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    raising(StorageError("The disk is full.", "Free some space."), monkeypatch)
-    shown = CliRunner().invoke(main, ["status"])
-    assert (shown.exit_code, shown.output) == (1, "The disk is full.\nFree some space.\n")
+    error = StorageError("The disk is full.", "Free some space.")
+    assert shown_when_raising(error, monkeypatch) == ["The disk is full.", "Free some space."]
 
 
 def test_a_fault_is_one_line_and_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    raising(ZeroDivisionError("division by zero"), monkeypatch)
-    shown = CliRunner().invoke(main, ["status"])
     log = tmp_path / "home" / "logs" / "errors.log"
-    assert shown.exit_code == 1
-    assert shown.output.splitlines() == [
-        "This is a fault of the program: ZeroDivisionError: division by zero",
+    fault = "This is a fault of the program: ZeroDivisionError: division by zero"
+    assert shown_when_raising(ZeroDivisionError("division by zero"), monkeypatch) == [
+        fault,
         f"Details: {log}",
     ]
     assert "Traceback" in log.read_text()
@@ -87,17 +95,3 @@ def test_a_home_that_can_not_be_made_is_told_in_two_lines(monkeypatch, command) 
     *_, what, remedy = shown.output.splitlines()
     assert what == f"Could not write /proc/nope/{command}.lock: No such file or directory."
     assert remedy == "This folder is not there and can't be made: point STUDIO_HOME elsewhere."
-
-
-def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STUDIO_RATE_LIMIT", "often")
-    shown = CliRunner().invoke(main, ["status"])
-    assert shown.exit_code == 1
-    assert "STUDIO_RATE_LIMIT=often" in shown.output
-    assert "Traceback" not in shown.output
-
-
-def test_an_unknown_command_is_refused_by_name() -> None:
-    shown = CliRunner().invoke(main, ["rnu"])
-    assert shown.exit_code == 2
-    assert "No such command 'rnu'" in shown.output

@@ -17,16 +17,15 @@ from studio_pipeline.evaluation.metrics.prediction_table import BASELINES, LABEL
 from studio_pipeline.settings import Settings
 
 
-def test_candidates_are_called_as_everywhere_in_aligned_columns(capsys: pytest.CaptureFixture[str]) -> None:
+def test_candidates_are_called_as_everywhere_in_aligned_columns_with_what_is_known(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     summary = {f"revenue_wape_{span}_{name}": 0.5 for span in SPANS for name in ("ensemble", *BASELINES)}
     print_evaluation(summary | {f"revenue_coverage_90_{span}": 0.9 for span in SPANS})
     _, _, header, *rows = capsys.readouterr().out.splitlines()
     assert {len(row) for row in rows} == {len(header)}
     assert [row[2:30].rstrip() for row in rows[1:-1]] == [LABELS[name] for name in BASELINES]
     assert all(row[30:].split() == ["50.0%"] * 4 for row in rows[:-1])
-
-
-def test_what_is_known_of_some_months_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     print_evaluation({"revenue_wape_1_persistence": 0.5})
     assert capsys.readouterr().out.splitlines()[-1].split() == ["persistence", "50.0%", "-", "-", "-"]
 
@@ -74,33 +73,39 @@ def test_learners_that_count_nowhere_are_one_line(capsys, weight, said) -> None:
         ("", "a: failed"),
         ("2024-01: 3 of 4\n2024-02: 4 of 4", "a:\n  - 2024-01: 3 of 4\n  - 2024-02: 4 of 4"),
         ("- x\n- y", "a:\n  - x\n  - y"),
+        ("x\n" * (SHOWN_LINES + 2), "a:\n" + "  - x\n" * SHOWN_LINES + "  - ... and 2 more"),
     ],
 )
 def test_one_finding_stands_on_its_line_and_several_are_a_list(found: str | None, said: str) -> None:
     assert finding("a", found) == said
 
 
-def test_a_long_list_is_cut_and_says_so() -> None:
-    lines = finding("a", "\n".join(f"line {number}" for number in range(SHOWN_LINES + 2))).splitlines()
-    assert lines[-1] == "  - ... and 2 more"
-    assert len(lines) == SHOWN_LINES + 2
+REFUSED_REFRESH = {
+    "decision_kind": "refresh_refused", "answers": "champion", "findings": "too wide; too low",
+    "model_version": "1", "challenger_model_version": "", "release": 2, "published": True,
+}  # fmt: skip
+CHALLENGE = {"decision_kind": "challenge_refused", "challenger_model_version": "3"}
 
 
-DECISION = {"decision_kind": "refresh_refused", "answers": "champion", "findings": "too wide; too low"}
-DECISION |= {"model_version": "1", "challenger_model_version": "", "release": 2, "published": True}
+KEPT = " Model 3 is kept as its challenger."
 
 
-def test_a_refusal_says_what_goes_on() -> None:
-    assert refusal(DECISION) == (
-        "The new model is refused: too wide; too low. Model 1 goes on, now with the new months (release 2)."
-    )
-    assert "with the same months as before (release 2)." in refusal(DECISION | {"published": False})
-
-
-def test_a_refused_challenge_says_which_recipe_goes_on() -> None:
-    challenge = DECISION | {"decision_kind": "challenge_refused", "challenger_model_version": "3"}
-    assert refusal(challenge | {"answers": "refit", "model_version": "2"}) == (
-        "The changed recipe is refused: too wide; too low. The recipe of before goes on, as model 2, now with"
-        " the new months (release 2). Model 3 is kept as its challenger."
-    )
-    assert "is refused: too wide; too low. Model 1 goes on, now" in refusal(challenge)
+@pytest.mark.parametrize(
+    ("change", "what", "stays"),
+    [
+        ({}, "The new model", "Model 1 goes on, now with the new months (release 2)."),
+        (
+            {"published": False},
+            "The new model",
+            "Model 1 goes on, with the same months as before (release 2).",
+        ),
+        (CHALLENGE, "The changed recipe", f"Model 1 goes on, now with the new months (release 2).{KEPT}"),
+        (
+            CHALLENGE | {"answers": "refit", "model_version": "2"},
+            "The changed recipe",
+            f"The recipe of before goes on, as model 2, now with the new months (release 2).{KEPT}",
+        ),
+    ],
+)
+def test_a_refusal_says_what_goes_on(change: dict[str, object], what: str, stays: str) -> None:
+    assert refusal(REFUSED_REFRESH | change) == f"{what} is refused: too wide; too low. {stays}"

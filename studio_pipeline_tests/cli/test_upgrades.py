@@ -13,8 +13,6 @@ from mlflow.store.db.utils import InitialBase, _get_alembic_config
 from sqlalchemy import create_engine
 
 from studio_pipeline.cli.dagster_home import MARKER, upgrade_mlflow, upgrade_records
-from studio_pipeline.errors import ModelFormatError
-from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -52,9 +50,3 @@ def test_an_mlflow_store_of_an_earlier_schema_is_brought_to_this_one(tmp_path: P
 def schema_of(store: Path) -> str:
     with closing(sqlite3.connect(store)) as connection:
         return str(connection.execute("SELECT version_num FROM alembic_version").fetchone()[0])
-
-
-def test_a_model_of_another_format_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "model.json").write_text(json.dumps({"format": 2}))
-    with pytest.raises(ModelFormatError, match=r"has format 2; .*Run `studio run`"):
-        StudioModel.load(tmp_path)

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,18 +34,14 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     environment = up.environment_of(settings, f"http://127.0.0.1:{port}")
     process = start(child, {**environment, "PYTHONPATH": os.fspath(Path(up.__file__).parents[3])}, folder)
     try:
-        wait_until_ready(str(child.ready_url), process, folder / f"{child.name}.log")
+        deadline, log = time.monotonic() + 120, folder / f"{child.name}.log"
+        while not answers(str(child.ready_url)):
+            assert process.poll() is None, last_lines(log, 50)
+            assert time.monotonic() < deadline, last_lines(log, 50)
+            time.sleep(0.2)
         yield f"127.0.0.1:{port}"
     finally:
         stop_groups([process])
-
-
-def wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 120
-    while not answers(url):
-        assert process.poll() is None, last_lines(log, 50)
-        assert time.monotonic() < deadline, last_lines(log, 50)
-        time.sleep(0.2)
 
 
 def asked(address: str, method: str, headers: dict[str, str], query: str = "{version}") -> httpx.Response:
@@ -57,22 +52,14 @@ def asked(address: str, method: str, headers: dict[str, str], query: str = "{ver
 
 
 @pytest.mark.slow
-def test_a_forged_host_is_refused(address: str) -> None:
+def test_neither_a_forged_host_nor_a_foreign_page_nor_a_mutation_by_get_is_taken(address: str) -> None:
     for method in ("GET", "POST"):
         assert asked(address, method, FORGED_HOST).status_code == 403
     assert httpx.get(f"http://{address}/", headers=FORGED_HOST).status_code == 403
-
-
-@pytest.mark.slow
-def test_a_foreign_page_changes_nothing(address: str) -> None:
     assert asked(address, "POST", FORGED_ORIGIN, MUTATION).status_code == 403
     assert asked(address, "POST", {"Sec-Fetch-Site": "cross-site"}, MUTATION).status_code == 403
     report = f"http://{address}/report_asset_materialization/registered_model"
     assert httpx.post(report, headers=FORGED_ORIGIN).status_code == 403
-
-
-@pytest.mark.slow
-def test_no_mutation_by_get(address: str) -> None:
     refused = asked(address, "GET", {}, MUTATION)
     assert (refused.status_code, "by POST" in refused.text) == (403, True)
     assert httpx.get(f"http://{address}/graphql%0A?query={MUTATION}").status_code == 403

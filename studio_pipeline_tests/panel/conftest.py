@@ -1,4 +1,6 @@
-from datetime import UTC, date, datetime
+import errno
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -53,8 +55,13 @@ def now():
 
 
 @pytest.fixture
-def today():
-    return date(2024, 6, 15)
+def full_disk(monkeypatch):
+    """A disk that takes nothing."""
+
+    def refuse(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
 
 
 @pytest.fixture
@@ -70,7 +77,7 @@ def studio_months(studios=3, months=24, first="2022-01", seed=1):
     calendar = pd.date_range(first, periods=months, freq="MS")
     n = studios * months
     members = rng.integers(80, 300, n)
-    parts = rng.uniform(0.05, 0.2, (3, n))
+    shares = rng.uniform(0.05, 0.2, (3, n))
     frame = pd.DataFrame(
         {
             "studio_id": np.repeat([f"s{i:03d}" for i in range(studios)], months),
@@ -87,10 +94,9 @@ def studio_months(studios=3, months=24, first="2022-01", seed=1):
             "membership_revenue": (members * 100.0).round(2),
         }
     )
-    for name, share in zip(("class_pack_revenue", "retail_revenue", "upsell_revenue"), parts, strict=True):
-        frame[name] = (members * 100 * share).round(2)
-    names = ["membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue"]
-    return frame.assign(total_revenue=frame[names].sum(axis=1).round(2))
+    parts = ["class_pack_revenue", "retail_revenue", "upsell_revenue"]
+    frame[parts] = (members * 100 * shares).round(2).T
+    return frame.assign(total_revenue=frame[["membership_revenue", *parts]].sum(axis=1).round(2))
 
 
 @pytest.fixture

@@ -40,17 +40,6 @@ def test_a_studio_has_the_type_of_its_last_month_that_has_one():
     assert panel_from_frame(frame).studio_types.tolist() == ["Pilates", ""]
 
 
-def test_validated_months_become_a_panel(landing, make_months):
-    months = make_months(studios=4, months=12)
-    landing.put_frame("months.csv", months.drop(index=5))
-    panel = panel_from_frame(landing.validate().frame)
-    assert (panel.n_studios, panel.n_months) == (4, 12)
-    assert not panel.known[0, 5]
-    assert int((~panel.known).sum()) == 1
-    expected = months["total_revenue"].to_numpy().reshape(4, 12)
-    assert np.array_equal(panel.values["total_revenue"][1:], expected[1:])
-
-
 def test_no_months_at_all_are_told():
     with pytest.raises(NoUsableDataError, match="not a single valid month"):
         panel_from_frame(pd.DataFrame({"studio_id": [], "month_year": [], "total_revenue": []}))

@@ -31,7 +31,7 @@ def fill_bundle(folder: Path) -> None:
     (folder / "weights.json").write_text('{"core": 1.0}')
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_release() -> MakeRelease:
     """Write a bundle and a snapshot, and describe the release of both; nothing is published."""
 

@@ -17,24 +17,19 @@ from studio_pipeline_tests.evaluation.conftest import predictions_of
 KEPT = kept_rows(predictions_of(studios=3, origins=2), "revenue")
 
 
-def test_records_come_back(tmp_path: Path) -> None:
+def test_records_come_back_and_damage_is_told(tmp_path: Path) -> None:
     recipe = Recipe(ForecastingConfig(seed=3))
     folder = write_bundle(tmp_path, "1", lambda place: write_records(place, recipe, KEPT), {})
     assert set(verify_folder(folder).files) == {RECIPE, BACKTEST}
     assert recipe_of(tmp_path, "1") == recipe
     pd.testing.assert_frame_equal(backtest_of(tmp_path, "1"), KEPT)
+    for name, read in ((RECIPE, recipe_of), (BACKTEST, backtest_of)):
+        (folder / name).write_bytes(b"no")
+        with pytest.raises(CorruptReleaseError, match="can't be read"):
+            read(tmp_path, "1")
 
 
 def test_a_bundle_of_before_has_none(tmp_path: Path) -> None:
     write_bundle(tmp_path, "1", lambda place: (place / "model.json").write_text("{}"), {})
     assert recipe_of(tmp_path, "1") is None
     assert backtest_of(tmp_path, "1") is None
-
-
-def test_damage_is_told(tmp_path: Path) -> None:
-    recipe = Recipe(ForecastingConfig())
-    folder = write_bundle(tmp_path, "1", lambda place: write_records(place, recipe, KEPT), {})
-    for name, read in ((RECIPE, recipe_of), (BACKTEST, backtest_of)):
-        (folder / name).write_bytes(b"no")
-        with pytest.raises(CorruptReleaseError, match="can't be read"):
-            read(tmp_path, "1")

@@ -80,26 +80,19 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_what_is_published_stays_and_the_rest_goes(home: Path) -> None:
+@pytest.mark.parametrize(("pinned", "models"), [(None, ["2", "3"]), ("1", ["1", "2", "3"])])
+def test_what_is_published_or_pinned_stays_and_the_rest_goes(home: Path, pinned, models) -> None:
     current = current_release(home)
-    listed = planned_removals(home, STRICT, None)
-    assert prune(home, STRICT, None) == listed
-    assert names(home / "models") == ["2", "3"]
+    assert prune(home, RetentionConfig(), pinned) == [], "the defaults remove nothing young"
+    listed = planned_removals(home, STRICT, pinned)
+    assert prune(home, STRICT, pinned) == listed
+    assert names(home / "models") == models
     assert names(home / "data") == [current.data_version]
     assert names(home / "releases") == ["3.json"]
     # The run of the challenger's model, too, says how good that is.
     assert names(home / "assets" / "raw_studio_months") == ["current", "v-run-2", "v-run-3"]
     verify_release(home, current_release(home))
-    assert prune(home, STRICT, None) == []
-
-
-def test_a_pinned_model_stays(home: Path) -> None:
-    prune(home, STRICT, "1")
-    assert names(home / "models") == ["1", "2", "3"]
-
-
-def test_the_defaults_remove_nothing_young(home: Path) -> None:
-    assert prune(home, RetentionConfig(), None) == []
+    assert prune(home, STRICT, pinned) == []
 
 
 def test_nothing_is_removed_beside_a_run_or_without_a_release(home: Path, tmp_path: Path) -> None:

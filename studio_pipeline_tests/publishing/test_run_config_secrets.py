@@ -1,7 +1,6 @@
 """Run configuration reads no variable of the environment, so no run can show the value of one."""
 
 import traceback
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -9,11 +8,12 @@ import pytest
 
 from studio_pipeline.automation.jobs import ROLLBACK_OP, ROLLBACK_RELEASE
 from studio_pipeline.definitions import build_definitions, defs
+from studio_pipeline.publishing.releases import publish_release
 from studio_pipeline.settings import read_settings
+from studio_pipeline_tests.publishing.conftest import MakeRelease
 
 WORD, PIN = "open-sesame-7142", "71427142"
 FROM_ENVIRONMENT = {"env": "STUDIO_API_KEYS"}
-TEXT_CONFIG = {"loggers": {"console": {"config": {"log_level": FROM_ENVIRONMENT}}}}
 
 
 def version(value: Any) -> dict[str, Any]:
@@ -24,9 +24,16 @@ def configuration(**sections: Any) -> dict[str, Any]:
     return {"resources": {"configuration": {"config": sections}}}
 
 
-def told(home: Path, job: str, config: dict[str, Any]) -> str:
+@pytest.fixture(scope="module")
+def definitions(tmp_path_factory: pytest.TempPathFactory, make_release: MakeRelease) -> dg.Definitions:
+    """On a home with one release."""
+    home = tmp_path_factory.mktemp("home")
+    publish_release(home, make_release(home))
+    return build_definitions(read_settings(None, home=home, api_keys=()))
+
+
+def told(definitions: dg.Definitions, job: str, config: dict[str, Any]) -> str:
     """Everything that a run leaves: its error with all causes, and the events of the instance."""
-    definitions = build_definitions(read_settings(None, home=home, api_keys=()))
     with dg.DagsterInstance.ephemeral() as instance:
         try:
             definitions.resolve_job_def(job).execute_in_process(instance=instance, run_config=config)
@@ -48,13 +55,12 @@ def told(home: Path, job: str, config: dict[str, Any]) -> str:
         ("monitor_release", configuration(promotion={"spans": [FROM_ENVIRONMENT]})),
         ("monitor_release", configuration(forecasting={"seed": FROM_ENVIRONMENT})),
         ("monitor_release", configuration(tuning={"use_tuned": FROM_ENVIRONMENT})),
-        ("monitor_release", TEXT_CONFIG),
+        ("monitor_release", {"loggers": {"console": {"config": {"log_level": FROM_ENVIRONMENT}}}}),
     ],
 )
-def test_no_run_tells_a_variable(published, monkeypatch, capfd, job, config, secret) -> None:
+def test_no_run_tells_a_variable(definitions, monkeypatch, capfd, job, config, secret) -> None:
     monkeypatch.setenv("STUDIO_API_KEYS", secret)
-    monkeypatch.chdir(published)
-    text = told(published, job, config)
+    text = told(definitions, job, config)
     assert secret not in "\n".join([text, *capfd.readouterr()])
     assert "DagsterInvalidConfigError" in text
 
@@ -67,5 +73,5 @@ def test_no_field_of_any_job_resolves_variables(job: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-def test_a_version_is_still_taken_as_it_is_written(published: Path) -> None:
-    assert "There is no model '9'" in told(published, ROLLBACK_RELEASE, version("9"))
+def test_a_version_is_still_taken_as_it_is_written(definitions: dg.Definitions) -> None:
+    assert "There is no model '9'" in told(definitions, ROLLBACK_RELEASE, version("9"))

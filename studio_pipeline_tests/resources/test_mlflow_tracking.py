@@ -56,7 +56,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_what_several_assets_log_is_in_one_run(home: Path) -> None:
-    many = {f"p{number}": number for number in range(150)}
+    many = flat_parameters(ForecastingConfig(), "model") | {f"p{number}": number for number in range(150)}
+    assert many["model.xgboost.n_trees"] == ForecastingConfig().xgboost.n_trees
     first = Entry(parameters=many, files={"models/a.ubj": b"tree"})
     second = Entry(metrics={"wape": 0.04}, tags={"data_version": "d1"})
     run_id = run(home, lambda mlflow: mlflow.log(first), lambda mlflow: mlflow.log(second))
@@ -95,12 +96,6 @@ def test_a_failed_run_is_marked_and_keeps_what_was_logged(home: Path) -> None:
     run_id = run(home, lambda mlflow: mlflow.log(Entry(metrics={"a": 1.0})), fail, raise_on_error=False)
     (found,) = runs_of(client_of(home), run_id)
     assert (found.info.status, found.data.metrics) == ("FAILED", {"a": 1.0})
-
-
-def test_hyperparameters_are_flat_names() -> None:
-    flat = flat_parameters(ForecastingConfig(), "model")
-    assert flat["model.xgboost.n_trees"] == ForecastingConfig().xgboost.n_trees
-    assert flat["model.seed"] == ForecastingConfig().seed
 
 
 def test_runs_that_a_crash_left_going_on_are_ended_by_the_next(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import dagster as dg
 import pytest
@@ -30,49 +30,34 @@ class Outer(BaseModel):
     count: int | None = None
 
 
-def read(config: dict[str, object], yaml: Path | None = None) -> Configuration:
-    found: list[Configuration] = []
+def configured(name: str, config: dict[str, object], **resources: dg.ResourceDefinition) -> Any:
+    """What a run gets as the resource `name`, configured so."""
 
-    @dg.op(required_resource_keys={"configuration"})
-    def take(context) -> None:
-        found.append(context.resources.configuration)
-
-    unlocked = settings_resource(Settings(config=yaml), lambda *_: nullcontext())
-    resources = {"settings": unlocked, "configuration": configuration_resource()}
+    @dg.op(required_resource_keys={name})
+    def take(context) -> Any:
+        return getattr(context.resources, name)
 
     @dg.job(resource_defs=resources)
     def job() -> None:
         take()
 
-    job.execute_in_process(run_config={"resources": {"configuration": {"config": config}}})
-    return found[0]
-
-
-def resolved(config: dict[str, object]) -> object:
-
-    @dg.resource(config_schema=override_schema(Outer))
-    def read(context: dg.InitResourceContext) -> object:
-        return context.resource_config
-
-    @dg.op(required_resource_keys={"outer"})
-    def take(context: dg.OpExecutionContext) -> object:
-        return context.resources.outer
-
-    @dg.job(resource_defs={"outer": read})
-    def job() -> None:
-        take()
-
-    run_config = {"resources": {"outer": {"config": config}}}
+    run_config = {"resources": {name: {"config": config}}}
     return job.execute_in_process(run_config=run_config).output_for_node("take")
 
 
-def test_every_field_is_optional_and_described() -> None:
+def read(config: dict[str, object], yaml: Path | None = None) -> Configuration:
+    unlocked = settings_resource(Settings(config=yaml), lambda *_: nullcontext())
+    return configured("configuration", config, settings=unlocked, configuration=configuration_resource())
+
+
+def resolved(config: dict[str, object]) -> object:
+    resource = dg.ResourceDefinition(lambda context: context.resource_config, override_schema(Outer))
+    return configured("outer", config, outer=resource)
+
+
+def test_every_field_is_optional_and_described_and_nested_values_pass() -> None:
     assert resolved({}) == dict.fromkeys(Outer.model_fields)
-    inner = override_schema(Inner)
-    assert inner.fields["rate"].description == "A rate."
-
-
-def test_nested_values_pass_as_dagster_types() -> None:
+    assert override_schema(Inner).fields["rate"].description == "A rate."
     values = {"inner": {"rate": 0.7}, "names": ["x"], "held": {"a": 1.0}, "mode": "b", "count": 3}
     assert resolved(values) == values
 
@@ -93,13 +78,10 @@ def test_generator_options_pass() -> None:
     assert generator.last_month == "2023-06"
 
 
-def test_a_value_out_of_range_is_named() -> None:
+def test_wrong_fields_are_named() -> None:
     with pytest.raises(dg.DagsterResourceFunctionError) as caught:
         read({"generator": {"studios": 0}})
     assert isinstance(caught.value.__cause__, SettingsError)
     assert "generator.studios" in str(caught.value.__cause__)
-
-
-def test_an_unknown_field_is_refused_by_dagster() -> None:
     with pytest.raises(dg.DagsterInvalidConfigError, match="stduios"):
         read({"generator": {"stduios": 3}})

@@ -75,12 +75,8 @@ def test_each_version_has_its_folder_and_the_pointer_names_the_latest(tmp_path: 
     assert manifest["details"] == {"asset": "table", "run_id": first.run_id}
     assert list(manifest["files"]) == ["table.parquet"]
     assert read_note(second) == "second noted"
-
-
-def test_a_later_run_reads_the_latest_version(tmp_path: Path) -> None:
-    run(tmp_path, ASSETS, ASSETS)
-    run(tmp_path, ASSETS, [table, note], "second")
-    assert read_note(run(tmp_path, ASSETS, [reader])) == "second noted"
+    run(tmp_path, ASSETS, [table, note], "third")
+    assert read_note(run(tmp_path, ASSETS, [reader])) == "third noted", "a later run reads the latest"
 
 
 def test_a_run_reads_its_own_version_although_the_pointer_moved(tmp_path: Path) -> None:
@@ -101,12 +97,9 @@ def test_a_run_reads_its_own_version_although_the_pointer_moved(tmp_path: Path) 
     assert read_note(run(tmp_path, assets, assets, "mine")) == "mine"
 
 
-def test_nothing_stored_is_said_with_a_remedy(tmp_path: Path) -> None:
+def test_an_absent_or_changed_file_is_not_read(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="studio run"):
         run(tmp_path, ASSETS, [reader])
-
-
-def test_a_changed_file_is_not_read(tmp_path: Path) -> None:
     first = run(tmp_path, ASSETS, ASSETS)
     (tmp_path / "assets" / "note" / f"v-{first.run_id}" / "note.json").write_text('"forged"')
     with pytest.raises(CorruptReleaseError, match=r"note\.json"):
@@ -127,8 +120,5 @@ def test_a_failed_write_leaves_no_version(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="No space left"):
         run(tmp_path, [broken], [broken])
     assert list((tmp_path / "assets" / "broken").iterdir()) == []
-
-
-def test_what_cannot_write_itself_is_refused(tmp_path: Path) -> None:
     with pytest.raises(AttributeError, match="write"):
         write_value(object(), tmp_path)

@@ -17,7 +17,7 @@ DEFAULTS = ForecastingConfig()
 
 @pytest.mark.parametrize("learner", LEARNERS)
 @pytest.mark.parametrize("end", ["low", "high"])
-def test_every_range_is_allowed_and_holds_the_default(learner: str, end: str) -> None:
+def test_every_range_is_allowed_holds_the_default_and_is_not_left(learner: str, end: str) -> None:
     space = space_of(learner, DEFAULTS)
     assert space == SPACES[learner]
     ends = {name: getattr(found, end) for name, found in space.items()}
@@ -25,6 +25,8 @@ def test_every_range_is_allowed_and_holds_the_default(learner: str, end: str) ->
     assert changed.model_dump() == ends
     defaults = getattr(DEFAULTS, learner).model_dump()
     assert values_in(space, defaults) == defaults
+    beyond = {name: found.high * 9 + 1 for name, found in space.items()}
+    assert values_in(space, beyond | {"unknown": 1.0}) == {name: found.high for name, found in space.items()}
 
 
 def test_what_is_set_by_name_is_not_searched() -> None:
@@ -37,13 +39,6 @@ def test_a_default_outside_the_range_widens_it() -> None:
     odd = type(DEFAULTS.xgboost).model_construct(set(), **(DEFAULTS.xgboost.model_dump() | {"l2": 0.0}))
     found = space_of("xgboost", DEFAULTS.model_copy(update={"xgboost": odd}))["l2"]
     assert (found.low, found.is_log) == (0.0, False)
-
-
-def test_values_out_of_range_are_moved_to_its_ends() -> None:
-    assert values_in(SPACES["xgboost"], {"max_depth": 11, "learning_rate": 0.1, "unknown": 1.0}) == {
-        "max_depth": 6,
-        "learning_rate": 0.1,
-    }
 
 
 def test_where_each_value_comes_from() -> None:

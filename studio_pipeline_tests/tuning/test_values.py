@@ -21,25 +21,22 @@ def store(home: Path, values: object, name: str = "v-1") -> Path:
     return versions / name
 
 
-def test_without_a_search_nothing_is_tuned(tmp_path: Path) -> None:
-    assert read_tuned_values(tmp_path).values == {}
-    assert read_configuration(None, home=tmp_path) == Configuration()
-
-
 def test_defaults_under_tuned_under_the_file_under_the_run_config(tmp_path: Path) -> None:
     store(tmp_path, {"xgboost": {"n_trees": 71, "max_depth": 4, "l2": 5.0}})
     path = tmp_path / "studio.yaml"
     path.write_text("forecasting: {xgboost: {max_depth: 2}, lightgbm: {n_trees: 11}}\n")
-    read = read_configuration(path, {"forecasting": {"xgboost": {"n_trees": 99}}}, tmp_path)
+    overrides = {"forecasting": {"xgboost": {"n_trees": 99, "max_depth": None}}}
+    read = read_configuration(path, overrides, tmp_path)
     xgboost = read.forecasting.xgboost
     assert (xgboost.n_trees, xgboost.max_depth, xgboost.l2) == (99, 2, 5.0)
     assert read.forecasting.lightgbm.n_trees == 11
     assert read.forecasting.random_forest == Configuration().forecasting.random_forest
-    assert read.untuned == read_configuration(path, {"forecasting": {"xgboost": {"n_trees": 99}}}).forecasting
+    assert read.untuned == read_configuration(path, overrides).forecasting
     assert read.untuned.xgboost.l2 == Configuration().forecasting.xgboost.l2
 
 
 def test_a_later_result_replaces_an_earlier_one_whole(tmp_path: Path) -> None:
+    assert read_configuration(None, home=tmp_path) == Configuration(), "without a search nothing is tuned"
     store(tmp_path, {"xgboost": {"l2": 5.0}, "lightgbm": {"l2": 5.0}}, "v-1")
     store(tmp_path, {"lightgbm": {"l2": 6.0}}, "v-2")
     assert read_tuned_values(tmp_path).values == {"lightgbm": {"l2": 6.0}}

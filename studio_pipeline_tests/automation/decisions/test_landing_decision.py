@@ -39,12 +39,7 @@ TRUTH = {
     "run in progress over older files": ([(UNFINISHED, "old")], {}, False, "what it leaves unread comes"),
     "run in progress that nothing tells of": ([(UNFINISHED, "")], {}, False, "queued or going on"),
     "half-written": ([(SUCCEEDED, "old")], {"unsettled": ["b.csv"]}, False, "Still being written: b.csv."),
-    "temporary name beside nothing new": (
-        [(SUCCEEDED, "new")],
-        PART,
-        False,
-        "Not read until renamed: b.part.",
-    ),
+    "temporary name beside nothing new": ([(SUCCEEDED, "new")], PART, False, "until renamed: b.part."),
     "temporary name beside a new file": ([(SUCCEEDED, "old")], PART, True, "changed"),
     "last run failed on this content": ([(FAILED, "new"), (SUCCEEDED, "old")], {}, False, "correct them"),
     "corrected after a failure": ([(FAILED, "poison"), (SUCCEEDED, "old")], {}, True, "changed"),

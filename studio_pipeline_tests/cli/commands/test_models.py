@@ -1,6 +1,5 @@
 """`studio models`, `studio rollback` and `studio status` on a home with several models, without a run."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from studio_pipeline.publishing.snapshots import write_panel
 from studio_pipeline_tests.forecasting.fleets import small_fleet
 from studio_pipeline_tests.publishing.conftest import small_panel
 
-Studio = Callable[..., Result]
 METRICS = {
     "revenue_wape_1-3_ensemble": 0.031,
     "revenue_wape_1-12_ensemble": 0.052,
@@ -36,12 +34,9 @@ def publish(home: Path, version: str, challenger: str | None = None, **details: 
     return publish_release(home, made)
 
 
-def test_no_models_yet(home: Path) -> None:
-    assert "There is no model" in studio("models").output
-    assert home.exists() is False
-
-
 def test_versions_are_listed_with_figures_and_roles(home: Path) -> None:
+    assert "There is no model" in studio("models").output
+    assert not home.exists()
     publish(home, "1")
     versions = {"recipe_version": "abc123def456", "data_version": "d1", "last_month": "2021-12-01"}
     publish(home, "2", "3", metrics=METRICS, **versions)

@@ -1,25 +1,13 @@
-from pathlib import Path
-
 import pytest
 
 from studio_pipeline.errors import ColumnMapError
 from studio_pipeline.panel.ingest.column_maps import ColumnMap, check_against, map_beside, read_column_map
-
-BROADWAY_MAP = Path(__file__).parents[1] / "broadway.columns.yaml"
 
 
 def _map(tmp_path, text):
     path = tmp_path / "x.columns.yaml"
     path.write_text(text, encoding="utf-8")
     return path
-
-
-def test_the_map_kept_with_the_tests_is_read_in_full():
-    column_map = read_column_map(BROADWAY_MAP)
-    assert column_map.columns["total_members"] == column_map.columns["total_class_attendance"] == "visits"
-    assert column_map.constants == {"studio_type": "Theatre"}
-    assert column_map.where == {"full_month": ("1",)}
-    assert column_map.month_format == "%Y-%m"
 
 
 @pytest.mark.parametrize(
@@ -72,9 +60,6 @@ def test_scalars_of_yaml_become_the_text_of_a_file(tmp_path):
     )
     assert column_map.constants["class_capacity"] == "12.5"
     assert column_map.where == {"full": ("1", "True"), "day": ("2024-01-01",)}
-
-
-def test_an_empty_map_is_no_map(tmp_path):
     assert read_column_map(_map(tmp_path, "# nothing yet\n")) == ColumnMap()
 
 

@@ -2,7 +2,6 @@ import hashlib
 import json
 import os
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ import pytest
 from studio_pipeline.errors import StorageError
 from studio_pipeline.panel.ingest.landing import raw_from_numbers
 from studio_pipeline.panel.validation.limits import ValidationConfig
-from studio_pipeline.panel.validation.validation import validate_months
+from studio_pipeline.panel.validation.validation import rejected_share_by_month, validate_months
 
 ROW = "studio_id,month_year,total_revenue,total_members\n"
 
@@ -21,6 +20,10 @@ ROW = "studio_id,month_year,total_revenue,total_members\n"
 def _revenue(validated):
     months = validated.frame["month_year"].dt.strftime("%Y-%m")
     return dict(zip(months, validated.frame["total_revenue"], strict=True))
+
+
+def _naive(*moments):
+    return [pd.Timestamp(moment).tz_localize(None) for moment in moments]
 
 
 def _tree(folder):
@@ -41,8 +44,8 @@ def test_bad_files_are_named_with_a_remedy_and_the_others_go_on(landing):
     landing.put("bad_map.csv.columns.yaml", "columns: {total_revenue: turnover}")
     landing.put("torn_map.csv", ROW + "c,2024-01,100,10\n")
     landing.put("torn_map.columns.yaml", "columns: {total_revenue")
-    landing.put(".hidden.csv", "nonsense")
-    landing.put("README.md", "notes")
+    for name in (".hidden.csv", "unfinished.csv.part", "b.tmp", "README.md"):
+        landing.put(name, "nonsense")
     before = _tree(landing.folder)
     raw = landing.read()
     assert sorted(raw.frame["file"]) == ["good.csv", "north/also good.txt"]
@@ -62,13 +65,11 @@ def test_a_file_without_permission_is_named(landing):
     assert "can't be opened" in landing.read().unreadable[0].reason
 
 
-def test_an_empty_or_missing_folder_gives_an_empty_table(landing, today):
-    raw = landing.read()
-    assert raw.frame.empty
-    assert raw.unreadable == ()
-    validated = validate_months(raw.frame, ValidationConfig(), today)
+def test_an_empty_or_missing_folder_gives_an_empty_table(landing):
+    assert landing.read().unreadable == ()
+    validated = landing.validate()
     assert validated.frame.empty
-    assert validated.rejected.empty
+    assert rejected_share_by_month(validated.frame, validated.rejected).empty
     landing.folder.rmdir()
     assert landing.read().frame.empty
 
@@ -120,8 +121,7 @@ def test_first_seen_times_outlive_files_and_corrections(landing, now):
     landing.put("b.csv", ROW + "a,2024-01,102,10\na,2024-02,112,11\na,2024-03,113,11\n")
     validated = landing.validate(third)
     assert validated.frame["total_revenue"].tolist() == [102, 112, 113]
-    seen = [pd.Timestamp(t).tz_localize(None) for t in (first, second, third)]
-    assert validated.frame["first_seen"].tolist() == seen
+    assert validated.frame["first_seen"].tolist() == _naive(first, second, third)
 
 
 def test_an_earlier_content_that_is_sent_again_counts_as_the_latest(landing, now):
@@ -134,7 +134,7 @@ def test_an_earlier_content_that_is_sent_again_counts_as_the_latest(landing, now
     for when in (third, fourth):
         validated = landing.validate(when)
         assert _revenue(validated) == {"2024-01": 100}
-        assert validated.frame["first_seen"].tolist() == [pd.Timestamp(first).tz_localize(None)]
+        assert validated.frame["first_seen"].tolist() == _naive(first)
     assert landing.read(fourth).frame["file"].tolist() == ["a.csv", "b.csv", "c.csv"]
 
 
@@ -150,7 +150,7 @@ def test_a_ledger_of_contents_without_names_is_read(landing, now):
     pa.parquet.write_table(table.replace_schema_metadata(metadata), landing.ledger)
     validated = landing.validate(now + timedelta(days=2))
     assert _revenue(validated) == {"2024-01": 110}, "the order stays"
-    assert validated.frame["first_seen"].tolist() == [pd.Timestamp(now).tz_localize(None)]
+    assert validated.frame["first_seen"].tolist() == _naive(now)
     landing.put("c.csv", ROW + "a,2024-01,100,10\n")
     assert _revenue(landing.validate(now + timedelta(days=3))) == {"2024-01": 100}, "a new name arrives now"
 
@@ -160,7 +160,7 @@ def test_a_part_month_does_not_count_as_seen(landing, now):
     assert landing.validate(now).held_back_rows == 1
     path.write_text(ROW + "a,2024-06,100,10\n")
     later = now + timedelta(days=20)
-    assert landing.validate(later).frame["first_seen"].tolist() == [pd.Timestamp(later).tz_localize(None)]
+    assert landing.validate(later).frame["first_seen"].tolist() == _naive(later)
 
 
 def test_files_of_one_reading_count_by_modification_time_then_name(landing):
@@ -173,11 +173,17 @@ def test_files_of_one_reading_count_by_modification_time_then_name(landing):
     assert _revenue(landing.validate()) == {"2024-01": 3}
 
 
-def test_reading_again_leaves_the_ledger_alone(landing, now):
+@pytest.mark.usefixtures("full_disk")
+def test_reading_again_or_on_a_full_disk_leaves_the_ledger_alone(landing, now, monkeypatch):
     landing.put("a.csv", ROW + "a,2024-01,100,10\n")
-    landing.read(now)
+    with monkeypatch.context() as roomy:
+        roomy.setattr(os, "fsync", lambda _: None)
+        landing.read(now)
     before = landing.ledger.stat()
     landing.read(now + timedelta(days=1))
+    landing.put("b.csv", ROW + "b,2024-01,100,10\n")
+    with pytest.raises(StorageError, match="No space left"):
+        landing.read(now)
     assert landing.ledger.stat() == before
     assert [path.name for path in landing.ledger.parent.iterdir() if path.is_file()] == [landing.ledger.name]
 
@@ -189,43 +195,15 @@ def test_a_broken_ledger_is_told(landing):
         landing.read()
 
 
-def test_a_ledger_that_can_not_be_written_is_told_and_the_old_one_stays(landing, now, monkeypatch):
-    landing.put("a.csv", ROW + "a,2024-01,100,10\n")
-    landing.read(now)
-    before = landing.ledger.read_bytes()
-    landing.put("b.csv", ROW + "b,2024-01,100,10\n")
-
-    def full_disk(_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full_disk)
-    with pytest.raises(StorageError, match="No space left"):
-        landing.read(now)
-    assert landing.ledger.read_bytes() == before
-    assert [path.name for path in landing.ledger.parent.iterdir() if path.is_file()] == [landing.ledger.name]
-
-
-def test_months_that_are_numbers_already_come_out_as_they_went_in(make_months, now, today):
+def test_months_that_are_numbers_already_come_out_as_they_went_in(make_months, now):
     months = make_months()
     months["month_year"] = pd.to_datetime(months["month_year"])
     raw = raw_from_numbers(months.set_index(np.arange(len(months)) + 5), "generator", now)
-    validated = validate_months(raw, ValidationConfig(), today)
+    validated = validate_months(raw, ValidationConfig(), now.date())
     assert validated.rejected.empty
     numbers = [name for name in months if name not in ("studio_id", "studio_type", "month_year")]
     pd.testing.assert_frame_equal(validated.frame[numbers], months[numbers].astype(float))
-    assert set(validated.frame["first_seen"]) == {pd.Timestamp(now).tz_localize(None)}
-
-
-def test_real_files_go_in_whole(landing, shared):
-    landing.put("broadway.csv", (shared / "data" / "broadway_monthly.csv").read_bytes())
-    column_map = Path(__file__).parents[1] / "broadway.columns.yaml"
-    landing.put("broadway.csv.columns.yaml", column_map.read_bytes())
-    raw = landing.read()
-    assert raw.left_out == {"broadway.csv": 135}
-    validated = landing.validate()
-    assert (len(validated.frame), validated.rejected_rows) == (3679, 0)
-    assert validated.frame["studio_id"].nunique() == 76
-    assert validated.warnings["reason"].value_counts().to_dict() == {"kept as 1: standing room": 366}
+    assert set(validated.frame["first_seen"]) == set(_naive(now))
 
 
 def test_the_shared_world_goes_in_as_it_is(landing, shared):

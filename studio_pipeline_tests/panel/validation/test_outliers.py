@@ -167,24 +167,31 @@ def _times_100(months):
     return months.assign(**{name: months[name] * 100 for name in MONEY})
 
 
-def test_a_file_that_corrects_a_whole_file_in_wrong_units_is_accepted(landing, make_months, now):
+@pytest.fixture
+def validated_after(landing, now):
+    """What becomes of two files of which one came a day after the other."""
+
+    def validated(first, first_months, second, second_months):
+        landing.put_frame(first, first_months)
+        landing.read(now)
+        landing.put_frame(second, second_months)
+        return landing.validate(now + timedelta(days=1))
+
+    return validated
+
+
+def test_a_file_that_corrects_a_whole_file_in_wrong_units_is_accepted(validated_after, make_months):
     months = make_months()
-    landing.put_frame("cents.csv", _times_100(months))
-    landing.read(now)
-    landing.put_frame("right.csv", months)
-    validated = landing.validate(now + timedelta(days=1))
+    validated = validated_after("cents.csv", _times_100(months), "right.csv", months)
     assert validated.rejected.empty
     assert validated.frame["total_revenue"].tolist() == months["total_revenue"].tolist()
     assert len(validated.warnings) == len(months)
     assert "replaces a value of cents.csv" in validated.warnings["reason"].iloc[0]
 
 
-def test_a_file_in_cents_that_contradicts_an_earlier_one_is_rejected_by_name(landing, make_months, now):
+def test_a_file_in_cents_that_contradicts_an_earlier_one_is_rejected_by_name(validated_after, make_months):
     months = make_months()
-    landing.put_frame("right.csv", months)
-    landing.read(now)
-    landing.put_frame("cents.csv", _times_100(months))
-    validated = landing.validate(now + timedelta(days=1))
+    validated = validated_after("right.csv", months, "cents.csv", _times_100(months))
     assert validated.rejected_rows == len(months)
     assert set(validated.rejected["file"]) == {"cents.csv"}
     remedy = "or if right.csv, which has another value here, is the wrong one, correct or remove it"
@@ -192,13 +199,10 @@ def test_a_file_in_cents_that_contradicts_an_earlier_one_is_rejected_by_name(lan
     assert validated.frame["total_revenue"].tolist() == months["total_revenue"].tolist()
 
 
-def test_a_correction_of_one_month_to_a_hundredth_is_still_found(landing, make_months, now):
+def test_a_correction_of_one_month_to_a_hundredth_is_still_found(validated_after, make_months):
     months = make_months()
-    landing.put_frame("right.csv", months)
-    landing.read(now)
-    one = months.iloc[[5]]
-    landing.put_frame("one.csv", one.assign(**{name: one[name] / 100 for name in MONEY}))
-    validated = landing.validate(now + timedelta(days=1))
+    one = months.iloc[[5]].assign(**{name: months[name] / 100 for name in MONEY})
+    validated = validated_after("right.csv", months, "one.csv", one)
     assert validated.rejected["file"].tolist() == ["one.csv"]
 
 
