@@ -25,22 +25,15 @@ REMEDIES = {
 
 @dataclass(frozen=True)
 class CheckVerdict:
-    """Result of an asset check.
-
-    Attributes:
-        is_error: True if a failure is an error rather than a warning.
-        description: the check's description of the result, may be empty.
-        alarm: a stable text that names the alarm, if the check has one.
-        rows: the first rows of its table of failures.
-    """
+    """Result of an asset check."""
 
     asset: str
     check: str
     passed: bool
-    is_error: bool
-    description: str = ""
-    alarm: str = ""
-    rows: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    is_error: bool  # True if a failure is an error rather than a warning
+    description: str = ""  # the check's description of the result, may be empty
+    alarm: str = ""  # a stable text that names the alarm, if the check has one
+    rows: Sequence[Mapping[str, Any]] = field(default_factory=list)  # the first rows of its table of failures
 
 
 def check_observation(verdict: CheckVerdict, link: str) -> Observation:

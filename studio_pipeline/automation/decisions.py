@@ -43,20 +43,15 @@ class RunEnd(Enum):
 
 @dataclass(frozen=True)
 class Attempt:
-    """A run of the whole graph, started or requested.
-
-    Attributes:
-        digest: the content of the landing folder that it read; if it did not get so far, the content that it
-            was requested for; "" if unknown.
-        started_at: seconds since 1970; time of the request if it has not started.
-        ended_at: seconds since 1970; None until it has ended.
-    """
+    """A run of the whole graph, started or requested."""
 
     run_id: str
     end: RunEnd
+    # The content of the landing folder that it read; if it did not get so far, the content that it was
+    # requested for; "" if unknown.
     digest: str
-    started_at: float
-    ended_at: float | None = None
+    started_at: float  # seconds since 1970; time of the request if it has not started
+    ended_at: float | None = None  # seconds since 1970; None until it has ended
 
     @property
     def name(self) -> str:
@@ -90,25 +85,16 @@ MOST_TRIES = 3
 
 @dataclass(frozen=True)
 class LandingFacts:
-    """Facts on the landing folder at one tick.
+    """Facts on the landing folder at one tick."""
 
-    Attributes:
-        digest: of the folder's content; meaningless while files are unsettled.
-        changes: text on files new, changed or removed since the last content that a run read; may be "".
-        temporary: files that no run reads until they are renamed.
-        fault: reason why the folder can't be read; "" if it can.
-        attempts: runs of the whole graph, newest first.
-        now: seconds since 1970.
-    """
-
-    digest: str
+    digest: str  # of the folder's content; meaningless while files are unsettled
     files: int
-    attempts: Sequence[Attempt]
-    now: float
-    changes: str = ""
+    attempts: Sequence[Attempt]  # runs of the whole graph, newest first
+    now: float  # seconds since 1970
+    changes: str = ""  # files new, changed or removed since the last content that a run read; may be ""
     unsettled: Sequence[str] = ()
-    temporary: Sequence[str] = ()
-    fault: str = ""
+    temporary: Sequence[str] = ()  # files that no run reads until they are renamed
+    fault: str = ""  # reason why the folder can't be read; "" if it can
 
 
 def decide_landing(facts: LandingFacts, job: str) -> RunDecision:
@@ -185,21 +171,14 @@ class Jobs:
 
 @dataclass(frozen=True)
 class AlarmFacts:
-    """Facts on the standing alarms at one tick.
+    """Facts on the standing alarms at one tick."""
 
-    Attributes:
-        alarms: the text of each standing alarm by the name of its check.
-        month: start of the current calendar month, seconds since 1970.
-        tuned_at: end of the newest successful tuning run requested by an alarm, seconds since 1970; None if
-            there is none.
-    """
-
-    alarms: Mapping[str, str]
+    alarms: Mapping[str, str]  # the text of each standing alarm by the name of its check
     acted_on: frozenset[str]
     digest: str
-    month: float
+    month: float  # start of the current calendar month, seconds since 1970
     attempts: Sequence[Attempt]
-    tuned_at: float | None = None
+    tuned_at: float | None = None  # end of the newest tuning asked for by an alarm, s since 1970
     tuning: bool = False
 
 

@@ -52,14 +52,10 @@ from studio_pipeline.settings import Settings, check_landing_dir
 
 @dataclass(frozen=True)
 class Memory:
-    """Cursor of the landing sensor: saves rehashing and describes changes; decisions don't depend on it.
-
-    Attributes:
-        accepted: SHA-256 by name of the last content that was read, or that a run was requested for.
-    """
+    """Cursor of the landing sensor: saves rehashing and describes changes; decisions don't depend on it."""
 
     look: FolderSnapshot = field(default_factory=FolderSnapshot)
-    accepted: dict[str, str] = field(default_factory=dict)
+    accepted: dict[str, str] = field(default_factory=dict)  # SHA-256 by name, last read or requested
 
     def to_cursor(self) -> str:
         """Serialise as JSON."""

@@ -36,20 +36,14 @@ SAMPLE_MONTHS = 3
 
 @dataclass
 class Outcome:
-    """Outcome of a run.
-
-    Attributes:
-        refusal: text on a refused model and the release that stays; else empty.
-        nothing_new: reason why no release was needed; else empty.
-        problems: warnings and errors to print, the reason of a failure first.
-    """
+    """Outcome of a run."""
 
     run_id: str
     status: int = FAILED
     verdict: str = "failed"
-    refusal: str = ""
-    nothing_new: str = ""
-    problems: list[str] = field(default_factory=list)
+    refusal: str = ""  # text on a refused model and the release that stays; else empty
+    nothing_new: str = ""  # reason why no release was needed; else empty
+    problems: list[str] = field(default_factory=list)  # to print; the reason of a failure comes first
     evaluation: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -129,14 +123,10 @@ SHOWN_LINES = 8
 
 
 class Progress:
-    """Prints the events of one run as lines, and notes in its outcome what they say.
-
-    Attributes:
-        blocking_failures: findings of each check that stopped the run.
-    """
+    """Prints the events of one run as lines, and notes in its outcome what they say."""
 
     def __init__(self, outcome: Outcome) -> None:
-        self.blocking_failures: list[str] = []
+        self.blocking_failures: list[str] = []  # findings of each check that stopped the run
         self._outcome = outcome
         self._warnings: list[str] = []
         self._rows: dict[str, int] = {}

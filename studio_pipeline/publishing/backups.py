@@ -39,19 +39,14 @@ _FOLDERS_WRITTEN_ONCE = ("assets", "models", "data", "mlflow")
 
 @dataclass(frozen=True)
 class BackupListing:
-    """Listing of an archive's content.
-
-    Attributes:
-        created_at: time of the backup, ISO 8601 with time zone.
-        files: path in the home to its record.
-    """
+    """Listing of an archive's content."""
 
     format: int
-    created_at: str
+    created_at: str  # time of the backup, ISO 8601 with time zone
     home: str
     release: int
     during_run: bool
-    files: dict[str, FileRecord]
+    files: dict[str, FileRecord]  # path in the home to its record
 
 
 def write_backup(home: Path, archive: Path) -> BackupListing:

@@ -39,17 +39,11 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Content of a folder: its files with sizes and hashes, and details of the writer.
+    """Content of a folder: its files with sizes and hashes, and details of the writer."""
 
-    Attributes:
-        created_at: time of writing, ISO 8601 with time zone.
-        files: path inside the folder, with slashes, to its record; the manifest itself is not among them.
-        details: the writer's own JSON values, such as the Dagster run id.
-    """
-
-    created_at: str
-    files: Mapping[str, FileRecord]
-    details: Mapping[str, Any] = field(default_factory=dict)
+    created_at: str  # time of writing, ISO 8601 with time zone
+    files: Mapping[str, FileRecord]  # path inside the folder, with slashes, to its record; not the manifest
+    details: Mapping[str, Any] = field(default_factory=dict)  # the writer's JSON values, such as the run id
 
 
 def write_once(

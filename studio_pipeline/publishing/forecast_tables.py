@@ -40,14 +40,10 @@ DESCRIPTIONS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class ForecastTable:
-    """Forecasts of many studios.
-
-    Attributes:
-        refused: studio_id, reason: the studios that the model can't forecast.
-    """
+    """Forecasts of many studios."""
 
     rows: pd.DataFrame
-    refused: pd.DataFrame
+    refused: pd.DataFrame  # studio_id, reason: the studios that the model can't forecast
 
 
 def forecast_table(forecaster: Forecaster) -> ForecastTable:

@@ -49,37 +49,25 @@ class RetentionConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Stored:
-    """One stored version that may be removed.
-
-    Attributes:
-        name: of its folder or file; for an asset version with the asset's name, `raw_studio_months/v-...`.
-        written_at: time at which it was completed, with a time zone.
-        run_id: of an asset version or a model, the Dagster run that wrote it; empty if unknown.
-        data_version: of a model, the data that it was trained on; empty if unknown.
-    """
+    """One stored version that may be removed."""
 
     kind: Kind
-    name: str
-    written_at: datetime
-    run_id: str = ""
-    data_version: str = ""
+    name: str  # of its folder or file; for an asset version with the asset's name, `raw_studio_months/v-...`
+    written_at: datetime  # time at which it was completed, with a time zone
+    run_id: str = ""  # of an asset version or a model, the Dagster run that wrote it; empty if unknown
+    data_version: str = ""  # of a model, the data that it was trained on; empty if unknown
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """Content of a home.
+    """Content of a home."""
 
-    Attributes:
-        releases: all readable releases, the current one last.
-        pointed_at: names of the asset versions that pointers name.
-    """
-
-    releases: Sequence[Release]
+    releases: Sequence[Release]  # all readable releases, the current one last
     asset_versions: Sequence[Stored] = ()
     models: Sequence[Stored] = ()
     data: Sequence[Stored] = ()
     history: Sequence[Stored] = ()
-    pointed_at: frozenset[str] = frozenset()
+    pointed_at: frozenset[str] = frozenset()  # names of the asset versions that pointers name
     pinned_model: str | None = None
 
 

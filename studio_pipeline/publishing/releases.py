@@ -29,33 +29,20 @@ Source = Literal["landing", "generator"]
 
 @dataclass(frozen=True)
 class Release:
-    """A model version and a data version that are served together.
-
-    Attributes:
-        model_version: a bundle in `models/`.
-        data_version: a snapshot in `data/`.
-        source: "landing" for real files, "generator" for synthetic months.
-        last_month: the data's last month, as its first day.
-        published_at: time of publication, with a time zone.
-        metrics: figures of the evaluation, by name; those that are not finite are not stored.
-        challenger_model_version: a second bundle for A/B, if any.
-        version: the release's number, 1 for the first; `publish_release` assigns it.
-        decision_kind: the `evaluation.promotion.release_decision.Kind` that led to it; empty in older
-            releases.
-    """
+    """A model version and a data version that are served together."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
-    model_version: str
-    data_version: str
-    source: Source
-    last_month: date
+    model_version: str  # a bundle in `models/`
+    data_version: str  # a snapshot in `data/`
+    source: Source  # "landing" for real files, "generator" for synthetic months
+    last_month: date  # the data's last month, as its first day
     run_id: str
-    published_at: datetime
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    challenger_model_version: str | None = None
-    version: int = 0
-    decision_kind: str = ""
+    published_at: datetime  # time of publication, with a time zone
+    metrics: Mapping[str, float] = field(default_factory=dict)  # of the evaluation; only finite ones
+    challenger_model_version: str | None = None  # a second bundle for A/B, if any
+    version: int = 0  # the release's number, 1 for the first; `publish_release` assigns it
+    decision_kind: str = ""  # `release_decision.Kind` that led to it; empty in older releases
 
 
 def publish_release(home: Path, release: Release) -> Release:

@@ -84,14 +84,10 @@ _TRIALS, _IMPORTANCES = "trials.parquet", "importances.parquet"
 
 @dataclass(frozen=True)
 class TunedHyperparameters:
-    """Result of the search over all learners.
-
-    Attributes:
-        data_version: of the months used for the search.
-    """
+    """Result of the search over all learners."""
 
     verdicts: tuple[LearnerVerdict, ...]
-    data_version: str
+    data_version: str  # of the months used for the search
     trials: pd.DataFrame
     importances: pd.DataFrame
 

@@ -29,19 +29,12 @@ _FEWEST_MONTHS = 6
 
 @dataclass(frozen=True)
 class Gain:
-    """Reduction of the error by tuned values, relative to the defaults.
+    """Reduction of the error by tuned values, relative to the defaults."""
 
-    Attributes:
-        share: saved share of the error, -inf..1; NaN if nothing is known.
-        standard_error: of `share`; NaN if too few months are known.
-        low: lower end of a one-sided interval at level `LEVEL` over the number of learners.
-        high: upper end of the corresponding interval on the other side.
-    """
-
-    share: float
-    standard_error: float
-    low: float
-    high: float
+    share: float  # saved share of the error, -inf..1; NaN if nothing is known
+    standard_error: float  # of `share`; NaN if too few months are known
+    low: float  # lower end of a one-sided interval at level `LEVEL` over the number of learners
+    high: float  # upper end of the corresponding interval on the other side
     n_months: int
 
 
@@ -85,36 +78,23 @@ def _long_run_deviation(parts: FloatArray) -> float:
 
 @dataclass(frozen=True)
 class Search:
-    """Statistics of a search.
-
-    Attributes:
-        given_up: number of trials that were pruned after a fold.
-        seconds: of all trials of the study, over all runs.
-        stop_reason: the limit that ended it, as a clause.
-        gain: share of the defaults' error that the best values save on the search folds; optimistic.
-    """
+    """Statistics of a search."""
 
     trials: int
-    given_up: int
-    seconds: float
-    stop_reason: str
-    gain: float
+    given_up: int  # number of trials that were pruned after a fold
+    seconds: float  # of all trials of the study, over all runs
+    stop_reason: str  # the limit that ended it, as a clause
+    gain: float  # share of the defaults' error saved by the best values on the search folds; optimistic
 
 
 @dataclass(frozen=True)
 class LearnerVerdict:
-    """The verdict on one learner.
-
-    Attributes:
-        values: hyperparameters that replace the defaults; empty if these stay.
-        proposed: the best values of the search, used or not; empty if none beat the defaults there.
-        gain: share of the defaults' error that the proposed values save in months not used by the search.
-    """
+    """The verdict on one learner."""
 
     learner: str
-    values: Mapping[str, float]
-    proposed: Mapping[str, float]
-    gain: Gain | None
+    values: Mapping[str, float]  # hyperparameters that replace the defaults; empty if these stay
+    proposed: Mapping[str, float]  # the best values of the search; empty if none beat the defaults there
+    gain: Gain | None  # share of the defaults' error that the proposed values save in months not searched
     search: Search
     reason: str
 

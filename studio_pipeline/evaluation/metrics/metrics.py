@@ -56,19 +56,12 @@ def metric_table(predictions: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Rows:
-    """A predictions frame as arrays, sorted so that the horizons of each path are consecutive; N rows.
+    """A predictions frame as arrays, sorted so that the horizons of each path are consecutive; N rows."""
 
-    Attributes:
-        cell: (N,) index of the row's target and horizon: 12 x target + horizon - 1.
-        path: (N,) index of the row's path (target, studio and origin).
-        follows: (N,) True where the preceding row is the same path one horizon earlier.
-        numbers: (N,) array of each numeric column.
-    """
-
-    cell: IntArray
-    path: IntArray
-    follows: BoolArray
-    numbers: dict[str, FloatArray]
+    cell: IntArray  # (N,) index of the row's target and horizon: 12 x target + horizon - 1
+    path: IntArray  # (N,) index of the row's path (target, studio and origin)
+    follows: BoolArray  # (N,) True where the preceding row is the same path one horizon earlier
+    numbers: dict[str, FloatArray]  # (N,) array of each numeric column
 
     @property
     def horizon(self) -> IntArray:

@@ -38,23 +38,14 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class ErrorDifference:
-    """Difference between the errors of a new and an old recipe, on the forecasts that both made.
+    """Difference between the errors of a new and an old recipe, on the forecasts that both made."""
 
-    Attributes:
-        difference: new over old minus 1; negative if the new error is smaller. NaN without shared forecasts.
-        lower: lower end of the interval of `difference`; NaN if there are too few origins for one.
-        upper: its upper end.
-        detectable: the difference that would be detected in 80 of 100 cases; NaN as above.
-        n_origins: number of origin months of the shared forecasts.
-        n_studios: number of their studios.
-    """
-
-    difference: float
-    lower: float
-    upper: float
-    detectable: float
-    n_origins: int
-    n_studios: int
+    difference: float  # new over old minus 1: below 0 if the new error is smaller; NaN without pairs
+    lower: float  # lower end of the interval of `difference`; NaN if there are too few origins for one
+    upper: float  # its upper end
+    detectable: float  # the difference that would be detected in 80 of 100 cases; NaN as above
+    n_origins: int  # number of origin months of the shared forecasts
+    n_studios: int  # number of their studios
 
     @property
     def is_better(self) -> bool:

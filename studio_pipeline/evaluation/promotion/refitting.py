@@ -33,33 +33,22 @@ _OUTCOME, _MODEL, _REPORT, _NATIVE = "refit.json", "model", "report", "native"
 
 @dataclass(frozen=True)
 class Refitted:
-    """A recipe fitted on the current months, with its backtest.
-
-    Attributes:
-        lever_findings: clauses on levers with implausible signs.
-        native_models: the learners in their libraries' own formats, by file name.
-    """
+    """A recipe fitted on the current months, with its backtest."""
 
     recipe: Recipe
     model: StudioModel
     report: EvaluationReport
-    lever_findings: tuple[str, ...] = ()
-    native_models: Mapping[str, bytes] = field(default_factory=dict)
+    lever_findings: tuple[str, ...] = ()  # clauses on levers with implausible signs
+    native_models: Mapping[str, bytes] = field(default_factory=dict)  # by file name, in the libraries' form
 
 
 @dataclass(frozen=True)
 class ChampionRefit:
-    """Refit of the champion's recipe on the current months, or the reason why there is none.
+    """Refit of the champion's recipe on the current months, or the reason why there is none."""
 
-    Attributes:
-        message: the outcome and its reason in one sentence.
-        refitted: None if no refit was needed or possible.
-        obstacle: the reason why none was possible, a clause; else empty.
-    """
-
-    message: str
-    refitted: Refitted | None = None
-    obstacle: str = ""
+    message: str  # the outcome and its reason in one sentence
+    refitted: Refitted | None = None  # None if no refit was needed or possible
+    obstacle: str = ""  # the reason why none was possible, a clause; else empty
 
     def write(self, folder: Path) -> None:
         """Store the refit as JSON, ONNX, Parquet and in the libraries' own formats."""

@@ -98,17 +98,11 @@ Z_90 = 1.6448536
 
 @dataclass(frozen=True)
 class Regressor:
-    """A regressor of a flow's response.
+    """A regressor of a flow's response."""
 
-    Attributes:
-        change: a change in everyday terms.
-        units: that change in the regressor's own unit (log price, rate points).
-        is_burden: True if an increase can't increase members.
-    """
-
-    change: str
-    units: float
-    is_burden: bool
+    change: str  # a change in everyday terms
+    units: float  # that change in the regressor's own unit (log price, rate points)
+    is_burden: bool  # True if an increase can't increase members
 
 
 REGRESSORS: dict[str, Regressor] = {

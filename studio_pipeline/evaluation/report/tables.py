@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -29,19 +29,12 @@ from studio_pipeline.panel.columns import COLUMNS, LEVER_COLUMNS, RATE_COLUMNS
 
 @dataclass(frozen=True)
 class Table:
-    """A table for the template.
+    """A table for the template."""
 
-    Attributes:
-        headings: one per column.
-        rows: texts, one per column.
-        best: (row, column) of cells to emphasise.
-        text_columns: left-aligned columns; the others are numbers.
-    """
-
-    headings: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    best: frozenset[tuple[int, int]] = frozenset()
-    text_columns: frozenset[int] = field(default_factory=lambda: frozenset({0}))
+    headings: Sequence[str]  # one per column
+    rows: Sequence[Sequence[str]]  # texts, one per column
+    best: frozenset[tuple[int, int]] = frozenset()  # (row, column) of cells to emphasise
+    text_columns: frozenset[int] = frozenset({0})  # left-aligned; the others are numbers
 
 
 def shown(value: float, form: str) -> str:
@@ -201,23 +194,14 @@ def _spread(values: pd.Series[float]) -> list[str]:
 
 @dataclass(frozen=True)
 class ModelFrames:
-    """Frames of one model.
+    """Frames of one model."""
 
-    Attributes:
-        weights: target, horizon, candidate, weight.
-        importances: learner, target, feature, importance.
-        seasons: as `response_tables.SEASON_COLUMNS`.
-        responses: as `response_tables.RESPONSE_COLUMNS`.
-        sweep: as `lever_sweep.SWEEP_COLUMNS`.
-        effects: as `true_effects.EFFECT_COLUMNS`; no rows if the true effects are unknown.
-    """
-
-    weights: pd.DataFrame
-    importances: pd.DataFrame
-    seasons: pd.DataFrame
-    responses: pd.DataFrame
-    sweep: pd.DataFrame
-    effects: pd.DataFrame
+    weights: pd.DataFrame  # target, horizon, candidate, weight
+    importances: pd.DataFrame  # learner, target, feature, importance
+    seasons: pd.DataFrame  # as `response_tables.SEASON_COLUMNS`
+    responses: pd.DataFrame  # as `response_tables.RESPONSE_COLUMNS`
+    sweep: pd.DataFrame  # as `lever_sweep.SWEEP_COLUMNS`
+    effects: pd.DataFrame  # as `true_effects.EFFECT_COLUMNS`; no rows if the true effects are unknown
 
 
 def weights_table(weights: pd.DataFrame, target: str) -> Table:

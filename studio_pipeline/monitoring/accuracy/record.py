@@ -133,25 +133,18 @@ _STATE = "state.json"
 
 @dataclass(frozen=True)
 class AccuracyRecord:
-    """Live accuracy, as of one run.
+    """Live accuracy, as of one run."""
 
-    Attributes:
-        forecasts: rows as described in `forecast_rows`.
-        errors, coverage: from `error_cells` and `coverage_cells`.
-        promises: expected accuracy, from `promises_of`.
-        roles, misses: from `role_differences` and `split_all`.
-        versions: names of the published forecasts that were read.
-        read_until: time at which the last logged answer read was made, UTC without zone; None if none was.
-    """
-
-    forecasts: pd.DataFrame = field(default_factory=lambda: empty_table(TYPES))
+    forecasts: pd.DataFrame = field(default_factory=lambda: empty_table(TYPES))  # see `forecast_rows`
+    # errors, coverage: from `error_cells` and `coverage_cells`.
     errors: pd.DataFrame = field(default_factory=lambda: empty_table(_ERROR_TYPES))
     coverage: pd.DataFrame = field(default_factory=lambda: empty_table(_COVERAGE_TYPES))
-    promises: pd.DataFrame = field(default_factory=lambda: empty_table(PROMISE_TYPES))
+    promises: pd.DataFrame = field(default_factory=lambda: empty_table(PROMISE_TYPES))  # of `promises_of`
+    # roles, misses: from `role_differences` and `split_all`.
     roles: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ROLE_COLUMNS)))
     misses: pd.DataFrame = field(default_factory=lambda: empty_table(MISS_TYPES))
-    versions: tuple[str, ...] = ()
-    read_until: datetime | None = None
+    versions: tuple[str, ...] = ()  # names of the published forecasts that were read
+    read_until: datetime | None = None  # when the last logged answer that was read was made, UTC without zone
 
     def write(self, folder: Path) -> None:
         """Write a Parquet file per table, and the rest as JSON."""
@@ -190,18 +183,12 @@ OVERLAP = timedelta(days=60)
 
 @dataclass(frozen=True)
 class Sources:
-    """Inputs of an update.
-
-    Attributes:
-        forecasts_folder: of the versions of `studio_forecasts`.
-        releases: all that have been current, in order.
-        make_splitter: maps a panel to a function from model version to splitter.
-    """
+    """Inputs of an update."""
 
     log: ForecastLog
-    forecasts_folder: Path
-    releases: Sequence[Release]
-    make_splitter: Callable[[StudioPanel], Callable[[str], MissSplitter]]
+    forecasts_folder: Path  # of the versions of `studio_forecasts`
+    releases: Sequence[Release]  # all that have been current, in order
+    make_splitter: Callable[[StudioPanel], Callable[[str], MissSplitter]]  # panel to splitters by version
 
 
 @dataclass(frozen=True)

@@ -29,22 +29,14 @@ from studio_pipeline.panel.frames import empty_table
 
 @dataclass(frozen=True)
 class Alarm:
-    """One alarm of a chart; months are columns of the panel.
-
-    Attributes:
-        raised: the month whose arrival raised it.
-        since: the month in which the change most likely began, estimated in `raised`.
-        direction: 1 for a rise, -1 for a fall, estimated in `raised`.
-        where: index of the group affected, -1 for no single one.
-        ended: the month in which it ended, -1 while it stands.
-    """
+    """One alarm of a chart; months are columns of the panel."""
 
     chart: DriftChart
-    raised: int
-    since: int
-    direction: int
-    where: int
-    ended: int
+    raised: int  # the month whose arrival raised it
+    since: int  # the month in which the change most likely began, estimated in `raised`
+    direction: int  # 1 for a rise, -1 for a fall, estimated in `raised`
+    where: int  # index of the group affected, -1 for no single one
+    ended: int  # the month in which it ended, -1 while it stands
 
 
 def alarms_of(chart: DriftChart, recovery_months: int) -> list[Alarm]:

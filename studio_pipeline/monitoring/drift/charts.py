@@ -50,24 +50,15 @@ class Watched:
 
 @dataclass(frozen=True)
 class DriftChart:
-    """One statistic over T months; a log likelihood ratio.
+    """One statistic over T months; a log likelihood ratio."""
 
-    Attributes:
-        kind: see `ALL`, `SOME`, `SCATTER`.
-        statistic: (T,) NaN where the months before don't suffice.
-        threshold: (T,) exceeded within a year without drift with the chart's share of the chance.
-        direction: (T,) 1 for a rise, -1 for a fall.
-        since: (T,) column in which the change most likely began.
-        where: (T,) index of the group affected, -1 for no single one.
-    """
-
-    kind: str
+    kind: str  # see `ALL`, `SOME`, `SCATTER`
     series: str
-    statistic: FloatArray
-    threshold: FloatArray
-    direction: IntArray
-    since: IntArray
-    where: IntArray
+    statistic: FloatArray  # (T,) NaN where the months before don't suffice
+    threshold: FloatArray  # (T,) exceeded within a year without drift with the chart's share of the chance
+    direction: IntArray  # (T,) 1 for a rise, -1 for a fall
+    since: IntArray  # (T,) column in which the change most likely began
+    where: IntArray  # (T,) index of the group affected, -1 for no single one
 
     @property
     def name(self) -> str:

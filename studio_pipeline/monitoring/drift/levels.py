@@ -22,22 +22,15 @@ SMOOTHING = np.array([0.1, 0.2, 0.4, 0.7, 1.0])
 
 @dataclass(frozen=True)
 class Surprises:
-    """One-step surprises of a series.
+    """One-step surprises of a series."""
 
-    Attributes:
-        own: (S, T) a studio's month less its level and its group's month; NaN in its first month. Scaled to
-            the same standard deviation whatever the number of months behind a level.
-        smoothing: (T,) weight of the newest month that was in use.
-        groups: (S,) index of each studio's group.
-        group_paths: (G, T) each group's month, free of changes of its membership.
-        group_counts: (G, T) number of studios behind it.
-    """
-
+    # (S, T) a studio's month less its level and its group's month; NaN in its first month. Scaled to the same
+    # standard deviation whatever the number of months behind a level.
     own: FloatArray
-    smoothing: FloatArray
-    groups: IntArray
-    group_paths: FloatArray
-    group_counts: FloatArray
+    smoothing: FloatArray  # (T,) weight of the newest month that was in use
+    groups: IntArray  # (S,) index of each studio's group
+    group_paths: FloatArray  # (G, T) each group's month, free of changes of its membership
+    group_counts: FloatArray  # (G, T) number of studios behind it
 
     def group_moves(self) -> FloatArray:
         """(S, T) move of each studio's group from its own smoothed past; 0 where unknown."""

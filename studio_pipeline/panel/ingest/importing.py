@@ -38,25 +38,15 @@ _ANOTHER_DAY = datetime(9999, 1, 1)  # noqa: DTZ001
 
 @dataclass(frozen=True)
 class ImportedFile:
-    """Result of the import of one file.
+    """Result of the import of one file."""
 
-    Attributes:
-        source: the path of the file as given.
-        landed: its path in the landing folder; None if it was refused.
-        already_there: it was in the folder with this content and map before.
-        refusal: the file, the reason of the refusal, and what to do; "" if it was not refused.
-        read: its rows, if it was not refused.
-        rejected: one row per fault: file, line, studio_id, month_year, column, value, reason.
-        warnings: the same, for cells that will be changed while their row is kept.
-    """
-
-    source: Path
-    landed: Path | None
-    already_there: bool = False
-    refusal: str = ""
-    read: SourceRows | None = None
-    rejected: pd.DataFrame | None = None
-    warnings: pd.DataFrame | None = None
+    source: Path  # the path of the file as given
+    landed: Path | None  # its path in the landing folder; None if it was refused
+    already_there: bool = False  # it was in the folder with this content and map before
+    refusal: str = ""  # the file, the reason of the refusal, and what to do; "" if it was not refused
+    read: SourceRows | None = None  # its rows, if it was not refused
+    rejected: pd.DataFrame | None = None  # faults: file, line, studio_id, month_year, column, value, reason
+    warnings: pd.DataFrame | None = None  # the same, for cells that will be changed while their row is kept
 
     def __str__(self) -> str:
         """The result in a few lines of text."""
@@ -80,15 +70,10 @@ class ImportedFile:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """Result of an import; `str()` gives it as text for the terminal.
+    """Result of an import; `str()` gives it as text for the terminal."""
 
-    Attributes:
-        files: in the given order.
-        stops_over: a sentence for each month of the folder whose rejected share will stop a run.
-    """
-
-    files: tuple[ImportedFile, ...]
-    stops_over: tuple[str, ...]
+    files: tuple[ImportedFile, ...]  # in the given order
+    stops_over: tuple[str, ...]  # a sentence for each month of the folder whose rejected share stops a run
 
     @property
     def refused(self) -> tuple[ImportedFile, ...]:
