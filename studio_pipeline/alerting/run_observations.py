@@ -40,12 +40,11 @@ def check_observation(verdict: CheckVerdict, link: str) -> Observation:
     """Observe a check. Failures are the same if they have the same alarm, or else the same description."""
     name = f"check {verdict.check} of {verdict.asset}"
     kind: Any = "error" if verdict.is_error else "warning"
-    lines = []
-    for row in verdict.rows:
-        cells = [(name, value) for name, value in row.items() if value not in (None, "")]
-        lines.append(
-            "- " + ", ".join(f"{name}: {shortened(str(value), LONGEST_CELL)}" for name, value in cells)
-        )
+    rows = [{name: value for name, value in row.items() if value not in (None, "")} for row in verdict.rows]
+    cells = [
+        [f"{name}: {shortened(str(value), LONGEST_CELL)}" for name, value in row.items()] for row in rows
+    ]
+    lines = [f"- {', '.join(row)}" for row in cells]
     text = "\n".join(part for part in (verdict.description, verdict.alarm, *lines) if part)
     message = Message(kind, f"The {name} failed.", _with_remedy(text, kind), link)
     if verdict.passed:

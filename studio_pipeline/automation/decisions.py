@@ -61,10 +61,8 @@ class Attempt:
 
 def _running(attempts: Sequence[Attempt], consequence: str) -> RunDecision | None:
     """Request nothing while an attempt is queued or in progress."""
-    for attempt in attempts:
-        if attempt.end is RunEnd.UNFINISHED:
-            return RunDecision(None, f"Run {attempt.name} is queued or going on{consequence}")
-    return None
+    reasons = (f"Run {a.name} is queued or going on" for a in attempts if a.end is RunEnd.UNFINISHED)
+    return next((RunDecision(None, f"{reason}{consequence}") for reason in reasons), None)
 
 
 RETRIED = (RunEnd.CROWDED_OUT, RunEnd.INTERRUPTED)
@@ -132,9 +130,8 @@ def _ask(facts: LandingFacts, job: str, tries: Sequence[Attempt]) -> RunDecision
     last = tries[0]
     killed = [attempt for attempt in tries if attempt.end is RunEnd.INTERRUPTED]
     if len(killed) >= MOST_TRIES:
-        return RunDecision(
-            None, f"{len(killed)} runs over these files were killed; find out why, then launch one by hand."
-        )
+        count = f"{len(killed)} runs over these files were killed"
+        return RunDecision(None, f"{count}; find out why, then launch one by hand.")
     wait = RETRY_SECONDS - (facts.now - (last.ended_at or last.started_at))
     if wait > 0:
         return RunDecision(None, f"Run {last.name} was {last.end.value}; the next try comes in {wait:.0f} s.")
@@ -209,20 +206,13 @@ def _on_new(facts: AlarmFacts, new: Mapping[str, str], jobs: Jobs) -> RunDecisio
     verdict = last_verdict(facts.attempts)
     same = verdict is not None and verdict.digest == facts.digest
     if verdict is not None and same and verdict.end is not RunEnd.SUCCEEDED:
-        return RunDecision(
-            None, f"Run {verdict.name} over the present files {verdict.end.value}; first correct them."
-        )
+        what = f"Run {verdict.name} over the present files {verdict.end.value}"
+        return RunDecision(None, f"{what}; first correct them.")
     if verdict is None or not same or verdict.started_at < facts.month:
-        return RunDecision(
-            jobs.refresh, f"{_text(new)}: there are months that the model has not learned from."
-        )
-    if jobs.tune is None:
-        return RunDecision(
-            None, f"{_text(new)}: a refit gives the same model, and no job tunes the learners."
-        )
-    return RunDecision(
-        jobs.tune, f"{_text(new)}: a refit gives the same model, so its recipe is searched anew."
-    )
+        reason = "there are months that the model has not learned from"
+        return RunDecision(jobs.refresh, f"{_text(new)}: {reason}.")
+    follows = "and no job tunes the learners" if jobs.tune is None else "so its recipe is searched anew"
+    return RunDecision(jobs.tune, f"{_text(new)}: a refit gives the same model, {follows}.")
 
 
 def _text(alarms: Mapping[str, str]) -> str:

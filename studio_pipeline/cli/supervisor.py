@@ -174,11 +174,8 @@ class Supervisor:
             one.start_at = now + wait_seconds
             click.secho(f"{ended}: it is started again.", fg="yellow", err=True)
             return True
-        click.secho(
-            f"{ended}, {one.quick_ends} times in a row soon after its start, so all are stopped.",
-            fg="red",
-            err=True,
-        )
+        quick = f"{one.quick_ends} times in a row soon after its start"
+        click.secho(f"{ended}, {quick}, so all are stopped.", fg="red", err=True)
         log = self.logs / f"{one.child.name}.log"
         click.echo(f"{last_lines(log)}\nIts log: {log}", err=True)
         return False

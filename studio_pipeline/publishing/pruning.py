@@ -136,7 +136,6 @@ def prune(home: Path, rules: RetentionConfig, pinned_model: str | None) -> list[
     Raises:
         RunInProgressError: a run is using the home.
         ReleaseError: nothing is published, or its pointer can't be read.
-        StorageError: removing failed.
     """
     with hold_lock(home):
         sweep_home(home)
@@ -189,15 +188,10 @@ def take_inventory(home: Path, pinned_model: str | None) -> Inventory:
 
 def _folders(kind: Kind, parent: Path, prefix: str = "") -> Iterator[Stored]:
     for folder in sorted(parent.glob("[!.]*")):
-        manifest = readable_manifest(folder)
-        if manifest is not None:
-            yield Stored(
-                kind,
-                f"{prefix}{folder.name}",
-                datetime.fromisoformat(manifest.created_at),
-                str(manifest.details.get("run_id", "")),
-                str(manifest.details.get("data_version", "")),
-            )
+        if (manifest := readable_manifest(folder)) is not None:
+            origin = (str(manifest.details.get(name, "")) for name in ("run_id", "data_version"))
+            written_at = datetime.fromisoformat(manifest.created_at)
+            yield Stored(kind, f"{prefix}{folder.name}", written_at, *origin)
 
 
 def _remove(path: Path) -> None:

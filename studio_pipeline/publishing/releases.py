@@ -54,7 +54,6 @@ def publish_release(home: Path, release: Release) -> Release:
         SyntheticReleaseError: the current release is made from real files and this one is not.
         CorruptReleaseError: a bundle or the snapshot doesn't verify.
         RunInProgressError: another process is publishing.
-        StorageError: writing failed; the current release stays.
     """
     with hold_lock(home, PUBLISH_LOCK):
         check_replaceable(home, release.source)
@@ -74,11 +73,7 @@ def publish_release(home: Path, release: Release) -> Release:
 
 
 def check_replaceable(home: Path, source: Source) -> None:
-    """Refuse to replace real months by synthetic ones; call it early to save a run.
-
-    Raises:
-        SyntheticReleaseError: the current release is made from real files and `source` is "generator".
-    """
+    """Refuse to replace real months by synthetic ones (SyntheticReleaseError); call it before a run."""
     current = newest_release(home)
     if current is not None and current.source == "landing" and source == "generator":
         raise SyntheticReleaseError(
@@ -88,11 +83,7 @@ def check_replaceable(home: Path, source: Source) -> None:
 
 
 def verify_release(home: Path, release: Release) -> None:
-    """Compare all folders that a release names with their manifests.
-
-    Raises:
-        CorruptReleaseError: a folder is missing or differs.
-    """
+    """Compare all folders that a release names with their manifests, as by `verify_folder`."""
     verify_folder(snapshot_folder(home, release.data_version))
     verify_folder(model_folder(home, release.model_version))
     if release.challenger_model_version is not None:
@@ -110,10 +101,8 @@ def current_release(home: Path) -> Release:
     try:
         return _read(pointer_file(home))
     except FileNotFoundError as error:
-        raise NoReleaseError(
-            f"Nothing is published in {home} yet.",
-            "Run `studio run`, or set STUDIO_HOME to a folder with a release.",
-        ) from error
+        remedy = "Run `studio run`, or set STUDIO_HOME to a folder with a release."
+        raise NoReleaseError(f"Nothing is published in {home} yet.", remedy) from error
 
 
 def release_history(home: Path) -> list[Release]:
@@ -140,10 +129,9 @@ def pointer_identity(home: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StorageError(
-            f"Could not read {path}: {error.strerror}.",
-            REMEDIES.get(error.errno or 0, "Restore it from a backup, or publish again with `studio run`."),
-        ) from error
+        otherwise = "Restore it from a backup, or publish again with `studio run`."
+        remedy = REMEDIES.get(error.errno or 0, otherwise)
+        raise StorageError(f"Could not read {path}: {error.strerror}.", remedy) from error
     return status.st_ino, status.st_mtime_ns
 
 
@@ -179,14 +167,16 @@ def _read(path: Path) -> Release:
     except NotADirectoryError as error:
         raise StorageError(f"Could not read {path}: {error.strerror}.", REMEDIES[errno.ENOTDIR]) from error
     except (OSError, ValueError) as error:
-        why = str(error)
-        if isinstance(error, ValidationError):
-            first = error.errors(include_url=False, include_context=False)[0]
-            why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise CorruptReleaseError(
-            f"{path} can't be read ({why}).", "Publish again with `studio run`, or restore it from a backup."
-        ) from error
+        remedy = "Publish again with `studio run`, or restore it from a backup."
+        raise CorruptReleaseError(f"{path} can't be read ({_reason(error)}).", remedy) from error
     return release
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False, include_context=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 _RELEASE = TypeAdapter(Release)
@@ -194,7 +184,5 @@ _RELEASE = TypeAdapter(Release)
 
 def _to_json(release: Release) -> bytes:
     content = dataclasses.asdict(release)
-    content["metrics"] = {
-        name: float(value) for name, value in release.metrics.items() if math.isfinite(value)
-    }
+    content["metrics"] = {name: float(v) for name, v in release.metrics.items() if math.isfinite(v)}
     return json.dumps(content, indent=1, allow_nan=False, default=lambda day: day.isoformat()).encode()

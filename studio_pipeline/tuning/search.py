@@ -91,9 +91,8 @@ def search(
 ) -> str:
     """Run trials until a limit is reached.
 
-    Args:
-        study: the study; its earlier trials and their seconds count towards the limits.
-        starts: values tried first, without pruning; the defaults among them.
+    Earlier trials of the study and their seconds count towards the limits. `starts` are values tried first,
+    without pruning; the defaults are among them.
 
     Returns:
         The limit that was reached, as a clause.
@@ -131,11 +130,8 @@ def _stop(study: optuna.Study, conditions: SearchConditions, seconds: float) -> 
     count = len(ended(study))
     if count >= conditions.max_trials:
         return f"all {conditions.max_trials} trials are done"
-    return (
-        f"the budget of {conditions.budget_seconds:.0f} s is spent"
-        if seconds >= conditions.budget_seconds
-        else ""
-    )
+    budget = conditions.budget_seconds
+    return f"the budget of {budget:.0f} s is spent" if seconds >= budget else ""
 
 
 def _losses(

@@ -67,12 +67,11 @@ def _critical(n_months: int) -> float:
 
 def _long_run_deviation(parts: FloatArray) -> float:
     """Standard deviation of the sum of (M,) mean-zero parts in the order of the months (Newey-West)."""
-    variance = float(parts @ parts)
+    variance = independent = float(parts @ parts)
     for lag in range(1, _NEIGHBOURS + 1):
         weight = 1 - lag / (_NEIGHBOURS + 1)
         variance += 2 * weight * float(parts[lag:] @ parts[:-lag])
     # Negative autocorrelation must not reduce the variance below that of independent months.
-    independent = float(parts @ parts)
     return float(np.sqrt(max(variance, independent) * len(parts) / (len(parts) - 1)))
 
 
@@ -102,11 +101,9 @@ class LearnerVerdict:
 def judge(
     learner: str, proposed: Mapping[str, float], gain: Gain | None, search: Search, least_gain: float
 ) -> LearnerVerdict:
-    """Decide on the proposed values of a learner.
+    """Decide on the proposed values of a learner, empty if these are its defaults.
 
-    Args:
-        proposed: the best values of the search; empty if these are the defaults.
-        gain: of the proposed values over the defaults in months not searched; None if none are proposed.
+    `gain` is that over the defaults in months not searched; None if none are proposed.
     """
     name = LABELS[learner]
     if gain is None or not proposed:
@@ -120,9 +117,8 @@ def judge(
     if is_beyond_noise(gain, least_gain):
         return LearnerVerdict(learner, proposed, proposed, gain, search, f"{name} is tuned: {evidence}.")
     short = "less than it must" if gain.low > 0 else "no more than noise explains"
-    return LearnerVerdict(
-        learner, {}, proposed, gain, search, f"{name} keeps its defaults: {evidence}, {short}."
-    )
+    reason = f"{name} keeps its defaults: {evidence}, {short}."
+    return LearnerVerdict(learner, {}, proposed, gain, search, reason)
 
 
 def unsearched(learner: str, reason: str) -> LearnerVerdict:

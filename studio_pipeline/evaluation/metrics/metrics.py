@@ -19,7 +19,6 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from studio_pipeline.errors import CorruptReleaseError
 from studio_pipeline.evaluation.metrics.prediction_table import (
     BOUNDS,
     CANDIDATES,
@@ -270,17 +269,8 @@ class EvaluationReport:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read an evaluation that `write` stored.
-
-        Raises:
-            CorruptReleaseError: a file is missing or can't be read.
-        """
-        try:
-            numbers = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-            predictions = pd.read_parquet(folder / "predictions.parquet")
-            metrics = pd.read_parquet(folder / "metrics.parquet")
-        except (OSError, ValueError) as error:
-            raise CorruptReleaseError(
-                f"The evaluation in {folder} can't be read: {error}.", "Run the pipeline again."
-            ) from error
+        """Read an evaluation that `write` stored."""
+        numbers = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        predictions = pd.read_parquet(folder / "predictions.parquet")
+        metrics = pd.read_parquet(folder / "metrics.parquet")
         return cls(predictions, metrics, {k: math.nan if v is None else float(v) for k, v in numbers.items()})

@@ -77,9 +77,7 @@ def compare_errors(
     Args:
         new: predictions of a backtest: `ROW_COLUMNS` and `actual`.
         old: predictions of another one, or its `kept_rows`.
-        target: the target to compare.
         spans: names of `prediction_table.SPANS`, or "1".
-        level: of the interval.
     """
     mine = new.loc[new["target"] == target, [*KEYS, "actual", "ensemble"]]
     theirs = old.loc[old["target"] == target, [*KEYS, "ensemble"]].astype({"studio_id": object})
@@ -100,14 +98,12 @@ def compare_errors(
 def error_difference(
     new: FloatArray, old: FloatArray, origins: IntArray, studios: IntArray, level: float = 0.95
 ) -> ErrorDifference:
-    """The difference of paired absolute errors, with its interval.
+    """The difference of paired absolute errors, with its two-sided interval at a level.
 
     Args:
-        new: (N,) absolute errors of the new recipe.
-        old: (N,) those of the old one.
+        new, old: (N,) absolute errors of the new recipe and of the old one.
         origins: (N,) codes of the origin month, 0, 1, ... in the order of time.
         studios: (N,) codes of the studio.
-        level: of the interval, two-sided.
     """
     n_origins, n_studios = int(origins.max(initial=-1)) + 1, len(np.unique(studios))
     difference = float(new.sum() / old.sum() - 1) if old.sum() > 0 else math.nan

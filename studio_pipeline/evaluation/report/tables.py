@@ -139,14 +139,11 @@ def _near_revenue(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _error_and_bias(rows: pd.DataFrame) -> list[str]:
-    total = float(rows["actual"].abs().sum())
-    error = rows["ensemble"] - rows["actual"]
-    shares = [float(error.abs().sum()) / total, float(error.sum()) / total] if total > 0 else [math.nan] * 2
-    return [
-        f"{len(rows):,}",
-        per_cent(shares[0]),
-        f"{round(100 * shares[1], 1) + 0:+.1f} %" if total > 0 else DASH,
-    ]
+    total, error = float(rows["actual"].abs().sum()), rows["ensemble"] - rows["actual"]
+    if not total > 0:
+        return [f"{len(rows):,}", DASH, DASH]
+    bias = f"{round(100 * float(error.sum()) / total, 1) + 0:+.1f} %"
+    return [f"{len(rows):,}", per_cent(float(error.abs().sum()) / total), bias]
 
 
 def months_label(span: str) -> str:
@@ -200,8 +197,8 @@ class ModelFrames:
     importances: pd.DataFrame  # learner, target, feature, importance
     seasons: pd.DataFrame  # as `response_tables.SEASON_COLUMNS`
     responses: pd.DataFrame  # as `response_tables.RESPONSE_COLUMNS`
-    sweep: pd.DataFrame  # as `lever_sweep.SWEEP_COLUMNS`
-    effects: pd.DataFrame  # as `true_effects.EFFECT_COLUMNS`; no rows if the true effects are unknown
+    sweep: pd.DataFrame  # as `schemas.SWEEP`
+    effects: pd.DataFrame  # as `schemas.EFFECTS`; no rows if the true effects are unknown
 
 
 def weights_table(weights: pd.DataFrame, target: str) -> Table:
@@ -301,13 +298,8 @@ def effects_table(effects: pd.DataFrame) -> Table:
 def levers_known_table(errors: pd.DataFrame) -> Table:
     """WAPE of revenue with levers free and known, over month 1 and each span."""
     rows = [
-        [
-            months_label(row["horizon"]),
-            f"{row['n']:,}",
-            per_cent(row["levers_free"], 2),
-            per_cent(row["levers_known"], 2),
-        ]
-        for row in errors.to_dict("records")
-        if row["horizon"] in SUMMARY_SPANS
+        [months_label(span), f"{n:,}", per_cent(free, 2), per_cent(known, 2)]
+        for span, n, free, known in errors.itertuples(index=False)
+        if span in SUMMARY_SPANS
     ]
     return Table(["", "forecasts", "levers free", "levers known"], rows)

@@ -130,10 +130,8 @@ def _months(errors: pd.DataFrame, coverage: pd.DataFrame) -> pd.DataFrame:
     own = errors[(errors["kind"] == "free") & (errors["role"] == "champion")]
     own = own[own["promised_error"].notna()]
     keys = ["month_year", "horizon", "source"]
-    names = ["n", "absolute_error", "promised_error", "model_version"]
-    sums = own.groupby(keys, as_index=False)[names].agg(
-        {"n": "max", "absolute_error": "sum", "promised_error": "sum", "model_version": "last"}
-    )
+    figures = {"n": "max", "absolute_error": "sum", "promised_error": "sum", "model_version": "last"}
+    sums = own.groupby(keys, as_index=False).agg(figures)
     cells = coverage[(coverage["kind"] == "free") & (coverage["role"] == "champion")]
     cells = cells[np.isclose(cells["level"].astype(np.float64), _LEVEL)]
     shares = cells.groupby(keys, as_index=False)[["inside", "n"]].sum().rename(columns={"n": "n_bounded"})

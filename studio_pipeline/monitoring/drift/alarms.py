@@ -23,7 +23,7 @@ from studio_pipeline.monitoring.drift.charts import (
 )
 from studio_pipeline.monitoring.drift.levels import RATES, in_units
 from studio_pipeline.monitoring.drift.statistics import affected_chance
-from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel, ratio
 from studio_pipeline.panel.frames import empty_table
 
 
@@ -126,11 +126,9 @@ def _steps(series: Watched, months: slice) -> FloatArray:
     weights = np.where(known, left, 0.0)
     power = (weights**2).sum(1)
     cross = np.where(known, own, 0.0) * weights
-    step = np.divide(cross.sum(1), power, out=np.full(len(own), np.nan), where=power > 0)
     values = series.values[:, months]
-    count = np.isfinite(values).sum(1)
-    level = np.divide(np.nansum(values, axis=1), count, out=np.full(len(own), np.nan), where=count > 0)
-    return in_units(series.name, step, level)
+    level = ratio(np.nansum(values, axis=1), np.isfinite(values).sum(1))
+    return in_units(series.name, ratio(cross.sum(1), power), level)
 
 
 def common_size(alarm: Alarm, charts: Charts, until: int) -> float:

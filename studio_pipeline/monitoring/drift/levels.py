@@ -49,9 +49,8 @@ def group_studios(studio_types: np.ndarray) -> tuple[IntArray, list[str]]:
     """Index of each studio's group, and the groups' names: large types, then "other" for the rest."""
     names, counts = np.unique(studio_types, return_counts=True)
     large = [str(name) for name, count in zip(names, counts, strict=True) if count >= SMALLEST_GROUP]
-    rest = (~np.isin(studio_types, large)).sum()
-    if 0 < rest < SMALLEST_GROUP and large:
-        large = [] if len(large) == 1 else large
+    if len(large) == 1 and 0 < (~np.isin(studio_types, large)).sum() < SMALLEST_GROUP:
+        large = []
     index = {name: row for row, name in enumerate(large)}
     groups = np.array([index.get(str(name), len(large)) for name in studio_types], dtype=np.int64)
     return groups, [*large, "other"] if (groups == len(large)).any() else large

@@ -26,10 +26,8 @@ def landing_digest(folder: Path) -> str:
     """The digest of the folder's present content.
 
     Equal digests mean equal names and contents of every data file, and of every map that applies to one;
-    times don't matter. A folder without files, or none at all, has a digest too.
-
-    Raises:
-        StorageError: the folder can't be listed.
+    times don't matter. A folder without files, or none at all, has a digest too. StorageError if it can't be
+    listed.
     """
     return _digest_of({name: content_sha(path) for name, path in _landing_paths(folder).items()})
 

@@ -173,12 +173,8 @@ def combined(
 ) -> tuple[RawMonths, Ledger]:
     """The rows of several files as one table, and the ledger updated with these files and their rows.
 
-    Args:
-        read: the readable files.
-        unreadable: the others.
-        ledger: first-seen times so far.
-        now: UTC without offset; the first-seen time of new files. Rows of months that are not over by then
-            are not added to the ledger.
+    New files are first seen `now`, UTC without offset; rows of months that are not over by then are not added
+    to the ledger.
     """
     ledger = ledger.with_files([(source.name, source.file_hash) for source in read], now)
     ordered = sorted(read, key=lambda s: (ledger.first_seen_of(s.name, s.file_hash), s.modified, s.name))
@@ -202,11 +198,8 @@ def combined(
 def raw_from_numbers(frame: pd.DataFrame, file: str, now: datetime) -> pd.DataFrame:
     """Raw text rows of months that are numbers already (the generator's), first seen now, as from a file."""
     frame = frame.reset_index(drop=True)
-    texts = {
-        name: pa.array(frame[name], from_pandas=True).cast(pa.string()).to_pandas()
-        for name in OUR_COLUMNS
-        if name in frame
-    }
+    given = [name for name in OUR_COLUMNS if name in frame]
+    texts = {name: pa.array(frame[name], from_pandas=True).cast(pa.string()).to_pandas() for name in given}
     raw = pd.DataFrame(texts | {"month_year": frame["month_year"].dt.strftime("%Y-%m-%d")})
     raw = raw.reindex(columns=list(RAW_COLUMNS)).assign(file=file, decimal=".", thousands="")
     raw = raw.astype(dict.fromkeys(RAW_TEXT_COLUMNS, TEXT))

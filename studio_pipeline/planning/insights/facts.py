@@ -14,6 +14,7 @@ import numpy as np
 
 from studio_pipeline.errors import UnknownStudioError
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.core.core_view import CoreView
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
@@ -85,19 +86,30 @@ def studio_facts(source: Forecaster, query: ForwardQuery) -> Insight:
             "GET /api/v1/studios lists the studios that have some.",
         )
     (uncertain,) = source.outlooks([replace(query, compare_to_status_quo=True)])
-    forecast = uncertain.forecast
-    row, column = panel.rows[query.studio_id], panel.column_of(forecast.base_month)
-    current = current_levers(panel, row, column)
+    place = panel.rows[query.studio_id], panel.column_of(uncertain.forecast.base_month)
+    current = current_levers(panel, *place)
     names = ("total_revenue", "total_members", "membership_revenue")
-    known = KnownMonth(*(float(panel.values[name][row, column]) for name in names))
-    revenue = float(forecast.revenue[-1])
-    bridge = revenue_bridge(known, source.core_view(query), revenue, query.projection_months)
-    steps = recommend(source, query, current)
-    level = query.interval_levels[0]
+    known = KnownMonth(*(float(panel.values[name][place]) for name in names))
+    facts = replace(
+        _facts_of(query, uncertain.forecast, known, source.core_view(query)),
+        levers=_given_levers(query, uncertain.forecast, current),
+        recommendations=recommend(source, query, current),
+    )
+    steps = [{step.lever: step.proposed} for step in facts.recommendations]
+    stepped = [replace(query, levers={**query.levers, **step}) for step in steps]
+    answers = [uncertain, *source.outlooks(stepped)]
+    warnings = chain.from_iterable(answer.forecast.warnings for answer in answers)
+    return Insight(facts, tuple(dict.fromkeys(warnings)))
+
+
+def _facts_of(query: ForwardQuery, forecast: Forecast, known: KnownMonth, view: CoreView) -> Facts:
+    """The facts without given levers and recommendations."""
+    revenue, level = float(forecast.revenue[-1]), query.interval_levels[0]
+    bridge = revenue_bridge(known, view, revenue, query.projection_months)
     low, high = forecast.intervals[level][-1].tolist()
-    levers = _given_levers(query, forecast, current)
-    status_quo = forecast.status_quo if levers else None
-    facts = Facts(
+    is_given = any((query.levers, *(step.levers for step in query.lever_plan)))
+    status_quo = forecast.status_quo if is_given else None
+    return Facts(
         base_month=str(forecast.base_month),
         month=str(forecast.base_month + query.projection_months),
         projection_months=query.projection_months,
@@ -116,14 +128,11 @@ def studio_facts(source: Forecaster, query: ForwardQuery) -> Insight:
         left=bridge.left,
         drivers=bridge.drivers,
         usual_error=_known(1 - forecast.prediction_accuracy),
-        levers=levers,
+        levers=(),
         gain_of_levers=None if status_quo is None else status_quo.difference,
         gain_interval=None if status_quo is None else status_quo.difference_interval,
-        recommendations=steps,
+        recommendations=(),
     )
-    stepped = [replace(query, levers={**query.levers, step.lever: step.proposed}) for step in steps]
-    warnings = [forecast.warnings, *(answer.forecast.warnings for answer in source.outlooks(stepped))]
-    return Insight(facts, tuple(dict.fromkeys(chain.from_iterable(warnings))))
 
 
 def current_levers(panel: StudioPanel, row: int, column: int) -> dict[str, float]:
