@@ -34,19 +34,12 @@ LONGEST_TEXT = 3000
 
 @dataclass(frozen=True)
 class Message:
-    """One message to send.
+    """One message to send."""
 
-    Attributes:
-        kind: severity; `recovery` ends a failure, `heartbeat` is the daily sign of operation.
-        title: one sentence on one line, cut to 200 characters.
-        text: what happened, where and what to do, cut to 3,000 characters; may be empty.
-        link: a URL of the run, or empty.
-    """
-
-    kind: Kind
-    title: str
-    text: str = ""
-    link: str = ""
+    kind: Kind  # severity; `recovery` ends a failure, `heartbeat` is the daily sign of operation
+    title: str  # one sentence on one line, cut to 200 characters
+    text: str = ""  # what happened, where and what to do, cut to 3,000 characters; may be empty
+    link: str = ""  # a URL of the run, or empty
 
     def __post_init__(self) -> None:
         """Cut title and text to their largest lengths."""
@@ -85,36 +78,25 @@ class News(StrEnum):
 
 @dataclass(frozen=True)
 class Observation:
-    """State of one condition at one moment, with the message on its failure or recovery.
+    """State of one condition at one moment, with the message on its failure or recovery."""
 
-    Attributes:
-        key: of the condition, such as `check:registered_model:release_is_whole`.
-        sign: identifies the failure; a failure with another sign is sent at once.
-    """
-
-    key: str
+    key: str  # of the condition, such as `check:registered_model:release_is_whole`
     name: str
     failing: bool
     message: Message
-    sign: str = ""
+    sign: str = ""  # identifies the failure; a failure with another sign is sent at once
 
 
 @dataclass(frozen=True)
 class OpenCondition:
-    """A condition that has begun and has not ended.
-
-    Attributes:
-        title, sign: of the last message about it.
-        begun_at: time of the first failing observation, aware.
-        told_at: time of the last message about it, aware.
-    """
+    """A condition that has begun and has not ended."""
 
     key: str
     name: str
-    title: str
+    title: str  # of the last message about it, as the sign
     sign: str
-    begun_at: datetime
-    told_at: datetime
+    begun_at: datetime  # time of the first failing observation, aware
+    told_at: datetime  # time of the last message about it, aware
 
 
 def judge(known: OpenCondition | None, seen: Observation, now: datetime, repeat: timedelta) -> News:

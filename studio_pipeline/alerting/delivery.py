@@ -42,21 +42,23 @@ def deliver(outbox: Outbox, notifiers: Sequence[Notifier], clock: Callable[[], d
     """
     failures = []
     for notifier in notifiers:
-        others = [other.name for other in notifiers if other.name != notifier.name]
         known = outbox.outages().get(notifier.name)
         if known is not None and clock() < known.next_at:
             continue
-        error = _empty(outbox, notifier)
-        now = clock()
-        if error is not None:
-            attempts = 1 if known is None else known.attempts + 1
-            since, next_at = known.since if known else now, now + wait_after(attempts)
-            outbox.failed(Outage(notifier.name, since, attempts, next_at, str(error)))
-            failures.append(f"{notifier.name}: {error}")
-            if attempts < REPORTED_FROM_ATTEMPT:
-                continue
-        outbox.take(Report(observations=[_observation(notifier.name, error)]), others, now)
+        error, now = _empty(outbox, notifier), clock()
+        failures += [f"{notifier.name}: {error}"] if error else []
+        if error is None or _note_failure(outbox, notifier.name, error, known, now) >= REPORTED_FROM_ATTEMPT:
+            others = [other.name for other in notifiers if other.name != notifier.name]
+            outbox.take(Report(observations=[_observation(notifier.name, error)]), others, now)
     return failures
+
+
+def _note_failure(outbox: Outbox, name: str, error: ChannelError, known: Outage | None, now: datetime) -> int:
+    """Record a failed attempt of a channel; returns the number of its attempts so far."""
+    attempts = 1 if known is None else known.attempts + 1
+    since, next_at = known.since if known else now, now + wait_after(attempts)
+    outbox.failed(Outage(name, since, attempts, next_at, str(error)))
+    return attempts
 
 
 def _empty(outbox: Outbox, notifier: Notifier) -> ChannelError | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -59,8 +59,9 @@ def _transaction(path: Path) -> Iterator[sqlite3.Connection]:
                 yield database
     except (sqlite3.Error, OSError) as error:
         what = f"The outbox of alerts {path} can't be used: {error}."
-        room = "Free the disk or correct its permissions"
-        remedy = f"{room}; a damaged file can be moved away, with all it holds."
+        remedy = (
+            "Free the disk or correct its permissions; a damaged file can be moved away, with all it holds."
+        )
         raise StorageError(what, remedy) from error
 
 
@@ -78,12 +79,10 @@ def _apply_observation(
     news = judge(known, seen, now, repeat)
     if news is News.NOTHING:
         return None
-    condition = after(news, known, seen, now)
     database.execute("DELETE FROM conditions WHERE key = ?", (seen.key,))
-    if condition is not None:
-        values = (condition.key, condition.name, condition.title, condition.sign)
-        times = (condition.begun_at.isoformat(), condition.told_at.isoformat())
-        database.execute("INSERT INTO conditions VALUES (?, ?, ?, ?, ?, ?)", (*values, *times))
+    if (condition := after(news, known, seen, now)) is not None:
+        values = [v.isoformat() if isinstance(v, datetime) else v for v in astuple(condition)]
+        database.execute("INSERT INTO conditions VALUES (?, ?, ?, ?, ?, ?)", values)
     return message_of(news, known, seen)
 
 
@@ -183,8 +182,7 @@ class Outbox:
     def failed(self, outage: Outage) -> None:
         """Record that a channel did not take a message."""
         with _transaction(self.path) as database:
-            since, next_at = outage.since.isoformat(), outage.next_at.isoformat()
-            values = (outage.channel, since, outage.attempts, next_at, outage.reason)
+            values = [v.isoformat() if isinstance(v, datetime) else v for v in astuple(outage)]
             database.execute("INSERT OR REPLACE INTO outages VALUES (?, ?, ?, ?, ?)", values)
 
     def outages(self) -> dict[str, Outage]:

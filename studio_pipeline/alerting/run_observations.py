@@ -25,34 +25,26 @@ REMEDIES = {
 
 @dataclass(frozen=True)
 class CheckVerdict:
-    """Result of an asset check.
-
-    Attributes:
-        is_error: True if a failure is an error rather than a warning.
-        description: the check's description of the result, may be empty.
-        alarm: a stable text that names the alarm, if the check has one.
-        rows: the first rows of its table of failures.
-    """
+    """Result of an asset check."""
 
     asset: str
     check: str
     passed: bool
-    is_error: bool
-    description: str = ""
-    alarm: str = ""
-    rows: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    is_error: bool  # True if a failure is an error rather than a warning
+    description: str = ""  # the check's description of the result, may be empty
+    alarm: str = ""  # a stable text that names the alarm, if the check has one
+    rows: Sequence[Mapping[str, Any]] = field(default_factory=list)  # the first rows of its table of failures
 
 
 def check_observation(verdict: CheckVerdict, link: str) -> Observation:
     """Observe a check. Failures are the same if they have the same alarm, or else the same description."""
     name = f"check {verdict.check} of {verdict.asset}"
     kind: Any = "error" if verdict.is_error else "warning"
-    lines = []
-    for row in verdict.rows:
-        cells = [(name, value) for name, value in row.items() if value not in (None, "")]
-        lines.append(
-            "- " + ", ".join(f"{name}: {shortened(str(value), LONGEST_CELL)}" for name, value in cells)
-        )
+    rows = [{name: value for name, value in row.items() if value not in (None, "")} for row in verdict.rows]
+    cells = [
+        [f"{name}: {shortened(str(value), LONGEST_CELL)}" for name, value in row.items()] for row in rows
+    ]
+    lines = [f"- {', '.join(row)}" for row in cells]
     text = "\n".join(part for part in (verdict.description, verdict.alarm, *lines) if part)
     message = Message(kind, f"The {name} failed.", _with_remedy(text, kind), link)
     if verdict.passed:

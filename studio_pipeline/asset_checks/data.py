@@ -5,6 +5,8 @@ The schemas are in `panel.validation.schemas` and in `schema_checks`.
 
 from __future__ import annotations
 
+from operator import attrgetter
+
 import dagster as dg
 import pandas as pd
 
@@ -85,19 +87,13 @@ def no_closed_studios(validated_studio_months: pd.DataFrame) -> dg.AssetCheckRes
 
 def core_errors(fit: CoreFit) -> pd.DataFrame:
     """Out-of-fold forecasts of the core with actual values, a row an origin, target and known month."""
-    forecasts = fit.out_of_fold
-    tables = [
-        pd.DataFrame(
-            {
-                "target": target,
-                "actual": forecasts.actual[target].ravel(),
-                "core": forecasts.candidates[target]["core"].ravel(),
-            }
-        )
-        for target in forecasts.actual
-        if "core" in forecasts.candidates[target]
+    oof = fit.out_of_fold
+    columns = [
+        {"target": target, "actual": oof.actual[target].ravel(), "core": candidates["core"].ravel()}
+        for target, candidates in oof.candidates.items()
+        if "core" in candidates
     ]
-    return pd.concat(tables, ignore_index=True).dropna(subset=["actual"])
+    return pd.concat(map(pd.DataFrame, columns), ignore_index=True).dropna(subset=["actual"])
 
 
 CHECKS = [
@@ -120,29 +116,13 @@ CHECKS = [
     schema_check("validated_studio_months", validated_schema(), blocking=True),
     schema_check("rejected_rows", rejected_schema()),
     schema_check("studio_features", FEATURE_STORE, blocking=True),
-    schema_check("stock_and_flow_fit", OUT_OF_FOLD, value_type=CoreFit, table_of=core_errors),
+    schema_check("stock_and_flow_fit", OUT_OF_FOLD, CoreFit, core_errors),
     *(
         schema_check(
-            f"{learner}_fit",
-            IMPORTANCES,
-            name="importances_schema",
-            value_type=LearnerFit,
-            table_of=lambda fit: fit.importances,
+            f"{name}_fit", IMPORTANCES, LearnerFit, attrgetter("importances"), name="importances_schema"
         )
-        for learner in LEARNERS
+        for name in LEARNERS
     ),
-    schema_check(
-        "ensemble_weights",
-        WEIGHTS,
-        blocking=True,
-        value_type=EnsembleWeights,
-        table_of=lambda weights: weights.frame,
-    ),
-    schema_check(
-        ASSET,
-        TRIALS,
-        name="trials_schema",
-        value_type=TunedHyperparameters,
-        table_of=lambda tuned: tuned.trials,
-    ),
+    schema_check("ensemble_weights", WEIGHTS, EnsembleWeights, attrgetter("frame"), blocking=True),
+    schema_check(ASSET, TRIALS, TunedHyperparameters, attrgetter("trials"), name="trials_schema"),
 ]

@@ -3,6 +3,8 @@
 The guard-rail check only reports: the release decision is made in `assets.decisions`.
 """
 
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 import dagster as dg
@@ -133,9 +135,10 @@ def no_drift(drift_report: DriftReport) -> dg.AssetCheckResult:
 def latest_month(statistics: pd.DataFrame) -> pd.DataFrame:
     """Rows of all charts in the newest month with a statistic, the highest ratio first."""
     newest = statistics[statistics["month_year"] == statistics["month_year"].max()]
-    ordered: pd.DataFrame = newest.sort_values("ratio", ascending=False, kind="stable")
-    return ordered
+    return pd.DataFrame(newest.sort_values("ratio", ascending=False, kind="stable"))
 
+
+report_check = partial(schema_check, "evaluation_report", stored=EvaluationReport)
 
 CHECKS = [
     fit_to_publish,
@@ -143,21 +146,8 @@ CHECKS = [
     effects_beat_none,
     schema_check("lever_sweep", SWEEP),
     schema_check("lever_effects_against_truth", EFFECTS),
-    schema_check(
-        "evaluation_report",
-        PREDICTIONS,
-        name="predictions_schema",
-        value_type=EvaluationReport,
-        table_of=lambda report: report.predictions,
-    ),
-    schema_check(
-        "evaluation_report",
-        METRICS,
-        name="metrics_schema",
-        blocking=True,
-        value_type=EvaluationReport,
-        table_of=lambda report: report.metrics,
-    ),
+    report_check(PREDICTIONS, table_of=attrgetter("predictions"), name="predictions_schema"),
+    report_check(METRICS, table_of=attrgetter("metrics"), name="metrics_schema", blocking=True),
     release_is_whole,
     new_model_published,
     schema_check("studio_forecasts", FORECASTS),

@@ -23,17 +23,15 @@ from studio_pipeline.resources.asset_results import rows_metadata
 def schema_check(
     asset: str,
     schema: pa.DataFrameSchema,
+    stored: type = pd.DataFrame,
+    table_of: Callable[[Any], pd.DataFrame] = lambda value: value,
     *,
     blocking: bool = False,
     name: str = "schema",
-    value_type: type = pd.DataFrame,
-    table_of: Callable[[Any], pd.DataFrame] = lambda value: value,
 ) -> dg.AssetChecksDefinition:
-    """Build a check of an asset's stored table against a schema.
+    """Build a check of an asset's table, taken from its `stored` type by `table_of`, against a schema.
 
-    Args:
-        blocking: whether a failure stops downstream assets in this run; otherwise it is a warning.
-        table_of: returns the table to check from the stored value.
+    If it is `blocking`, a failure stops downstream assets in this run; otherwise it is a warning.
     """
 
     def check(value: Any) -> dg.AssetCheckResult:
@@ -49,7 +47,7 @@ def schema_check(
             failure_cases=rows_metadata(cases),
         )
 
-    check.__annotations__["value"] = value_type
+    check.__annotations__["value"] = stored
     description = f"The stored table fits the schema `{schema.name}`."
     return dg.asset_check(asset=asset, name=name, blocking=blocking, description=description)(check)
 
@@ -65,19 +63,16 @@ def check_result(
 MONTH = "datetime64[ns]"
 SHARE = pa.Check.in_range(0, 1)
 
-
-def _finite_or_missing() -> pa.Check:
-    return pa.Check(lambda column: ~np.isinf(column), name="finite_or_missing", error="infinite")
+FINITE = pa.Check(lambda column: ~np.isinf(column), name="finite_or_missing", error="infinite")
+AMOUNT = pa.Column(float, [pa.Check.ge(0), FINITE])
+MONTHS_AHEAD = pa.Column(int, pa.Check.in_range(1, 12))
 
 
 FEATURE_STORE = pa.DataFrameSchema(
     {
         "studio_id": pa.Column(str),
         "month_year": pa.Column(MONTH),
-        **{
-            feature.name: pa.Column(float, _finite_or_missing(), nullable=True, coerce=True)
-            for feature in FEATURES
-        },
+        **{feature.name: pa.Column(float, FINITE, nullable=True, coerce=True) for feature in FEATURES},
     },
     unique=["studio_id", "month_year"],
     strict=True,
@@ -87,8 +82,8 @@ FEATURE_STORE = pa.DataFrameSchema(
 OUT_OF_FOLD = pa.DataFrameSchema(
     {
         "target": pa.Column(str),
-        "actual": pa.Column(float, _finite_or_missing()),
-        "core": pa.Column(float, _finite_or_missing(), nullable=True),
+        "actual": pa.Column(float, FINITE),
+        "core": pa.Column(float, FINITE, nullable=True),
     },
     strict=True,
     name="out_of_fold",
@@ -99,7 +94,7 @@ IMPORTANCES = pa.DataFrameSchema(
         "learner": pa.Column(str),
         "target": pa.Column(str),
         "feature": pa.Column(str),
-        "importance": pa.Column(float, [pa.Check.ge(0), _finite_or_missing()]),
+        "importance": AMOUNT,
     },
     unique=["learner", "target", "feature"],
     name="importances",
@@ -110,8 +105,8 @@ TRIALS = pa.DataFrameSchema(
         "learner": pa.Column(str, pa.Check.isin(LEARNERS)),
         "trial": pa.Column(float, pa.Check.ge(0), coerce=True),
         "state": pa.Column(str, pa.Check.isin(["complete", "given up"])),
-        "loss": pa.Column(float, [pa.Check.ge(0), _finite_or_missing()], nullable=True),
-        "best_so_far": pa.Column(float, [pa.Check.ge(0), _finite_or_missing()], nullable=True),
+        "loss": pa.Column(float, [pa.Check.ge(0), FINITE], nullable=True),
+        "best_so_far": pa.Column(float, [pa.Check.ge(0), FINITE], nullable=True),
         "seconds": pa.Column(float, pa.Check.ge(0)),
         "run": pa.Column(str),
         "values": pa.Column(str),
@@ -124,9 +119,9 @@ TRIALS = pa.DataFrameSchema(
 WEIGHTS = pa.DataFrameSchema(
     {
         "target": pa.Column(str),
-        "horizon": pa.Column(int, pa.Check.in_range(1, 12)),
+        "horizon": MONTHS_AHEAD,
         "candidate": pa.Column(str),
-        "weight": pa.Column(float, [pa.Check.ge(0), _finite_or_missing()]),
+        "weight": AMOUNT,
     },
     unique=["target", "horizon", "candidate"],
     name="weights",
@@ -137,8 +132,8 @@ FORECASTS = pa.DataFrameSchema(
         "studio_id": pa.Column(str),
         "base_month": pa.Column(MONTH),
         "month_year": pa.Column(MONTH),
-        "horizon": pa.Column(int, pa.Check.in_range(1, 12)),
-        "revenue": pa.Column(float, [pa.Check.ge(0), _finite_or_missing()]),
+        "horizon": MONTHS_AHEAD,
+        "revenue": AMOUNT,
         "lower_90": pa.Column(float),
         "upper_90": pa.Column(float),
         "confidence_score": pa.Column(float, SHARE),

@@ -144,15 +144,13 @@ def _differences(
 
 def decision_metadata(decision: ReleaseDecision) -> dict[str, Any]:
     """Metadata: the decision and the differences it is based on."""
-    figures: dict[str, float] = {}
-    for span, difference in decision.differences.items():
-        figures |= {
-            f"difference_{span}": difference.difference,
-            f"difference_{span}_lower": difference.lower,
-            f"difference_{span}_upper": difference.upper,
-            f"difference_{span}_detectable": difference.detectable,
-            f"difference_{span}_origins": difference.n_origins,
-        }
+    names = {"": "difference", "_lower": "lower", "_upper": "upper", "_detectable": "detectable"}
+    names["_origins"] = "n_origins"
+    figures = {
+        f"difference_{span}{suffix}": getattr(difference, name)
+        for span, difference in decision.differences.items()
+        for suffix, name in names.items()
+    }
     return {
         "decision_kind": decision.kind,
         "model_promoted": decision.promoted,

@@ -9,17 +9,17 @@ from typing import Any
 
 import dagster as dg
 import pandas as pd
+from pandera.pandas import DataFrameSchema
 
 from studio_pipeline.assets.decisions import Evidence, champion_of, decision_on, refit_plan, source_of
 from studio_pipeline.configuration import Configuration
-from studio_pipeline.evaluation.levers.lever_sweep import SWEEP_COLUMNS, sweep_levers
+from studio_pipeline.evaluation.levers.lever_sweep import sweep_levers
 from studio_pipeline.evaluation.levers.lever_text import (
     effects_in_words,
     sweep_in_words,
     worse_than_none_in_words,
 )
 from studio_pipeline.evaluation.levers.true_effects import (
-    EFFECT_COLUMNS,
     ERROR_COLUMNS,
     effect_errors,
     effects_summary,
@@ -27,7 +27,7 @@ from studio_pipeline.evaluation.levers.true_effects import (
 )
 from studio_pipeline.evaluation.metrics.backtest import backtest
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
-from studio_pipeline.evaluation.metrics.schemas import METRICS
+from studio_pipeline.evaluation.metrics.schemas import EFFECTS, METRICS, SWEEP
 from studio_pipeline.evaluation.metrics.summary import learner_weight
 from studio_pipeline.evaluation.promotion.refitting import ChampionRefit, refit
 from studio_pipeline.evaluation.report.backtest_figures import (
@@ -75,7 +75,6 @@ EFFECTS_CAPTION = (
     " `effects_partial` is the mean over interventions that change one lever and leave the rest to respond."
     " `signs_partial`: share of months with the right sign, where the effect is worth noticing; a coin: 0.5."
 )
-DESCRIPTIONS = {name: column.description or "" for name, column in METRICS.columns.items()}
 
 
 @dg.multi_asset(
@@ -110,11 +109,15 @@ def lever_answers(
         **picture("revenue_by_lever", revenue_by_lever(sweep)),
         "rows": rows_metadata(sweep, limit=400),
     }
-    yield table_result(sweep, SWEEP_COLUMNS, metadata, asset_key="lever_sweep")
+    yield table_result(sweep, described(SWEEP), metadata, asset_key="lever_sweep")
     effects = true_effects(forecaster, configuration.generator)
-    yield table_result(
-        effects, EFFECT_COLUMNS, effects_metadata(effects), asset_key="lever_effects_against_truth"
-    )
+    metadata = effects_metadata(effects)
+    yield table_result(effects, described(EFFECTS), metadata, asset_key="lever_effects_against_truth")
+
+
+def described(schema: DataFrameSchema) -> dict[str, str]:
+    """Column to its description."""
+    return {name: column.description or "" for name, column in schema.columns.items()}
 
 
 def effects_metadata(effects: pd.DataFrame) -> dict[str, Any]:
@@ -214,22 +217,15 @@ def evaluation_report(
         },
     )
     forecasting, summary = configuration.forecasting, numbers(report.summary)
-    mlflow.log(
-        Entry(
-            parameters=flat_parameters(forecasting.backtest, "backtest")
-            | flat_parameters(forecasting.intervals, "intervals"),
-            metrics=summary,
-            files={f"figures/{name}.png": png for name, png in figures.items()},
-        )
-    )
-    pictures: dict[str, Any] = {}
-    for name, png in figures.items():
-        pictures |= picture(name, png)
+    parameters = flat_parameters(forecasting.backtest, "backtest")
+    parameters |= flat_parameters(forecasting.intervals, "intervals")
+    files = {f"figures/{name}.png": png for name, png in figures.items()}
+    mlflow.log(Entry(parameters=parameters, metrics=summary, files=files))
     metadata = {
-        **pictures,
+        **dict(shown for name, png in figures.items() for shown in picture(name, png).items()),
         "metrics": rows_metadata(report.metrics, limit=400),
         "levers_free_and_known_by_horizon": rows_metadata(report.levers_known),
-        **table_metadata(report.metrics, DESCRIPTIONS),
+        **table_metadata(report.metrics, described(METRICS)),
         **summary,
         "report": dg.MetadataValue.path(str(path)),
     }

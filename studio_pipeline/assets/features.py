@@ -30,9 +30,7 @@ DESCRIPTIONS = {
 def studio_features(validated_studio_months: pd.DataFrame) -> Any:
     """Compute the features with the code that training and serving share."""
     frame = feature_frame(panel_from_frame(validated_studio_months))
-    filled = (
-        1 - frame.drop(columns=["studio_id", "month_year"]).isna().to_numpy().mean() if len(frame) else 0.0
-    )
+    filled = frame.drop(columns=["studio_id", "month_year"]).notna().to_numpy().mean()
     metadata = {
         **numbers({"features": len(FEATURES), "share_known": filled}),
         **picture("growth", correlation_with_growth(validated_studio_months, frame)),

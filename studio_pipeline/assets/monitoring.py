@@ -126,17 +126,13 @@ def _champion(cells: pd.DataFrame) -> pd.DataFrame:
 def _numbers(errors: pd.DataFrame, coverage: pd.DataFrame, verdict: Watch) -> dict[str, float]:
     """Numbers of the newest month that has arrived, which Dagster plots over time."""
     found: dict[str, float] = {"forecasts_judged": float(errors["n"].sum())}
-    for table, name, figure in (
-        (errors, "live_wape", error_table),
-        (coverage, "live_coverage", coverage_table),
-    ):
-        own = _champion(table)
-        own = own[own["month_year"] == own["month_year"].max()]
-        column = "wape" if name == "live_wape" else "coverage"
-        by = ["source"] if name == "live_wape" else ["source", "level"]
-        for line in figure(own, by).to_dict(orient="records"):
-            level = f"_{100 * line['level']:g}" if "level" in line else ""
-            found[f"{name}{level}_{line['source']}"] = float(line[column])
+    own, bounded = (
+        own[own["month_year"] == own["month_year"].max()] for own in map(_champion, (errors, coverage))
+    )
+    for line in error_table(own, ["source"]).to_dict("records"):
+        found[f"live_wape_{line['source']}"] = float(line["wape"])
+    for line in coverage_table(bounded, ["source", "level"]).to_dict("records"):
+        found[f"live_coverage_{100 * line['level']:g}_{line['source']}"] = float(line["coverage"])
     if len(verdict.months):
         last = verdict.months.iloc[-1]
         found |= {"error_over_promise": last["ratio"], "error_sum": last["error_sum"]}
@@ -185,7 +181,7 @@ def drift_report(
     ratios = dict(zip(latest["chart"], latest["ratio"], strict=True))
     metadata = {
         "alarm": report.alarm,
-        **numbers({"standing_alarms": float(report.alarms["standing"].sum())}),
+        "standing_alarms": float(report.alarms["standing"].sum()),
         **numbers({"largest_ratio": max(ratios.values(), default=float("nan"))}),
         **numbers({f"ratio: {name}": float(ratio) for name, ratio in ratios.items()}),
         "alarms": rows_metadata(report.alarms.iloc[::-1], ALARM_COLUMNS),
@@ -204,5 +200,4 @@ def fitted_until(home: Path, release: Release) -> np.datetime64 | None:
         panel = read_panel(snapshot_folder(home, str(details["data_version"])))
     except (CorruptReleaseError, KeyError):
         return None
-    last: np.datetime64 = panel.months[-1]
-    return last
+    return np.datetime64(panel.months[-1])

@@ -83,18 +83,13 @@ def read_months(settings: Settings, configuration: Configuration, source: Source
 
 
 def _metadata(raw: RawMonths, source: Source) -> dict[str, Any]:
-    return {
-        "source": source,
-        **numbers(
-            {
-                "files": raw.frame["file"].nunique(),
-                "studios": raw.frame["studio_id"].nunique(),
-                "unreadable_files": len(raw.unreadable),
-                "left_out_rows": sum(raw.left_out.values()),
-            }
-        ),
-        "first_rows": rows_metadata(raw.frame, limit=10),
+    counts = {
+        "files": raw.frame["file"].nunique(),
+        "studios": raw.frame["studio_id"].nunique(),
+        "unreadable_files": len(raw.unreadable),
+        "left_out_rows": sum(raw.left_out.values()),
     }
+    return {"source": source, **numbers(counts), "first_rows": rows_metadata(raw.frame, limit=10)}
 
 
 def _files_readable(raw: RawMonths) -> dg.AssetCheckResult:

@@ -46,9 +46,8 @@ def validated_data(
 ) -> Iterator[Any]:
     """Parse and correct the raw rows, derive columns, and check plausibility."""
     months = validate_months(raw_studio_months, configuration.validation, datetime.now(UTC).date())
-    yield table_result(
-        months.frame, DESCRIPTIONS, _validated_metadata(months), asset_key="validated_studio_months"
-    )
+    metadata = _validated_metadata(months)
+    yield table_result(months.frame, DESCRIPTIONS, metadata, asset_key="validated_studio_months")
     metadata = {
         "rejected_rows": months.rejected_rows,
         "rows": rows_metadata(months.rejected),

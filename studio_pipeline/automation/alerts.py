@@ -50,20 +50,11 @@ def observe_run(instance: dg.DagsterInstance, run: dg.DagsterRun, link: str) -> 
     failing = run.status is not dg.DagsterRunStatus.SUCCESS
     # A whole run covers the assets of runs launched by hand, so its success also ends their failures.
     jobs = [run.job_name] if failing or run.job_name != REFRESH_RELEASE else [run.job_name, BY_HAND]
-    return [
-        *_observe_checks(instance, run, link),
-        *_observe_decisions(instance, run, link),
-        *(
-            job_observation(
-                job,
-                failing=failing,
-                canceled=run.status is dg.DagsterRunStatus.CANCELED,
-                reason=_failure_of(instance, run),
-                link=link,
-            )
-            for job in jobs
-        ),
+    canceled, reason = run.status is dg.DagsterRunStatus.CANCELED, _failure_of(instance, run)
+    ends = [
+        job_observation(job, failing=failing, canceled=canceled, reason=reason, link=link) for job in jobs
     ]
+    return [*_observe_checks(instance, run, link), *_observe_decisions(instance, run, link), *ends]
 
 
 def _events(instance: dg.DagsterInstance, run: dg.DagsterRun, kind: dg.DagsterEventType) -> Iterator[Any]:
@@ -149,12 +140,11 @@ def watch_runs(
         (record for name, record in records.items() if name not in taken),
         key=lambda record: record.end_time or _aware(record.update_timestamp).timestamp(),
     )
+    repeat = timedelta(hours=rules.repeat_after_hours)
     for record in fresh[:MOST_RUNS_PER_TICK]:
         run = record.dagster_run
         observations = observe_run(instance, run, f"{settings.dagster_url.rstrip('/')}/runs/{run.run_id}")
-        outbox.take(
-            Report(_source(record), observations), channels, now, timedelta(hours=rules.repeat_after_hours)
-        )
+        outbox.take(Report(_source(record), observations), channels, now, repeat)
     newest = max((_aware(record.update_timestamp) for record in records.values()), default=seen_until)
     if len(fresh) <= MOST_RUNS_PER_TICK and (newest > seen_until or mark is None):
         outbox.take(Report(marks={SEEN_UNTIL: newest.isoformat()}), channels, now)
@@ -177,9 +167,8 @@ def watch_calendar(
     state = None
     with suppress(NoReleaseError):
         release = current_release(settings.home)
-        state = PublishedState(
-            release.version, release.model_version, release.last_month, release.published_at
-        )
+        model = (release.version, release.model_version)
+        state = PublishedState(*model, release.last_month, release.published_at)
         if release.source == "landing":
             report = Report(observations=[observe_lateness(state, now.date(), rules)])
             outbox.take(report, channels, now, timedelta(hours=rules.repeat_after_hours))

@@ -43,20 +43,15 @@ class RunEnd(Enum):
 
 @dataclass(frozen=True)
 class Attempt:
-    """A run of the whole graph, started or requested.
-
-    Attributes:
-        digest: the content of the landing folder that it read; if it did not get so far, the content that it
-            was requested for; "" if unknown.
-        started_at: seconds since 1970; time of the request if it has not started.
-        ended_at: seconds since 1970; None until it has ended.
-    """
+    """A run of the whole graph, started or requested."""
 
     run_id: str
     end: RunEnd
+    # The content of the landing folder that it read; if it did not get so far, the content that it was
+    # requested for; "" if unknown.
     digest: str
-    started_at: float
-    ended_at: float | None = None
+    started_at: float  # seconds since 1970; time of the request if it has not started
+    ended_at: float | None = None  # seconds since 1970; None until it has ended
 
     @property
     def name(self) -> str:
@@ -66,10 +61,8 @@ class Attempt:
 
 def _running(attempts: Sequence[Attempt], consequence: str) -> RunDecision | None:
     """Request nothing while an attempt is queued or in progress."""
-    for attempt in attempts:
-        if attempt.end is RunEnd.UNFINISHED:
-            return RunDecision(None, f"Run {attempt.name} is queued or going on{consequence}")
-    return None
+    reasons = (f"Run {a.name} is queued or going on" for a in attempts if a.end is RunEnd.UNFINISHED)
+    return next((RunDecision(None, f"{reason}{consequence}") for reason in reasons), None)
 
 
 RETRIED = (RunEnd.CROWDED_OUT, RunEnd.INTERRUPTED)
@@ -90,25 +83,16 @@ MOST_TRIES = 3
 
 @dataclass(frozen=True)
 class LandingFacts:
-    """Facts on the landing folder at one tick.
+    """Facts on the landing folder at one tick."""
 
-    Attributes:
-        digest: of the folder's content; meaningless while files are unsettled.
-        changes: text on files new, changed or removed since the last content that a run read; may be "".
-        temporary: files that no run reads until they are renamed.
-        fault: reason why the folder can't be read; "" if it can.
-        attempts: runs of the whole graph, newest first.
-        now: seconds since 1970.
-    """
-
-    digest: str
+    digest: str  # of the folder's content; meaningless while files are unsettled
     files: int
-    attempts: Sequence[Attempt]
-    now: float
-    changes: str = ""
+    attempts: Sequence[Attempt]  # runs of the whole graph, newest first
+    now: float  # seconds since 1970
+    changes: str = ""  # files new, changed or removed since the last content that a run read; may be ""
     unsettled: Sequence[str] = ()
-    temporary: Sequence[str] = ()
-    fault: str = ""
+    temporary: Sequence[str] = ()  # files that no run reads until they are renamed
+    fault: str = ""  # reason why the folder can't be read; "" if it can
 
 
 def decide_landing(facts: LandingFacts, job: str) -> RunDecision:
@@ -146,9 +130,8 @@ def _ask(facts: LandingFacts, job: str, tries: Sequence[Attempt]) -> RunDecision
     last = tries[0]
     killed = [attempt for attempt in tries if attempt.end is RunEnd.INTERRUPTED]
     if len(killed) >= MOST_TRIES:
-        return RunDecision(
-            None, f"{len(killed)} runs over these files were killed; find out why, then launch one by hand."
-        )
+        count = f"{len(killed)} runs over these files were killed"
+        return RunDecision(None, f"{count}; find out why, then launch one by hand.")
     wait = RETRY_SECONDS - (facts.now - (last.ended_at or last.started_at))
     if wait > 0:
         return RunDecision(None, f"Run {last.name} was {last.end.value}; the next try comes in {wait:.0f} s.")
@@ -185,21 +168,14 @@ class Jobs:
 
 @dataclass(frozen=True)
 class AlarmFacts:
-    """Facts on the standing alarms at one tick.
+    """Facts on the standing alarms at one tick."""
 
-    Attributes:
-        alarms: the text of each standing alarm by the name of its check.
-        month: start of the current calendar month, seconds since 1970.
-        tuned_at: end of the newest successful tuning run requested by an alarm, seconds since 1970; None if
-            there is none.
-    """
-
-    alarms: Mapping[str, str]
+    alarms: Mapping[str, str]  # the text of each standing alarm by the name of its check
     acted_on: frozenset[str]
     digest: str
-    month: float
+    month: float  # start of the current calendar month, seconds since 1970
     attempts: Sequence[Attempt]
-    tuned_at: float | None = None
+    tuned_at: float | None = None  # end of the newest tuning asked for by an alarm, s since 1970
     tuning: bool = False
 
 
@@ -230,20 +206,13 @@ def _on_new(facts: AlarmFacts, new: Mapping[str, str], jobs: Jobs) -> RunDecisio
     verdict = last_verdict(facts.attempts)
     same = verdict is not None and verdict.digest == facts.digest
     if verdict is not None and same and verdict.end is not RunEnd.SUCCEEDED:
-        return RunDecision(
-            None, f"Run {verdict.name} over the present files {verdict.end.value}; first correct them."
-        )
+        what = f"Run {verdict.name} over the present files {verdict.end.value}"
+        return RunDecision(None, f"{what}; first correct them.")
     if verdict is None or not same or verdict.started_at < facts.month:
-        return RunDecision(
-            jobs.refresh, f"{_text(new)}: there are months that the model has not learned from."
-        )
-    if jobs.tune is None:
-        return RunDecision(
-            None, f"{_text(new)}: a refit gives the same model, and no job tunes the learners."
-        )
-    return RunDecision(
-        jobs.tune, f"{_text(new)}: a refit gives the same model, so its recipe is searched anew."
-    )
+        reason = "there are months that the model has not learned from"
+        return RunDecision(jobs.refresh, f"{_text(new)}: {reason}.")
+    follows = "and no job tunes the learners" if jobs.tune is None else "so its recipe is searched anew"
+    return RunDecision(jobs.tune, f"{_text(new)}: a refit gives the same model, {follows}.")
 
 
 def _text(alarms: Mapping[str, str]) -> str:

@@ -134,21 +134,11 @@ def make_current(
     before = current_release(settings.home)
     release = roll_back(settings.home, context.op_config["version"], context.run_id)
     message = f"Rolled back by hand from model {before.model_version} to model {release.model_version}."
-    context.log_event(
-        dg.AssetMaterialization(
-            "registered_model",
-            description=message,
-            metadata=release_metadata(release)
-            | {
-                "decision_kind": ROLLBACK,
-                "decision": message,
-                "findings": "",
-                "model_promoted": False,
-                "published": True,
-            },
-            tags={"dagster/data_version": f"{release.model_version}/{release.data_version}"},
-        )
-    )
+    metadata = release_metadata(release) | {"decision_kind": ROLLBACK, "decision": message, "findings": ""}
+    metadata |= {"model_promoted": False, "published": True}
+    tags = {"dagster/data_version": f"{release.model_version}/{release.data_version}"}
+    event = dg.AssetMaterialization("registered_model", description=message, metadata=metadata, tags=tags)
+    context.log_event(event)
     mlflow.log(Entry(tags={"data_version": release.data_version, "decision": message}))
     mlflow.set_aliases(release.model_version, None)
 

@@ -64,9 +64,8 @@ def end_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> RunEnd:
         return RunEnd.UNFINISHED
     if run.status in _ENDS:
         return _ENDS[run.status]
-    failures = instance.get_records_for_run(
-        run.run_id, of_type={DagsterEventType.RUN_FAILURE, DagsterEventType.STEP_FAILURE}
-    ).records
+    kinds = {DagsterEventType.RUN_FAILURE, DagsterEventType.STEP_FAILURE}
+    failures = instance.get_records_for_run(run.run_id, of_type=kinds).records
     errors = [error for record in failures for error in _errors(record.event_log_entry.dagster_event)]
     if RunInProgressError.__name__ in errors:
         return RunEnd.CROWDED_OUT
@@ -93,14 +92,8 @@ GONE = "The process of this run is gone: it was killed, or the machine went down
 def end_leftover_runs(instance: dg.DagsterInstance, home: Path) -> list[str]:
     """End every run in progress whose process is gone, and return their ids.
 
-    Queued runs stay queued, as their request is still valid. Runs with a live process are not changed.
-
-    Args:
-        instance: of the DAGSTER_HOME, which must be local to this machine.
-        home: the STUDIO_HOME, whose lock names the run that holds it.
-
-    Raises:
-        StorageError: the lock can't be read.
+    Queued runs stay queued, as their request is still valid. Runs with a live process are not changed, nor is
+    the one that holds the lock of `home`. The DAGSTER_HOME must be local to this machine.
     """
     ended = []
     for record in instance.get_run_records(dg.RunsFilter(statuses=list(UNDER_WAY))):

@@ -52,14 +52,10 @@ from studio_pipeline.settings import Settings, check_landing_dir
 
 @dataclass(frozen=True)
 class Memory:
-    """Cursor of the landing sensor: saves rehashing and describes changes; decisions don't depend on it.
-
-    Attributes:
-        accepted: SHA-256 by name of the last content that was read, or that a run was requested for.
-    """
+    """Cursor of the landing sensor: saves rehashing and describes changes; decisions don't depend on it."""
 
     look: FolderSnapshot = field(default_factory=FolderSnapshot)
-    accepted: dict[str, str] = field(default_factory=dict)
+    accepted: dict[str, str] = field(default_factory=dict)  # SHA-256 by name, last read or requested
 
     def to_cursor(self) -> str:
         """Serialise as JSON."""
@@ -191,8 +187,7 @@ def _latest_alarm(instance: dg.DagsterInstance, key: dg.AssetCheckKey) -> str:
 def begun(alarms: Iterable[str], cursor: str | None, now: float) -> dict[str, float]:
     """Time at which each standing alarm was first seen, seconds since 1970; ended alarms are dropped.
 
-    Args:
-        cursor: result of an earlier call as JSON; anything else counts as empty.
+    The cursor is the result of an earlier call as JSON; anything else counts as empty.
     """
     try:
         known = {str(text): float(since) for text, since in json.loads(cursor or "{}").items()}
@@ -213,18 +208,14 @@ def acted_on(instance: dg.DagsterInstance, since: Mapping[str, float]) -> frozen
         for text in json.loads(record.dagster_run.tags.get(ALARMS_TAG, "[]")):
             if text in since and record.create_timestamp.timestamp() >= since[text]:
                 ends[text].append(end)
-    return frozenset(
-        text
-        for text, found in ends.items()
-        if len(found) >= MOST_TRIES or any(end not in RETRIED for end in found)
-    )
+    settled = {text: any(end not in RETRIED for end in found) for text, found in ends.items()}
+    return frozenset(text for text, found in ends.items() if settled[text] or len(found) >= MOST_TRIES)
 
 
 def tuned_at(instance: dg.DagsterInstance) -> float | None:
     """End of the newest successful tuning run requested by an alarm, seconds since 1970; None without one."""
-    wanted = dg.RunsFilter(
-        job_name=TUNE_LEARNERS, tags={TRIGGER_TAG: "drift"}, statuses=[dg.DagsterRunStatus.SUCCESS]
-    )
+    succeeded = [dg.DagsterRunStatus.SUCCESS]
+    wanted = dg.RunsFilter(job_name=TUNE_LEARNERS, tags={TRIGGER_TAG: "drift"}, statuses=succeeded)
     records = instance.get_run_records(wanted, limit=1)
     return records[0].end_time if records else None
 

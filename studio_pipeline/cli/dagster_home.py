@@ -55,9 +55,6 @@ def write_dagster_yaml(settings: Settings) -> bool:
     """Create the folder, and write the file unless it was edited; returns whether it is unedited.
 
     The file names the database's variable, never its URL or password.
-
-    Raises:
-        StorageError: the disk is full or not writable.
     """
     path = settings.dagster_home / "dagster.yaml"
     wanted = DAGSTER_YAML + (POSTGRES_YAML if settings.dagster_database_url else "")
@@ -83,9 +80,6 @@ def upgrade_records(instance: dg.DagsterInstance, settings: Settings) -> bool:
     """Migrate both databases if the installed versions have changed; returns whether it did.
 
     A remote MLflow server (http://) migrates its own store.
-
-    Raises:
-        StorageError: the disk is full or not writable.
     """
     marker = settings.dagster_home / MARKER
     installed = {name: version(name) for name in ("dagster", "mlflow")}

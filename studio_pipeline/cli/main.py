@@ -57,8 +57,7 @@ class StudioGroup(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except Exception as error:  # noqa: BLE001 - last place to report it
-            refusal = disk_refusal(error, Path(os.environ.get("STUDIO_HOME", ".studio")))
-            if refusal is not None:
+            if refusal := disk_refusal(error, Path(os.environ.get("STUDIO_HOME", ".studio"))):
                 _print_error(refusal)
             else:
                 fault = f"This is a fault of the program: {type(error).__name__}: {error}"

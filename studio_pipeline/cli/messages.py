@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 import shutil
 import sqlite3
@@ -14,10 +15,9 @@ from studio_pipeline.publishing.storage import REMEDIES
 
 NAME = "studio"
 _SQLITE_REMEDIES = {
-    "disk is full": "Free some space on this disk and run again; what was published before is untouched.",
+    "disk is full": REMEDIES[errno.ENOSPC],
     "disk i/o error": "The disk is full or failing: free some space and run again; what is published stays.",
-    "readonly database": "Give this user the right to write there, or point STUDIO_HOME elsewhere.",
-    "unable to open database": "Give this user the right to write there, or point STUDIO_HOME elsewhere.",
+    **dict.fromkeys(("readonly database", "unable to open database"), REMEDIES[errno.EACCES]),
 }
 
 

@@ -36,20 +36,14 @@ SAMPLE_MONTHS = 3
 
 @dataclass
 class Outcome:
-    """Outcome of a run.
-
-    Attributes:
-        refusal: text on a refused model and the release that stays; else empty.
-        nothing_new: reason why no release was needed; else empty.
-        problems: warnings and errors to print, the reason of a failure first.
-    """
+    """Outcome of a run."""
 
     run_id: str
     status: int = FAILED
     verdict: str = "failed"
-    refusal: str = ""
-    nothing_new: str = ""
-    problems: list[str] = field(default_factory=list)
+    refusal: str = ""  # text on a refused model and the release that stays; else empty
+    nothing_new: str = ""  # reason why no release was needed; else empty
+    problems: list[str] = field(default_factory=list)  # to print; the reason of a failure comes first
     evaluation: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -64,11 +58,9 @@ def print_outcome(settings: Settings, outcome: Outcome) -> None:
             click.secho(f"\n{outcome.refusal or outcome.nothing_new}", fg="yellow")
         else:
             release = current_release(settings.home)
-            click.secho(
-                f"\nRelease {release.version} is published after {outcome.seconds:.0f} s:"
-                f" model {release.model_version}, data {release.data_version}.",
-                fg="green",
-            )
+            text = f"Release {release.version} is published after {outcome.seconds:.0f} s"
+            models = f"model {release.model_version}, data {release.data_version}"
+            click.secho(f"\n{text}: {models}.", fg="green")
         click.echo(f"Report: {settings.home / 'report.html'}")
         click.echo(as_called("Next: `studio up` shows the graph and answers questions over HTTP."))
     elif outcome.status == REFUSED and outcome.refusal:
@@ -88,20 +80,22 @@ def print_evaluation(summary: Mapping[str, float]) -> None:
         click.echo("\nThe months are too few for a backtest: how good this model is can't be said yet.")
         return
     click.echo("\nRevenue in the backtest: error as a share of revenue (WAPE), by months ahead")
+    _print_errors(summary)
+    if "effects_partial" in summary:
+        off, right = summary["effects_partial"], summary.get("signs_partial", math.nan)
+        off_by = f"off by {off:.0%} (no effect at all: 100%), sign right in {right:.0%}"
+        click.echo(f"\nEffect of one lever on revenue, beside the generator's truth: {off_by}")
+    if idle := learners_without_weight(summary):
+        click.echo(f"\n{idle}")
+
+
+def _print_errors(summary: Mapping[str, float]) -> None:
     click.echo(f"  {'':<28}" + "".join(f"{span:>9}" for span in SPANS))
     for name, label in SHOWN.items():
         values = [summary.get(name.format(span=span)) for span in SPANS]
         if any(value is not None for value in values):
             shares = (f"{'-':>9}" if value is None else f"{value:>9.1%}" for value in values)
             click.echo(f"  {label:<28}{''.join(shares)}")
-    if "effects_partial" in summary:
-        click.echo(
-            f"\nEffect of one lever on revenue, beside the generator's truth: off by"
-            f" {summary['effects_partial']:.0%} (no effect at all: 100%),"
-            f" sign right in {summary.get('signs_partial', math.nan):.0%}"
-        )
-    if idle := learners_without_weight(summary):
-        click.echo(f"\n{idle}")
 
 
 def print_sample(settings: Settings) -> None:
@@ -129,14 +123,10 @@ SHOWN_LINES = 8
 
 
 class Progress:
-    """Prints the events of one run as lines, and notes in its outcome what they say.
-
-    Attributes:
-        blocking_failures: findings of each check that stopped the run.
-    """
+    """Prints the events of one run as lines, and notes in its outcome what they say."""
 
     def __init__(self, outcome: Outcome) -> None:
-        self.blocking_failures: list[str] = []
+        self.blocking_failures: list[str] = []  # findings of each check that stopped the run
         self._outcome = outcome
         self._warnings: list[str] = []
         self._rows: dict[str, int] = {}
@@ -178,9 +168,8 @@ class Progress:
         if evaluation.passed:
             return
         blocks = evaluation.blocking and evaluation.severity is dg.AssetCheckSeverity.ERROR
-        text = finding(
-            f"{evaluation.check_name} of {evaluation.asset_key.to_user_string()}", evaluation.description
-        )
+        check = f"{evaluation.check_name} of {evaluation.asset_key.to_user_string()}"
+        text = finding(check, evaluation.description)
         (self.blocking_failures if blocks else self._warnings).append(text)
 
     def _step_ended(self, event: dg.DagsterEvent) -> None:
@@ -211,11 +200,8 @@ def refusal(decision: Mapping[str, Any]) -> str:
     goes_on = "The recipe of before goes on, as model" if refitted else "Model"
     verb = "" if refitted else " goes on"
     now = "now with the new months" if decision["published"] else "with the same months as before"
-    beside = (
-        f" Model {challenger} is kept as its challenger."
-        if (challenger := decision["challenger_model_version"])
-        else ""
-    )
+    challenger = decision["challenger_model_version"]
+    beside = f" Model {challenger} is kept as its challenger." if challenger else ""
     return (
         f"{what} is refused: {decision['findings']}."
         f" {goes_on} {decision['model_version']}{verb}, {now} (release {decision['release']}).{beside}"

@@ -6,6 +6,7 @@ Used by `studio run`, `studio up` and `studio rollback`. What is printed of a ru
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import logging
 import shutil
@@ -32,7 +33,7 @@ from studio_pipeline.publishing.layout import sweep_home
 from studio_pipeline.publishing.locks import hold_lock, lock_of_run
 from studio_pipeline.publishing.releases import Release, check_replaceable, current_release, newest_release
 from studio_pipeline.publishing.rollback import check_rollback
-from studio_pipeline.publishing.storage import replace_file
+from studio_pipeline.publishing.storage import REMEDIES, replace_file
 from studio_pipeline.settings import Settings, check_landing_dir
 
 STAYS = "was refused, and what was published before stays"
@@ -83,10 +84,8 @@ def check_free_space(home: Path) -> None:
         return
     free = shutil.disk_usage(place).free
     if free < LEAST_FREE_BYTES:
-        raise StorageError(
-            f"Only {free >> 20} MB are free where {home} lies; a run needs {LEAST_FREE_BYTES >> 20}.",
-            "Free some space on this disk and run again; what was published before is untouched.",
-        )
+        what = f"Only {free >> 20} MB are free where {home} lies; a run needs {LEAST_FREE_BYTES >> 20}."
+        raise StorageError(what, REMEDIES[errno.ENOSPC])
 
 
 def _check_inputs(settings: Settings, options: Mapping[str, Any]) -> None:
@@ -97,10 +96,8 @@ def _check_inputs(settings: Settings, options: Mapping[str, Any]) -> None:
     _check_options(read_configuration(settings.config).generator, options)
     if not sources:
         check_replaceable(settings.home, "generator")
-        click.echo(
-            f"The landing folder {settings.landing_dir} is empty:"
-            " the months come from the built-in generator."
-        )
+        empty = f"The landing folder {settings.landing_dir} is empty"
+        click.echo(f"{empty}: the months come from the built-in generator.")
         return
     click.echo(f"Reading {len(sources)} file{'s' if len(sources) > 1 else ''} of {settings.landing_dir}.")
     if options:
@@ -117,9 +114,8 @@ def _check_options(generator: GeneratorConfig, options: Mapping[str, Any]) -> No
         for item in error.errors(include_url=False, include_context=False):
             option = f"--{item['loc'][0]}" if item["loc"] else "The options"
             lines.append(f"{option}: {item['msg'].removeprefix('Value error, ')}.")
-        raise SettingsError(
-            "\n".join(lines), "`studio run --help` lists the options and their values."
-        ) from None
+        remedy = "`studio run --help` lists the options and their values."
+        raise SettingsError("\n".join(lines), remedy) from None
 
 
 def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -> None:
@@ -142,10 +138,8 @@ def _execute(settings: Settings, options: Mapping[str, Any], outcome: Outcome) -
             if not progress.blocking_failures:
                 raise
             failed = "\n".join(progress.blocking_failures)
-            raise ReleaseError(
-                f"A check stopped the run: {failed}",
-                "Correct the data and run again; `studio up` shows every failure.",
-            ) from None
+            remedy = "Correct the data and run again; `studio up` shows every failure."
+            raise ReleaseError(f"A check stopped the run: {failed}", remedy) from None
         finally:
             progress.end()
 
@@ -188,9 +182,7 @@ def _store_outcome(settings: Settings, outcome: Outcome) -> None:
 def run_rollback(settings: Settings, model_version: str) -> tuple[Release, Release]:
     """Make a model current and renew the forecasts; returns the releases before and after.
 
-    Raises:
-        ReleaseError: the model can't be made current, see `publishing.rollback.roll_back`.
-        RunInProgressError: another process holds the lock of this STUDIO_HOME.
+    Its errors are those of `publishing.rollback.roll_back`, and RunInProgressError if the home is locked.
     """
     with hold_lock(settings.home):
         before = check_rollback(settings.home, model_version)

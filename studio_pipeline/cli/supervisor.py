@@ -103,15 +103,10 @@ STOPPED, GIVEN_UP = 0, 1
 
 @dataclass(frozen=True)
 class RestartConfig:
-    """Restart policy of a child that ended by itself: exponential back-off.
+    """Restart policy of a child that ended by itself: exponential back-off."""
 
-    Attributes:
-        quick_seconds: an end within this time after the start counts as quick.
-        most_quick: number of quick ends in a row after which the child is given up.
-    """
-
-    quick_seconds: float = 30.0
-    most_quick: int = 5
+    quick_seconds: float = 30.0  # an end within this time after the start counts as quick
+    most_quick: int = 5  # number of quick ends in a row after which the child is given up
     first_wait_seconds: float = 0.5
     longest_wait_seconds: float = 30.0
 
@@ -128,18 +123,14 @@ class RestartConfig:
 
 @dataclass
 class Supervised:
-    """A child that is running or waiting for its restart; times are of the monotonic clock.
-
-    Attributes:
-        start_at: time of the next start; None while it is running.
-        earlier: earlier processes whose groups may still be running, such as a run that continues to its end.
-    """
+    """A child that is running or waiting for its restart; times are of the monotonic clock."""
 
     child: Child
     process: subprocess.Popen[bytes]
     started_at: float
     quick_ends: int = 0
-    start_at: float | None = None
+    start_at: float | None = None  # time of the next start; None while it is running
+    # Earlier processes whose groups may still be running, such as a run that continues to its end.
     earlier: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
 
@@ -183,11 +174,8 @@ class Supervisor:
             one.start_at = now + wait_seconds
             click.secho(f"{ended}: it is started again.", fg="yellow", err=True)
             return True
-        click.secho(
-            f"{ended}, {one.quick_ends} times in a row soon after its start, so all are stopped.",
-            fg="red",
-            err=True,
-        )
+        quick = f"{one.quick_ends} times in a row soon after its start"
+        click.secho(f"{ended}, {quick}, so all are stopped.", fg="red", err=True)
         log = self.logs / f"{one.child.name}.log"
         click.echo(f"{last_lines(log)}\nIts log: {log}", err=True)
         return False

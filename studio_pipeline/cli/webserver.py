@@ -114,8 +114,7 @@ class WebGuard:
 
 def _place(text: str) -> Place | None:
     """The parts of `NAME`, `NAME:PORT` or `[ADDRESS]:PORT`; None for anything else."""
-    match = _PLACE.fullmatch(text.lower())
-    if match is None:
+    if (match := _PLACE.fullmatch(text.lower())) is None:
         return None
     return match["address"] or match["name"], int(match["port"]) if match["port"] else None
 
@@ -132,17 +131,12 @@ def _place_of(url: str) -> Place | None:
 def _only_queries(query_string: bytes) -> bool:
     """True if every GraphQL document among the parameters has queries and fragments only."""
     try:
-        documents = [
-            parse(document, no_location=True) for document in QueryParams(query_string).getlist("query")
-        ]
+        documents = [parse(text, no_location=True) for text in QueryParams(query_string).getlist("query")]
     except (GraphQLError, RecursionError):
         return False
-    return all(
-        node.operation == OperationType.QUERY
-        for document in documents
-        for node in document.definitions
-        if isinstance(node, OperationDefinitionNode)
-    )
+    nodes = [node for document in documents for node in document.definitions]
+    operations = [node.operation for node in nodes if isinstance(node, OperationDefinitionNode)]
+    return all(operation == OperationType.QUERY for operation in operations)
 
 
 def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

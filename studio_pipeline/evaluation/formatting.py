@@ -48,11 +48,7 @@ NO_WEIGHT = 0.005
 
 
 def learners_without_weight(summary: Summary) -> str:
-    """A sentence if no learner has weight in any forecast; else empty.
-
-    Args:
-        summary: with `greatest_learner_weight`, as computed by `metrics.summary.learner_weight`.
-    """
+    """A sentence if by `greatest_learner_weight` no learner has weight in any forecast; else empty."""
     if not summary.get("greatest_learner_weight", math.nan) < NO_WEIGHT:
         return ""
     names = joined([LABELS[name] for name in LEARNERS])

@@ -19,19 +19,13 @@ BoolArray = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class StudioPanel:
-    """Months of many studios on one calendar.
+    """Months of many studios on one calendar."""
 
-    Attributes:
-        studio_ids: (S,) unique names, sorted.
-        studio_types: (S,) the type of each studio, "" where unknown.
-        first_month: calendar month of column 0.
-        values: one (S, T) float64 array per numeric column of the contract; NaN where the studio lacks the
-            month or the month lacks the value.
-    """
-
-    studio_ids: NDArray[np.str_]
-    studio_types: NDArray[np.str_]
-    first_month: np.datetime64
+    studio_ids: NDArray[np.str_]  # (S,) unique names, sorted
+    studio_types: NDArray[np.str_]  # (S,) the type of each studio, "" where unknown
+    first_month: np.datetime64  # calendar month of column 0
+    # One (S, T) float64 array per numeric column of the contract; NaN where the studio lacks the month or the
+    # month lacks the value.
     values: Mapping[str, FloatArray]
 
     @property

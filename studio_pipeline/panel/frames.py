@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,12 @@ from studio_pipeline.panel.columns import NUMERIC_COLUMNS
 def empty_table(types: Mapping[str, Any]) -> pd.DataFrame:
     """A table without rows, of columns with these types."""
     return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in types.items()})
+
+
+def stacked(tables: Iterable[pd.DataFrame], types: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows of all tables; a table without rows, of these types, if none has any."""
+    filled = [table for table in tables if len(table)]
+    return pd.concat(filled, ignore_index=True) if filled else empty_table(types)
 
 
 def panel_from_frame(frame: pd.DataFrame) -> StudioPanel:

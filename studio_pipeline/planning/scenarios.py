@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from studio_pipeline.errors import QueryError
 from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecast_uncertainty import UncertainForecast
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.intervals.joint_simulation import (
     aligned_paths,
@@ -29,7 +30,6 @@ from studio_pipeline.forecasting.intervals.joint_simulation import (
     outer_ends,
 )
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline.planning.forecaster import PlanningForecaster
 
 FEWEST_SCENARIOS, MOST_SCENARIOS = 2, 10
 _ROUNDING = 1e-6
@@ -40,17 +40,11 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Difference:
-    """One forecast minus another over M months.
+    """One forecast minus another over M months."""
 
-    Attributes:
-        mean: (M,) currency.
-        draws: (K, M) equally likely differences of each month, currency.
-        total_draws: (K,) equally likely differences of the total over the months, currency.
-    """
-
-    mean: FloatArray
-    draws: FloatArray
-    total_draws: FloatArray
+    mean: FloatArray  # (M,) currency
+    draws: FloatArray  # (K, M) equally likely differences of each month, currency
+    total_draws: FloatArray  # (K,) equally likely differences of the total over the months, currency
 
     @property
     def total(self) -> float:
@@ -163,97 +157,65 @@ def _apart(one: Mapping[Key, FloatArray], other: Mapping[Key, FloatArray], month
 
 @dataclass(frozen=True)
 class ScenarioOutcome:
-    """One scenario over the M months that all scenarios share; currency.
-
-    Attributes:
-        base_month: its last known month, datetime64[M].
-        revenue: (M,) mean of the predictive distribution.
-        interval: (M, 2) of the revenue.
-        member_count: (M,) members at each month's end; NaN if the studio's data have none.
-        total_revenue: over the M months, as are all totals.
-        difference: (M,) revenue minus that of the first scenario.
-        difference_interval: (M, 2) of the difference.
-        warnings: of its forecast, as sentences.
-    """
+    """One scenario over the M months that all scenarios share; currency."""
 
     studio_id: str
-    base_month: np.datetime64
-    revenue: FloatArray
-    interval: FloatArray
-    member_count: FloatArray
-    total_revenue: float
+    base_month: np.datetime64  # its last known month, datetime64[M]
+    revenue: FloatArray  # (M,) mean of the predictive distribution
+    interval: FloatArray  # (M, 2) of the revenue
+    member_count: FloatArray  # (M,) members at each month's end; NaN if the studio's data have none
+    total_revenue: float  # over the M months, as are all totals
     total_interval: Interval
-    difference: FloatArray
-    difference_interval: FloatArray
+    difference: FloatArray  # (M,) revenue minus that of the first scenario
+    difference_interval: FloatArray  # (M, 2) of the difference
     total_difference: float
     total_difference_interval: Interval
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...]  # of its forecast, as sentences
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """N scenarios over the M calendar months that all of them project.
+    """N scenarios over the M calendar months that all of them project."""
 
-    Attributes:
-        months: (M,) datetime64[M].
-        level: coverage of all intervals, 0..1.
-        scenarios: in the order of the queries; differences are to the first one.
-        chance_ahead: (N, N) probability that the total of the row's scenario exceeds that of the column's,
-            ties counting half; 0.5 on the diagonal.
-        month_chance_ahead: (M, N, N) the same of each month.
-    """
-
-    months: NDArray[np.datetime64]
-    level: float
-    scenarios: tuple[ScenarioOutcome, ...]
+    months: NDArray[np.datetime64]  # (M,) datetime64[M]
+    level: float  # coverage of all intervals, 0..1
+    scenarios: tuple[ScenarioOutcome, ...]  # in the order of the queries; differences are to the first one
+    # (N, N) probability that the total of the row's scenario exceeds that of the column's, ties counting
+    # half; 0.5 on the diagonal.
     chance_ahead: FloatArray
-    month_chance_ahead: FloatArray
+    month_chance_ahead: FloatArray  # (M, N, N) the same of each month
 
 
 def compare_forecasts(
-    forecaster: PlanningForecaster, queries: Sequence[ForwardQuery], level: float = 0.9
+    forecaster: Forecaster, queries: Sequence[ForwardQuery], level: float = 0.9
 ) -> Comparison:
     """Compares 2 to 10 forward queries, of the same or of different studios and base months.
 
-    Args:
-        forecaster: of the model version and panel.
-        queries: the scenarios, the reference first.
-        level: coverage of all intervals, 0 < level < 1.
+    The first query is the reference; `level` is the coverage of all intervals, 0..1.
 
     Raises:
         QueryError: too few or too many queries, one of them can't be answered, or they share no month.
     """
     if not FEWEST_SCENARIOS <= len(queries) <= MOST_SCENARIOS:
-        raise QueryError(
-            f"{len(queries)} scenarios can't be compared.",
-            f"Name {FEWEST_SCENARIOS} to {MOST_SCENARIOS} of them.",
-        )
+        remedy = f"Name {FEWEST_SCENARIOS} to {MOST_SCENARIOS} of them."
+        raise QueryError(f"{len(queries)} scenarios can't be compared.", remedy)
     asked = [replace(query, interval_levels=(level,)) for query in queries]
     bases = [uncertain.forecast.base_month for uncertain in forecaster.outlooks(asked)]
     months = _shared_months(bases, asked)
     ends = [int((months[-1] - base).astype(int)) for base in bases]
-    forecasts = forecaster.outlooks(
-        [
-            # Without the steps of a plan after the last month.
-            replace(
-                query,
-                projection_months=end,
-                lever_plan=tuple(step for step in query.lever_plan if step.from_month <= end),
-            )
-            for query, end in zip(asked, ends, strict=True)
-        ]
-    )
+    forecasts = forecaster.outlooks([_until(end, query) for end, query in zip(ends, asked, strict=True)])
     aligned = AlignedForecasts(forecaster.interval_tables, forecasts, months)
     outcomes = tuple(_outcome(aligned, place, level) for place in range(len(forecasts)))
     return Comparison(months, level, outcomes, *_chances(aligned))
 
 
-def _shared_months(bases: Sequence[np.datetime64], queries: Sequence[ForwardQuery]) -> NDArray[np.datetime64]:
-    """(M,) months that all queries project.
+def _until(last: int, query: ForwardQuery) -> ForwardQuery:
+    steps = tuple(step for step in query.lever_plan if step.from_month <= last)
+    return replace(query, projection_months=last, lever_plan=steps)
 
-    Raises:
-        QueryError: there is no such month.
-    """
+
+def _shared_months(bases: Sequence[np.datetime64], queries: Sequence[ForwardQuery]) -> NDArray[np.datetime64]:
+    """(M,) months that all queries project; QueryError if there are none."""
     spans = [(base + 1, base + query.projection_months) for base, query in zip(bases, queries, strict=True)]
     first, last = max(start for start, _ in spans), min(end for _, end in spans)
     if last < first:

@@ -39,19 +39,14 @@ _FOLDERS_WRITTEN_ONCE = ("assets", "models", "data", "mlflow")
 
 @dataclass(frozen=True)
 class BackupListing:
-    """Listing of an archive's content.
-
-    Attributes:
-        created_at: time of the backup, ISO 8601 with time zone.
-        files: path in the home to its record.
-    """
+    """Listing of an archive's content."""
 
     format: int
-    created_at: str
+    created_at: str  # time of the backup, ISO 8601 with time zone
     home: str
     release: int
     during_run: bool
-    files: dict[str, FileRecord]
+    files: dict[str, FileRecord]  # path in the home to its record
 
 
 def write_backup(home: Path, archive: Path) -> BackupListing:
@@ -59,7 +54,6 @@ def write_backup(home: Path, archive: Path) -> BackupListing:
 
     Raises:
         ReleaseError: nothing is published, or what is published does not verify.
-        StorageError: writing failed.
     """
     verify_release(home, current_release(home))
     temporary = temporary_name(archive)
@@ -88,9 +82,8 @@ def _write(home: Path, archive: Path) -> BackupListing:
             if _is_written_once(name):
                 _add(tar, home / name, name, records)
         release = current_release(Path(copies)).version
-        listing = BackupListing(
-            BACKUP_FORMAT, datetime.now(UTC).isoformat(), str(home), release, during_run, records
-        )
+        now = datetime.now(UTC).isoformat()
+        listing = BackupListing(BACKUP_FORMAT, now, str(home), release, during_run, records)
         content = json.dumps(asdict(listing)).encode()
         member = tarfile.TarInfo(LISTING)
         member.size, member.mode = len(content), 0o600
@@ -101,9 +94,9 @@ def _write(home: Path, archive: Path) -> BackupListing:
 def _copy_what_changes(home: Path, copies: Path) -> bool:
     """Copy databases, pointers and all other mutable files; returns True if a run was active."""
     with ExitStack() as stack:
+        during_run = False
         try:
             stack.enter_context(hold_lock(home))
-            during_run = False
         except RunInProgressError:
             during_run = True
         for name in _names(home):
@@ -125,12 +118,9 @@ def _names(folder: Path) -> list[str]:
 
 
 def _is_kept(name: Path) -> bool:
-    return not (
-        any(part.startswith(TEMPORARY_PREFIX) for part in name.parts)
-        or name.name in _LEFT_OUT
-        or name.parts[0] in _FOLDERS_OF_PROCESSES
-        or name.name.endswith(_BESIDE_DATABASES)
-    )
+    is_unfinished = any(part.startswith(TEMPORARY_PREFIX) for part in name.parts)
+    of_process = name.name in _LEFT_OUT or name.parts[0] in _FOLDERS_OF_PROCESSES
+    return not (is_unfinished or of_process or name.name.endswith(_BESIDE_DATABASES))
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -186,7 +176,6 @@ def restore_backup(archive: Path, home: Path) -> BackupListing:
 
     Raises:
         BackupError: the file is not a backup, damaged, or of a newer format; or the home isn't empty.
-        StorageError: writing failed.
     """
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise BackupError(f"{home} is not empty.", "Restore into a folder that is empty or not there yet.")
@@ -210,10 +199,8 @@ def _unpack(archive: Path, folder: Path) -> BackupListing:
             tar.extractall(folder, filter="data")
         content = json.loads((folder / LISTING).read_text("utf-8"))
         if content["format"] > BACKUP_FORMAT:
-            raise BackupError(
-                f"{archive} has format {content['format']}; this version reads up to {BACKUP_FORMAT}.",
-                "Restore it with the version that wrote it, or a later one.",
-            )
+            what = f"{archive} has format {content['format']}; this version reads up to {BACKUP_FORMAT}."
+            raise BackupError(what, "Restore it with the version that wrote it, or a later one.")
         files = {str(name): FileRecord(**record) for name, record in content.pop("files").items()}
         return BackupListing(**content, files=files)
     except FileNotFoundError as error:

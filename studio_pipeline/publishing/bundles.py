@@ -17,15 +17,9 @@ from studio_pipeline.publishing.layout import model_folder, models_folder
 def write_bundle(
     home: Path, model_version: str, write: Callable[[Path], object], details: Mapping[str, Any]
 ) -> Path:
-    """Write the bundle of a model once.
+    """Write the bundle of a model once, by `write`, which fills an empty folder; ReleaseError if it exists.
 
-    Args:
-        write: called with an empty folder to fill.
-        details: JSON values for the manifest, such as the Dagster run id and the metrics.
-
-    Raises:
-        ReleaseError: the bundle exists already.
-        StorageError: writing failed.
+    `details` are JSON values for the manifest, such as the Dagster run id and the metrics.
     """
     folder = model_folder(home, model_version)
     write_once(folder, write, {"model_version": model_version, **details})

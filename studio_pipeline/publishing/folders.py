@@ -39,17 +39,11 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Content of a folder: its files with sizes and hashes, and details of the writer.
+    """Content of a folder: its files with sizes and hashes, and details of the writer."""
 
-    Attributes:
-        created_at: time of writing, ISO 8601 with time zone.
-        files: path inside the folder, with slashes, to its record; the manifest itself is not among them.
-        details: the writer's own JSON values, such as the Dagster run id.
-    """
-
-    created_at: str
-    files: Mapping[str, FileRecord]
-    details: Mapping[str, Any] = field(default_factory=dict)
+    created_at: str  # time of writing, ISO 8601 with time zone
+    files: Mapping[str, FileRecord]  # path inside the folder, with slashes, to its record; not the manifest
+    details: Mapping[str, Any] = field(default_factory=dict)  # the writer's JSON values, such as the run id
 
 
 def write_once(
@@ -57,21 +51,13 @@ def write_once(
 ) -> Manifest:
     """Write a folder that appears under its name only once it is complete and synced to disk.
 
-    Args:
-        write: called with an empty folder to fill; subfolders are allowed.
-
-    Raises:
-        ReleaseError: the folder exists already.
-        StorageError: writing failed; the final name does not exist.
+    `write` fills an empty folder. A ReleaseError if the folder exists already.
     """
     _refuse_existing(folder)
     with storage_errors(folder), _temporary_folder(folder) as temporary:
         write(temporary)
-        manifest = Manifest(
-            datetime.now(UTC).isoformat(),
-            {name: record_of(temporary / name) for name in _file_names(temporary)},
-            dict(details or {}),
-        )
+        files = {name: record_of(temporary / name) for name in _file_names(temporary)}
+        manifest = Manifest(datetime.now(UTC).isoformat(), files, dict(details or {}))
         (temporary / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1, allow_nan=False), "utf-8")
         for path in [*temporary.rglob("*"), temporary]:
             fsync_file(path)
@@ -82,11 +68,7 @@ def write_once(
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a folder, without checking the files it lists.
-
-    Raises:
-        CorruptReleaseError: there is no manifest, or it can't be parsed.
-    """
+    """The manifest of a folder, its files unchecked; CorruptReleaseError if it is missing or unreadable."""
     try:
         content = json.loads((folder / MANIFEST).read_text("utf-8"))
         files = {str(name): FileRecord(**record) for name, record in content["files"].items()}
@@ -104,11 +86,7 @@ def readable_manifest(folder: Path) -> Manifest | None:
 
 
 def verify_folder(folder: Path) -> Manifest:
-    """Compare every file of a folder with its manifest.
-
-    Raises:
-        CorruptReleaseError: a file is missing, unlisted, or differs in size or hash.
-    """
+    """Compare a folder with its manifest; CorruptReleaseError for a file missing, unlisted, or different."""
     manifest = read_manifest(folder)
     present = {name for name in _file_names(folder) if name != MANIFEST}
     if odd := sorted(present ^ set(manifest.files)):
@@ -142,9 +120,8 @@ def sweep_unfinished(parent: Path, min_age_seconds: float = 60.0) -> list[Path]:
 
 def _refuse_existing(folder: Path) -> None:
     if folder.exists():
-        raise ReleaseError(
-            f"{folder} is already there, and published folders never change.", "Use a new version."
-        )
+        what = f"{folder} is already there, and published folders never change."
+        raise ReleaseError(what, "Use a new version.")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ themselves are computed in `forecasting.forecaster`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.intervals.joint_simulation import central_interval, studio_sum_paths
 from studio_pipeline.panel.arrays import StudioPanel
-from studio_pipeline.publishing.storage import storage_errors, temporary_name
+from studio_pipeline.publishing.storage import replace_file
 
 HORIZON_MONTHS = 12
 LEVEL = 0.9
@@ -40,32 +40,22 @@ DESCRIPTIONS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class ForecastTable:
-    """Forecasts of many studios.
-
-    Attributes:
-        refused: studio_id, reason: the studios that the model can't forecast.
-    """
+    """Forecasts of many studios."""
 
     rows: pd.DataFrame
-    refused: pd.DataFrame
+    refused: pd.DataFrame  # studio_id, reason: the studios that the model can't forecast
 
 
 def forecast_table(forecaster: Forecaster) -> ForecastTable:
     """Forecast twelve months of every studio of the forecaster's panel, with every lever free."""
     names = [str(name) for name in forecaster.panel.studio_ids]
-    queries = [
-        ForwardQuery(name, projection_months=HORIZON_MONTHS, interval_levels=(LEVEL,)) for name in names
-    ]
-    answers = forecaster.forecast(queries)
+    query = ForwardQuery("", projection_months=HORIZON_MONTHS, interval_levels=(LEVEL,))
+    answers = forecaster.forecast([replace(query, studio_id=name) for name in names])
     rows = [row for answer in answers if isinstance(answer, Forecast) for row in _rows(answer)]
-    refused = [
-        {"studio_id": name, "reason": str(answer)}
-        for name, answer in zip(names, answers, strict=True)
-        if isinstance(answer, QueryError)
-    ]
-    return ForecastTable(
-        pd.DataFrame(rows, columns=list(DESCRIPTIONS)), pd.DataFrame(refused, columns=["studio_id", "reason"])
-    )
+    named = zip(names, answers, strict=True)
+    refused = [(name, str(answer)) for name, answer in named if isinstance(answer, QueryError)]
+    reasons = pd.DataFrame(refused, columns=["studio_id", "reason"])
+    return ForecastTable(pd.DataFrame(rows, columns=list(DESCRIPTIONS)), reasons)
 
 
 def chain_forecast(rows: pd.DataFrame, panel: StudioPanel, intervals: IntervalTables) -> pd.DataFrame:
@@ -99,36 +89,17 @@ def write_forecast_files(home: Path, rows: pd.DataFrame, chain: pd.DataFrame) ->
     folder = home / "forecasts"
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in (("studio_forecasts", rows), ("chain_forecast", chain)):
-        _replace(folder / f"{name}.parquet", lambda path, t=table: t.to_parquet(path, index=False))
-        _replace(
-            folder / f"{name}.csv", lambda path, t=table: t.to_csv(path, index=False, date_format="%Y-%m-%d")
-        )
+        replace_file(folder / f"{name}.parquet", table.to_parquet(index=False))
+        csv = table.to_csv(index=False, date_format="%Y-%m-%d")
+        replace_file(folder / f"{name}.csv", csv.encode())
     return folder
 
 
-def _replace(path: Path, write: Any) -> None:
-    temporary = temporary_name(path)
-    with storage_errors(path):
-        try:
-            write(temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-def _rows(forecast: Forecast) -> Iterator[dict[str, Any]]:
+def _rows(forecast: Forecast) -> Iterator[tuple[Any, ...]]:
+    """A row a month, in the order of `DESCRIPTIONS`."""
     base = forecast.base_month.astype("datetime64[M]")
-    interval = forecast.intervals[LEVEL]
-    for step in range(len(forecast.revenue)):
-        yield {
-            "studio_id": forecast.studio_id,
-            "base_month": pd.Timestamp(base),
-            "month_year": pd.Timestamp(base + np.timedelta64(step + 1, "M")),
-            "horizon": step + 1,
-            "revenue": forecast.revenue[step],
-            "lower_90": interval[step, 0],
-            "upper_90": interval[step, 1],
-            "confidence_score": forecast.confidence_score[step],
-            "member_count": forecast.member_count[step],
-            "retention_rate": forecast.retention_rate[step],
-        }
+    money = (forecast.revenue, *forecast.intervals[LEVEL].T, forecast.confidence_score)
+    figures = zip(*money, forecast.member_count, forecast.retention_rate, strict=True)
+    for horizon, of_month in enumerate(figures, start=1):
+        months = (pd.Timestamp(base), pd.Timestamp(base + np.timedelta64(horizon, "M")))
+        yield (forecast.studio_id, *months, horizon, *of_month)

@@ -66,8 +66,6 @@ def sweep_home(home: Path, min_age_seconds: float = 60.0) -> list[Path]:
 
 def _checked(version: str) -> str:
     if not _VERSION.fullmatch(version):
-        raise ReleaseError(
-            f"{version!r} can't be a version.",
-            "Use letters, digits, dots, dashes and underscores, starting with a letter or a digit.",
-        )
+        remedy = "Use letters, digits, dots, dashes and underscores, starting with a letter or a digit."
+        raise ReleaseError(f"{version!r} can't be a version.", remedy)
     return version

@@ -47,13 +47,10 @@ def hold_lock(home: Path, name: str = RUN_LOCK, details: Mapping[str, str] | Non
     """Hold the lock `name` of `home`; the file contains the holder's process id and start time.
 
     The lock belongs to this call, not to the process: a second call in the same process is refused too.
-
-    Args:
-        details: further entries about the holder for the file, such as the Dagster run's id.
+    `details` are further entries about the holder for the file, such as the Dagster run's id.
 
     Raises:
         RunInProgressError: the lock is held already; the message names the process id and the start time.
-        StorageError: the lock file can't be written.
     """
     path = home / name
     with storage_errors(path):
@@ -76,9 +73,6 @@ def lock_holder(home: Path, name: str = RUN_LOCK) -> Mapping[str, Any] | None:
 
     A holder that has not written its entries yet is an empty mapping. The check shares the lock for an
     instant, which is why `hold_lock` makes several attempts.
-
-    Raises:
-        StorageError: the lock file can't be read.
     """
     path = home / name
     if not path.exists():

@@ -27,11 +27,7 @@ def write_records(folder: Path, recipe: Recipe, backtest: pd.DataFrame) -> None:
 
 
 def recipe_of(home: Path, model_version: str) -> Recipe | None:
-    """The recipe of a bundle; None if it was written before bundles stored theirs.
-
-    Raises:
-        CorruptReleaseError: there is one that can't be read.
-    """
+    """The recipe of a bundle; None if older bundles had none; CorruptReleaseError if unreadable."""
     path = model_folder(home, model_version) / RECIPE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -43,15 +39,9 @@ def recipe_of(home: Path, model_version: str) -> Recipe | None:
 
 
 def backtest_of(home: Path, model_version: str) -> pd.DataFrame | None:
-    """The stored rows of a bundle's backtest; None if it has none.
-
-    Raises:
-        CorruptReleaseError: there are rows that can't be read.
-    """
+    """The stored rows of a bundle's backtest; None if it has none; CorruptReleaseError if unreadable."""
     path = model_folder(home, model_version) / BACKTEST
-    if not path.exists():
-        return None
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(path) if path.exists() else None
     except (OSError, ValueError) as error:
         raise CorruptReleaseError(f"{path} can't be read ({error}).", RESTORE) from error

@@ -49,37 +49,25 @@ class RetentionConfig(BaseModel):
 
 @dataclass(frozen=True)
 class Stored:
-    """One stored version that may be removed.
-
-    Attributes:
-        name: of its folder or file; for an asset version with the asset's name, `raw_studio_months/v-...`.
-        written_at: time at which it was completed, with a time zone.
-        run_id: of an asset version or a model, the Dagster run that wrote it; empty if unknown.
-        data_version: of a model, the data that it was trained on; empty if unknown.
-    """
+    """One stored version that may be removed."""
 
     kind: Kind
-    name: str
-    written_at: datetime
-    run_id: str = ""
-    data_version: str = ""
+    name: str  # of its folder or file; for an asset version with the asset's name, `raw_studio_months/v-...`
+    written_at: datetime  # time at which it was completed, with a time zone
+    run_id: str = ""  # of an asset version or a model, the Dagster run that wrote it; empty if unknown
+    data_version: str = ""  # of a model, the data that it was trained on; empty if unknown
 
 
 @dataclass(frozen=True)
 class Inventory:
-    """Content of a home.
+    """Content of a home."""
 
-    Attributes:
-        releases: all readable releases, the current one last.
-        pointed_at: names of the asset versions that pointers name.
-    """
-
-    releases: Sequence[Release]
+    releases: Sequence[Release]  # all readable releases, the current one last
     asset_versions: Sequence[Stored] = ()
     models: Sequence[Stored] = ()
     data: Sequence[Stored] = ()
     history: Sequence[Stored] = ()
-    pointed_at: frozenset[str] = frozenset()
+    pointed_at: frozenset[str] = frozenset()  # names of the asset versions that pointers name
     pinned_model: str | None = None
 
 
@@ -148,7 +136,6 @@ def prune(home: Path, rules: RetentionConfig, pinned_model: str | None) -> list[
     Raises:
         RunInProgressError: a run is using the home.
         ReleaseError: nothing is published, or its pointer can't be read.
-        StorageError: removing failed.
     """
     with hold_lock(home):
         sweep_home(home)
@@ -201,15 +188,10 @@ def take_inventory(home: Path, pinned_model: str | None) -> Inventory:
 
 def _folders(kind: Kind, parent: Path, prefix: str = "") -> Iterator[Stored]:
     for folder in sorted(parent.glob("[!.]*")):
-        manifest = readable_manifest(folder)
-        if manifest is not None:
-            yield Stored(
-                kind,
-                f"{prefix}{folder.name}",
-                datetime.fromisoformat(manifest.created_at),
-                str(manifest.details.get("run_id", "")),
-                str(manifest.details.get("data_version", "")),
-            )
+        if (manifest := readable_manifest(folder)) is not None:
+            origin = (str(manifest.details.get(name, "")) for name in ("run_id", "data_version"))
+            written_at = datetime.fromisoformat(manifest.created_at)
+            yield Stored(kind, f"{prefix}{folder.name}", written_at, *origin)
 
 
 def _remove(path: Path) -> None:

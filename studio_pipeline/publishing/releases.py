@@ -29,33 +29,20 @@ Source = Literal["landing", "generator"]
 
 @dataclass(frozen=True)
 class Release:
-    """A model version and a data version that are served together.
-
-    Attributes:
-        model_version: a bundle in `models/`.
-        data_version: a snapshot in `data/`.
-        source: "landing" for real files, "generator" for synthetic months.
-        last_month: the data's last month, as its first day.
-        published_at: time of publication, with a time zone.
-        metrics: figures of the evaluation, by name; those that are not finite are not stored.
-        challenger_model_version: a second bundle for A/B, if any.
-        version: the release's number, 1 for the first; `publish_release` assigns it.
-        decision_kind: the `evaluation.promotion.release_decision.Kind` that led to it; empty in older
-            releases.
-    """
+    """A model version and a data version that are served together."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
-    model_version: str
-    data_version: str
-    source: Source
-    last_month: date
+    model_version: str  # a bundle in `models/`
+    data_version: str  # a snapshot in `data/`
+    source: Source  # "landing" for real files, "generator" for synthetic months
+    last_month: date  # the data's last month, as its first day
     run_id: str
-    published_at: datetime
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    challenger_model_version: str | None = None
-    version: int = 0
-    decision_kind: str = ""
+    published_at: datetime  # time of publication, with a time zone
+    metrics: Mapping[str, float] = field(default_factory=dict)  # of the evaluation; only finite ones
+    challenger_model_version: str | None = None  # a second bundle for A/B, if any
+    version: int = 0  # the release's number, 1 for the first; `publish_release` assigns it
+    decision_kind: str = ""  # `release_decision.Kind` that led to it; empty in older releases
 
 
 def publish_release(home: Path, release: Release) -> Release:
@@ -67,7 +54,6 @@ def publish_release(home: Path, release: Release) -> Release:
         SyntheticReleaseError: the current release is made from real files and this one is not.
         CorruptReleaseError: a bundle or the snapshot doesn't verify.
         RunInProgressError: another process is publishing.
-        StorageError: writing failed; the current release stays.
     """
     with hold_lock(home, PUBLISH_LOCK):
         check_replaceable(home, release.source)
@@ -87,11 +73,7 @@ def publish_release(home: Path, release: Release) -> Release:
 
 
 def check_replaceable(home: Path, source: Source) -> None:
-    """Refuse to replace real months by synthetic ones; call it early to save a run.
-
-    Raises:
-        SyntheticReleaseError: the current release is made from real files and `source` is "generator".
-    """
+    """Refuse to replace real months by synthetic ones (SyntheticReleaseError); call it before a run."""
     current = newest_release(home)
     if current is not None and current.source == "landing" and source == "generator":
         raise SyntheticReleaseError(
@@ -101,11 +83,7 @@ def check_replaceable(home: Path, source: Source) -> None:
 
 
 def verify_release(home: Path, release: Release) -> None:
-    """Compare all folders that a release names with their manifests.
-
-    Raises:
-        CorruptReleaseError: a folder is missing or differs.
-    """
+    """Compare all folders that a release names with their manifests, as by `verify_folder`."""
     verify_folder(snapshot_folder(home, release.data_version))
     verify_folder(model_folder(home, release.model_version))
     if release.challenger_model_version is not None:
@@ -123,10 +101,8 @@ def current_release(home: Path) -> Release:
     try:
         return _read(pointer_file(home))
     except FileNotFoundError as error:
-        raise NoReleaseError(
-            f"Nothing is published in {home} yet.",
-            "Run `studio run`, or set STUDIO_HOME to a folder with a release.",
-        ) from error
+        remedy = "Run `studio run`, or set STUDIO_HOME to a folder with a release."
+        raise NoReleaseError(f"Nothing is published in {home} yet.", remedy) from error
 
 
 def release_history(home: Path) -> list[Release]:
@@ -153,10 +129,9 @@ def pointer_identity(home: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StorageError(
-            f"Could not read {path}: {error.strerror}.",
-            REMEDIES.get(error.errno or 0, "Restore it from a backup, or publish again with `studio run`."),
-        ) from error
+        otherwise = "Restore it from a backup, or publish again with `studio run`."
+        remedy = REMEDIES.get(error.errno or 0, otherwise)
+        raise StorageError(f"Could not read {path}: {error.strerror}.", remedy) from error
     return status.st_ino, status.st_mtime_ns
 
 
@@ -192,14 +167,16 @@ def _read(path: Path) -> Release:
     except NotADirectoryError as error:
         raise StorageError(f"Could not read {path}: {error.strerror}.", REMEDIES[errno.ENOTDIR]) from error
     except (OSError, ValueError) as error:
-        why = str(error)
-        if isinstance(error, ValidationError):
-            first = error.errors(include_url=False, include_context=False)[0]
-            why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise CorruptReleaseError(
-            f"{path} can't be read ({why}).", "Publish again with `studio run`, or restore it from a backup."
-        ) from error
+        remedy = "Publish again with `studio run`, or restore it from a backup."
+        raise CorruptReleaseError(f"{path} can't be read ({_reason(error)}).", remedy) from error
     return release
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False, include_context=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
 
 
 _RELEASE = TypeAdapter(Release)
@@ -207,7 +184,5 @@ _RELEASE = TypeAdapter(Release)
 
 def _to_json(release: Release) -> bytes:
     content = dataclasses.asdict(release)
-    content["metrics"] = {
-        name: float(value) for name, value in release.metrics.items() if math.isfinite(value)
-    }
+    content["metrics"] = {name: float(v) for name, v in release.metrics.items() if math.isfinite(v)}
     return json.dumps(content, indent=1, allow_nan=False, default=lambda day: day.isoformat()).encode()

@@ -24,9 +24,6 @@ ROLLBACK = "rollback"
 def roll_back(home: Path, model_version: str, run_id: str) -> Release:
     """Publish the current data with an older model, and return the new release.
 
-    Args:
-        model_version: an existing bundle that verifies and was trained on the same kind of months.
-
     Raises:
         NoReleaseError: nothing is published yet.
         ReleaseError: the model is unknown, is current already, or is from other months.
@@ -49,34 +46,25 @@ def roll_back(home: Path, model_version: str, run_id: str) -> Release:
 def check_rollback(home: Path, model_version: str) -> Release:
     """Check the conditions of `roll_back` before a run begins, and return the current release.
 
-    Raises:
-        NoReleaseError, ReleaseError, CorruptReleaseError: as `roll_back`; also if the bundle can't be loaded.
+    Its errors are those of `roll_back`, and a CorruptReleaseError if the bundle can't be loaded.
     """
     current = current_release(home)
     versions = model_versions(home)
     if model_version not in versions:
-        raise ReleaseError(
-            f"There is no model {model_version!r}.",
-            f"The models are {', '.join(versions)}; `studio models` shows more about them.",
-        )
+        remedy = f"The models are {', '.join(versions)}; `studio models` shows more about them."
+        raise ReleaseError(f"There is no model {model_version!r}.", remedy)
     if model_version == current.model_version:
-        raise ReleaseError(
-            f"Model {model_version} is current already, in release {current.version}.",
-            "`studio models` lists the others.",
-        )
+        what = f"Model {model_version} is current already, in release {current.version}."
+        raise ReleaseError(what, "`studio models` lists the others.")
     folder = model_folder(home, model_version)
-    manifest = verify_folder(folder)
-    if manifest.details.get("source") != current.source:
-        raise ReleaseError(
-            f"Model {model_version} is from the months of {manifest.details.get('source')!r},"
-            f" and the release from those of {current.source!r}.",
-            "Choose a model from the same kind of months; `studio models` lists them.",
-        )
+    if (source := verify_folder(folder).details.get("source")) != current.source:
+        what = f"Model {model_version} is from the months of {source!r}"
+        remedy = "Choose a model from the same kind of months; `studio models` lists them."
+        raise ReleaseError(f"{what}, and the release from those of {current.source!r}.", remedy)
     # It may verify and still not load, such as a bundle of another version of the program.
     try:
         StudioModel.load(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CorruptReleaseError(
-            f"{folder} is no model that this program can answer from ({error!r}).", RESTORE
-        ) from error
+        what = f"{folder} is no model that this program can answer from ({error!r})."
+        raise CorruptReleaseError(what, RESTORE) from error
     return current

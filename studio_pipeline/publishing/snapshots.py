@@ -41,9 +41,6 @@ def write_panel(home: Path, panel: StudioPanel, details: Mapping[str, Any] | Non
     """Write a panel once, unless the same data are stored already, and return the data version.
 
     A corrupt copy of the same data is moved aside.
-
-    Raises:
-        StorageError: writing failed.
     """
     version = data_version_of(panel)
     folder = snapshot_folder(home, version)
@@ -60,11 +57,7 @@ def write_panel(home: Path, panel: StudioPanel, details: Mapping[str, Any] | Non
 
 
 def read_panel(folder: Path) -> StudioPanel:
-    """Read the panel of a snapshot, without comparing hashes (see `verify_folder`).
-
-    Raises:
-        CorruptReleaseError: a file is missing, or is not of the form that `write_panel` writes.
-    """
+    """Read a snapshot without comparing hashes; CorruptReleaseError if it is not as `write_panel` writes."""
     try:
         labels = json.loads((folder / LABELS).read_text("utf-8"))
         with (folder / ARRAYS).open("rb") as file, np.load(file, allow_pickle=False) as arrays:

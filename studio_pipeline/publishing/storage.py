@@ -43,9 +43,8 @@ def storage_errors(place: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in REMEDIES or (error.errno == errno.ENOENT and not _lacks(place, error)):
             raise
-        raise StorageError(
-            f"Could not write {place}: {error.strerror or error}.", REMEDIES[error.errno]
-        ) from error
+        what = f"Could not write {place}: {error.strerror or error}."
+        raise StorageError(what, REMEDIES[error.errno]) from error
 
 
 def _lacks(place: Path, error: OSError) -> bool:
@@ -69,11 +68,7 @@ def temporary_name(path: Path) -> Path:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Replace the content of `path` atomically: a reader sees the whole old file or the whole new one.
-
-    Raises:
-        StorageError: writing failed; the old file is unchanged.
-    """
+    """Replace the content of `path` atomically: a reader sees the whole old file or the whole new one."""
     temporary = temporary_name(path)
     with storage_errors(path):
         try:

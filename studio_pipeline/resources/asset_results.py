@@ -82,15 +82,11 @@ def rows_metadata(
     frame: pd.DataFrame, descriptions: Mapping[str, str] | None = None, *, limit: int = TABLE_LIMIT_ROWS
 ) -> dg.TableMetadataValue:
     """The first rows of a table as plain Python values, with column descriptions where given."""
-    head = frame.head(limit)
-    records = [
-        dg.TableRecord({str(name): _plain(value) for name, value in row.items()})
-        for row in head.to_dict(orient="records")
-    ]
-    texts = descriptions or {}
-    columns = [
-        dg.TableColumn(str(name), _type_name(head[name]), description=texts.get(str(name))) for name in head
-    ]
+    head, texts = frame.head(limit), descriptions or {}
+    rows = ({str(name): _plain(value) for name, value in row.items()} for row in head.to_dict("records"))
+    records = [dg.TableRecord(row) for row in rows]
+    kinds = {str(name): _type_name(head[name]) for name in head}
+    columns = [dg.TableColumn(name, kind, description=texts.get(name)) for name, kind in kinds.items()]
     return dg.MetadataValue.table(records, dg.TableSchema(columns=columns))
 
 
@@ -122,12 +118,10 @@ def content_sha(value: Any) -> str:
 
 def _chunks(value: Any) -> Iterable[bytes]:
     yield type(value).__name__.encode()
-    parts = _parts(value)
-    if parts is None:
+    if (parts := _parts(value)) is None:
         yield _bytes(value)
-    else:
-        for part in parts:
-            yield from _chunks(part)
+    for part in parts or ():
+        yield from _chunks(part)
 
 
 def _parts(value: Any) -> list[Any] | None:

@@ -77,9 +77,8 @@ class MlflowTracking(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def register(self, tags: Mapping[str, str], artifacts: str) -> str:
         """Register the artifacts logged below a path as the next model version, and return its number."""
-        return self._worker.submit(
-            lambda: register_version(self._open_run.result(), tags, artifacts)
-        ).result()
+        work = self._worker.submit(lambda: register_version(self._open_run.result(), tags, artifacts))
+        return work.result()
 
     def set_aliases(self, champion: str, challenger: str | None) -> None:
         """Set the registry aliases to a release's bundle versions; a challenger of None removes the alias."""
@@ -139,10 +138,8 @@ def open_run(
         if is_over(left.data.tags.get("dagster_run_id", "")):
             client.set_terminated(left.info.run_id, "KILLED")
     found = client.search_runs([experiment_id], f"tags.dagster_run_id = '{dagster_run_id}'", max_results=1)
-    if found:
-        return OpenRun(client, found[0].info.run_id)
-    tags = {"dagster_run_id": dagster_run_id}
-    run = client.create_run(experiment_id, tags=tags, run_name=f"dagster {dagster_run_id[:8]}")
+    name, tags = f"dagster {dagster_run_id[:8]}", {"dagster_run_id": dagster_run_id}
+    run = found[0] if found else client.create_run(experiment_id, tags=tags, run_name=name)
     return OpenRun(client, run.info.run_id)
 
 
@@ -188,9 +185,8 @@ def register_version(run: OpenRun, tags: Mapping[str, str], artifacts: str) -> s
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        run.client.create_registered_model(
-            MODEL_NAME, description="Revenue, members and retention of studios."
-        )
+        description = "Revenue, members and retention of studios."
+        run.client.create_registered_model(MODEL_NAME, description=description)
     source = f"runs:/{run.run_id}/{artifacts}"
     version = run.client.create_model_version(MODEL_NAME, source, run.run_id, tags=dict(tags))
     return str(version.version)

@@ -6,6 +6,7 @@ Each sends one message and raises `ChannelError` on failure, without secrets in 
 
 from __future__ import annotations
 
+import html
 import http.client
 import json
 import logging
@@ -48,17 +49,8 @@ class EmailNotifier:
 
     name = "email"
 
-    def __init__(
-        self,
-        url: SecretStr,
-        sender: str,
-        recipients: Sequence[str],
-        timeout_seconds: float = EMAIL_TIMEOUT_SECONDS,
-    ) -> None:
-        self._url = url
-        self._sender = sender
-        self._recipients = tuple(recipients)
-        self._timeout_seconds = timeout_seconds
+    def __init__(self, url: SecretStr, sender: str, recipients: Sequence[str]) -> None:
+        self._url, self._sender, self._recipients = url, sender, tuple(recipients)
 
     def send(self, message: Message, number: int) -> None:
         """Send one mail; a repeated mail has the same Message-ID."""
@@ -84,7 +76,7 @@ class EmailNotifier:
 
     def _connect(self) -> smtplib.SMTP:
         parts = urlsplit(self._url.get_secret_value())
-        host, timeout, context = parts.hostname or "", self._timeout_seconds, ssl.create_default_context()
+        host, timeout, context = parts.hostname or "", EMAIL_TIMEOUT_SECONDS, ssl.create_default_context()
         server = (
             smtplib.SMTP_SSL(host, parts.port or 465, timeout=timeout, context=context)
             if parts.scheme == "smtps"
@@ -185,10 +177,8 @@ def _reason(error: Exception) -> str:
 
 def slack_text(message: Message) -> str:
     """Format a message as Slack text, with Slack's three markup characters escaped."""
-    text = f"{SYMBOLS[message.kind]} {message.title}"
-    if message.text:
-        text += f"\n{message.text}"
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    lines = filter(None, (f"{SYMBOLS[message.kind]} {message.title}", message.text))
+    escaped = html.escape("\n".join(lines), quote=False)
     return f"{escaped}\n<{message.link}>" if message.link else escaped
 
 
@@ -198,7 +188,6 @@ def notifiers_of(settings: Settings) -> list[Notifier]:
     if settings.alert_webhook_url is not None:
         notifiers.append(WebhookNotifier(settings.alert_webhook_url))
     if settings.alert_smtp_url is not None and settings.alert_email_from is not None:
-        notifiers.append(
-            EmailNotifier(settings.alert_smtp_url, settings.alert_email_from, settings.alert_email_to)
-        )
+        sender, recipients = settings.alert_email_from, settings.alert_email_to
+        notifiers.append(EmailNotifier(settings.alert_smtp_url, sender, recipients))
     return notifiers

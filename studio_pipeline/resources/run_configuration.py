@@ -70,10 +70,8 @@ def settings_resource(
 
     Everything that reads or writes STUDIO_HOME depends on this resource, so a second run fails before it
     writes anything. Nothing is locked outside a run (loading an asset), or in a run with `LOCK_TAG` `none`.
-    BLAS is limited to one thread during a run.
-
-    Args:
-        settings: used instead of those of the environment, which are read when a run starts.
+    BLAS is limited to one thread during a run. Without `settings`, those of the environment are read when a
+    run starts.
     """
 
     runs_inside: set[str] = set()

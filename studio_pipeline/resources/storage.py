@@ -59,15 +59,9 @@ def write_value(value: Any, folder: Path) -> None:
 
 
 def read_pointer(versions: Path) -> str:
-    """Name of the latest version.
-
-    Raises:
-        StorageError: the asset was never materialised here.
-    """
+    """Name of the latest version; StorageError if the asset was never materialised here."""
     try:
         return (versions / POINTER).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        raise StorageError(
-            f"Nothing is stored of {versions.name} in {versions}.",
-            "Materialise it first, or run `studio run`.",
-        ) from None
+        what = f"Nothing is stored of {versions.name} in {versions}."
+        raise StorageError(what, "Materialise it first, or run `studio run`.") from None

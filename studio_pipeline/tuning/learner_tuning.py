@@ -91,7 +91,6 @@ def tune_learners(
 
     Raises:
         RunInProgressError: another search uses the studies.
-        StorageError: writing failed.
     """
     with hold_lock(home / FOLDER, TUNING_LOCK):
         folds, version = prepare(panel, configuration), data_version_of(panel)
@@ -145,13 +144,8 @@ def _tuned(
     found, done = best_trial(study), ended(study)
     proposed = {} if found is None or dict(found.params) == defaults else dict(found.params)
     lost = [float(trial.value or np.nan) for trial in (done[0], found or done[0])] if done else [1.0, 1.0]
-    did = Search(
-        len(done),
-        sum(trial.state.name == "PRUNED" for trial in done),
-        spent_seconds(study),
-        reason,
-        1 - lost[1] / lost[0],
-    )
+    given_up = sum(trial.state.name == "PRUNED" for trial in done)
+    did = Search(len(done), given_up, spent_seconds(study), reason, 1 - lost[1] / lost[0])
     gain = _gain(task, proposed) if proposed else None
     return judge(task.learner, proposed, gain, did, options.least_gain)
 

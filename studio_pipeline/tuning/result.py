@@ -6,13 +6,14 @@ Writes and reads the whole result as an asset. The configuration reads only the 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from studio_pipeline.panel.frames import stacked
 from studio_pipeline.tuning.search import ended
 from studio_pipeline.tuning.studies import FOLD_LOSSES, LIFE, SECONDS
 from studio_pipeline.tuning.values import VALUES
@@ -48,26 +49,14 @@ def trials_table(learner: str, study: optuna.Study) -> pd.DataFrame:
         loss = float(trial.user_attrs[FOLD_LOSSES][-1])
         if is_complete:
             best = loss if pd.isna(best) else min(best, loss)
-        rows.append(
-            (
-                learner,
-                number,
-                "complete" if is_complete else "given up",
-                loss if is_complete else float("nan"),
-                best,
-                float(trial.user_attrs[SECONDS]),
-                str(trial.user_attrs[LIFE])[:8],
-                values_json(trial.params),
-            )
-        )
+        state, own = ("complete", loss) if is_complete else ("given up", float("nan"))
+        made = (float(trial.user_attrs[SECONDS]), str(trial.user_attrs[LIFE])[:8], values_json(trial.params))
+        rows.append((learner, number, state, own, best, *made))
     return pd.DataFrame(rows, columns=list(TRIAL_COLUMNS))
 
 
 def importances_of(learner: str, study: optuna.Study) -> pd.DataFrame:
-    """Importance of each hyperparameter in a study: columns `IMPORTANCE_COLUMNS`, largest first.
-
-    PED-ANOVA (Watanabe et al. 2023) as implemented in Optuna. Empty with fewer than 10 complete trials.
-    """
+    """Importance of hyperparameters by PED-ANOVA, largest first; empty with fewer than 10 complete trials."""
     import optuna
 
     complete = [trial for trial in ended(study) if trial.state.name == "COMPLETE"]
@@ -84,14 +73,10 @@ _TRIALS, _IMPORTANCES = "trials.parquet", "importances.parquet"
 
 @dataclass(frozen=True)
 class TunedHyperparameters:
-    """Result of the search over all learners.
-
-    Attributes:
-        data_version: of the months used for the search.
-    """
+    """Result of the search over all learners."""
 
     verdicts: tuple[LearnerVerdict, ...]
-    data_version: str
+    data_version: str  # of the months used for the search
     trials: pd.DataFrame
     importances: pd.DataFrame
 
@@ -104,12 +89,8 @@ class TunedHyperparameters:
         importances: Sequence[pd.DataFrame] = (),
     ) -> TunedHyperparameters:
         """Build a result from verdicts and the tables of each learner."""
-        return cls(
-            tuple(verdicts),
-            data_version,
-            _joined(trials, TRIAL_COLUMNS),
-            _joined(importances, IMPORTANCE_COLUMNS),
-        )
+        tables = ((trials, TRIAL_COLUMNS), (importances, IMPORTANCE_COLUMNS))
+        return cls(tuple(verdicts), data_version, *(stacked(some, _types(names)) for some, names in tables))
 
     @property
     def values(self) -> dict[str, dict[str, float]]:
@@ -139,13 +120,9 @@ class TunedHyperparameters:
         )
 
 
-def _joined(tables: Sequence[pd.DataFrame], columns: dict[str, str]) -> pd.DataFrame:
-    filled = [table for table in tables if len(table)]
-    if filled:
-        return pd.concat(filled, ignore_index=True)
+def _types(columns: Iterable[str]) -> dict[str, str]:
     numeric = ("trial", "loss", "best_so_far", "seconds", "importance")
-    kinds = {name: "float64" if name in numeric else "object" for name in columns}
-    return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in kinds.items()})
+    return {name: "float64" if name in numeric else "object" for name in columns}
 
 
 def _finite(value: Any) -> Any:

@@ -66,17 +66,12 @@ FoldLoss = Callable[[Values, int], float]
 
 @dataclass(frozen=True)
 class SearchConditions:
-    """Limits and random seed of a search.
+    """Limits and random seed of a search."""
 
-    Attributes:
-        budget_seconds: time limit; a trial that is running when it is reached is completed.
-        life: identifies the run in the table of trials.
-    """
-
-    budget_seconds: float
+    budget_seconds: float  # time limit; a trial that is running when it is reached is completed
     max_trials: int
     seed: int
-    life: str
+    life: str  # identifies the run in the table of trials
 
 
 @dataclass(frozen=True)
@@ -96,9 +91,8 @@ def search(
 ) -> str:
     """Run trials until a limit is reached.
 
-    Args:
-        study: the study; its earlier trials and their seconds count towards the limits.
-        starts: values tried first, without pruning; the defaults among them.
+    Earlier trials of the study and their seconds count towards the limits. `starts` are values tried first,
+    without pruning; the defaults are among them.
 
     Returns:
         The limit that was reached, as a clause.
@@ -136,11 +130,8 @@ def _stop(study: optuna.Study, conditions: SearchConditions, seconds: float) -> 
     count = len(ended(study))
     if count >= conditions.max_trials:
         return f"all {conditions.max_trials} trials are done"
-    return (
-        f"the budget of {conditions.budget_seconds:.0f} s is spent"
-        if seconds >= conditions.budget_seconds
-        else ""
-    )
+    budget = conditions.budget_seconds
+    return f"the budget of {budget:.0f} s is spent" if seconds >= budget else ""
 
 
 def _losses(
@@ -203,27 +194,16 @@ _MOST_STUDIOS_A_MONTH = 150
 
 @dataclass(frozen=True)
 class PreparedFold:
-    """One fit of a learner, and N origins of H = 12 months on which it is evaluated.
+    """One fit of a learner, and N origins of H = 12 months on which it is evaluated."""
 
-    Attributes:
-        x: (R, F) feature matrix of the training rows.
-        y: (R,) corrections of the core, the training target.
-        sizes: scales of the corrections.
-        asked: (N, H, F) feature rows to forecast, every lever free.
-        core: (N, H) the core's forecasts.
-        actual: (N, H) actual values; NaN where unknown, or hidden from the search.
-        share: (N, H) weight of an absolute error: recency over the size of the studio's errors.
-        months: (N, H) columns of the forecast months.
-    """
-
-    x: RowArray
-    y: RowArray
-    sizes: CorrectionSizes
-    asked: RowArray
-    core: FloatArray
-    actual: FloatArray
-    share: FloatArray
-    months: IntArray
+    x: RowArray  # (R, F) feature matrix of the training rows
+    y: RowArray  # (R,) corrections of the core, the training target
+    sizes: CorrectionSizes  # scales of the corrections
+    asked: RowArray  # (N, H, F) feature rows to forecast, every lever free
+    core: FloatArray  # (N, H) the core's forecasts
+    actual: FloatArray  # (N, H) actual values; NaN where unknown, or hidden from the search
+    share: FloatArray  # (N, H) weight of an absolute error: recency over the size of the studio's errors
+    months: IntArray  # (N, H) columns of the forecast months
 
     def losses(self, learner: LearnerName, configuration: ForecastingConfig) -> FloatArray:
         """(N, H) weighted absolute errors of the core as corrected by a learner; NaN where unknown."""

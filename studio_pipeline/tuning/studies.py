@@ -33,11 +33,7 @@ def digest_of(*parts: Any) -> str:
 
 
 def open_storage(home: Path) -> optuna.storages.BaseStorage:
-    """Open the storage of STUDIO_HOME; it is created if it doesn't exist.
-
-    Raises:
-        StorageError: writing failed.
-    """
+    """Open the storage of STUDIO_HOME; it is created if it doesn't exist."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -83,8 +79,8 @@ def distributions_of(space: Space) -> dict[str, optuna.distributions.BaseDistrib
     from optuna.distributions import FloatDistribution, IntDistribution
 
     return {
-        name: IntDistribution(int(found.low), int(found.high), log=found.is_log)
-        if found.is_whole
-        else FloatDistribution(found.low, found.high, log=found.is_log)
-        for name, found in space.items()
+        name: IntDistribution(int(one.low), int(one.high), log=one.is_log)
+        if one.is_whole
+        else FloatDistribution(one.low, one.high, log=one.is_log)
+        for name, one in space.items()
     }

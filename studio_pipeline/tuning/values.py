@@ -60,17 +60,11 @@ class TuningConfig(BaseModel):
 
 @dataclass(frozen=True)
 class TunedValues:
-    """Tuned hyperparameter values as stored.
+    """Tuned hyperparameter values as stored."""
 
-    Attributes:
-        values: learner to hyperparameter to value; a learner that keeps its defaults is left out.
-        created_at: time of storage, ISO 8601; empty if nothing is stored.
-        data_version: of the months used for the search.
-    """
-
-    values: Mapping[str, Mapping[str, float]]
-    created_at: str = ""
-    data_version: str = ""
+    values: Mapping[str, Mapping[str, float]]  # learner to hyperparameter to value, without kept defaults
+    created_at: str = ""  # time of storage, ISO 8601; empty if nothing is stored
+    data_version: str = ""  # of the months used for the search
 
 
 def read_tuned_values(home: Path) -> TunedValues:

@@ -29,19 +29,12 @@ _FEWEST_MONTHS = 6
 
 @dataclass(frozen=True)
 class Gain:
-    """Reduction of the error by tuned values, relative to the defaults.
+    """Reduction of the error by tuned values, relative to the defaults."""
 
-    Attributes:
-        share: saved share of the error, -inf..1; NaN if nothing is known.
-        standard_error: of `share`; NaN if too few months are known.
-        low: lower end of a one-sided interval at level `LEVEL` over the number of learners.
-        high: upper end of the corresponding interval on the other side.
-    """
-
-    share: float
-    standard_error: float
-    low: float
-    high: float
+    share: float  # saved share of the error, -inf..1; NaN if nothing is known
+    standard_error: float  # of `share`; NaN if too few months are known
+    low: float  # lower end of a one-sided interval at level `LEVEL` over the number of learners
+    high: float  # upper end of the corresponding interval on the other side
     n_months: int
 
 
@@ -74,47 +67,33 @@ def _critical(n_months: int) -> float:
 
 def _long_run_deviation(parts: FloatArray) -> float:
     """Standard deviation of the sum of (M,) mean-zero parts in the order of the months (Newey-West)."""
-    variance = float(parts @ parts)
+    variance = independent = float(parts @ parts)
     for lag in range(1, _NEIGHBOURS + 1):
         weight = 1 - lag / (_NEIGHBOURS + 1)
         variance += 2 * weight * float(parts[lag:] @ parts[:-lag])
     # Negative autocorrelation must not reduce the variance below that of independent months.
-    independent = float(parts @ parts)
     return float(np.sqrt(max(variance, independent) * len(parts) / (len(parts) - 1)))
 
 
 @dataclass(frozen=True)
 class Search:
-    """Statistics of a search.
-
-    Attributes:
-        given_up: number of trials that were pruned after a fold.
-        seconds: of all trials of the study, over all runs.
-        stop_reason: the limit that ended it, as a clause.
-        gain: share of the defaults' error that the best values save on the search folds; optimistic.
-    """
+    """Statistics of a search."""
 
     trials: int
-    given_up: int
-    seconds: float
-    stop_reason: str
-    gain: float
+    given_up: int  # number of trials that were pruned after a fold
+    seconds: float  # of all trials of the study, over all runs
+    stop_reason: str  # the limit that ended it, as a clause
+    gain: float  # share of the defaults' error saved by the best values on the search folds; optimistic
 
 
 @dataclass(frozen=True)
 class LearnerVerdict:
-    """The verdict on one learner.
-
-    Attributes:
-        values: hyperparameters that replace the defaults; empty if these stay.
-        proposed: the best values of the search, used or not; empty if none beat the defaults there.
-        gain: share of the defaults' error that the proposed values save in months not used by the search.
-    """
+    """The verdict on one learner."""
 
     learner: str
-    values: Mapping[str, float]
-    proposed: Mapping[str, float]
-    gain: Gain | None
+    values: Mapping[str, float]  # hyperparameters that replace the defaults; empty if these stay
+    proposed: Mapping[str, float]  # the best values of the search; empty if none beat the defaults there
+    gain: Gain | None  # share of the defaults' error that the proposed values save in months not searched
     search: Search
     reason: str
 
@@ -122,11 +101,9 @@ class LearnerVerdict:
 def judge(
     learner: str, proposed: Mapping[str, float], gain: Gain | None, search: Search, least_gain: float
 ) -> LearnerVerdict:
-    """Decide on the proposed values of a learner.
+    """Decide on the proposed values of a learner, empty if these are its defaults.
 
-    Args:
-        proposed: the best values of the search; empty if these are the defaults.
-        gain: of the proposed values over the defaults in months not searched; None if none are proposed.
+    `gain` is that over the defaults in months not searched; None if none are proposed.
     """
     name = LABELS[learner]
     if gain is None or not proposed:
@@ -140,9 +117,8 @@ def judge(
     if is_beyond_noise(gain, least_gain):
         return LearnerVerdict(learner, proposed, proposed, gain, search, f"{name} is tuned: {evidence}.")
     short = "less than it must" if gain.low > 0 else "no more than noise explains"
-    return LearnerVerdict(
-        learner, {}, proposed, gain, search, f"{name} keeps its defaults: {evidence}, {short}."
-    )
+    reason = f"{name} keeps its defaults: {evidence}, {short}."
+    return LearnerVerdict(learner, {}, proposed, gain, search, reason)
 
 
 def unsearched(learner: str, reason: str) -> LearnerVerdict:

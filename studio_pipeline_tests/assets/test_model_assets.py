@@ -13,7 +13,8 @@ from studio_pipeline.assets.evaluation import effects_metadata, lever_answers
 from studio_pipeline.assets.model_fits import _core_metadata
 from studio_pipeline.configuration import Configuration
 from studio_pipeline.evaluation.formatting import GLOSSARY
-from studio_pipeline.evaluation.levers.true_effects import EFFECT_COLUMNS, UNKNOWN_TRUTH
+from studio_pipeline.evaluation.levers.true_effects import UNKNOWN_TRUTH
+from studio_pipeline.evaluation.metrics.schemas import EFFECTS
 from studio_pipeline.evaluation.report.model_text import weights_in_words
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES
 from studio_pipeline.panel.arrays import StudioPanel
@@ -92,7 +93,7 @@ def test_effects_worse_than_none_are_a_warning_and_block_nothing() -> None:
         rows = [
             ("s1", "classes_up_25", "total_classes_held", h, predicted, -100.0, 9_000.0) for h in range(1, 13)
         ]
-        return pd.DataFrame(rows, columns=list(EFFECT_COLUMNS))
+        return pd.DataFrame(rows, columns=list(EFFECTS.columns))
 
     for predicted, passed in ((50.0, False), (-50.0, True), (0.0, True)):
         result = effects_beat_none(effects(predicted))

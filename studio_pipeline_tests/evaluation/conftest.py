@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studio_pipeline.evaluation.levers.lever_sweep import SWEEP_COLUMNS
-from studio_pipeline.evaluation.levers.true_effects import EFFECT_COLUMNS
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline.evaluation.metrics.prediction_table import CANDIDATES, TARGETS
+from studio_pipeline.evaluation.metrics.schemas import EFFECTS, SWEEP
 from studio_pipeline.evaluation.report.response_tables import RESPONSE_COLUMNS, SEASON_COLUMNS
 from studio_pipeline.evaluation.report.tables import ModelFrames
 from studio_pipeline.panel.generator.months import generate_months
@@ -175,7 +174,7 @@ def sweep() -> pd.DataFrame:
     price = [("avg_ticket_price", v, v == 110.0, 95.0, 115.0, 2_000 * v) for v in (90.0, 100.0, 110.0, 120.0)]
     rate = [("retention_rate", v, v == 0.9, 0.85, 0.95, 220e3 + 100e3 * (v - 0.9)) for v in (0.8, 0.9, 1.0)]
     rows = [("s1", *line, 0.9 * line[-1], 1.1 * line[-1], 220_000.0) for line in (*price, *rate)]
-    return pd.DataFrame(rows, columns=list(SWEEP_COLUMNS))
+    return pd.DataFrame(rows, columns=list(SWEEP.columns))
 
 
 @pytest.fixture(scope="session")
@@ -190,7 +189,7 @@ def effects() -> pd.DataFrame:
         )
         for horizon in range(1, 13)
     ]
-    return pd.DataFrame(rows, columns=list(EFFECT_COLUMNS))
+    return pd.DataFrame(rows, columns=list(EFFECTS.columns))
 
 
 @pytest.fixture(scope="session")

@@ -77,14 +77,7 @@ def rollback_command(version: str) -> None:
     from studio_pipeline.settings import read_settings
 
     before, after = run_rollback(read_settings(), version)
-    click.secho(
-        f"Release {after.version} is published: model {after.model_version} in the place of"
-        f" {before.model_version}, data {after.data_version}.",
-        fg="green",
-    )
-    click.echo(
-        as_called(
-            "It stays until there are new months: then the configured recipe is judged against this model."
-            f" `studio rollback {before.model_version}` goes back."
-        )
-    )
+    models = f"model {after.model_version} in the place of {before.model_version}"
+    click.secho(f"Release {after.version} is published: {models}, data {after.data_version}.", fg="green")
+    stays = "It stays until there are new months: then the configured recipe is judged against this model."
+    click.echo(as_called(f"{stays} `studio rollback {before.model_version}` goes back."))

@@ -23,19 +23,21 @@ def status_command() -> None:
 
     settings = read_settings()
     try:
-        release = current_release(settings.home)
+        _print_release(settings, current_release(settings.home))
     except NoReleaseError:
         click.echo(as_called(f"Nothing is published in {settings.home} yet. Run `studio run`."))
-    else:
-        origin = "real files" if release.source == "landing" else "the built-in generator"
-        click.echo(f"Release {release.version} in {settings.home}")
-        click.echo(f"  published   {release.published_at:%Y-%m-%d %H:%M %Z}, by run {release.run_id[:8]}")
-        click.echo(f"  model       {release.model_version}{_came_by(settings.home, release)}")
-        click.echo(f"  data        {release.data_version}, from {origin}, until {release.last_month:%Y-%m}")
-        click.echo(f"  good        {_quality(dict(release.metrics))}")
-        click.echo(f"  tuning      {_tuning(settings)}")
     _print_last_run(settings.home)
     _print_alerts(settings.home)
+
+
+def _print_release(settings: Settings, release: Release) -> None:
+    origin = "real files" if release.source == "landing" else "the built-in generator"
+    click.echo(f"Release {release.version} in {settings.home}")
+    click.echo(f"  published   {release.published_at:%Y-%m-%d %H:%M %Z}, by run {release.run_id[:8]}")
+    click.echo(f"  model       {release.model_version}{_came_by(settings.home, release)}")
+    click.echo(f"  data        {release.data_version}, from {origin}, until {release.last_month:%Y-%m}")
+    click.echo(f"  good        {_quality(dict(release.metrics))}")
+    click.echo(f"  tuning      {_tuning(settings)}")
 
 
 def _came_by(home: Path, release: Release) -> str:
@@ -50,14 +52,12 @@ def _came_by(home: Path, release: Release) -> str:
 
 
 def _quality(metrics: dict[str, float]) -> str:
-    shown = [
-        (f"months {span}: error {metrics[name]:.1%}")
-        for span in ("1", "1-3", "1-12")
-        if (name := f"revenue_wape_{span}_ensemble") in metrics
-    ]
-    coverage = metrics.get("revenue_coverage_90_1-12")
-    intervals = [] if coverage is None else [f"90 % intervals hold {coverage:.0%}"]
-    return "; ".join([*shown, *intervals]) or "not evaluated"
+    figures = {
+        f"revenue_wape_{span}_ensemble": f"months {span}: error {{:.1%}}" for span in ("1", "1-3", "1-12")
+    }
+    figures["revenue_coverage_90_1-12"] = "90 % intervals hold {:.0%}"
+    shown = [text.format(metrics[name]) for name, text in figures.items() if name in metrics]
+    return "; ".join(shown) or "not evaluated"
 
 
 def _tuning(settings: Settings) -> str:

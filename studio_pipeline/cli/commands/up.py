@@ -76,11 +76,7 @@ def up_command(host: str, port: int, dagster_port: int) -> None:
 
 
 def _check_ports(host: str, port: int, dagster_port: int) -> None:
-    """Refuse ports in use, after waiting for children of a killed `studio up` to end.
-
-    Raises:
-        InputError: names the port and the option that changes it.
-    """
+    """Refuse ports in use (an InputError), after waiting for children of a killed `studio up` to end."""
     from serving.server import refuse_taken
 
     deadline = time.monotonic() + PORT_SECONDS
@@ -131,33 +127,22 @@ def _children(host: str, port: int, dagster_port: int) -> list[Child]:
     from studio_pipeline.cli.supervisor import Child
 
     python, address = [sys.executable, "-m"], ["--host", host, "--port"]
+    service = [*python, "studio_pipeline.cli", "serve", *address, str(port)]
+    webserver = [*python, "studio_pipeline.cli.webserver", *address, str(dagster_port)]
+    daemon = [*python, "dagster._daemon", "run", "-m", "studio_pipeline.definitions"]
     return [
-        Child(
-            "service",
-            [*python, "studio_pipeline.cli", "serve", *address, str(port)],
-            f"http://{host}:{port}/api/v1/health",
-        ),
-        Child(
-            "dagster-webserver",
-            [*python, "studio_pipeline.cli.webserver", *address, str(dagster_port)],
-            f"http://{host}:{dagster_port}/server_info",
-        ),
-        Child(
-            "dagster-daemon", [*python, "dagster._daemon", "run", "-m", "studio_pipeline.definitions"], None
-        ),
+        Child("service", service, f"http://{host}:{port}/api/v1/health"),
+        Child("dagster-webserver", webserver, f"http://{host}:{dagster_port}/server_info"),
+        Child("dagster-daemon", daemon, None),
     ]
 
 
 def environment_of(settings: Settings, dagster_url: str) -> Mapping[str, str]:
     """This process's environment, with absolute paths of the folders and the web UI's URL for alert links."""
     link = {} if "dagster_url" in settings.model_fields_set else {"STUDIO_DAGSTER_URL": dagster_url}
-    return (
-        os.environ
-        | link
-        | {
-            "STUDIO_HOME": str(settings.home),
-            "STUDIO_LANDING_DIR": str(settings.landing_dir),
-            "DAGSTER_HOME": str(settings.dagster_home),
-            "DAGSTER_DISABLE_TELEMETRY": "true",
-        }
-    )
+    folders = {
+        "STUDIO_HOME": str(settings.home),
+        "STUDIO_LANDING_DIR": str(settings.landing_dir),
+        "DAGSTER_HOME": str(settings.dagster_home),
+    }
+    return os.environ | link | folders | {"DAGSTER_DISABLE_TELEMETRY": "true"}

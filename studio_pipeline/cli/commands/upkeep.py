@@ -27,10 +27,8 @@ def backup_command(archive: Path) -> None:
     settings = read_settings()
     archive = archive.absolute()
     if archive.is_relative_to(settings.home):
-        raise BackupError(
-            f"{archive} lies in STUDIO_HOME.",
-            "A backup inside STUDIO_HOME would be lost with it: put it elsewhere.",
-        )
+        remedy = "A backup inside STUDIO_HOME would be lost with it: put it elsewhere."
+        raise BackupError(f"{archive} lies in STUDIO_HOME.", remedy)
     listing = write_backup(settings.home, archive)
     size = archive.stat().st_size / 2**20
     click.echo(f"Release {listing.release} and {len(listing.files)} files are in {archive}, {size:.1f} MB.")

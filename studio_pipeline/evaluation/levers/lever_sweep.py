@@ -10,11 +10,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from studio_pipeline.evaluation.metrics.schemas import SWEEP
 from studio_pipeline.forecasting.base.bounds import START_LEVER, Range, lever_bounds
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
-from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
+from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel, ratio
 from studio_pipeline.panel.closures import closed_months
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 
@@ -39,8 +40,7 @@ def _recent_mean(values: FloatArray, last: IntArray, months: int) -> FloatArray:
     columns = last[:, None] - np.arange(months)
     recent = np.where(columns >= 0, np.take_along_axis(values, np.maximum(columns, 0), 1), np.nan)
     known = np.isfinite(recent)
-    total, count = np.where(known, recent, 0.0).sum(1), known.sum(1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return ratio(np.where(known, recent, 0.0).sum(1), known.sum(1))
 
 
 def shown_ranges(panel: StudioPanel, row: int) -> dict[str, Range]:
@@ -77,18 +77,6 @@ def _distance(values: FloatArray, among: np.ndarray) -> FloatArray:
     return np.nan_to_num(np.abs(values - np.median(known))) if known.size else np.zeros(len(values))
 
 
-SWEEP_COLUMNS: dict[str, str] = {
-    "studio_id": "The typical studio.",
-    "lever": "The one lever that is held; all others are free.",
-    "value": "What it is held at, in its own unit.",
-    "is_present": "Whether that is where the lever stands: its mean over the last three months.",
-    "shown_low": "The smallest value that the studio has shown.",
-    "shown_high": "The largest value that the studio has shown.",
-    "revenue": "Expected revenue of the next twelve months, currency.",
-    "lower_90": "Lower end of its 90 % interval, currency.",
-    "upper_90": "Upper end of its 90 % interval, currency.",
-    "free_revenue": "The same revenue with every lever free, currency.",
-}
 POINTS = 25
 BEYOND_SHARE_OF_RANGE = 0.25
 BEYOND_SHARE_OF_PRESENT = 0.1
@@ -99,8 +87,8 @@ def sweep_levers(forecaster: Forecaster) -> pd.DataFrame:
     """Forecast a year's revenue of the typical studio with each lever held at values in and beyond its range.
 
     Returns:
-        Columns as `SWEEP_COLUMNS`, one row per lever and value, values increasing. Levers that can't be
-        forecast from the studio's data are left out.
+        As `schemas.SWEEP`, one row per lever and value, values increasing. Levers that can't be forecast
+        from the studio's data are left out.
     """
     panel = forecaster.panel
     row = typical_studio(panel)
@@ -113,24 +101,14 @@ def sweep_levers(forecaster: Forecaster) -> pd.DataFrame:
         [ForwardQuery(studio, None, MAX_HORIZON_MONTHS, held, interval_levels=(LEVEL,)) for held in levers]
     )
     if not isinstance(free, Forecast):
-        return pd.DataFrame(columns=list(SWEEP_COLUMNS))
-    rows = [
-        {
-            "studio_id": studio,
-            "lever": lever,
-            "value": value,
-            "is_present": value == now[lever],
-            "shown_low": shown[lever][0],
-            "shown_high": shown[lever][1],
-            "revenue": answer.total_revenue,
-            "lower_90": answer.total_intervals[LEVEL][0],
-            "upper_90": answer.total_intervals[LEVEL][1],
-            "free_revenue": free.total_revenue,
-        }
-        for (lever, value), answer in zip(queries, answers, strict=True)
-        if isinstance(answer, Forecast)
-    ]
-    return pd.DataFrame(rows, columns=list(SWEEP_COLUMNS))
+        return pd.DataFrame(columns=list(SWEEP.columns))
+    rows = []
+    for (lever, value), answer in zip(queries, answers, strict=True):
+        if isinstance(answer, Forecast):
+            held = (lever, value, value == now[lever], *shown[lever])
+            earned = (answer.total_revenue, *answer.total_intervals[LEVEL], free.total_revenue)
+            rows.append((studio, *held, *earned))
+    return pd.DataFrame(rows, columns=list(SWEEP.columns))
 
 
 def sweep_values(lever: str, shown: Range, present: float) -> list[float]:

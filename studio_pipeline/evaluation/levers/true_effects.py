@@ -11,6 +11,7 @@ import pandas as pd
 
 from studio_pipeline.evaluation.levers.lever_sweep import present_levers
 from studio_pipeline.evaluation.metrics.metrics import ratio_or_nan
+from studio_pipeline.evaluation.metrics.schemas import EFFECTS
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
@@ -25,15 +26,6 @@ from studio_pipeline.panel.generator.months import (
 )
 from studio_pipeline.panel.generator.options import GeneratorConfig
 
-EFFECT_COLUMNS: dict[str, str] = {
-    "studio_id": "The studio.",
-    "intervention": "What is changed from the base month on, everything else left to respond.",
-    "lever": "The lever that is held.",
-    "horizon": "Months ahead, 1 to 12.",
-    "predicted_effect": "Predicted revenue with the intervention minus without, currency.",
-    "true_effect": "The same of the true process, in the mean over many futures, currency.",
-    "free_revenue": "True mean revenue without the intervention, currency.",
-}
 ERROR_COLUMNS: dict[str, str] = {
     "intervention": "What is changed.",
     "lever": "The lever that is held.",
@@ -58,20 +50,17 @@ def true_effects(
 ) -> pd.DataFrame:
     """Compute predicted and true effects of each partial intervention on revenue, twelve months ahead.
 
-    Args:
-        forecaster: a model on the panel.
-        options: configuration of the generator that made the panel.
-        studios: number of studios to compare, the generator's first ones: all types are among them.
-        futures: simulated futures per true mean; the same ones with and without an intervention.
+    Compared are the generator's first studios, among them all types; each true mean is over simulated
+    futures, the same ones with and without an intervention.
 
     Returns:
-        Columns as `EFFECT_COLUMNS`, one row per intervention, studio and month ahead; no rows if the panel
-        was not generated with these options, as its true effects are then unknown.
+        As `schemas.EFFECTS`, one row per intervention, studio and month ahead; no rows if the panel was not
+        generated with these options, as its true effects are then unknown.
     """
     sample = options.model_copy(update={"studios": min(studios, options.studios)})
     panel = sampled_panel(forecaster.panel, sample)
     if panel is None:
-        return pd.DataFrame(columns=list(EFFECT_COLUMNS))
+        return pd.DataFrame(columns=list(EFFECTS.columns))
     plans: dict[str, Levers] = {"none": {}, **partial_interventions(present_levers(panel))}
     month = str(panel.months[-1])
     tables = expected_interventions(sample, month, MAX_HORIZON_MONTHS, list(plans.values()), futures)

@@ -27,7 +27,7 @@ from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights, candid
 from studio_pipeline.forecasting.features.feature_function import cut_windows
 from studio_pipeline.forecasting.learners.learner import LearnerFit
 from studio_pipeline.forecasting.model.assembly import ensemble_out_of_fold, interval_tables, known_by
-from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel, ratio
 
 
 def _revenue_bounds(
@@ -73,9 +73,7 @@ def backtest(
     for target in TARGETS:
         forecast = ensemble_out_of_fold(core, fits, weights, target)
         stack = dict(zip(CANDIDATES, candidate_stack(core, fits, target), strict=True))
-        columns = {"ensemble": forecast, "core": stack["core"]} | {
-            n: stack[n] for n in (*LEARNERS, *SIMPLE_BASELINES)
-        }
+        columns = {"ensemble": forecast, **{n: stack[n] for n in ("core", *LEARNERS, *SIMPLE_BASELINES)}}
         if target == "revenue":
             # Of the core: with retention, new members and price given, members and revenue follow from them,
             # and the corrections of the ensemble would add next to nothing.
@@ -119,5 +117,5 @@ def _naive_scale(panel: StudioPanel, target: str, core: CoreFit) -> FloatArray:
         return np.full(panel.n_studios, np.nan)
     change = np.abs(values[:, 12:] - values[:, :-12])
     known = np.isfinite(change)
-    total, count = np.where(known, change, 0.0).sum(1), known.sum(1)
-    return np.where((count > 0) & (total > 0), total / np.maximum(count, 1), np.nan)
+    mean = ratio(np.where(known, change, 0.0).sum(1), known.sum(1))
+    return np.where(mean > 0, mean, np.nan)

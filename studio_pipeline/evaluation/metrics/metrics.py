@@ -19,7 +19,6 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from studio_pipeline.errors import CorruptReleaseError
 from studio_pipeline.evaluation.metrics.prediction_table import (
     BOUNDS,
     CANDIDATES,
@@ -56,19 +55,12 @@ def metric_table(predictions: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Rows:
-    """A predictions frame as arrays, sorted so that the horizons of each path are consecutive; N rows.
+    """A predictions frame as arrays, sorted so that the horizons of each path are consecutive; N rows."""
 
-    Attributes:
-        cell: (N,) index of the row's target and horizon: 12 x target + horizon - 1.
-        path: (N,) index of the row's path (target, studio and origin).
-        follows: (N,) True where the preceding row is the same path one horizon earlier.
-        numbers: (N,) array of each numeric column.
-    """
-
-    cell: IntArray
-    path: IntArray
-    follows: BoolArray
-    numbers: dict[str, FloatArray]
+    cell: IntArray  # (N,) index of the row's target and horizon: 12 x target + horizon - 1
+    path: IntArray  # (N,) index of the row's path (target, studio and origin)
+    follows: BoolArray  # (N,) True where the preceding row is the same path one horizon earlier
+    numbers: dict[str, FloatArray]  # (N,) array of each numeric column
 
     @property
     def horizon(self) -> IntArray:
@@ -277,17 +269,8 @@ class EvaluationReport:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read an evaluation that `write` stored.
-
-        Raises:
-            CorruptReleaseError: a file is missing or can't be read.
-        """
-        try:
-            numbers = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-            predictions = pd.read_parquet(folder / "predictions.parquet")
-            metrics = pd.read_parquet(folder / "metrics.parquet")
-        except (OSError, ValueError) as error:
-            raise CorruptReleaseError(
-                f"The evaluation in {folder} can't be read: {error}.", "Run the pipeline again."
-            ) from error
+        """Read an evaluation that `write` stored."""
+        numbers = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        predictions = pd.read_parquet(folder / "predictions.parquet")
+        metrics = pd.read_parquet(folder / "metrics.parquet")
         return cls(predictions, metrics, {k: math.nan if v is None else float(v) for k, v in numbers.items()})

@@ -38,23 +38,14 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class ErrorDifference:
-    """Difference between the errors of a new and an old recipe, on the forecasts that both made.
+    """Difference between the errors of a new and an old recipe, on the forecasts that both made."""
 
-    Attributes:
-        difference: new over old minus 1; negative if the new error is smaller. NaN without shared forecasts.
-        lower: lower end of the interval of `difference`; NaN if there are too few origins for one.
-        upper: its upper end.
-        detectable: the difference that would be detected in 80 of 100 cases; NaN as above.
-        n_origins: number of origin months of the shared forecasts.
-        n_studios: number of their studios.
-    """
-
-    difference: float
-    lower: float
-    upper: float
-    detectable: float
-    n_origins: int
-    n_studios: int
+    difference: float  # new over old minus 1: below 0 if the new error is smaller; NaN without pairs
+    lower: float  # lower end of the interval of `difference`; NaN if there are too few origins for one
+    upper: float  # its upper end
+    detectable: float  # the difference that would be detected in 80 of 100 cases; NaN as above
+    n_origins: int  # number of origin months of the shared forecasts
+    n_studios: int  # number of their studios
 
     @property
     def is_better(self) -> bool:
@@ -86,9 +77,7 @@ def compare_errors(
     Args:
         new: predictions of a backtest: `ROW_COLUMNS` and `actual`.
         old: predictions of another one, or its `kept_rows`.
-        target: the target to compare.
         spans: names of `prediction_table.SPANS`, or "1".
-        level: of the interval.
     """
     mine = new.loc[new["target"] == target, [*KEYS, "actual", "ensemble"]]
     theirs = old.loc[old["target"] == target, [*KEYS, "ensemble"]].astype({"studio_id": object})
@@ -109,14 +98,12 @@ def compare_errors(
 def error_difference(
     new: FloatArray, old: FloatArray, origins: IntArray, studios: IntArray, level: float = 0.95
 ) -> ErrorDifference:
-    """The difference of paired absolute errors, with its interval.
+    """The difference of paired absolute errors, with its two-sided interval at a level.
 
     Args:
-        new: (N,) absolute errors of the new recipe.
-        old: (N,) those of the old one.
+        new, old: (N,) absolute errors of the new recipe and of the old one.
         origins: (N,) codes of the origin month, 0, 1, ... in the order of time.
         studios: (N,) codes of the studio.
-        level: of the interval, two-sided.
     """
     n_origins, n_studios = int(origins.max(initial=-1)) + 1, len(np.unique(studios))
     difference = float(new.sum() / old.sum() - 1) if old.sum() > 0 else math.nan

@@ -110,16 +110,25 @@ METRICS = pa.DataFrameSchema(
 )
 """Metrics: one row per target, horizon or span, and candidate."""
 
-_POSITIVE = pa.Check.ge(0)
+
+def _amount(description: str) -> pa.Column:
+    return pa.Column(float, pa.Check.ge(0), description=description)
+
+
+_LEVER = pa.Column(str, pa.Check.isin(LEVER_COLUMNS), description="The one lever that is held.")
 
 SWEEP = pa.DataFrameSchema(
     {
-        "studio_id": pa.Column(str),
-        "lever": pa.Column(str, pa.Check.isin(LEVER_COLUMNS)),
-        "value": pa.Column(float, _POSITIVE),
-        "is_present": pa.Column(bool),
-        **{name: pa.Column(float, _POSITIVE) for name in ("shown_low", "shown_high", "revenue")},
-        **{name: pa.Column(float, _POSITIVE) for name in ("lower_90", "upper_90", "free_revenue")},
+        "studio_id": pa.Column(str, description="The typical studio."),
+        "lever": _LEVER,
+        "value": _amount("What it is held at, in its own unit."),
+        "is_present": pa.Column(bool, description="Whether that is its mean over the last three months."),
+        "shown_low": _amount("The smallest value that the studio has shown."),
+        "shown_high": _amount("The largest value that the studio has shown."),
+        "revenue": _amount("Expected revenue of the next twelve months, currency."),
+        "lower_90": _amount("Lower end of its 90 % interval, currency."),
+        "upper_90": _amount("Upper end of its 90 % interval, currency."),
+        "free_revenue": _amount("The same revenue with every lever free, currency."),
     },
     checks=_in_order("90"),
     unique=["lever", "value"],
@@ -131,13 +140,15 @@ SWEEP = pa.DataFrameSchema(
 
 EFFECTS = pa.DataFrameSchema(
     {
-        "studio_id": pa.Column(str),
-        "intervention": pa.Column(str, pa.Check.isin(CHANGED_LEVERS)),
-        "lever": pa.Column(str, pa.Check.isin(LEVER_COLUMNS)),
-        "horizon": pa.Column(int, pa.Check.isin(HORIZONS)),
-        "predicted_effect": pa.Column(float),
-        "true_effect": pa.Column(float),
-        "free_revenue": pa.Column(float, _POSITIVE),
+        "studio_id": pa.Column(str, description="The studio."),
+        "intervention": pa.Column(str, pa.Check.isin(CHANGED_LEVERS), description="What is changed."),
+        "lever": _LEVER,
+        "horizon": pa.Column(int, pa.Check.isin(HORIZONS), description="Months ahead, 1..12."),
+        "predicted_effect": pa.Column(
+            float, description="Predicted revenue with it minus without, currency."
+        ),
+        "true_effect": pa.Column(float, description="The same of the true process, mean of many futures."),
+        "free_revenue": _amount("True mean revenue without the intervention, currency."),
     },
     unique=["studio_id", "intervention", "horizon"],
     strict=True,

@@ -7,7 +7,7 @@ are in `release_decision`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,33 +33,38 @@ _OUTCOME, _MODEL, _REPORT, _NATIVE = "refit.json", "model", "report", "native"
 
 @dataclass(frozen=True)
 class Refitted:
-    """A recipe fitted on the current months, with its backtest.
-
-    Attributes:
-        lever_findings: clauses on levers with implausible signs.
-        native_models: the learners in their libraries' own formats, by file name.
-    """
+    """A recipe fitted on the current months, with its backtest."""
 
     recipe: Recipe
     model: StudioModel
     report: EvaluationReport
-    lever_findings: tuple[str, ...] = ()
-    native_models: Mapping[str, bytes] = field(default_factory=dict)
+    lever_findings: tuple[str, ...] = ()  # clauses on levers with implausible signs
+    native_models: Mapping[str, bytes] = field(default_factory=dict)  # by file name, in the libraries' form
+
+    def write(self, folder: Path) -> None:
+        """Store model, report and native models in folders of their own."""
+        for name in (_MODEL, _NATIVE):
+            (folder / name).mkdir()
+        self.model.save(folder / _MODEL)
+        self.report.write(folder / _REPORT)
+        for name, native in self.native_models.items():
+            (folder / _NATIVE / name).write_bytes(native)
+
+    @classmethod
+    def read(cls, folder: Path, recipe: Recipe, lever_findings: Sequence[str]) -> Refitted:
+        """Read what `write` stored."""
+        model, report = StudioModel.load(folder / _MODEL), EvaluationReport.read(folder / _REPORT)
+        native = {path.name: path.read_bytes() for path in sorted((folder / _NATIVE).iterdir())}
+        return cls(recipe, model, report, tuple(lever_findings), native)
 
 
 @dataclass(frozen=True)
 class ChampionRefit:
-    """Refit of the champion's recipe on the current months, or the reason why there is none.
+    """Refit of the champion's recipe on the current months, or the reason why there is none."""
 
-    Attributes:
-        message: the outcome and its reason in one sentence.
-        refitted: None if no refit was needed or possible.
-        obstacle: the reason why none was possible, a clause; else empty.
-    """
-
-    message: str
-    refitted: Refitted | None = None
-    obstacle: str = ""
+    message: str  # the outcome and its reason in one sentence
+    refitted: Refitted | None = None  # None if no refit was needed or possible
+    obstacle: str = ""  # the reason why none was possible, a clause; else empty
 
     def write(self, folder: Path) -> None:
         """Store the refit as JSON, ONNX, Parquet and in the libraries' own formats."""
@@ -71,28 +76,16 @@ class ChampionRefit:
             "lever_findings": [] if one is None else list(one.lever_findings),
         }
         (folder / _OUTCOME).write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
-        if one is None:
-            return
-        for name in (_MODEL, _NATIVE):
-            (folder / name).mkdir()
-        one.model.save(folder / _MODEL)
-        one.report.write(folder / _REPORT)
-        for name, native in one.native_models.items():
-            (folder / _NATIVE / name).write_bytes(native)
+        if one is not None:
+            one.write(folder)
 
     @classmethod
     def read(cls, folder: Path) -> ChampionRefit:
         """The inverse of `write`."""
         content = json.loads((folder / _OUTCOME).read_text(encoding="utf-8"))
-        if content["recipe"] is None:
-            return cls(content["told"], None, content["obstacle"])
-        refitted = Refitted(
-            Recipe.from_json(content["recipe"]),
-            StudioModel.load(folder / _MODEL),
-            EvaluationReport.read(folder / _REPORT),
-            tuple(content["lever_findings"]),
-            {path.name: path.read_bytes() for path in sorted((folder / _NATIVE).iterdir())},
-        )
+        recipe, refitted = content["recipe"], None
+        if recipe is not None:
+            refitted = Refitted.read(folder, Recipe.from_json(recipe), content["lever_findings"])
         return cls(content["told"], refitted, content["obstacle"])
 
 

@@ -75,52 +75,30 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Champion:
-    """The published model and the state of its release.
-
-    Attributes:
-        recipe: its recipe's version; None if its bundle has none.
-        fault: the reason why its bundle can't be used, a clause; empty if it verifies.
-        is_todays: True if it was fitted on the current data.
-        release_is_todays: True if its release is of the current data.
-        is_rolled_back: True if it was made current by a rollback.
-        challenger_recipe: the recipe of the release's challenger, if any.
-        shrunk: data of the release that the current data lack, a clause; empty if the loss is tolerable.
-        refit: its recipe fitted on the current data; only for a challenge.
-        refit_obstacle: the reason why there is no refit, a clause.
-    """
+    """The published model and the state of its release."""
 
     model_version: str
-    recipe: str | None
-    fault: str = ""
-    is_todays: bool = False
-    release_is_todays: bool = False
-    is_rolled_back: bool = False
-    challenger_recipe: str | None = None
-    shrunk: str = ""
-    refit: Fitted | None = None
-    refit_obstacle: str = ""
+    recipe: str | None  # its recipe's version; None if its bundle has none
+    fault: str = ""  # the reason why its bundle can't be used, a clause; empty if it verifies
+    is_todays: bool = False  # True if it was fitted on the current data
+    release_is_todays: bool = False  # True if its release is of the current data
+    is_rolled_back: bool = False  # True if it was made current by a rollback
+    challenger_recipe: str | None = None  # the recipe of the release's challenger, if any
+    shrunk: str = ""  # data of the release that the current data lack, a clause; empty if tolerable
+    refit: Fitted | None = None  # its recipe fitted on the current data; only for a challenge
+    refit_obstacle: str = ""  # the reason why there is no refit, a clause
 
 
 @dataclass(frozen=True)
 class ReleaseDecision:
-    """The decision on a new model.
+    """The decision on a new model."""
 
-    Attributes:
-        kind: the case of the table.
-        answers: the model that the release names: the new one, the champion's recipe on the new months, or
-            the champion unchanged.
-        reason: the decision in one sentence.
-        findings: findings against the new model, one clause each; may be present although it is published.
-        keeps_challenger: True if the new model passed the rails but lost, and is kept for A/B.
-        differences: span to the difference from the champion's errors; empty if there is none.
-    """
-
-    kind: Kind
-    answers: Answering
-    reason: str
-    findings: Clauses = ()
-    keeps_challenger: bool = False
-    differences: Differences = field(default_factory=dict)
+    kind: Kind  # the case of the table
+    answers: Answering  # the model that the release names; "refit": the champion's recipe on the new months
+    reason: str  # the decision in one sentence
+    findings: Clauses = ()  # against the new model, one clause each; may be present although it is published
+    keeps_challenger: bool = False  # True if the new model passed the rails but lost, and is kept for A/B
+    differences: Differences = field(default_factory=dict)  # from the champion's errors, by span
 
     @property
     def promoted(self) -> bool:

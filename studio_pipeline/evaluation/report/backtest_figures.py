@@ -55,11 +55,9 @@ def error_by_horizon(metrics: pd.DataFrame, target: str = "revenue") -> bytes:
                 style = {"linewidth": 2.8, "marker": "o", "markersize": 4}
             ax.plot(HORIZONS, line, label=LABELS[name], color=drawing.COLOURS[name], **style)
     ax.set_ylim(bottom=0)
-    ax.set_xticks(HORIZONS)
-    ax.yaxis.set_major_formatter(drawing.percent)
-    ax.set_xlabel("months ahead", fontsize=9)
+    drawing.by_months_ahead(ax)
     drawing.title(ax, f"Error of {target} (WAPE, lower is better)")
-    drawing.legend_below(figure, ax, columns=4)
+    drawing.legend_below(figure, columns=4)
     return drawing.to_png(figure)
 
 
@@ -77,18 +75,10 @@ def _density(ax: Axes, predicted: np.ndarray, actual: np.ndarray) -> None:
     )
     keep = positive if scale == "log" else np.ones_like(positive)
     low, high = _limits(np.concatenate([predicted[keep], actual[keep]]), scale)
-    ax.hexbin(
-        predicted[keep],
-        actual[keep],
-        gridsize=44,
-        bins="log",
-        cmap=LinearSegmentedColormap.from_list("density", [drawing.SOFT, drawing.ACCENT, drawing.INK]),
-        mincnt=1,
-        linewidths=0,
-        xscale=scale,
-        yscale=scale,
-        extent=(np.log10(low), np.log10(high)) * 2 if scale == "log" else (low, high) * 2,
-    )
+    style: dict[str, Any] = {"gridsize": 44, "bins": "log", "mincnt": 1, "linewidths": 0}
+    style["cmap"] = LinearSegmentedColormap.from_list("density", [drawing.SOFT, drawing.ACCENT, drawing.INK])
+    style["extent"] = (np.log10(low), np.log10(high)) * 2 if scale == "log" else (low, high) * 2
+    ax.hexbin(predicted[keep], actual[keep], xscale=scale, yscale=scale, **style)
     ax.plot([low, high], [low, high], color=drawing.WARM, linewidth=1)
     ax.set_xlim(low, high)
     ax.set_ylim(low, high)
@@ -134,10 +124,8 @@ def coverage_by_horizon(metrics: pd.DataFrame, target: str = "revenue") -> bytes
     drawing.title(left, "Share inside the interval")
     drawing.title(right, "Width of the 90 % interval, of the actual")
     for ax in (left, right):
-        ax.set_xticks(HORIZONS)
-        ax.set_xlabel("months ahead", fontsize=9)
-        ax.yaxis.set_major_formatter(drawing.percent)
-    drawing.legend_below(figure, left, columns=4)
+        drawing.by_months_ahead(ax)
+    drawing.legend_below(figure, columns=4)
     return drawing.to_png(figure)
 
 
@@ -167,5 +155,5 @@ def forecast_fan(panel_frame: pd.DataFrame, predictions: pd.DataFrame, studio_id
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_formatter(drawing.thousands)
     drawing.title(ax, f"{studio_id}: revenue a month, forecast from {origin:%B %Y}")
-    drawing.legend_below(figure, ax, columns=4)
+    drawing.legend_below(figure, columns=4)
     return drawing.to_png(figure)

@@ -35,7 +35,7 @@ def fleet_revenue(panel_frame: pd.DataFrame) -> bytes:
     below.step(studios.index, studios, color=drawing.INK, linewidth=1.4, where="mid")
     below.set_ylim(0, float(studios.max()) * 1.2)
     drawing.title(below, "Studios that have the month")
-    drawing.legend_below(figure, ax, columns=5)
+    drawing.legend_below(figure, columns=5)
     return drawing.to_png(figure)
 
 
@@ -51,7 +51,7 @@ def seasonal_factors(panel_frame: pd.DataFrame) -> bytes:
     ax.set_xticks(range(1, 13), MONTH_NAMES)
     ax.yaxis.set_major_formatter(drawing.percent)
     drawing.title(ax, "Revenue of a calendar month, of the average of the twelve months around it")
-    drawing.legend_below(figure, ax, columns=5)
+    drawing.legend_below(figure, columns=5)
     return drawing.to_png(figure)
 
 

@@ -75,6 +75,13 @@ def style(ax: Axes) -> None:
     ax.yaxis.label.set_color(MUTED)
 
 
+def by_months_ahead(ax: Axes) -> None:
+    """Set the axes of a share by the 12 months ahead."""
+    ax.set_xticks(range(1, 13))
+    ax.set_xlabel("months ahead", fontsize=9)
+    ax.yaxis.set_major_formatter(percent)
+
+
 def title(ax: Axes, text: str) -> None:
     """Set a left-aligned title."""
     ax.set_title(plain(text), loc="left", fontsize=10, color=INK, fontweight="bold", pad=8)
@@ -85,12 +92,12 @@ def legend(ax: Axes) -> None:
     ax.legend(frameon=False, fontsize=8, labelcolor=INK, loc="lower right")
 
 
-def legend_below(figure: Figure, ax: Axes, columns: int) -> None:
-    """Add one legend below all axes of a figure."""
-    handles, labels = ax.get_legend_handles_labels()
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=8, labelcolor=INK
-    )
+def legend_below(figure: Figure, columns: int) -> None:
+    """Add one legend below all axes of a figure, each label once."""
+    of_axes = [zip(*ax.get_legend_handles_labels(), strict=True) for ax in figure.axes]
+    handles = {label: handle for entries in of_axes for handle, label in entries}
+    style: dict[str, Any] = {"frameon": False, "fontsize": 8, "labelcolor": INK}
+    figure.legend([*handles.values()], [*handles], loc="outside lower center", ncols=columns, **style)
 
 
 def horizontal_bars(ax: Axes, names: Sequence[str], values: Sequence[float], colours: Sequence[str]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 
 import jinja2
@@ -48,15 +47,8 @@ def write_html_report(  # noqa: PLR0913 - each is a table of its own, and named 
         path: the HTML file; its folder is created.
         panel_frame: validated months.
         features: studio_id, month_year and a column per feature.
-        feature_descriptions: name, unit and description of each feature.
         rejected: file, line, studio_id, month_year, column, value, reason.
-        report: the evaluation.
-        model: tables of the fitted model and of the effects of levers.
-        details: facts of the publication, label to text (model version, data version, run, ...); the text
-            under "decision" is set at the top.
-
-    Raises:
-        StorageError: writing failed.
+        details: facts of the publication, label to text; the text under "decision" is set at the top.
     """
     studio = tables.typical_error_studio(report.predictions) or "any studio"
     text = _template().render(
@@ -95,19 +87,15 @@ def write_html_report(  # noqa: PLR0913 - each is a table of its own, and named 
 
 
 def _template() -> jinja2.Template:
-    source = (
-        resources.files("studio_pipeline.evaluation.report")
-        .joinpath("templates", "report.html")
-        .read_text("utf-8")
-    )
     environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("studio_pipeline.evaluation.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         finalize=_tidy,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.from_string(source)
+    return environment.get_template("report.html")
 
 
 def _tidy(value: object) -> object:

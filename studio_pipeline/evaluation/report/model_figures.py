@@ -38,6 +38,7 @@ signed = FuncFormatter(lambda value, _: f"{value:+.3g}" if abs(value) > 1e-9 els
 
 def seasons_by_flow(factors: pd.DataFrame) -> bytes:
     """Seasonal factors (columns as `response_tables.SEASON_COLUMNS`), a panel per flow, a line per type."""
+    style: dict[str, Any]
     flows = [flow for flow in FLOW_TITLES if (factors["flow"] == flow).any()]
     if not flows:
         return drawing.note("No flow shows a season yet.")
@@ -49,9 +50,8 @@ def seasons_by_flow(factors: pd.DataFrame) -> bytes:
         for name, colour, marker in zip(types, drawing.SERIES, MARKERS, strict=False):
             line = rows[rows["studio_type"] == name].set_index("calendar_month")["factor"]
             if len(line):
-                ax.plot(
-                    line.index, line, color=colour, marker=marker, markersize=3.5, label=name or "no type"
-                )
+                style = {"color": colour, "marker": marker, "markersize": 3.5, "label": name or "no type"}
+                ax.plot(line.index, line, **style)
         is_points = bool((rows["unit"] == "points").all())
         ax.axhline(0.0 if is_points else 1.0, color=drawing.INK, linewidth=0.8)
         ax.set_xticks(range(1, 13), MONTH_LETTERS)
@@ -59,9 +59,8 @@ def seasons_by_flow(factors: pd.DataFrame) -> bytes:
         drawing.title(ax, FLOW_TITLES[flow])
     for ax in axes[len(flows) :]:
         ax.set_axis_off()
-    handles, labels = axes[0].get_legend_handles_labels()
-    style: dict[str, Any] = {"frameon": False, "fontsize": 8.5, "labelcolor": drawing.INK}
-    axes[len(flows)].legend(handles, labels, loc="center left", **style)
+    style = {"frameon": False, "fontsize": 8.5, "labelcolor": drawing.INK}
+    axes[len(flows)].legend(*axes[0].get_legend_handles_labels(), loc="center left", **style)
     return drawing.to_png(figure)
 
 
@@ -84,33 +83,16 @@ def responses_with_error_bars(table: pd.DataFrame) -> bytes:
         ax.xaxis.set_major_formatter(signed)
         unit = "percentage points" if flow == "retention" else "per cent"
         drawing.title(ax, f"Change of {RESPONDING_FLOWS[flow]}, {unit}")
-    legends = [zip(*ax.get_legend_handles_labels(), strict=True) for ax in axes]
-    handles = {text: handle for entries in legends for handle, text in entries}
-    figure.legend(
-        list(handles.values()),
-        list(handles),
-        loc="outside lower center",
-        ncols=3,
-        frameon=False,
-        fontsize=8,
-        labelcolor=drawing.INK,
-    )
+    drawing.legend_below(figure, columns=3)
     return drawing.to_png(figure)
 
 
 def _error_bars(ax: Axes, rows: pd.DataFrame, evidence: str) -> None:
     impact = rows["impact"].to_numpy(np.float64)
-    ax.errorbar(
-        impact,
-        rows.index,
-        xerr=np.stack([impact - rows["impact_low"], rows["impact_high"] - impact]),
-        fmt="o",
-        color=EVIDENCE_COLOURS[evidence],
-        markersize=6,
-        capsize=4,
-        linewidth=1.8,
-        label=f"mostly from {evidence}, with 90 % error bar",
-    )
+    reach = np.stack([impact - rows["impact_low"], rows["impact_high"] - impact])
+    style: dict[str, Any] = {"fmt": "o", "markersize": 6, "capsize": 4, "linewidth": 1.8}
+    style |= {"color": EVIDENCE_COLOURS[evidence], "label": f"mostly from {evidence}, with 90 % error bar"}
+    ax.errorbar(impact, rows.index, xerr=reach, **style)
 
 
 def weights_by_horizon(weights: pd.DataFrame) -> bytes:
@@ -134,7 +116,7 @@ def weights_by_horizon(weights: pd.DataFrame) -> bytes:
         ax.set_xlabel("months ahead", fontsize=9)
         ax.yaxis.set_major_formatter(drawing.percent)
         drawing.title(ax, f"Weights for {target}")
-    drawing.legend_below(figure, axes[0], columns=4)
+    drawing.legend_below(figure, columns=4)
     return drawing.to_png(figure)
 
 
@@ -183,22 +165,24 @@ def search_history(trials: pd.DataFrame) -> bytes:
         return drawing.note("Nothing was searched.")
     figure, axes = drawing.new_figure(2.8, columns=len(shown))
     for ax, learner in zip(axes, shown, strict=True):
-        rows = trials[trials["learner"] == learner].sort_values("trial")
-        defaults = float(rows["loss"].iloc[0])
-        ax.axhline(defaults, color=drawing.MUTED, linewidth=1, linestyle="--")
-        ax.plot(rows["trial"], rows["loss"], "o", markersize=3, alpha=0.5, color=drawing.COLOURS[learner])
-        ax.step(rows["trial"], rows["best_so_far"], where="post", color=drawing.COLOURS[learner])
-        # Outlying trials would compress the range of interest.
-        best = float(rows["best_so_far"].min())
-        ax.set_ylim(best - 0.3 * (defaults - best) - 0.002, defaults + 2 * (defaults - best) + 0.01)
-        ax.yaxis.set_major_formatter(drawing.percent)
-        ax.set_xlabel("trial (dashed: defaults)", fontsize=9)
+        _trials(ax, trials[trials["learner"] == learner].sort_values("trial"), drawing.COLOURS[learner])
         drawing.title(ax, f"{LABELS[learner]}: error, core = 100 %")
     return drawing.to_png(figure)
 
 
+def _trials(ax: Axes, rows: pd.DataFrame, colour: str) -> None:
+    defaults, best = float(rows["loss"].iloc[0]), float(rows["best_so_far"].min())
+    ax.axhline(defaults, color=drawing.MUTED, linewidth=1, linestyle="--")
+    ax.plot(rows["trial"], rows["loss"], "o", markersize=3, alpha=0.5, color=colour)
+    ax.step(rows["trial"], rows["best_so_far"], where="post", color=colour)
+    # Outlying trials would compress the range of interest.
+    ax.set_ylim(best - 0.3 * (defaults - best) - 0.002, defaults + 2 * (defaults - best) + 0.01)
+    ax.yaxis.set_major_formatter(drawing.percent)
+    ax.set_xlabel("trial (dashed: defaults)", fontsize=9)
+
+
 def revenue_by_lever(sweep: pd.DataFrame) -> bytes:
-    """A year's revenue of the typical studio against each lever (columns as `lever_sweep.SWEEP_COLUMNS`)."""
+    """A year's revenue of the typical studio against each lever (columns as `schemas.SWEEP`)."""
     levers = [lever for lever in LEVER_LABELS if (sweep["lever"] == lever).any()]
     if not levers:
         return drawing.note("No studio's data carry a lever: there is nothing to sweep.")
@@ -215,7 +199,7 @@ def revenue_by_lever(sweep: pd.DataFrame) -> bytes:
     for ax in axes[len(levers) :]:
         ax.set_axis_off()
     figure.supylabel("revenue of the next twelve months, currency", fontsize=9, color=drawing.MUTED)
-    drawing.legend_below(figure, axes[0], columns=3)
+    drawing.legend_below(figure, columns=3)
     return drawing.to_png(figure)
 
 
@@ -234,17 +218,15 @@ def _sweep(ax: Axes, rows: pd.DataFrame) -> None:
 
 
 def predicted_against_true_effects(effects: pd.DataFrame) -> bytes:
-    """A year's predicted effect against the true one, a dot per studio (columns as `EFFECT_COLUMNS`)."""
+    """A year's predicted effect against the true one, a dot per studio (columns as `schemas.EFFECTS`)."""
     if effects.empty:
-        return drawing.note(
-            "The truth about levers is known for generated months alone: nothing to compare here."
-        )
+        text = "The truth about levers is known for generated months alone: nothing to compare here."
+        return drawing.note(text)
     names = ["predicted_effect", "true_effect", "free_revenue"]
     year = effects.groupby(["intervention", "studio_id"])[names].sum()
     shares = year[["true_effect", "predicted_effect"]].div(year["free_revenue"], axis=0)
     low, high = float(shares.min().min()), float(shares.max().max())
-    room = 0.06 * (high - low)
-    ends = [low - room, high + room]
+    ends = [low - 0.06 * (high - low), high + 0.06 * (high - low)]
     figure, (ax,) = drawing.new_figure(5.2)
     ax.plot(ends, ends, color=drawing.INK, linewidth=1)
     ax.axhline(0, color=drawing.MUTED, linewidth=0.7)
@@ -262,7 +244,7 @@ def predicted_against_true_effects(effects: pd.DataFrame) -> bytes:
     ax.set_xlabel("true effect on the year's revenue", fontsize=9)
     ax.set_ylabel("predicted effect on the year's revenue", fontsize=9)
     drawing.title(ax, "Effect of one lever on the revenue of the next twelve months")
-    drawing.legend_below(figure, ax, columns=3)
+    drawing.legend_below(figure, columns=3)
     return drawing.to_png(figure)
 
 
@@ -279,9 +261,7 @@ def errors_with_levers_free_and_known(errors: pd.DataFrame) -> bytes:
     ):
         ax.plot(HORIZONS, lines[column], color=colour, marker=marker, markersize=4, label=label)
     ax.set_ylim(bottom=0)
-    ax.set_xticks(HORIZONS)
-    ax.set_xlabel("months ahead", fontsize=9)
-    ax.yaxis.set_major_formatter(drawing.percent)
+    drawing.by_months_ahead(ax)
     drawing.title(ax, "Error of revenue (WAPE), levers free and levers known")
-    drawing.legend_below(figure, ax, columns=2)
+    drawing.legend_below(figure, columns=2)
     return drawing.to_png(figure)

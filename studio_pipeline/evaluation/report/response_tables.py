@@ -49,20 +49,13 @@ def seasonal_factors(parameters: CoreParameters, panel: StudioPanel) -> pd.DataF
     tables = []
     for flow in (name for name in SEASONAL_FLOWS if name in parameters.flows):
         for row in np.unique(rows_of_types):
-            season = parameters.flows[flow].season[row]
-            typical = typical_rate(panel.values[SEASONAL_FLOWS[flow]][rows_of_types == row])
-            is_rate = FLOW_LINKS[flow] == "logit"
-            tables.append(
-                pd.DataFrame(
-                    {
-                        "flow": flow,
-                        "studio_type": (*parameters.studio_types, "")[row],
-                        "calendar_month": np.arange(1, 13),
-                        "factor": points_about(typical, season) if is_rate else np.exp(season),
-                        "unit": "points" if is_rate else "times",
-                    }
-                )
-            )
+            season, unit = parameters.flows[flow].season[row], "times"
+            factor = np.exp(season)
+            if FLOW_LINKS[flow] == "logit":
+                typical = typical_rate(panel.values[SEASONAL_FLOWS[flow]][rows_of_types == row])
+                factor, unit = points_about(typical, season), "points"
+            columns = (flow, (*parameters.studio_types, "")[row], np.arange(1, 13), factor, unit)
+            tables.append(pd.DataFrame(dict(zip(SEASON_COLUMNS, columns, strict=True))))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(SEASON_COLUMNS))
 
 
@@ -98,17 +91,11 @@ Z_90 = 1.6448536
 
 @dataclass(frozen=True)
 class Regressor:
-    """A regressor of a flow's response.
+    """A regressor of a flow's response."""
 
-    Attributes:
-        change: a change in everyday terms.
-        units: that change in the regressor's own unit (log price, rate points).
-        is_burden: True if an increase can't increase members.
-    """
-
-    change: str
-    units: float
-    is_burden: bool
+    change: str  # a change in everyday terms
+    units: float  # that change in the regressor's own unit (log price, rate points)
+    is_burden: bool  # True if an increase can't increase members
 
 
 REGRESSORS: dict[str, Regressor] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -29,19 +29,12 @@ from studio_pipeline.panel.columns import COLUMNS, LEVER_COLUMNS, RATE_COLUMNS
 
 @dataclass(frozen=True)
 class Table:
-    """A table for the template.
+    """A table for the template."""
 
-    Attributes:
-        headings: one per column.
-        rows: texts, one per column.
-        best: (row, column) of cells to emphasise.
-        text_columns: left-aligned columns; the others are numbers.
-    """
-
-    headings: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    best: frozenset[tuple[int, int]] = frozenset()
-    text_columns: frozenset[int] = field(default_factory=lambda: frozenset({0}))
+    headings: Sequence[str]  # one per column
+    rows: Sequence[Sequence[str]]  # texts, one per column
+    best: frozenset[tuple[int, int]] = frozenset()  # (row, column) of cells to emphasise
+    text_columns: frozenset[int] = frozenset({0})  # left-aligned; the others are numbers
 
 
 def shown(value: float, form: str) -> str:
@@ -146,14 +139,11 @@ def _near_revenue(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _error_and_bias(rows: pd.DataFrame) -> list[str]:
-    total = float(rows["actual"].abs().sum())
-    error = rows["ensemble"] - rows["actual"]
-    shares = [float(error.abs().sum()) / total, float(error.sum()) / total] if total > 0 else [math.nan] * 2
-    return [
-        f"{len(rows):,}",
-        per_cent(shares[0]),
-        f"{round(100 * shares[1], 1) + 0:+.1f} %" if total > 0 else DASH,
-    ]
+    total, error = float(rows["actual"].abs().sum()), rows["ensemble"] - rows["actual"]
+    if not total > 0:
+        return [f"{len(rows):,}", DASH, DASH]
+    bias = f"{round(100 * float(error.sum()) / total, 1) + 0:+.1f} %"
+    return [f"{len(rows):,}", per_cent(float(error.abs().sum()) / total), bias]
 
 
 def months_label(span: str) -> str:
@@ -201,23 +191,14 @@ def _spread(values: pd.Series[float]) -> list[str]:
 
 @dataclass(frozen=True)
 class ModelFrames:
-    """Frames of one model.
+    """Frames of one model."""
 
-    Attributes:
-        weights: target, horizon, candidate, weight.
-        importances: learner, target, feature, importance.
-        seasons: as `response_tables.SEASON_COLUMNS`.
-        responses: as `response_tables.RESPONSE_COLUMNS`.
-        sweep: as `lever_sweep.SWEEP_COLUMNS`.
-        effects: as `true_effects.EFFECT_COLUMNS`; no rows if the true effects are unknown.
-    """
-
-    weights: pd.DataFrame
-    importances: pd.DataFrame
-    seasons: pd.DataFrame
-    responses: pd.DataFrame
-    sweep: pd.DataFrame
-    effects: pd.DataFrame
+    weights: pd.DataFrame  # target, horizon, candidate, weight
+    importances: pd.DataFrame  # learner, target, feature, importance
+    seasons: pd.DataFrame  # as `response_tables.SEASON_COLUMNS`
+    responses: pd.DataFrame  # as `response_tables.RESPONSE_COLUMNS`
+    sweep: pd.DataFrame  # as `schemas.SWEEP`
+    effects: pd.DataFrame  # as `schemas.EFFECTS`; no rows if the true effects are unknown
 
 
 def weights_table(weights: pd.DataFrame, target: str) -> Table:
@@ -317,13 +298,8 @@ def effects_table(effects: pd.DataFrame) -> Table:
 def levers_known_table(errors: pd.DataFrame) -> Table:
     """WAPE of revenue with levers free and known, over month 1 and each span."""
     rows = [
-        [
-            months_label(row["horizon"]),
-            f"{row['n']:,}",
-            per_cent(row["levers_free"], 2),
-            per_cent(row["levers_known"], 2),
-        ]
-        for row in errors.to_dict("records")
-        if row["horizon"] in SUMMARY_SPANS
+        [months_label(span), f"{n:,}", per_cent(free, 2), per_cent(known, 2)]
+        for span, n, free, known in errors.itertuples(index=False)
+        if span in SUMMARY_SPANS
     ]
     return Table(["", "forecasts", "levers free", "levers known"], rows)

@@ -37,6 +37,7 @@ from studio_pipeline.forecasting.forecaster.requests import lever_lists
 from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
+from studio_pipeline.panel.frames import stacked
 from studio_pipeline.publishing.folders import verify_folder
 from studio_pipeline.publishing.layout import model_folder
 
@@ -113,8 +114,7 @@ class MissSplitter:
                 **parts,
             }
         )[list(DESCRIPTIONS)]
-        known: pd.DataFrame = table[np.isfinite(table["actual"].to_numpy())]
-        return known
+        return pd.DataFrame(table[np.isfinite(table["actual"].to_numpy())])
 
     def _parts(self, query: ForwardQuery, row: int, actual: FloatArray) -> dict[str, FloatArray]:
         planned, real = self._forecaster.outlooks([query, as_carried_out(query, self._forecaster.panel)])
@@ -164,11 +164,11 @@ def as_carried_out(query: ForwardQuery, panel: StudioPanel) -> ForwardQuery:
 
 def _response_share(outlook: UncertainForecast, months: int) -> FloatArray:
     """(M,) share, 0..1, of a forecast's error variance that is due to uncertain responses."""
-    responses = np.zeros(months)
     if not outlook.has_levers:
-        return responses
-    for moved in outlook.responses.values():
-        responses = responses + np.asarray(moved)[:months] ** 2
+        return np.zeros(months)
+    responses = sum(
+        (np.asarray(moved)[:months] ** 2 for moved in outlook.responses.values()), np.zeros(months)
+    )
     total = responses + (outlook.projected.revenue * outlook.projected.scale)[:months] ** 2
     return np.divide(responses, total, out=np.zeros(months), where=total > 0)
 
@@ -181,8 +181,7 @@ def split_all(
 ) -> pd.DataFrame:
     """Split the errors of many scenarios, each with the splitter of its model version.
 
-    Of the results of earlier runs in `known`, those whose actual months are unchanged are reused, and those
-    of other scenarios kept.
+    Of the earlier results in `known`, those with the same months are reused, and those of others kept.
     """
     tables = []
     for scenario in scenarios:
@@ -193,9 +192,7 @@ def split_all(
         same = len(before) == len(arrived) and np.allclose(np.sort(before["actual"]), np.sort(arrived))
         tables.append(before if same else splitter_of(scenario.model_version).split(scenario))
     seen = {scenario.scenario_id for scenario in scenarios}
-    tables.append(known[~known["scenario_id"].isin(seen)])
-    filled = [table for table in tables if len(table)]
-    return pd.concat(filled, ignore_index=True) if filled else known
+    return stacked([*tables, known[~known["scenario_id"].isin(seen)]], MISS_TYPES)
 
 
 def _arrived(scenario: SavedScenario, panel: StudioPanel) -> FloatArray:

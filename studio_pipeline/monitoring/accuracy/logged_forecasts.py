@@ -36,20 +36,13 @@ _MONTHS = tuple(f"month_{number}" for number in range(1, MAX_HORIZON_MONTHS + 1)
 
 @dataclass(frozen=True)
 class AskedForecasts:
-    """Forecasts read from the log.
+    """Forecasts read from the log."""
 
-    Attributes:
-        rows: forecasts made before their month arrived, each question once.
-        n_unreadable: of the answers read, those whose JSON was not that of a forward answer.
-        n_late: rows left out, as their month was known when they were made.
-        latest: time at which the last of the answers was made; None without any.
-    """
-
-    rows: pd.DataFrame
+    rows: pd.DataFrame  # forecasts made before their month arrived, each question once
     n_answers: int
-    n_unreadable: int
-    n_late: int
-    latest: datetime | None
+    n_unreadable: int  # of the answers read, those whose JSON was not that of a forward answer
+    n_late: int  # rows left out, as their month was known when they were made
+    latest: datetime | None  # time at which the last of the answers was made; None without any
 
 
 def asked_forecasts(batches: Iterable[Sequence[Any]], arrivals: Arrivals) -> AskedForecasts:

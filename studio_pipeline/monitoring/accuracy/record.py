@@ -40,7 +40,7 @@ from studio_pipeline.monitoring.accuracy.scored_forecasts import (
 )
 from studio_pipeline.monitoring.thresholds import AccuracyConfig
 from studio_pipeline.panel.arrays import StudioPanel
-from studio_pipeline.panel.frames import empty_table
+from studio_pipeline.panel.frames import empty_table, stacked
 from studio_pipeline.publishing.releases import Release
 
 CELL: tuple[str, ...] = (
@@ -108,8 +108,7 @@ def coverage_cells(found: pd.DataFrame) -> pd.DataFrame:
         inside = (lower <= actual) & (actual <= upper)
         rows = _keys(found).assign(level=level, n=1.0, inside=inside.astype(np.float64))[bounded]
         tables.append(rows.groupby([*CELL, "level"], observed=True, as_index=False).sum())
-    filled = [table for table in tables if len(table)]
-    return pd.concat(filled, ignore_index=True) if filled else empty_table(_COVERAGE_TYPES)
+    return stacked(tables, _COVERAGE_TYPES)
 
 
 def carried_forward(new: pd.DataFrame, kept: pd.DataFrame, first_base: pd.Timestamp) -> pd.DataFrame:
@@ -123,8 +122,7 @@ def carried_forward(new: pd.DataFrame, kept: pd.DataFrame, first_base: pd.Timest
 
 def _keys(found: pd.DataFrame) -> pd.DataFrame:
     made = found["made_at"].to_numpy().astype("datetime64[M]").astype("datetime64[ns]")
-    keys: pd.DataFrame = found.assign(made_month=made)[list(CELL)]
-    return keys
+    return pd.DataFrame(found.assign(made_month=made)[list(CELL)])
 
 
 _TABLES = ("forecasts", "errors", "coverage", "promises", "roles", "misses")
@@ -133,25 +131,18 @@ _STATE = "state.json"
 
 @dataclass(frozen=True)
 class AccuracyRecord:
-    """Live accuracy, as of one run.
+    """Live accuracy, as of one run."""
 
-    Attributes:
-        forecasts: rows as described in `forecast_rows`.
-        errors, coverage: from `error_cells` and `coverage_cells`.
-        promises: expected accuracy, from `promises_of`.
-        roles, misses: from `role_differences` and `split_all`.
-        versions: names of the published forecasts that were read.
-        read_until: time at which the last logged answer read was made, UTC without zone; None if none was.
-    """
-
-    forecasts: pd.DataFrame = field(default_factory=lambda: empty_table(TYPES))
+    forecasts: pd.DataFrame = field(default_factory=lambda: empty_table(TYPES))  # see `forecast_rows`
+    # errors, coverage: from `error_cells` and `coverage_cells`.
     errors: pd.DataFrame = field(default_factory=lambda: empty_table(_ERROR_TYPES))
     coverage: pd.DataFrame = field(default_factory=lambda: empty_table(_COVERAGE_TYPES))
-    promises: pd.DataFrame = field(default_factory=lambda: empty_table(PROMISE_TYPES))
+    promises: pd.DataFrame = field(default_factory=lambda: empty_table(PROMISE_TYPES))  # of `promises_of`
+    # roles, misses: from `role_differences` and `split_all`.
     roles: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(ROLE_COLUMNS)))
     misses: pd.DataFrame = field(default_factory=lambda: empty_table(MISS_TYPES))
-    versions: tuple[str, ...] = ()
-    read_until: datetime | None = None
+    versions: tuple[str, ...] = ()  # names of the published forecasts that were read
+    read_until: datetime | None = None  # when the last logged answer that was read was made, UTC without zone
 
     def write(self, folder: Path) -> None:
         """Write a Parquet file per table, and the rest as JSON."""
@@ -171,10 +162,7 @@ class AccuracyRecord:
 
 
 def without_deleted(record: AccuracyRecord, deleted: Mapping[str, datetime]) -> AccuracyRecord:
-    """Remove a studio's answers made before its records were deleted (UTC without zone), and its misses.
-
-    Scenario errors are removed too, as saved scenarios are among those records.
-    """
+    """Remove a studio's answers made before its records were deleted (UTC without zone), and its misses."""
     if not deleted:
         return record
     rows = record.forecasts
@@ -190,18 +178,12 @@ OVERLAP = timedelta(days=60)
 
 @dataclass(frozen=True)
 class Sources:
-    """Inputs of an update.
-
-    Attributes:
-        forecasts_folder: of the versions of `studio_forecasts`.
-        releases: all that have been current, in order.
-        make_splitter: maps a panel to a function from model version to splitter.
-    """
+    """Inputs of an update."""
 
     log: ForecastLog
-    forecasts_folder: Path
-    releases: Sequence[Release]
-    make_splitter: Callable[[StudioPanel], Callable[[str], MissSplitter]]
+    forecasts_folder: Path  # of the versions of `studio_forecasts`
+    releases: Sequence[Release]  # all that have been current, in order
+    make_splitter: Callable[[StudioPanel], Callable[[str], MissSplitter]]  # panel to splitters by version
 
 
 @dataclass(frozen=True)
@@ -244,13 +226,18 @@ def updated(record: AccuracyRecord, months: pd.DataFrame, sources: Sources, rule
         # If reading stopped early, the next run starts where this one did.
         read_until=record.read_until if reading.problem else asked.latest or record.read_until,
     )
+    warnings = _warnings(reading.problem, asked.n_unreadable, len(published.unreadable), unreadable)
+    return Update(updated_record, warnings, asked.n_answers, asked.n_late)
+
+
+def _warnings(problem: str, answers: int, versions: int, scenarios: int) -> tuple[str, ...]:
+    """The problem of reading the log, if any, and a sentence on each kind of unreadable records."""
     counted = (
-        (asked.n_unreadable, "logged answers have no readable forecast and are left out."),
-        (len(published.unreadable), "versions of studio_forecasts can't be read and are left out."),
-        (unreadable, "saved scenarios can't be read and are left out."),
+        (answers, "logged answers have no readable forecast and are left out."),
+        (versions, "versions of studio_forecasts can't be read and are left out."),
+        (scenarios, "saved scenarios can't be read and are left out."),
     )
-    warnings = [*filter(None, [reading.problem]), *(f"{count} {text}" for count, text in counted if count)]
-    return Update(updated_record, tuple(warnings), asked.n_answers, asked.n_late)
+    return (*filter(None, [problem]), *(f"{count} {text}" for count, text in counted if count))
 
 
 def _kept(rows: pd.DataFrame, found: pd.DataFrame, arrivals: Arrivals, rules: AccuracyConfig) -> pd.DataFrame:

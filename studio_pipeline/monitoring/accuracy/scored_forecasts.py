@@ -22,9 +22,9 @@ from scipy.interpolate import PchipInterpolator
 from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS, START_LEVER
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.monitoring.thresholds import AccuracyConfig
-from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel, ratio
 from studio_pipeline.panel.columns import LEVER_COLUMNS
-from studio_pipeline.panel.frames import empty_table, panel_from_frame
+from studio_pipeline.panel.frames import panel_from_frame, stacked
 from studio_pipeline.publishing.releases import Release
 
 
@@ -98,9 +98,7 @@ def _usual_moves(found: pd.DataFrame, arrivals: Arrivals) -> np.ndarray:
     sums, counts = np.cumsum(np.where(known, moves, 0.0), 1), np.cumsum(known, 1)
     studios, columns = arrivals.places(found)
     columns = np.maximum(columns - found["horizon"].to_numpy(np.int64), 0)
-    count = counts[studios, columns]
-    unknown = np.full(len(found), np.nan)
-    return np.asarray(np.divide(sums[studios, columns], count, out=unknown, where=count > 0))
+    return ratio(sums[studios, columns], counts[studios, columns])
 
 
 def _carried_out(found: pd.DataFrame, arrivals: Arrivals, rules: AccuracyConfig) -> BoolArray:
@@ -180,23 +178,24 @@ def promises_of(releases: Iterable[Release], kept: pd.DataFrame) -> pd.DataFrame
     `kept` is the table of the run before, which also covers removed releases.
     """
     by_version = {release.model_version: release.metrics for release in releases if release.metrics}
-    tables = []
-    for version, metrics in by_version.items():
-        n_months = metrics.get("n_months", math.nan)
-        coverage_error = metrics.get("revenue_coverage_90_1_standard_error", math.nan)
-        columns = {
-            "model_version": version,
-            "horizon": np.arange(1, 13),
-            "wape": promised_wape(metrics),
-            "n_studios": metrics.get("n_studios", math.nan),
-            "n_months": n_months,
-            "error_scatter": metrics.get("revenue_error_scatter_1", math.nan),
-            "coverage_scatter": coverage_error * math.sqrt(max(n_months, 1)),
-        }
-        tables.append(pd.DataFrame(columns))
-    tables += [kept[~kept["model_version"].isin(by_version)]]
-    filled = [table for table in tables if len(table)] or [empty_table(PROMISE_TYPES)]
-    return pd.concat(filled, ignore_index=True).astype(PROMISE_TYPES)
+    tables = [_promises(version, metrics) for version, metrics in by_version.items()]
+    tables.append(kept[~kept["model_version"].isin(by_version)])
+    return stacked(tables, PROMISE_TYPES).astype(PROMISE_TYPES)
+
+
+def _promises(version: str, metrics: Mapping[str, float]) -> pd.DataFrame:
+    n_months = metrics.get("n_months", math.nan)
+    coverage_error = metrics.get("revenue_coverage_90_1_standard_error", math.nan)
+    columns = {
+        "model_version": version,
+        "horizon": np.arange(1, 13),
+        "wape": promised_wape(metrics),
+        "n_studios": metrics.get("n_studios", math.nan),
+        "n_months": n_months,
+        "error_scatter": metrics.get("revenue_error_scatter_1", math.nan),
+        "coverage_scatter": coverage_error * math.sqrt(max(n_months, 1)),
+    }
+    return pd.DataFrame(columns)
 
 
 def scatter(seen: float, n_months: float, prior: float) -> float:

@@ -40,17 +40,11 @@ _SMALLEST_ALLOWANCE, _LARGEST_ALLOWANCE = 0.25, 1.25
 
 @dataclass(frozen=True)
 class AccuracyChart:
-    """One CUSUM chart.
+    """One CUSUM chart."""
 
-    Attributes:
-        values: (M,) the sum after each month, >= 0.
-        threshold: a sum above it is an alarm.
-        months_to_find: mean number of months until a change of the given size raises an alarm.
-    """
-
-    values: FloatArray
-    threshold: float
-    months_to_find: float
+    values: FloatArray  # (M,) the sum after each month, >= 0
+    threshold: float  # a sum above it is an alarm
+    months_to_find: float  # mean number of months until a change of the given size raises an alarm
 
     @property
     def alarms(self) -> bool:
@@ -60,18 +54,13 @@ class AccuracyChart:
 
 @dataclass(frozen=True)
 class Watch:
-    """Result of the watch.
+    """Result of the watch."""
 
-    Attributes:
-        months: a row a month that counted; `month_year`, `horizon`, `n`, `ratio` (live over expected WAPE),
-            `coverage`, `error_sum`, `coverage_sum` (the cumulative sums over their thresholds).
-        alarm: names of the alarms, "" for none; unchanged while the same alarms last.
-        words: sentences on the latest month and on the changes that can be detected.
-    """
-
+    # A row a month that counted; `month_year`, `horizon`, `n`, `ratio` (live over expected WAPE), `coverage`,
+    # `error_sum`, `coverage_sum` (the cumulative sums over their thresholds).
     months: pd.DataFrame
-    alarm: str
-    words: tuple[str, ...]
+    alarm: str  # names of the alarms, "" for none; unchanged while the same alarms last
+    words: tuple[str, ...]  # sentences on the latest month and on the changes that can be detected
 
 
 def threshold(allowance: float, false_alarms_a_month: float) -> float:
@@ -141,10 +130,8 @@ def _months(errors: pd.DataFrame, coverage: pd.DataFrame) -> pd.DataFrame:
     own = errors[(errors["kind"] == "free") & (errors["role"] == "champion")]
     own = own[own["promised_error"].notna()]
     keys = ["month_year", "horizon", "source"]
-    names = ["n", "absolute_error", "promised_error", "model_version"]
-    sums = own.groupby(keys, as_index=False)[names].agg(
-        {"n": "max", "absolute_error": "sum", "promised_error": "sum", "model_version": "last"}
-    )
+    figures = {"n": "max", "absolute_error": "sum", "promised_error": "sum", "model_version": "last"}
+    sums = own.groupby(keys, as_index=False).agg(figures)
     cells = coverage[(coverage["kind"] == "free") & (coverage["role"] == "champion")]
     cells = cells[np.isclose(cells["level"].astype(np.float64), _LEVEL)]
     shares = cells.groupby(keys, as_index=False)[["inside", "n"]].sum().rename(columns={"n": "n_bounded"})

@@ -23,28 +23,20 @@ from studio_pipeline.monitoring.drift.charts import (
 )
 from studio_pipeline.monitoring.drift.levels import RATES, in_units
 from studio_pipeline.monitoring.drift.statistics import affected_chance
-from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel, ratio
 from studio_pipeline.panel.frames import empty_table
 
 
 @dataclass(frozen=True)
 class Alarm:
-    """One alarm of a chart; months are columns of the panel.
-
-    Attributes:
-        raised: the month whose arrival raised it.
-        since: the month in which the change most likely began, estimated in `raised`.
-        direction: 1 for a rise, -1 for a fall, estimated in `raised`.
-        where: index of the group affected, -1 for no single one.
-        ended: the month in which it ended, -1 while it stands.
-    """
+    """One alarm of a chart; months are columns of the panel."""
 
     chart: DriftChart
-    raised: int
-    since: int
-    direction: int
-    where: int
-    ended: int
+    raised: int  # the month whose arrival raised it
+    since: int  # the month in which the change most likely began, estimated in `raised`
+    direction: int  # 1 for a rise, -1 for a fall, estimated in `raised`
+    where: int  # index of the group affected, -1 for no single one
+    ended: int  # the month in which it ended, -1 while it stands
 
 
 def alarms_of(chart: DriftChart, recovery_months: int) -> list[Alarm]:
@@ -134,11 +126,9 @@ def _steps(series: Watched, months: slice) -> FloatArray:
     weights = np.where(known, left, 0.0)
     power = (weights**2).sum(1)
     cross = np.where(known, own, 0.0) * weights
-    step = np.divide(cross.sum(1), power, out=np.full(len(own), np.nan), where=power > 0)
     values = series.values[:, months]
-    count = np.isfinite(values).sum(1)
-    level = np.divide(np.nansum(values, axis=1), count, out=np.full(len(own), np.nan), where=count > 0)
-    return in_units(series.name, step, level)
+    level = ratio(np.nansum(values, axis=1), np.isfinite(values).sum(1))
+    return in_units(series.name, ratio(cross.sum(1), power), level)
 
 
 def common_size(alarm: Alarm, charts: Charts, until: int) -> float:

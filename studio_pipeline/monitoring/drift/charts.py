@@ -28,7 +28,7 @@ from studio_pipeline.monitoring.drift.statistics import (
     tamed,
     window_sums,
 )
-from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel
+from studio_pipeline.panel.arrays import FloatArray, IntArray, StudioPanel, ratio
 
 ALL, SOME, SCATTER = "all", "some", "scatter"
 """Kinds of charts: all studios or all of a type; some studios; scatter of all."""
@@ -50,24 +50,15 @@ class Watched:
 
 @dataclass(frozen=True)
 class DriftChart:
-    """One statistic over T months; a log likelihood ratio.
+    """One statistic over T months; a log likelihood ratio."""
 
-    Attributes:
-        kind: see `ALL`, `SOME`, `SCATTER`.
-        statistic: (T,) NaN where the months before don't suffice.
-        threshold: (T,) exceeded within a year without drift with the chart's share of the chance.
-        direction: (T,) 1 for a rise, -1 for a fall.
-        since: (T,) column in which the change most likely began.
-        where: (T,) index of the group affected, -1 for no single one.
-    """
-
-    kind: str
+    kind: str  # see `ALL`, `SOME`, `SCATTER`
     series: str
-    statistic: FloatArray
-    threshold: FloatArray
-    direction: IntArray
-    since: IntArray
-    where: IntArray
+    statistic: FloatArray  # (T,) NaN where the months before don't suffice
+    threshold: FloatArray  # (T,) exceeded within a year without drift with the chart's share of the chance
+    direction: IntArray  # (T,) 1 for a rise, -1 for a fall
+    since: IntArray  # (T,) column in which the change most likely began
+    where: IntArray  # (T,) index of the group affected, -1 for no single one
 
     @property
     def name(self) -> str:
@@ -109,7 +100,7 @@ def drift_charts(panel: StudioPanel, errors: Mapping[str, FloatArray], false_ala
         known = np.isfinite(watched[name].scores)
         count = known.sum(0)
         total = np.where(known, np.abs(watched[name].scores), 0.0).sum(0)
-        mean = np.divide(total, count, out=np.full(len(count), np.nan), where=count >= SMALLEST_GROUP)
+        mean = np.where(count >= SMALLEST_GROUP, ratio(total, count), np.nan)
         charts.append(_path_chart(SCATTER, name, common_scores(np.log(mean), None)[None], chance))
     return Charts(tuple(charts), watched, tuple(names))
 
@@ -119,13 +110,11 @@ def group_month_paths(expected: Surprises) -> FloatArray:
     counts = np.where(np.isfinite(expected.group_paths), expected.group_counts, 0.0)
     total = counts.sum(0)
     weighted = np.nansum(np.where(counts > 0, expected.group_paths, 0.0) * counts, axis=0)
-    everyone = np.divide(weighted, total, out=np.full(len(total), np.nan), where=total > 0)
+    everyone = ratio(weighted, total)
     if len(counts) == 1:
-        return np.asarray(everyone[None])
-    is_large = counts >= LARGE_GROUP
-    relative = np.where(is_large, expected.group_paths - everyone, np.nan)
-    paths: FloatArray = np.concatenate([everyone[None], relative])
-    return paths
+        return everyone[None]
+    relative = np.where(counts >= LARGE_GROUP, expected.group_paths - everyone, np.nan)
+    return np.concatenate([everyone[None], relative])
 
 
 def _path_chart(kind: str, series: str, scores: FloatArray, chance: float) -> DriftChart:

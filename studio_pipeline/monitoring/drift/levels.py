@@ -22,22 +22,15 @@ SMOOTHING = np.array([0.1, 0.2, 0.4, 0.7, 1.0])
 
 @dataclass(frozen=True)
 class Surprises:
-    """One-step surprises of a series.
+    """One-step surprises of a series."""
 
-    Attributes:
-        own: (S, T) a studio's month less its level and its group's month; NaN in its first month. Scaled to
-            the same standard deviation whatever the number of months behind a level.
-        smoothing: (T,) weight of the newest month that was in use.
-        groups: (S,) index of each studio's group.
-        group_paths: (G, T) each group's month, free of changes of its membership.
-        group_counts: (G, T) number of studios behind it.
-    """
-
+    # (S, T) a studio's month less its level and its group's month; NaN in its first month. Scaled to the same
+    # standard deviation whatever the number of months behind a level.
     own: FloatArray
-    smoothing: FloatArray
-    groups: IntArray
-    group_paths: FloatArray
-    group_counts: FloatArray
+    smoothing: FloatArray  # (T,) weight of the newest month that was in use
+    groups: IntArray  # (S,) index of each studio's group
+    group_paths: FloatArray  # (G, T) each group's month, free of changes of its membership
+    group_counts: FloatArray  # (G, T) number of studios behind it
 
     def group_moves(self) -> FloatArray:
         """(S, T) move of each studio's group from its own smoothed past; 0 where unknown."""
@@ -56,9 +49,8 @@ def group_studios(studio_types: np.ndarray) -> tuple[IntArray, list[str]]:
     """Index of each studio's group, and the groups' names: large types, then "other" for the rest."""
     names, counts = np.unique(studio_types, return_counts=True)
     large = [str(name) for name, count in zip(names, counts, strict=True) if count >= SMALLEST_GROUP]
-    rest = (~np.isin(studio_types, large)).sum()
-    if 0 < rest < SMALLEST_GROUP and large:
-        large = [] if len(large) == 1 else large
+    if len(large) == 1 and 0 < (~np.isin(studio_types, large)).sum() < SMALLEST_GROUP:
+        large = []
     index = {name: row for row, name in enumerate(large)}
     groups = np.array([index.get(str(name), len(large)) for name in studio_types], dtype=np.int64)
     return groups, [*large, "other"] if (groups == len(large)).any() else large

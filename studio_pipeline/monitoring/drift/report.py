@@ -15,7 +15,6 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from studio_pipeline.errors import CorruptReleaseError
 from studio_pipeline.evaluation.report.drawing import INK, MUTED, new_figure, note, plain, title, to_png
 from studio_pipeline.monitoring.drift.alarms import (
     STUDIO_COLUMNS,
@@ -30,7 +29,7 @@ from studio_pipeline.monitoring.drift.charts import Charts, drift_charts
 from studio_pipeline.monitoring.drift.levels import INPUTS, SMALLEST_GROUP
 from studio_pipeline.monitoring.thresholds import DriftConfig
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
-from studio_pipeline.panel.frames import empty_table
+from studio_pipeline.panel.frames import stacked
 
 
 def not_seen(charts: Charts, panel: StudioPanel) -> tuple[str, ...]:
@@ -136,13 +135,9 @@ class DriftReport:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read what `write` wrote; CorruptReleaseError if a file is missing or can't be read."""
-        try:
-            tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-            unseen = json.loads((folder / "not_seen.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            what = f"The drift report in {folder} can't be read: {error}."
-            raise CorruptReleaseError(what, "Run the pipeline again.") from error
+        """Read what `write` wrote."""
+        tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+        unseen = json.loads((folder / "not_seen.json").read_text(encoding="utf-8"))
         return cls(**tables, not_seen=tuple(unseen))
 
 
@@ -201,8 +196,7 @@ def _statistics(charts: Charts, panel: StudioPanel) -> pd.DataFrame:
         statistic, threshold = chart.statistic[known], chart.threshold[known]
         values = (months[known], chart.name, statistic, threshold, statistic / threshold)
         frames.append(pd.DataFrame(dict(zip(STATISTIC_COLUMNS, values, strict=True))))
-    frames = [frame for frame in frames if len(frame)]
-    return pd.concat(frames, ignore_index=True) if frames else empty_table(types)
+    return stacked(frames, types)
 
 
 def _describe(alarm: Alarm, charts: Charts, panel: StudioPanel) -> tuple[dict[str, object], pd.DataFrame]:

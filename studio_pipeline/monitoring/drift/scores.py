@@ -27,11 +27,8 @@ def own_scores(own: FloatArray, moves: FloatArray) -> FloatArray:
     The predictable part of each surprise is subtracted: pooled autocorrelation, the studio's mean surprise,
     and its sensitivity to its group's moves (a season or a shock affects some studios more than others). The
     rest is divided by the studio's scale, shrunk to the pooled one, and transformed to the normal scale by
-    its rank among all studios' earlier months. Only months before the scored one are used.
-
-    Args:
-        own: (S, T) surprises.
-        moves: (S, T) move of the studio's group from its past; 0 where unknown.
+    its rank among all studios' earlier months. Only months before the scored one are used. `own` are (S, T)
+    surprises, `moves` (S, T) moves of the studio's group from its past, 0 where unknown.
     """
     scores = np.full(own.shape, np.nan)
     past = _Past(len(own))

@@ -109,20 +109,13 @@ def _event(value: FloatArray, memory: float, happened: BoolArray, size: FloatArr
 
 @dataclass(frozen=True)
 class MonthConditions:
-    """Conditions of one month; (..., S).
+    """Conditions of one month; (..., S)."""
 
-    Attributes:
-        shut: share of business shut down by the common shock, 0..1.
-        promoted: addend of a promotion to the log of new members; cheap class packs are part of it.
-        ticket: membership price, currency, whole cents.
-        price_gap: log of the ticket over the reference price.
-        classes, attendance, attendance_rate, utilization: of the month.
-    """
-
-    shut: FloatArray
-    promoted: FloatArray
-    ticket: FloatArray
-    price_gap: FloatArray
+    shut: FloatArray  # share of business shut down by the common shock, 0..1
+    promoted: FloatArray  # addend of a promotion to the log of new members; cheap class packs are part of it
+    ticket: FloatArray  # membership price, currency, whole cents
+    price_gap: FloatArray  # log of the ticket over the reference price
+    # classes, attendance, attendance_rate, utilization: of the month.
     classes: FloatArray
     attendance: FloatArray
     attendance_rate: FloatArray

@@ -21,32 +21,19 @@ Season = tuple[int, int, int, int, int, int, int, int, int, int, int, int]
 
 @dataclass(frozen=True)
 class TypeTraits:
-    """A typical studio of one type; single studios scatter around it.
+    """A typical studio of one type; single studios scatter around it."""
 
-    Attributes:
-        members: members the studio settles at.
-        ticket: membership price a month, currency.
-        retention: of an ordinary month, 0..1.
-        visits: a member and month.
-        upsell_rate: members who buy an extra, 0..1.
-        pack_share: visits paid by class pack over visits of members.
-        retail_spend: goods bought a member and month, currency.
-        shock_exposure: factor on the common shock, 1 for the average type.
-        phase_weights: probability of a studio being new, growing, settled or declining; adds up to 1.
-        new_season, visits_season, retention_season: seasons of new members, visits a member, and retention.
-    """
-
-    members: float
-    ticket: float
-    retention: float
-    visits: float
-    upsell_rate: float
-    pack_share: float
-    retail_spend: float
-    shock_exposure: float
-    phase_weights: tuple[float, float, float, float]
-    new_season: Season
-    visits_season: Season
+    members: float  # members the studio settles at
+    ticket: float  # membership price a month, currency
+    retention: float  # of an ordinary month, 0..1
+    visits: float  # a member and month
+    upsell_rate: float  # members who buy an extra, 0..1
+    pack_share: float  # visits paid by class pack over visits of members
+    retail_spend: float  # goods bought a member and month, currency
+    shock_exposure: float  # factor on the common shock, 1 for the average type
+    phase_weights: tuple[float, float, float, float]  # of new, growing, settled and declining; adds up to 1
+    new_season: Season  # of new members
+    visits_season: Season  # of visits a member
     retention_season: Season
 
 
@@ -107,48 +94,33 @@ and the time constant of the transition, months."""
 
 @dataclass(frozen=True)
 class Fleet:
-    """Traits of S studios; (S,) each unless stated otherwise.
-
-    Attributes:
-        size: members the studio settles at in an ordinary market.
-        demand_start, demand_end, demand_months: course of demand over `size`, see `PHASES`.
-        ticket: base price a month, currency; the reference price is this times the common price level.
-        list_price: price asked before the first month, currency.
-        retention: monthly retention at comfort, 0..1.
-        visits: visits a member and month.
-        classes: classes a month that fit `size`.
-        seats: seats per class, whole.
-        hours: hours paid per head of staff and month.
-        staff: heads before the first month, whole.
-        upsell_rate, upsell_spend, pack_price, pack_share, retail_spend: see `TypeTraits`; spends in currency.
-        exposure: factor on the common shock.
-        price_sensitivity: factor on both planted price effects, mean 1.
-        review_month: month of the year in which prices are reviewed, 0..11.
-        new_season, visits_season, retention_season: (12, S), additive on the log, log and log-odds scale.
-    """
+    """Traits of S studios; (S,) each unless stated otherwise."""
 
     studio_ids: NDArray[np.str_]
     studio_types: NDArray[np.str_]
-    size: FloatArray
+    size: FloatArray  # members the studio settles at in an ordinary market
+    # demand_start, demand_end, demand_months: course of demand over `size`, see `PHASES`.
     demand_start: FloatArray
     demand_end: FloatArray
     demand_months: FloatArray
-    ticket: FloatArray
-    list_price: FloatArray
-    retention: FloatArray
-    visits: FloatArray
-    classes: FloatArray
-    seats: FloatArray
-    hours: FloatArray
-    staff: FloatArray
+    ticket: FloatArray  # base price a month, currency; the reference price is this times the price level
+    list_price: FloatArray  # price asked before the first month, currency
+    retention: FloatArray  # monthly retention at comfort, 0..1
+    visits: FloatArray  # visits a member and month
+    classes: FloatArray  # classes a month that fit `size`
+    seats: FloatArray  # seats per class, whole
+    hours: FloatArray  # hours paid per head of staff and month
+    staff: FloatArray  # heads before the first month, whole
+    # upsell_rate, upsell_spend, pack_price, pack_share, retail_spend: see `TypeTraits`; spends in currency.
     upsell_rate: FloatArray
     upsell_spend: FloatArray
     pack_price: FloatArray
     pack_share: FloatArray
     retail_spend: FloatArray
-    exposure: FloatArray
-    price_sensitivity: FloatArray
-    review_month: IntArray
+    exposure: FloatArray  # factor on the common shock
+    price_sensitivity: FloatArray  # factor on both planted price effects, mean 1
+    review_month: IntArray  # month of the year in which prices are reviewed, 0..11
+    # new_season, visits_season, retention_season: (12, S), additive on the log, log and log-odds scale.
     new_season: FloatArray
     visits_season: FloatArray
     retention_season: FloatArray

@@ -6,8 +6,9 @@ compares predictions with them. `ingest.landing.raw_from_numbers` turns the gene
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pandas as pd
@@ -104,16 +105,11 @@ def expected_interventions(
 
     Args:
         options: of the fleet; levers held there stay held.
-        base_month: the last known month, YYYY-MM, one of the fleet's months.
-        months_ahead: 1 or more.
+        base_month: the last known month, YYYY-MM; an InputError if it is not one of the fleet's.
         interventions: held over all months ahead; `current_member_count` is the stock at their start.
-        draws: number of futures.
 
     Returns:
         One row per horizon (from 1) and studio: revenue_mean, members_mean, revenue_p05, revenue_p95.
-
-    Raises:
-        InputError: the base month is not one of the fleet's, or there is no such lever.
     """
     n_months = month_number(base_month) - options.first_month_number + 1
     if not 1 <= n_months <= options.months:
@@ -128,13 +124,10 @@ def expected_interventions(
         }
         if unknown := [lever for lever in held if lever not in HELD_BOUNDS]:
             raise InputError(f"There is no lever {unknown[0]!r}.", f"Use one of {', '.join(HELD_BOUNDS)}.")
-        state = _with_held_stock(last, held)
-        revenue = np.empty((months_ahead, draws, options.studios))
-        members = np.empty_like(revenue)
         futures = future_noise(options.seed, n_months, draws, options.studios)
-        for ahead, noise in zip(range(months_ahead), futures, strict=False):
-            state, books = advance(world, state, n_months + ahead, noise, held)
-            revenue[ahead], members[ahead] = books.total_revenue, books.total_members
+        revenue, members = _futures(
+            world, _with_held_stock(last, held), n_months, islice(futures, months_ahead), held
+        )
         low, high = np.quantile(revenue, [0.05, 0.95], axis=1)
         figures = {
             "studio_id": np.tile(world.fleet.studio_ids.astype(object), months_ahead),
@@ -146,6 +139,22 @@ def expected_interventions(
         }
         tables.append(pd.DataFrame(figures))
     return tables
+
+
+def _futures(
+    world: World,
+    state: State,
+    first: int,
+    noises: Iterable[tuple[StudioNoise, MarketNoise]],
+    held: HeldLevers,
+) -> tuple[FloatArray, FloatArray]:
+    """(H, D, S) revenue and members of the months from `first` on, one for each noise."""
+    months = []
+    for month, noise in enumerate(noises, start=first):
+        state, books = advance(world, state, month, noise, held)
+        months.append((books.total_revenue, books.total_members))
+    revenue, members = zip(*months, strict=True)
+    return np.stack(revenue), np.stack(members)
 
 
 Levers = dict[str, FloatArray]

@@ -123,34 +123,19 @@ def month_number(month: str) -> int:
 
 @dataclass(frozen=True)
 class PlantedResponses:
-    """The true coefficients of one synthetic fleet.
+    """The true coefficients of one synthetic fleet."""
 
-    Attributes:
-        price_on_retention: slope of logit retention on log price relative to the reference; negative.
-        price_on_acquisition: elasticity of new members to price relative to the reference; negative.
-        crowding_on_retention: slope of logit retention on attendance above the comfortable rate; negative.
-        overwork_on_retention: slope of logit retention on utilisation above the comfortable one; negative.
-        classes_on_visits: elasticity of visits a member to classes a member; 0..1.
-        comfortable_attendance_rate: the attendance rate from which a class feels crowded, 0..1.
-        comfortable_staff_utilization: the utilisation from which staff are overworked, 0..1.
-        studio_spread: standard deviation over studios of the log of each studio's own sensitivity to price;
-            the mean sensitivity is 1.
-        price_drift: monthly growth of the common price level.
-        season_strength: factor on the seasons of the studio types; 1 is as tabled.
-        shock_strength: factor on the common shock; 1 is as tabled.
-    """
-
-    price_on_retention: float = -1.2
-    price_on_acquisition: float = -0.75
-    crowding_on_retention: float = -2.4
-    overwork_on_retention: float = -3.0
-    classes_on_visits: float = 0.35
-    comfortable_attendance_rate: float = 0.74
-    comfortable_staff_utilization: float = 0.84
-    studio_spread: float = 0.2
-    price_drift: float = 0.0022
-    season_strength: float = 1.0
-    shock_strength: float = 1.0
+    price_on_retention: float = -1.2  # slope of logit retention on log price over the reference; negative
+    price_on_acquisition: float = -0.75  # elasticity of new members to price over the reference; negative
+    crowding_on_retention: float = -2.4  # slope of logit retention on attendance above comfort; negative
+    overwork_on_retention: float = -3.0  # slope of logit retention on utilisation above comfort; negative
+    classes_on_visits: float = 0.35  # elasticity of visits a member to classes a member; 0..1
+    comfortable_attendance_rate: float = 0.74  # the attendance rate from which a class feels crowded, 0..1
+    comfortable_staff_utilization: float = 0.84  # the utilisation from which staff are overworked, 0..1
+    studio_spread: float = 0.2  # SD over studios of the log of their sensitivity to price, whose mean is 1
+    price_drift: float = 0.0022  # monthly growth of the common price level
+    season_strength: float = 1.0  # factor on the seasons of the studio types; 1 is as tabled
+    shock_strength: float = 1.0  # factor on the common shock; 1 is as tabled
 
 
 VARIED_RANGES: dict[str, tuple[float, float]] = {

@@ -117,53 +117,38 @@ HeldLevers = Mapping[str, FloatArray]
 
 @dataclass(frozen=True)
 class World:
-    """A fleet, its planted coefficients, and its calendar over T months.
-
-    Attributes:
-        calendar_months: (T,) month of the year, 0..11.
-        closure, rebound: (T,) course of the common shock, see `CLOSURE` and `REBOUND`; 0 where it is off.
-    """
+    """A fleet, its planted coefficients, and its calendar over T months."""
 
     fleet: Fleet
     responses: PlantedResponses
-    calendar_months: IntArray
+    calendar_months: IntArray  # (T,) month of the year, 0..11
+    # closure, rebound: (T,) course of the common shock, see `CLOSURE` and `REBOUND`; 0 where it is off.
     closure: FloatArray
     rebound: FloatArray
 
 
 @dataclass(frozen=True)
 class State:
-    """State of the studios at a month's end: (S,), or (D, S) with D possible pasts of each.
-
-    Attributes:
-        members, staff: heads.
-        list_price: currency.
-        planned_classes: classes on the timetable of an ordinary month.
-        attendance_rate, utilization: of the last month, as observed by the owner, 0..1.
-        retention_mood, acquisition_mood, reputation, visits_mood, upsell_mood: the studio's own
-            autoregressive noise; `reputation` is slow, and acts on acquisition.
-        disruption: share of business that a flood still shuts down, 0..1.
-        buzz: addend of a viral video to the log of new members.
-        market_retention, market_acquisition: common autoregressive noise, (), or (D, 1).
-        price_level: common price level over that before the first month, (), or (D, 1).
-    """
+    """State of the studios at a month's end: (S,), or (D, S) with D possible pasts of each."""
 
     members: FloatArray
-    list_price: FloatArray
-    planned_classes: FloatArray
+    list_price: FloatArray  # currency
+    planned_classes: FloatArray  # classes on the timetable of an ordinary month
     staff: FloatArray
-    attendance_rate: FloatArray
-    utilization: FloatArray
+    attendance_rate: FloatArray  # of the last month, as observed by the owner, 0..1
+    utilization: FloatArray  # the same
+    # retention_mood, acquisition_mood, reputation, visits_mood, upsell_mood: the studio's own autoregressive
+    # noise; `reputation` is slow, and acts on acquisition.
     retention_mood: FloatArray
     acquisition_mood: FloatArray
     reputation: FloatArray
     visits_mood: FloatArray
     upsell_mood: FloatArray
-    disruption: FloatArray
-    buzz: FloatArray
-    market_retention: FloatArray
-    market_acquisition: FloatArray
-    price_level: FloatArray
+    disruption: FloatArray  # share of business that a flood still shuts down, 0..1
+    buzz: FloatArray  # addend of a viral video to the log of new members
+    market_retention: FloatArray  # common autoregressive noise, (), or (D, 1)
+    market_acquisition: FloatArray  # the same
+    price_level: FloatArray  # common price level over that before the first month, (), or (D, 1)
 
 
 @dataclass(frozen=True)

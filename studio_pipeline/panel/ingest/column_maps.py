@@ -64,11 +64,9 @@ class ColumnMap(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> ColumnMap:
-        unknown = [name for name in (*self.columns, *self.constants) if name not in OUR_COLUMNS]
-        if unknown:
+        if unknown := [name for name in (*self.columns, *self.constants) if name not in OUR_COLUMNS]:
             raise ValueError(f"{unknown[0]!r} is not one of our columns ({', '.join(OUR_COLUMNS)})")
-        both = [name for name in self.constants if self.columns.get(name) is not None]
-        if both:
+        if both := [name for name in self.constants if self.columns.get(name) is not None]:
             raise ValueError(f"{both[0]!r} stands under both columns and constants")
         if self.decimal == self.thousands:
             raise ValueError(f"decimal and thousands are both {self.decimal!r}")

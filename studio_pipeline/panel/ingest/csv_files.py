@@ -25,20 +25,12 @@ from studio_pipeline.panel.ingest.parsing import MonthArray, arrow_text, parse_m
 
 @dataclass(frozen=True)
 class TextTable:
-    """A file as text.
+    """A file as text."""
 
-    Attributes:
-        table: every column as text, under the file's own names.
-        lines: (N,) the line each row starts in, the header's being 1 in most files; for Parquet the number of
-            the row, from 1.
-        malformed: line and text of rows whose number of fields differs from the header's.
-        typed: columns that are numeric or dates in the file, so that no number format applies to them.
-    """
-
-    table: pa.Table
-    lines: IntArray
-    malformed: tuple[tuple[int, str], ...] = ()
-    typed: frozenset[str] = frozenset()
+    table: pa.Table  # every column as text, under the file's own names
+    lines: IntArray  # (N,) line in which each row starts; for Parquet its number, from 1
+    malformed: tuple[tuple[int, str], ...] = ()  # line and text of rows that do not fit the header
+    typed: frozenset[str] = frozenset()  # numeric and date columns, to which no number format applies
 
 
 _DELIMITERS = (",", ";", "\t", "|")

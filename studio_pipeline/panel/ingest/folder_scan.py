@@ -26,10 +26,8 @@ def landing_digest(folder: Path) -> str:
     """The digest of the folder's present content.
 
     Equal digests mean equal names and contents of every data file, and of every map that applies to one;
-    times don't matter. A folder without files, or none at all, has a digest too.
-
-    Raises:
-        StorageError: the folder can't be listed.
+    times don't matter. A folder without files, or none at all, has a digest too. StorageError if it can't be
+    listed.
     """
     return _digest_of({name: content_sha(path) for name, path in _landing_paths(folder).items()})
 
@@ -71,32 +69,20 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class FileState:
-    """State of one file in a scan.
+    """State of one file in a scan."""
 
-    Attributes:
-        stamp: modification time, change time (both ns), size in bytes, inode: any write changes one of them.
-        since: time of the scan that first found this stamp, seconds since 1970.
-        sha256: of the content; "" as long as the file is not settled.
-    """
-
-    stamp: tuple[int, ...]
-    since: float
-    sha256: str
+    stamp: tuple[int, ...]  # modification and change time (ns), size in bytes, inode: any write changes one
+    since: float  # time of the scan that first found this stamp, seconds since 1970
+    sha256: str  # of the content; "" as long as the file is not settled
 
 
 @dataclass(frozen=True)
 class FolderSnapshot:
-    """Content of the landing folder at one scan.
+    """Content of the landing folder at one scan."""
 
-    Attributes:
-        files: data files and the maps that apply to them, by name.
-        gone: names of files that were listed and disappeared before they were read.
-        temporary: names of files that no run reads until they are renamed.
-    """
-
-    files: Mapping[str, FileState] = field(default_factory=dict)
-    gone: tuple[str, ...] = ()
-    temporary: tuple[str, ...] = ()
+    files: Mapping[str, FileState] = field(default_factory=dict)  # data files and their maps, by name
+    gone: tuple[str, ...] = ()  # names of files that were listed and disappeared before they were read
+    temporary: tuple[str, ...] = ()  # names of files that no run reads until they are renamed
 
     @property
     def contents(self) -> dict[str, str]:

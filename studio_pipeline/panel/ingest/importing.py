@@ -38,25 +38,15 @@ _ANOTHER_DAY = datetime(9999, 1, 1)  # noqa: DTZ001
 
 @dataclass(frozen=True)
 class ImportedFile:
-    """Result of the import of one file.
+    """Result of the import of one file."""
 
-    Attributes:
-        source: the path of the file as given.
-        landed: its path in the landing folder; None if it was refused.
-        already_there: it was in the folder with this content and map before.
-        refusal: the file, the reason of the refusal, and what to do; "" if it was not refused.
-        read: its rows, if it was not refused.
-        rejected: one row per fault: file, line, studio_id, month_year, column, value, reason.
-        warnings: the same, for cells that will be changed while their row is kept.
-    """
-
-    source: Path
-    landed: Path | None
-    already_there: bool = False
-    refusal: str = ""
-    read: SourceRows | None = None
-    rejected: pd.DataFrame | None = None
-    warnings: pd.DataFrame | None = None
+    source: Path  # the path of the file as given
+    landed: Path | None  # its path in the landing folder; None if it was refused
+    already_there: bool = False  # it was in the folder with this content and map before
+    refusal: str = ""  # the file, the reason of the refusal, and what to do; "" if it was not refused
+    read: SourceRows | None = None  # its rows, if it was not refused
+    rejected: pd.DataFrame | None = None  # faults: file, line, studio_id, month_year, column, value, reason
+    warnings: pd.DataFrame | None = None  # the same, for cells that will be changed while their row is kept
 
     def __str__(self) -> str:
         """The result in a few lines of text."""
@@ -67,10 +57,10 @@ class ImportedFile:
         first = self.landed.with_name(self.source.name)
         if first != self.landed and first.exists():
             belongings = [path for path in (first, first.with_name(first.name + MAP_SUFFIX)) if path.exists()]
-            lines.append(
-                f"  Another {first.name} is there and stays: where both have a row, the newer counts."
-            )
-            lines.append(f"  If this one corrects it, delete {' and '.join(map(str, belongings))}.")
+            lines += [
+                f"  Another {first.name} is there and stays: where both have a row, the newer counts.",
+                f"  If this one corrects it, delete {' and '.join(map(str, belongings))}.",
+            ]
         left_out, ignored, named = self.read.left_out, self.read.ignored, self.read.named
         lines += [f"  {left_out} more rows are left out by the map."] if left_out else []
         lines += [f"  Not used: {', '.join(ignored)}."] if ignored else []
@@ -80,15 +70,10 @@ class ImportedFile:
 
 @dataclass(frozen=True)
 class ImportReport:
-    """Result of an import; `str()` gives it as text for the terminal.
+    """Result of an import; `str()` gives it as text for the terminal."""
 
-    Attributes:
-        files: in the given order.
-        stops_over: a sentence for each month of the folder whose rejected share will stop a run.
-    """
-
-    files: tuple[ImportedFile, ...]
-    stops_over: tuple[str, ...]
+    files: tuple[ImportedFile, ...]  # in the given order
+    stops_over: tuple[str, ...]  # a sentence for each month of the folder whose rejected share stops a run
 
     @property
     def refused(self) -> tuple[ImportedFile, ...]:
@@ -112,10 +97,8 @@ def import_files(
     """Check files of months together with those in the landing folder, and copy them there unchanged.
 
     Args:
-        files: CSV or Parquet files.
         columns_map: the map for all of them; None to use the one beside each file, if there is one.
         landing_folder: created if it doesn't exist.
-        limits: the thresholds of validation.
         ledger: the file of first-seen times, which is only read.
         now: determines which month is over, UTC; the present if None.
 
@@ -143,26 +126,22 @@ def import_files(
         name = landed.relative_to(landing_folder).as_posix()
         others = [source for source in there if source.name != name]
         checked = _checked(rows, others, limits, present)
-        imported = ImportedFile(
-            source=file,
-            landed=landed,
-            already_there=already_there,
-            read=rows,
-            rejected=_own_issues(checked.rejected, rows.name),
-            warnings=_own_issues(checked.warnings, rows.name),
-        )
-        report.append(imported)
+        issues = (_own_issues(found, rows.name) for found in (checked.rejected, checked.warnings))
+        report.append(ImportedFile(file, landed, already_there, "", rows, *issues))
         there = [*others, read_source(Source(name, landed, map_beside(landed, landing_folder)))]
     months, _ = combined(there, (), seen, present)
     together = validate_months(months.frame, limits, present.date())
-    rejected, limit = together.rejected, limits.largest_rejected_share
-    shares = rejected_share_by_month(together.frame, rejected)
-    stops = []
+    return ImportReport(tuple(report), _stops_over(together, limits.largest_rejected_share))
+
+
+def _stops_over(months: ValidatedMonths, limit: float) -> tuple[str, ...]:
+    rejected, stops = months.rejected, []
+    shares = rejected_share_by_month(months.frame, rejected)
     months_over = shares["month_year"][shares["share"] > limit]
     for month, sentence in zip(months_over, over_limit(shares, limit), strict=True):
         names = sorted(set(rejected["file"][rejected["month_year"].isin([month])]))
         stops.append(f"{sentence} They stand in {', '.join(names)}.")
-    return ImportReport(tuple(report), tuple(stops))
+    return tuple(stops)
 
 
 def _own_issues(issues: pd.DataFrame, name: str) -> pd.DataFrame:

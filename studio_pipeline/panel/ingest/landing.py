@@ -38,15 +38,12 @@ _ROW_TYPES = {"studio_id": "object", "month_year": "datetime64[ns]", "first_seen
 
 @dataclass(frozen=True)
 class Ledger:
-    """First-seen times of files and rows.
+    """First-seen times of files and rows."""
 
-    Attributes:
-        files: SHA-256 of a file's content to its file names to the time at which it was first seen under
-            that name, ISO 8601, UTC without offset. A known content under a new name counts as new.
-        rows: studio_id, month_year, first_seen; one row per studio and month.
-    """
-
+    # SHA-256 of a file's content to its file names to the time at which it was first seen under that name,
+    # ISO 8601, UTC without offset. A known content under a new name counts as new.
     files: dict[str, dict[str, str]] = field(default_factory=dict)
+    # `_ROW_TYPES`, one row per studio and month.
     rows: pd.DataFrame = field(default_factory=lambda: empty_table(_ROW_TYPES))
 
     def with_files(self, files: Iterable[tuple[str, str]], now: datetime) -> Ledger:
@@ -117,20 +114,15 @@ _TEMPORARY = (".part", ".partial", ".tmp", ".crdownload", ".filepart")
 
 @dataclass(frozen=True)
 class RawMonths:
-    """The rows of all readable files, as text.
+    """The rows of all readable files, as text."""
 
-    Attributes:
-        frame: `RAW_COLUMNS`: the project's columns as text (null where the file has no such column), the text
-            of a row that doesn't fit its header, the file (its path in the folder) and line of the row, the
-            number format of its map, the position of its file in the order in which later ones replace
-            earlier ones, and the time at which a row of its studio and month was first seen (UTC).
-        unreadable: the files that could not be read at all.
-        left_out: number of rows that each file's map left out (`where`), by file.
-    """
-
+    # `RAW_COLUMNS`: the project's columns as text (null where the file has no such column), the text of a row
+    # that doesn't fit its header, the file (its path in the folder) and line of the row, the number format of
+    # its map, the position of its file in the order in which later ones replace earlier ones, and the time at
+    # which a row of its studio and month was first seen (UTC).
     frame: pd.DataFrame
-    unreadable: tuple[UnreadableFile, ...]
-    left_out: dict[str, int]
+    unreadable: tuple[UnreadableFile, ...]  # the files that could not be read at all
+    left_out: dict[str, int]  # number of rows that each file's map left out (`where`), by file
 
 
 def read_landing(folder: Path, ledger: Path, now: datetime) -> RawMonths:
@@ -181,12 +173,8 @@ def combined(
 ) -> tuple[RawMonths, Ledger]:
     """The rows of several files as one table, and the ledger updated with these files and their rows.
 
-    Args:
-        read: the readable files.
-        unreadable: the others.
-        ledger: first-seen times so far.
-        now: UTC without offset; the first-seen time of new files. Rows of months that are not over by then
-            are not added to the ledger.
+    New files are first seen `now`, UTC without offset; rows of months that are not over by then are not added
+    to the ledger.
     """
     ledger = ledger.with_files([(source.name, source.file_hash) for source in read], now)
     ordered = sorted(read, key=lambda s: (ledger.first_seen_of(s.name, s.file_hash), s.modified, s.name))
@@ -210,11 +198,8 @@ def combined(
 def raw_from_numbers(frame: pd.DataFrame, file: str, now: datetime) -> pd.DataFrame:
     """Raw text rows of months that are numbers already (the generator's), first seen now, as from a file."""
     frame = frame.reset_index(drop=True)
-    texts = {
-        name: pa.array(frame[name], from_pandas=True).cast(pa.string()).to_pandas()
-        for name in OUR_COLUMNS
-        if name in frame
-    }
+    given = [name for name in OUR_COLUMNS if name in frame]
+    texts = {name: pa.array(frame[name], from_pandas=True).cast(pa.string()).to_pandas() for name in given}
     raw = pd.DataFrame(texts | {"month_year": frame["month_year"].dt.strftime("%Y-%m-%d")})
     raw = raw.reindex(columns=list(RAW_COLUMNS)).assign(file=file, decimal=".", thousands="")
     raw = raw.astype(dict.fromkeys(RAW_TEXT_COLUMNS, TEXT))

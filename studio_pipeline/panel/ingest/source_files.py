@@ -101,23 +101,15 @@ class Source:
 
 @dataclass(frozen=True)
 class SourceRows:
-    """The rows of one file in the project's columns, as text.
-
-    Attributes:
-        file_hash: SHA-256 of its content.
-        modified: its modification time, seconds since 1970.
-        left_out: number of rows that its map leaves out.
-        ignored: its columns that are not used.
-        named: the project's column to the file's, where the names differ.
-    """
+    """The rows of one file in the project's columns, as text."""
 
     name: str
-    file_hash: str
-    modified: float
+    file_hash: str  # SHA-256 of its content
+    modified: float  # its modification time, seconds since 1970
     table: pa.Table
-    left_out: int
-    ignored: tuple[str, ...]
-    named: Mapping[str, str]
+    left_out: int  # number of rows that its map leaves out
+    ignored: tuple[str, ...]  # its columns that are not used
+    named: Mapping[str, str]  # the project's column to the file's, where the names differ
 
 
 def read_sources(sources: Sequence[Source]) -> tuple[list[SourceRows], list[UnreadableFile]]:

@@ -64,13 +64,11 @@ def empty_implausible_churn(frame: pd.DataFrame, warnings: Findings) -> None:
     before = members_of_month_before(frame)
     could_leave = before + frame["new_members"].fillna(0.0).to_numpy()
     churned = frame["churned_members"].to_numpy()
-    over = np.flatnonzero(churned > could_leave * (1 + _ROUNDING) + _ROUNDING)
-    reasons = [
-        f"emptied: more than the {before[row]:g} members of the month before and the month's new ones"
-        for row in over
-    ]
+    over = churned > could_leave * (1 + _ROUNDING) + _ROUNDING
+    and_new = "members of the month before and the month's new ones"
+    reasons = [f"emptied: more than the {members:g} {and_new}" for members in before[over]]
     warnings.add_each(frame.index.to_numpy()[over], "churned_members", reasons)
-    frame["churned_members"] = np.where(np.isin(np.arange(len(frame)), over), np.nan, churned)
+    frame["churned_members"] = np.where(over, np.nan, churned)
 
 
 def fill_derived(
@@ -81,7 +79,6 @@ def fill_derived(
     Args:
         frame: valid rows, sorted by studio and month, unique; the index gives their rows in `warnings`.
         emptied_rates: (N,) rows whose attendance rate was emptied, and so is not derived again.
-        limits: the thresholds.
         warnings: receives derived attendance rates that are far above 1, and so stay empty.
     """
     members = frame["total_members"].to_numpy()
@@ -124,8 +121,7 @@ def _class_capacity(frame: pd.DataFrame, limits: ValidationConfig) -> FloatArray
     own = own.fillna(pd.Series(ratio(frame["total_class_attendance"].to_numpy(), offered), index=frame.index))
     own = own.where(own > 0)
     usual = own.groupby(frame["studio_id"].to_numpy(), sort=False).transform("median")
-    capacity: FloatArray = own.fillna(usual).fillna(limits.default_class_capacity).to_numpy()
-    return capacity
+    return np.asarray(own.fillna(usual).fillna(limits.default_class_capacity))
 
 
 def check_duplicates(raw: pd.DataFrame, frame: pd.DataFrame, among: BoolArray, rejected: Findings) -> None:

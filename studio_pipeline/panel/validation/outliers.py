@@ -73,8 +73,7 @@ def _spans_over(codes: IntArray, values: FloatArray, limits: ValidationConfig) -
     """(N,) True in studios whose largest value is more than the factor times their smallest."""
     by_studio = pd.Series(values).groupby(codes)
     span = by_studio.transform("max") / by_studio.transform("min")
-    over: BoolArray = span.to_numpy() > limits.out_of_proportion_factor
-    return over
+    return np.asarray(span > limits.out_of_proportion_factor)
 
 
 def _by_studio(codes: IntArray, rows: IntArray) -> list[IntArray]:
@@ -191,9 +190,8 @@ def over_members_times_ticket(
     usual = (frame["total_members"] * frame["avg_ticket_price"]).to_numpy()
     over_usual = ratio(frame["total_revenue"].to_numpy(), usual)
     groups = pd.Series(over_usual).groupby([pd.factorize(frame["studio_id"])[0], file_order])
-    enough = groups.transform("count").to_numpy() >= limits.months_to_compare_with
-    found: BoolArray = enough & (groups.transform("median").to_numpy() > limits.out_of_proportion_factor)
-    return found
+    enough = groups.transform("count") >= limits.months_to_compare_with
+    return np.asarray(enough & (groups.transform("median") > limits.out_of_proportion_factor))
 
 
 def over_few_months(frame: pd.DataFrame, limits: ValidationConfig) -> BoolArray:
@@ -214,11 +212,10 @@ def over_few_months(frame: pd.DataFrame, limits: ValidationConfig) -> BoolArray:
     for rows in _by_studio(codes, few):
         for row in rows:
             others = rows[months[rows] != months[row]]
-            if (
+            found[row] = bool(
                 len(others)
                 and per_member[row] > limits.out_of_proportion_factor * per_member[others].max()
                 and (np.abs(np.log(members[row] / members[others])) < np.log(_RECORD)).all()
                 and not activity[row] > _RECORD * activity[others].max()
-            ):
-                found[row] = True
+            )
     return found

@@ -66,9 +66,8 @@ def failure_cases(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> pd.DataFra
     try:
         schema.validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as error:
-        found = error.failure_cases.reindex(columns=list(FAILURE_COLUMNS))
-        cases: pd.DataFrame = found.astype({"check": str, "failure_case": str}).reset_index(drop=True)
-        return cases
+        found = error.failure_cases.reindex(columns=list(FAILURE_COLUMNS)).reset_index(drop=True)
+        return pd.DataFrame(found.astype({"check": str, "failure_case": str}))
     return empty_table(dict.fromkeys(FAILURE_COLUMNS, object))
 
 
@@ -92,5 +91,4 @@ def _is_text(values: pd.Series) -> bool:
 
 
 def _is_first_day(values: pd.Series) -> pd.Series:
-    first: pd.Series = (values.dt.day == 1) & (values == values.dt.normalize())
-    return first
+    return pd.Series((values.dt.day == 1) & (values == values.dt.normalize()))

@@ -153,8 +153,7 @@ def check_months(frame: pd.DataFrame, limits: ValidationConfig, today: date, rej
     rejected.add(months > this_month, "month_year", f"{IN_THE_FUTURE}: today is {today.isoformat()}")
     early = months < np.datetime64(str(limits.earliest_year), "M")
     rejected.add(early, "month_year", f"{TOO_EARLY} {limits.earliest_year}")
-    unfinished: BoolArray = months == this_month
-    return unfinished
+    return np.asarray(months == this_month)
 
 
 def check_rates(

@@ -43,23 +43,14 @@ VALIDATED_COLUMNS: tuple[str, ...] = (*(column.name for column in COLUMNS), "fir
 
 @dataclass(frozen=True)
 class ValidatedMonths:
-    """Result of validation, with rows = len(frame) + rejected_rows + replaced_rows + held_back_rows.
+    """Result of validation, with rows = len(frame) + rejected_rows + replaced_rows + held_back_rows."""
 
-    Attributes:
-        frame: `VALIDATED_COLUMNS`, sorted by studio and month, unique, derived columns filled in.
-        rejected: one row per fault: file, line, studio_id, month_year, column, original value, reason.
-        warnings: the same columns, for cells that were changed, emptied or filled while their row was kept.
-        rejected_rows: raw rows with at least one fault.
-        replaced_rows: raw rows replaced by a row of a later file.
-        held_back_rows: raw rows of the month that is not over yet.
-    """
-
-    frame: pd.DataFrame
-    rejected: pd.DataFrame
-    warnings: pd.DataFrame
-    rejected_rows: int
-    replaced_rows: int
-    held_back_rows: int
+    frame: pd.DataFrame  # `VALIDATED_COLUMNS`, sorted by studio and month, unique, derived columns filled in
+    rejected: pd.DataFrame  # one row per fault: file, line, studio_id, month_year, column, value, reason
+    warnings: pd.DataFrame  # the same, for cells changed, emptied or filled while their row was kept
+    rejected_rows: int  # raw rows with at least one fault
+    replaced_rows: int  # raw rows replaced by a row of a later file
+    held_back_rows: int  # raw rows of the month that is not over yet
 
 
 def validate_months(raw: pd.DataFrame, limits: ValidationConfig, today: date) -> ValidatedMonths:

@@ -35,33 +35,24 @@ class KnownMonth:
 
 @dataclass(frozen=True)
 class Driver:
-    """One part of a change of revenue, currency.
+    """One part of a change of revenue, currency."""
 
-    Attributes:
-        name: `members_in`, `members_out`, `starting_members`, `price`, `mix`, `season`, `model_correction`;
-            `members` if members in and out are unknown, `level` if the data have no members.
-        share: of the change; shares add up to 1. None if the change is 0 to the cent.
-    """
-
+    # `members_in`, `members_out`, `starting_members`, `price`, `mix`, `season`, `model_correction`; `members`
+    # if members in and out are unknown, `level` if the data have no members.
     name: str
     amount: float
-    share: float | None
+    share: float | None  # of the change; shares add up to 1. None if the change is 0 to the cent.
 
 
 @dataclass(frozen=True)
 class Bridge:
-    """Change of revenue from the last known month to a forecast month, and its drivers; currency.
-
-    Attributes:
-        joined: members who join up to the forecast month; None if unknown.
-        left: members who leave up to then; None if unknown.
-    """
+    """Change of revenue from the last known month to a forecast month, and its drivers; currency."""
 
     revenue_then: float
     revenue: float
     drivers: tuple[Driver, ...]
-    joined: float | None = None
-    left: float | None = None
+    joined: float | None = None  # members who join up to the forecast month; None if unknown
+    left: float | None = None  # members who leave
 
     @property
     def change(self) -> float:
@@ -83,13 +74,9 @@ class _Month:
 
 
 def revenue_bridge(known: KnownMonth, view: CoreView, revenue: float, month: int) -> Bridge:
-    """Computes the bridge to a forecast month.
+    """Computes the bridge to the forecast `revenue` of a month, 1 for the one after the last known month.
 
-    Args:
-        known: the last known month.
-        view: the core's view of that month and the months after it.
-        revenue: forecast of the month, currency.
-        month: 1 for the month after the last known one.
+    `view` is the core's view of that known month and the months after it.
     """
     if not known.revenue and not revenue:
         return Bridge(known.revenue, revenue, ())
@@ -103,15 +90,8 @@ def revenue_bridge(known: KnownMonth, view: CoreView, revenue: float, month: int
         Driver(name, amount, amount / change if abs(change) >= _CENT else None)
         for name, amount in amounts.items()
     )
-    joined, left = _moves(view.ahead, place)
-    known_moves = math.isfinite(joined + left)
-    return Bridge(
-        known.revenue,
-        revenue,
-        drivers,
-        joined if known_moves else None,
-        left if known_moves else None,
-    )
+    moves = _moves(view.ahead, place)
+    return Bridge(known.revenue, revenue, drivers, *(moves if math.isfinite(sum(moves)) else ()))
 
 
 def _without_season(known: KnownMonth, view: CoreView, place: int) -> tuple[float, dict[str, float]]:

@@ -14,9 +14,10 @@ import numpy as np
 
 from studio_pipeline.errors import UnknownStudioError
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
+from studio_pipeline.forecasting.core.core_view import CoreView
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
-from studio_pipeline.planning.forecaster import PlanningForecaster
 from studio_pipeline.planning.insights.bridge import Driver, KnownMonth, revenue_bridge
 from studio_pipeline.planning.insights.recommendations import Recommendation, recommend
 from studio_pipeline.planning.scenarios import Interval
@@ -27,61 +28,41 @@ _WHOLE = ("new_members_monthly", "total_classes_held")
 
 @dataclass(frozen=True)
 class GivenLever:
-    """A lever given in the scenario, in its own unit.
-
-    Attributes:
-        from_month: 1 for the month after the base month.
-        current: mean of the last three months; None if unknown.
-        effect_source: source of the members' response ("data", "pooled", "prior"); None without a response.
-    """
+    """A lever given in the scenario, in its own unit."""
 
     lever: str
-    from_month: int
-    current: float | None
+    from_month: int  # 1 for the month after the base month
+    current: float | None  # mean of the last three months; None if unknown
     given: float
-    effect_source: str | None
+    effect_source: str | None  # of the members' response: "data", "pooled", "prior"; None without a response
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Figures of one forecast of a studio with history; money in the data's currency, None where unknown.
+    """Figures of one forecast of a studio with history; money in the data's currency, None where unknown."""
 
-    Attributes:
-        base_month: the last known month, YYYY-MM; `revenue_then` and `members_then` are of it.
-        month: the last projected month, YYYY-MM; `revenue`, `interval`, `members`, `drivers` refer to it.
-        interval_level: coverage of all intervals, 0..1.
-        change: revenue minus `revenue_then`; the drivers' amounts add up to it.
-        growth: the change relative to `revenue_then`; None if that is 0.
-        total_revenue: over all projected months.
-        joined: members who join up to `month`, by the core.
-        left: members who leave up to then, by the core.
-        usual_error: WAPE of the model in backtests over these months.
-        gain_of_levers: gain of the given levers over all projected months, against every lever free.
-        recommendations: steps with a gain above 0, the largest first.
-    """
-
-    base_month: str
-    month: str
+    base_month: str  # the last known month, YYYY-MM; `revenue_then` and `members_then` are of it
+    month: str  # the last projected month, YYYY-MM; `revenue`, `interval`, `members`, `drivers` refer to it
     projection_months: int
     history_months: int
     revenue_then: float
     revenue: float
     interval: Interval
-    interval_level: float
-    change: float
-    growth: float | None
-    total_revenue: float
+    interval_level: float  # coverage of all intervals, 0..1
+    change: float  # revenue minus `revenue_then`; the drivers' amounts add up to it
+    growth: float | None  # the change relative to `revenue_then`; None if that is 0
+    total_revenue: float  # over all projected months
     total_interval: Interval
     members_then: float | None
     members: float | None
-    joined: float | None
-    left: float | None
+    joined: float | None  # members who join up to `month`, by the core
+    left: float | None  # members who leave up to then, by the core
     drivers: tuple[Driver, ...]
-    usual_error: float | None
+    usual_error: float | None  # WAPE of the model in backtests over these months
     levers: tuple[GivenLever, ...]
-    gain_of_levers: float | None
+    gain_of_levers: float | None  # of the given levers over all projected months, against every lever free
     gain_interval: Interval | None
-    recommendations: tuple[Recommendation, ...]
+    recommendations: tuple[Recommendation, ...]  # steps with a gain above 0, the largest first
 
 
 @dataclass(frozen=True)
@@ -92,7 +73,7 @@ class Insight:
     warnings: tuple[str, ...]
 
 
-def studio_facts(source: PlanningForecaster, query: ForwardQuery) -> Insight:
+def studio_facts(source: Forecaster, query: ForwardQuery) -> Insight:
     """Computes the facts of a forward query; its first interval level is used for all intervals.
 
     Raises:
@@ -105,19 +86,30 @@ def studio_facts(source: PlanningForecaster, query: ForwardQuery) -> Insight:
             "GET /api/v1/studios lists the studios that have some.",
         )
     (uncertain,) = source.outlooks([replace(query, compare_to_status_quo=True)])
-    forecast = uncertain.forecast
-    row, column = panel.rows[query.studio_id], panel.column_of(forecast.base_month)
-    current = current_levers(panel, row, column)
+    place = panel.rows[query.studio_id], panel.column_of(uncertain.forecast.base_month)
+    current = current_levers(panel, *place)
     names = ("total_revenue", "total_members", "membership_revenue")
-    known = KnownMonth(*(float(panel.values[name][row, column]) for name in names))
-    revenue = float(forecast.revenue[-1])
-    bridge = revenue_bridge(known, source.core_view(query), revenue, query.projection_months)
-    steps = recommend(source, query, current)
-    level = query.interval_levels[0]
+    known = KnownMonth(*(float(panel.values[name][place]) for name in names))
+    facts = replace(
+        _facts_of(query, uncertain.forecast, known, source.core_view(query)),
+        levers=_given_levers(query, uncertain.forecast, current),
+        recommendations=recommend(source, query, current),
+    )
+    steps = [{step.lever: step.proposed} for step in facts.recommendations]
+    stepped = [replace(query, levers={**query.levers, **step}) for step in steps]
+    answers = [uncertain, *source.outlooks(stepped)]
+    warnings = chain.from_iterable(answer.forecast.warnings for answer in answers)
+    return Insight(facts, tuple(dict.fromkeys(warnings)))
+
+
+def _facts_of(query: ForwardQuery, forecast: Forecast, known: KnownMonth, view: CoreView) -> Facts:
+    """The facts without given levers and recommendations."""
+    revenue, level = float(forecast.revenue[-1]), query.interval_levels[0]
+    bridge = revenue_bridge(known, view, revenue, query.projection_months)
     low, high = forecast.intervals[level][-1].tolist()
-    levers = _given_levers(query, forecast, current)
-    status_quo = forecast.status_quo if levers else None
-    facts = Facts(
+    is_given = any((query.levers, *(step.levers for step in query.lever_plan)))
+    status_quo = forecast.status_quo if is_given else None
+    return Facts(
         base_month=str(forecast.base_month),
         month=str(forecast.base_month + query.projection_months),
         projection_months=query.projection_months,
@@ -136,14 +128,11 @@ def studio_facts(source: PlanningForecaster, query: ForwardQuery) -> Insight:
         left=bridge.left,
         drivers=bridge.drivers,
         usual_error=_known(1 - forecast.prediction_accuracy),
-        levers=levers,
+        levers=(),
         gain_of_levers=None if status_quo is None else status_quo.difference,
         gain_interval=None if status_quo is None else status_quo.difference_interval,
-        recommendations=steps,
+        recommendations=(),
     )
-    stepped = [replace(query, levers={**query.levers, step.lever: step.proposed}) for step in steps]
-    warnings = [forecast.warnings, *(answer.forecast.warnings for answer in source.outlooks(stepped))]
-    return Insight(facts, tuple(dict.fromkeys(chain.from_iterable(warnings))))
 
 
 def current_levers(panel: StudioPanel, row: int, column: int) -> dict[str, float]:

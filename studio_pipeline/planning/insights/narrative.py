@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 
+import numpy as np
+
 from studio_pipeline.planning.insights.facts import Facts
 from studio_pipeline.planning.insights.recommendations import Recommendation
 
-_MONTHS = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
 _LARGE, _MIDDLING = 1000.0, 10.0
 
 
@@ -72,15 +70,12 @@ _STEP = (
 def figures(facts: Facts, step: Recommendation | None = None) -> dict[str, str]:
     """Placeholder to its figure as text; figures that are unknown have none.
 
-    Args:
-        facts: of the studio.
-        step: to which the placeholders that begin with `step` refer; by default the first recommendation.
+    Placeholders that begin with `step` refer to that step, by default to the first recommendation.
     """
     months = facts.projection_months
     ranges = {"revenue": facts.interval, "gain_of_levers": facts.gain_interval}
     found = {
-        "base_month": _month_name(facts.base_month),
-        "month": _month_name(facts.month),
+        **{name: f"{np.datetime64(getattr(facts, name)).item():%B %Y}" for name in ("base_month", "month")},
         "months": f"{months} month" if months == 1 else f"{months} months",
         "level": percent(facts.interval_level),
         "revenue_then": amount(facts.revenue_then),
@@ -103,10 +98,6 @@ def figures(facts: Facts, step: Recommendation | None = None) -> dict[str, str]:
         if interval is not None:
             found[f"{name}_low"], found[f"{name}_high"] = map(amount, interval)
     return found
-
-
-def _month_name(month: str) -> str:
-    return f"{_MONTHS[int(month[5:7]) - 1]} {month[:4]}"
 
 
 def recommendation_text(step: Recommendation, facts: Facts) -> str:

@@ -15,8 +15,8 @@ import numpy as np
 from studio_pipeline.errors import LeverError
 from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecast_uncertainty import UncertainForecast
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.intervals.joint_simulation import chance_of_more
-from studio_pipeline.planning.forecaster import PlanningForecaster
 from studio_pipeline.planning.scenarios import AlignedForecasts, Interval
 
 Step = Callable[[float], float]
@@ -37,35 +37,24 @@ retention, 10 % of the new members, five points of attendance or utilisation, tw
 
 @dataclass(frozen=True)
 class Recommendation:
-    """One step of one lever, in the lever's own unit.
-
-    Attributes:
-        current: present value.
-        gain: gain in revenue over the projected months, currency.
-        chance_of_gain: probability that the gain is above 0.
-        clears_zero: whether the whole interval of the gain lies above 0.
-        effect_source: source of the members' response ("data", "pooled", "prior"); None without a response.
-    """
+    """One step of one lever, in the lever's own unit."""
 
     lever: str
-    current: float
+    current: float  # present value
     proposed: float
-    gain: float
+    gain: float  # gain in revenue over the projected months, currency
     gain_interval: Interval
-    chance_of_gain: float
-    clears_zero: bool
-    effect_source: str | None
+    chance_of_gain: float  # probability that the gain is above 0
+    clears_zero: bool  # whether the whole interval of the gain lies above 0
+    effect_source: str | None  # of the members' response: "data", "pooled", "prior"; None without a response
 
 
 def recommend(
-    source: PlanningForecaster, query: ForwardQuery, current: Mapping[str, float]
+    source: Forecaster, query: ForwardQuery, current: Mapping[str, float]
 ) -> tuple[Recommendation, ...]:
-    """Steps with a gain interval above 0, the largest gain first; one at most for each lever.
+    """Steps added to a query with a gain interval above 0, the largest gain first; one at most for a lever.
 
-    Args:
-        source: a forecaster.
-        query: to which the steps are added; levers in its plan get no step.
-        current: lever to its present value; NaN where unknown, and then without a step.
+    Levers in the query's plan, and those whose present value in `current` is NaN, get no step.
     """
     planned = {lever for step in query.lever_plan for lever in step.levers}
     start = {**current, **query.levers}
@@ -74,9 +63,7 @@ def recommend(
     return tuple(sorted(best, key=lambda step: -step.gain))
 
 
-def _best_step(
-    source: PlanningForecaster, query: ForwardQuery, lever: str, current: float
-) -> Recommendation | None:
+def _best_step(source: Forecaster, query: ForwardQuery, lever: str, current: float) -> Recommendation | None:
     held = _held(source, query, lever, current)
     if held is None:
         return None
@@ -88,23 +75,16 @@ def _best_step(
             continue
         difference = AlignedForecasts(source.interval_tables, (held, stepped), months).difference(1, 0)
         low, high = difference.total_interval(query.interval_levels[0])
-        step = Recommendation(
-            lever,
-            current,
-            proposed,
-            gain=difference.total,
-            gain_interval=(low, high),
-            chance_of_gain=chance_of_more(difference.total_draws),
-            clears_zero=low > 0,
-            effect_source=None if effect is None else effect.source,
-        )
-        found += [step] if step.clears_zero else []
+        if low > 0:
+            gain = (difference.total, (low, high), chance_of_more(difference.total_draws))
+            rests_on = None if effect is None else effect.source
+            found.append(
+                Recommendation(lever, current, proposed, *gain, clears_zero=True, effect_source=rests_on)
+            )
     return max(found, key=lambda step: step.gain, default=None)
 
 
-def _held(
-    source: PlanningForecaster, query: ForwardQuery, lever: str, value: float
-) -> UncertainForecast | None:
+def _held(source: Forecaster, query: ForwardQuery, lever: str, value: float) -> UncertainForecast | None:
     """The forecast with a lever held at a value; None if the lever can't be given."""
     try:
         (uncertain,) = source.outlooks([replace(query, levers={**query.levers, lever: value})])

@@ -28,16 +28,14 @@ def shapley_split(
     """Splits the gain of a plan among the levers that change.
 
     Args:
-        present: (7,) present levers.
-        plan: (7,) planned levers.
+        present, plan: (7,) levers.
         revenue: function from (7, N) plans to (N,) revenue; called once, with all subsets of the changes.
 
     Returns:
         Index of each lever that changes to its share of the gain, currency.
     """
     changed = np.flatnonzero(plan != present)
-    k = len(changed)
-    if not k:
+    if not (k := len(changed)):
         return {}
     subsets = (np.arange(1 << k)[:, None] >> np.arange(k)) & 1
     x = np.repeat(present[:, None], len(subsets), 1)
@@ -61,8 +59,7 @@ _Relaxed = tuple[str, float, FloatArray]
 
 def binding_limits(setup: PlanSetup, plan: FloatArray) -> tuple[BindingLimit, ...]:
     """Limits at which a (7,) plan stands and whose relaxation adds revenue, the largest gain first."""
-    relaxed = [*_of_levers(setup, plan), *_of_capacity(setup, plan)]
-    if not relaxed:
+    if not (relaxed := [*_of_levers(setup, plan), *_of_capacity(setup, plan)]):
         return ()
     plans = np.stack([plan, *(one for _, _, one in relaxed)], 1)
     earned = setup.revenue(plans)
@@ -75,14 +72,14 @@ def binding_limits(setup: PlanSetup, plan: FloatArray) -> tuple[BindingLimit, ..
 
 
 def _of_levers(setup: PlanSetup, plan: FloatArray) -> list[_Relaxed]:
-    ranges, found = setup.ranges, []
-    for place in range(len(HELD_LEVERS)):
-        unit = one_unit(place)
-        if ranges.high_names[place] and _at(plan[place], ranges.high[place]):
-            found.append((ranges.high_names[place], unit, _moved(setup, plan, place, unit)))
-        if ranges.low_names[place] and _at(plan[place], ranges.low[place]):
-            found.append((ranges.low_names[place], unit, _moved(setup, plan, place, -unit)))
-    return found
+    ranges = setup.ranges
+    ends = ((ranges.high_names, ranges.high, 1), (ranges.low_names, ranges.low, -1))
+    return [
+        (names[place], unit := one_unit(place), _moved(setup, plan, place, sign * unit))
+        for place in range(len(HELD_LEVERS))
+        for names, limits, sign in ends
+        if names[place] and _at(plan[place], limits[place])
+    ]
 
 
 def _of_capacity(setup: PlanSetup, plan: FloatArray) -> list[_Relaxed]:

@@ -29,25 +29,15 @@ _LEAST_PRICE_SHARE = 0.01
 
 @dataclass(frozen=True)
 class PlanRevenue:
-    """Revenue of one studio over h months as a function of the levers.
+    """Revenue of one studio over h months as a function of the levers."""
 
-    Attributes:
-        first_members: members before the first month; NaN if members don't follow from flows.
-        member_levels: (h,) members in that case.
-        by_ticket: (h,) revenue of a member per unit of the ticket.
-        by_upsell: (h,) revenue of a member per unit of the upsell rate.
-        by_member: (h,) other revenue of a member.
-        by_seat: (h,) revenue per attendance rate times classes.
-        counted: (h,) weight of each month in the target: the ensemble's factor, or 0 if it doesn't count.
-    """
-
-    first_members: float
-    member_levels: FloatArray
-    by_ticket: FloatArray
-    by_upsell: FloatArray
-    by_member: FloatArray
-    by_seat: FloatArray
-    counted: FloatArray
+    first_members: float  # members before the first month; NaN if members don't follow from flows
+    member_levels: FloatArray  # (h,) members in that case
+    by_ticket: FloatArray  # (h,) revenue of a member per unit of the ticket
+    by_upsell: FloatArray  # (h,) revenue of a member per unit of the upsell rate
+    by_member: FloatArray  # (h,) other revenue of a member
+    by_seat: FloatArray  # (h,) revenue per attendance rate times classes
+    counted: FloatArray  # (h,) weight of each month in the target: the ensemble's factor, or 0
 
     def members(self, x: FloatArray) -> FloatArray:
         """(h, N) members at each month's end under (7, N) plans."""
@@ -117,15 +107,9 @@ def plan_revenue(origin: StudioOrigin, first_members: float, months: int, kind: 
     by_seat = paths["pack_yield"] * origin.usual("class_capacity")
     if "class_attendance_rate" not in carried or not np.isfinite(by_seat).all():
         by_member, by_seat = by_member + paths["pack_yield"], np.zeros(months)
-    return PlanRevenue(
-        first_members=first_members if "retention_rate" in carried else float("nan"),
-        member_levels=paths["members"],
-        by_ticket=paths["realisation"],
-        by_upsell=by_upsell,
-        by_member=by_member,
-        by_seat=by_seat,
-        counted=target_months(months, kind),
-    )
+    start = first_members if "retention_rate" in carried else math.nan
+    yields = (paths["realisation"], by_upsell, by_member, by_seat)
+    return PlanRevenue(start, paths["members"], *yields, counted=target_months(months, kind))
 
 
 def target_months(months: int, kind: TargetKind) -> FloatArray:
@@ -148,21 +132,13 @@ class FlowSlopes:
 
 @dataclass(frozen=True)
 class PlanResponses:
-    """Responses of one studio's retention and new members to changes from the present levers.
+    """Responses of one studio's retention and new members to changes from the present levers."""
 
-    Attributes:
-        present: (7,) present levers, at which the responses are 0.
-        retention: slopes of the log odds of retention.
-        acquisition: slopes of the log of new members.
-        comfortable_attendance: attendance rate above which crowding begins.
-        comfortable_utilization: staff utilisation above which overwork begins.
-    """
-
-    present: FloatArray
-    retention: FlowSlopes
-    acquisition: FlowSlopes
-    comfortable_attendance: float
-    comfortable_utilization: float
+    present: FloatArray  # (7,) present levers, at which the responses are 0
+    retention: FlowSlopes  # slopes of the log odds of retention
+    acquisition: FlowSlopes  # slopes of the log of new members
+    comfortable_attendance: float  # attendance rate above which crowding begins
+    comfortable_utilization: float  # staff utilisation above which overwork begins
 
     def retention_rate(self, x: FloatArray) -> FloatArray:
         """(N,) retention without any effort under (7, N) plans; 0..1."""
@@ -220,9 +196,8 @@ def plan_responses(terms: FlowTerms, present: FloatArray) -> PlanResponses:
         FlowSlopes(*(slopes[f"{flow}_{name}"] for name in ("price", "fullness", "crowding", "overwork")))
         for flow in ("retention", "acquisition")
     )
-    return PlanResponses(
-        present, retention, acquisition, slopes["comfortable_attendance"], slopes["comfortable_utilization"]
-    )
+    comfort = slopes["comfortable_attendance"], slopes["comfortable_utilization"]
+    return PlanResponses(present, retention, acquisition, *comfort)
 
 
 def _logistic(odds: FloatArray | float) -> FloatArray:

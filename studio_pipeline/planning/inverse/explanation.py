@@ -15,7 +15,7 @@ import numpy as np
 from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
 from studio_pipeline.forecasting.base.queries import LeverStep
-from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.arrays import FloatArray, StudioPanel, ratio
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 from studio_pipeline.planning.configuration import PlanningConfig
 from studio_pipeline.planning.inverse.queries import Action, CostLevel, LeverChange, Plan
@@ -70,9 +70,8 @@ def _sentence(place: int, planned: float, now: float, effort: float) -> str:
 
 def _shown(place: int, value: float, digits: int = 2) -> str:
     """Formats a lever's value with up to `digits` decimals, rates as per cent."""
-    is_rate = place in RATES
-    figures = f"{100 * value if is_rate else value:.{digits}f}".rstrip("0").rstrip(".")
-    return figures + (" %" if is_rate else "")
+    scale, unit = (100, " %") if place in RATES else (1, "")
+    return f"{scale * value:.{digits}f}".rstrip("0").rstrip(".") + unit
 
 
 def _shown_pair(place: int, now: float, planned: float) -> tuple[str, str]:
@@ -90,15 +89,10 @@ _SAME = 1e-9
 
 @dataclass(frozen=True)
 class DatedPlan:
-    """Changes of a plan on the calendar.
+    """Changes of a plan on the calendar."""
 
-    Attributes:
-        steps: levers that change, by the month from which they hold.
-        too_late: lever to the month of its change, for changes after the target's months.
-    """
-
-    steps: tuple[LeverStep, ...]
-    too_late: Mapping[str, int]
+    steps: tuple[LeverStep, ...]  # levers that change, by the month from which they hold
+    too_late: Mapping[str, int]  # lever to the month of its change, for changes after the target's months
 
 
 def first_month(weeks: float) -> int:
@@ -165,23 +159,15 @@ def past_changes(panel: StudioPanel, column: int, place: int, months: int) -> Fl
         return np.zeros(0)
     mean = np.stack([values[:, k : k + count] for k in range(PRESENT_MONTHS)]).mean(0)
     before, after = mean[:, :-months], mean[:, months:]
-    if place in RATES:
-        changes = after - before
-    else:
-        changes = np.divide(after, before, out=np.full_like(after, np.nan), where=before > 0) - 1
+    changes = after - before if place in RATES else ratio(after, before) - 1
     return np.asarray(changes[np.isfinite(changes)])
 
 
 def feasibility_score(changes: FloatArray, change: float, limit: float) -> float:
-    """Feasibility of a change relative to past changes: 1 for a very small one, 0 at the limit.
+    """Feasibility of a change (not 0) by (K,) `past_changes`: 1 for a very small one, 0 at the limit.
 
     The score is the share of past changes in the same direction that were at least as large, among those
-    within the limit. Without such changes it falls linearly to the limit.
-
-    Args:
-        changes: (K,) result of `past_changes`.
-        change: of the plan, in the same unit; not 0.
-        limit: largest possible change, with the sign of `change`.
+    within the limit, which has the sign of the change. Without such changes it falls linearly to the limit.
     """
     size, most = abs(change), max(abs(limit), abs(change))
     if size >= most:
@@ -248,14 +234,7 @@ _MOST_LIMITS = 3
 def plan_warnings(
     setup: PlanSetup, plan: Plan, too_late: Mapping[str, int], of_forecast: Sequence[str]
 ) -> tuple[str, ...]:
-    """Warnings of a plan: a target out of reach, late changes, and levers that can't be planned.
-
-    Args:
-        setup: of the plan.
-        plan: without its warnings.
-        too_late: as of `DatedPlan`.
-        of_forecast: warnings of the forward answer to the plan, which come last.
-    """
+    """Warnings of a plan: a target out of reach, late changes, levers not carried, and `of_forecast`."""
     found, target, months = [], setup.problem.target, setup.query.target_months
     if not plan.feasible:
         found.append(_out_of_reach(target, plan))
@@ -282,10 +261,8 @@ def plan_warnings(
 
 def _out_of_reach(target: float, plan: Plan) -> str:
     nearest = f"The target of {target:,.2f} can't be reached: {plan.achievable_revenue:,.2f} comes nearest."
-    first = [
-        f"{one.limit} ({one.one_unit:g} more adds {one.adds_revenue:,.2f})"
-        for one in plan.binding_limits[:_MOST_LIMITS]
-    ]
-    if not first:
+    if not plan.binding_limits:
         return f"{nearest} No limit that could be relaxed adds to it; unfreeze a lever or allow more months."
-    return f"{nearest} Relax first {', then '.join(first)}."
+    first = plan.binding_limits[:_MOST_LIMITS]
+    adding = (f"{one.limit} ({one.one_unit:g} more adds {one.adds_revenue:,.2f})" for one in first)
+    return f"{nearest} Relax first {', then '.join(adding)}."

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -46,39 +46,27 @@ _LIMITS = (*INCREASE_LIMITS.values(), *DECREASE_LIMITS.values())
 
 @dataclass(frozen=True)
 class PlanRanges:
-    """(7,) ranges of the levers of a plan, in the order of `HELD_LEVERS`.
-
-    Attributes:
-        low_names: names of the limits that set the lowest values; "" for levers that are held.
-        high_names: the same of the highest values.
-    """
+    """(7,) ranges of the levers of a plan, in the order of `HELD_LEVERS`."""
 
     low: FloatArray
     high: FloatArray
-    low_names: tuple[str, ...]
-    high_names: tuple[str, ...]
+    low_names: tuple[str, ...]  # names of the limits that set the lowest values; "" for levers that are held
+    high_names: tuple[str, ...]  # the same of the highest values
 
 
 def check_plan_query(query: PlanQuery) -> None:
-    """Refuses an invalid target, limit or cost, and unknown names.
-
-    Raises:
-        LeverError: naming the field.
-    """
+    """Refuses an invalid target, limit or cost, and unknown names: a LeverError names the field."""
     if not (math.isfinite(query.target_revenue) and query.target_revenue > 0):
-        raise LeverError(
-            f"target_revenue is {query.target_revenue:g}, but it is above 0.", "Give the revenue to reach."
-        )
-    for field, names in (("frozen_levers", query.frozen_levers), ("lever_costs", query.lever_costs)):
-        if unknown := sorted(set(names) - set(LEVER_BOUNDS)):
-            raise LeverError(
-                f"{field}: there is no lever {', '.join(unknown)}.",
-                f"The levers are {', '.join(LEVER_BOUNDS)}.",
-            )
-    if unknown := sorted(set(query.limits) - set(_LIMITS)):
-        raise LeverError(
-            f"constraints: there is no {', '.join(unknown)}.", f"The limits are {', '.join(_LIMITS)}."
-        )
+        what = f"target_revenue is {query.target_revenue:g}, but it is above 0."
+        raise LeverError(what, "Give the revenue to reach.")
+    for field, names, kind, known in (
+        ("frozen_levers", query.frozen_levers, "lever ", LEVER_BOUNDS),
+        ("lever_costs", query.lever_costs, "lever ", LEVER_BOUNDS),
+        ("constraints", query.limits, "", _LIMITS),
+    ):
+        if unknown := sorted(set(names) - set(known)):
+            what = f"{field}: there is no {kind}{', '.join(unknown)}."
+            raise LeverError(what, f"The {kind.strip() or 'limit'}s are {', '.join(known)}.")
     amounts = {**query.limits, **{f"lever_costs.{name}": cost for name, cost in query.lever_costs.items()}}
     for name, amount in amounts.items():
         if amount is not None and not (math.isfinite(amount) and amount >= 0):
@@ -96,23 +84,21 @@ def plan_ranges(
 
     `shown` are the smallest and largest shown values of levers; `held` levers stay at their present value.
     """
-    low, high = np.zeros((2, len(HELD_LEVERS)))
-    low_names, high_names = [], []
+    rows = []
     for place, lever in enumerate(HELD_LEVERS):
         now = present.get(lever, 0.0)
-        low[place] = high[place] = now
-        names = ["", ""]
+        (low, low_name), (high, high_name) = (now, ""), (now, "")
         if lever in present and lever not in held:
             bounds = lever_bounds(lever, *shown.get(lever, (math.nan, math.nan)))
             most = _stated(INCREASE_LIMITS[lever], place, now, query, configuration)
             least = _stated(DECREASE_LIMITS[lever], place, now, query, configuration)
-            low[place], names[0] = max((bounds[0], f"lowest_{lever}"), (now - least, DECREASE_LIMITS[lever]))
-            high[place], names[1] = min((bounds[1], f"highest_{lever}"), (now + most, INCREASE_LIMITS[lever]))
+            low, low_name = max((bounds[0], f"lowest_{lever}"), (now - least, DECREASE_LIMITS[lever]))
+            high, high_name = min((bounds[1], f"highest_{lever}"), (now + most, INCREASE_LIMITS[lever]))
         if place in WHOLE:
-            low[place], high[place] = min(math.ceil(low[place]), now), max(math.floor(high[place]), now)
-        low_names.append(names[0])
-        high_names.append(names[1])
-    return PlanRanges(low, high, tuple(low_names), tuple(high_names))
+            low, high = min(math.ceil(low), now), max(math.floor(high), now)
+        rows.append((low, high, low_name, high_name))
+    lows, highs, low_names, high_names = zip(*rows, strict=True)
+    return PlanRanges(np.array(lows, np.float64), np.array(highs, np.float64), low_names, high_names)
 
 
 def _stated(name: str, place: int, now: float, query: PlanQuery, configuration: PlanningConfig) -> float:
@@ -153,21 +139,13 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True)
 class Loyalty:
-    """Upper limit of retention by price, from the members' estimated response to the price.
+    """Upper limit of retention by price, from the members' estimated response to the price."""
 
-    Attributes:
-        usual_ticket: the studio's present price.
-        usual_retention: retention at that price.
-        slope: of the log odds of retention by the log of the price.
-        standard_error: of the slope.
-        excess: amount by which the present retention exceeds the limit; it is added to the limit.
-    """
-
-    usual_ticket: float
-    usual_retention: float
-    slope: float
-    standard_error: float
-    excess: float = 0.0
+    usual_ticket: float  # the studio's present price
+    usual_retention: float  # retention at that price
+    slope: float  # of the log odds of retention by the log of the price
+    standard_error: float  # of the slope
+    excess: float = 0.0  # amount by which the present retention exceeds the limit; it is added to the limit
 
     def most(self, ticket: FloatArray) -> FloatArray:
         """(N,) highest retention of a plan at a price; 1 unless the price rises clearly."""
@@ -182,25 +160,15 @@ class Loyalty:
 
 @dataclass(frozen=True)
 class PlanCapacity:
-    """Limits that tie levers together; infinite where unknown.
+    """Limits that tie levers together; infinite where unknown."""
 
-    Attributes:
-        most_attended: largest attendance rate times classes, from the visits that members make at most.
-        most_members: members for whom one class a month has seats.
-        most_work: largest classes over utilisation, from the available paid hours.
-        least_work: smallest classes over utilisation, from the paid hours to be filled.
-        loyalty: limit of retention by price; None if unknown.
-        bold_ticket: price from which new members are limited to numbers that were reached before.
-        most_new: new members a month at such a price.
-    """
-
-    most_attended: float
-    most_members: float
-    most_work: float
-    least_work: float
-    loyalty: Loyalty | None
-    bold_ticket: float
-    most_new: float
+    most_attended: float  # largest attendance rate times classes, from the visits that members make at most
+    most_members: float  # members for whom one class a month has seats
+    most_work: float  # largest classes over utilisation, from the available paid hours
+    least_work: float  # smallest classes over utilisation, from the paid hours to be filled
+    loyalty: Loyalty | None  # limit of retention by price; None if unknown
+    bold_ticket: float  # price from which new members are limited to numbers that were reached before
+    most_new: float  # new members a month at such a price
 
     @property
     def clear_ticket(self) -> float:
@@ -228,11 +196,9 @@ class PlanCapacity:
 def plan_capacity(
     origin: StudioOrigin, present: FloatArray, first_members: float, peak_members: float, has_staff: bool
 ) -> PlanCapacity:
-    """Capacity limits of a studio; none is tighter than the present levers.
+    """Capacity limits of a studio; none is tighter than its (7,) present levers, NaN where not carried.
 
     Args:
-        origin: the studio.
-        present: (7,) present levers; NaN for those that the data don't carry.
         first_members: members at the base month's end.
         peak_members: largest number of members in any month with the present levers.
         has_staff: whether the number of staff is known.
@@ -271,4 +237,4 @@ def _loyalty(origin: StudioOrigin, retention: float, ticket: float) -> Loyalty |
     bare = Loyalty(usual, today, response.effect, response.standard_error)
     # The extra amount exceeds rounding errors, so that the present levers always keep the limit.
     excess = retention - float(bare.most(np.array([ticket]))[0]) + _ROUNDING
-    return Loyalty(usual, today, response.effect, response.standard_error, max(excess, 0.0))
+    return replace(bare, excess=max(excess, 0.0))

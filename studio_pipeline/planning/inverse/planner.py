@@ -14,9 +14,9 @@ import numpy as np
 from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
 from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverStep
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.planning.configuration import PlanningConfig
-from studio_pipeline.planning.forecaster import PlanningForecaster
 from studio_pipeline.planning.inverse.attribution import binding_limits, shapley_split
 from studio_pipeline.planning.inverse.explanation import actions, dated_plan, lever_changes, plan_warnings
 from studio_pipeline.planning.inverse.limits import check_plan_query
@@ -33,7 +33,7 @@ from studio_pipeline.planning.inverse.verification import (
 )
 
 
-def make_plan(forecaster: PlanningForecaster, query: PlanQuery, configuration: PlanningConfig) -> Plan:
+def make_plan(forecaster: Forecaster, query: PlanQuery, configuration: PlanningConfig) -> Plan:
     """Makes the plan of least cost (or least relative change) that reaches the target, else the nearest one.
 
     Raises:
@@ -43,15 +43,7 @@ def make_plan(forecaster: PlanningForecaster, query: PlanQuery, configuration: P
         PlanError: the plan breaks a limit, which is a bug.
     """
     check_plan_query(query)
-    origin = forecaster.origin(
-        ForwardQuery(
-            query.studio_id,
-            query.base_month,
-            levers=query.current_state,
-            studio_type=query.studio_type,
-            class_capacity=query.class_capacity,
-        )
-    )
+    origin = forecaster.origin(_forward_query(query, query.current_state))
     setup = plan_setup(origin, forecaster.panel, query, configuration)
     solution = solve(setup)
     impacts = shapley_split(setup.problem.present, solution.plan, setup.revenue)

@@ -46,9 +46,7 @@ _NO_SLOPE = 1e-12
 def search(problem: PlanProblem, thorough: bool = True) -> FloatArray:
     """(7,) best plan found: the one of least burden that reaches the target, else the one of most revenue.
 
-    Args:
-        problem: to solve.
-        thorough: also try all nearby whole numbers, with more and smaller steps; takes twice the time.
+    If `thorough`, all nearby whole numbers and more and smaller steps are tried; it takes twice the time.
     """
     pool = _best(problem, _starts(problem))
     pool = _stepped(problem, pool, _STEPS if thorough else _QUICK_STEPS)

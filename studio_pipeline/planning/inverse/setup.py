@@ -50,34 +50,22 @@ _SEAT_STEPS = 4
 
 @dataclass(frozen=True)
 class PlanProblem:
-    """Minimise the burden of a plan that reaches a target; (7,) arrays are in the order of `HELD_LEVERS`.
-
-    Attributes:
-        present: (7,) present levers.
-        low: (7,) lowest values.
-        high: (7,) highest values.
-        weights: (7,) burden per unit of change, or of effort for levers that respond.
-        capacity: limits that tie levers together.
-        target: revenue to reach, currency.
-    """
+    """Minimise the burden of a plan that reaches a target; (7,) arrays are in the order of `HELD_LEVERS`."""
 
     present: FloatArray
-    low: FloatArray
-    high: FloatArray
-    weights: FloatArray
+    low: FloatArray  # (7,) lowest values
+    high: FloatArray  # (7,) highest values
+    weights: FloatArray  # (7,) burden per unit of change, or of effort for levers that respond
     revenue: PlanRevenue
     responses: PlanResponses
-    capacity: PlanCapacity
-    target: float
+    capacity: PlanCapacity  # limits that tie levers together
+    target: float  # revenue to reach, currency
 
     def settled(self, x: FloatArray) -> tuple[FloatArray, BoolArray]:
-        """Projects (7, N) plans onto the limits.
+        """Projects (7, N) plans onto the limits; also returns (N,) True where all of them could be kept.
 
         Retention and new members are raised to their response where the limits allow it: a plan doesn't lower
         them further.
-
-        Returns:
-            (7, N) nearby plans that keep every limit, and (N,) True where that was possible.
         """
         low, high, capacity = self.low[:, None], self.high[:, None], self.capacity
         y = np.minimum(np.maximum(x, low), high)
@@ -96,11 +84,7 @@ class PlanProblem:
         return y, possible & self._seated(y, least)
 
     def _settle_classes(self, y: FloatArray) -> BoolArray:
-        """Adjusts staff utilisation and attendance to the classes in place.
-
-        Returns:
-            (N,) True where that is possible.
-        """
+        """Adjusts staff utilisation and attendance to the classes in place; (N,) True where possible."""
         capacity = self.capacity
         low, high = self.low[:, None], self.high[:, None]
         classes = y[CLASSES]
@@ -207,18 +191,13 @@ def _recent(lever: str, values: FloatArray) -> float:
 
 @dataclass(frozen=True)
 class PlanSetup:
-    """A query with all that is needed to solve it.
-
-    Attributes:
-        present: lever to its present value, for levers that the data carry.
-        costs: (7,) cost of one unit of effort for a month, currency.
-    """
+    """A query with all that is needed to solve it."""
 
     query: PlanQuery
     origin: StudioOrigin
-    present: Mapping[str, float]
+    present: Mapping[str, float]  # lever to its present value, for levers that the data carry
     ranges: PlanRanges
-    costs: FloatArray
+    costs: FloatArray  # (7,) cost of one unit of effort for a month, currency
     problem: PlanProblem
 
     @property
@@ -252,11 +231,7 @@ class PlanSetup:
 def plan_setup(
     origin: StudioOrigin, panel: StudioPanel, query: PlanQuery, configuration: PlanningConfig
 ) -> PlanSetup:
-    """Builds the problem of a query, with the closed form measured at the present levers.
-
-    Raises:
-        LeverError: as of `present_levers`.
-    """
+    """Builds the problem of a query, with the closed form measured at the present levers."""
     present = present_levers(origin, panel, query.studio_id, query.current_state)
     # Data without flows can't show how many members a higher price costs.
     held = query.frozen_levers | (set() if follows_flows(origin) else {"avg_ticket_price"})

@@ -17,11 +17,11 @@ from studio_pipeline.forecasting.base.bounds import START_LEVER
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecast_uncertainty import response_deviation
+from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.forecaster.warnings import conflicts
 from studio_pipeline.forecasting.intervals.joint_simulation import normal_quantiles
 from studio_pipeline.forecasting.responses.regressors import crowding, overwork
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline.planning.forecaster import PlanningForecaster
 from studio_pipeline.planning.inverse.queries import TargetKind
 from studio_pipeline.planning.inverse.setup import PlanSetup, follows_flows
 from studio_pipeline.planning.levers import ATTENDANCE, CLASSES, STAFF, TICKET, WHOLE
@@ -33,12 +33,8 @@ _ROUNDING = 1e-6
 _NORMAL = normal_quantiles(201)
 
 
-def certified(forecaster: PlanningForecaster, asked: Sequence[ForwardQuery]) -> list[Forecast]:
-    """Answers of the forecaster to all queries.
-
-    Raises:
-        QueryError: of the first query that it refuses.
-    """
+def certified(forecaster: Forecaster, asked: Sequence[ForwardQuery]) -> list[Forecast]:
+    """Answers of the forecaster to all queries; raises the QueryError of the first one that it refuses."""
     answers = []
     for answer in forecaster.forecast(asked):
         if isinstance(answer, QueryError):
@@ -55,11 +51,7 @@ def counted_revenue(forecast: Forecast, kind: TargetKind) -> float:
 def chance_of(forecast: Forecast, target: float, kind: TargetKind, deviation: float = 0.0) -> float:
     """Probability that an answer at `CHANCE_LEVELS` reaches a target, interpolated in its intervals; 0..1.
 
-    Args:
-        forecast: of the plan.
-        target: revenue to reach, currency.
-        kind: whether the target is the revenue of the last month or the sum.
-        deviation: standard deviation of a normal error in addition to the intervals, currency.
+    `deviation` is the standard deviation of a normal error in addition to the intervals, currency.
     """
     ends = [
         forecast.intervals[level][-1] if kind == "month" else forecast.total_intervals[level]
@@ -75,11 +67,7 @@ def chance_of(forecast: Forecast, target: float, kind: TargetKind, deviation: fl
 
 
 def check_limits(setup: PlanSetup, levers: Mapping[str, float]) -> None:
-    """Checks that a plan keeps its ranges, whole numbers, frozen levers and capacity.
-
-    Raises:
-        PlanError: it doesn't, which is a bug.
-    """
+    """Checks that a plan keeps its ranges, whole numbers, frozen levers and capacity; else a PlanError."""
     broken = _out_of_range(setup, levers) + _beyond_capacity(setup, levers)
     origin = setup.origin
     before, after = (

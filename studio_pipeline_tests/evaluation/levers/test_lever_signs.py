@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from studio_pipeline.evaluation.levers.lever_sweep import SWEEP_COLUMNS
 from studio_pipeline.evaluation.levers.lever_text import WINNING_LEVERS, sign_findings
+from studio_pipeline.evaluation.metrics.schemas import SWEEP
 from studio_pipeline.evaluation.report.response_tables import RESPONSE_COLUMNS, lever_responses, sign_rule
 from studio_pipeline.forecasting.base.queries import LeverEffect
 from studio_pipeline_tests.forecasting.fleets import small_fleet
@@ -16,7 +16,7 @@ def sweep(lever: str, *revenue: float) -> pd.DataFrame:
         ("s1", lever, float(at), at == 1, 0.0, 2.0, value, 0.0, 0.0, 1000.0)
         for at, value in enumerate(revenue)
     ]
-    return pd.DataFrame(rows, columns=list(SWEEP_COLUMNS))
+    return pd.DataFrame(rows, columns=list(SWEEP.columns))
 
 
 def test_a_lever_that_can_only_win_must_not_lose() -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from studio_pipeline.evaluation.levers.lever_text import effects_in_words, sweep_in_words
 from studio_pipeline.evaluation.levers.true_effects import (
-    EFFECT_COLUMNS,
     ERROR_COLUMNS,
     UNKNOWN_TRUTH,
     effect_errors,
@@ -115,7 +114,7 @@ def test_other_months_are_skipped_with_the_reason(panel: StudioPanel) -> None:
     other = months_changed(panel, "total_revenue", slice(5, 6), 1.01)
     effects = effects_of(other, sees_levers=True)
     assert effects.empty
-    assert list(effects) == list(EFFECT_COLUMNS)
+    assert list(effects) == list(EFFECTS.columns)
     EFFECTS.validate(effects, lazy=True)
     assert effects_summary(effects) == {}
     assert effects_in_words(effects) == [UNKNOWN_TRUTH]

@@ -7,7 +7,6 @@ import pandas as pd
 import pandera.pandas as pa
 import pytest
 
-from studio_pipeline.errors import CorruptReleaseError
 from studio_pipeline.evaluation.metrics import schemas
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline_tests.evaluation.conftest import predictions_of
@@ -68,14 +67,3 @@ def test_written_and_read_back_it_is_the_same(tmp_path: Path) -> None:
     assert again.summary == pytest.approx(report.summary, nan_ok=True, rel=1e-15)
     schemas.PREDICTIONS.validate(again.predictions, lazy=True)
     schemas.METRICS.validate(again.metrics, lazy=True)
-
-
-@pytest.mark.parametrize("name", ["summary.json", "metrics.parquet", "predictions.parquet"])
-def test_a_half_written_folder_is_named(report: EvaluationReport, tmp_path: Path, name: str) -> None:
-    report.write(tmp_path)
-    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:40])
-    with pytest.raises(CorruptReleaseError, match=str(tmp_path)):
-        EvaluationReport.read(tmp_path)
-    (tmp_path / name).unlink()
-    with pytest.raises(CorruptReleaseError, match="Run the pipeline again"):
-        EvaluationReport.read(tmp_path)
