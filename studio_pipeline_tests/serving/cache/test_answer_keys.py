@@ -127,6 +127,7 @@ def test_another_kind_of_answer_has_other_keys() -> None:
     assert key({"studio_id": "a"}) != key({"studio_id": "a"}, kind="inverse")
 
 
+NOTHING = cast(Any, None)
 contents = st.dictionaries(texts, st.none() | st.floats(allow_nan=False) | texts)
 
 
@@ -136,7 +137,7 @@ def test_a_kept_answer_keeps_its_content_and_gets_another_id(content: dict[str, 
     old = "00000000-0000-4000-8000-000000000000"
     content.pop(field, None)
     answer = {field: old, **content, "base_month": "2021-12-01"}
-    renewed = Reply.cached(kind, orjson.dumps(answer), cast(Any, None))
+    renewed = Reply.cached(kind, NOTHING, NOTHING, orjson.dumps(answer))
     assert UUID(renewed.id).version == 7
     assert renewed.base_month == "2021-12-01"
     assert renewed.content == orjson.dumps(answer).replace(old.encode(), renewed.id.encode(), 1)
@@ -145,4 +146,4 @@ def test_a_kept_answer_keeps_its_content_and_gets_another_id(content: dict[str, 
 
 def test_no_two_answers_have_one_id() -> None:
     content = b'{"scenario_id":"","base_month":"2021-12-01"}'
-    assert len({Reply.cached("forward", content, cast(Any, None)).id for _ in range(1000)}) == 1000
+    assert len({Reply.cached("forward", NOTHING, NOTHING, content).id for _ in range(1000)}) == 1000
