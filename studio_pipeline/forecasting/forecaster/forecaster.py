@@ -60,7 +60,7 @@ from studio_pipeline.panel.columns import LEVER_COLUMNS
 
 _RETENTION = TARGETS.index("retention")
 _FOLLOWED = frozenset({"retention_rate", "new_members_monthly"})
-_FEW = 16
+_FEW = 32
 """Largest number of queries for which plain numbers are faster than arrays."""
 
 
