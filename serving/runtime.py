@@ -13,21 +13,25 @@ from typing import Any
 
 logger = logging.getLogger(__name__)
 
+CANCEL_SECONDS = 0.05
+"""Time for a task to end; then it is cancelled once more."""
+
 
 @asynccontextmanager
 async def in_the_background(work: Coroutine[Any, Any, None], loss: str) -> AsyncIterator[None]:
     """Let something go on beside the requests; say at once what is lost where a bug ends it."""
     task = asyncio.create_task(work)
-    task.add_done_callback(partial(report_end, loss))
+    task.add_done_callback(partial(_report_end, loss))
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        # Up to Python 3.11 `asyncio.wait_for`, which libraries use, may swallow a cancellation.
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=CANCEL_SECONDS)
 
 
-def report_end(loss: str, task: asyncio.Task[None]) -> None:
+def _report_end(loss: str, task: asyncio.Task[None]) -> None:
     """Log what is lost if an exception has ended a task."""
     if not task.cancelled() and (fault := task.exception()) is not None:
         logger.critical("%s; start the service again.", loss, exc_info=fault)

@@ -17,7 +17,7 @@ from serving.answers.forward import Answered, forward_replies
 from serving.answers.recording import AnswerRecorder
 from serving.answers.replies import Reply
 from serving.errors import field_problems, status_of
-from serving.guards.access import AccessDeniedError, Visibility
+from serving.guards.access import RefusedError, Visibility
 from serving.model_store import HeldRelease
 from serving.schemas.forward import BatchRequest, ForwardRequest
 from studio_pipeline.errors import QueryError
@@ -85,7 +85,7 @@ def _checked(visible: Visibility, place: int, item: Any) -> ForwardRequest | Ref
             for problem in error.errors(include_url=False)
         ]
         return {"status": 422, "detail": field_problems(problems)}
-    except AccessDeniedError as denied:
+    except RefusedError as denied:
         return {"status": denied.status, "detail": denied.detail}
     return request
 

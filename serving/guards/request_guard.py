@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.guards.access import HEALTH, AccessDeniedError, AccessRules, Caller, RefusedError, peer_name
+from serving.guards.access import HEALTH, AccessRules, Caller, RefusedError, peer_name
 from serving.guards.rate_limits import RateLimits
 from serving.guards.request_frame import exchange_of
 
@@ -151,7 +151,7 @@ async def _caller(scope: Scope, access: AccessRules, rates: RateLimits) -> Calle
     path, peer = scope["path"], (scope.get("client") or (None,))[0]
     try:
         caller = access.decide(path, peer, scope["headers"])
-    except AccessDeniedError as denied:
+    except RefusedError as denied:
         if denied.status == 401:
             await rates.take(peer_name(peer))
         raise
