@@ -60,7 +60,7 @@ from studio_pipeline.panel.columns import LEVER_COLUMNS
 
 _RETENTION = TARGETS.index("retention")
 _FOLLOWED = frozenset({"retention_rate", "new_members_monthly"})
-_FEW = 32
+_FEW = 16
 """Largest number of queries for which plain numbers are faster than arrays."""
 
 
@@ -204,7 +204,7 @@ class Forecaster:
         """
         if query.studio_id not in self.panel.rows:
             return False
-        return self._store.holds(*locate(query, self.panel))
+        return query.base_month is None or self._store.holds(*locate(query, self.panel))
 
     def _parts(self, asked: _Asked, given: PlainMonths) -> AnswerParts:
         block, row = asked.place
