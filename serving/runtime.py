@@ -32,6 +32,8 @@ async def in_the_background(work: Coroutine[Any, Any, None], loss: str) -> Async
         while not task.done():
             task.cancel()
             await asyncio.wait([task], timeout=CANCEL_SECONDS)
+        if not task.cancelled():
+            task.result()
 
 
 def _report_end(loss: str, task: asyncio.Task[None]) -> None:
@@ -45,7 +47,7 @@ def release_memory() -> None:
 
     Without it a third of the memory that loading a release needs for a moment stays with the process; where
     the C library is not glibc the heap is not returned. What is left, the new release and the libraries, is
-    kept out of later collections: with it each takes a tenth of a second, twice as long as a batch.
+    kept out of later collections: with it each takes a tenth of a second, as long as a whole batch.
     """
     gc.unfreeze()
     gc.collect()

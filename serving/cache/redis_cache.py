@@ -28,7 +28,7 @@ Answer = TypeVar("Answer")
 
 PREFIX = "studio:answer:"
 WAIT_SECONDS = 0.05
-"""Longest wait of a request or a write for Redis, unless a time-out gets lost (see `running_redis_cache`)."""
+"""Longest wait of a request or a write for Redis, unless a time-out gets lost (see `in_the_background`)."""
 
 PAUSE_SECONDS = 5.0
 """Between two looks at a Redis that has failed. A look opens all connections."""
