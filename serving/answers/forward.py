@@ -27,25 +27,29 @@ _CACHED_MONTHS = 1024
 
 def forward_reply(held: HeldRelease, body: ForwardRequest, forecast: Forecast) -> Reply:
     """The reply to one request."""
-    return Reply.of("forward", forward_answer(held.release, body, forecast), held, forecast)
+    return Reply.of("forward", body, held, forward_answer(held.release, body, forecast))
 
 
-def forward_replies(held: HeldRelease, bodies: Sequence[ForwardRequest]) -> list[Reply | QueryError]:
+Answered = tuple[Reply, Forecast]
+
+
+def forward_replies(held: HeldRelease, bodies: Sequence[ForwardRequest]) -> list[Answered | QueryError]:
     """Uncached replies in the order of the requests, each from the model that answers its studio.
 
     A request that can't be answered gets its error instead.
     """
     arms = [held.for_studio(body.studio_id) for body in bodies]
-    found: dict[int, Reply | QueryError] = {}
+    found: dict[int, Answered | QueryError] = {}
     for arm in (held, held.challenger):
         places = [place for place, one in enumerate(arms) if one is arm]
         if arm is None or not places:
             continue
         results = arm.forecaster.forecast([bodies[place].to_query() for place in places])
         for place, result in zip(places, results, strict=True):
-            found[place] = (
-                result if isinstance(result, QueryError) else forward_reply(arm, bodies[place], result)
-            )
+            if isinstance(result, QueryError):
+                found[place] = result
+            else:
+                found[place] = forward_reply(arm, bodies[place], result), result
     return [found[place] for place in range(len(bodies))]
 
 
@@ -83,11 +87,7 @@ def _lever_effect(effect: LeverEffect) -> dict[str, Any]:
         "source": effect.source,
         "effect": effect.effect,
         "standard_error": effect.standard_error,
-        "shares": {
-            "data": effect.studio_share,
-            "pooled": effect.others_share,
-            "prior": effect.prior_share,
-        },
+        "shares": effect.shares,
     }
 
 

@@ -74,4 +74,4 @@ def inverse_reply(held: HeldRelease, body: InverseRequest, configuration: Planni
         "model_version": release.model_version,
         "data_version": release.data_version,
     }
-    return Reply.of("inverse", {name: fields[name] for name in InverseAnswer.model_fields}, held)
+    return Reply.of("inverse", body, held, {name: fields[name] for name in InverseAnswer.model_fields})

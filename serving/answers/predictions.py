@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from serving.answers.forward import forward_reply
 from serving.answers.inverse import PlannerPool, inverse_reply
 from serving.answers.recording import AnswerRecorder
-from serving.answers.replies import Kind, Reply
+from serving.answers.replies import Body, Kind, Reply
 from serving.cache.answer_cache import AnswerCache, cache_key
 from serving.model_store import HeldRelease
 from serving.schemas.forward import ForwardRequest
@@ -52,9 +52,7 @@ class Predictions:
                 raise forecast
             return forward_reply(held, body, forecast)
 
-        reply = await self._cached_or_made("forward", held, make, body)
-        self._recorder.record("forward", body, reply)
-        return reply
+        return await self._cached_or_made("forward", held, make, body)
 
     async def inverse(self, held: HeldRelease, body: InverseRequest) -> Reply:
         """Answer one request for a plan.
@@ -67,19 +65,23 @@ class Predictions:
         async def make() -> Reply:
             return await self._planner.run(lambda: inverse_reply(held, body, self._planning))
 
-        reply = await self._cached_or_made("inverse", held, make, body, self._planning, body.stated())
-        self._recorder.record("inverse", body, reply)
-        return reply
+        return await self._cached_or_made("inverse", held, make, body, self._planning, body.stated())
 
     async def _cached_or_made(
-        self, kind: Kind, held: HeldRelease, make: Callable[[], Awaitable[Reply]], *key_parts: BaseModel
+        self,
+        kind: Kind,
+        held: HeldRelease,
+        make: Callable[[], Awaitable[Reply]],
+        body: Body,
+        *key_parts: BaseModel,
     ) -> Reply:
-        """The cached answer under a new id, or a new answer, which is cached."""
-        if self._cache is None:
-            return await make()
-        key = cache_key(kind, held.release, *key_parts)
-        if (content := await self._cache.get(key)) is not None:
-            return Reply.cached(kind, content, held)
-        reply = await make()
-        await self._cache.put(key, reply.content)
+        """The cached answer under a new id, or a new answer, which is cached; recorded in either case."""
+        key = "" if self._cache is None else cache_key(kind, held.release, body, *key_parts)
+        if self._cache is not None and (content := await self._cache.get(key)) is not None:
+            reply = Reply.cached(kind, body, held, content)
+        else:
+            reply = await make()
+            if self._cache is not None:
+                await self._cache.put(key, reply.content)
+        self._recorder.record(reply)
         return reply

@@ -14,11 +14,11 @@ from threading import Thread
 from typing import NamedTuple
 
 from serving.answers.forward import forward_replies
-from serving.answers.replies import Kind, Reply, logged
+from serving.answers.replies import Reply
 from serving.model_store import HeldRelease
 from serving.schemas.forward import ForwardRequest
-from serving.schemas.inverse import InverseRequest
 from serving.storage.prediction_log import PredictionLog
+from studio_pipeline.errors import QueryError
 
 logger = logging.getLogger(__name__)
 
@@ -94,11 +94,11 @@ class ShadowScorer:
                 self.counters["refused"] += len(here)
                 continue
             for one, reply in zip(here, replies, strict=True):
-                if isinstance(reply, Reply):
-                    self._log.add(logged("forward", one.body, reply, one.made_at))
-                    self.counters["scored"] += 1
-                else:
+                if isinstance(reply, QueryError):
                     self.counters["refused"] += 1
+                else:
+                    self._log.add(reply[0].logged(one.made_at))
+                    self.counters["scored"] += 1
 
 
 class AnswerRecorder:
@@ -108,10 +108,10 @@ class AnswerRecorder:
         self._log, self._shadow = log, shadow
         self.counters: dict[str, int] = {"champion": 0, "challenger": 0}
 
-    def record(self, kind: Kind, body: ForwardRequest | InverseRequest, reply: Reply) -> None:
+    def record(self, reply: Reply) -> None:
         """Log and count one answer, and let the challenger score it."""
         now = datetime.now(UTC)
         self.counters[reply.held.role] += 1
-        self._log.add(logged(kind, body, reply, now))
-        if isinstance(body, ForwardRequest):
-            self._shadow.add(reply.held, body, now)
+        self._log.add(reply.logged(now))
+        if isinstance(reply.body, ForwardRequest):
+            self._shadow.add(reply.held, reply.body, now)

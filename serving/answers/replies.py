@@ -15,9 +15,9 @@ from serving.model_store import HeldRelease
 from serving.schemas.forward import ForwardRequest
 from serving.schemas.inverse import InverseRequest
 from serving.storage.predictions import LoggedPrediction
-from studio_pipeline.forecasting.base.queries import Forecast
 
 Kind = Literal["forward", "inverse"]
+Body = ForwardRequest | InverseRequest
 
 ID_FIELDS: dict[Kind, str] = {"forward": "scenario_id", "inverse": "optimization_id"}
 
@@ -39,23 +39,39 @@ class FastJSONResponse(Response):
 class Reply:
     """One answered prediction."""
 
-    id: str
-    content: bytes  # JSON
-    base_month: str  # last known month of the answer, as its first day
+    kind: Kind
+    body: Body
     held: HeldRelease
-    forecast: Forecast | None = None  # behind a forward answer; None for a plan and for a cached answer
+    id: str
+    base_month: str  # last known month of the answer, as its first day
+    content: bytes  # JSON
 
     @classmethod
-    def of(
-        cls, kind: Kind, answer: dict[str, Any], held: HeldRelease, forecast: Forecast | None = None
-    ) -> Reply:
+    def of(cls, kind: Kind, body: Body, held: HeldRelease, answer: dict[str, Any]) -> Reply:
         """The reply of an answer's fields."""
-        return cls(answer[ID_FIELDS[kind]], orjson.dumps(answer), answer["base_month"], held, forecast)
+        return cls(kind, body, held, answer[ID_FIELDS[kind]], answer["base_month"], orjson.dumps(answer))
 
     @classmethod
-    def cached(cls, kind: Kind, content: bytes, held: HeldRelease) -> Reply:
+    def cached(cls, kind: Kind, body: Body, held: HeldRelease, content: bytes) -> Reply:
         """The reply of an earlier answer's JSON, under a new id."""
-        return cls.of(kind, orjson.loads(content) | {ID_FIELDS[kind]: fresh_id()}, held)
+        return cls.of(kind, body, held, orjson.loads(content) | {ID_FIELDS[kind]: fresh_id()})
+
+    def logged(self, made_at: datetime) -> LoggedPrediction:
+        """Its entry in the prediction log; fields that the request left out are left out."""
+        release = self.held.release
+        return LoggedPrediction(
+            id=self.id,
+            kind=self.kind,
+            studio_id=self.body.studio_id,
+            base_month=self.base_month,
+            inputs=self.body.model_dump_json(exclude_unset=True).encode(),
+            outputs=self.content,
+            made_at=made_at,
+            release_version=release.version,
+            model_version=release.model_version,
+            data_version=release.data_version,
+            role=self.held.role,
+        )
 
 
 def fresh_id() -> str:
@@ -66,23 +82,3 @@ def fresh_id() -> str:
     random = int.from_bytes(urandom(10), "big") & _RANDOM_BITS
     digits = f"{time_ns() // 1_000_000 << 80 | _VERSION_AND_VARIANT | random:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-
-
-def logged(
-    kind: Kind, body: ForwardRequest | InverseRequest, reply: Reply, made_at: datetime
-) -> LoggedPrediction:
-    """The entry of a reply in the prediction log; fields that the request left out are left out."""
-    release = reply.held.release
-    return LoggedPrediction(
-        id=reply.id,
-        kind=kind,
-        studio_id=body.studio_id,
-        base_month=reply.base_month,
-        inputs=body.model_dump_json(exclude_unset=True).encode(),
-        outputs=reply.content,
-        made_at=made_at,
-        release_version=release.version,
-        model_version=release.model_version,
-        data_version=release.data_version,
-        role=reply.held.role,
-    )

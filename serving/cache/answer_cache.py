@@ -7,12 +7,13 @@ in Redis is in ``redis_cache``.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from typing import Literal, Protocol
 
 import orjson
+from cachetools import TTLCache
 from pydantic import BaseModel
 
 from studio_pipeline.publishing.releases import Release
@@ -61,39 +62,29 @@ class MemoryCache:
     def __init__(
         self, seconds: float, most_bytes: int = MEMORY_BYTES, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._seconds, self._most_bytes, self._clock = seconds, most_bytes, clock
-        self._entries: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
-        self.size_bytes = 0  # of the kept answers
+        self._kept: TTLCache[str, bytes] = TTLCache(most_bytes, seconds, clock, _size)
         self.counters = {"hits": 0, "misses": 0, "errors": 0}
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the kept answers."""
+        return int(self._kept.currsize)
 
     async def get(self, key: str) -> bytes | None:
         """The answer kept under a key, if there is one and it is not too old."""
-        entry = self._entries.get(key)
-        if entry is None or entry[0] <= self._clock():
-            self._forget(key)
-            self.counters["misses"] += 1
-            return None
-        self._entries.move_to_end(key)
-        self.counters["hits"] += 1
-        return entry[1]
+        answer = self._kept.get(key)
+        self.counters["misses" if answer is None else "hits"] += 1
+        return answer
 
     async def put(self, key: str, answer: bytes) -> None:
         """Keep an answer in the place of those that were used longest ago."""
-        self._forget(key)
-        if _size(answer) > self._most_bytes:
-            return
-        self._entries[key] = self._clock() + self._seconds, answer
-        self.size_bytes += _size(answer)
-        while self.size_bytes > self._most_bytes:
-            self._forget(next(iter(self._entries)))
+        # One that is larger than all the place there is.
+        with suppress(ValueError):
+            self._kept[key] = answer
 
     async def state(self) -> CacheState:
         """`memory`."""
         return "memory"
-
-    def _forget(self, key: str) -> None:
-        if (entry := self._entries.pop(key, None)) is not None:
-            self.size_bytes -= _size(entry[1])
 
 
 def _size(answer: bytes) -> int:

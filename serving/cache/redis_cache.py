@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
-from functools import partial
+from contextlib import aclosing, asynccontextmanager
 from typing import TypeVar
 from zlib import crc32
 
@@ -20,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from serving.cache.answer_cache import CacheState
-from serving.runtime import report_end
+from serving.runtime import in_the_background
 from studio_pipeline.errors import SettingsError
 
 logger = logging.getLogger(__name__)
@@ -29,7 +28,7 @@ Answer = TypeVar("Answer")
 
 PREFIX = "studio:answer:"
 WAIT_SECONDS = 0.05
-"""Longest wait of a request or a write for Redis, unless a time-out gets lost (see `running_redis_cache`)."""
+"""Longest wait of a request or a write for Redis, unless a time-out gets lost (see `in_the_background`)."""
 
 PAUSE_SECONDS = 5.0
 """Between two looks at a Redis that has failed. A look opens all connections."""
@@ -142,18 +141,10 @@ async def running_redis_cache(url: str, seconds: int) -> AsyncIterator[RedisCach
     """
     client = redis_client(url)
     cache = RedisCache(client, seconds)
-    tasks = [asyncio.create_task(cache.watch()), asyncio.create_task(cache.write())]
-    for task in tasks:
-        task.add_done_callback(partial(report_end, "The cache in Redis is no longer maintained"))
-    try:
+    loss = "The cache in Redis is no longer maintained"
+    watching, writing = in_the_background(cache.watch(), loss), in_the_background(cache.write(), loss)
+    async with aclosing(client), watching, writing:
         yield cache
-    finally:
-        # Up to Python 3.11 `asyncio.wait_for`, which the client uses, may swallow a cancellation.
-        while pending := [task for task in tasks if not task.done()]:
-            for task in pending:
-                task.cancel()
-            await asyncio.wait(pending, timeout=WAIT_SECONDS)
-        await client.aclose()
 
 
 def redis_client(url: str) -> Redis:

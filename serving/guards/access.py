@@ -38,10 +38,6 @@ class RefusedError(Exception):
         self.status, self.detail, self.headers = status, detail, headers or {}
 
 
-class AccessDeniedError(RefusedError):
-    """The caller may not see what it asks for."""
-
-
 @dataclass(frozen=True)
 class Visibility:
     """The studios that a request may see, as shell patterns."""
@@ -56,10 +52,10 @@ class Visibility:
         """Refuse a studio that matches none, whether it exists or not.
 
         Raises:
-            AccessDeniedError: 403.
+            RefusedError: 403.
         """
         if not self.allows(studio_id):
-            raise AccessDeniedError(403, f"This key does not open studio {studio_id!r}. Use one that does.")
+            raise RefusedError(403, f"This key does not open studio {studio_id!r}. Use one that does.")
 
 
 EVERYTHING = Visibility(("*",))
@@ -89,7 +85,7 @@ class AccessRules:
         """Identify the caller; names of headers are in lower case.
 
         Raises:
-            AccessDeniedError: 401 without one valid key; where no keys are set, 403 for a request from
+            RefusedError: 401 without one valid key; where no keys are set, 403 for a request from
                 elsewhere, or one that a proxy or a web page may have brought from there.
         """
         if not self._keys:
@@ -102,7 +98,7 @@ class AccessRules:
         matches = [hmac.compare_digest(sent[0], key) for key, _ in self._keys] if len(sent) == 1 else []
         if any(matches):
             return self._callers[sent[0]]
-        raise AccessDeniedError(401, "Send one valid API key in the header X-API-Key.")
+        raise RefusedError(401, "Send one valid API key in the header X-API-Key.")
 
     def _caller_with(self, key: bytes) -> Caller:
         patterns = tuple(pattern for other, pattern in self._keys if other == key)
@@ -119,7 +115,7 @@ def _require_own_machine(peer: str | None, headers: Mapping[bytes, bytes], hosts
         refused = "This service answers only to its own machine's names, such as localhost."
     else:
         return
-    raise AccessDeniedError(403, f"{refused} Set STUDIO_API_KEYS to open it to others.")
+    raise RefusedError(403, f"{refused} Set STUDIO_API_KEYS to open it to others.")
 
 
 @lru_cache(maxsize=1024)

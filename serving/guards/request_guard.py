@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.guards.access import HEALTH, AccessDeniedError, AccessRules, Caller, RefusedError, peer_name
+from serving.guards.access import HEALTH, AccessRules, Caller, RefusedError, peer_name
 from serving.guards.rate_limits import RateLimits
 from serving.guards.request_frame import exchange_of
 
@@ -56,9 +56,11 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         try:
-            refusal = await _admit(scope) or _refuse_body(dict(scope["headers"]))
+            headers = dict(scope["headers"])
+            refusal = await _admit(scope) or _refuse_body(headers)
             if refusal is None:
-                await self._limited(scope, receive, send)
+                has_body = b"content-length" in headers or b"transfer-encoding" in headers
+                await self._limited(scope, receive, send, has_body=has_body)
             else:
                 await refusal(scope, receive, send)
         except Exception:
@@ -68,9 +70,7 @@ class RequestGuard:
             logger.exception("A bug: please report it.")
             await _problem(500, BUG)(scope, receive, send)
 
-    async def _limited(self, scope: Scope, receive: Receive, send: Send) -> None:
-        names = [name for name, _ in scope["headers"]]
-        has_body = b"content-length" in names or b"transfer-encoding" in names
+    async def _limited(self, scope: Scope, receive: Receive, send: Send, *, has_body: bool) -> None:
         deadlines: Deadlines = scope["app"].state.services.deadlines
         try:
             async with asyncio.timeout(None) as timeout:
@@ -151,7 +151,7 @@ async def _caller(scope: Scope, access: AccessRules, rates: RateLimits) -> Calle
     path, peer = scope["path"], (scope.get("client") or (None,))[0]
     try:
         caller = access.decide(path, peer, scope["headers"])
-    except AccessDeniedError as denied:
+    except RefusedError as denied:
         if denied.status == 401:
             await rates.take(peer_name(peer))
         raise

@@ -10,7 +10,7 @@ from serving.answers.insights import insight_answer, summary_of
 from serving.answers.replies import FastJSONResponse
 from serving.answers.scenarios import request_of
 from serving.routes.requests import Context, StrictRoute, saved_scenario
-from serving.schemas.common import problems
+from serving.schemas.common import NOT_FOUND
 from serving.schemas.insights import InsightsAnswer, InsightsRequest
 from serving.storage.scenarios import unknown_scenario
 from studio_pipeline.planning.insights.facts import studio_facts
@@ -18,7 +18,7 @@ from studio_pipeline.planning.insights.facts import studio_facts
 router = APIRouter(prefix="/insights", tags=["insights"], route_class=StrictRoute)
 
 
-@router.post("", response_model=InsightsAnswer, responses=problems(400, 401, 403, 404, 422, 503))
+@router.post("", response_model=InsightsAnswer, responses=NOT_FOUND)
 async def explain(body: InsightsRequest, context: Context) -> FastJSONResponse:
     """Explain a studio's forecast: facts, what drives the change, small steps that would pay, and a text."""
     context.caller.visible.require(body.studio_id)

@@ -10,7 +10,6 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from serving.cache.answer_cache import CacheState, state_of
 from serving.routes.requests import Context, StrictRoute
-from serving.schemas.common import problems
 from serving.schemas.resources import (
     CurrentModelAnswer,
     ExperimentAnswer,
@@ -32,7 +31,7 @@ _CACHE_PROBLEMS: Mapping[CacheState, str] = {
 }
 
 
-@health_router.get("/health", responses=problems(403))
+@health_router.get("/health")
 async def health(request: Request) -> HealthAnswer:
     """State of the service: the model that answers, and what is not as it should be."""
     services: Services = request.app.state.services
@@ -71,7 +70,7 @@ def metrics(request: Request) -> PrometheusText:
     return PrometheusText(request.app.state.services.metrics.text())
 
 
-@models_router.get("", responses=problems(401, 403, 422))
+@models_router.get("")
 def list_models(context: Context) -> ModelsAnswer:
     """All model versions, oldest first."""
     store = context.services.store
@@ -88,7 +87,7 @@ def list_models(context: Context) -> ModelsAnswer:
     return ModelsAnswer(models=entries)
 
 
-@models_router.get("/current", responses=problems(401, 403, 422, 503))
+@models_router.get("/current")
 async def current_model(context: Context) -> CurrentModelAnswer:
     """The release that answers: its model, its data, its run and its figures."""
     held = context.services.store.require()

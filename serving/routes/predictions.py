@@ -7,19 +7,18 @@ from starlette.responses import Response
 
 from serving.answers.batch import answer_batch
 from serving.routes.requests import Context, StrictRoute, count_as
-from serving.schemas.common import problems
+from serving.schemas.common import NOT_FOUND
 from serving.schemas.forward import BatchAnswer, BatchRequest, ForwardAnswer, ForwardRequest
 from serving.schemas.inverse import InverseAnswer, InverseRequest
 
 router = APIRouter(prefix="/predict", route_class=StrictRoute)
 
 JSON = "application/json"
-OF_ONE = problems(400, 401, 403, 404, 422, 503)
 BATCH_REQUESTS_PER_COUNT = 10
 """Requests of a batch that count as one for the rate limit: together they cost less than apart."""
 
 
-@router.post("/forward", tags=["predictions"], response_model=ForwardAnswer, responses=OF_ONE)
+@router.post("/forward", tags=["predictions"], response_model=ForwardAnswer, responses=NOT_FOUND)
 async def predict_forward(body: ForwardRequest, context: Context) -> Response:
     """Project a studio's revenue, members and retention, with any of the eight levers given."""
     context.caller.visible.require(body.studio_id)
@@ -28,12 +27,7 @@ async def predict_forward(body: ForwardRequest, context: Context) -> Response:
     return Response(reply.content, media_type=JSON)
 
 
-@router.post(
-    "/forward/batch",
-    tags=["predictions"],
-    response_model=BatchAnswer,
-    responses=problems(400, 401, 403, 422, 503),
-)
+@router.post("/forward/batch", tags=["predictions"], response_model=BatchAnswer)
 async def predict_batch(body: BatchRequest, context: Context) -> Response:
     """Answer up to 1,000 forward requests, each by itself and in order, and their sum if asked for.
 
@@ -46,7 +40,7 @@ async def predict_batch(body: BatchRequest, context: Context) -> Response:
     return Response(content, media_type=JSON)
 
 
-@router.post("/inverse", tags=["plans"], response_model=InverseAnswer, responses=OF_ONE)
+@router.post("/inverse", tags=["plans"], response_model=InverseAnswer, responses=NOT_FOUND)
 async def predict_inverse(body: InverseRequest, context: Context) -> Response:
     """The levers of least cost with which a studio reaches a revenue, proved by a forward answer."""
     context.caller.visible.require(body.studio_id)

@@ -12,7 +12,7 @@ from serving.answers.replies import FastJSONResponse
 from serving.answers.scenarios import compared_answer, request_of, rerun_answer, scenario_answer
 from serving.model_store import HeldRelease
 from serving.routes.requests import Context, StrictRoute, saved_scenario
-from serving.schemas.common import StudioId, problems
+from serving.schemas.common import NOT_FOUND, StudioId
 from serving.schemas.forward import ForwardRequest
 from serving.schemas.scenarios import (
     CompareScenariosRequest,
@@ -29,9 +29,7 @@ from studio_pipeline.planning.scenarios import compare_forecasts
 router = APIRouter(prefix="/scenarios", tags=["scenarios"], route_class=StrictRoute)
 
 
-@router.post(
-    "", status_code=201, response_model=ScenarioAnswer, responses=problems(400, 401, 403, 404, 422, 503)
-)
+@router.post("", status_code=201, response_model=ScenarioAnswer, responses=NOT_FOUND)
 async def save_scenario(body: SaveScenarioRequest, context: Context) -> FastJSONResponse:
     """Save a forward request with its answer, or an answer that was given before."""
     if body.request is None:
@@ -47,7 +45,7 @@ async def save_scenario(body: SaveScenarioRequest, context: Context) -> FastJSON
     return FastJSONResponse(scenario_answer(saved), 201)
 
 
-@router.get("", response_model=ScenariosAnswer, responses=problems(401, 403, 422, 503))
+@router.get("", response_model=ScenariosAnswer)
 async def list_scenarios(
     context: Context,
     studio_id: StudioId | None = None,
@@ -64,13 +62,13 @@ async def list_scenarios(
     return FastJSONResponse({"scenarios": found, "next_cursor": page.next_cursor})
 
 
-@router.get("/{scenario_id}", response_model=ScenarioAnswer, responses=problems(401, 403, 404, 422, 503))
+@router.get("/{scenario_id}", response_model=ScenarioAnswer, responses=NOT_FOUND)
 async def get_scenario(scenario_id: str, context: Context) -> FastJSONResponse:
     """One saved scenario."""
     return FastJSONResponse(scenario_answer(await saved_scenario(context, scenario_id)))
 
 
-@router.delete("/{scenario_id}", status_code=204, responses=problems(401, 403, 404, 422, 503))
+@router.delete("/{scenario_id}", status_code=204, responses=NOT_FOUND)
 async def delete_scenario(scenario_id: str, context: Context) -> Response:
     """Delete a saved scenario for good."""
     await saved_scenario(context, scenario_id)
@@ -78,7 +76,7 @@ async def delete_scenario(scenario_id: str, context: Context) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/{scenario_id}/rerun", response_model=RerunAnswer, responses=problems(401, 403, 404, 422, 503))
+@router.post("/{scenario_id}/rerun", response_model=RerunAnswer, responses=NOT_FOUND)
 async def rerun_scenario(scenario_id: str, context: Context) -> FastJSONResponse:
     """The same request on the release that answers now, beside what was saved; nothing is overwritten."""
     scenario = await saved_scenario(context, scenario_id)
@@ -87,7 +85,7 @@ async def rerun_scenario(scenario_id: str, context: Context) -> FastJSONResponse
     return FastJSONResponse(rerun_answer(scenario, answer, held.release))
 
 
-@router.post("/compare", response_model=ComparisonAnswer, responses=problems(400, 401, 403, 404, 422, 503))
+@router.post("/compare", response_model=ComparisonAnswer, responses=NOT_FOUND)
 async def compare_scenarios(body: CompareScenariosRequest, context: Context) -> FastJSONResponse:
     """Saved scenarios month by month, all run on the release that answers now, beside the first of them."""
     scenarios = [await saved_scenario(context, scenario_id) for scenario_id in body.scenario_ids]

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Query
 from serving.answers.history import describe_studios, studio_history
 from serving.answers.replies import FastJSONResponse
 from serving.routes.requests import Context, StrictRoute
-from serving.schemas.common import StudioId, problems
+from serving.schemas.common import NOT_FOUND, StudioId
 from serving.schemas.resources import DeletedRecordsAnswer, HistoryAnswer, HistoryRange, StudiosAnswer
 
 router = APIRouter(prefix="/studios", tags=["studios"], route_class=StrictRoute)
 
 
-@router.get("", responses=problems(401, 403, 422, 503))
+@router.get("")
 def list_studios(context: Context) -> StudiosAnswer:
     """All studios that the caller may see, with their months."""
     held = context.services.store.require()
@@ -24,9 +24,7 @@ def list_studios(context: Context) -> StudiosAnswer:
     return StudiosAnswer(data_version=held.release.data_version, studios=visible)
 
 
-@router.get(
-    "/{studio_id:path}/history", response_model=HistoryAnswer, responses=problems(401, 403, 404, 422, 503)
-)
+@router.get("/{studio_id:path}/history", response_model=HistoryAnswer, responses=NOT_FOUND)
 async def show_history(
     studio_id: str, wanted: Annotated[HistoryRange, Query()], context: Context
 ) -> FastJSONResponse:
@@ -37,7 +35,7 @@ async def show_history(
     return FastJSONResponse({"data_version": held.release.data_version, **history})
 
 
-@router.delete("/{studio_id:path}/records", responses=problems(401, 403, 422, 503))
+@router.delete("/{studio_id:path}/records")
 async def delete_records(studio_id: StudioId, context: Context) -> DeletedRecordsAnswer:
     """Delete a studio's saved scenarios and logged predictions for good, also of one without months here."""
     context.caller.visible.require(studio_id)

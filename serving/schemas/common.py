@@ -99,11 +99,6 @@ class Problem(BaseModel):
     detail: str | list[FieldProblem]
 
 
-def problems(*statuses: int) -> dict[int | str, dict[str, object]]:
-    """Entries of the OpenAPI document for the errors that a route may answer with."""
-    return {status: {"model": Problem, "description": MEANINGS[status]} for status in statuses}
-
-
 MEANINGS = {
     400: "A body that can't be read: no UTF-8, or nested too deeply.",
     401: "No valid API key.",
@@ -119,3 +114,6 @@ MEANINGS = {
     503: "No release is there to answer from, the database is away, or the answer took too long; the detail"
     " says what to do.",
 }
+
+NOT_FOUND: dict[int | str, dict[str, object]] = {404: {"model": Problem, "description": MEANINGS[404]}}
+"""The entry of the OpenAPI document for a route that may find nothing; `openapi` adds all other errors."""

@@ -24,6 +24,7 @@ from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverStep
 
 Level = Annotated[float, Field(gt=0, lt=1)]
 Interval = tuple[float, float]
+Source = Literal["data", "pooled", "prior"]
 
 
 def level_key(level: float) -> str:
@@ -140,7 +141,7 @@ class StatusQuoAnswer(AnswerModel):
 class LeverEffectAnswer(AnswerModel):
     """Effect of a lever on retention, and the main source of that figure."""
 
-    source: Literal["data", "pooled", "prior"] = Field(
+    source: Source = Field(
         description="What it mostly rests on: the studio's own months, other studios' months, or the prior."
     )
     effect: float = Field(
@@ -149,7 +150,7 @@ class LeverEffectAnswer(AnswerModel):
         " points more lower them by 0.1); of staff utilisation only what is above a comfortable rate counts."
     )
     standard_error: float = Field(ge=0, description="Of `effect`, in the same unit.")
-    shares: dict[Literal["data", "pooled", "prior"], float] = Field(
+    shares: dict[Source, float] = Field(
         description="Share of each source in the figure, 0..1; they add up to 1."
     )
 

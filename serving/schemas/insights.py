@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from serving.schemas.common import AnswerModel, BaseMonth, Rate, RequestModel, StudioId, shown_by
-from serving.schemas.forward import Interval
+from serving.schemas.forward import Interval, Source
 from studio_pipeline.forecasting.base.queries import ForwardQuery
-
-EffectSource = Literal["data", "pooled", "prior"]
 
 
 class InsightsRequest(RequestModel):
@@ -69,7 +67,7 @@ class RecommendationAnswer(AnswerModel):
     gain_interval: Interval
     chance_of_gain: Rate
     clears_zero: bool = Field(description="Whether the whole interval lies above 0.")
-    effect_source: EffectSource | None = Field(
+    effect_source: Source | None = Field(
         description="What members' response to the lever rests on; null where none is known."
     )
 
@@ -81,7 +79,7 @@ class GivenLeverAnswer(AnswerModel):
     from_month: int
     current: float | None
     given: float
-    effect_source: EffectSource | None
+    effect_source: Source | None
 
 
 class FactsAnswer(AnswerModel):

@@ -112,8 +112,8 @@ def beside_bare(bare: Server, ours: Server, studios: list[str], rounds: int, sec
         for (rate_a, rate_b), (busy_a, busy_b) in zip(rates, busy, strict=True)
     ]
     return [
-        ratio_line(f"forward, {MANY} connections: requests/s", rates, 0.40, at_least=True),
-        ratio_line("  requests a CPU second of the server", busy, 0.40, at_least=True),
+        ratio_line(f"forward, {MANY} connections: requests/s", rates, 0.33, at_least=True),
+        ratio_line("  requests a CPU second of the server", busy, 0.33, at_least=True),
         share_line(shares),
         ratio_line("forward, 1 connection: p50 ms", quantiles(one, 0.5), 2.5),
         ratio_line("forward, 1 connection: p99 ms", quantiles(one, 0.99), 4.0),
@@ -168,7 +168,7 @@ def batch_lines(ours: Server, studios: list[str], rounds: int) -> list[Line]:
         found.append((measured.milliseconds(0.5) / BATCH_REQUESTS, cpu / BATCH_REQUESTS))
     elapsed, cpu = (median(part) for part in zip(*found[1:], strict=True))
     return [
-        Line(f"batch of {BATCH_REQUESTS:,} x 12 months: ms a request", None, elapsed, elapsed, 0.6),
+        Line(f"batch of {BATCH_REQUESTS:,} x 12 months: ms a request", None, elapsed, elapsed, 0.11),
         Line("  of a core: CPU ms a request", None, cpu, cpu, np.inf),
     ]
 

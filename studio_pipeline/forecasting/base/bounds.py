@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from studio_pipeline.errors import LeverError
 from studio_pipeline.forecasting.base.queries import LeverStep
@@ -42,6 +43,7 @@ START_LEVER = "current_member_count"
 """The lever that sets the starting point; it is not held over months and can't be part of a lever plan."""
 
 
+@lru_cache(8192)
 def lever_bounds(lever: str, shown_min: float = math.nan, shown_max: float = math.nan) -> Range:
     """Lowest and highest value allowed for `lever`.
 

@@ -59,13 +59,16 @@ class LeverEffect:
         """Share of the prior, 0..1."""
         return max(1.0 - self.studio_share - self.others_share, 0.0)
 
-    @property
+    # These two are read several times in every answer, of effects that last as long as the model.
+    @cached_property
+    def shares(self) -> Mapping[str, float]:
+        """Share by source: "data" (this studio's months), "pooled" (other studios') and "prior"."""
+        return {"data": self.studio_share, "pooled": self.others_share, "prior": self.prior_share}
+
+    @cached_property
     def source(self) -> str:
-        """Largest share: "data" (this studio's months), "pooled" (other studios') or "prior"."""
-        largest = max(self.prior_share, self.studio_share, self.others_share)
-        if largest == self.prior_share:
-            return "prior"
-        return "data" if largest == self.studio_share else "pooled"
+        """The source of the largest share; of equal ones the prior, then the studio's own months."""
+        return max(("prior", "data", "pooled"), key=self.shares.__getitem__)
 
     def taken_as_none(self) -> LeverEffect:
         """The effect where members don't follow from retention and new members: 0, its error no smaller."""

@@ -119,7 +119,9 @@ def run_one(terms: PlainTerms, levers: Paths) -> PlainTargets:
                     + stays_busy * busy
                     + stays_crowd * crowding
                 )
-                retention = 1 / (1 + exp(-min(max(odds, -LARGEST_LOG_ODDS), LARGEST_LOG_ODDS)))
+                if odds > LARGEST_LOG_ODDS or odds < -LARGEST_LOG_ODDS:
+                    odds = LARGEST_LOG_ODDS if odds > 0 else -LARGEST_LOG_ODDS
+                retention = 1 / (1 + exp(-odds))
             if not isfinite(new):
                 size = (
                     joins
@@ -128,7 +130,8 @@ def run_one(terms: PlainTerms, levers: Paths) -> PlainTargets:
                     + joins_busy * busy
                     + joins_crowd * crowding
                 )
-                new = max(exp(min(size, LARGEST_EXPONENT)) - JOINERS_OFFSET, 0.0)
+                new = exp(LARGEST_EXPONENT if size > LARGEST_EXPONENT else size) - JOINERS_OFFSET
+                new = 0.0 if new < 0 else new
         members = members * retention + new if has_stock else level
         revenue = members * (ticket * realisation + retail + upsell * upsell_rate + other)
         revenue += packs * (attendance if isfinite(attendance) else members)
@@ -150,13 +153,17 @@ def _placed(paths: Paths, levers: Paths, workload: float) -> list[Sequence[float
             added = log(more) if 0 < more < math.inf else 0.0
             extra = STAFF_PERSISTENCE * extra + workload * (added - before)
             before = added
-            staff.append(min(usual * exp(extra), 1.0))
+            utilization = usual * exp(extra)
+            staff.append(1.0 if utilization > 1 else utilization)
         found["staff"] = staff
     for name, path in PUT_IN_PLACE.items():
         if (given := levers.get(name)) is not None:
             found[path] = given if isfinite(given[0]) else _where_free(given, found[path])
     if (prices := levers.get("avg_ticket_price")) is not None:
-        logs = [log(max(price, least)) for price, least in zip(prices, paths["least_price"], strict=True)]
+        logs = [
+            log(least if least > price else price)
+            for price, least in zip(prices, paths["least_price"], strict=True)
+        ]
         found["price_log"] = logs if isfinite(prices[0]) else _where_free(logs, paths["price_log"])
     return list(found.values())
 

@@ -204,7 +204,7 @@ class Forecaster:
         """
         if query.studio_id not in self.panel.rows:
             return False
-        return self._store.holds(*locate(query, self.panel))
+        return query.base_month is None or self._store.holds(*locate(query, self.panel))
 
     def _parts(self, asked: _Asked, given: PlainMonths) -> AnswerParts:
         block, row = asked.place

@@ -130,13 +130,15 @@ class Spreads:
             strict=False,
         ):
             own_before = free * free - market_before
-            month = math.sqrt(max(own_before, 0.0) * own + market) * by
+            month = math.sqrt((0.0 if own_before < 0 else own_before) * own + market) * by
             shared = market_deviation * by
             exact.append(month)
             common.append(shared)
-            of_common, before = shared * shared, max(own_before, _SMALLEST_VARIANCE)
+            of_common = shared * shared
+            before = _SMALLEST_VARIANCE if own_before < _SMALLEST_VARIANCE else own_before
             left = (month * month - of_common) / before
-            total += math.sqrt(max(of_common + before * (summed + (left - floor) * slope), 0.0))
+            variance = of_common + before * (summed + (left - floor) * slope)
+            total += math.sqrt(0.0 if variance < 0 else variance)
         return exact, common, total / months
 
     def _left(self, first: FirstMonths) -> Left:
@@ -212,21 +214,25 @@ class Bands:
         return Band(
             [months for months, _ in found],
             [total for _, total in found],
-            list(map(self._chance_within, self._errors, scales)),
+            self._chances_within(scales),
         )
 
-    def _chance_within(self, errors: Sequence[float], scale: float) -> float:
-        """Probability that a month lies within 10 % of its mean, interpolated in its horizon's errors."""
-        chances, last, middle = self._chances, self._last, 0.5 * scale
-        low, high = LOG_WITHIN[0] / scale + middle, LOG_WITHIN[1] / scale + middle
-        at = bisect_right(errors, low)
-        at = 1 if at < 1 else last if at > last else at
-        error, chance = errors[at - 1], chances[at - 1]
-        below = chance + (chances[at] - chance) * (low - error) / (errors[at] - error)
-        at = bisect_right(errors, high, at - 1)
-        at = last if at > last else at
-        error, chance = errors[at - 1], chances[at - 1]
-        return chance + (chances[at] - chance) * (high - error) / (errors[at] - error) - below
+    def _chances_within(self, scales: Sequence[float]) -> list[float]:
+        """(h,) chances that a month lies within 10 % of its mean, interpolated in its horizon's errors."""
+        chances, last, found = self._chances, self._last, []
+        log_low, log_high = LOG_WITHIN
+        for errors, scale in zip(self._errors, scales, strict=False):
+            middle = 0.5 * scale
+            low, high = log_low / scale + middle, log_high / scale + middle
+            at = bisect_right(errors, low)
+            at = 1 if at < 1 else last if at > last else at
+            error, chance = errors[at - 1], chances[at - 1]
+            below = chance + (chances[at] - chance) * (low - error) / (errors[at] - error)
+            at = bisect_right(errors, high, at - 1)
+            at = last if at > last else at
+            error, chance = errors[at - 1], chances[at - 1]
+            found.append(chance + (chances[at] - chance) * (high - error) / (errors[at] - error) - below)
+        return found
 
     def _of_many(
         self, asked: Sequence[AnswerParts], spreads: Sequence[Spread], levels: tuple[float, ...]

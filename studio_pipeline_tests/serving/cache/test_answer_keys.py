@@ -117,6 +117,7 @@ def test_the_smallest_change_of_a_number_counts() -> None:
     assert len({key({"studio_id": "a", "levers": {"upsell_rate": rate}}) for rate in rates}) == 2
 
 
+NOTHING = cast(Any, None)
 contents = st.dictionaries(texts, st.none() | st.floats(allow_nan=False) | texts)
 
 
@@ -126,7 +127,7 @@ def test_a_kept_answer_keeps_its_content_and_gets_another_id(content: dict[str, 
     old = "00000000-0000-4000-8000-000000000000"
     content.pop(field, None)
     answer = {field: old, **content, "base_month": "2021-12-01"}
-    renewed = Reply.cached(kind, orjson.dumps(answer), cast(Any, None))
+    renewed = Reply.cached(kind, NOTHING, NOTHING, orjson.dumps(answer))
     assert UUID(renewed.id).version == 7
     assert renewed.base_month == "2021-12-01"
     assert renewed.content == orjson.dumps(answer).replace(old.encode(), renewed.id.encode(), 1)
