@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from os import urandom
 from time import time_ns
 from typing import Any, Literal
 
@@ -12,6 +11,7 @@ import orjson
 from starlette.responses import Response
 
 from serving.model_store import HeldRelease
+from serving.runtime import random_bytes
 from serving.schemas.forward import ForwardRequest
 from serving.schemas.inverse import InverseRequest
 from serving.storage.predictions import LoggedPrediction
@@ -79,6 +79,6 @@ def fresh_id() -> str:
 
     Source: RFC 9562. The standard library has it from Python 3.14 on.
     """
-    random = int.from_bytes(urandom(10), "big") & _RANDOM_BITS
+    random = int.from_bytes(random_bytes(), "big") & _RANDOM_BITS
     digits = f"{time_ns() // 1_000_000 << 80 | _VERSION_AND_VARIANT | random:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

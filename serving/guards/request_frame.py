@@ -10,7 +10,6 @@ import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from os import urandom
 
 from fastapi.routing import iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
@@ -18,6 +17,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.logs import current_request_id
+from serving.runtime import random_bytes
 
 REQUEST_ID = b"x-request-id"
 _SAFE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -102,7 +102,7 @@ def request_id_from(sent: bytes | None) -> str:
     """The id that a client sent, or a new one for none or one that is unsafe in a log."""
     if sent is not None and _SAFE_ID.fullmatch(sent):
         return sent.decode("ascii")
-    return urandom(16).hex()
+    return random_bytes().hex()
 
 
 class RouteLabels:
