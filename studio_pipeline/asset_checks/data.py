@@ -20,6 +20,7 @@ from studio_pipeline.asset_checks.schema_checks import (
     schema_check,
 )
 from studio_pipeline.configuration import Configuration
+from studio_pipeline.evaluation.metrics.core_bias import core_bias
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
 from studio_pipeline.forecasting.base.hyperparameters import LEARNERS
 from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights
@@ -85,6 +86,18 @@ def no_closed_studios(validated_studio_months: pd.DataFrame) -> dg.AssetCheckRes
     return check_result(not closed, closed_text(closed), closed_studios=len(closed), studios=studios)
 
 
+@dg.asset_check(
+    asset="stock_and_flow_fit",
+    description="With every lever known the core's revenue has no bias beyond noise.",
+)
+def core_adds_up(stock_and_flow_fit: CoreFit) -> dg.AssetCheckResult:
+    """Warn about revenue that the core's sum misses or counts twice."""
+    bias = core_bias(stock_and_flow_fit)
+    if bias is None:
+        return check_result(True, "Members, retention or enough months are missing: there is no such sum.")
+    return check_result(not bias.exceeds_noise, bias.in_words(), bias=bias.share, months=bias.months)
+
+
 def core_errors(fit: CoreFit) -> pd.DataFrame:
     """Out-of-fold forecasts of the core with actual values, a row an origin, target and known month."""
     oof = fit.out_of_fold
@@ -116,6 +129,7 @@ CHECKS = [
     schema_check("validated_studio_months", validated_schema(), blocking=True),
     schema_check("rejected_rows", rejected_schema()),
     schema_check("studio_features", FEATURE_STORE, blocking=True),
+    core_adds_up,
     schema_check("stock_and_flow_fit", OUT_OF_FOLD, CoreFit, core_errors),
     *(
         schema_check(
