@@ -112,11 +112,7 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
 
 @asynccontextmanager
 async def running_cache(settings: Settings) -> AsyncIterator[AnswerCache | None]:
-    """The cache that the settings ask for, for as long as the application runs; None where they want none.
-
-    Raises:
-        SettingsError: the URL of Redis can't be used.
-    """
+    """The cache that the settings ask for, for as long as the application runs; None where they want none."""
     if not settings.cache_ttl_seconds:
         yield None
     elif settings.redis_url is None:

@@ -89,8 +89,3 @@ class MemoryCache:
 
 def _size(answer: bytes) -> int:
     return len(answer) + _ENTRY_BYTES
-
-
-async def state_of(cache: AnswerCache | None) -> CacheState:
-    """State of the cache for `/health`."""
-    return "off" if cache is None else await cache.state()

@@ -77,14 +77,10 @@ class RedisCache:
         except asyncio.QueueFull:
             self.counters["errors"] += 1
 
-    async def reachable(self) -> bool:
-        """Check if Redis answers; from then on it is used, or not."""
-        await self._look(connections=1)
-        return self._usable
-
     async def state(self) -> CacheState:
-        """`ok` or `unreachable`."""
-        return "ok" if await self.reachable() else "unreachable"
+        """Check if Redis answers: `ok` or `unreachable`; from then on it is used, or not."""
+        await self._look(connections=1)
+        return "ok" if self._usable else "unreachable"
 
     async def write(self) -> None:
         """Write for ever what waits to be kept."""
@@ -134,11 +130,7 @@ class RedisCache:
 
 @asynccontextmanager
 async def running_redis_cache(url: str, seconds: int) -> AsyncIterator[RedisCache]:
-    """A cache in Redis with the tasks that write to it and look after it. It starts without waiting for it.
-
-    Raises:
-        SettingsError: the URL can't be used.
-    """
+    """A cache in Redis with the tasks that maintain it; it does not wait for Redis to answer."""
     client = redis_client(url)
     cache = RedisCache(client, seconds)
     loss = "The cache in Redis is no longer maintained"

@@ -170,11 +170,7 @@ class RedisCounter:
 
 
 async def open_rate_limits(settings: Settings, resources: AsyncExitStack) -> RateLimits:
-    """The rate limits of one application, closed with `resources`.
-
-    Raises:
-        SettingsError: STUDIO_REDIS_URL is no Redis URL.
-    """
+    """The rate limits of one application, closed with `resources`."""
     if settings.redis_url is None:
         return RateLimits(settings.rate_limit)
     shared = RedisCounter(settings.rate_limit, settings.redis_url)
