@@ -38,8 +38,7 @@ STATUSES: tuple[tuple[tuple[type[StudioError], ...], int], ...] = (
 )
 """Status of each branch of the error tree; the first one that fits counts."""
 
-RETRY_SECONDS = "2"
-"""Retry-After of a busy service."""
+RETRY_SECONDS = "2"  # Retry-After of a busy service
 
 
 def status_of(error: StudioError) -> int:
@@ -106,8 +105,7 @@ def methods_on(routes: Sequence[BaseRoute], path: str) -> list[str]:
 Problem = Mapping[str, Any]
 """One entry of a validation error of Pydantic."""
 
-MOST_PROBLEMS = 20
-"""Of one request in an answer; further ones are left out."""
+MOST_PROBLEMS = 20  # of one request in an answer; further ones are left out
 
 
 def field_problems(items: Sequence[Problem]) -> list[dict[str, object]]:
@@ -169,6 +167,7 @@ _SENTENCES = {
     "string_type": "Write a text in quotes.",
     "string_unicode": "Write a text of whole Unicode characters: half of a surrogate pair is none.",
     "list_type": "Write a list in brackets.",
+    "tuple_type": "Write a list in brackets.",
     "dict_type": "Write an object in braces.",
     "model_type": "Write an object in braces.",
     "model_attributes_type": "Write an object in braces.",

@@ -1,7 +1,4 @@
-"""Store of the release that answers: verification, loading, warm-up, and swaps between two requests.
-
-Publishing and the files of a release are in ``studio_pipeline.publishing``.
-"""
+"""Store of the release that answers: verification, loading, warm-up, and swaps between two requests."""
 
 from __future__ import annotations
 

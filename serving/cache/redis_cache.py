@@ -38,16 +38,12 @@ _MOST_WAITING = 256
 # Beside its own errors the library raises what parsing bytes that are no Redis's leads to.
 _FAILURES = (RedisError, OSError, TimeoutError, ValueError, LookupError, RecursionError)
 
-LOOK_SECONDS = 1.0
-"""Time to connect or to check Redis: over TLS longer than a request waits."""
-
-ANSWER_SECONDS = 0.2
-"""Time-out of the client."""
+LOOK_SECONDS = 1.0  # time to connect or to check Redis: over TLS longer than a request waits
+ANSWER_SECONDS = 0.2  # time-out of the client
 
 CONNECTIONS = 8
 
-FORMAT = b"studio-answer/2 "
-"""Stands before every kept answer; another one where answers change their form."""
+FORMAT = b"studio-answer/2 "  # stands before every kept answer; another one where answers change their form
 
 
 class RedisCache:

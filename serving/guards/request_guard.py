@@ -1,7 +1,4 @@
-"""Admission and limits of a request: access key, rate, body size and deadlines; 500 for unexpected errors.
-
-Limits of headers and connections are in ``http_protocol``, rules of access in ``access``.
-"""
+"""Admission and limits of a request: access key, rate, body size and deadlines; 500 for unexpected errors."""
 
 from __future__ import annotations
 
@@ -24,15 +21,9 @@ logger = logging.getLogger(__name__)
 MAX_BYTES = 2 * 1024 * 1024
 """Of a body. A batch of 1,000 requests with every lever given is about a quarter of this."""
 
-BODY_SECONDS = 15.0
-"""Time from the end of a request's headers to the end of its body."""
-
-ANSWER_SECONDS = 60.0
-"""Time from the end of a request's body to the end of its answer."""
-
-LOOK_SECONDS = 0.25
-"""Interval in which the deadlines are looked at."""
-
+BODY_SECONDS = 15.0  # time from the end of a request's headers to the end of its body
+ANSWER_SECONDS = 60.0  # time from the end of a request's body to the end of its answer
+LOOK_SECONDS = 0.25  # interval in which the deadlines are looked at
 TOO_LARGE = f"The body is larger than {MAX_BYTES:,} bytes. Send less at once."
 TOO_SLOW = "The body did not arrive in time. Send it again, over a faster line or in smaller parts."
 NO_ANSWER = "The answer took too long and was given up. Ask for less at once, or again later."
@@ -40,8 +31,7 @@ ENCODED = "The body is compressed or encoded. Send it as it is, without the head
 NO_LENGTH = "The header Content-Length is no number. Leave it to your HTTP library."
 BUG = "Something went wrong inside the service. Its log has the details; please report it."
 
-CLOSE = {"Connection": "close"}
-"""The rest of a refused body is not worth reading."""
+CLOSE = {"Connection": "close"}  # the rest of a refused body is not worth reading
 
 
 class RequestGuard:
