@@ -24,34 +24,26 @@ from studio_pipeline.errors import (
     InputError,
     QueryError,
     ReleaseError,
-    RunInProgressError,
     StorageError,
     StudioError,
     UnknownScenarioError,
     UnknownStudioError,
 )
 
-STATUSES: tuple[tuple[type[StudioError], int], ...] = (
-    (UnknownStudioError, 404),
-    (UnknownScenarioError, 404),
-    (QueryError, 422),
-    (InputError, 422),
-    (ReleaseError, 503),
-    (StorageError, 503),
-    (DatabaseError, 503),
-    (BusyError, 503),
-    (RunInProgressError, 409),
-    (StudioError, 500),
+STATUSES: tuple[tuple[tuple[type[StudioError], ...], int], ...] = (
+    ((UnknownStudioError, UnknownScenarioError), 404),
+    ((QueryError, InputError), 422),
+    ((ReleaseError, StorageError, DatabaseError, BusyError), 503),
+    ((StudioError,), 500),
 )
 """Status of each branch of the error tree; the first one that fits counts."""
 
-RETRY_SECONDS = "2"
-"""Retry-After of a busy service."""
+RETRY_SECONDS = "2"  # Retry-After of a busy service
 
 
 def status_of(error: StudioError) -> int:
     """HTTP status of an error."""
-    return next(status for branch, status in STATUSES if isinstance(error, branch))
+    return next(status for branches, status in STATUSES if isinstance(error, branches))
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -113,8 +105,7 @@ def methods_on(routes: Sequence[BaseRoute], path: str) -> list[str]:
 Problem = Mapping[str, Any]
 """One entry of a validation error of Pydantic."""
 
-MOST_PROBLEMS = 20
-"""Of one request in an answer; further ones are left out."""
+MOST_PROBLEMS = 20  # of one request in an answer; further ones are left out
 
 
 def field_problems(items: Sequence[Problem]) -> list[dict[str, object]]:
@@ -168,14 +159,11 @@ def _unknown_field(loc: tuple[str | int, ...]) -> str:
 _SENTENCES = {
     "missing": "This field is needed.",
     "float_type": "Write a number.",
-    "float_parsing": "Write a number.",
     "int_type": "Write a whole number.",
     "int_parsing": "Write a whole number.",
     "int_parsing_size": "Write a smaller whole number.",
-    "int_from_float": "Write a whole number.",
     "finite_number": "Write a finite number.",
     "bool_type": "Write true or false, without quotes.",
-    "bool_parsing": "Write true or false.",
     "string_type": "Write a text in quotes.",
     "string_unicode": "Write a text of whole Unicode characters: half of a surrogate pair is none.",
     "list_type": "Write a list in brackets.",
@@ -192,9 +180,6 @@ _SENTENCES = {
     "too_short": "Write at least {min_length} of them.",
     "too_long": "Write at most {max_length} of them.",
     "literal_error": "Write {expected}.",
-    "enum": "Write {expected}.",
-    "uuid_type": "Write an id as it was answered, such as 1b4e28ba-2fa1-41d2-883f-0016d3cca427.",
-    "uuid_parsing": "Write an id as it was answered, such as 1b4e28ba-2fa1-41d2-883f-0016d3cca427.",
 }
 
 

@@ -32,8 +32,7 @@ from serving.model_store import ModelStore
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Seconds: a forward answer takes about one millisecond, a plan a hundred."""
 
-SHARE_SECONDS = 1.0
-"""Interval in which a worker writes its counts into the shared folder."""
+SHARE_SECONDS = 1.0  # interval in which a worker writes its counts into the shared folder
 
 
 class Counted(Protocol):

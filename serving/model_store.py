@@ -1,7 +1,4 @@
-"""Store of the release that answers: verification, loading, warm-up, and swaps between two requests.
-
-Publishing and the files of a release are in ``studio_pipeline.publishing``.
-"""
+"""Store of the release that answers: verification, loading, warm-up, and swaps between two requests."""
 
 from __future__ import annotations
 
@@ -177,11 +174,7 @@ class ModelStore:
             self._problem = "New releases are no longer loaded. Start the service again."
 
     def _with_pin(self, release: Release) -> Release:
-        """The release with the pinned model in the place of its own.
-
-        Raises:
-            ReleaseError: there is no such model.
-        """
+        """The release with the pinned model in the place of its own."""
         if self._pinned is None:
             return release
         versions = model_versions(self._home)
@@ -198,12 +191,10 @@ class ModelStore:
         return dataclasses.replace(release, model_version=model_version, metrics=metrics)
 
     def _load_and_warm(self, release: Release) -> HeldRelease:
-        bundle = model_folder(self._home, release.model_version)
         snapshot = snapshot_folder(self._home, release.data_version)
-        verify_folder(bundle)
         verify_folder(snapshot)
         panel = read_panel(snapshot)
-        forecaster = _warmed(self._load(bundle, panel))
+        forecaster = self._warmed(release.model_version, panel)
         challenger = self._challenger_of(release, panel)
         return HeldRelease(release, forecaster, experiment=self.experiment, challenger=challenger)
 
@@ -213,10 +204,8 @@ class ModelStore:
         version = release.challenger_model_version
         if version is None or self.experiment.mode == "off":
             return None
-        bundle = model_folder(self._home, version)
         try:
-            verify_folder(bundle)
-            forecaster = _warmed(self._load(bundle, panel))
+            forecaster = self._warmed(version, panel)
             own = self._under(release, version)
         # Whatever is wrong with a challenger, the champion answers.
         except Exception as error:
@@ -224,6 +213,13 @@ class ModelStore:
             logger.exception("The challenger %s can't be loaded; the champion answers alone.", version)
             return None
         return HeldRelease(own, forecaster, role="challenger", experiment=self.experiment)
+
+    def _warmed(self, model_version: str, panel: StudioPanel) -> Forecaster:
+        bundle = model_folder(self._home, model_version)
+        verify_folder(bundle)
+        forecaster = self._load(bundle, panel)
+        forecaster.forecast([ForwardQuery(str(name), projection_months=12) for name in panel.studio_ids[:1]])
+        return forecaster
 
     def _fall_back(self) -> None:
         """At start, answer from the newest older release that is whole."""
@@ -240,12 +236,6 @@ class ModelStore:
                     "Answering from the older release %d: model %s, data %s", *_names(self.held.release)
                 )
                 return
-
-
-def _warmed(forecaster: Forecaster) -> Forecaster:
-    names = forecaster.panel.studio_ids[:1]
-    forecaster.forecast([ForwardQuery(str(name), projection_months=12) for name in names])
-    return forecaster
 
 
 def _names(release: Release) -> tuple[int, str, str]:

@@ -16,8 +16,7 @@ Document = dict[str, Any]
 SCHEME = {"type": "apiKey", "in": "header", "name": "X-API-Key"}
 FROM_ALL = (403, 500, 503)
 WITH_A_BODY = (400, 408, 413, 415)
-NOT_STRICT = (HEALTH, "/metrics")
-"""Paths that take parameters that they don't know."""
+NOT_STRICT = (HEALTH, "/metrics")  # paths that take parameters that they don't know
 
 REQUEST_ID = {
     "description": "The one that was sent as X-Request-ID, or one made for this request.",

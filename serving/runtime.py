@@ -1,6 +1,4 @@
-"""Helpers of the running process: background tasks, random bytes for ids, and memory returned after a release
-was replaced.
-"""
+"""Helpers of the running process: background tasks, random bytes for ids, and memory given back."""
 
 from __future__ import annotations
 
@@ -19,8 +17,7 @@ logger = logging.getLogger(__name__)
 YOUNG_OBJECTS = 10_000
 """New objects after which garbage is looked for among them; with Python's 700 it took a tenth of a batch."""
 
-CANCEL_SECONDS = 0.05
-"""Time for a task to end; then it is cancelled once more."""
+CANCEL_SECONDS = 0.05  # time for a task to end; then it is cancelled once more
 
 _ID_BYTES, _IDS_AT_ONCE = 16, 256
 _unused: list[bytes] = []

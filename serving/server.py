@@ -22,14 +22,9 @@ from studio_pipeline.settings import read_settings
 FAILED = 1
 """The exit status of a service that could not start; Uvicorn's 3 means something else in `studio run`."""
 
-KEEP_ALIVE_SECONDS = 15
-"""A connection without a request is closed after this time."""
-
-SHUTDOWN_SECONDS = 10
-"""Time for requests in progress after a signal to stop."""
-
-APPLICATION = "serving.app:app"
-"""Import path of the application for the workers."""
+KEEP_ALIVE_SECONDS = 15  # a connection without a request is closed after this time
+SHUTDOWN_SECONDS = 10  # time for requests in progress after a signal to stop
+APPLICATION = "serving.app:app"  # import path of the application for the workers
 
 OPTIONS: Mapping[str, Any] = {
     "access_log": False,

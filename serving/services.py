@@ -14,7 +14,7 @@ from serving.answers.recording import AnswerRecorder, ShadowScorer
 from serving.cache.answer_cache import AnswerCache, MemoryCache
 from serving.experiment import Experiment
 from serving.guards.access import AccessRules
-from serving.guards.rate_limits import RateLimits, open_rate_limits
+from serving.guards.rate_limits import RateLimits, RedisCounter
 from serving.guards.request_guard import Deadlines
 from serving.logs import RequestLog
 from serving.metrics import ReleaseCollector, ServiceMetrics
@@ -78,14 +78,17 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
         recorder = AnswerRecorder(log, shadow)
         cache = await enter(running_cache(settings))
         planner = resources.enter_context(closing(PlannerPool()))
-        rates, narrator = await open_rate_limits(settings, resources), None
+        counter = narrator = None
+        if settings.redis_url is not None:
+            counter = RedisCounter(settings.rate_limit, settings.redis_url)
+            at_end(counter.close)
         if settings.openai_api_key is not None:
             narrator = Narrator(settings.openai_api_key, settings.openai_base_url, settings.openai_model)
             at_end(narrator.close)
         services = Services(
             settings=settings,
             access=AccessRules(settings.api_keys),
-            rates=rates,
+            rates=RateLimits(settings.rate_limit, counter),
             deadlines=Deadlines(),
             metrics=ServiceMetrics(),
             requests=RequestLog(),
@@ -112,11 +115,7 @@ async def running_services(settings: Settings, load: LoadForecaster) -> AsyncIte
 
 @asynccontextmanager
 async def running_cache(settings: Settings) -> AsyncIterator[AnswerCache | None]:
-    """The cache that the settings ask for, for as long as the application runs; None where they want none.
-
-    Raises:
-        SettingsError: the URL of Redis can't be used.
-    """
+    """The cache that the settings ask for, for as long as the application runs; None where they want none."""
     if not settings.cache_ttl_seconds:
         yield None
     elif settings.redis_url is None:

@@ -11,12 +11,13 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import SecretStr
 
 from serving.schemas.insights import InsightsRequest
 from studio_pipeline.planning.insights.facts import Insight
@@ -138,24 +139,12 @@ class _UnusableAnswerError(Exception):
     """An answer that is too long, or not of the form that it should have."""
 
 
-class _Message(BaseModel):
-    content: str
-
-
-class _Choice(BaseModel):
-    message: _Message
-
-
-class _Completion(BaseModel):
-    choices: list[_Choice]
-
-
 def _text_of(body: bytes) -> str:
-    try:
-        completion = _Completion.model_validate_json(body)
-        return completion.choices[0].message.content.strip()
-    except (ValidationError, IndexError):
-        raise _UnusableAnswerError from None
+    with suppress(orjson.JSONDecodeError):
+        match orjson.loads(body):
+            case {"choices": [{"message": {"content": str(text)}}, *_]}:
+                return text.strip()
+    raise _UnusableAnswerError
 
 
 def _fault_of(text: str, known: Mapping[str, str]) -> str | None:

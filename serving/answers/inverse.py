@@ -1,7 +1,4 @@
-"""Plans for inverse requests: the thread that makes them, and their replies.
-
-The planning itself is in ``studio_pipeline.planning``.
-"""
+"""Plans for inverse requests: the thread that makes them, and their replies."""
 
 from __future__ import annotations
 

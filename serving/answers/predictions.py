@@ -1,7 +1,6 @@
 """Answering of forward and inverse requests: from the cache or the model, recorded in the prediction log.
 
-Access to the studio is checked by the routes. The fields of the answers are built in ``forward`` and
-``inverse``.
+Access to the studio is checked by the routes.
 """
 
 from __future__ import annotations
@@ -24,7 +23,12 @@ from studio_pipeline.planning.configuration import PlanningConfig
 
 
 class Predictions:
-    """Answers single requests."""
+    """Answers single requests.
+
+    Raises:
+        QueryError: the request can't be answered or planned as put.
+        BusyError: too many plans are in progress.
+    """
 
     def __init__(
         self,
@@ -36,11 +40,7 @@ class Predictions:
         self._cache, self._recorder, self._planner, self._planning = cache, recorder, planner, planning
 
     async def forward(self, held: HeldRelease, body: ForwardRequest) -> Reply:
-        """Answer one forward request.
-
-        Raises:
-            QueryError: the request can't be answered as put.
-        """
+        """Answer one forward request."""
 
         async def make() -> Reply:
             query, forecaster = body.to_query(), held.forecaster
@@ -55,12 +55,7 @@ class Predictions:
         return await self._cached_or_made("forward", held, make, body)
 
     async def inverse(self, held: HeldRelease, body: InverseRequest) -> Reply:
-        """Answer one request for a plan.
-
-        Raises:
-            QueryError: the request can't be planned as put.
-            BusyError: too many plans are in progress.
-        """
+        """Answer one request for a plan."""
 
         async def make() -> Reply:
             return await self._planner.run(lambda: inverse_reply(held, body, self._planning))

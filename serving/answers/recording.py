@@ -22,9 +22,7 @@ from studio_pipeline.errors import QueryError
 
 logger = logging.getLogger(__name__)
 
-MOST_WAITING = 2_000
-"""Answers that may wait for their shadow; the next ones are counted and have none."""
-
+MOST_WAITING = 2_000  # answers that may wait for their shadow; the next ones are counted and have none
 AT_ONCE = 16
 CLOSE_SECONDS = 5.0
 

@@ -1,7 +1,6 @@
 """Cache of answers in this process, the interface of all caches, and the keys of answers.
 
-A cached answer is the JSON as it was first given; `answers.replies.Reply.cached` gives it a new id. The cache
-in Redis is in ``redis_cache``.
+A cached answer is the JSON as it was first given; `answers.replies.Reply.cached` gives it a new id.
 """
 
 from __future__ import annotations
@@ -20,11 +19,8 @@ from studio_pipeline.publishing.releases import Release
 
 CacheState = Literal["memory", "ok", "unreachable", "off"]
 
-MEMORY_BYTES = 32 * 2**20
-"""Limit of the answers kept in one process."""
-
-_ENTRY_BYTES = 400
-"""Of a key and of the entry's own objects."""
+MEMORY_BYTES = 32 * 2**20  # limit of the answers kept in one process
+_ENTRY_BYTES = 400  # of a key and of the entry's own objects
 
 
 def cache_key(kind: str, release: Release, *asked: BaseModel) -> str:
@@ -89,8 +85,3 @@ class MemoryCache:
 
 def _size(answer: bytes) -> int:
     return len(answer) + _ENTRY_BYTES
-
-
-async def state_of(cache: AnswerCache | None) -> CacheState:
-    """State of the cache for `/health`."""
-    return "off" if cache is None else await cache.state()

@@ -38,16 +38,12 @@ _MOST_WAITING = 256
 # Beside its own errors the library raises what parsing bytes that are no Redis's leads to.
 _FAILURES = (RedisError, OSError, TimeoutError, ValueError, LookupError, RecursionError)
 
-LOOK_SECONDS = 1.0
-"""Time to connect or to check Redis: over TLS longer than a request waits."""
-
-ANSWER_SECONDS = 0.2
-"""Time-out of the client."""
+LOOK_SECONDS = 1.0  # time to connect or to check Redis: over TLS longer than a request waits
+ANSWER_SECONDS = 0.2  # time-out of the client
 
 CONNECTIONS = 8
 
-FORMAT = b"studio-answer/2 "
-"""Stands before every kept answer; another one where answers change their form."""
+FORMAT = b"studio-answer/2 "  # stands before every kept answer; another one where answers change their form
 
 
 class RedisCache:
@@ -77,14 +73,10 @@ class RedisCache:
         except asyncio.QueueFull:
             self.counters["errors"] += 1
 
-    async def reachable(self) -> bool:
-        """Check if Redis answers; from then on it is used, or not."""
-        await self._look(connections=1)
-        return self._usable
-
     async def state(self) -> CacheState:
-        """`ok` or `unreachable`."""
-        return "ok" if await self.reachable() else "unreachable"
+        """Check if Redis answers: `ok` or `unreachable`; from then on it is used, or not."""
+        await self._look(connections=1)
+        return "ok" if self._usable else "unreachable"
 
     async def write(self) -> None:
         """Write for ever what waits to be kept."""
@@ -134,11 +126,7 @@ class RedisCache:
 
 @asynccontextmanager
 async def running_redis_cache(url: str, seconds: int) -> AsyncIterator[RedisCache]:
-    """A cache in Redis with the tasks that write to it and look after it. It starts without waiting for it.
-
-    Raises:
-        SettingsError: the URL can't be used.
-    """
+    """A cache in Redis with the tasks that maintain it; it does not wait for Redis to answer."""
     client = redis_client(url)
     cache = RedisCache(client, seconds)
     loss = "The cache in Redis is no longer maintained"

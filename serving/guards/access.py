@@ -1,7 +1,4 @@
-"""Access rules: API keys with studio patterns, or loopback peers only where no keys are set.
-
-Also the labels under which callers are counted, and the errors of refused requests.
-"""
+"""Access rules: API keys with studio patterns, or loopback peers only where no keys are set."""
 
 from __future__ import annotations
 

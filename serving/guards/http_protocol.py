@@ -6,11 +6,8 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-MOST_HEADER_BYTES = 64 * 1024
-"""Limit of one request's line and headers, exceeded by at most one read."""
-
-HEADER_SECONDS = 10.0
-"""Time from a connection, or the first byte of a request, to the end of its headers."""
+MOST_HEADER_BYTES = 64 * 1024  # limit of one request's line and headers, exceeded by at most one read
+HEADER_SECONDS = 10.0  # time from a connection, or the first byte of a request, to the end of its headers
 
 LEFTOVER_SECONDS = 5.0
 """Time for reading the rest of a body after its request was answered; clients read answers only then."""

@@ -1,7 +1,6 @@
 """Rate limits per caller: sliding windows, in this process or by the `limits` library in Redis.
 
-With a reachable Redis all processes share one count; otherwise each process counts by itself. Callers are
-identified by ``guards.access``.
+With a reachable Redis all processes share one count; otherwise each process counts by itself.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
 from math import ceil, floor
 from typing import Any
 
@@ -20,19 +18,13 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from serving.guards.access import RefusedError
 from studio_pipeline.errors import SettingsError
-from studio_pipeline.settings import RateLimit, Settings
+from studio_pipeline.settings import RateLimit
 
 logger = logging.getLogger(__name__)
 
-MAX_CALLERS = 10_000
-"""Callers that are counted in one window in memory; with more, all counts start anew."""
-
-ANSWER_SECONDS = 0.05
-"""Longest wait of a request for Redis."""
-
-RETRY_SECONDS = 5.0
-"""Pause after Redis did not respond; then one request tries it again."""
-
+MAX_CALLERS = 10_000  # callers that are counted in one window in memory; with more, all counts start anew
+ANSWER_SECONDS = 0.05  # longest wait of a request for Redis
+RETRY_SECONDS = 5.0  # pause after Redis did not respond; then one request tries it again
 KEY_PREFIX = "studio:rate"
 
 
@@ -167,16 +159,3 @@ class RedisCounter:
     async def close(self) -> None:
         """Close the connections."""
         await self._pool.disconnect()
-
-
-async def open_rate_limits(settings: Settings, resources: AsyncExitStack) -> RateLimits:
-    """The rate limits of one application, closed with `resources`.
-
-    Raises:
-        SettingsError: STUDIO_REDIS_URL is no Redis URL.
-    """
-    if settings.redis_url is None:
-        return RateLimits(settings.rate_limit)
-    shared = RedisCounter(settings.rate_limit, settings.redis_url)
-    resources.push_async_callback(shared.close)
-    return RateLimits(settings.rate_limit, shared)

@@ -1,7 +1,6 @@
 """Outermost middleware: request id, security headers, CORS, request log line and request metrics.
 
-Applies to every response, including those of the other guards. Admission and limits are in
-``request_guard``.
+Applies to every response, including those of the other guards.
 """
 
 from __future__ import annotations
@@ -34,9 +33,7 @@ SECURITY_HEADERS = [
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Methods with labels of their own in logs and metrics; clients can invent others."""
 
-NO_ROUTE = "-"
-"""Label of requests without a route."""
-
+NO_ROUTE = "-"  # label of requests without a route
 CORS_REQUEST_HEADERS = ["Content-Type", "X-API-Key", "X-Request-ID"]
 CORS_RESPONSE_HEADERS = ["Retry-After", "X-Request-ID"]
 

@@ -1,7 +1,4 @@
-"""Admission and limits of a request: access key, rate, body size and deadlines; 500 for unexpected errors.
-
-Limits of headers and connections are in ``http_protocol``, rules of access in ``access``.
-"""
+"""Admission and limits of a request: access key, rate, body size and deadlines; 500 for unexpected errors."""
 
 from __future__ import annotations
 
@@ -24,15 +21,9 @@ logger = logging.getLogger(__name__)
 MAX_BYTES = 2 * 1024 * 1024
 """Of a body. A batch of 1,000 requests with every lever given is about a quarter of this."""
 
-BODY_SECONDS = 15.0
-"""Time from the end of a request's headers to the end of its body."""
-
-ANSWER_SECONDS = 60.0
-"""Time from the end of a request's body to the end of its answer."""
-
-LOOK_SECONDS = 0.25
-"""Interval in which the deadlines are looked at."""
-
+BODY_SECONDS = 15.0  # time from the end of a request's headers to the end of its body
+ANSWER_SECONDS = 60.0  # time from the end of a request's body to the end of its answer
+LOOK_SECONDS = 0.25  # interval in which the deadlines are looked at
 TOO_LARGE = f"The body is larger than {MAX_BYTES:,} bytes. Send less at once."
 TOO_SLOW = "The body did not arrive in time. Send it again, over a faster line or in smaller parts."
 NO_ANSWER = "The answer took too long and was given up. Ask for less at once, or again later."
@@ -40,8 +31,7 @@ ENCODED = "The body is compressed or encoded. Send it as it is, without the head
 NO_LENGTH = "The header Content-Length is no number. Leave it to your HTTP library."
 BUG = "Something went wrong inside the service. Its log has the details; please report it."
 
-CLOSE = {"Connection": "close"}
-"""The rest of a refused body is not worth reading."""
+CLOSE = {"Connection": "close"}  # the rest of a refused body is not worth reading
 
 
 class RequestGuard:
@@ -56,13 +46,13 @@ class RequestGuard:
             await self._app(scope, receive, send)
             return
         try:
-            headers = dict(scope["headers"])
-            refusal = await _admit(scope) or _refuse_body(headers)
-            if refusal is None:
-                has_body = b"content-length" in headers or b"transfer-encoding" in headers
-                await self._limited(scope, receive, send, has_body=has_body)
-            else:
-                await refusal(scope, receive, send)
+            headers, services = dict(scope["headers"]), scope["app"].state.services
+            scope["state"]["caller"] = await _admitted(scope, services.access, services.rates)
+            _require_plain_body(headers)
+            has_body = b"content-length" in headers or b"transfer-encoding" in headers
+            await self._limited(scope, receive, send, has_body=has_body)
+        except RefusedError as refused:
+            await _problem(refused.status, refused.detail, refused.headers)(scope, receive, send)
         except Exception:
             # An answer that has begun can only be cut off, so that it is not taken for complete.
             if exchange_of(scope).status:
@@ -136,17 +126,7 @@ class IncomingBody:
         return message
 
 
-async def _admit(scope: Scope) -> JSONResponse | None:
-    """Put the caller into the request's state, or return the refusal."""
-    services = scope["app"].state.services
-    try:
-        scope["state"]["caller"] = await _caller(scope, services.access, services.rates)
-    except RefusedError as refused:
-        return _problem(refused.status, refused.detail, refused.headers)
-    return None
-
-
-async def _caller(scope: Scope, access: AccessRules, rates: RateLimits) -> Caller:
+async def _admitted(scope: Scope, access: AccessRules, rates: RateLimits) -> Caller:
     """The caller of a request, which is counted; guesses at keys are counted by peer."""
     path, peer = scope["path"], (scope.get("client") or (None,))[0]
     try:
@@ -160,15 +140,14 @@ async def _caller(scope: Scope, access: AccessRules, rates: RateLimits) -> Calle
     return caller
 
 
-def _refuse_body(headers: dict[bytes, bytes]) -> JSONResponse | None:
+def _require_plain_body(headers: dict[bytes, bytes]) -> None:
     length = headers.get(b"content-length", b"0")
     if not length.isdigit():
-        return _problem(400, NO_LENGTH)
+        raise RefusedError(400, NO_LENGTH)
     if int(length) > MAX_BYTES:
-        return _problem(413, TOO_LARGE)
+        raise RefusedError(413, TOO_LARGE)
     if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-        return _problem(415, ENCODED)
-    return None
+        raise RefusedError(415, ENCODED)
 
 
 def _problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from serving.cache.answer_cache import CacheState, state_of
+from serving.cache.answer_cache import CacheState
 from serving.routes.requests import Context, StrictRoute
 from serving.schemas.resources import (
     CurrentModelAnswer,
@@ -35,11 +35,12 @@ _CACHE_PROBLEMS: Mapping[CacheState, str] = {
 async def health(request: Request) -> HealthAnswer:
     """State of the service: the model that answers, and what is not as it should be."""
     services: Services = request.app.state.services
-    held, cache = services.store.held, await state_of(services.cache)
+    held = services.store.held
+    release = held.release if held else None
+    cache: CacheState = await services.cache.state() if services.cache else "off"
     database = await services.database_health.state()
     found = (services.store.problem, PROBLEMS[database], _CACHE_PROBLEMS.get(cache))
     problem = " ".join(filter(None, found)) or None
-    release = held.release if held else None
     return HealthAnswer(
         status="no_model" if held is None else "degraded" if problem else "healthy",
         model_version=release.model_version if release else None,

@@ -1,7 +1,7 @@
 """Requests as the routes take them: read strictly, with the services of the application and the caller.
 
 Unknown or repeated parameters and non-standard JSON are refused: standard JSON has no NaN, no infinity and no
-key twice in one object. Validation of fields is in ``schemas``.
+key twice in one object.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import re
 from datetime import date
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 _MONTH = re.compile(r"(\d{4})-(\d{2})(-01)?")
@@ -42,33 +43,32 @@ Month = Annotated[date, BeforeValidator(_parse_month)]
 
 Rate = Annotated[float, Field(ge=0, le=1)]
 StudioId = Annotated[str, Field(min_length=1, max_length=200, examples=["a00012"])]
-
-# Fields of several requests.
-BaseMonth = Annotated[
-    Month | None, Field(description="The last known month; the studio's latest by default.")
-]
 StudioType = Annotated[str | None, Field(max_length=100, description="For a studio without history.")]
-ClassCapacity = Annotated[
-    float | None, Field(gt=0, le=100_000, description="Seats, for one without history.")
-]
+ClassCapacity = Annotated[float | None, Field(gt=0, le=100_000, description="Seats of a new studio.")]
+
+
+class StudioRequest(RequestModel):
+    """A question about one studio as of a month."""
+
+    studio_id: StudioId
+    base_month: Month | None = Field(default=None, description="The last known one; the latest by default.")
+
+    @property
+    def last_known_month(self) -> np.datetime64 | None:
+        """The base month as the models take it."""
+        return None if self.base_month is None else np.datetime64(self.base_month, "M")
 
 
 class HeldLevers(RequestModel):
     """The levers that can be held over projected months; one that is absent or null stays free."""
 
-    retention_rate: Rate | None = Field(
-        default=None, description="1 - churned members / members of the month before."
-    )
+    retention_rate: Rate | None = Field(default=None, description="Members who stay / members before.")
     avg_ticket_price: float | None = Field(
         default=None, ge=0, description="Membership revenue per member and month, in the data's currency."
     )
-    class_attendance_rate: Rate | None = Field(
-        default=None, description="Attendance / (classes held x seats)."
-    )
+    class_attendance_rate: Rate | None = Field(default=None, description="Attendance / (classes x seats).")
     new_members_monthly: float | None = Field(default=None, ge=0, description="Members who join in a month.")
-    staff_utilization_rate: Rate | None = Field(
-        default=None, description="Hours worked with clients / hours paid."
-    )
+    staff_utilization_rate: Rate | None = Field(default=None, description="Hours with clients / hours paid.")
     upsell_rate: Rate | None = Field(default=None, description="Members who bought an extra / members.")
     total_classes_held: float | None = Field(default=None, ge=0, description="Classes held in a month.")
 
@@ -80,9 +80,7 @@ class HeldLevers(RequestModel):
 class Levers(HeldLevers):
     """All eight levers; `current_member_count` is a starting point and is not held."""
 
-    current_member_count: float | None = Field(
-        default=None, ge=0, description="Members at the end of the base month: where the projection starts."
-    )
+    current_member_count: float | None = Field(default=None, ge=0, description="At the base month's end.")
 
 
 class FieldProblem(BaseModel):

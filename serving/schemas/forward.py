@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field, WrapValidator, field_validator
 
 from serving.schemas.common import (
     AnswerModel,
-    BaseMonth,
     ClassCapacity,
     FieldProblem,
     HeldLevers,
     Levers,
     Rate,
     RequestModel,
-    StudioId,
+    StudioRequest,
     StudioType,
     shown_by,
 )
@@ -44,7 +42,7 @@ class PlanStep(RequestModel):
     levers: HeldLevers
 
 
-class ForwardRequest(RequestModel):
+class ForwardRequest(StudioRequest):
     """Forecast of a studio's next months, with some levers given and the others free."""
 
     model_config = shown_by(
@@ -58,8 +56,6 @@ class ForwardRequest(RequestModel):
         }
     )
 
-    studio_id: StudioId
-    base_month: BaseMonth = None
     projection_months: int = Field(default=3, ge=1, le=12)
     include_confidence_intervals: bool = False
     interval_levels: list[Level] = Field(
@@ -105,7 +101,7 @@ class ForwardRequest(RequestModel):
         """The question to the model."""
         return ForwardQuery(
             studio_id=self.studio_id,
-            base_month=None if self.base_month is None else np.datetime64(self.base_month, "M"),
+            base_month=self.last_known_month,
             projection_months=self.projection_months,
             levers=self.levers.given(),
             lever_plan=tuple(LeverStep(step.from_month, step.levers.given()) for step in self.lever_plan),
@@ -123,9 +119,7 @@ class MonthAnswer(AnswerModel):
     revenue: float = Field(description="Mean of the predictive distribution, in the data's currency.")
     member_count: float | None = Field(description="Members at the month's end; null for revenue-only data.")
     retention_rate: Rate | None
-    confidence_interval: Interval | None = Field(
-        description="Of revenue, at `interval_level`; null if not asked."
-    )
+    confidence_interval: Interval | None = Field(description="Of revenue at `interval_level`, if asked for.")
     intervals: dict[str, Interval] = Field(description="By level; empty if not asked for.")
     confidence_score: Rate = Field(description="The chance that the month lands within 10 % of `revenue`.")
 
@@ -141,18 +135,14 @@ class StatusQuoAnswer(AnswerModel):
 class LeverEffectAnswer(AnswerModel):
     """Effect of a lever on retention, and the main source of that figure."""
 
-    source: Source = Field(
-        description="What it mostly rests on: the studio's own months, other studios' months, or the prior."
-    )
+    source: Source = Field(description="Main basis: the studio's own months, other studios', or the prior.")
     effect: float = Field(
         description="Change of the log odds of a month's retention: for `avg_ticket_price` per unit of its"
         " natural logarithm (-1.1: a price 10 % up lowers them by 0.105), for rates per 1 of the rate (-2: 5"
         " points more lower them by 0.1); of staff utilisation only what is above a comfortable rate counts."
     )
     standard_error: float = Field(ge=0, description="Of `effect`, in the same unit.")
-    shares: dict[Source, float] = Field(
-        description="Share of each source in the figure, 0..1; they add up to 1."
-    )
+    shares: dict[Source, float] = Field(description="Of each source in the figure, 0..1; they add up to 1.")
 
 
 class ForwardAnswer(AnswerModel):
@@ -168,12 +158,8 @@ class ForwardAnswer(AnswerModel):
     total_projected_revenue: float
     total_confidence_interval: Interval | None
     interval_level: float
-    prediction_accuracy: float | None = Field(
-        description="1 - WAPE of this model in backtests over these horizons."
-    )
-    lever_effects: dict[str, LeverEffectAnswer] = Field(
-        description="How retention responds to levers, by lever; empty where nothing is known of it."
-    )
+    prediction_accuracy: float | None = Field(description="1 - WAPE of the model in backtests so far ahead.")
+    lever_effects: dict[str, LeverEffectAnswer] = Field(description="Effect on retention, where it is known.")
     warnings: list[str]
     status_quo: StatusQuoAnswer | None = Field(default=None, description="Only with `compare_to_status_quo`.")
 
@@ -196,9 +182,7 @@ class BatchRequest(RequestModel):
 
     requests: list[CheckedLater] = Field(max_length=MOST_REQUESTS)
     aggregate: bool = Field(default=False, description="Also answer the sum over all that can be answered.")
-    interval_level: float = Field(
-        default=0.9, gt=0, le=0.99, description="Coverage of the intervals of the sum."
-    )
+    interval_level: float = Field(default=0.9, gt=0, le=0.99, description="Coverage of the sum's intervals.")
 
 
 class Refusal(AnswerModel):

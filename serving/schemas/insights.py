@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from typing import Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
-from serving.schemas.common import AnswerModel, BaseMonth, Rate, RequestModel, StudioId, shown_by
+from serving.schemas.common import AnswerModel, Rate, StudioRequest, shown_by
 from serving.schemas.forward import Interval, Source
 from studio_pipeline.forecasting.base.queries import ForwardQuery
 
 
-class InsightsRequest(RequestModel):
+class InsightsRequest(StudioRequest):
     """Drivers of a studio's revenue, and steps that would change it."""
 
     model_config = shown_by({"studio_id": "a00012", "projection_months": 6})
 
-    studio_id: StudioId
-    base_month: BaseMonth = None
     projection_months: int = Field(default=3, ge=1, le=12)
     scenario_id: str | None = Field(
-        default=None,
-        max_length=100,
-        description="Of a saved scenario of the studio, which has a base month and horizon of its own.",
+        default=None, max_length=100, description="Of a saved one of the studio, with its own months."
     )
 
     @model_validator(mode="after")
@@ -36,7 +31,7 @@ class InsightsRequest(RequestModel):
         """The question to the model."""
         return ForwardQuery(
             studio_id=self.studio_id,
-            base_month=None if self.base_month is None else np.datetime64(self.base_month, "M"),
+            base_month=self.last_known_month,
             projection_months=self.projection_months,
         )
 
@@ -51,9 +46,7 @@ class DriverAnswer(AnswerModel):
         " `level` where there are no members."
     )
     amount: float = Field(description="In the data's currency; all add up to `change`.")
-    share: float | None = Field(
-        description="Of the change, signed: all add up to 1. Null where there is no change, to the cent."
-    )
+    share: float | None = Field(description="Of the change, signed: all add up to 1. Null without a change.")
 
 
 class RecommendationAnswer(AnswerModel):
@@ -67,9 +60,7 @@ class RecommendationAnswer(AnswerModel):
     gain_interval: Interval
     chance_of_gain: Rate
     clears_zero: bool = Field(description="Whether the whole interval lies above 0.")
-    effect_source: Source | None = Field(
-        description="What members' response to the lever rests on; null where none is known."
-    )
+    effect_source: Source | None = Field(description="What members' response to it rests on, if it is known.")
 
 
 class GivenLeverAnswer(AnswerModel):

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-import numpy as np
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, create_model
 
 from serving.schemas.common import (
     AnswerModel,
-    BaseMonth,
     ClassCapacity,
     HeldLevers,
     Levers,
     Rate,
     RequestModel,
-    StudioId,
+    StudioRequest,
     StudioType,
     shown_by,
 )
@@ -53,18 +51,10 @@ class Constraints(RequestModel):
     max_staff_utilization_decrease: Points = 0.1
     max_upsell_increase: Points = 0.05
     max_upsell_decrease: Points = 0.0
-    max_classes_increase: Amount = Field(
-        default=None, description="Classes a month; where it is left out, a fifth of the present ones."
-    )
-    max_classes_decrease: Amount = Field(
-        default=None, description="Classes a month; where it is left out, a fifth of the present ones."
-    )
-    prioritize_low_cost_levers: bool = Field(
-        default=True, description="Least cost; else least total relative change."
-    )
-    frozen_levers: list[LeverName] = Field(
-        default=[], max_length=8, description="Levers that keep their present value."
-    )
+    max_classes_increase: Amount = Field(default=None, description="Left out: a fifth of the present ones.")
+    max_classes_decrease: Amount = Field(default=None, description="Left out: a fifth of the present ones.")
+    prioritize_low_cost_levers: bool = Field(default=True, description="Else least total relative change.")
+    frozen_levers: list[LeverName] = Field(default=[], max_length=8, description="Levers to leave as is.")
     lever_costs: dict[LeverName, Cost] = Field(
         default={},
         description="Cost of one more unit of a lever for a month, in the data's currency; of retention and"
@@ -85,7 +75,7 @@ class StatedLimits(BaseModel):
     limits: dict[str, float | None]
 
 
-class InverseRequest(RequestModel):
+class InverseRequest(StudioRequest):
     """Levers with which a studio reaches a revenue."""
 
     model_config = shown_by(
@@ -97,8 +87,6 @@ class InverseRequest(RequestModel):
         }
     )
 
-    studio_id: StudioId
-    base_month: BaseMonth = None
     target_revenue: float = Field(ge=0.01, le=1e15, description="To reach, in the data's currency.")
     target_months: int = Field(default=3, ge=1, le=12)
     target_kind: Literal["month", "total"] = Field(
@@ -122,7 +110,7 @@ class InverseRequest(RequestModel):
         return PlanQuery(
             studio_id=self.studio_id,
             target_revenue=self.target_revenue,
-            base_month=None if self.base_month is None else np.datetime64(self.base_month, "M"),
+            base_month=self.last_known_month,
             target_months=self.target_months,
             target_kind=self.target_kind,
             current_state=self.current_state.given(),
@@ -135,17 +123,14 @@ class InverseRequest(RequestModel):
         )
 
 
-class AllLevers(AnswerModel):
-    """All eight levers; null where the studio's data don't carry one."""
+_LEVERS: dict[str, Any] = {name: (field.annotation, ...) for name, field in Levers.model_fields.items()}
 
-    retention_rate: Rate | None
-    avg_ticket_price: float | None
-    class_attendance_rate: Rate | None
-    new_members_monthly: float | None
-    staff_utilization_rate: Rate | None
-    upsell_rate: Rate | None
-    total_classes_held: float | None
-    current_member_count: float | None
+AllLevers = create_model(
+    "AllLevers",
+    __base__=AnswerModel,
+    __doc__="All eight levers; null where the studio's data don't carry one.",
+    **_LEVERS,
+)
 
 
 class LeverChangeAnswer(AnswerModel):
@@ -155,16 +140,12 @@ class LeverChangeAnswer(AnswerModel):
     recommended: float
     change_pct: float | None = Field(description="Per cent of the present; null where that is 0.")
     impact_on_revenue: float = Field(
-        description="Its share of the gain, averaged over all orders of the changes; all shares add up to"
-        " `achievable_revenue` - `present_revenue`."
+        description="Its share of the gain, averaged over all orders of the changes; all add up to the gain."
     )
     feasibility_score: Rate = Field(
-        description="1 at no change, 0 at the limit: how many of the studios' own changes over such a span"
-        " went as far."
+        description="1 at no change, 0 at the limit: how many of the studios' own changes went as far."
     )
-    estimated_cost: Literal["low", "medium", "high"] = Field(
-        description="By the share of what it brings that it costs."
-    )
+    estimated_cost: Literal["low", "medium", "high"] = Field(description="By cost over what it brings.")
     cost: float = Field(description="Over the months it is held, in the data's currency.")
 
 
@@ -208,17 +189,13 @@ class InverseAnswer(AnswerModel):
     base_month: str
     target_revenue: float
     present_revenue: float = Field(description="With every lever held as it is.")
-    achievable_revenue: float = Field(
-        description="What a forward call with `recommended_levers` answers, to the cent."
-    )
+    achievable_revenue: float = Field(description="What these levers bring in a forward answer, to the cent.")
     achievement_rate: float
     feasible: bool = Field(description="Whether that reaches the target, to the cent.")
     recommended_levers: AllLevers
     lever_changes: dict[LeverName, LeverChangeAnswer]
     action_plan: list[ActionAnswer]
-    lever_plan: list[DatedStep] = Field(
-        description="Each change after its lead time; run forward with the present levers."
-    )
+    lever_plan: list[DatedStep] = Field(description="Each change after its lead time; for a forward request.")
     dated_revenue: float = Field(description="What that dated plan reaches.")
     confidence_score: Rate = Field(description="The chance of reaching the target.")
     plan_cost: float

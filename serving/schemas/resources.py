@@ -99,16 +99,12 @@ class HealthAnswer(AnswerModel):
     status: Literal["healthy", "degraded", "no_model"]
     model_version: str | None
     model_features: int | None = Field(description="Number of features of the model.")
-    database: Literal["ok", "unreachable", "newer_schema"] = Field(
-        description="Whether the service's own tables can be used; predictions need none."
-    )
+    database: Literal["ok", "unreachable", "newer_schema"] = Field(description="Of the service's own tables.")
     cache: Literal["memory", "ok", "unreachable", "off"] = Field(
         description="Where answers are kept: in this process, in Redis (`ok`, or `unreachable`), or nowhere."
     )
     release: HealthRelease | None
-    problem: str | None = Field(
-        description="Why the published release is not the one that answers, and what is out of reach."
-    )
+    problem: str | None = Field(description="Why the published release does not answer, or what is away.")
 
 
 class ModelEntry(AnswerModel):

@@ -39,9 +39,7 @@ class SaveScenarioRequest(RequestModel):
 class ScenarioAnswer(AnswerModel):
     """One saved scenario."""
 
-    id: str = Field(
-        description="The `scenario_id` of its answer; a further one saved from the same answer has its own."
-    )
+    id: str = Field(description="The `scenario_id` of its answer; saved a second time it gets a new one.")
     name: str
     studio_id: str
     request: dict[str, Any] = Field(description="The forward request.")
@@ -95,9 +93,7 @@ class ScenarioChange(AnswerModel):
     data_version: bool
     base_month: bool
     shared_months: list[str] = Field(description="Months that both answers project.")
-    revenue_difference: float | None = Field(
-        description="Revenue of those months, now less then; null where there are none."
-    )
+    revenue_difference: float | None = Field(description="Of those months, now less then; null without any.")
 
 
 class RerunAnswer(AnswerModel):

@@ -29,12 +29,8 @@ logger = logging.getLogger(__name__)
 
 MIGRATION_SECONDS = 3600.0
 RETRY_SECONDS = 2.0
-FRESH_SECONDS = 1.0
-"""Age up to which a known state of the database is reused."""
-
-PATIENCE_SECONDS = 2.0
-"""Time after which a database that does not respond counts as unreachable."""
-
+FRESH_SECONDS = 1.0  # age up to which a known state of the database is reused
+PATIENCE_SECONDS = 2.0  # time after which a database that does not respond counts as unreachable
 UNREACHABLE = "The database can't be reached or doesn't take what is written."
 REMEDY = (
     "Try again in a little while; GET /api/v1/health says when it is back. If it stays away, look at the"

@@ -19,8 +19,7 @@ STATEMENT_SECONDS = 5
 
 UNBOUNDED = -1
 
-ANSWER_SECONDS = 7.0
-"""Silence of PostgreSQL after which its connection is closed."""
+ANSWER_SECONDS = 7.0  # silence of PostgreSQL after which its connection is closed
 
 PRAGMAS = (
     # Of a new file: a logged answer takes 4 KB, and fewer and larger pages a third less time to write.
@@ -37,11 +36,7 @@ REMEDY = "Write sqlite:////ABSOLUTE/PATH or postgresql://USER:PASSWORD@HOST:PORT
 
 
 def make_engine(settings: Settings, answer_seconds: float = ANSWER_SECONDS) -> Engine:
-    """The engine of the service's own tables; nothing is opened yet. PostgreSQL may be silent that long.
-
-    Raises:
-        SettingsError: the URL names a database that is not supported; what it holds is not shown.
-    """
+    """The engine of the service's own tables; nothing is opened yet. PostgreSQL may be silent that long."""
     url = parse_url(settings.database_url)
     is_sqlite = url.get_backend_name() == "sqlite"
     arguments: dict[str, Any] = {"timeout": STATEMENT_SECONDS, "cached_statements": 32}
@@ -75,7 +70,7 @@ def parse_url(text: str) -> URL:
     """A database URL, with the driver that is used.
 
     Raises:
-        SettingsError: the URL can't be read, or names a database that is not supported.
+        SettingsError: the URL can't be read, or names a database that is not supported; it is not shown.
     """
     try:
         url = make_url(text)

@@ -26,24 +26,13 @@ FLUSH_SECONDS = 0.2
 """Interval of writes: at most this much is lost with a killed process while a core is free."""
 
 CLOSE_SECONDS = 5.0
-RETRY_SECONDS = 1.0
-"""Pause after the database has refused a write."""
-
-UPKEEP_SECONDS = 600.0
-"""Interval of pruning, and of looking for files of ended processes."""
-
-MAX_QUEUED_BYTES = 64 * 2**20
-"""Limit of the queue in memory, about twenty thousand answers."""
-
-BATCH_ENTRIES = 500
-"""Entries of one transaction."""
-
+RETRY_SECONDS = 1.0  # pause after the database has refused a write
+UPKEEP_SECONDS = 600.0  # interval of pruning, and of looking for files of ended processes
+MAX_QUEUED_BYTES = 64 * 2**20  # limit of the queue in memory, about twenty thousand answers
+BATCH_ENTRIES = 500  # entries of one transaction
 POLL_SECONDS = 0.05
-FIND_SECONDS = 1.0
-"""Time that an entry of another process may take to reach the database."""
-
-WARNING_SECONDS = 60.0
-"""Interval in which the same warning is logged once."""
+FIND_SECONDS = 1.0  # time that an entry of another process may take to reach the database
+WARNING_SECONDS = 60.0  # interval in which the same warning is logged once
 
 
 class PredictionLog:

@@ -20,9 +20,7 @@ from serving.storage.predictions import LoggedPrediction, from_json, to_json
 
 logger = logging.getLogger(__name__)
 
-MAX_SPOOL_BYTES = 64 * 2**20
-"""Limit of the file of one process."""
-
+MAX_SPOOL_BYTES = 64 * 2**20  # limit of the file of one process
 SUFFIX = ".sqlite3"
 UNREADABLE_SUFFIX = ".unreadable"
 _PAGE_BYTES = 4096
@@ -127,12 +125,7 @@ class PredictionSpool:
         return 0 if (file := self._file) is None else len(file)
 
     def append(self, entries: Sequence[LoggedPrediction]) -> int:
-        """Store as many entries as there is room for, the first ones, and say how many.
-
-        Raises:
-            OSError: the folder can't be made.
-            sqlite3.Error: the disk refuses.
-        """
+        """The same as `SpoolFile.append`; also raises an OSError if the folder can't be made."""
         with self._lock:
             if self._file is None:
                 self._file = self._new_file()

@@ -1,7 +1,4 @@
-"""Logged predictions: the record of one answer and its table in the database.
-
-Writing in the background, and waiting while the database is unreachable, is in ``prediction_log``.
-"""
+"""Logged predictions: the record of one answer and its table in the database."""
 
 from __future__ import annotations
 

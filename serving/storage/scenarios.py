@@ -1,7 +1,4 @@
-"""Saved scenarios: storage, lookup, deletion, and pages with opaque cursors.
-
-A scenario is a forward request with its answer. Answers of the routes are built in ``answers.scenarios``.
-"""
+"""Saved scenarios, forward requests with their answers: storage, lookup, deletion, and pages with cursors."""
 
 from __future__ import annotations
 
@@ -21,9 +18,7 @@ from studio_pipeline.errors import InputError, UnknownScenarioError
 
 ROWS_AT_ONCE = 200
 
-MOST_STUDIOS = 900
-"""So many a query can name: SQLite before 3.32 takes 999 values."""
-
+MOST_STUDIOS = 900  # so many a query can name: SQLite before 3.32 takes 999 values
 _KEY = tuple_(scenarios.c.created_at, scenarios.c.id)
 _NEWEST_FIRST = (scenarios.c.created_at.desc(), scenarios.c.id.desc())
 

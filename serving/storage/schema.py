@@ -1,8 +1,4 @@
-"""Tables of the service and their migrations.
-
-Holds the SQLAlchemy tables, the check of a database's schema revision and the upgrade by Alembic. The
-migrations themselves are in ``migrations/versions``; queries are in the modules of the stores.
-"""
+"""Tables of the service, the check of a database's schema revision, and the upgrade by Alembic."""
 
 from __future__ import annotations
 
@@ -34,9 +30,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, _: sa.Dialect) -> datetime | None:
         """In UTC."""
-        if value is None or value.tzinfo is not None:
-            return value
-        return value.replace(tzinfo=UTC)
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
 
 
 metadata = sa.MetaData()
@@ -87,8 +81,7 @@ deletions = sa.Table(
 """When a studio's records were last deleted: what other processes still had in hand is left out by it."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-_LOCK = 8_207_415_301
-"""A number that nothing else in the same PostgreSQL takes as an advisory lock."""
+_LOCK = 8_207_415_301  # a number that nothing else in the same PostgreSQL takes as an advisory lock
 
 
 class NewerSchemaError(DatabaseError):

@@ -5,6 +5,7 @@ import inspect
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -41,6 +42,10 @@ async def kept(cache: RedisCache, key: str = KEY, answer: bytes = ANSWER) -> Non
     await until(once)
 
 
+async def is_reachable(cache: RedisCache) -> bool:
+    return await cache.state() == "ok"
+
+
 async def test_an_answer_is_kept_for_its_time_under_the_prefix() -> None:
     redis = real_redis()
     async with running_redis_cache(REAL_URL, 60) as cache:
@@ -56,7 +61,7 @@ async def test_several_services_share_it() -> None:
     real_redis()
     async with running_redis_cache(REAL_URL, 60) as one, running_redis_cache(REAL_URL, 60) as other:
         await kept(one)
-        assert await other.reachable()
+        assert await other.state() == "ok"
         assert await other.get(KEY) == ANSWER
         assert other.counters == {"hits": 1, "misses": 0, "errors": 0}
 
@@ -69,7 +74,7 @@ async def test_what_others_wrote_there_is_no_answer(garbage: bytes) -> None:
     redis = real_redis()
     redis.set(PREFIX + KEY, garbage)
     async with running_redis_cache(REAL_URL, 60) as cache:
-        assert await cache.reachable()
+        assert await cache.state() == "ok"
         assert await cache.get(KEY) is None
         assert cache.counters == {"hits": 0, "misses": 1, "errors": 1}
         assert await cache.state() == "ok"
@@ -78,7 +83,7 @@ async def test_what_others_wrote_there_is_no_answer(garbage: bytes) -> None:
 async def test_a_key_that_holds_something_else_is_no_answer_and_no_failure() -> None:
     real_redis().rpush(PREFIX + KEY, "a", "b")
     async with running_redis_cache(REAL_URL, 60) as cache:
-        assert await cache.reachable()
+        assert await cache.state() == "ok"
         assert await cache.get(KEY) is None
         await kept(cache, "cd" * 32)
         assert cache.counters["errors"] == 1
@@ -102,7 +107,7 @@ async def test_a_full_redis_still_gives_what_it_has() -> None:
     full = b"-OOM command not allowed when used memory > 'maxmemory'.\r\n"
     full_redis = peer(well_until_asked(b"SET\r\n", full))
     async with full_redis as server, running_redis_cache(server.url, 60) as cache:
-        assert await cache.reachable()
+        assert await cache.state() == "ok"
         await cache.put(KEY, ANSWER)
         await until(lambda: cache.counters["errors"] == 1)
         assert await cache.get(KEY) is None
@@ -127,7 +132,7 @@ async def test_a_redis_that_hangs_holds_up_one_request_and_then_none(monkeypatch
         assert cache.counters == {"hits": 0, "misses": 101, "errors": 1}
         assert server.connections == connections
         server.serve = well_until_asked(b"GET", b"$-1\r\n")
-        assert await cache.reachable()
+        assert await cache.state() == "ok"
 
 
 async def test_nobody_waits_for_a_redis_that_was_never_there() -> None:
@@ -166,7 +171,7 @@ def test_the_connection_is_cut_and_restored_under_load(caplog: pytest.LogCapture
                 await until(lambda: not cache._usable)
                 assert await cache.state() == "unreachable"
                 await proxy.start()
-            await until(cache.reachable)
+            await until(partial(is_reachable, cache))
             stop.set()
             assert sum(await asyncio.gather(*tasks)) > 1000
             assert wrong == []
@@ -192,7 +197,7 @@ async def test_an_answer_that_comes_late_is_never_taken_for_another() -> None:
                 assert all(a in (None, k.encode()) for a, k in zip(found, keys, strict=True))
                 await asyncio.sleep(0.02)
             slow.delay_seconds = 0.0
-            await until(cache.reachable)
+            await until(partial(is_reachable, cache))
             assert await cache.get(keys[3]) == keys[3].encode()
 
 
@@ -226,7 +231,7 @@ async def test_a_server_that_is_no_redis_fails_nothing(garbage: bytes) -> None:
         peer(well_until_asked(b"GET", garbage)) as server,
         running_redis_cache(server.url, 60) as cache,
     ):
-        await until(cache.reachable)
+        await until(partial(is_reachable, cache))
         assert await cache.get(KEY) is None
 
 
@@ -267,7 +272,7 @@ def test_options_that_nobody_knows_are_refused_without_the_password(url: str) ->
 async def test_options_that_are_known_are_taken() -> None:
     real_redis()
     async with running_redis_cache(f"{REAL_URL}?decode_responses=true&protocol=3", 60) as cache:
-        assert await cache.reachable()
+        assert await cache.state() == "ok"
         await cache.put(KEY, ANSWER)
         await until(cache._waiting.empty)
         assert await cache.get(KEY) in (None, ANSWER)
