@@ -98,23 +98,15 @@ def test_no_spelling_of_a_path_is_open_but_its_own(client_of, path: str) -> None
         assert client.get(path).status_code == 401
 
 
+LOCAL = ("localhost", "LOCALHOST:8000", "api.localhost:8000", "127.0.0.1:8000", "[::1]:8000", "[::1]")
+ELSEWHERE = ("evil.example", "evil.example:8000", "127.0.0.1.evil.example", "127.0.0.1@evil.example")
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [
-        ("localhost", 200),
-        ("LOCALHOST:8000", 200),
-        ("api.localhost:8000", 200),
-        ("127.0.0.1:8000", 200),
-        ("[::1]:8000", 200),
-        ("[::1]", 200),
-        ("192.0.2.7", 200),
-        ("mymachine", 200),
-        ("", 200),
-        ("evil.example", 403),
-        ("evil.example:8000", 403),
-        ("127.0.0.1.evil.example", 403),
-        ("127.0.0.1@evil.example", 403),
-        ("localhost.evil.example:80", 403),
+        *((host, 200) for host in (*LOCAL, "192.0.2.7", "mymachine", "")),
+        *((host, 403) for host in (*ELSEWHERE, "localhost.evil.example:80")),
     ],
 )
 def test_without_keys_a_name_from_elsewhere_is_not_answered(client_of, host: str, status: int) -> None:
