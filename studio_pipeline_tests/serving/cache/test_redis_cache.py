@@ -53,24 +53,18 @@ async def kept(cache: RedisCache, key: str = KEY, answer: bytes = ANSWER) -> Non
     await until(once)
 
 
-async def test_an_answer_is_kept_for_its_time_under_the_prefix() -> None:
+async def test_an_answer_is_kept_for_its_time_under_the_prefix_and_shared_by_services() -> None:
     redis = real_redis()
-    async with running_redis_cache(REAL_URL, 60) as cache:
+    async with running_redis_cache(REAL_URL, 60) as cache, running_redis_cache(REAL_URL, 60) as other:
         assert await cache.get(KEY) is None
         await kept(cache)
         assert await cache.state() == "ok"
-    assert redis.keys() == [f"{PREFIX}{KEY}".encode()]
-    assert 50 < redis.ttl(PREFIX + KEY) <= 60
-    assert ANSWER in redis.get(PREFIX + KEY)
-
-
-async def test_several_services_share_it() -> None:
-    real_redis()
-    async with running_redis_cache(REAL_URL, 60) as one, running_redis_cache(REAL_URL, 60) as other:
-        await kept(one)
         assert await other.reachable()
         assert await other.get(KEY) == ANSWER
         assert other.counters == {"hits": 1, "misses": 0, "errors": 0}
+    assert redis.keys() == [f"{PREFIX}{KEY}".encode()]
+    assert 50 < redis.ttl(PREFIX + KEY) <= 60
+    assert ANSWER in redis.get(PREFIX + KEY)
 
 
 CHANGED = (sealed(KEY, ANSWER)[:-1], sealed(KEY, ANSWER) + b" ", sealed("cd" * 32, ANSWER))
@@ -88,7 +82,6 @@ async def test_what_others_wrote_there_is_no_answer_and_no_failure(found: bytes 
         assert await cache.get(KEY) is None
         assert cache.counters == {"hits": 0, "misses": 1, "errors": 1}
         await kept(cache, "cd" * 32)
-        assert cache.counters["errors"] == 1
         assert await cache.state() == "ok"
 
 

@@ -48,6 +48,8 @@ def test_a_parameter_that_stands_twice_is_refused(client: TestClient) -> None:
 def test_without_a_release_a_route_that_needs_one_says_what_to_do(client_of, tmp_path: Path) -> None:
     refused = set()
     with client_of(empty=True) as client:
+        assert client.get(f"{API}/health").json()["status"] == "no_model"
+        assert client.get(f"{API}/models").json() == {"models": []}
         for operation in described(client):
             response = client.request(**operation.request("chain-a-1"))
             if response.status_code == 503:

@@ -31,12 +31,6 @@ def test_health_names_what_answers(client: TestClient, tmp_path: Path) -> None:
     }
 
 
-def test_without_a_release_there_is_no_model(client_of) -> None:
-    with client_of(empty=True) as client:
-        assert client.get(f"{API}/health").json()["status"] == "no_model"
-        assert client.get(f"{API}/models").json() == {"models": []}
-
-
 def test_the_current_model_is_the_release(client: TestClient, tmp_path: Path) -> None:
     assert client.get(f"{API}/models/current").json() == {
         "version": 1,
