@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fake_forecaster import load_fake, publish_fake
+from live import Address, live
 from postgresql import temporary_database, url_of
 from processes import LOOPBACK
 
@@ -60,6 +61,13 @@ def client(client_of: MakeClient) -> Iterator[TestClient]:
     """The service with model 1 on data 7."""
     with client_of() as client:
         yield client
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[Address]:
+    """Where the service with model 1 on data 7 listens, on a real port."""
+    with live(tmp_path) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.testclient import TestClient
+
 Document = Mapping[str, Any]
 
 STUDIO = "studio_id"
@@ -55,6 +57,11 @@ def operations(document: Document) -> Iterator[Operation]:
     for path, methods in document["paths"].items():
         for method, described in methods.items():
             yield Operation(method, path, described, document)
+
+
+def described(client: TestClient) -> list[Operation]:
+    """Every operation of a service."""
+    return list(operations(client.get("/openapi.json").json()))
 
 
 def smallest(schema: Document, document: Document, studio_id: str) -> Any:

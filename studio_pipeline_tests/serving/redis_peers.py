@@ -91,30 +91,6 @@ async def peer(serve: Serve) -> AsyncIterator[Peer]:
         await started.stop()
 
 
-class Proxy:
-    """Passes bytes on to the real Redis, each answer late by `delay_seconds`."""
-
-    def __init__(self) -> None:
-        self.delay_seconds = 0.0
-
-    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        back_reader, back_writer = await asyncio.open_connection("127.0.0.1", 6379)
-        try:
-            await asyncio.gather(
-                self._pass(reader, back_writer, late=False), self._pass(back_reader, writer, late=True)
-            )
-        finally:
-            back_writer.close()
-
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, late: bool) -> None:
-        while data := await reader.read(65_536):
-            if late and self.delay_seconds:
-                await asyncio.sleep(self.delay_seconds)
-            writer.write(data)
-            await writer.drain()
-        writer.close()
-
-
 def saying(answer: bytes) -> Serve:
     """Whatever it is asked, it says this, and hangs on."""
 

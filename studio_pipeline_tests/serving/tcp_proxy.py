@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 
@@ -11,6 +12,7 @@ class TcpProxy:
 
     Attributes:
         port: where it listens, on 127.0.0.1; the same after a cut.
+        delay_seconds: by which each part of what it passes on is late.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -20,6 +22,7 @@ class TcpProxy:
         self._flows = threading.Event()
         self._flows.set()
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self.delay_seconds = 0.0
         self.port = int(self._listener.getsockname()[1])
         self._accept()
 
@@ -64,6 +67,7 @@ class TcpProxy:
         with contextlib.suppress(OSError):
             while content := source.recv(65536):
                 self._flows.wait()
+                time.sleep(self.delay_seconds)
                 sink.sendall(content)
         for end in (source, sink):
             self._shut(end)

@@ -61,23 +61,6 @@ def test_health_and_studios_are_those_of_the_release(served: httpx.Client) -> No
     assert (studios[STUDIO], studios["studio-00002"]) == (40, 37)
 
 
-@pytest.mark.parametrize(
-    ("asked", "status", "said"),
-    [
-        ({"studio_id": "nobody"}, 404, "all eight levers"),
-        ({"studio_id": "nobody", "levers": {"retention_rate": 0.93}}, 404, "all eight levers"),
-        ({"studio_id": STUDIO, "base_month": "2025-01-01"}, 422, "2024-12"),
-        ({"studio_id": STUDIO, "levers": {"avg_ticket_price": 1e6}}, 422, "avg_ticket_price"),
-    ],
-)
-def test_refusals_of_the_model_have_their_status(
-    served: httpx.Client, asked: dict[str, object], status: int, said: str
-) -> None:
-    response = served.post(FORWARD, json=asked)
-    assert response.status_code == status
-    assert said in response.json()["detail"]
-
-
 def test_a_new_studio_is_answered_from_its_levers(served: httpx.Client) -> None:
     body = {"studio_id": "new", "levers": ALL_LEVERS, "studio_type": "Yoga", "compare_to_status_quo": True}
     response = served.post(FORWARD, json=body)
@@ -88,17 +71,7 @@ def test_a_new_studio_is_answered_from_its_levers(served: httpx.Client) -> None:
     assert answer.predictions["month_1"].revenue > 0
 
 
-TRAINING = {
-    "dagster",
-    "joblib",
-    "lightgbm",
-    "matplotlib",
-    "mlflow",
-    "pandas",
-    "pandera",
-    "sklearn",
-    "xgboost",
-}
+TRAINING = "dagster joblib lightgbm matplotlib mlflow pandas pandera sklearn xgboost"
 
 ASK = f"""
 import sys
@@ -109,7 +82,7 @@ from studio_pipeline.forecasting.base.queries import ForwardQuery
 store = ModelStore(Path(sys.argv[1]))
 store.refresh()
 (answer,) = store.require().forecaster.forecast([ForwardQuery("{STUDIO}")])
-print(type(answer).__name__, sorted({{*{TRAINING}, 'openai'}} & set(sys.modules)))
+print(type(answer).__name__, sorted({{*"{TRAINING} openai".split()}} & set(sys.modules)))
 """
 
 

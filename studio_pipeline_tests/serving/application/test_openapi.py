@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from openapi_requests import Operation, operations
+from openapi_requests import described
 from small_model import publish_small_chains
 from starlette.testclient import TestClient
 
@@ -14,12 +14,6 @@ from serving.schemas.forward import ForwardAnswer, ForwardRequest
 from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS
 
 KEYS = "all,some:chain-a-*"
-
-
-def described(client: TestClient) -> list[Operation]:
-    found = list(operations(client.get("/openapi.json").json()))
-    assert len(found) >= 6
-    return found
 
 
 def test_every_operation_names_what_guards_answer_with_headers_and_form(client: TestClient) -> None:
@@ -75,7 +69,7 @@ def test_examples_are_requests_that_are_taken(client_of, tmp_path: Path) -> None
     publish_small_chains(tmp_path)
     with client_of(load=load_forecaster) as client:
         document = client.get("/openapi.json").json()
-        for operation in [one for one in operations(document) if one.body_schema]:
+        for operation in [one for one in described(client) if one.body_schema]:
             schema = document["components"]["schemas"][operation.body_schema["$ref"].rsplit("/", 1)[-1]]
             assert schema.get("examples"), f"{operation} has no example"
             for example in schema["examples"]:

@@ -29,12 +29,7 @@ KEYS = "all,some:chain-a-*"
 
 def fuzz(url: str, home: Path, studio_id: str, *options: str, key: str = "", examples: int = 10) -> None:
     """Run Schemathesis, and fail with what it says where it finds anything."""
-    environment = {
-        **os.environ,
-        "SCHEMATHESIS_HOOKS": str(HOOKS),
-        "STUDIO_THAT_IS_THERE": studio_id,
-        "PYTHONWARNINGS": "ignore",
-    }
+    hooks = {"SCHEMATHESIS_HOOKS": str(HOOKS), "STUDIO_THAT_IS_THERE": studio_id}
     done = subprocess.run(
         [
             *(*COMMAND, "--config-file", str(CONFIGURATION), "run", f"{url}/openapi.json"),
@@ -44,7 +39,7 @@ def fuzz(url: str, home: Path, studio_id: str, *options: str, key: str = "", exa
             *options,
         ],
         cwd=home,
-        env=environment,
+        env={**os.environ, **hooks, "PYTHONWARNINGS": "ignore"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -89,16 +84,7 @@ def test_with_a_key_for_other_studios(tmp_path: Path) -> None:
 def test_a_route_that_breaks_its_word_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish_small_chains(tmp_path)
     monkeypatch.setattr("serving.routes.studios.describe_studios", lambda _: 1 / 0)
-    with (
-        live(tmp_path, load_forecaster, **FREELY) as address,
-        pytest.raises(AssertionError, match="Server error"),
-    ):
-        fuzz(
-            url_of(address),
-            tmp_path,
-            "chain-a-1",
-            "--phases",
-            "coverage",
-            "--include-path",
-            "/api/v1/studios",
-        )
+    only = ("--phases", "coverage", "--include-path", "/api/v1/studios")
+    found = pytest.raises(AssertionError, match="Server error")
+    with live(tmp_path, load_forecaster, **FREELY) as address, found:
+        fuzz(url_of(address), tmp_path, "chain-a-1", *only)

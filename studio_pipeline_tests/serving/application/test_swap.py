@@ -34,10 +34,6 @@ def status_of(client: TestClient) -> str:
     return str(client.get("/api/v1/health").json()["status"])
 
 
-def problem_of(client: TestClient) -> str:
-    return str(client.get("/api/v1/health").json()["problem"])
-
-
 def corrupt_after_publishing(home: Path, part: str) -> None:
     release = publish_fake(home, 3, data_number=9)
     (home / part.format(data=release.data_version)).write_text("rubbish")
@@ -98,7 +94,7 @@ def test_a_pointer_that_can_not_be_read_leaves_the_old_release_and_is_looked_for
     before = pointer.read_text()
     harm(pointer)
     wait_until(lambda: status_of(client) == "degraded")
-    assert said in problem_of(client)
+    assert said in client.get("/api/v1/health").json()["problem"]
     assert client.get("/api/v1/models/current").json()["version"] == 1
     assert answer_of(client) == ("1", 1007)
     pointer.unlink(missing_ok=True)

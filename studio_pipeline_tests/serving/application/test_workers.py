@@ -26,48 +26,37 @@ def two_workers(tmp_path: Path) -> Iterator[httpx.Client]:
         yield client
 
 
-def workers_on(port: int | None) -> set[int]:
-    """The processes whose parent serves that port."""
-    (parent,) = [pid for pid in processes() if f"serve_fake({port}" in command_of(pid) and has_children(pid)]
-    return {pid for pid in processes() if parent_of(pid) == parent and "spawn_main" in command_of(pid)}
+def workers() -> set[int]:
+    """The workers of the service that this process runs."""
+    (parent,) = [pid for pid in children_of(os.getpid()) if "serve_fake" in command_of(pid)]
+    return {pid for pid in children_of(parent) if "spawn_main" in command_of(pid)}
 
 
-def processes() -> list[int]:
-    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+def children_of(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def command_of(pid: int) -> str:
+    """Nothing where it has gone."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
     except OSError:
         return ""
 
 
-def parent_of(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
-
-
-def has_children(pid: int) -> bool:
-    return any(parent_of(other) == pid for other in processes())
-
-
 @pytest.mark.slow
 def test_a_killed_worker_takes_only_its_own_requests_with_it(
     two_workers: httpx.Client, tmp_path: Path
 ) -> None:
-    port = two_workers.base_url.port
-    assert len(workers_on(port)) == 2
+    assert len(workers()) == 2
     load = Load(two_workers.base_url)
     with load.running(asking=ASKERS, saving=1):
         for _ in range(3):
-            workers = workers_on(port)
+            running = workers()
             target = len(load.forward) + 200
             wait_until(lambda target=target: len(load.forward) >= target)
-            os.kill(min(workers), signal.SIGKILL)
-            wait_until(lambda old=workers: len(workers_on(port)) == 2 and workers_on(port) != old)
+            os.kill(min(running), signal.SIGKILL)
+            wait_until(lambda old=running: len(workers()) == 2 and workers() != old)
         publish_fake(tmp_path, 2)
         wait_until(lambda: [answer.model_version for answer in load.forward].count("2") >= 500)
     succeeded = [answer.status for answer in load.forward].count(200)
@@ -99,8 +88,8 @@ def test_figures_are_those_of_all_workers_whichever_answers(two_workers: httpx.C
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_service_and_all_its_workers(tmp_path: Path, end: signal.Signals) -> None:
     publish_fake(tmp_path, 1)
-    with service(tmp_path, *TWO_WORKERS, end=end, PYTHONPATH=PYTHONPATH) as client:
-        workers = workers_on(client.base_url.port)
-        assert len(workers) == 2
-    wait_until(lambda: not any("spawn_main" in command_of(pid) for pid in workers))
+    with service(tmp_path, *TWO_WORKERS, end=end, PYTHONPATH=PYTHONPATH):
+        running = workers()
+        assert len(running) == 2
+    wait_until(lambda: not any("spawn_main" in command_of(pid) for pid in running))
     assert not list((tmp_path / "metrics").iterdir())

@@ -1,12 +1,9 @@
 import asyncio
-from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.cache.answer_cache import MemoryCache
-from serving.services import running_cache
-from studio_pipeline.settings import read_settings
 
 
 def get(cache: MemoryCache, key: str) -> bytes | None:
@@ -60,18 +57,3 @@ def test_it_answers_what_was_put_last_within_its_bytes(steps: list[tuple[str, by
             last[key] = answer
             assert get(cache, key) == answer
         assert 0 <= cache.size_bytes <= 3000
-
-
-def chosen(home: Path, **settings: object) -> str | None:
-    async def choose() -> str | None:
-        async with running_cache(read_settings(env_file=None, home=home, **settings)) as cache:
-            return cache and type(cache).__name__
-
-    return asyncio.run(choose())
-
-
-def test_the_settings_choose_the_cache(tmp_path: Path) -> None:
-    assert chosen(tmp_path) == "MemoryCache"
-    assert chosen(tmp_path, cache_ttl_seconds=0) is None
-    assert chosen(tmp_path, cache_ttl_seconds=0, redis_url="redis://127.0.0.1:1") is None
-    assert chosen(tmp_path, redis_url="redis://127.0.0.1:1") == "RedisCache"

@@ -58,14 +58,11 @@ def test_without_one_an_id_is_made_for_each_and_browsers_are_told_to_do_nothing(
         assert "server" not in response.headers
 
 
-@pytest.mark.parametrize("sent", [b"a", b"A-b_c.9", b"x" * 64])
-def test_a_sane_id_is_taken(sent: bytes) -> None:
-    assert request_id_from(sent).encode() == sent
-
-
-@pytest.mark.parametrize("sent", [b"x" * 65, b"", b"a b", b"a\nb", b"a\n", b"\xc3\xa4", b"<script>", None])
-def test_another_one_is_not_taken(sent: bytes | None) -> None:
-    assert re.fullmatch("[0-9a-f]{32}", request_id_from(sent))
+def test_only_a_sane_id_is_taken() -> None:
+    for sane in (b"a", b"A-b_c.9", b"x" * 64):
+        assert request_id_from(sane).encode() == sane
+    for other in (b"x" * 65, b"", b"a b", b"a\nb", b"a\n", b"\xc3\xa4", b"<script>", None):
+        assert re.fullmatch("[0-9a-f]{32}", request_id_from(other)), other
 
 
 def test_the_page_keeps_its_own_policy_and_can_not_be_framed(client: TestClient) -> None:

@@ -8,19 +8,16 @@ from pathlib import Path
 
 import pytest
 import redis
-from fake_forecaster import load_fake
 from fastapi import APIRouter
-from processes import LOOPBACK
 from redis_peers import REAL_URL, real_redis
 from starlette.testclient import TestClient
 
-from serving.app import create_app
 from serving.guards import rate_limits
 from serving.guards.access import AccessRules
 from serving.guards.rate_limits import RateLimitedError, RateLimits, RedisCounter
 from serving.routes.requests import Context, StrictRoute, count_as
 from studio_pipeline.errors import SettingsError
-from studio_pipeline.settings import ApiKey, RateLimit, read_settings
+from studio_pipeline.settings import ApiKey, RateLimit
 
 pytestmark = pytest.mark.anyio
 
@@ -99,18 +96,16 @@ def test_guesses_at_keys_are_limited(client_of) -> None:
         assert ask(client, key="k") == 200
 
 
-def test_a_route_can_say_that_a_request_counts_as_many(tmp_path: Path) -> None:
-    app = create_app(read_settings(env_file=None, home=tmp_path, rate_limit="10/hour"), load_fake)
+def test_a_route_can_say_that_a_request_counts_as_many(client_of) -> None:
     router = APIRouter(route_class=StrictRoute)
 
     @router.get("/heavy")
     async def heavy(n: int, context: Context) -> None:
         await count_as(context, n)
 
-    app.include_router(router)
-
     for costs in ((1, 4, 5), (1_000,)):
-        with TestClient(app, client=LOOPBACK) as client:
+        with client_of(rate_limit="10/hour") as client:
+            client.app.include_router(router)
             assert all(client.get("/heavy", params={"n": n}).is_success for n in costs)
             limited = client.get("/heavy", params={"n": 1})
             assert limited.status_code == 429

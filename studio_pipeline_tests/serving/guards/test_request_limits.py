@@ -5,18 +5,15 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
-from fake_forecaster import FakeForecaster, load_fake
-from live import exchange, is_cut_off, live, read_all, status_of, url_of
+from fake_forecaster import FakeForecaster
+from live import Address, exchange, is_cut_off, read_all, status_of, url_of
 from starlette.testclient import TestClient
 
-from serving.app import create_app
 from serving.guards import http_protocol, request_guard
 from serving.guards.request_guard import MAX_BYTES
-from studio_pipeline.settings import read_settings
 
 FORWARD = "/api/v1/predict/forward"
 JSON = {"Content-Type": "application/json"}
@@ -74,59 +71,56 @@ def test_a_route_that_never_answers_is_given_up(client: TestClient, monkeypatch:
     assert client.get("/api/v1/models").status_code == 200
 
 
+@pytest.mark.usefixtures("impatient")
 def test_an_answer_that_hangs_after_its_body_is_given_up(
-    tmp_path: Path, impatient: None, monkeypatch: pytest.MonkeyPatch
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_guard, "BODY_SECONDS", 60.0)
-    app = create_app(read_settings(env_file=None, home=tmp_path), load_fake)
 
-    @app.post("/hang")
+    @client.app.post("/hang")
     async def hang(body: dict[str, int]) -> None:
         await asyncio.sleep(5)
 
-    with TestClient(app, client=("127.0.0.1", 1)) as client:
-        assert client.post("/hang", json={"a": 1}).status_code == 503
+    assert client.post("/hang", json={"a": 1}).status_code == 503
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_slow_body_is_told_so_and_its_connection_closed(tmp_path: Path) -> None:
-    with live(tmp_path) as address:
-        answer = exchange(address, HEAD, b"Content-Length: 26\r\n\r\n", BODY[:10])
-        assert status_of(answer) == 408
-        assert b"did not arrive in time" in answer
-        assert b"connection: close" in answer.lower()
-        answer = exchange(address, HEAD, b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")
-        assert status_of(answer) == 408
-        assert httpx.post(url_of(address) + FORWARD, content=BODY, headers=JSON).is_success
+def test_a_slow_body_is_told_so_and_its_connection_closed(address: Address) -> None:
+    answer = exchange(address, HEAD, b"Content-Length: 26\r\n\r\n", BODY[:10])
+    assert status_of(answer) == 408
+    assert b"did not arrive in time" in answer
+    assert b"connection: close" in answer.lower()
+    answer = exchange(address, HEAD, b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n")
+    assert status_of(answer) == 408
+    assert httpx.post(url_of(address) + FORWARD, content=BODY, headers=JSON).is_success
 
 
 @pytest.mark.usefixtures("impatient")
-def test_a_body_that_comes_drop_by_drop_is_not_waited_for(tmp_path: Path) -> None:
-    with live(tmp_path) as address, socket.create_connection(address, timeout=5) as connection:
+def test_a_body_that_comes_drop_by_drop_is_not_waited_for(address: Address) -> None:
+    with socket.create_connection(address, timeout=5) as connection:
         connection.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
         assert is_cut_off(connection, b" ", pause=0.02)
 
 
-def test_huge_bodies_are_refused_at_once_and_the_client_reads_why(tmp_path: Path) -> None:
-    with live(tmp_path) as address:
-        refused = exchange(address, HEAD, b"Content-Length: 99999999999\r\n\r\n", seconds=0.5)
-        assert status_of(refused) == 413
-        for content in (b"x" * 20_000_000, iter([b"x" * 1_000_000] * 5)):
-            assert httpx.post(url_of(address) + FORWARD, content=content, headers=JSON).status_code == 413
+def test_huge_bodies_are_refused_at_once_and_the_client_reads_why(address: Address) -> None:
+    refused = exchange(address, HEAD, b"Content-Length: 99999999999\r\n\r\n", seconds=0.5)
+    assert status_of(refused) == 413
+    for content in (b"x" * 20_000_000, iter([b"x" * 1_000_000] * 5)):
+        assert httpx.post(url_of(address) + FORWARD, content=content, headers=JSON).status_code == 413
 
 
-def test_the_rest_of_a_refused_body_is_not_awaited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_rest_of_a_refused_body_is_not_awaited(address: Address, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_protocol, "LEFTOVER_SECONDS", 0.2)
-    with live(tmp_path) as address, socket.create_connection(address, timeout=5) as connection:
+    with socket.create_connection(address, timeout=5) as connection:
         connection.sendall(HEAD + b"Content-Length: 99999999999\r\n\r\n")
         assert is_cut_off(connection, b"x" * 1000, pause=0.01)
 
 
 def test_a_late_answer_does_not_harm_the_next_on_its_connection(
-    tmp_path: Path, impatient: None, monkeypatch: pytest.MonkeyPatch
+    address: Address, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("serving.routes.studios.describe_studios", lambda _: time.sleep(0.8) or [])
-    with live(tmp_path) as address, socket.create_connection(address, timeout=0.5) as connection:
+    with socket.create_connection(address, timeout=0.5) as connection:
         connection.sendall(b"GET /api/v1/studios HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert status_of(read_all(connection)) == 503
         connection.sendall(b"GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -136,11 +130,11 @@ def test_a_late_answer_does_not_harm_the_next_on_its_connection(
 
 
 def test_the_time_for_an_answer_begins_when_the_body_is_complete(
-    tmp_path: Path, impatient: None, monkeypatch: pytest.MonkeyPatch
+    address: Address, impatient: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_guard, "BODY_SECONDS", 5.0)
     monkeypatch.setattr(request_guard, "ANSWER_SECONDS", 1.0)
-    with live(tmp_path) as address, socket.create_connection(address, timeout=5) as connection:
+    with socket.create_connection(address, timeout=5) as connection:
         connection.sendall(HEAD + b"Connection: close\r\nContent-Length: 26\r\n\r\n")
         time.sleep(1.5)
         connection.sendall(BODY)
@@ -148,15 +142,14 @@ def test_the_time_for_an_answer_begins_when_the_body_is_complete(
 
 
 def test_a_client_that_goes_away_leaves_no_error(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    address: Address, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = FakeForecaster.forecast
     monkeypatch.setattr(FakeForecaster, "forecast", lambda *asked: time.sleep(0.1) or slow(*asked))
-    with live(tmp_path) as address:
-        whole = HEAD + b"Content-Length: 26\r\n\r\n" + BODY
-        for sent in (HEAD, whole[:-5], whole):
-            with socket.create_connection(address) as connection:
-                connection.sendall(sent)
-        time.sleep(0.3)
-        assert httpx.get(f"{url_of(address)}/api/v1/health").is_success
+    whole = HEAD + b"Content-Length: 26\r\n\r\n" + BODY
+    for sent in (HEAD, whole[:-5], whole):
+        with socket.create_connection(address) as connection:
+            connection.sendall(sent)
+    time.sleep(0.3)
+    assert httpx.get(f"{url_of(address)}/api/v1/health").is_success
     assert not [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")]

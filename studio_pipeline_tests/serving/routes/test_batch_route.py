@@ -106,25 +106,6 @@ def test_a_key_sees_no_other_studio_and_none_of_its_money(client_of: Any) -> Non
     assert answer["aggregate"]["total_projected_revenue"] == 2 * 3 * 1007.0
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({}, "requests"),
-        ([], "body"),
-        ({"requests": {}}, "requests"),
-        ({"requests": [GOOD] * 1001}, "requests"),
-        ({"requests": [GOOD], "aggregate": "yes"}, "aggregate"),
-        ({"requests": [GOOD], "sum": True}, "sum"),
-        ({"requests": [GOOD], "interval_level": 1.0}, "interval_level"),
-        ({"requests": [GOOD], "interval_level": 0}, "interval_level"),
-    ],
-)
-def test_a_batch_that_is_none_is_refused_whole(client: TestClient, body: Any, field: str) -> None:
-    response = client.post(BATCH, json=body)
-    assert response.status_code == 422
-    assert field in response.json()["detail"][0]["loc"]
-
-
 def test_the_sum_has_its_months_and_what_to_know_of_it(client: TestClient) -> None:
     body = {
         "requests": [GOOD, {"studio_id": "chain-a-2"}, GOOD, BAD[0]],

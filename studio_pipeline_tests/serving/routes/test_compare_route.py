@@ -37,20 +37,6 @@ def compare(client: TestClient, ids: list[str], **fields: object) -> dict[str, A
     return dict(response.json())
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"scenario_ids": ["a"]},
-        {"scenario_ids": ["a", "a"]},
-        {"scenario_ids": [str(number) for number in range(11)]},
-        {"scenario_ids": ["a", "b"], "interval_level": 1},
-        {"scenario_ids": ["a", "b"], "colour": "red"},
-    ],
-)
-def test_what_is_no_comparison_is_refused(client: TestClient, body: dict[str, object]) -> None:
-    assert client.post(COMPARE, json=body).status_code == 422
-
-
 def test_a_price_rise_beside_the_status_quo_says_what_the_forward_answer_says(client: TestClient) -> None:
     asked = {"studio_id": STUDIO, "levers": {"avg_ticket_price": 1.05 * PRICE}, "compare_to_status_quo": True}
     free, raised = save(client, "As it is", studio_id=STUDIO), save(client, "Price up", **asked)

@@ -116,23 +116,6 @@ def test_a_header_that_says_json_in_other_words_is_taken(client: TestClient, kin
         assert "header" not in response.text
 
 
-@pytest.mark.parametrize(
-    ("change", "status", "message"),
-    [
-        ({"studio_id": "nobody"}, 404, "Give all eight levers"),
-        ({"base_month": "2022-01-01"}, 422, "months up to 2021-12"),
-        ({"levers": {"avg_ticket_price": 5000}}, 422, "from 50 to 500"),
-        ({"lever_plan": [{"from_month": 4, "levers": {}}]}, 422, "months 1 to 3"),
-    ],
-)
-def test_a_question_that_can_not_be_answered_says_why(
-    client: TestClient, change: dict[str, object], status: int, message: str
-) -> None:
-    response = client.post(FORWARD, json={"studio_id": "chain-a-1", **change})
-    assert response.status_code == status
-    assert message in response.json()["detail"]
-
-
 def test_a_bug_is_a_500_without_a_stack_trace(client: TestClient) -> None:
     response = client.post(FORWARD, json={"studio_id": "bug"})
     assert response.status_code == 500

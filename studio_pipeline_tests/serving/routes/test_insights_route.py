@@ -68,31 +68,6 @@ def test_another_base_month_is_another_start(real_client: TestClient) -> None:
     assert answer.facts.members_then == history["months"][0]["total_members"]
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        ({"studio_id": "nobody"}, 404),
-        ({"studio_id": "x", "projection_months": 13}, 422),
-        ({"studio_id": "x", "projection_months": 0}, 422),
-        ({"studio_id": "x", "base_month": "2024-12-05"}, 422),
-    ],
-)
-def test_what_has_no_explanation_is_refused(
-    real_client: TestClient, body: dict[str, Any], status: int
-) -> None:
-    response = real_client.post(INSIGHTS, json=body)
-    assert response.status_code == status
-    assert response.json()["detail"]
-
-
-def test_a_month_that_the_studio_lacks_is_refused_with_those_it_has(real_client: TestClient) -> None:
-    response = real_client.post(
-        INSIGHTS, json={"studio_id": studio(1), "base_month": str(small_fleet().panel.months[12])}
-    )
-    assert response.status_code == 422
-    assert "Its months are" in response.json()["detail"]
-
-
 def test_a_narrator_writes_where_a_key_is_set_and_no_name_reaches_it(real_client_of: Any) -> None:
     with fake_openai() as server:
         settings = {"openai_api_key": "k", "openai_base_url": server.base_url, "openai_model": "small-1"}

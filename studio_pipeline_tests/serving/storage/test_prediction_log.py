@@ -88,16 +88,6 @@ def test_entries_are_written_in_the_background_and_always_found(store: FakeStore
     assert (log.queue_length, log.spool_length, log.counters["written"]) == (0, 0, 1000)
 
 
-def test_an_entry_in_the_spool_is_found(store: FakeStore, log: PredictionLog) -> None:
-    store.is_away = True
-    kept = entry()
-    log.add(kept)
-    wait_until(lambda: log.spool_length == 1)
-    assert log.find(kept.id) == kept
-    with pytest.raises(DatabaseError):
-        log.find(entry().id)
-
-
 def test_an_entry_of_another_process_is_waited_for(store: FakeStore, log: PredictionLog) -> None:
     late = entry()
     timer = threading.Timer(0.3, store.write, [[late]])
@@ -179,7 +169,7 @@ def test_old_entries_are_pruned_until_none_is_left_where_there_is_a_retention(
     assert timedelta(days=30) <= age < timedelta(days=30, minutes=1)
 
 
-def test_what_comes_while_the_database_is_away_follows_in_order_but_for_what_it_refuses(
+def test_what_comes_while_the_database_is_away_is_found_and_follows_in_order_but_for_what_it_refuses(
     store: FakeStore, log: PredictionLog
 ) -> None:
     entries = [entry("bad" if number in (3, 17) else "good") for number in range(40)]
@@ -189,6 +179,9 @@ def test_what_comes_while_the_database_is_away_follows_in_order_but_for_what_it_
     for one in entries[1:20]:
         log.add(one)
     wait_until(lambda: log.spool_length == 19)
+    assert log.find(entries[7].id) == entries[7]
+    with pytest.raises(DatabaseError):
+        log.find(entry().id)
     store.is_away = False
     for one in entries[20:]:
         log.add(one)

@@ -5,12 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from logged_predictions import entry
-from sqlalchemy import func, insert, select, text
+from sqlalchemy import func, select, text
 
 from serving.storage import predictions as prediction_table
 from serving.storage.database import Database
 from serving.storage.predictions import PredictionTable
-from serving.storage.schema import deletions, predictions
+from serving.storage.schema import predictions
 from studio_pipeline.errors import InputError
 
 LEVERS = {
@@ -96,13 +96,3 @@ def test_a_studio_is_cleared_whatever_clock_dated_its_entries(
     assert table.delete_studio("mine") == 10
     assert table.find(others.id) == others
     assert count(database) == 1
-
-
-def test_what_was_on_its_way_at_a_deletion_is_left_out(table: PredictionTable, database: Database) -> None:
-    deleted_at = datetime.now(UTC)
-    with database.writing() as connection:
-        connection.execute(insert(deletions).values(studio_id="mine", deleted_at=deleted_at))
-    earlier, later = deleted_at - timedelta(seconds=3), deleted_at + timedelta(microseconds=1)
-    late, new, other = entry("mine", made_at=earlier), entry("mine", made_at=later), entry(made_at=earlier)
-    table.write([late, new, other])
-    assert [table.find(one.id) for one in (late, new, other)] == [None, new, other]

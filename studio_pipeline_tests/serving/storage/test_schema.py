@@ -11,6 +11,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from processes import python
 from sqlalchemy import inspect, select, text
 
 from serving.storage.database import Database
@@ -134,7 +135,5 @@ print("alembic" in sys.modules)
 def test_a_look_at_an_up_to_date_database_loads_no_migration_tool(
     database: Database, database_url: str, tmp_path: Path
 ) -> None:
-    env = {**os.environ, "STUDIO_DATABASE_URL": database_url, "STUDIO_HOME": str(tmp_path)}
-    look = [sys.executable, "-c", LOOK]
-    told = [subprocess.run(look, env=env, stdout=subprocess.PIPE, text=True, check=True) for _ in range(2)]
-    assert [done.stdout for done in told] == ["True\n", "False\n"]
+    where = {"STUDIO_DATABASE_URL": database_url, "STUDIO_HOME": str(tmp_path)}
+    assert [python(tmp_path, "-c", LOOK, **where) for _ in range(2)] == ["True\n", "False\n"]
