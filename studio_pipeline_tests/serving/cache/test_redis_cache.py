@@ -64,7 +64,7 @@ async def test_an_answer_is_kept_for_its_time_under_the_prefix_and_shared_by_ser
         assert await cache.get(KEY) is None
         await kept(cache)
         assert await cache.state() == "ok"
-        assert await other.reachable()
+        assert await is_reachable(other)
         assert await other.get(KEY) == ANSWER
         assert other.counters == {"hits": 1, "misses": 0, "errors": 0}
     assert redis.keys() == [f"{PREFIX}{KEY}".encode()]
