@@ -84,7 +84,7 @@ def _usual_flows(states: CoreStates, origins: Origins) -> dict[str, FloatArray]:
         usual = flow.level[0, rows, columns] + flow.deviation[0, rows, columns] + flow.common[0, columns]
         found[name] = usual[:, None] + states.parameters.flows[name].mean_shift
     months = states.panel.month_numbers[columns, None]
-    found["ticket"] = found["ticket"] + states.responses.market_price(months)
+    found["ticket"] = found["ticket"] + states.responses.pool.market_price(months)
     found["classes"] = found["classes"] + states.planned_classes[rows, columns, None]
     return found
 

@@ -21,10 +21,9 @@ from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
 from studio_pipeline.forecasting.core.flow_terms import PUT_IN_PLACE, REGRESSORS, START_LEVER, FlowTerms
 from studio_pipeline.forecasting.responses.regressors import (
     RESPONDING,
-    crowding,
+    burden,
     known_attendance,
     known_log,
-    overwork,
     response,
 )
 from studio_pipeline.panel.arrays import FloatArray, ratio
@@ -104,8 +103,8 @@ def _run_months(
             attendance = np.where(rules, held_rate[h] * seats, attendance)
         rate = ratio(attendance, seats)
         before, busy = busy, known_attendance(rate)
-        crowded = crowding(np.where(same_month, busy, before), comfortable)
-        worked = overwork(terms["staff"][h], slopes["comfortable_utilization"])
+        crowded = burden(np.where(same_month, busy, before), comfortable)
+        worked = burden(terms["staff"][h], slopes["comfortable_utilization"])
         moved = {"price": terms["price_log"][h], "overwork": worked, "fullness": before, "crowding": crowded}
         retention = sigmoid(response(terms["retention"][h], of_retention, moved))
         new = new_members(response(terms["acquisition"][h], of_acquisition, moved))

@@ -35,7 +35,7 @@ def without_responses(
         planned = planning.planned(panel.values["class_attendance_rate"])
         return FlowSeries(flow.values - planned, flow.counting_variance)
     v = panel.values
-    market_price = responses.market_price(panel.month_numbers)
+    market_price = responses.pool.market_price(panel.month_numbers)
     if name == "ticket":
         return FlowSeries(flow.values - market_price, flow.counting_variance)
     if name == "visits" and responses.pool.slope("visits", "classes"):
@@ -48,7 +48,7 @@ def without_responses(
     price = last_known(price - market_price)
     attendance = v["class_attendance_rate"]
     explained = responses.contribution(
-        name, price, previous_month(attendance), v["staff_utilization_rate"], attendance
+        name, price, previous_month(attendance), attendance, v["staff_utilization_rate"]
     )
     return FlowSeries(flow.values - explained, flow.counting_variance)
 
@@ -183,7 +183,7 @@ def project_flows(states: CoreStates, origins: Origins) -> dict[str, FloatArray]
         season_path = fitted.season[types, target]
         projected[name] = project(flow, 0, rows, columns, season_path, fitted.settings) + fitted.mean_shift
     months = states.panel.month_numbers[columns, None] + np.arange(1, MAX_HORIZON_MONTHS + 1)
-    projected["ticket"] = projected["ticket"] + states.responses.market_price(months)
+    projected["ticket"] = projected["ticket"] + states.responses.pool.market_price(months)
     projected["classes"] = projected["classes"] + states.planned_classes[rows, columns, None]
     return projected
 

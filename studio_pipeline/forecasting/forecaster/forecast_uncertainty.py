@@ -24,7 +24,7 @@ from studio_pipeline.forecasting.intervals.joint_simulation import (
     central_interval,
     independent_draws,
 )
-from studio_pipeline.forecasting.responses.regressors import Comfort, crowding, overwork
+from studio_pipeline.forecasting.responses.regressors import Comfort, burden
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 
@@ -78,7 +78,7 @@ def regressor_changes(
         given = levers.get("staff_utilization_rate", unknown)
         # Until the studio hires, which the simulation counts with and this does not.
         rate = np.where(np.isfinite(given), given, np.minimum(before * more**workload, 1.0))
-        found["overwork"] = overwork(rate, comfort.utilization) - overwork(before, comfort.utilization)
+        found["overwork"] = burden(rate, comfort.utilization) - burden(before, comfort.utilization)
     if "class_attendance_rate" in levers or "total_classes_held" in levers:
         before = np.full_like(unknown, min(_usual_attendance(usual), 1.0))
         given = levers.get("class_attendance_rate", unknown)
@@ -86,7 +86,7 @@ def regressor_changes(
         rate = np.where(np.isfinite(given), given, np.minimum(before / more, 1.0))
         comfortable = comfort.attendance_rate
         found["fullness"] = rate - before
-        found["crowding"] = crowding(rate, comfortable) - crowding(before, comfortable)
+        found["crowding"] = burden(rate, comfortable) - burden(before, comfortable)
     return {name: np.where(np.isfinite(change), change, 0.0) for name, change in found.items()}
 
 

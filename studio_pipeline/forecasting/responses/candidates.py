@@ -12,9 +12,8 @@ import numpy as np
 from studio_pipeline.forecasting.base.flows import previous_month
 from studio_pipeline.forecasting.responses.regressors import (
     Comfort,
-    crowding,
+    burden,
     known_log,
-    overwork,
     starting_members,
 )
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
@@ -28,19 +27,12 @@ _UTILIZATION_GRID = tuple(round(0.78 + 0.01 * k, 2) for k in range(15))
 
 @dataclass(frozen=True)
 class Candidate:
-    """Regressor that a flow may respond to.
+    """Regressor that a flow may respond to."""
 
-    Attributes:
-        name: of the regressor; candidates of one name differ in their threshold, and one of them is used.
-        values: (S, T), NaN where unknown.
-        threshold: rate above which it counts, 0..1; 0 if it has none.
-        same_month: True for the month's own rate, False for that of the month before.
-    """
-
-    name: str
-    values: FloatArray
-    threshold: float = 0.0
-    same_month: bool = False
+    name: str  # of the regressor; candidates of one name differ in their threshold, and one of them is used
+    values: FloatArray  # (S, T), NaN where unknown
+    threshold: float = 0.0  # rate above which it counts, 0..1; 0 if it has none
+    same_month: bool = False  # True for the month's own rate, False for that of the month before
 
 
 def candidates_of(flow: str, panel: StudioPanel, comfort: Comfort | None) -> list[Candidate]:
@@ -83,6 +75,6 @@ def candidates_of(flow: str, panel: StudioPanel, comfort: Comfort | None) -> lis
         visits = known_log(v["total_class_attendance"], starting_members(panel))
         found += [Candidate("fullness", before), Candidate("timetable", classes), Candidate("visits", visits)]
     found += [
-        Candidate("crowding", crowding(now if same else before, rate), rate, same) for rate, same in crowds
+        Candidate("crowding", burden(now if same else before, rate), rate, same) for rate, same in crowds
     ]
-    return found + [Candidate("overwork", overwork(staff, rate), rate) for rate in works]
+    return found + [Candidate("overwork", burden(staff, rate), rate) for rate in works]

@@ -83,13 +83,8 @@ class ResponseFit:
         markets: Markets,
         priors: Callable[[str], ResponsePrior | None],
     ) -> ResponseFit | None:
-        """Fit one flow; None if too few months have both the flow and its regressors.
-
-        Args:
-            outcome: the flow in all months of the panel.
-            candidates: regressors and controls.
-            markets: studios and months that share a market.
-            priors: regressor to its prior; None for a control.
+        """Fit one flow; None if too few months have both the flow and its regressors. `priors`: regressor to
+        its prior; None for a control.
         """
         months, sampled = markets.months, markets.sampled
         seen = np.isfinite(outcome.values[:, months])
@@ -253,10 +248,7 @@ def estimate_responses(
     """Estimate all lever responses on the months of a panel.
 
     Args:
-        panel: the months that may be used.
-        series: the panel's flows.
         types: (S,) type of each studio.
-        priors: priors of the effects.
         most_studios: largest number of studios that the panel's slopes are estimated on, the latest ten years
             of each.
     """
@@ -276,12 +268,8 @@ def estimate_responses(
         if flow in RESPONDING and not has_flows:
             effects[flow] = {name: effect.taken_as_none() for name, effect in effects[flow].items()}
             continue
-        fitted = ResponseFit.of(
-            outcome,
-            candidates_of(flow, panel, comfort),
-            markets,
-            partial(priors.prior, flow),
-        )
+        candidates = candidates_of(flow, panel, comfort)
+        fitted = ResponseFit.of(outcome, candidates, markets, partial(priors.prior, flow))
         if fitted is None:
             continue
         if flow == "retention":
