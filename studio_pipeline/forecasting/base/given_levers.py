@@ -61,10 +61,7 @@ class GivenMonths:
 def given_months(levers: Mapping[str, FloatArray]) -> GivenMonths:
     """Months of (..., H) paths of at least one lever, NaN where free."""
     given = {name: np.isfinite(path) for name, path in levers.items()}
-    first, *others = given.values()
-    any_given = first
-    for one in others:
-        any_given = any_given | one
+    any_given = np.logical_or.reduce(list(given.values()))
     always = frozenset(name for name, months in given.items() if months.all())
     return GivenMonths(given, np.logical_or.accumulate(any_given, axis=-1), always)
 

@@ -100,7 +100,7 @@ def _seasons(states: CoreStates, origins: Origins) -> dict[str, FloatArray]:
         own = np.concatenate(
             [
                 flow.own_season[0, rows, columns][:, None],
-                own_season_ahead(flow, 0, rows, columns, months[1:]),
+                own_season_ahead(flow, rows, columns, months[1:]),
             ],
             1,
         )

@@ -6,7 +6,7 @@ They are the input of `simulation` and `scalar_simulation`; projecting the flows
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -82,11 +82,7 @@ class FlowTerms:
     @classmethod
     def joined(cls, parts: list[FlowTerms]) -> FlowTerms:
         """Concatenate the projections of several terms."""
-        return cls(
-            np.concatenate([part.stacked for part in parts]),
-            np.concatenate([part.start for part in parts]),
-            np.concatenate([part.slopes for part in parts]),
-        )
+        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
     @property
     def paths(self) -> dict[str, FloatArray]:

@@ -181,7 +181,7 @@ def project_flows(states: CoreStates, origins: Origins) -> dict[str, FloatArray]
     for name, flow in states.flows.items():
         fitted = states.parameters.flows[name]
         season_path = fitted.season[types, target]
-        projected[name] = project(flow, 0, rows, columns, season_path, fitted.settings) + fitted.mean_shift
+        projected[name] = project(flow, rows, columns, season_path, fitted.settings) + fitted.mean_shift
     months = states.panel.month_numbers[columns, None] + np.arange(1, MAX_HORIZON_MONTHS + 1)
     projected["ticket"] = projected["ticket"] + states.responses.pool.market_price(months)
     projected["classes"] = projected["classes"] + states.planned_classes[rows, columns, None]

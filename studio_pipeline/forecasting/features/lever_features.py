@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from studio_pipeline.forecasting.base.flows import RATE_MARGIN
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.forecasting.base.origins import Origins
+from studio_pipeline.forecasting.base.origins import Origins, months_at
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 
@@ -116,8 +116,7 @@ def determined(levers: Mapping[str, FloatArray]) -> dict[str, BoolArray]:
 
 def _trailing_level(values: FloatArray, origins: Origins) -> FloatArray:
     """(N,) mean of the known values in the last `_TRAILING_MONTHS` months of each origin; NaN if none is."""
-    steps = origins.columns[:, None] - np.arange(_TRAILING_MONTHS)
-    months = np.where(steps >= 0, values[origins.rows[:, None], np.maximum(steps, 0)], np.nan)
+    months = months_at(values, origins, -np.arange(_TRAILING_MONTHS))
     seen = np.isfinite(months)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.where(seen, months, 0.0).sum(1) / seen.sum(1))

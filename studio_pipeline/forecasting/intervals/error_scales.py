@@ -62,10 +62,8 @@ class ScaleModel:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> ScaleModel:
         """Inverse of `to_json`."""
-        names = ("level", "slopes", "centre", "spread")
-        level, slopes, centre, spread = (np.array(stored[name], dtype=np.float64) for name in names)
-        numbers = float(stored["typical_change"]), float(stored["own_scale_months"])
-        return cls(level, slopes, centre, spread, *numbers)
+        found: dict[str, Any] = {n: np.array(v) if isinstance(v, list) else v for n, v in stored.items()}
+        return cls(**found)
 
 
 def scale_signs(

@@ -77,18 +77,12 @@ class IntervalTables:
         own = np.exp(self.scales.level)[None] * self.young.widening(np.zeros(1))
         return np.asarray(np.sqrt(own**2 + np.diag(self.common)))
 
-    def own_scale(self, scale: FloatArray, common: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
-        """Splits deviations into their own part and a factor of the market paths.
-
-        Args:
-            scale: (N, h) deviations of answers.
-            common: (N, h) their market part; by default that of an answer with every lever free.
-
-        Returns:
-            (N, h) deviations of the own part, and (N, h) factors of `common_paths`.
+    def own_scale(self, scale: FloatArray, common: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(..., h) deviations of the own part, and factors of `common_paths`, from the (..., h) deviations of
+        answers and of their market part.
         """
-        free = self.common_deviation[: scale.shape[1]]
-        part = np.minimum(free if common is None else common, np.sqrt(_LARGEST_COMMON_SHARE) * scale)
+        free = self.common_deviation[: scale.shape[-1]]
+        part = np.minimum(common, np.sqrt(_LARGEST_COMMON_SHARE) * scale)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = np.where(free > 0, part / free, 0.0)
         return np.sqrt(scale**2 - part**2), share

@@ -18,8 +18,7 @@ from studio_pipeline.forecasting.core.states import CoreStates, project_core
 from studio_pipeline.forecasting.features.feature_matrix import (
     FEWEST_SHARING_A_MONTH,
     RowArray,
-    row_features,
-    typical_of_month,
+    centred_rows,
 )
 from studio_pipeline.forecasting.features.lever_features import determined
 from studio_pipeline.forecasting.learners.onnx_ensemble import CorrectionSizes, correction_sizes
@@ -72,10 +71,7 @@ def learning_rows(
     masks[::_MASKS_A_MONTH] = False
     kept = _drawn(origins, rank, most // MAX_HORIZON_MONTHS + 1, masks, rng)
     levers = given_levers(known_levers(panel, kept.origins), kept.given)
-    rows, columns = kept.origins.rows, kept.origins.columns
-    free = project_core(states, kept.origins)
-    typical = {int(c): typical_of_month(features[:, c], states, int(c)) for c in np.unique(columns)}
-    x = row_features(features[rows, columns], free, panel, kept.origins, typical, levers)
+    x = centred_rows(features, states, kept.origins, levers)
     missed = _missed(panel, states, kept)
     keys, medians = _shared_by_key(panel, states, _sharing(origins, rank, kept, masks))
     own = {t: _own(missed[t], kept.key, keys, medians[t]) for t in TARGETS}

@@ -169,13 +169,7 @@ def responses_to_json(responses: Responses) -> dict[str, Any]:
         "studios": studios,
         "own": {
             flow: {
-                name: [
-                    [number[s] for s in one.studios],
-                    list(one.shares),
-                    list(one.others),
-                    list(one.slopes),
-                    list(one.errors),
-                ]
+                name: [[number[s] for s in one.studios], *map(list, astuple(one)[1:])]
                 for name, one in own.items()
             }
             for flow, own in responses.own.items()
