@@ -88,8 +88,6 @@ CORE_CANDIDATES: tuple[str, ...] = ("core", "direct", "smoothing", *BASELINES)
 exponential smoothing of the target with weights of its settings by studio.
 """
 
-DIRECT_FLOWS = {"revenue": "revenue", "members": "members"}
-
 
 def candidates_from(
     states: CoreStates, origins: Origins, flows: Mapping[str, FloatArray], paths: CorePaths
@@ -102,10 +100,9 @@ def candidates_from(
     unknown = np.full((len(origins), MAX_HORIZON_MONTHS), np.nan)
     for target in TARGETS:
         found[target] = {"core": core_targets(paths)[target]}
-        if target in DIRECT_FLOWS:
-            flow = DIRECT_FLOWS[target]
-            found[target]["direct"] = np.exp(flows[flow])
-            found[target]["smoothing"] = np.exp(smoothed.get(flow, unknown))
+        if target in SMOOTHED_FLOWS:
+            found[target]["direct"] = np.exp(flows[target])
+            found[target]["smoothing"] = np.exp(smoothed.get(target, unknown))
         values = states.panel.values[TARGET_COLUMNS[target]]
         found[target] |= baseline_forecasts(values, origins)
     return found

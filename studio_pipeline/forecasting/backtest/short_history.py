@@ -57,10 +57,8 @@ def known_months(windows: Mapping[str, FloatArray]) -> FloatArray:
 def fit_young(own_sizes: Mapping[int, FloatArray], full_sizes: FloatArray) -> YoungStudios:
     """Estimates the factors from error sizes with months hidden, shrunk towards a fixed prior.
 
-    Args:
-        own_sizes: number of months left, all of `YOUNG_MONTHS` but the last, to (N, H) absolute own log
-            errors, NaN where not known.
-        full_sizes: (N, H) absolute own log errors of the same origins with all months.
+    `own_sizes`: number of months left, all of `YOUNG_MONTHS` but the last, to (N, H) absolute own log errors,
+    NaN where not known; `full_sizes`: those of the same origins with all months.
     """
     n_horizons = full_sizes.shape[1]
     factors = np.ones((len(YOUNG_MONTHS), n_horizons))

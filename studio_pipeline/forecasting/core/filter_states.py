@@ -100,12 +100,8 @@ def project(
     season_path: FloatArray,
     settings: FilterSettings,
 ) -> FloatArray:
-    """Forecast a flow from N origins, from states of one layer.
-
-    `season_path`: (N, H) the type's season in each projected month, on the flow's scale.
-
-    Returns:
-        (N, H) forecasts on the flow's scale; NaN where the flow has no level at the origin.
+    """(N, H) forecasts of a flow from N origins, by states of one layer; NaN where it has no level at the
+    origin. `season_path`: (N, H) the type's season in each projected month, on the flow's scale.
     """
     horizon = np.arange(1, season_path.shape[1] + 1)
     own = own_season_ahead(states, rows, columns, horizon)

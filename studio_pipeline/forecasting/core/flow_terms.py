@@ -10,13 +10,13 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from studio_pipeline.forecasting.base.bounds import START_LEVER
 from studio_pipeline.forecasting.base.flows import sigmoid
 from studio_pipeline.forecasting.core.parameters import ClassPlanning
 from studio_pipeline.forecasting.responses.regressors import RESPONDING, classes_per_member
 from studio_pipeline.forecasting.responses.responses import RowResponses
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
-START_LEVER = "current_member_count"
 PUT_IN_PLACE: dict[str, str] = {
     "avg_ticket_price": "ticket",
     "staff_utilization_rate": "staff",
@@ -121,11 +121,8 @@ def flow_terms(
     responses: RowResponses,
     planning: ClassPlanning,
 ) -> FlowTerms:
-    """Build the terms of N projections over H months.
-
-    Args:
-        flows: flow name to its (N, H) projection on the flow's scale, without responses.
-        planning: class planning; its contribution up to the origin is already in the flow of classes.
+    """Build the terms of N projections over H months from the (N, H) flows without responses; the flow of
+    classes already contains the planning up to the origin.
     """
     pool, comfort = responses.pool, responses.pool.comfort
     paths = {name: flows[name] for name in _FLOW_SCALE}

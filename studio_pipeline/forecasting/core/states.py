@@ -68,10 +68,7 @@ def filtered_flows(
     markets: Mapping[str, Market] | None = None,
 ) -> Iterator[tuple[str, FilterStates]]:
     """Yield every flow with its filter states; flows are filtered in batches of at most `_ROWS_AT_ONCE` rows.
-
-    Args:
-        types: (S,) rows of the studios' types in the parameters' tables.
-        markets: market of each flow, if the studios are part of a larger panel.
+    `markets`: market of each flow, if the studios are part of a larger panel.
     """
     names = list(parameters.flows)
     at_once = max(_ROWS_AT_ONCE // max(panel.n_studios, 1), 1)
@@ -153,10 +150,8 @@ def core_states(
 ) -> CoreStates:
     """Filter every flow of a panel under fitted parameters.
 
-    Args:
-        assume_typical: use the type's level for a flow that a studio lacks; else the level is NaN.
-        market: market of the larger panel that the studios belong to, up to the same month; estimated from
-            the studios if not given.
+    `assume_typical`: use the type's level for a flow that a studio lacks, instead of NaN; `market`: that of
+    the larger panel that the studios belong to, up to the same month; estimated from them if not given.
     """
     types = parameters.types_of(panel.studio_types)
     responses = parameters.responses.rows(panel.studio_ids.tolist())

@@ -115,11 +115,8 @@ class IntervalTables:
         return _between(total[:, None], scale[:, :months].mean(1)[:, None], ends)
 
     def bounds(self, mean: FloatArray, scale: FloatArray, levels: tuple[float, ...]) -> FloatArray:
-        """(N, L, h + 1, 2) bounds of the months and, last, of their sum, at several levels in one pass.
-
-        Args:
-            mean: (N, h + 1) forecasts of the first h months and of their sum.
-            scale: (N, h + 1) their deviations; for the sum the mean of the months' deviations.
+        """(N, L, h + 1, 2) bounds of the months and, last, of their sum, at several levels in one pass, from
+        their (N, h + 1) means and deviations; that of the sum is the mean of the months' deviations.
         """
         ends = self.ends(levels, mean.shape[1] - 1)
         return _between(mean[:, None, :, None], scale[:, None, :, None], ends)

@@ -194,11 +194,8 @@ def difference_paths(
 
     Both answers share own and market errors up to the smaller of their deviations. Variance that a given
     lever removes remains in the answer that leaves the lever free, and in that one alone. To first order, as
-    differences are small relative to the revenue.
-
-    Args:
-        response_deviation: (h,) deviation of the difference through the lever responses, currency; perfectly
-            correlated over the months.
+    differences are small relative to the revenue. `response_deviation`: (h,) deviation of the difference
+    through the lever responses, currency; perfectly correlated over the months.
     """
     months = len(one.revenue)
     alone, loads = _alone_order(len(tables.own_paths)), _loads(tables, one, other)

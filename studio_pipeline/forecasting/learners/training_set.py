@@ -144,9 +144,9 @@ def _shared_by_key(
 
 def _own(missed: FloatArray, key: IntArray, shared_keys: IntArray, medians: FloatArray) -> FloatArray:
     """(N, H) corrections less the median of their month and mask, where one is known."""
-    place = np.minimum(np.searchsorted(shared_keys, key), max(len(shared_keys) - 1, 0))
     if not len(shared_keys):
         return missed
+    place = np.minimum(np.searchsorted(shared_keys, key), len(shared_keys) - 1)
     is_shared = shared_keys[place] == key
     return np.asarray(missed - np.where(is_shared[:, None], medians[place], 0.0))
 

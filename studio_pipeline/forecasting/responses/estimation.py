@@ -245,12 +245,8 @@ def estimate_responses(
     priors: ResponseHyperparameters,
     most_studios: int = 400,
 ) -> Responses:
-    """Estimate all lever responses on the months of a panel.
-
-    Args:
-        types: (S,) type of each studio.
-        most_studios: largest number of studios that the panel's slopes are estimated on, the latest ten years
-            of each.
+    """Estimate all lever responses on the months of a panel, its slopes on the latest ten years of at most
+    `most_studios`. `types`: (S,) type of each studio.
     """
     has_flows = all(np.isfinite(series[flow].values).any() for flow in RESPONDING)
     months = slice(max(panel.n_months - _LATEST_MONTHS, 0), None)

@@ -57,12 +57,8 @@ class Posterior:
 
 
 def posterior(gram: FloatArray, score: FloatArray, priors: Sequence[ResponsePrior | None]) -> Posterior:
-    """Combine the likelihood with independent priors.
-
-    Args:
-        gram: (K, K) precision of the slopes by the months.
-        score: (K,) that precision times the estimates.
-        priors: None for a control, whose prior is flat.
+    """Combine the (K, K) precision of the slopes by the months, and that precision times the estimates, with
+    independent priors; None for a control, whose prior is flat.
     """
     precision = np.array([_FLAT_PRECISION if p is None else p.standard_deviation**-2 for p in priors])
     mean = np.array([0.0 if p is None else p.mean for p in priors])

@@ -130,9 +130,8 @@ class RowResponses:
         NaN where the price is unknown and its slope isn't 0.
 
         Args:
-            price_log: (N, T) log of the price.
-            attendance_before: (N, T) attendance rates of the month before, 0..1; `attendance`: of the month.
-            utilization: (N, T) staff utilisation of the month, 0..1.
+            attendance_before: attendance rates of the month before, 0..1; `attendance`: of the month.
+            utilization: staff utilisation of the month, 0..1.
         """
         slopes = {name: self.slope(flow, name)[:, None] for name in REGRESSORS_OF[flow]}
         comfort, before = self.pool.comfort, known_attendance(attendance_before)
