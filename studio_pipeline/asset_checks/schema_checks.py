@@ -15,7 +15,7 @@ import pandas as pd
 import pandera.pandas as pa
 
 from studio_pipeline.forecasting.base.hyperparameters import LEARNERS
-from studio_pipeline.forecasting.features.feature_store import FEATURES
+from studio_pipeline.forecasting.features.feature_table import FEATURES
 from studio_pipeline.panel.validation.schemas import failure_cases
 from studio_pipeline.resources.asset_results import rows_metadata
 

@@ -45,7 +45,7 @@ from studio_pipeline.evaluation.report.response_tables import lever_responses, s
 from studio_pipeline.evaluation.report.tables import ModelFrames
 from studio_pipeline.forecasting.backtest.core_backtest import CoreFit
 from studio_pipeline.forecasting.ensemble.weights import EnsembleWeights
-from studio_pipeline.forecasting.features.feature_store import FEATURES
+from studio_pipeline.forecasting.features.feature_table import FEATURES
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.learners.learner import LearnerFit
 from studio_pipeline.forecasting.model.assembly import assemble_model

@@ -11,7 +11,8 @@ import dagster as dg
 import pandas as pd
 
 from studio_pipeline.evaluation.report.data_figures import correlation_with_growth
-from studio_pipeline.forecasting.features.feature_store import FEATURES, feature_frame
+from studio_pipeline.forecasting.features.feature_store import feature_frame
+from studio_pipeline.forecasting.features.feature_table import FEATURES
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.resources.asset_results import in_stage, numbers, picture, table_result
 

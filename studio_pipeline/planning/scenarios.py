@@ -24,7 +24,6 @@ from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.intervals.joint_simulation import (
     aligned_paths,
-    chance_of_more,
     chances_of_more,
     difference_paths,
     outer_ends,
@@ -252,7 +251,7 @@ def _chances(aligned: AlignedForecasts) -> tuple[FloatArray, FloatArray]:
     total, by_month = np.full((n, n), 0.5), np.full((len(aligned.months), n, n), 0.5)
     for one, other in combinations(range(n), 2):
         difference = aligned.difference(one, other)
-        total[one, other] = chance_of_more(difference.total_draws)
+        total[one, other] = chances_of_more(difference.total_draws)
         by_month[:, one, other] = chances_of_more(difference.draws)
         total[other, one] = 1 - total[one, other]
         by_month[:, other, one] = 1 - by_month[:, one, other]

@@ -1,7 +1,9 @@
 """Fixtures of several modules: the small fleet, its forecaster, and tables of simulated errors."""
 
+import numpy as np
 import pytest
 
+from studio_pipeline.forecasting.backtest.short_history import YOUNG_MONTHS, fit_young
 from studio_pipeline.forecasting.base.hyperparameters import IntervalHyperparameters
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.intervals.calibration import fit_intervals
@@ -11,9 +13,10 @@ from studio_pipeline_tests.forecasting.simulated_errors import Simulated, simula
 
 
 def fitted_tables(errors: Simulated) -> IntervalTables:
-    hyperparameters = IntervalHyperparameters()
+    hyperparameters, nothing = IntervalHyperparameters(), np.zeros((0, errors.forecast.shape[1]))
+    young = fit_young(dict.fromkeys(YOUNG_MONTHS, nothing), nothing)
     return fit_intervals(
-        errors.forecast, errors.actual, errors.windows, errors.months, hyperparameters
+        errors.forecast, errors.actual, errors.windows, errors.months, hyperparameters, young
     ).tables
 
 

@@ -35,4 +35,5 @@ def one_studio(
     paths = {name: np.full((1, 12), rest) for name in FLOW_LINKS}
     paths |= {name: np.broadcast_to(values, (1, 12)) for name, values in flows.items()}
     stock = (np.array([value]) for value in (members, seats, attendance, base_month))
-    return flow_terms(paths, OriginStock(*stock), responses or Responses({}), planning)
+    of_studio = (responses or Responses({})).rows(["one"])
+    return flow_terms(paths, OriginStock(*stock), of_studio, planning)

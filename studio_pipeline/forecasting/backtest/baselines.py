@@ -12,7 +12,7 @@ import numpy as np
 
 from studio_pipeline.forecasting.base.flows import TARGET_COLUMNS, TARGETS, one_flow
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.forecasting.base.origins import Origins
+from studio_pipeline.forecasting.base.origins import Origins, months_at
 from studio_pipeline.forecasting.core.exponential_smoothing import own_smoothing
 from studio_pipeline.forecasting.core.simulation import CorePaths, core_targets
 from studio_pipeline.forecasting.core.states import SMOOTHED_FLOWS, CoreStates
@@ -30,13 +30,11 @@ def baseline_forecasts(values: FloatArray, origins: Origins) -> dict[str, FloatA
     NaN where the origin itself is unknown; where the month a year before is unknown, both seasonal baselines
     equal persistence.
     """
-    rows, columns = origins.rows, origins.columns
-    last = values[rows, columns][:, None]
-    before = columns[:, None] + np.arange(1, MAX_HORIZON_MONTHS + 1) - 12
-    year_ago = np.where(before >= 0, values[rows[:, None], np.maximum(before, 0)], np.nan)
+    last = values[origins.rows, origins.columns][:, None]
+    year_ago = months_at(values, origins, np.arange(1, MAX_HORIZON_MONTHS + 1) - 12)
     persistence = np.broadcast_to(last, year_ago.shape).copy()
     seasonal = np.where(np.isfinite(year_ago), year_ago, persistence)
-    grown = np.where(np.isfinite(year_ago), year_ago * _growth(values, rows, columns)[:, None], persistence)
+    grown = np.where(np.isfinite(year_ago), year_ago * _growth(values, origins)[:, None], persistence)
     return {
         "persistence": persistence,
         "seasonal_naive": np.where(np.isfinite(last), seasonal, np.nan),
@@ -44,12 +42,11 @@ def baseline_forecasts(values: FloatArray, origins: Origins) -> dict[str, FloatA
     }
 
 
-def _growth(values: FloatArray, rows: IntArray, columns: IntArray) -> FloatArray:
+def _growth(values: FloatArray, origins: Origins) -> FloatArray:
     """(N,) sum of the last three months over the same months a year before, 0.5..2; 1 where unknown."""
-    steps = columns[:, None] - np.arange(_GROWTH_MONTHS)
-    now = values[rows[:, None], np.maximum(steps, 0)]
-    then = values[rows[:, None], np.maximum(steps - 12, 0)]
-    known = np.isfinite(now) & np.isfinite(then) & (steps >= 12)
+    latest = -np.arange(_GROWTH_MONTHS)
+    now, then = months_at(values, origins, latest), months_at(values, origins, latest - 12)
+    known = np.isfinite(now) & np.isfinite(then)
     total_now, total_then = np.where(known, now, 0).sum(1), np.where(known, then, 0).sum(1)
     with np.errstate(divide="ignore", invalid="ignore"):
         growth = np.where(total_then > 0, total_now / total_then, 1.0)
@@ -91,8 +88,6 @@ CORE_CANDIDATES: tuple[str, ...] = ("core", "direct", "smoothing", *BASELINES)
 exponential smoothing of the target with weights of its settings by studio.
 """
 
-DIRECT_FLOWS = {"revenue": "revenue", "members": "members"}
-
 
 def candidates_from(
     states: CoreStates, origins: Origins, flows: Mapping[str, FloatArray], paths: CorePaths
@@ -105,10 +100,9 @@ def candidates_from(
     unknown = np.full((len(origins), MAX_HORIZON_MONTHS), np.nan)
     for target in TARGETS:
         found[target] = {"core": core_targets(paths)[target]}
-        if target in DIRECT_FLOWS:
-            flow = DIRECT_FLOWS[target]
-            found[target]["direct"] = np.exp(flows[flow])
-            found[target]["smoothing"] = np.exp(smoothed.get(flow, unknown))
+        if target in SMOOTHED_FLOWS:
+            found[target]["direct"] = np.exp(flows[target])
+            found[target]["smoothing"] = np.exp(smoothed.get(target, unknown))
         values = states.panel.values[TARGET_COLUMNS[target]]
         found[target] |= baseline_forecasts(values, origins)
     return found

@@ -21,13 +21,12 @@ from studio_pipeline.forecasting.base.hyperparameters import (
     LearnerName,
 )
 from studio_pipeline.forecasting.base.origins import Origins, origins_between
-from studio_pipeline.forecasting.core.states import CoreStates, core_states, project_core
+from studio_pipeline.forecasting.core.states import CoreStates, core_states
 from studio_pipeline.forecasting.features.feature_matrix import (
     IS_GIVEN,
     ROW_FEATURES,
     RowArray,
-    row_features,
-    typical_of_month,
+    centred_rows,
     with_given,
 )
 from studio_pipeline.forecasting.features.feature_store import feature_array
@@ -56,13 +55,7 @@ def fit_learner(
     core: CoreFit,
     configuration: ForecastingConfig,
 ) -> LearnerFit:
-    """Fits a learner at every fold's cutoff for its out-of-fold corrections, then on all months.
-
-    `core`: fits of the core at the same folds.
-
-    Returns:
-        Out-of-fold corrections, with every lever free and with known levers, and models of all months.
-    """
+    """Fits a learner at the folds of `core` for its out-of-fold corrections, then on all months."""
     laid_out = feature_array(features, panel)
     shape = (len(core.out_of_fold.fold), MAX_HORIZON_MONTHS)
     free, known = ({target: np.zeros(shape) for target in TARGETS} for _ in range(2))
@@ -74,7 +67,7 @@ def fit_learner(
         rows = rows_to_learn(seen, laid_out, states, origins, configuration)
         models = _fit_targets(learner, rows, configuration)
         here = core.out_of_fold.fold == number
-        asked = Origins(core.out_of_fold.origins.rows[here], core.out_of_fold.origins.columns[here])
+        asked = core.out_of_fold.origins.take(np.flatnonzero(here))
         asked_rows = free_rows(laid_out, states, asked)
         levels = trailing_levels(states.panel, asked)
         levers = known_levers(panel, asked)
@@ -99,10 +92,7 @@ def fit_learner(
 
 def free_rows(features: FloatArray, states: CoreStates, origins: Origins) -> RowArray:
     """(N, 12, F) feature rows of N origins with every lever free, from (S, T, F0) base-month features."""
-    rows, columns = origins.rows, origins.columns
-    paths = project_core(states, origins)
-    typical = {int(c): typical_of_month(features[:, c], states, int(c)) for c in np.unique(columns)}
-    x = row_features(features[rows, columns], paths, states.panel, origins, typical, {})
+    x = centred_rows(features, states, origins, {})
     return x.reshape(len(origins), MAX_HORIZON_MONTHS, len(ROW_FEATURES))
 
 
@@ -112,12 +102,8 @@ def corrections_of(
     rows: RowArray,
     levers: Mapping[str, FloatArray],
 ) -> dict[str, FloatArray]:
-    """Predicts target to (N, 12) corrections from (N, 12, F) feature rows.
-
-    `rows`: (N, 12, F) feature rows, the given levers among the features.
-
-    Returns:
-        Corrections; 0 where the given levers determine the target.
+    """Predicts target to (N, 12) corrections from (N, 12, F) feature rows, which contain the given levers; 0
+    where these determine the target.
     """
     given, certain = rows[:, :, IS_GIVEN], determined(levers)
     found = {}

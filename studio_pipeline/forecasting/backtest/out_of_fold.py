@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from studio_pipeline.forecasting.backtest.baselines import CORE_CANDIDATES, DIRECT_FLOWS
+from studio_pipeline.forecasting.backtest.baselines import CORE_CANDIDATES
 from studio_pipeline.forecasting.backtest.short_history import YOUNG_MONTHS
 from studio_pipeline.forecasting.base.flows import TARGETS
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS, drawn_masks, given_levers, known_levers
@@ -22,7 +22,7 @@ from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS,
 from studio_pipeline.forecasting.base.origins import Origins, canonical_order, evenly_spaced_studios
 from studio_pipeline.forecasting.core.parameters import CoreParameters
 from studio_pipeline.forecasting.core.simulation import core_targets
-from studio_pipeline.forecasting.core.states import CoreStates, core_states, project_core
+from studio_pipeline.forecasting.core.states import SMOOTHED_FLOWS, CoreStates, core_states, project_core
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
 
 _SHORTEST_FOLD_MONTHS = 2
@@ -75,11 +75,8 @@ class YoungForecasts:
 def known_lever_forecasts(
     panel: StudioPanel, states: CoreStates, origins: Origins, seed: int
 ) -> KnownLeverForecasts:
-    """Runs the core from origins with the levers at their actual later values.
-
-    Args:
-        panel: all months, including those after the origins.
-        seed: of the drawn subsets, which don't depend on the studios' names or order.
+    """Runs the core from origins with the levers at their actual later values, which `panel` contains. The
+    drawn subsets don't depend on the studios' names or order.
     """
     levers = known_levers(panel, origins)
     rank = np.empty(panel.n_studios, dtype=np.int64)
@@ -197,7 +194,10 @@ def _empty() -> OutOfFold:
         Origins(none, none),
         by_target,
         {t: np.zeros(0) for t in TARGETS},
-        {t: {n: nothing for n in CORE_CANDIDATES if n not in _LEVELS or t in DIRECT_FLOWS} for t in TARGETS},
+        {
+            t: {n: nothing for n in CORE_CANDIDATES if n not in _LEVELS or t in SMOOTHED_FLOWS}
+            for t in TARGETS
+        },
         KnownLeverForecasts(by_target, nothing, np.zeros((0, len(HELD_LEVERS)), dtype=bool)),
         YoungForecasts(none, dict.fromkeys(YOUNG_MONTHS[:-1], nothing)),
     )

@@ -57,17 +57,13 @@ def known_months(windows: Mapping[str, FloatArray]) -> FloatArray:
 def fit_young(own_sizes: Mapping[int, FloatArray], full_sizes: FloatArray) -> YoungStudios:
     """Estimates the factors from error sizes with months hidden, shrunk towards a fixed prior.
 
-    Args:
-        own_sizes: number of months left to (N, H) absolute own log errors, NaN where not known.
-        full_sizes: (N, H) absolute own log errors of the same origins with all months.
+    `own_sizes`: number of months left, all of `YOUNG_MONTHS` but the last, to (N, H) absolute own log errors,
+    NaN where not known; `full_sizes`: those of the same origins with all months.
     """
     n_horizons = full_sizes.shape[1]
     factors = np.ones((len(YOUNG_MONTHS), n_horizons))
     for place, months in enumerate(YOUNG_MONTHS[:-1]):
-        factors[place] = _PRIOR[place]
-        sizes = own_sizes.get(months)
-        if sizes is None:
-            continue
+        sizes = own_sizes[months]
         both = np.isfinite(sizes) & np.isfinite(full_sizes)
         count = both.sum(0)
         ratio = np.where(both, sizes, 0.0).sum(0) / np.maximum(np.where(both, full_sizes, 0.0).sum(0), 1e-12)

@@ -45,14 +45,8 @@ START_LEVER = "current_member_count"
 
 @lru_cache(8192)
 def lever_bounds(lever: str, shown_min: float = math.nan, shown_max: float = math.nan) -> Range:
-    """Lowest and highest value allowed for `lever`.
-
-    Args:
-        shown_min: smallest observed value of the studio (for a new one: of the panel); NaN if none.
-        shown_max: largest observed value; NaN if none.
-
-    Returns:
-        The static bounds, widened to half of `shown_min` and twice `shown_max`; a rate stays in 0..1.
+    """Lowest and highest value allowed for `lever`: the static bounds, widened to half the smallest and twice
+    the largest observed value of the studio (for a new one: of the panel), NaN if none; a rate stays in 0..1.
 
     Raises:
         LeverError: there is no such lever.
@@ -70,9 +64,7 @@ def check_levers(
 ) -> None:
     """Refuse a lever that is unknown, not a finite number, or out of its bounds.
 
-    Args:
-        shown: lever to its smallest and largest observed value; a missing lever has no observed values.
-        where: the field of the request, for the message.
+    `shown`: lever to its smallest and largest observed value, if any; `where`: the field of the request.
 
     Raises:
         LeverError: naming every wrong lever, its value and its bounds.

@@ -11,13 +11,14 @@ from functools import lru_cache
 
 import numpy as np
 
+from studio_pipeline.forecasting.base.bounds import START_LEVER
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.origins import Origins, months_after
 from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 
-HELD_LEVERS: tuple[str, ...] = tuple(name for name in LEVER_COLUMNS if name != "current_member_count")
+HELD_LEVERS: tuple[str, ...] = tuple(name for name in LEVER_COLUMNS if name != START_LEVER)
 """Levers that are held over the projected months; the member count is a starting point."""
 
 
@@ -61,10 +62,7 @@ class GivenMonths:
 def given_months(levers: Mapping[str, FloatArray]) -> GivenMonths:
     """Months of (..., H) paths of at least one lever, NaN where free."""
     given = {name: np.isfinite(path) for name, path in levers.items()}
-    first, *others = given.values()
-    any_given = first
-    for one in others:
-        any_given = any_given | one
+    any_given = np.logical_or.reduce(list(given.values()))
     always = frozenset(name for name, months in given.items() if months.all())
     return GivenMonths(given, np.logical_or.accumulate(any_given, axis=-1), always)
 

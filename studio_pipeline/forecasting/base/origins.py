@@ -34,9 +34,14 @@ class Origins:
 
 def months_after(panel: StudioPanel, column: str, origins: Origins) -> FloatArray:
     """(N, 12) values of a column after N origins; NaN where they are not known (yet)."""
-    steps = origins.columns[:, None] + np.arange(1, MAX_HORIZON_MONTHS + 1)
-    values = panel.values[column][origins.rows[:, None], np.minimum(steps, panel.n_months - 1)]
-    return np.where(steps < panel.n_months, values, np.nan)
+    return months_at(panel.values[column], origins, np.arange(1, MAX_HORIZON_MONTHS + 1))
+
+
+def months_at(values: FloatArray, origins: Origins, ahead: IntArray) -> FloatArray:
+    """(N, K) of (S, T) values, K numbers of months after N origins (below 0: before); NaN outside of T."""
+    columns, last = origins.columns[:, None] + ahead, values.shape[1] - 1
+    inside = values[origins.rows[:, None], np.clip(columns, 0, last)]
+    return np.where((columns >= 0) & (columns <= last), inside, np.nan)
 
 
 def origins_between(panel: StudioPanel, first: int, last: int, studios: IntArray | None = None) -> Origins:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from studio_pipeline.forecasting.base.bounds import START_LEVER
 from studio_pipeline.forecasting.base.flows import FLOW_LINKS
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.core.filter_states import own_season_ahead
-from studio_pipeline.forecasting.core.flow_terms import START, START_LEVER, FlowTerms
+from studio_pipeline.forecasting.core.flow_terms import START, FlowTerms
 from studio_pipeline.forecasting.core.simulation import simulate_terms
 from studio_pipeline.forecasting.core.states import CoreStates, origin_terms, project_flows
 from studio_pipeline.panel.arrays import FloatArray
@@ -84,7 +85,7 @@ def _usual_flows(states: CoreStates, origins: Origins) -> dict[str, FloatArray]:
         usual = flow.level[0, rows, columns] + flow.deviation[0, rows, columns] + flow.common[0, columns]
         found[name] = usual[:, None] + states.parameters.flows[name].mean_shift
     months = states.panel.month_numbers[columns, None]
-    found["ticket"] = found["ticket"] + states.responses.market_price(months)
+    found["ticket"] = found["ticket"] + states.responses.pool.market_price(months)
     found["classes"] = found["classes"] + states.planned_classes[rows, columns, None]
     return found
 
@@ -97,13 +98,8 @@ def _seasons(states: CoreStates, origins: Origins) -> dict[str, FloatArray]:
     found = dict.fromkeys(FLOW_LINKS, np.zeros(calendar.shape))
     for name, flow in states.flows.items():
         of_type = np.take_along_axis(states.parameters.flows[name].season[states.types[rows]], calendar, 1)
-        own = np.concatenate(
-            [
-                flow.own_season[0, rows, columns][:, None],
-                own_season_ahead(flow, 0, rows, columns, months[1:]),
-            ],
-            1,
-        )
+        ahead = own_season_ahead(flow, rows, columns, months[1:])
+        own = np.column_stack([flow.own_season[0, rows, columns], ahead])
         season = flow.amplitude[0, rows, columns, None] * of_type + own
         found[name] = np.where(np.isfinite(season), season, 0.0)
     return found

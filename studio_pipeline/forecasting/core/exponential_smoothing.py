@@ -45,7 +45,7 @@ def own_smoothing(
     columns: IntArray,
     typical: FloatArray | None = None,
 ) -> FloatArray:
-    """Forecast every studio from the given months.
+    """(S, C, 12) forecasts of every studio from the given months; NaN before a studio's first month.
 
     Args:
         values: (S, T) on a logarithmic scale; NaN where unknown.
@@ -53,9 +53,6 @@ def own_smoothing(
         columns: (C,) columns of the months to forecast from, increasing.
         typical: (T, P) `typical_losses` of the panel, if the studios are part of a larger one; (T, P, S) if
             they belong to different panels.
-
-    Returns:
-        (S, C, 12) forecasts on the same scale; NaN before a studio's first month.
     """
     found = np.empty((len(values), len(columns), MAX_HORIZON_MONTHS))
     places = {int(column): place for place, column in enumerate(columns)}

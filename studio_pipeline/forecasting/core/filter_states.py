@@ -95,38 +95,33 @@ def monthly_drift(values: FloatArray) -> FloatArray:
 
 def project(
     states: FilterStates,
-    layer: int,
     rows: IntArray,
     columns: IntArray,
     season_path: FloatArray,
     settings: FilterSettings,
 ) -> FloatArray:
-    """Forecast a flow from N origins.
-
-    `season_path`: (N, H) the type's season in each projected month, on the flow's scale.
-
-    Returns:
-        (N, H) forecasts on the flow's scale; NaN where the flow has no level at the origin.
+    """(N, H) forecasts of a flow from N origins, by states of one layer; NaN where it has no level at the
+    origin. `season_path`: (N, H) the type's season in each projected month, on the flow's scale.
     """
     horizon = np.arange(1, season_path.shape[1] + 1)
-    own = own_season_ahead(states, layer, rows, columns, horizon)
+    own = own_season_ahead(states, rows, columns, horizon)
     return np.asarray(
-        states.level[layer, rows, columns, None]
-        + states.deviation[layer, rows, columns, None] * settings.deviation_persistence**horizon
-        + states.common[layer, columns, None] * settings.common_persistence**horizon
-        + states.common_drift[layer, columns, None] * np.cumsum(settings.common_drift_damping**horizon)
-        + states.drift[layer, rows, columns, None] * np.cumsum(settings.drift_damping**horizon)
-        + states.amplitude[layer, rows, columns, None] * season_path
+        states.level[0, rows, columns, None]
+        + states.deviation[0, rows, columns, None] * settings.deviation_persistence**horizon
+        + states.common[0, columns, None] * settings.common_persistence**horizon
+        + states.common_drift[0, columns, None] * np.cumsum(settings.common_drift_damping**horizon)
+        + states.drift[0, rows, columns, None] * np.cumsum(settings.drift_damping**horizon)
+        + states.amplitude[0, rows, columns, None] * season_path
         + own
     )
 
 
 def own_season_ahead(
-    states: FilterStates, layer: int, rows: IntArray, columns: IntArray, months_ahead: IntArray
+    states: FilterStates, rows: IntArray, columns: IntArray, months_ahead: IntArray
 ) -> FloatArray:
     """(N, H) own season of N origins' studios in the months `months_ahead`, (H,) of 1..12, after them.
 
     It was last updated twelve months before each of these; 0 where that is before the panel's first month.
     """
     learned = columns[:, None] + months_ahead - 12
-    return np.where(learned >= 0, states.own_season[layer, rows[:, None], np.maximum(learned, 0)], 0.0)
+    return np.where(learned >= 0, states.own_season[0, rows[:, None], np.maximum(learned, 0)], 0.0)

@@ -171,9 +171,7 @@ def starting_settings(sample: FlowSample) -> FilterSettings:
 def tune(sample: FlowSample, start: FilterSettings, max_rounds: int) -> FilterSettings:
     """Choose the studios' own settings, then the market's gain, then the drifts; `start` for no rounds.
 
-    Args:
-        max_rounds: rounds of the search for the studios' own settings; it ends sooner if no neighbour is
-            better by 0.1 %.
+    The search for the studios' own settings ends before `max_rounds` if no neighbour is better by 0.1 %.
     """
     if not max_rounds:
         return start

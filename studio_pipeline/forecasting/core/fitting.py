@@ -87,11 +87,8 @@ _LATER_ROUNDS = 3
 def fit_core_parameters(
     panel: StudioPanel, hyperparameters: CoreHyperparameters, previous: CoreParameters | None = None
 ) -> CoreParameters:
-    """Fit the core on all months of a panel.
-
-    Args:
-        previous: parameters fitted on fewer months of the same panel; the search starts from them and ends
-            sooner.
+    """Fit the core on all months of a panel. `previous`: parameters fitted on fewer months of it; the search
+    starts from them and ends sooner.
     """
     fitting = _Fitting(panel, hyperparameters, previous)
     responses = estimate_responses(

@@ -6,17 +6,17 @@ They are the input of `simulation` and `scalar_simulation`; projecting the flows
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
+from studio_pipeline.forecasting.base.bounds import START_LEVER
 from studio_pipeline.forecasting.base.flows import sigmoid
 from studio_pipeline.forecasting.core.parameters import ClassPlanning
 from studio_pipeline.forecasting.responses.regressors import RESPONDING, classes_per_member
-from studio_pipeline.forecasting.responses.responses import Responses, RowResponses
+from studio_pipeline.forecasting.responses.responses import RowResponses
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
-START_LEVER = "current_member_count"
 PUT_IN_PLACE: dict[str, str] = {
     "avg_ticket_price": "ticket",
     "staff_utilization_rate": "staff",
@@ -82,11 +82,7 @@ class FlowTerms:
     @classmethod
     def joined(cls, parts: list[FlowTerms]) -> FlowTerms:
         """Concatenate the projections of several terms."""
-        return cls(
-            np.concatenate([part.stacked for part in parts]),
-            np.concatenate([part.start for part in parts]),
-            np.concatenate([part.slopes for part in parts]),
-        )
+        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
     @property
     def paths(self) -> dict[str, FloatArray]:
@@ -122,22 +118,20 @@ class FlowTerms:
 def flow_terms(
     flows: Mapping[str, FloatArray],
     origin: OriginStock,
-    responses: Responses | RowResponses,
+    responses: RowResponses,
     planning: ClassPlanning,
 ) -> FlowTerms:
-    """Build the terms of N projections over H months.
-
-    Args:
-        flows: flow name to its (N, H) projection on the flow's scale, without responses.
-        planning: class planning; its contribution up to the origin is already in the flow of classes.
+    """Build the terms of N projections over H months from the (N, H) flows without responses; the flow of
+    classes already contains the planning up to the origin.
     """
+    pool, comfort = responses.pool, responses.pool.comfort
     paths = {name: flows[name] for name in _FLOW_SCALE}
     paths |= {name: np.exp(flows[name]) for name in _AMOUNTS}
     # A part of revenue that the data lack contributes 0.
     paths |= {name: np.nan_to_num(np.exp(flows[name])) for name in _PARTS}
     paths["upsell_rate"] = np.nan_to_num(sigmoid(flows["upsell_rate"]))
     # An unknown rate contributes as the comfortable one: no overwork.
-    paths["staff"] = np.nan_to_num(sigmoid(flows["staff_utilization"]), nan=responses.comfort.utilization)
+    paths["staff"] = np.nan_to_num(sigmoid(flows["staff_utilization"]), nan=comfort.utilization)
     known_price = np.isfinite(flows["ticket"])
     paths["price_log"] = np.where(known_price, flows["ticket"], 0.0)
     # The price has a floor, because responses to its log grow without limit as it approaches zero.
@@ -145,7 +139,7 @@ def flow_terms(
     paths["least_price"] = np.where(known_price, floor, np.finfo(float).tiny)
     slopes = np.empty((len(origin.members), len(SLOPES)))
     ahead = np.arange(1, flows["ticket"].shape[1] + 1)
-    market_price = responses.market_price(origin.base_month[:, None] + ahead)
+    market_price = pool.market_price(origin.base_month[:, None] + ahead)
     for place, (flow, regressor) in enumerate((f, r) for f in RESPONDING for r in REGRESSORS):
         slopes[:, place] = responses.slope(flow, regressor)
         if regressor == "price":
@@ -157,10 +151,9 @@ def flow_terms(
         slopes[:, SLOPES.index(f"{flow}_classes")] = responses.slope(flow, "classes")
     # Where utilisation is unknown, more classes overwork no one.
     slopes[~np.isfinite(flows["staff_utilization"][:, 0]), SLOPES.index("utilization_classes")] = 0.0
-    comfort = responses.comfort
     slopes[:, -len(COMFORT) :] = comfort.attendance_rate, comfort.utilization, comfort.same_month
     # Visits per member refer to the first month's classes per member; the simulation adds the difference.
-    density = classes_per_member(paths["classes"][:, 0], origin.members, responses.typical_classes)
+    density = classes_per_member(paths["classes"][:, 0], origin.members, pool.typical_classes)
     paths["visits"] = paths["visits"] * np.exp(slopes[:, SLOPES.index("visits_classes")] * density)[:, None]
     usual = np.full_like(origin.members, planning.usual_attendance)
     start = np.stack([origin.members, origin.class_capacity, origin.attendance_rate, usual, density], 1)

@@ -46,9 +46,6 @@ def run_filters(
         type_mean: (S,) or (P, S) starting value of a studio's level.
         season: (S, 12) or (P, S, 12) the type's seasonal factors on the flow's scale.
         market: market of the panel, if the studios are part of a larger one; estimated from them by default.
-
-    Returns:
-        States after each month, (P, S, T).
     """
     values, counting_variance = flow.values, flow.counting_variance
     n_studios, n_months = values.shape[-2:]
@@ -117,10 +114,8 @@ class _Recursion:
         month: int,
         moved: FloatArray | None,
     ) -> tuple[FloatArray, FloatArray]:
-        """Update the state by one month of (S,) or (P, S) values.
-
-        Returns:
-            (P, S) innovations and the (P, 1) move of the market: `moved` if given, else estimated.
+        """Update the state by one month of (S,) or (P, S) values. The result is the (P, S) innovations and
+        the (P, 1) move of the market: `moved` if given, else estimated.
         """
         self._predict()
         here = np.isfinite(value)

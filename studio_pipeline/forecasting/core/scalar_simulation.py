@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from math import exp, isfinite, log
 from typing import NamedTuple
 
+from studio_pipeline.forecasting.base.bounds import START_LEVER
 from studio_pipeline.forecasting.base.flows import JOINERS_OFFSET, LARGEST_EXPONENT, LARGEST_LOG_ODDS
-from studio_pipeline.forecasting.core.flow_terms import COMFORT, PUT_IN_PLACE, REGRESSORS, START, START_LEVER
-from studio_pipeline.forecasting.core.simulation import LEAST_DENSITY, STAFF_PERSISTENCE
+from studio_pipeline.forecasting.core.flow_terms import COMFORT, PUT_IN_PLACE, REGRESSORS, START
+from studio_pipeline.forecasting.core.simulation import HELD, LEAST_DENSITY, STAFF_PERSISTENCE
 from studio_pipeline.forecasting.responses.regressors import RESPONDING, TYPICAL_ATTENDANCE
 
 Paths = Mapping[str, Sequence[float]]
@@ -22,7 +23,6 @@ Numbers = Mapping[str, float]
 PlainTargets = tuple[Sequence[float], Sequence[float], Sequence[float]]
 """Revenue, members and retention, one value per month each."""
 
-_HELD = ("total_classes_held", "class_attendance_rate", "retention_rate", "new_members_monthly")
 _STEADY = (
     *("members", "visits", "classes", "retention", "acquisition"),
     *("realisation", "retail_yield", "upsell_yield", "other_yield", "pack_yield", "revenue"),
@@ -45,13 +45,7 @@ class PlainTerms(NamedTuple):
 
 
 def plain_terms(paths: Paths, start: Numbers, slopes: Numbers) -> PlainTerms:
-    """Arrange terms for `run_one`.
-
-    Args:
-        paths: path to its value in each month, by the names of `flow_terms.PATHS`.
-        start: value by the names of `flow_terms.START`.
-        slopes: value by the names of `flow_terms.SLOPES`.
-    """
+    """Arrange paths, starting stocks and slopes by the names of `flow_terms` for `run_one`."""
     retention, acquisition = (
         tuple(slopes[f"{flow}_{regressor}"] for regressor in REGRESSORS) for flow in RESPONDING
     )
@@ -65,11 +59,8 @@ def plain_terms(paths: Paths, start: Numbers, slopes: Numbers) -> PlainTerms:
 
 
 def run_one(terms: PlainTerms, levers: Paths) -> PlainTargets:
-    """Simulate H months; members and retention are NaN where the data lack them.
-
-    Args:
-        levers: lever to its value in each month, NaN where free; a given lever stays given to the end, and a
-            missing one is free.
+    """Simulate H months; members and retention are NaN where the data lack them. `levers`: lever to its value
+    in each month, NaN where free; a given lever stays given to the end, and a missing one is free.
     """
     free, paths = terms.free, terms.paths
     members = levers.get(START_LEVER, free)[0]
@@ -82,7 +73,7 @@ def run_one(terms: PlainTerms, levers: Paths) -> PlainTargets:
     stays_price, stays_busy, stays_crowd, stays_work = of_retention
     joins_price, joins_busy, joins_crowd, joins_work = of_acquisition
     planned, found = 0.0, []
-    held_lists = [levers.get(name, free) for name in _HELD]
+    held_lists = [levers.get(name, free) for name in HELD]
     for steady, (ticket, staff, upsell_rate, price), given in zip(
         terms.steady,
         zip(*_placed(paths, levers, of_workload), strict=True),

@@ -25,15 +25,12 @@ def type_seasons(
     calendar_months: IntArray,
     shrinkage_years: float,
 ) -> FloatArray:
-    """Estimate seasonal factors on the flow's scale.
+    """(n_types, 12) seasonal factors on the flow's scale with mean 0 in each row, from (S, T) values; zeros
+    if less than a year and a half is known.
 
     Args:
-        values: (S, T), NaN where unknown.
         weights: (S, T) non-negative precision of each value.
         shrinkage_years: studio-years at which a type's own factor and the panel's have equal weight.
-
-    Returns:
-        (n_types, 12) factors with mean 0 in each row; zeros if less than a year and a half is known.
     """
     departures = values - centred_year(values)
     weights = np.where(np.isfinite(departures), weights, 0.0)

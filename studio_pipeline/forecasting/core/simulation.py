@@ -16,21 +16,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS, START_LEVER
 from studio_pipeline.forecasting.base.flows import new_members, sigmoid
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
-from studio_pipeline.forecasting.core.flow_terms import PUT_IN_PLACE, REGRESSORS, START_LEVER, FlowTerms
+from studio_pipeline.forecasting.core.flow_terms import PUT_IN_PLACE, REGRESSORS, FlowTerms
 from studio_pipeline.forecasting.responses.regressors import (
     RESPONDING,
-    crowding,
+    burden,
     known_attendance,
     known_log,
-    overwork,
     response,
 )
 from studio_pipeline.panel.arrays import FloatArray, ratio
-from studio_pipeline.panel.columns import LEVER_COLUMNS, RATE_COLUMNS
 
-_HELD = ("total_classes_held", "class_attendance_rate", "retention_rate", "new_members_monthly")
+HELD = ("total_classes_held", "class_attendance_rate", "retention_rate", "new_members_monthly")
+"""Levers that replace a value of the simulation in each month."""
+
 LEAST_DENSITY = 1e-9
 STAFF_PERSISTENCE = 0.85
 """Share of the added work an hour that is left after a month: studios hire for a fuller timetable."""
@@ -67,13 +68,8 @@ def _run_months(
     slopes: Mapping[str, FloatArray],
     levers: Mapping[str, Sequence[FloatArray]],
 ) -> Iterator[tuple[FloatArray, ...]]:
-    """Revenue, members, retention, new members and attendance rate of each month, (N,) each.
-
-    Args:
-        terms: path to its value in each month, by the names of `flow_terms.PATHS`.
-        start: value by the names of `flow_terms.START`.
-        slopes: value by the names of `flow_terms.SLOPES`.
-        levers: lever to its value in each month, NaN where free; a missing lever is free.
+    """Revenue, members, retention, new members and attendance rate of each month, (N,) each, from
+    `FlowTerms.by_month` and the levers' given values by month, NaN where free.
     """
     terms = _with_levers(terms, levers, slopes["utilization_classes"])
     planned = np.zeros_like(start["usual_attendance"])
@@ -81,7 +77,7 @@ def _run_months(
     if START_LEVER in levers:
         members = _given(levers[START_LEVER][0], members)
     has_stock = np.isfinite(terms["retention"][0] + terms["acquisition"][0] + members)
-    held_classes, held_rate, held_retention, held_new = (levers.get(name) for name in _HELD)
+    held_classes, held_rate, held_retention, held_new = (levers.get(name) for name in HELD)
     of_retention, of_acquisition = (
         {name: slopes[f"{flow}_{name}"] for name in REGRESSORS} for flow in RESPONDING
     )
@@ -104,8 +100,8 @@ def _run_months(
             attendance = np.where(rules, held_rate[h] * seats, attendance)
         rate = ratio(attendance, seats)
         before, busy = busy, known_attendance(rate)
-        crowded = crowding(np.where(same_month, busy, before), comfortable)
-        worked = overwork(terms["staff"][h], slopes["comfortable_utilization"])
+        crowded = burden(np.where(same_month, busy, before), comfortable)
+        worked = burden(terms["staff"][h], slopes["comfortable_utilization"])
         moved = {"price": terms["price_log"][h], "overwork": worked, "fullness": before, "crowding": crowded}
         retention = sigmoid(response(terms["retention"][h], of_retention, moved))
         new = new_members(response(terms["acquisition"][h], of_acquisition, moved))
@@ -188,8 +184,7 @@ def execution_effects(
     tiled = {name: np.tile(path, (copies, 1, 1)) for name, path in levers.items()}
     for place, name in enumerate(names):
         path = levers[name]
-        is_rate = LEVER_COLUMNS[name] in RATE_COLUMNS
-        step = uncertainty[:, None] * path * ((1 - path) if is_rate else 1.0)
+        step = uncertainty[:, None] * path * ((1 - path) if LEVER_BOUNDS[name].is_rate else 1.0)
         tiled[name][place] += step
         tiled[name][len(names) + place] -= step
     repeated = terms.take(np.tile(np.arange(n), copies))

@@ -35,7 +35,7 @@ def without_responses(
         planned = planning.planned(panel.values["class_attendance_rate"])
         return FlowSeries(flow.values - planned, flow.counting_variance)
     v = panel.values
-    market_price = responses.market_price(panel.month_numbers)
+    market_price = responses.pool.market_price(panel.month_numbers)
     if name == "ticket":
         return FlowSeries(flow.values - market_price, flow.counting_variance)
     if name == "visits" and responses.pool.slope("visits", "classes"):
@@ -48,7 +48,7 @@ def without_responses(
     price = last_known(price - market_price)
     attendance = v["class_attendance_rate"]
     explained = responses.contribution(
-        name, price, previous_month(attendance), v["staff_utilization_rate"], attendance
+        name, price, previous_month(attendance), attendance, v["staff_utilization_rate"]
     )
     return FlowSeries(flow.values - explained, flow.counting_variance)
 
@@ -68,10 +68,7 @@ def filtered_flows(
     markets: Mapping[str, Market] | None = None,
 ) -> Iterator[tuple[str, FilterStates]]:
     """Yield every flow with its filter states; flows are filtered in batches of at most `_ROWS_AT_ONCE` rows.
-
-    Args:
-        types: (S,) rows of the studios' types in the parameters' tables.
-        markets: market of each flow, if the studios are part of a larger panel.
+    `markets`: market of each flow, if the studios are part of a larger panel.
     """
     names = list(parameters.flows)
     at_once = max(_ROWS_AT_ONCE // max(panel.n_studios, 1), 1)
@@ -153,10 +150,8 @@ def core_states(
 ) -> CoreStates:
     """Filter every flow of a panel under fitted parameters.
 
-    Args:
-        assume_typical: use the type's level for a flow that a studio lacks; else the level is NaN.
-        market: market of the larger panel that the studios belong to, up to the same month; estimated from
-            the studios if not given.
+    `assume_typical`: use the type's level for a flow that a studio lacks, instead of NaN; `market`: that of
+    the larger panel that the studios belong to, up to the same month; estimated from them if not given.
     """
     types = parameters.types_of(panel.studio_types)
     responses = parameters.responses.rows(panel.studio_ids.tolist())
@@ -181,9 +176,9 @@ def project_flows(states: CoreStates, origins: Origins) -> dict[str, FloatArray]
     for name, flow in states.flows.items():
         fitted = states.parameters.flows[name]
         season_path = fitted.season[types, target]
-        projected[name] = project(flow, 0, rows, columns, season_path, fitted.settings) + fitted.mean_shift
+        projected[name] = project(flow, rows, columns, season_path, fitted.settings) + fitted.mean_shift
     months = states.panel.month_numbers[columns, None] + np.arange(1, MAX_HORIZON_MONTHS + 1)
-    projected["ticket"] = projected["ticket"] + states.responses.market_price(months)
+    projected["ticket"] = projected["ticket"] + states.responses.pool.market_price(months)
     projected["classes"] = projected["classes"] + states.planned_classes[rows, columns, None]
     return projected
 

@@ -47,9 +47,8 @@ def shares_of(stack: FloatArray, weights: FloatArray) -> FloatArray:
 
     `stack`: (C, N, H) forecasts, NaN where a candidate has none; `weights`: (H, C), each row summing to 1.
 
-    Returns:
-        Shares that sum to 1; equal shares of the known candidates where all weighted ones are missing, and
-        zeros where no candidate is known.
+    Shares sum to 1. They are equal for the known candidates where all weighted ones are missing, and zeros
+    where no candidate is known.
     """
     known = np.isfinite(stack)
     share = weights.T[:, None, :] * known
@@ -61,11 +60,8 @@ def shares_of(stack: FloatArray, weights: FloatArray) -> FloatArray:
 def combine(stack: FloatArray, weights: FloatArray) -> FloatArray:
     """(N, H) weighted mean of the candidates; the weight of a missing forecast goes to the others.
 
-    `stack`: (C, N, H) forecasts, NaN where a candidate has none; `weights`: (H, C), each row summing to 1.
-
-    Returns:
-        The weighted mean; the plain mean of the known candidates where all weighted ones are missing, and NaN
-        where no candidate is known.
+    Arguments as of `shares_of`. It is the plain mean of the known candidates where all weighted ones are
+    missing, and NaN where no candidate is known.
     """
     known = np.isfinite(stack)
     share = weights.T[:, None, :] * known

@@ -76,10 +76,7 @@ def lever_factors(
     The other candidates' correction of members is dropped where retention and new members are both given, and
     their correction of revenue per member where the ticket is given as well, since these levers determine the
     outcome. Elsewhere it is kept, so that giving a lever at its forecast value hardly changes the forecast.
-
-    Args:
-        months: (..., H) in which levers are given.
-        learned: (..., 3, H) `learned_parts` under the levers; by default those of the free forecast.
+    `learned`: (..., 3, H) `learned_parts` under the levers; by default those of the free forecast.
     """
     given = months.given
     moved = None if learned is None else learned - ensemble.learned
@@ -120,12 +117,8 @@ def under_levers(
     """(..., 3, H) ensemble forecast under levers.
 
     Months before any lever is given equal the free forecast exactly, and so does revenue where the core has
-    no projection.
-
-    Args:
-        core: (..., 3, H) the core's projection under the levers.
-        months: (..., H) in which levers are given.
-        given_retention: (..., H) given values of `retention_rate`, NaN where free; None if never given.
+    no projection. `core`: (..., 3, H) the core's projection under the levers; `given_retention`: (..., H)
+    given values of `retention_rate`, NaN where free; None if never given.
     """
     factors = lever_factors(ensemble, months, learned)
     held = np.empty_like(core)

@@ -57,11 +57,8 @@ def target_weights(
     hyperparameters: WeightHyperparameters,
     has_members: bool = False,
 ) -> FloatArray:
-    """(H, C) weights, each row non-negative and summing to 1.
-
-    Args:
-        stack: (C, N, H) forecasts; a candidate that is NaN throughout gets no weight.
-        actual: (N, H) actual values; NaN where not known.
+    """(H, C) weights, each row non-negative and summing to 1, from (C, N, H) forecasts and (N, H) actual
+    values; a candidate that is NaN throughout gets none.
     """
     recency = 0.5 ** ((columns.max(initial=0) - columns) / hyperparameters.half_life_months)
     shares = _PRIOR
@@ -119,9 +116,7 @@ def _all_horizons(
 def error_sizes(stack: FloatArray) -> FloatArray:
     """(N,) divisors of errors: geometric mean of the origin's size and the mean size of all origins.
 
-    Args:
-        stack: (C, N, H) forecasts; an origin's size is the mean of its seasonal naive forecasts, which repeat
-            its last twelve known months.
+    An origin's size is the mean of its seasonal naive forecasts, which repeat its last twelve known months.
     """
     own = stack[CANDIDATES.index("seasonal_naive")].mean(1)
     known = np.isfinite(own) & (own > 0)

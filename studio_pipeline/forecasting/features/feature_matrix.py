@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.forecasting.base.origins import Origins
+from studio_pipeline.forecasting.base.origins import Origins, months_at
 from studio_pipeline.forecasting.core.simulation import CorePaths
 from studio_pipeline.forecasting.core.states import CoreStates, project_core
 from studio_pipeline.forecasting.features.feature_function import FEATURE_NAMES
@@ -81,6 +81,16 @@ def typical_of_rows(origin_features: FloatArray, month_features: FloatArray) -> 
     return Typical(np.median(origin_features, axis=0), month)
 
 
+def centred_rows(
+    features: FloatArray, states: CoreStates, origins: Origins, levers: Mapping[str, FloatArray]
+) -> RowArray:
+    """`row_features` of N origins, from (S, T, F0) features of all studios and months."""
+    rows, columns = origins.rows, origins.columns
+    typical = {int(c): typical_of_month(features[:, c], states, int(c)) for c in np.unique(columns)}
+    free = project_core(states, origins)
+    return row_features(features[rows, columns], free, states.panel, origins, typical, levers)
+
+
 def row_features(
     origin_features: FloatArray,
     free_paths: CorePaths,
@@ -135,8 +145,7 @@ def month_features(paths: CorePaths, panel: StudioPanel, origins: Origins) -> Fl
     h = np.broadcast_to(np.arange(1, horizon_months + 1), (n, horizon_months))
     angle = 2 * np.pi * ((panel.calendar_months[origins.columns][:, None] + h) % 12) / 12
     revenue, members = panel.values["total_revenue"], panel.values["total_members"]
-    before = origins.columns[:, None] + h - 12
-    year_ago = np.where(before >= 0, revenue[origins.rows[:, None], np.maximum(before, 0)], np.nan)
+    year_ago = months_at(revenue, origins, np.arange(1, horizon_months + 1) - 12)
     return np.stack(
         [
             h / MAX_HORIZON_MONTHS,

@@ -9,11 +9,7 @@ import numpy as np
 import pandas as pd
 
 from studio_pipeline.forecasting.features.feature_function import FEATURE_NAMES, all_features
-from studio_pipeline.forecasting.features.feature_table import FEATURES
-from studio_pipeline.forecasting.features.formulas import FeatureDescription
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
-
-__all__ = ["FEATURES", "FeatureDescription", "feature_array", "feature_frame"]
 
 
 def feature_frame(panel: StudioPanel) -> pd.DataFrame:

@@ -38,12 +38,9 @@ class Windows:
         """(N,) values of a column `months_ago` months before the base month."""
         return self.values[column][:, WINDOW_MONTHS - 1 - months_ago]
 
-    def mean(self, column: str, months: int, months_ago: int = 0) -> FloatArray:
-        """(N,) mean over the `months` months that end `months_ago` before the base month; NaN if none is
-        known.
-        """
-        end = WINDOW_MONTHS - months_ago
-        part = self.values[column][:, end - months : end]
+    def mean(self, column: str, months: int) -> FloatArray:
+        """(N,) mean over the last `months` months; NaN if none is known."""
+        part = self.values[column][:, WINDOW_MONTHS - months :]
         seen = np.isfinite(part)
         return np.asarray(ratio(np.where(seen, part, 0.0).sum(1), seen.sum(1).astype(float)))
 

@@ -12,10 +12,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS
 from studio_pipeline.forecasting.base.flows import RATE_MARGIN
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
-from studio_pipeline.forecasting.base.origins import Origins
+from studio_pipeline.forecasting.base.origins import Origins, months_at
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
 
@@ -33,8 +34,7 @@ revenue, nor for effects of classes and attendance beyond the core's arithmetic 
 """
 
 _TRAILING_MONTHS = 3
-_RATES = ("retention_rate", "class_attendance_rate", "staff_utilization_rate", "upsell_rate")
-_IS_RATE = np.array([lever in _RATES for lever in HELD_LEVERS])
+_IS_RATE = np.array([LEVER_BOUNDS[lever].is_rate for lever in HELD_LEVERS])
 _OFFSETS = np.array([0.5 if lever == "new_members_monthly" else 0.0 for lever in HELD_LEVERS])
 _PLAIN = tuple(zip(_IS_RATE.tolist(), _OFFSETS.tolist(), strict=True))
 _LARGEST_CHANGE = 3.0
@@ -43,7 +43,7 @@ _LARGEST_CHANGE = 3.0
 def trailing_levels(panel: StudioPanel, origins: Origins) -> FloatArray:
     """(N, L) trailing levels of `HELD_LEVERS`: logs of amounts, log odds of rates; NaN where unknown."""
     levels = [_trailing_level(panel.values[LEVER_COLUMNS[lever]], origins) for lever in HELD_LEVERS]
-    return _scaled(np.stack(levels, 1), _IS_RATE, _OFFSETS)
+    return _scaled(np.stack(levels, 1))
 
 
 def given_from_levels(levels: FloatArray, levers: Mapping[str, FloatArray]) -> FloatArray:
@@ -57,7 +57,7 @@ def given_from_levels(levels: FloatArray, levers: Mapping[str, FloatArray]) -> F
     for k, lever in enumerate(HELD_LEVERS):
         if lever in levers:
             paths[:, :, k] = levers[lever]
-    change = _scaled(paths, _IS_RATE, _OFFSETS) - levels[:, None]
+    change = _scaled(paths) - levels[:, None]
     inside = np.minimum(np.maximum(change, -_LARGEST_CHANGE), _LARGEST_CHANGE)
     found = np.empty((len(levels), MAX_HORIZON_MONTHS, len(GIVEN_FEATURES)))
     found[:, :, : len(HELD_LEVERS)] = np.where(np.isfinite(change), inside, 0.0)
@@ -66,11 +66,8 @@ def given_from_levels(levels: FloatArray, levers: Mapping[str, FloatArray]) -> F
 
 
 def put_given(block: NDArray[np.float32], levels: FloatArray, levers: Mapping[str, list[float]]) -> None:
-    """Write `given_from_levels` of one origin into `block`: its twin on plain numbers, for speed.
-
-    Args:
-        block: (H, 2 L) of `GIVEN_FEATURES`, zeros; changed in place.
-        levels: (L,) `trailing_levels`.
+    """Write `given_from_levels` of one origin, from (L,) levels, into the zeros of `block`, (H, 2 L): its
+    twin on plain numbers, for speed.
     """
     months = len(block)
     for k, level in enumerate(levels.tolist()):
@@ -116,15 +113,14 @@ def determined(levers: Mapping[str, FloatArray]) -> dict[str, BoolArray]:
 
 def _trailing_level(values: FloatArray, origins: Origins) -> FloatArray:
     """(N,) mean of the known values in the last `_TRAILING_MONTHS` months of each origin; NaN if none is."""
-    steps = origins.columns[:, None] - np.arange(_TRAILING_MONTHS)
-    months = np.where(steps >= 0, values[origins.rows[:, None], np.maximum(steps, 0)], np.nan)
+    months = months_at(values, origins, -np.arange(_TRAILING_MONTHS))
     seen = np.isfinite(months)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.where(seen, months, 0.0).sum(1) / seen.sum(1))
 
 
-def _scaled(values: FloatArray, is_rate: BoolArray, offset: FloatArray) -> FloatArray:
-    """Log odds of rates and logs of amounts; levers on the last axis."""
+def _scaled(values: FloatArray) -> FloatArray:
+    """Log odds of rates and logs of amounts; `HELD_LEVERS` on the last axis."""
     inside = np.minimum(np.maximum(values, RATE_MARGIN), 1 - RATE_MARGIN)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.log(np.where(is_rate, inside / (1 - inside), values + offset)))
+        return np.asarray(np.log(np.where(_IS_RATE, inside / (1 - inside), values + _OFFSETS)))

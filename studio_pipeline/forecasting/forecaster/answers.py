@@ -119,7 +119,8 @@ class Answers:
         """
         months = parts.query.projection_months
         given = Projected(parts.given_arrays()[0], np.array(spread.exact), np.array(spread.common))
-        usual = Projected(parts.free[0, :months], np.array(parts.scale[:months]))
+        free_market = self._model.intervals.common_deviation[:months]
+        usual = Projected(parts.free[0, :months], np.array(parts.scale[:months]), free_market)
         deviation = np.hypot(
             self._through_responses(parts, response_deviation), spread.total_execution / months
         )

@@ -10,13 +10,13 @@ Source: the delta method, to first order in the standard errors.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from studio_pipeline.forecasting.base.queries import Deviations, Forecast
-from studio_pipeline.forecasting.forecaster.warnings import Effects
+from studio_pipeline.forecasting.forecaster.warnings import Effects, Usual
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.intervals.joint_simulation import (
     Projected,
@@ -24,7 +24,7 @@ from studio_pipeline.forecasting.intervals.joint_simulation import (
     central_interval,
     independent_draws,
 )
-from studio_pipeline.forecasting.responses.regressors import Comfort, crowding, overwork
+from studio_pipeline.forecasting.responses.regressors import Comfort, burden
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 
@@ -51,21 +51,11 @@ _HELD_BY = {"retention": "retention_rate", "acquisition": "new_members_monthly"}
 
 
 def regressor_changes(
-    levers: Mapping[str, FloatArray],
-    usual: Callable[[str], float],
-    comfort: Comfort | None = None,
-    workload: float = 0.0,
+    levers: Mapping[str, FloatArray], usual: Usual, comfort: Comfort, workload: float
 ) -> dict[str, FloatArray]:
-    """Regressor of the responses to its (H,) change through given levers; 0 where free.
-
-    Args:
-        levers: lever to (H,) given values, NaN where free.
-        usual: level, with every lever free, of a lever, of `visits` a member or of `class_capacity`; NaN
-            where unknown.
-        comfort: thresholds of the burdens; the defaults if None.
-        workload: response of the log of staff utilisation to the log of classes.
+    """Regressor of the responses to its (H,) change through given levers; 0 where free. `workload`: response
+    of the log of staff utilisation to the log of classes.
     """
-    comfort = comfort or Comfort()
     found: dict[str, FloatArray] = {}
     unknown = np.full(len(next(iter(levers.values()), ())), np.nan)
     classes = np.maximum(levers.get("total_classes_held", unknown), _SMALLEST_PRICE)
@@ -78,7 +68,7 @@ def regressor_changes(
         given = levers.get("staff_utilization_rate", unknown)
         # Until the studio hires, which the simulation counts with and this does not.
         rate = np.where(np.isfinite(given), given, np.minimum(before * more**workload, 1.0))
-        found["overwork"] = overwork(rate, comfort.utilization) - overwork(before, comfort.utilization)
+        found["overwork"] = burden(rate, comfort.utilization) - burden(before, comfort.utilization)
     if "class_attendance_rate" in levers or "total_classes_held" in levers:
         before = np.full_like(unknown, min(_usual_attendance(usual), 1.0))
         given = levers.get("class_attendance_rate", unknown)
@@ -86,11 +76,11 @@ def regressor_changes(
         rate = np.where(np.isfinite(given), given, np.minimum(before / more, 1.0))
         comfortable = comfort.attendance_rate
         found["fullness"] = rate - before
-        found["crowding"] = crowding(rate, comfortable) - crowding(before, comfortable)
+        found["crowding"] = burden(rate, comfortable) - burden(before, comfortable)
     return {name: np.where(np.isfinite(change), change, 0.0) for name, change in found.items()}
 
 
-def _usual_attendance(usual: Callable[[str], float]) -> float:
+def _usual_attendance(usual: Usual) -> float:
     """Attendance rate with every lever free: visits over seats; NaN where unknown."""
     seats = usual("total_classes_held") * usual("class_capacity")
     return usual("visits") * usual("current_member_count") / seats if seats > 0 else math.nan
@@ -111,10 +101,8 @@ def response_deviation(
         changes: result of `regressor_changes`, at least h months each.
         levers: lever to at least h given values, NaN where free; a flow that is given doesn't respond.
     """
-    variance = np.zeros(len(revenue))
-    for moved in response_shifts(effects, revenue, retention, changes, levers).values():
-        variance += moved**2
-    return np.sqrt(variance)
+    shifts = response_shifts(effects, revenue, retention, changes, levers).values()
+    return np.sqrt(sum((moved**2 for moved in shifts), np.zeros(len(revenue))))
 
 
 def response_shifts(

@@ -7,7 +7,7 @@ origins and uncertain forecasts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property, partial
 from typing import NamedTuple
 
@@ -50,7 +50,7 @@ from studio_pipeline.forecasting.forecaster.requests import (
     stacked_paths,
 )
 from studio_pipeline.forecasting.forecaster.state_builder import Place, StateBuilder, StateCache, gathered
-from studio_pipeline.forecasting.forecaster.warnings import KnownOfStudio
+from studio_pipeline.forecasting.forecaster.warnings import KnownOfStudio, Usual
 from studio_pipeline.forecasting.intervals.interval_tables import IntervalTables
 from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.forecasting.responses.responses import without_effect
@@ -310,8 +310,6 @@ def _asked(query: ForwardQuery, place: Place) -> _Asked:
     return _Asked(query, place, origin, lever_lists(query), first_months(query))
 
 
-def _usual(terms: FlowTerms, place: int, free: FloatArray) -> Callable[[str], float]:
-    """Function from the names of `FlowTerms.level` to one studio's level in the first projected month with
-    every lever free; retention is taken from its (3, 12) free forecast.
-    """
+def _usual(terms: FlowTerms, place: int, free: FloatArray) -> Usual:
+    """Usual levels of one studio; retention is taken from its (3, 12) free forecast."""
     return lambda name: float(free[_RETENTION, 0]) if name == "retention_rate" else terms.level(place, name)

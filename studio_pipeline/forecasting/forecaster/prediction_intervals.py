@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from studio_pipeline.forecasting.base.flows import LARGEST_EXPONENT
 from studio_pipeline.forecasting.base.given_levers import MOST_SETS, FirstMonths, marked_paths
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.queries import ForwardQuery, PlainMonths
@@ -100,7 +101,7 @@ class Spreads:
         exact, common, total = self._deviations(parts, months)
         if parts.execution is None:
             return Spread(exact, common, exact, 0.0, total)
-        return self._carried_out(parts, Spread(exact, common, exact, 0.0, total))
+        return self._carried_out(parts, parts.execution, Spread(exact, common, exact, 0.0, total))
 
     def _deviations(self, parts: AnswerParts, months: int) -> tuple[list[float], list[float], float]:
         if parts.known.history_months and parts.levers:
@@ -149,13 +150,12 @@ class Spreads:
         columns = own[0], market, np.sqrt(market)
         return list(zip(*(column.tolist() for column in columns), strict=True))
 
-    def _carried_out(self, parts: AnswerParts, exactly: Spread) -> Spread:
+    def _carried_out(self, parts: AnswerParts, execution: FloatArray, exactly: Spread) -> Spread:
         """Adds inexact execution of levers in quadrature. Its error is the same in all months, so it adds
         more to the total than forecast errors do.
         """
         months = len(exactly.exact)
-        assert parts.execution is not None  # noqa: S101
-        revenue, effects = parts.given_arrays()[0], parts.execution[:, :months]
+        revenue, effects = parts.given_arrays()[0], execution[:, :months]
         month = np.hypot(exactly.exact, np.sqrt((effects**2).sum(0)))
         moved = float(np.sqrt(((effects * revenue).sum(1) ** 2).sum()))
         total = float(revenue.sum())
@@ -168,7 +168,6 @@ class Spreads:
 _FEW = 3
 """Largest number of answers for which plain numbers are faster than arrays."""
 
-_LARGEST_EXPONENT = 700.0
 _MOST_SETS_OF_LEVELS = 256
 
 Ends = Sequence[tuple[float, float]]
@@ -259,8 +258,8 @@ def _around(
     ):
         half = 0.5 * scale
         below, above = scale * (low_end - half), scale * (high_end - half)
-        low = mean * exp(_LARGEST_EXPONENT if below > _LARGEST_EXPONENT else below)
-        high = mean * exp(_LARGEST_EXPONENT if above > _LARGEST_EXPONENT else above)
+        low = mean * exp(LARGEST_EXPONENT if below > LARGEST_EXPONENT else below)
+        high = mean * exp(LARGEST_EXPONENT if above > LARGEST_EXPONENT else above)
         months.append((mean if low > mean else low, mean if high < mean else high))
     low, high = months.pop()
     lows, highs = zip(*months, strict=True)

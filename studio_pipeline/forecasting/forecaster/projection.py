@@ -21,7 +21,7 @@ from studio_pipeline.forecasting.core.simulation import simulate_terms
 from studio_pipeline.forecasting.ensemble.lever_correction import FreeEnsemble, learned_parts, under_levers
 from studio_pipeline.forecasting.features.feature_matrix import with_given, with_given_of_one
 from studio_pipeline.forecasting.forecaster.origin_state import OriginStates, corrected, plain_origin
-from studio_pipeline.forecasting.forecaster.warnings import Effects
+from studio_pipeline.forecasting.forecaster.warnings import Effects, Usual
 from studio_pipeline.forecasting.learners.onnx_ensemble import OnnxSessions
 from studio_pipeline.panel.arrays import FloatArray
 
@@ -79,9 +79,7 @@ class StudioOrigin:
     shown: Mapping[str, Range]  # lever to its smallest and largest value; for a new studio, of all studios
     carried: tuple[str, ...]  # levers that can be given with the studio's data
     terms: FlowTerms  # input of its projection with every lever free
-    # level, in the first month with every lever free, of a lever, of `visits` a member or of
-    # `class_capacity`; NaN where unknown
-    usual: Callable[[str], float]
+    usual: Usual  # its levels with every lever free
     effects: Effects  # flow to regressor to the response of the studio's members
     projected_revenue: Callable[[Mapping[str, FloatArray]], FloatArray]  # (N, 12) levers to revenue
 

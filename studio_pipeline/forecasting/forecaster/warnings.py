@@ -27,17 +27,16 @@ BOLD_PRICE = 1.5
 Levers = Mapping[str, float]
 Shown = Mapping[str, Range]
 Usual = Callable[[str], float]
+"""Function from the name of a lever, `visits` (a member) or `class_capacity` to its level in the first
+projected month with every lever free; NaN where unknown.
+"""
+
 Effects = Mapping[str, Mapping[str, LeverEffect]]
 """Flow (retention, acquisition) to regressor to the effect."""
 
 
 def conflicts(held: Levers, shown: Shown, usual: Usual, effects: Effects) -> list[str]:
-    """Sentences on contradictions among levers that hold at the same time.
-
-    Args:
-        usual: level, in the first month with every lever free, of a lever, of `visits` a member or of
-            `class_capacity`; NaN where unknown.
-    """
+    """Sentences on contradictions among levers that hold at the same time."""
     found = [
         _empty_classes(held, usual),
         _overstretched_staff(held, usual),
@@ -131,9 +130,7 @@ class KnownOfStudio(NamedTuple):
     history_months: int  # months up to the base month; 0 without history
     shown: Mapping[str, Range]  # lever to its smallest and largest value in the data
     effects: Effects  # flow to regressor to the response of its members
-    # level, in the first month with every lever free, of a lever, of `visits` a member or of
-    # `class_capacity`; NaN where unknown
-    usual: Callable[[str], float]
+    usual: Usual  # its levels with every lever free
     has_type: bool = True  # whether the data contain studios of its type
     closed_since: np.datetime64 | None = None  # first month without revenue and members, if closed
     responds: bool = True  # whether members follow from retention and new members, and so respond
@@ -170,8 +167,6 @@ Stage = tuple[int, Mapping[str, float], Mapping[str, float]]
 
 
 def _stages(query: ForwardQuery) -> list[Stage]:
-    if not query.lever_plan:
-        return [(1, query.levers, query.levers)]
     held: Mapping[str, float] = query.levers
     stages: list[Stage] = [(1, held, held)]
     for step in sorted(query.lever_plan, key=lambda step: step.from_month):

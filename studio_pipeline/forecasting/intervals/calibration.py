@@ -11,11 +11,11 @@ under drift, Barber et al. (2023).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from studio_pipeline.forecasting.backtest.short_history import YoungStudios, fit_young
+from studio_pipeline.forecasting.backtest.short_history import YoungStudios
 from studio_pipeline.forecasting.base.hyperparameters import IntervalHyperparameters
 from studio_pipeline.forecasting.intervals.error_scales import (
     ScaleModel,
@@ -50,7 +50,7 @@ def fit_intervals(
     windows: Mapping[str, FloatArray],
     months: IntArray,
     hyperparameters: IntervalHyperparameters,
-    young: YoungStudios | None = None,
+    young: YoungStudios,
 ) -> Calibration:
     """Fits interval tables to N out-of-fold forecasts of H months.
 
@@ -58,7 +58,6 @@ def fit_intervals(
         actual: (N, H) actual revenue, NaN where not known.
         windows: column to (N, WINDOW_MONTHS) months up to the origins.
         months: (N,) the origins' calendar months, as distinct integers.
-        young: widening for short histories; the prior if None.
     """
     month, total = log_errors(actual, forecast), log_errors(actual.cumsum(1), forecast.cumsum(1))
     weights = np.asarray(0.5 ** ((months.max(initial=0) - months) / hyperparameters.half_life_months))
@@ -75,7 +74,7 @@ def fit_intervals(
         total=_total_table(own_total, scales, signs, weights, covariance, table),
         scales=scales,
         common=covariance,
-        young=young if young is not None else fit_young({}, np.zeros((0, forecast.shape[1]))),
+        young=young,
         levers=no_shares(forecast.shape[1]),
         own_paths=own_paths(scaled, weights, GRID, table),
         common_paths=common_paths(covariance),
@@ -110,7 +109,7 @@ def _levelled(
             level[h], table[h] = level[h - 1] + 0.5 * np.log((h + 1) / h), table[h - 1]
         else:
             level[h], table[h] = np.log(_DEFAULT_DEVIATIONS * scales.typical_change), _heavy_quantiles()
-    levelled = ScaleModel(**{**vars(scales), "level": level})
+    levelled = replace(scales, level=level)
     return levelled, table, scaled / np.exp(level)
 
 

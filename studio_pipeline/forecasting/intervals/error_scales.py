@@ -16,8 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from studio_pipeline.forecasting.features.formulas import WINDOW_MONTHS
-from studio_pipeline.panel.arrays import FloatArray
+from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 _RECENT_MONTHS = 6
 _MOMENTUM_MONTHS = 3
@@ -29,6 +28,7 @@ _SHARING_MONTHS = 1.5
 _SMALLEST_SHARE = 0.05
 _DEFAULT_CHANGE = 0.08
 _SMALLEST_CHANGE = 0.002
+_FEWEST_CHANGES = 6
 
 
 @dataclass(frozen=True)
@@ -62,10 +62,8 @@ class ScaleModel:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> ScaleModel:
         """Inverse of `to_json`."""
-        names = ("level", "slopes", "centre", "spread")
-        level, slopes, centre, spread = (np.array(stored[name], dtype=np.float64) for name in names)
-        numbers = float(stored["typical_change"]), float(stored["own_scale_months"])
-        return cls(level, slopes, centre, spread, *numbers)
+        found: dict[str, Any] = {n: np.array(v) if isinstance(v, list) else v for n, v in stored.items()}
+        return cls(**found)
 
 
 def scale_signs(
@@ -82,14 +80,9 @@ def scale_signs(
         seen = np.isfinite(joined)
         mean_joined = np.where(seen, joined, 0.0).sum(1) / seen.sum(1)
         turnover = np.log((mean_joined + 0.5) / members[:, -1])
-    steps = np.abs(np.diff(logs, axis=1))
-    known = np.isfinite(steps)
-    moved = (
-        np.where(known, np.minimum(steps, _LARGEST_CHANGE), 0.0).sum(1) + own_scale_months * typical_change
-    )
-    volatility = np.log(
-        np.maximum(moved / np.maximum(known.sum(1) + own_scale_months, 1e-9), _SMALLEST_CHANGE)
-    )
+    sums, counts = _monthly_changes(logs)
+    mean_change = (sums + own_scale_months * typical_change) / np.maximum(counts + own_scale_months, 1e-9)
+    volatility = np.log(np.maximum(mean_change, _SMALLEST_CHANGE))
     momentum = np.minimum(np.abs(logs[:, -1] - logs[:, -1 - _MOMENTUM_MONTHS]), _LARGEST_CHANGE)
     signs = np.stack([size, volatility, turnover, momentum], axis=1)
     return np.where(np.isfinite(signs), signs, np.nan)
@@ -98,13 +91,17 @@ def scale_signs(
 def typical_change(windows: Mapping[str, FloatArray]) -> float:
     """Median over studios of the mean absolute monthly log change of revenue; a default if unknown."""
     revenue = windows["total_revenue"]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        steps = np.abs(np.diff(np.log(np.where(revenue > 0, revenue, np.nan)), axis=1))
-    known = np.isfinite(steps)
-    count = known.sum(1)
-    mean = np.where(known, np.minimum(steps, _LARGEST_CHANGE), 0.0).sum(1) / np.maximum(count, 1)
-    enough = count >= min(6, WINDOW_MONTHS - 1)
+    sums, counts = _monthly_changes(np.log(np.where(revenue > 0, revenue, np.nan)))
+    mean = sums / np.maximum(counts, 1)
+    enough = counts >= _FEWEST_CHANGES
     return float(max(np.median(mean[enough]), _SMALLEST_CHANGE)) if enough.any() else _DEFAULT_CHANGE
+
+
+def _monthly_changes(logs: FloatArray) -> tuple[FloatArray, IntArray]:
+    """(N,) sums of the known absolute monthly changes, each at most `_LARGEST_CHANGE`, and their number."""
+    steps = np.abs(np.diff(logs, axis=1))
+    known = np.isfinite(steps)
+    return np.where(known, np.minimum(steps, _LARGEST_CHANGE), 0.0).sum(1), known.sum(1)
 
 
 def fit_scales(
@@ -125,10 +122,10 @@ def fit_scales(
     gram, moment = np.tensordot(share, gram, 1), share @ moment
     ridge = _PRIOR_ROWS * np.eye(n_signs)
     prior = _PRIOR_SLOPES * spread
-    slopes = np.stack(
-        [np.linalg.solve(g + ridge, m + ridge @ prior) for g, m in zip(gram, moment, strict=True)]
+    slopes = np.linalg.solve(gram + ridge, (moment + ridge @ prior)[:, :, None])[:, :, 0]
+    return ScaleModel(
+        np.zeros(n_horizons), np.asarray(slopes, dtype=np.float64), centre, spread, typical, own_scale_months
     )
-    return ScaleModel(np.zeros(n_horizons), slopes, centre, spread, typical, own_scale_months)
 
 
 def nearness(n_horizons: int) -> FloatArray:

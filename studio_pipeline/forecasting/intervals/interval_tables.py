@@ -77,18 +77,12 @@ class IntervalTables:
         own = np.exp(self.scales.level)[None] * self.young.widening(np.zeros(1))
         return np.asarray(np.sqrt(own**2 + np.diag(self.common)))
 
-    def own_scale(self, scale: FloatArray, common: FloatArray | None = None) -> tuple[FloatArray, FloatArray]:
-        """Splits deviations into their own part and a factor of the market paths.
-
-        Args:
-            scale: (N, h) deviations of answers.
-            common: (N, h) their market part; by default that of an answer with every lever free.
-
-        Returns:
-            (N, h) deviations of the own part, and (N, h) factors of `common_paths`.
+    def own_scale(self, scale: FloatArray, common: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """(..., h) deviations of the own part, and factors of `common_paths`, from the (..., h) deviations of
+        answers and of their market part.
         """
-        free = self.common_deviation[: scale.shape[1]]
-        part = np.minimum(free if common is None else common, np.sqrt(_LARGEST_COMMON_SHARE) * scale)
+        free = self.common_deviation[: scale.shape[-1]]
+        part = np.minimum(common, np.sqrt(_LARGEST_COMMON_SHARE) * scale)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = np.where(free > 0, part / free, 0.0)
         return np.sqrt(scale**2 - part**2), share
@@ -121,11 +115,8 @@ class IntervalTables:
         return _between(total[:, None], scale[:, :months].mean(1)[:, None], ends)
 
     def bounds(self, mean: FloatArray, scale: FloatArray, levels: tuple[float, ...]) -> FloatArray:
-        """(N, L, h + 1, 2) bounds of the months and, last, of their sum, at several levels in one pass.
-
-        Args:
-            mean: (N, h + 1) forecasts of the first h months and of their sum.
-            scale: (N, h + 1) their deviations; for the sum the mean of the months' deviations.
+        """(N, L, h + 1, 2) bounds of the months and, last, of their sum, at several levels in one pass, from
+        their (N, h + 1) means and deviations; that of the sum is the mean of the months' deviations.
         """
         ends = self.ends(levels, mean.shape[1] - 1)
         return _between(mean[:, None, :, None], scale[:, None, :, None], ends)

@@ -77,7 +77,7 @@ class Projected:
 
     revenue: FloatArray  # mean of each month, currency
     scale: FloatArray  # standard deviation of its log error
-    common: FloatArray | None = None  # deviation of its market part; None: with every lever free
+    common: FloatArray  # deviation of its market part
 
 
 def studio_sum_paths(tables: IntervalTables, revenue: FloatArray, scale: FloatArray) -> FloatArray:
@@ -104,7 +104,6 @@ def calendar_sum_paths(
         studios: (N,) numbers of the studios, from 0 on.
         starts: (N,) calendar month of an answer's first month, 0 to M - h.
     """
-    common = np.zeros_like(answers.scale) if answers.common is None else answers.common
     of_studio = np.zeros((studios.max() + 1, answers.revenue.shape[1]))
     np.add.at(of_studio, studios, answers.revenue)
     orders = _orders(len(tables.own_paths), of_studio)[studios]
@@ -112,7 +111,7 @@ def calendar_sum_paths(
     total = np.zeros((len(tables.own_paths), int(starts.max()) + months))
     for first in range(0, len(studios), _STUDIOS_AT_ONCE):
         some = slice(first, first + _STUDIOS_AT_ONCE)
-        paths = _paths(tables, answers.revenue[some], answers.scale[some], orders[some], common[some])
+        paths = _paths(tables, answers.revenue[some], answers.scale[some], orders[some], answers.common[some])
         for start in np.unique(starts[some]):
             total[:, start : start + months] += paths[starts[some] == start].sum(0)
     return total
@@ -154,8 +153,7 @@ def aligned_paths(
     found = []
     for answer, studio, first in zip(answers, studios, first_months, strict=True):
         inside = slice(first, len(answer.revenue))
-        common = None if answer.common is None else answer.common[None]
-        (own,), (share,) = tables.own_scale(answer.scale[None], common)
+        own, share = tables.own_scale(answer.scale, answer.common)
         errors = tables.own_paths[orders[studio], inside] * own[inside]
         factors = np.exp(errors + tables.common_paths[market, inside] * share[inside])
         found.append(factors * (answer.revenue[inside] / factors.mean(0)))
@@ -196,11 +194,8 @@ def difference_paths(
 
     Both answers share own and market errors up to the smaller of their deviations. Variance that a given
     lever removes remains in the answer that leaves the lever free, and in that one alone. To first order, as
-    differences are small relative to the revenue.
-
-    Args:
-        response_deviation: (h,) deviation of the difference through the lever responses, currency; perfectly
-            correlated over the months.
+    differences are small relative to the revenue. `response_deviation`: (h,) deviation of the difference
+    through the lever responses, currency; perfectly correlated over the months.
     """
     months = len(one.revenue)
     alone, loads = _alone_order(len(tables.own_paths)), _loads(tables, one, other)
@@ -231,11 +226,8 @@ def _loads(tables: IntervalTables, one: Projected, other: Projected) -> FloatArr
     """(4, h) sensitivity of a difference, currency, to shared own and shared market errors, and to own and
     market errors that only one of the answers has.
     """
-    free = tables.common_deviation[: len(one.revenue)]
-    common = [free if answer.common is None else answer.common for answer in (one, other)]
-    (own_a, own_b), (share_a, share_b) = tables.own_scale(
-        np.stack([one.scale, other.scale]), np.stack(common)
-    )
+    own_a, share_a = tables.own_scale(one.scale, one.common)
+    own_b, share_b = tables.own_scale(other.scale, other.common)
     more = one.revenue - other.revenue
     return np.stack(
         [
@@ -277,13 +269,8 @@ def outer_ends(draws: FloatArray, level: float) -> FloatArray:
     return np.sort(draws, axis=0)[[place, -1 - place]]
 
 
-def chance_of_more(draws: FloatArray) -> float:
-    """Probability that a difference is above 0, from (K,) draws; ties count half."""
-    return float(chances_of_more(draws))
-
-
 def chances_of_more(draws: FloatArray) -> FloatArray:
-    """As `chance_of_more`, of (K, ...) draws of many differences."""
+    """(...) probability that a difference is above 0, from (K, ...) draws; ties count half."""
     return np.asarray((draws > 0).mean(0) + 0.5 * (draws == 0).mean(0))
 
 

@@ -208,11 +208,8 @@ def young_widening(core: CoreFit, actual: FloatArray, used: BoolArray) -> YoungS
 def measured_shares(
     oof: OutOfFold, levers: Mapping[str, FloatArray], actual: FloatArray, used: BoolArray, found: Calibration
 ) -> LeverShares:
-    """Fits the shares of the own and the market variance that given levers remove.
-
-    Args:
-        actual: (N, H) known months after the origins, NaN elsewhere.
-        used: (N,) mask of the origins that `found` was calibrated on.
+    """Fits the shares of the own and the market variance that given levers remove. `actual`: (N, H) known
+    months after the origins, NaN elsewhere; `used`: (N,) mask of the origins that `found` was calibrated on.
     """
     months, happened = oof.origins.columns[used], actual[used]
     so_far = np.arange(1, MAX_HORIZON_MONTHS + 1)[:, None]

@@ -59,21 +59,14 @@ class LeverShares:
         """(N, H) shares of the own and of the market variance that remain under given levers; at most 1.
 
         A lever that is given from a later month on removes its share in proportion to the months since.
-
-        `levers`: lever to (N, H) given values, NaN where free; `current_member_count` has no effect.
+        `levers`: at least one, to its (N, H) given values, NaN where free; `current_member_count` has no
+        effect.
         """
-        names = [name for name in HELD_LEVERS if name in levers]
-        if not names:
-            nothing = np.ones((1, len(self.own)))
-            return nothing, nothing
-        given = np.isfinite(np.array([levers[name] for name in names])).cumsum(2)
+        free = np.full_like(next(iter(levers.values())), np.nan)
+        given = np.isfinite([levers.get(name, free) for name in HELD_LEVERS]).cumsum(2)
         n_horizons = given.shape[2]
         share = given / np.arange(1, n_horizons + 1)
-        taken = np.zeros((len(COMPONENTS), *share.shape[1:]))
-        taken[[_PLACES[name] for name in names]] = share
-        for place, members in enumerate(_TOGETHER, len(HELD_LEVERS)):
-            if levers.keys() >= members:
-                taken[place] = share[[names.index(name) for name in members]].min(0)
+        taken = np.stack([share[list(component)].min(0) for component in COMPONENTS])
         both = np.ascontiguousarray(np.stack([self.own, self.common]).swapaxes(1, 2))[..., :n_horizons]
         own, common = 1 - np.einsum("cnh,kch->knh", taken, both)
         return own, common

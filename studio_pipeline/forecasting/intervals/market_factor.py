@@ -39,9 +39,7 @@ def split_common(residuals: FloatArray, months: IntArray) -> Split:
 
     Residuals of months that fewer than eight studios share count as own: the mean of so few would be noise.
 
-    Args:
-        residuals: (N, H) log residuals, NaN where not known.
-        months: (N,) the origins' calendar months, as distinct integers.
+    `residuals`: (N, H), NaN where not known; `months`: (N,) the origins' calendar months as numbers.
     """
     distinct, group = np.unique(months, return_inverse=True)
     own = residuals.copy()

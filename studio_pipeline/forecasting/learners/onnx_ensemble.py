@@ -107,13 +107,7 @@ class CorrectionSizes:
 def usual_sizes(
     by_horizon: FloatArray, variances: FloatArray, given: FloatArray | RowArray | BoolArray
 ) -> FloatArray:
-    """(N, K, H) sizes of K targets at once, for (N, H, L) flags of given levers.
-
-    Args:
-        by_horizon: (K, 12) as in `CorrectionSizes`.
-        variances: (K, 1 + L) as in `CorrectionSizes`.
-        given: flags of given levers, 1..H months ahead.
-    """
+    """(N, K, H) sizes for (N, H, L) flags of given levers: `CorrectionSizes.of` of K targets at once."""
     square = variances.sum(1) - np.asarray(given, dtype=np.float64) @ variances[:, 1:].T
     root = np.sqrt(np.maximum(square, _SMALLEST_SQUARE))
     return np.asarray(by_horizon[:, : given.shape[1]] * root.swapaxes(1, 2))

@@ -18,8 +18,7 @@ from studio_pipeline.forecasting.core.states import CoreStates, project_core
 from studio_pipeline.forecasting.features.feature_matrix import (
     FEWEST_SHARING_A_MONTH,
     RowArray,
-    row_features,
-    typical_of_month,
+    centred_rows,
 )
 from studio_pipeline.forecasting.features.lever_features import determined
 from studio_pipeline.forecasting.learners.onnx_ensemble import CorrectionSizes, correction_sizes
@@ -72,10 +71,7 @@ def learning_rows(
     masks[::_MASKS_A_MONTH] = False
     kept = _drawn(origins, rank, most // MAX_HORIZON_MONTHS + 1, masks, rng)
     levers = given_levers(known_levers(panel, kept.origins), kept.given)
-    rows, columns = kept.origins.rows, kept.origins.columns
-    free = project_core(states, kept.origins)
-    typical = {int(c): typical_of_month(features[:, c], states, int(c)) for c in np.unique(columns)}
-    x = row_features(features[rows, columns], free, panel, kept.origins, typical, levers)
+    x = centred_rows(features, states, kept.origins, levers)
     missed = _missed(panel, states, kept)
     keys, medians = _shared_by_key(panel, states, _sharing(origins, rank, kept, masks))
     own = {t: _own(missed[t], kept.key, keys, medians[t]) for t in TARGETS}
@@ -148,9 +144,9 @@ def _shared_by_key(
 
 def _own(missed: FloatArray, key: IntArray, shared_keys: IntArray, medians: FloatArray) -> FloatArray:
     """(N, H) corrections less the median of their month and mask, where one is known."""
-    place = np.minimum(np.searchsorted(shared_keys, key), max(len(shared_keys) - 1, 0))
     if not len(shared_keys):
         return missed
+    place = np.minimum(np.searchsorted(shared_keys, key), len(shared_keys) - 1)
     is_shared = shared_keys[place] == key
     return np.asarray(missed - np.where(is_shared[:, None], medians[place], 0.0))
 

@@ -59,11 +59,8 @@ def interval_tables(
     A month without revenue is a closure and not a forecast error: it is left out of residuals, scales and the
     market error, as are forecasts made in such a month.
 
-    Args:
-        panel: the months up to the one at which the tables are made.
-        forecast: (N, H) out-of-fold forecasts of the ensemble.
-        actual: (N, H) known months after the origins, NaN elsewhere.
-        used: (N,) mask of the chosen origins.
+    `panel`: the months up to the one at which the tables are made; `forecast`: (N, H) by the ensemble;
+    `actual`: (N, H) known months after the origins, NaN elsewhere; `used`: (N,) mask of the chosen origins.
     """
     oof = core.out_of_fold
     actual = np.where(actual > 0, actual, np.nan)

@@ -12,9 +12,8 @@ import numpy as np
 from studio_pipeline.forecasting.base.flows import previous_month
 from studio_pipeline.forecasting.responses.regressors import (
     Comfort,
-    crowding,
+    burden,
     known_log,
-    overwork,
     starting_members,
 )
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
@@ -28,61 +27,58 @@ _UTILIZATION_GRID = tuple(round(0.78 + 0.01 * k, 2) for k in range(15))
 
 @dataclass(frozen=True)
 class Candidate:
-    """Regressor that a flow may respond to.
+    """Regressor that a flow may respond to."""
 
-    Attributes:
-        name: of the regressor; candidates of one name differ in their threshold, and one of them is used.
-        values: (S, T), NaN where unknown.
-        threshold: rate above which it counts, 0..1; 0 if it has none.
-        same_month: True for the month's own rate, False for that of the month before.
-    """
-
-    name: str
-    values: FloatArray
-    threshold: float = 0.0
-    same_month: bool = False
+    name: str  # of the regressor; candidates of one name differ in their threshold, and one of them is used
+    values: FloatArray  # (S, T), NaN where unknown
+    threshold: float = 0.0  # rate above which it counts, 0..1; 0 if it has none
+    same_month: bool = False  # True for the month's own rate, False for that of the month before
 
 
 def candidates_of(flow: str, panel: StudioPanel, comfort: Comfort | None) -> list[Candidate]:
     """Candidate regressors and controls of a flow; one per threshold of the grids if `comfort` is None."""
-    v = panel.values
-    prices = v["avg_ticket_price"]
+    v, prices = panel.values, panel.values["avg_ticket_price"]
     # Dividing by the typical price makes slopes bit-identical in a currency of twice the unit.
     typical = float(np.median(prices[np.isfinite(prices)])) if np.isfinite(prices).any() else 1.0
     with np.errstate(divide="ignore", invalid="ignore"):
         price, classes, members = (
             np.log(x) for x in (prices / (typical or 1.0), v["total_classes_held"], v["total_members"])
         )
+    visits = known_log(v["total_class_attendance"], starting_members(panel))
+    earlier_members = Candidate("members", previous_month(members))
     if flow == "utilization":
         # More members or paid heads change the work an hour, and classes go with both.
         heads = known_log(v["staff_count"])
         paid = [Candidate("heads", heads)] if np.isfinite(heads).any() else []
-        return [Candidate("classes", classes), Candidate("members", previous_month(members)), *paid]
+        return [Candidate("classes", classes), earlier_members, *paid]
     if flow == "visits":
         # Members are a control, because they and their visits have common causes; classes have fewer. So are
         # earlier visits, because studios add classes after full months.
-        visits = previous_month(known_log(v["total_class_attendance"], starting_members(panel)))
-        return [
-            Candidate("classes", classes),
-            Candidate("members", previous_month(members)),
-            Candidate("visits", visits),
-        ]
-    now, before = v["class_attendance_rate"], previous_month(v["class_attendance_rate"])
-    staff, usual = v["staff_utilization_rate"], Comfort()
+        return [Candidate("classes", classes), earlier_members, Candidate("visits", previous_month(visits))]
+    found = [Candidate("price", price)]
+    if flow == "retention":
+        # Controls: a flood empties classes and loses members, and at given visits crowding comes from the
+        # timetable.
+        before = previous_month(v["class_attendance_rate"])
+        found += [Candidate("fullness", before), Candidate("timetable", classes), Candidate("visits", visits)]
+    return found + _burdens(v["class_attendance_rate"], v["staff_utilization_rate"], comfort)
+
+
+def _burdens(attendance: FloatArray, utilization: FloatArray, comfort: Comfort | None) -> list[Candidate]:
+    """Crowding and overwork, above each threshold or above those of `comfort`."""
     if comfort is None:
         # The default comes first, because the first threshold is kept unless another is clearly more likely.
+        usual = Comfort()
         rates = sorted(_ATTENDANCE_GRID, key=lambda rate: rate != usual.attendance_rate)
         crowds = [(rate, same) for same in (False, True) for rate in rates]
         works = sorted(_UTILIZATION_GRID, key=lambda rate: rate != usual.utilization)
     else:
         crowds, works = [(comfort.attendance_rate, comfort.same_month)], [comfort.utilization]
-    found = [Candidate("price", price)]
-    if flow == "retention":
-        # Controls: a flood empties classes and loses members, and at given visits crowding comes from the
-        # timetable.
-        visits = known_log(v["total_class_attendance"], starting_members(panel))
-        found += [Candidate("fullness", before), Candidate("timetable", classes), Candidate("visits", visits)]
-    found += [
-        Candidate("crowding", crowding(now if same else before, rate), rate, same) for rate, same in crowds
+    before = previous_month(attendance)
+    return [
+        *(
+            Candidate("crowding", burden(attendance if same else before, rate), rate, same)
+            for rate, same in crowds
+        ),
+        *(Candidate("overwork", burden(utilization, rate), rate) for rate in works),
     ]
-    return found + [Candidate("overwork", overwork(staff, rate), rate) for rate in works]

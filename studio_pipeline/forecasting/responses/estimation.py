@@ -83,13 +83,8 @@ class ResponseFit:
         markets: Markets,
         priors: Callable[[str], ResponsePrior | None],
     ) -> ResponseFit | None:
-        """Fit one flow; None if too few months have both the flow and its regressors.
-
-        Args:
-            outcome: the flow in all months of the panel.
-            candidates: regressors and controls.
-            markets: studios and months that share a market.
-            priors: regressor to its prior; None for a control.
+        """Fit one flow; None if too few months have both the flow and its regressors. `priors`: regressor to
+        its prior; None for a control.
         """
         months, sampled = markets.months, markets.sampled
         seen = np.isfinite(outcome.values[:, months])
@@ -250,15 +245,8 @@ def estimate_responses(
     priors: ResponseHyperparameters,
     most_studios: int = 400,
 ) -> Responses:
-    """Estimate all lever responses on the months of a panel.
-
-    Args:
-        panel: the months that may be used.
-        series: the panel's flows.
-        types: (S,) type of each studio.
-        priors: priors of the effects.
-        most_studios: largest number of studios that the panel's slopes are estimated on, the latest ten years
-            of each.
+    """Estimate all lever responses on the months of a panel, its slopes on the latest ten years of at most
+    `most_studios`. `types`: (S,) type of each studio.
     """
     has_flows = all(np.isfinite(series[flow].values).any() for flow in RESPONDING)
     months = slice(max(panel.n_months - _LATEST_MONTHS, 0), None)
@@ -276,12 +264,8 @@ def estimate_responses(
         if flow in RESPONDING and not has_flows:
             effects[flow] = {name: effect.taken_as_none() for name, effect in effects[flow].items()}
             continue
-        fitted = ResponseFit.of(
-            outcome,
-            candidates_of(flow, panel, comfort),
-            markets,
-            partial(priors.prior, flow),
-        )
+        candidates = candidates_of(flow, panel, comfort)
+        fitted = ResponseFit.of(outcome, candidates, markets, partial(priors.prior, flow))
         if fitted is None:
             continue
         if flow == "retention":

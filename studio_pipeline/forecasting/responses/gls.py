@@ -27,23 +27,14 @@ _PROJECTIONS = 20
 
 @dataclass(frozen=True)
 class PanelRows:
-    """The studio-months of one regression.
+    """The studio-months of one regression."""
 
-    Attributes:
-        outcome: (S, T) dependent variable.
-        regressors: (K, S, T).
-        known: (S, T) mask of the months that take part.
-        counting: (S,) counting variance of a month of each studio.
-        groups: (S,) studios of one group share a market, 0..G-1.
-        calendar_months: (T,) 0..11.
-    """
-
-    outcome: FloatArray
-    regressors: FloatArray
-    known: BoolArray
-    counting: FloatArray
-    groups: IntArray
-    calendar_months: IntArray
+    outcome: FloatArray  # (S, T) dependent variable
+    regressors: FloatArray  # (K, S, T)
+    known: BoolArray  # (S, T) mask of the months that take part
+    counting: FloatArray  # (S,) counting variance of a month of each studio
+    groups: IntArray  # (S,) studios of one group share a market, 0..G-1
+    calendar_months: IntArray  # (T,) 0..11
 
     @property
     def stacked(self) -> FloatArray:
@@ -90,21 +81,13 @@ _CUT_SPREADS = 4.0
 
 @dataclass(frozen=True)
 class ErrorComponents:
-    """Variance components of a studio's errors, on the outcome's scale squared.
+    """Variance components of a studio's errors, on the outcome's scale squared."""
 
-    Attributes:
-        noise: variance of a single month beyond counting.
-        deviation: stationary variance of the AR(1) deviation.
-        persistence: monthly autocorrelation of that deviation, 0..1.
-        walk: variance of the monthly steps of the random walk.
-        season: variance of a studio's own departure in each month of the year.
-    """
-
-    noise: float
-    deviation: float
-    persistence: float
-    walk: float
-    season: float
+    noise: float  # variance of a single month beyond counting
+    deviation: float  # stationary variance of the AR(1) deviation
+    persistence: float  # monthly autocorrelation of that deviation, 0..1
+    walk: float  # variance of the monthly steps of the random walk
+    season: float  # variance of a studio's own departure in each month of the year
 
     def covariance(self, calendar_months: IntArray) -> FloatArray:
         """(T, T) covariance of one studio's months, without noise and counting."""
@@ -117,11 +100,8 @@ class ErrorComponents:
 
 
 def error_components(rows: PanelRows, residual: FloatArray) -> ErrorComponents:
-    """Components whose variogram fits that of the residuals best.
-
-    Args:
-        rows: the studio-months.
-        residual: (S, T) less effects of studio and market.
+    """Components whose variogram fits that of the residuals best. `residual`: (S, T) less effects of studio
+    and market.
     """
     from scipy.optimize import nnls
 
@@ -158,42 +138,31 @@ _LEAST_SHARE_MOVED = 1e-6
 
 @dataclass(frozen=True)
 class Information:
-    """Weighted cross products per studio, from which slopes are solved; effects of studio and market removed.
+    """Weighted cross products per studio, from which slopes are solved, less effects of studio and market."""
 
-    Attributes:
-        gram: (S, K, K) weighted cross products of the regressors.
-        score: (S, K) weighted cross products of the regressors with the outcome.
-        total: (S,) weighted square of the outcome.
-        market: (G, T, K + 1) effect of each group's month on the regressors and, last, on the outcome.
-        weighed: (S, T, K + 1) regressors and outcome, effects removed, times the precision matrix.
-        precision: (S, T) of each month given the studio's others.
-        of_others: (S, K + 1, K + 1) cross products of regressors and, last, outcome of all studios but one,
-            with the market's effects estimated on those studios alone.
-        rows: number of studio-months.
-    """
-
-    gram: FloatArray
-    score: FloatArray
-    total: FloatArray
+    gram: FloatArray  # (S, K, K) weighted cross products of the regressors
+    score: FloatArray  # (S, K) weighted cross products of the regressors with the outcome
+    total: FloatArray  # (S,) weighted square of the outcome
+    # (G, T, K + 1) effect of each group's month on the regressors and, last, on the outcome
     market: FloatArray
-    weighed: FloatArray
-    precision: FloatArray
+    weighed: FloatArray  # (S, T, K + 1) regressors and outcome, effects removed, times the precision matrix
+    precision: FloatArray  # (S, T) of each month given the studio's others
+    # (S, K + 1, K + 1) cross products of regressors and, last, outcome of all studios but one, with the
+    # market's effects estimated on those studios alone
     of_others: FloatArray
-    rows: int
+    rows: int  # number of studio-months
 
     def slopes(self, chosen: list[int]) -> Slopes:
         """Estimate with the given columns of the regressors."""
         gram, score = self.gram[:, chosen][:, :, chosen], self.score[:, chosen]
         inverse = np.linalg.pinv(gram.sum(0), hermitian=True)
         slope = inverse @ score.sum(0)
-        of_studio = score - gram @ slope
-        clusters = int((np.abs(of_studio).sum(1) > 0).sum())
         gain = float(score.sum(0) @ slope)
         scale = max(1.0, (float(self.total.sum()) - gain) / max(self.rows, 1))
         by_model = np.sqrt(np.maximum(np.diag(inverse) * scale, 0.0))
         jackknifed = self._jackknifed(chosen, slope)
         # With few studios both estimates are noisy, and the smaller one may be small by chance.
-        return Slopes(slope, np.maximum(by_model, jackknifed), by_model, gain, scale, clusters)
+        return Slopes(slope, np.maximum(by_model, jackknifed), by_model, scale)
 
     def likelihood(self, chosen: list[int]) -> tuple[FloatArray, FloatArray, Slopes]:
         """(K, K) precision of the slopes by the months, (K,) that precision times the estimates, and those.
@@ -225,23 +194,12 @@ class Information:
 
 @dataclass(frozen=True)
 class Slopes:
-    """One regression's result.
+    """One regression's result."""
 
-    Attributes:
-        slope: (K,) estimates.
-        standard_error: (K,) the larger of the model's and the jackknife's over studios.
-        model_error: (K,) the model's; 0 for a regressor that did not move.
-        gain: reduction of the weighted sum of squares by the regressors.
-        scale: variance of the weighted residuals, at least 1.
-        clusters: number of studios that contribute.
-    """
-
-    slope: FloatArray
-    standard_error: FloatArray
-    model_error: FloatArray
-    gain: float
-    scale: float
-    clusters: int
+    slope: FloatArray  # (K,) estimates
+    standard_error: FloatArray  # (K,) the larger of the model's and the jackknife's over studios
+    model_error: FloatArray  # (K,) the model's; 0 for a regressor that did not move
+    scale: float  # variance of the weighted residuals, at least 1
 
 
 @dataclass(frozen=True)
@@ -266,10 +224,8 @@ def information(
 ) -> Information:
     """Weight the months by the inverse of their covariance and remove effects of studio and market.
 
-    Args:
-        rows: the studio-months; memory grows with studios x months squared.
-        components: error components.
-        market: effects from an earlier call with the same regressors and groups; estimated if not given.
+    Memory grows with studios x months squared. `market`: effects from an earlier call with the same
+    regressors and groups; estimated if not given.
     """
     precision = _precision(rows, components)
     stacked = rows.stacked

@@ -36,12 +36,8 @@ _LEAST_MOVE = 1e-6
 def own_responses(
     regression: Regression, effects: Mapping[str, LeverEffect], studio_ids: NDArray[np.str_]
 ) -> dict[str, OwnResponses]:
-    """Studios whose own months are a noticeable part of a response, with their slopes where studios differ.
-
-    Args:
-        regression: of one flow.
-        effects: regressor to the panel's posterior.
-        studio_ids: (S,) names.
+    """Regressor to the studios whose own months are a noticeable part of a flow's response, with their slopes
+    where studios differ. `effects`: regressor to the panel's posterior.
     """
     rows, info, slopes = regression.rows, regression.info, regression.slopes
     columns, names = regression.columns, regression.names
@@ -84,8 +80,7 @@ def shrunk(
     """Empirical Bayes slopes and their standard errors.
 
     Args:
-        pool: the panel's slope, posterior of its prior.
-        pool_error: its standard error.
+        pool: the panel's slope, posterior of its prior, with its standard error `pool_error`.
         departure: (M,) each studio's own estimate minus the pool.
         variance: (M,) sampling variance of that estimate.
         between: variance of true slopes between studios.
@@ -123,10 +118,9 @@ def _every_studio(
     grams, scores = [], []
     for first in range(0, len(rows.known), _STUDIOS_AT_ONCE):
         some = slice(first, first + _STUDIOS_AT_ONCE)
-        part = few.select(some)
-        part_info = information(part, components, market)
-        grams.append(part_info.gram)
-        scores.append(part_info.score)
+        info = information(few.select(some), components, market)
+        grams.append(info.gram)
+        scores.append(info.score)
     return np.concatenate(grams), np.concatenate(scores)
 
 

@@ -48,28 +48,17 @@ def truncated(regressor: str, mean: float, deviation: float) -> tuple[float, flo
 
 @dataclass(frozen=True)
 class Posterior:
-    """Normal posterior of K slopes, before truncation.
+    """Normal posterior of K slopes, before truncation."""
 
-    Attributes:
-        mean: (K,).
-        covariance: (K, K).
-        prior_shares: (K,) share of the prior in the precision of each slope, 0..1.
-        log_evidence: log marginal likelihood up to a constant that all choices of columns share.
-    """
-
-    mean: FloatArray
-    covariance: FloatArray
-    prior_shares: FloatArray
-    log_evidence: float
+    mean: FloatArray  # (K,)
+    covariance: FloatArray  # (K, K)
+    prior_shares: FloatArray  # (K,) share of the prior in the precision of each slope, 0..1
+    log_evidence: float  # log marginal likelihood up to a constant that all choices of columns share
 
 
 def posterior(gram: FloatArray, score: FloatArray, priors: Sequence[ResponsePrior | None]) -> Posterior:
-    """Combine the likelihood with independent priors.
-
-    Args:
-        gram: (K, K) precision of the slopes by the months.
-        score: (K,) that precision times the estimates.
-        priors: of each slope; None for a control, whose prior is flat.
+    """Combine the (K, K) precision of the slopes by the months, and that precision times the estimates, with
+    independent priors; None for a control, whose prior is flat.
     """
     precision = np.array([_FLAT_PRECISION if p is None else p.standard_deviation**-2 for p in priors])
     mean = np.array([0.0 if p is None else p.mean for p in priors])

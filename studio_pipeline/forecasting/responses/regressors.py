@@ -1,7 +1,6 @@
 """Regressors of the lever responses with their comfort thresholds.
 
-Also the sum of slopes times regressors that is added to a flow. The slopes are estimated in `estimation` and
-stored in `responses`; their priors are in `priors`.
+The slopes are estimated in `estimation` and stored in `responses`; their priors are in `priors`.
 """
 
 from __future__ import annotations
@@ -30,45 +29,11 @@ classes were before they joined, and their own visits add to it.
 
 @dataclass(frozen=True)
 class Comfort:
-    """Thresholds above which attendance and staff utilisation are burdens.
+    """Thresholds above which attendance and staff utilisation are burdens."""
 
-    Attributes:
-        attendance_rate: rate above which classes are crowded, 0..1.
-        utilization: rate above which staff are overworked, 0..1.
-        same_month: crowding acts in its own month; else in the month after.
-    """
-
-    attendance_rate: float = 0.8
-    utilization: float = 0.85
-    same_month: bool = False
-
-
-def contribution(
-    slopes: Mapping[str, FloatArray],
-    comfort: Comfort,
-    price_log: FloatArray,
-    attendance: tuple[FloatArray, FloatArray],
-    utilization: FloatArray,
-) -> FloatArray:
-    """Sum of slopes times regressors for retention or acquisition, on the flow's scale.
-
-    An unknown rate contributes as its typical value.
-
-    Args:
-        slopes: regressor to its slope, broadcastable to the other arrays.
-        comfort: thresholds of the burdens.
-        price_log: log of the price; used only where its slope isn't 0.
-        attendance: rates of the month before and of the month itself, 0..1.
-        utilization: staff utilisation of the month, 0..1.
-    """
-    before, now = (known_attendance(rate) for rate in attendance)
-    crowded = crowding(now if comfort.same_month else before, comfort.attendance_rate)
-    worked = np.where(np.isfinite(utilization), utilization, comfort.utilization)
-    regressors = {"crowding": crowded, "overwork": overwork(worked, comfort.utilization)}
-    if "fullness" in slopes:
-        regressors["fullness"] = before
-    regressors["price"] = np.where(slopes["price"] != 0, price_log, 0.0)
-    return response(np.zeros(()), slopes, regressors)
+    attendance_rate: float = 0.8  # rate above which classes are crowded, 0..1
+    utilization: float = 0.85  # rate above which staff are overworked, 0..1
+    same_month: bool = False  # crowding acts in its own month; else in the month after
 
 
 def response(
@@ -85,14 +50,9 @@ def known_attendance(rate: FloatArray) -> FloatArray:
     return np.where(np.isfinite(rate), rate, TYPICAL_ATTENDANCE)
 
 
-def crowding(attendance: FloatArray, comfortable: float | FloatArray = Comfort.attendance_rate) -> FloatArray:
-    """Attendance above the comfortable rate, in rate points."""
-    return np.maximum(attendance - comfortable, 0.0)
-
-
-def overwork(utilization: FloatArray, comfortable: float | FloatArray = Comfort.utilization) -> FloatArray:
-    """Staff utilisation above the comfortable rate, in rate points."""
-    return np.maximum(utilization - comfortable, 0.0)
+def burden(rate: FloatArray, comfortable: float | FloatArray) -> FloatArray:
+    """Rate above the comfortable one, in rate points: crowding of classes, or overwork of staff."""
+    return np.maximum(rate - comfortable, 0.0)
 
 
 def starting_members(panel: StudioPanel) -> FloatArray:

@@ -18,29 +18,23 @@ from studio_pipeline.forecasting.base.queries import LeverEffect
 from studio_pipeline.forecasting.responses.regressors import (
     REGRESSORS_OF,
     Comfort,
+    burden,
     classes_per_member,
-    contribution,
+    known_attendance,
+    response,
 )
 from studio_pipeline.panel.arrays import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
 class OwnResponses:
-    """Studios whose own months are a noticeable part of a response; all others have the panel's.
+    """Studios whose own months are a noticeable part of a response; all others have the panel's."""
 
-    Attributes:
-        studios: (M,) names.
-        shares: (M,) share of a studio's own months in its posterior, 0..1.
-        others: (M,) share of the other studios' months.
-        slopes: (M,) each studio's slope; empty where studios don't differ detectably.
-        errors: (M,) their standard errors; empty with the slopes.
-    """
-
-    studios: tuple[str, ...]
-    shares: tuple[float, ...]
-    others: tuple[float, ...]
-    slopes: tuple[float, ...] = ()
-    errors: tuple[float, ...] = ()
+    studios: tuple[str, ...]  # (M,) names
+    shares: tuple[float, ...]  # (M,) share of a studio's own months in its posterior, 0..1
+    others: tuple[float, ...]  # (M,) share of the other studios' months
+    slopes: tuple[float, ...] = ()  # (M,) each studio's slope; empty where studios don't differ detectably
+    errors: tuple[float, ...] = ()  # (M,) their standard errors; empty with the slopes
 
     @cached_property
     def places(self) -> dict[str, int]:
@@ -50,22 +44,17 @@ class OwnResponses:
 
 @dataclass(frozen=True)
 class Responses:
-    """The responses of a panel's flows.
+    """The responses of a panel's flows."""
 
-    Attributes:
-        effects: flow to regressor to the panel's effect on the flow's scale per unit of the regressor (log
-            price, rate points, log classes per member).
-        comfort: thresholds above which attendance and staff utilisation are burdens.
-        own: flow to regressor to the studios whose own months are a noticeable part of it.
-        typical_classes: log of classes per member, used where classes are unknown.
-        price_growth: monthly growth of the market's price level, of the log; a price that grows with it is no
-            change.
-    """
-
+    # flow to regressor to the panel's effect on the flow's scale per unit of the regressor (log price, rate
+    # points, log classes per member)
     effects: Mapping[str, Mapping[str, LeverEffect]]
+    # thresholds above which attendance and staff utilisation are burdens
     comfort: Comfort = field(default_factory=Comfort)
+    # flow to regressor to the studios whose own months are a noticeable part of it
     own: Mapping[str, Mapping[str, OwnResponses]] = field(default_factory=dict)
-    typical_classes: float = 0.0
+    typical_classes: float = 0.0  # log of classes per member, used where classes are unknown
+    # monthly growth of the market's price level, of the log; a price that grows with it is no change
     price_growth: float = 0.0
 
     def market_price(self, month_numbers: IntArray) -> FloatArray:
@@ -97,39 +86,10 @@ class Responses:
                 slopes[flow, regressor] = np.full(len(studio_ids), self.slope(flow, regressor))
                 own = self.own.get(flow, {}).get(regressor)
                 if own is not None and own.slopes:
-                    places = np.array([own.places.get(str(name), -1) for name in studio_ids], dtype=np.int64)
+                    places = np.array([own.places.get(name, -1) for name in studio_ids], dtype=np.int64)
                     single = np.array(own.slopes)[places]
                     slopes[flow, regressor] = np.where(places >= 0, single, slopes[flow, regressor])
-        return RowResponses(self, tuple(str(name) for name in studio_ids), slopes)
-
-    def contribution(
-        self,
-        flow: str,
-        price_log: FloatArray,
-        attendance_before: FloatArray,
-        utilization: FloatArray,
-        attendance: FloatArray | None = None,
-    ) -> FloatArray:
-        """Sum of slopes times regressors for retention or acquisition, on the flow's scale.
-
-        An unknown rate contributes as its typical value. No price is typical in every currency, so the sum is
-        NaN where the price is unknown and its slope isn't 0.
-
-        Args:
-            flow: "retention" or "acquisition".
-            price_log: log of the price, of any shape; the other arrays have the same shape.
-            attendance_before: attendance rate of the month before, 0..1.
-            utilization: staff utilisation of the month, 0..1.
-            attendance: attendance rate of the month itself; that of the month before if not given.
-        """
-        slopes = {name: np.array(self.slope(flow, name)) for name in REGRESSORS_OF[flow]}
-        now = attendance_before if attendance is None else attendance
-        return contribution(slopes, self.comfort, price_log, (attendance_before, now), utilization)
-
-    def visits_contribution(self, classes: FloatArray, members: FloatArray) -> FloatArray:
-        """Contribution of classes per member to the log of visits per member."""
-        slope = self.slope("visits", "classes")
-        return slope * classes_per_member(classes, members, self.typical_classes)
+        return RowResponses(self, len(studio_ids), slopes)
 
 
 def without_effect(effects: Mapping[str, Mapping[str, LeverEffect]]) -> dict[str, dict[str, LeverEffect]]:
@@ -142,66 +102,54 @@ def without_effect(effects: Mapping[str, Mapping[str, LeverEffect]]) -> dict[str
 
 @dataclass(frozen=True)
 class RowResponses:
-    """The responses of N studios.
+    """The responses of N studios."""
 
-    Attributes:
-        pool: responses of the panel.
-        studio_ids: (N,) names.
-        slopes: (flow, regressor) to the (N,) slopes.
-    """
-
-    pool: Responses
-    studio_ids: tuple[str, ...]
-    slopes: Mapping[tuple[str, str], FloatArray]
+    pool: Responses  # responses of the panel
+    n_studios: int  # N
+    slopes: Mapping[tuple[str, str], FloatArray]  # (flow, regressor) to the (N,) slopes
 
     def slope(self, flow: str, regressor: str) -> FloatArray:
         """(N,) slopes; 0 if there is none."""
-        return self.slopes.get((flow, regressor), np.zeros(len(self.studio_ids)))
-
-    def effect(self, flow: str, regressor: str, row: int) -> LeverEffect | None:
-        """One row's effect with its source; None if the flow's regressor is not in the data."""
-        return self.pool.effect(flow, regressor, self.studio_ids[row])
+        return self.slopes.get((flow, regressor), np.zeros(self.n_studios))
 
     def take(self, rows: IntArray) -> RowResponses:
         """Subset of the rows, in the order given."""
-        names = tuple(self.studio_ids[row] for row in rows.tolist())
-        return RowResponses(self.pool, names, {key: slope[rows] for key, slope in self.slopes.items()})
-
-    @property
-    def comfort(self) -> Comfort:
-        """Thresholds above which attendance and staff utilisation are burdens."""
-        return self.pool.comfort
-
-    def market_price(self, month_numbers: IntArray) -> FloatArray:
-        """As `Responses.market_price`."""
-        return self.pool.market_price(month_numbers)
-
-    @property
-    def typical_classes(self) -> float:
-        """Log of classes per member, used where classes are unknown."""
-        return self.pool.typical_classes
+        return RowResponses(self.pool, len(rows), {key: slope[rows] for key, slope in self.slopes.items()})
 
     def contribution(
         self,
         flow: str,
         price_log: FloatArray,
         attendance_before: FloatArray,
+        attendance: FloatArray,
         utilization: FloatArray,
-        attendance: FloatArray | None = None,
     ) -> FloatArray:
-        """As `Responses.contribution`, the arrays' first axis being the N rows."""
-        slopes = {name: _along(self.slope(flow, name), price_log) for name in REGRESSORS_OF[flow]}
-        now = attendance_before if attendance is None else attendance
-        return contribution(slopes, self.comfort, price_log, (attendance_before, now), utilization)
+        """(N, T) sum of slopes times regressors for retention or acquisition, on the flow's scale.
+
+        An unknown rate contributes as its typical value. No price is typical in every currency, so the sum is
+        NaN where the price is unknown and its slope isn't 0.
+
+        Args:
+            attendance_before: attendance rates of the month before, 0..1; `attendance`: of the month.
+            utilization: staff utilisation of the month, 0..1.
+        """
+        slopes = {name: self.slope(flow, name)[:, None] for name in REGRESSORS_OF[flow]}
+        comfort, before = self.pool.comfort, known_attendance(attendance_before)
+        crowded = known_attendance(attendance) if comfort.same_month else before
+        worked = np.where(np.isfinite(utilization), utilization, comfort.utilization)
+        regressors = {
+            "crowding": burden(crowded, comfort.attendance_rate),
+            "overwork": burden(worked, comfort.utilization),
+        }
+        if "fullness" in slopes:
+            regressors["fullness"] = before
+        regressors["price"] = np.where(slopes["price"] != 0, price_log, 0.0)
+        return response(np.zeros(()), slopes, regressors)
 
     def visits_contribution(self, classes: FloatArray, members: FloatArray) -> FloatArray:
-        """As `Responses.visits_contribution`, the arrays' first axis being the N rows."""
-        slope = _along(self.slope("visits", "classes"), classes)
-        return slope * classes_per_member(classes, members, self.typical_classes)
-
-
-def _along(slope: FloatArray, values: FloatArray) -> FloatArray:
-    return slope.reshape(slope.shape + (1,) * (values.ndim - 1))
+        """(N, T) contribution of classes per member to the log of visits per member."""
+        slope = self.slope("visits", "classes")[:, None]
+        return slope * classes_per_member(classes, members, self.pool.typical_classes)
 
 
 def responses_to_json(responses: Responses) -> dict[str, Any]:
@@ -220,13 +168,7 @@ def responses_to_json(responses: Responses) -> dict[str, Any]:
         "studios": studios,
         "own": {
             flow: {
-                name: [
-                    [number[s] for s in one.studios],
-                    list(one.shares),
-                    list(one.others),
-                    list(one.slopes),
-                    list(one.errors),
-                ]
+                name: [[number[s] for s in one.studios], *map(list, astuple(one)[1:])]
                 for name, one in own.items()
             }
             for flow, own in responses.own.items()

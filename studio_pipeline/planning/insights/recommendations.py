@@ -16,7 +16,7 @@ from studio_pipeline.errors import LeverError
 from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecast_uncertainty import UncertainForecast
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
-from studio_pipeline.forecasting.intervals.joint_simulation import chance_of_more
+from studio_pipeline.forecasting.intervals.joint_simulation import chances_of_more
 from studio_pipeline.planning.scenarios import AlignedForecasts, Interval
 
 Step = Callable[[float], float]
@@ -76,7 +76,7 @@ def _best_step(source: Forecaster, query: ForwardQuery, lever: str, current: flo
         difference = AlignedForecasts(source.interval_tables, (held, stepped), months).difference(1, 0)
         low, high = difference.total_interval(query.interval_levels[0])
         if low > 0:
-            gain = (difference.total, (low, high), chance_of_more(difference.total_draws))
+            gain = (difference.total, (low, high), float(chances_of_more(difference.total_draws)))
             rests_on = None if effect is None else effect.source
             found.append(
                 Recommendation(lever, current, proposed, *gain, clears_zero=True, effect_source=rests_on)

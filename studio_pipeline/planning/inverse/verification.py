@@ -20,7 +20,7 @@ from studio_pipeline.forecasting.forecaster.forecast_uncertainty import response
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.forecaster.warnings import conflicts
 from studio_pipeline.forecasting.intervals.joint_simulation import normal_quantiles
-from studio_pipeline.forecasting.responses.regressors import crowding, overwork
+from studio_pipeline.forecasting.responses.regressors import burden
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.planning.inverse.queries import TargetKind
 from studio_pipeline.planning.inverse.setup import PlanSetup, follows_flows
@@ -144,10 +144,10 @@ def _changes(setup: PlanSetup, plan: FloatArray) -> dict[str, float]:
     if TICKET in carried and now[TICKET] > 0 < plan[TICKET]:
         found["price"] = float(np.log(plan[TICKET] / now[TICKET]))
     if ATTENDANCE in carried:
-        after, before = crowding(pairs[ATTENDANCE], comfort.comfortable_attendance)
+        after, before = burden(pairs[ATTENDANCE], comfort.comfortable_attendance)
         found["fullness"] = float(plan[ATTENDANCE] - now[ATTENDANCE])
         found["crowding"] = float(after - before)
     if STAFF in carried:
-        after, before = overwork(pairs[STAFF], comfort.comfortable_utilization)
+        after, before = burden(pairs[STAFF], comfort.comfortable_utilization)
         found["overwork"] = float(after - before)
     return found

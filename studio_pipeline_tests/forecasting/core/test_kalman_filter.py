@@ -171,7 +171,7 @@ def test_a_forecast_is_the_sum_of_its_parts() -> None:
     calendar = np.arange(values.shape[1]) % 12
     states = run_filters(FlowSeries(values, counting), type_mean, season, calendar, [PLAIN])
     path = np.arange(12.0)[None]
-    forecast = project(states, 0, np.array([4]), np.array([29]), path, PLAIN)[0]
+    forecast = project(states, np.array([4]), np.array([29]), path, PLAIN)[0]
     for h in range(1, 13):
         expected = (
             states.level[0, 4, 29]
@@ -183,7 +183,7 @@ def test_a_forecast_is_the_sum_of_its_parts() -> None:
         )
         assert forecast[h - 1] == pytest.approx(expected)
     # The second studio has no month.
-    assert np.isnan(project(states, 0, np.array([1]), np.array([29]), path, PLAIN)).all()
+    assert np.isnan(project(states, np.array([1]), np.array([29]), path, PLAIN)).all()
 
 
 def test_drift_is_the_yearly_change_of_the_level_and_waits_for_a_year() -> None:

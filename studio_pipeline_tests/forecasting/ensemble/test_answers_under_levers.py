@@ -74,7 +74,7 @@ def test_the_arithmetic_against_a_loop(seed: int) -> None:
     stock = OriginStock(
         rng.uniform(50, 300, 3), rng.uniform(10, 30, 3), rng.uniform(0.3, 0.9, 3), np.full(3, 600)
     )
-    terms = flow_terms(flows, stock, Responses({}), NO_PLANNING)
+    terms = flow_terms(flows, stock, Responses({}).rows(["a", "b", "c"]), NO_PLANNING)
     paths = simulate_terms(terms, {"upsell_rate": np.full((3, 12), 0.2)})
     for i in range(3):
         members = stock.members[i]

@@ -11,6 +11,7 @@ from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.origins import Origins, origins_between
 from studio_pipeline.forecasting.core.simulation import CorePaths
 from studio_pipeline.forecasting.core.states import core_states
+from studio_pipeline.forecasting.features import feature_matrix
 from studio_pipeline.forecasting.features.feature_function import FEATURE_NAMES
 from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES, RowArray, Typical, row_features
 from studio_pipeline.forecasting.features.feature_store import feature_array, feature_frame
@@ -53,7 +54,7 @@ def trained_rows(fleet: Fitted, free: bool = False) -> Trained:
     states = core_states(fleet.panel, fleet.core.parameters)
     origins = origins_between(fleet.panel, 6, fleet.panel.n_months - 2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training_rows, "row_features", recording)
+        patch.setattr(feature_matrix, "row_features", recording)
         if free:
             patch.setattr(training_rows, "drawn_masks", lambda n, rng: np.zeros((n, len(HELD_LEVERS)), bool))
         fitted_on = learning_rows(fleet.panel, laid_out, states, origins, 10**6, np.random.default_rng(0))

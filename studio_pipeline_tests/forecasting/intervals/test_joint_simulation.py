@@ -9,7 +9,7 @@ from studio_pipeline.forecasting.intervals.joint_simulation import (
     aligned_paths,
     calendar_sum_paths,
     central_interval,
-    chance_of_more,
+    chances_of_more,
     difference_interval,
     difference_paths,
     difference_sums,
@@ -29,6 +29,11 @@ def new() -> Simulated:
 def studios(n: int) -> tuple[FloatArray, FloatArray]:
     rng = np.random.default_rng(3)
     return rng.uniform(1e4, 9e4, (n, 12)), rng.uniform(0.05, 0.2, (n, 1)) * np.sqrt(np.arange(1, 13) / 12)
+
+
+def projected(tables: IntervalTables, revenue: FloatArray, scale: FloatArray) -> Projected:
+    """An answer with every lever free."""
+    return Projected(revenue, scale, tables.common_deviation[: len(revenue)])
 
 
 def revenue_paths(tables: IntervalTables, revenue: FloatArray, scale: FloatArray) -> FloatArray:
@@ -82,7 +87,7 @@ def test_a_market_that_levers_have_taken_away_does_not_blur_a_difference(tables:
     revenue, scale = studios(1)
     usual = Projected(np.zeros(12), scale[0], np.zeros(12))
     own = np.sqrt(scale[0] ** 2 - tables.common_deviation**2)
-    whole = difference_paths(tables, Projected(revenue[0], scale[0]), usual, NONE)
+    whole = difference_paths(tables, projected(tables, revenue[0], scale[0]), usual, NONE)
     without = difference_paths(tables, Projected(revenue[0], own, np.zeros(12)), usual, NONE)
     np.testing.assert_allclose(without, revenue[0] + tables.own_paths * revenue[0] * own)
     market = whole - without
@@ -91,39 +96,39 @@ def test_a_market_that_levers_have_taken_away_does_not_blur_a_difference(tables:
 
 def test_what_hits_both_answers_does_not_blur_their_difference(tables: IntervalTables) -> None:
     revenue, scale = studios(1)
-    one, other = Projected(1.1 * revenue[0], scale[0]), Projected(revenue[0], scale[0])
+    one, other = projected(tables, 1.1 * revenue[0], scale[0]), projected(tables, revenue[0], scale[0])
     low, high = difference_interval(tables, one, other, NONE, 0.9)
     difference = 0.1 * revenue.sum()
     assert 0 < low < difference < high
     total = tables.total_interval(np.array([difference]), scale, 12, 0.9)[0]
     assert high - low == pytest.approx(total[1] - total[0], rel=0.15)
-    assert chance_of_more(difference_paths(tables, one, other, NONE).sum(1)) == 1.0
+    assert chances_of_more(difference_paths(tables, one, other, NONE).sum(1)) == 1.0
 
 
-@pytest.mark.parametrize("common", [None, np.linspace(0.0, 0.05, 9)])
-def test_draws_summed_are_the_sums_of_the_draws(tables: IntervalTables, common: FloatArray | None) -> None:
+@pytest.mark.parametrize("most", [0.0, 0.05])
+def test_draws_summed_are_the_sums_of_the_draws(tables: IntervalTables, most: float) -> None:
     revenue, scale = studios(2)
-    one = Projected(revenue[0, :9], scale[0, :9], common)
-    other, deviation = Projected(revenue[1, :9], scale[1, :9]), np.linspace(0.0, 900.0, 9)
+    one = Projected(revenue[0, :9], scale[0, :9], np.linspace(0.0, most, 9))
+    other, deviation = projected(tables, revenue[1, :9], scale[1, :9]), np.linspace(0.0, 900.0, 9)
     months = difference_paths(tables, one, other, deviation)
     np.testing.assert_allclose(difference_sums(tables, one, other, deviation), months.sum(1), rtol=1e-9)
 
 
 def test_uncertain_responses_widen_a_difference(tables: IntervalTables) -> None:
     revenue, scale = studios(1)
-    one, other = Projected(1.1 * revenue[0], scale[0]), Projected(revenue[0], scale[0])
+    one, other = projected(tables, 1.1 * revenue[0], scale[0]), projected(tables, revenue[0], scale[0])
     deviation = np.full(12, 0.1 * revenue.sum() / 12)
     draws = difference_paths(tables, one, other, deviation).sum(1)
     assert draws.mean() == pytest.approx(0.1 * revenue.sum(), rel=0.05)
     # The difference is one deviation away from nothing.
-    assert chance_of_more(draws) == pytest.approx(0.84, abs=0.04)
+    assert chances_of_more(draws) == pytest.approx(0.84, abs=0.04)
     low, high = difference_interval(tables, one, other, deviation, 0.9)
     assert low < 0 < high
 
 
 def test_the_first_order_agrees_with_whole_paths(tables: IntervalTables) -> None:
     revenue, scale = studios(1)
-    one, other = Projected(1.3 * revenue[0], scale[0]), Projected(revenue[0], scale[0])
+    one, other = projected(tables, 1.3 * revenue[0], scale[0]), projected(tables, revenue[0], scale[0])
     exact = (
         revenue_paths(tables, one.revenue[None], one.scale[None])
         - revenue_paths(tables, other.revenue[None], other.scale[None])
@@ -155,9 +160,11 @@ def test_of_two_studios_the_better_one_is_told_as_often_as_it_is(
         pair = rng.choice(np.flatnonzero(new.months == month), 2, replace=False)
         # As large as one another but for a lead of one of them.
         size = 1e4 * np.array([1.0, rng.uniform(0.85, 1.15)]) / new.forecast[pair].sum(1)
-        answers = [Projected(s * new.forecast[row], scale[row]) for s, row in zip(size, pair, strict=True)]
+        answers = [
+            projected(tables, s * new.forecast[row], scale[row]) for s, row in zip(size, pair, strict=True)
+        ]
         totals = aligned_paths(tables, answers, [0, 1], [0, 0]).sum(2)
-        told.append(chance_of_more(totals[:, 0] - totals[:, 1]))
+        told.append(chances_of_more(totals[:, 0] - totals[:, 1]))
         first, second = size * new.actual[pair].sum(1)
         happened.append(first > second)
     chance, won = np.array(told), np.array(happened)
@@ -172,7 +179,7 @@ def test_of_two_studios_the_better_one_is_told_as_often_as_it_is(
 
 def test_answers_of_one_studio_share_its_errors_and_others_only_the_market(tables: IntervalTables) -> None:
     revenue, scale = studios(1)
-    one = Projected(revenue[0], scale[0])
+    one = projected(tables, revenue[0], scale[0])
     log_paths = np.log(aligned_paths(tables, [one, one, one], [0, 0, 1], [0, 0, 0]))[:, :, -1]
     correlation = np.corrcoef(log_paths.T)
     market = tables.common_deviation[-1] ** 2 / scale[0, -1] ** 2
@@ -183,7 +190,10 @@ def test_answers_of_one_studio_share_its_errors_and_others_only_the_market(table
 
 def test_aligned_paths_have_the_revenue_as_their_mean_at_its_months_ahead(tables: IntervalTables) -> None:
     revenue, scale = studios(2)
-    answers = [Projected(revenue[0, :7], scale[0, :7]), Projected(revenue[1, :4], scale[1, :4])]
+    answers = [
+        projected(tables, revenue[0, :7], scale[0, :7]),
+        projected(tables, revenue[1, :4], scale[1, :4]),
+    ]
     paths = aligned_paths(tables, answers, [0, 0], [3, 0])
     np.testing.assert_allclose(paths.mean(0), [revenue[0, 3:7], revenue[1, :4]], rtol=1e-12)
     spread = np.log(paths).std(0)

@@ -103,7 +103,11 @@ def left_of_sum(shares: LeverShares, left: FloatArray) -> FloatArray:
     return np.asarray(summed + (left - floor) * slope)
 
 
-@given(st.sets(st.sampled_from(HELD_LEVERS)), st.sets(st.sampled_from(HELD_LEVERS)), st.integers(1, 12))
+@given(
+    st.sets(st.sampled_from(HELD_LEVERS), min_size=1),
+    st.sets(st.sampled_from(HELD_LEVERS)),
+    st.integers(1, 12),
+)
 @settings(max_examples=60, deadline=None)
 def test_more_levers_never_widen(some: set[str], others: set[str], from_month: int) -> None:
     shares = some_shares()

@@ -16,7 +16,7 @@ from studio_pipeline.forecasting.responses.estimation import (
     price_growth,
 )
 from studio_pipeline.forecasting.responses.priors import truncated
-from studio_pipeline.forecasting.responses.regressors import Comfort, crowding
+from studio_pipeline.forecasting.responses.regressors import Comfort, burden
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline_tests.forecasting.fleets import with_values
 from studio_pipeline_tests.forecasting.responses.test_responses import SLOPES, estimated, planted_panel
@@ -39,19 +39,18 @@ def test_shares_of_a_studio_s_effects_add_up() -> None:
     panel = planted_panel(2, n_studios=4)
     types = np.zeros(4, dtype=np.int64)
     responses = estimate_responses(panel, flow_series(panel), types, PRIORS)
-    rows = responses.rows(panel.studio_ids.tolist())
     own = []
     for flow, slopes in SLOPES.items():
         for name in slopes:
-            for row in range(4):
-                effect = rows.effect(flow, name, row)
+            for studio in panel.studio_ids.tolist():
+                effect = responses.effect(flow, name, studio)
                 assert effect is not None
                 shares = effect.studio_share, effect.others_share, effect.prior_share
                 assert min(shares) >= 0
                 assert sum(shares) == pytest.approx(1.0)
                 own.append(effect.studio_share)
     assert max(own) > 0.1
-    stranger = rows.pool.rows(["nobody"]).effect("retention", "price", 0)
+    stranger = responses.effect("retention", "price", "nobody")
     assert stranger is not None
     assert stranger.studio_share == 0.0
 
@@ -63,9 +62,9 @@ def fitted(
     rng = np.random.default_rng(seed)
     shape = (n_studios, 40)
     attendance = np.clip(rng.normal(0.72, 0.12, shape), 0.2, 1.0)
-    values = 2.6 + slope * crowding(attendance, planted) + rng.normal(0, 0.2, (n_studios, 1))
+    values = 2.6 + slope * burden(attendance, planted) + rng.normal(0, 0.2, (n_studios, 1))
     values = values + rng.normal(0, 0.1, 40) + rng.normal(0, 0.15, shape)
-    candidates = [Candidate("crowding", crowding(attendance, rate), rate) for rate in thresholds]
+    candidates = [Candidate("crowding", burden(attendance, rate), rate) for rate in thresholds]
     markets = Markets(
         np.zeros(n_studios, dtype=np.int64), np.arange(40) % 12, slice(0, None), np.arange(n_studios)
     )

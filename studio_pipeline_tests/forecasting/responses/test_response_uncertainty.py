@@ -1,6 +1,7 @@
 """What an estimated response leaves open of a lever's effect, beside studios whose response is drawn."""
 
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from studio_pipeline.forecasting.base.queries import LeverEffect
 from studio_pipeline.forecasting.forecaster.forecast_uncertainty import regressor_changes, response_deviation
+from studio_pipeline.forecasting.responses.regressors import Comfort
 from studio_pipeline.panel.arrays import FloatArray
 
 MONTHS = 12
@@ -114,11 +116,12 @@ def test_where_the_data_show_no_retention_the_usual_one_stands_in() -> None:
     assert (found > 0).all()
 
 
+changes_of = partial(regressor_changes, comfort=Comfort(), workload=0.0)
+
+
 def test_changes_are_from_where_levers_would_be() -> None:
     price = np.where(np.arange(MONTHS) >= 3, 120.0, np.nan)
-    found = regressor_changes(
-        {"avg_ticket_price": price, "class_attendance_rate": np.full(MONTHS, 0.6)}, usual
-    )
+    found = changes_of({"avg_ticket_price": price, "class_attendance_rate": np.full(MONTHS, 0.6)}, usual)
     np.testing.assert_allclose(found["price"], np.where(np.arange(MONTHS) >= 3, np.log(1.2), 0.0))
     # 200 members' five visits fill half of 100 classes' 20 places.
     np.testing.assert_allclose(found["fullness"], 0.1)
@@ -126,16 +129,16 @@ def test_changes_are_from_where_levers_would_be() -> None:
 
 def test_more_classes_empty_each_of_them_and_an_attendance_given_too_rules() -> None:
     classes = np.where(np.arange(MONTHS) >= 2, 50.0, np.nan)
-    found = regressor_changes({"total_classes_held": classes}, usual)
+    found = changes_of({"total_classes_held": classes}, usual)
     # 200 members' five visits fill all of 50 classes' 20 places.
     np.testing.assert_allclose(found["fullness"], np.where(np.arange(MONTHS) >= 2, 0.5, 0.0))
     np.testing.assert_allclose(found["crowding"], np.where(np.arange(MONTHS) >= 2, 0.2, 0.0))
-    many = regressor_changes({"total_classes_held": np.full(MONTHS, 200.0)}, usual)
+    many = changes_of({"total_classes_held": np.full(MONTHS, 200.0)}, usual)
     np.testing.assert_allclose(many["fullness"], -0.25)
     np.testing.assert_allclose(many["crowding"], 0.0)
     both = {"total_classes_held": classes, "class_attendance_rate": np.full(MONTHS, 0.6)}
-    np.testing.assert_allclose(regressor_changes(both, usual)["fullness"], 0.1)
-    none = regressor_changes({"total_classes_held": np.zeros(MONTHS)}, usual)
+    np.testing.assert_allclose(changes_of(both, usual)["fullness"], 0.1)
+    none = changes_of({"total_classes_held": np.zeros(MONTHS)}, usual)
     np.testing.assert_allclose(none["fullness"], 0.5)
 
 
@@ -143,12 +146,12 @@ def test_levers_as_they_would_be_change_nothing() -> None:
     levers = {name: np.full(MONTHS, usual(name)) for name in ("avg_ticket_price", "staff_utilization_rate")}
     levers["class_attendance_rate"] = np.full(MONTHS, 0.5)
     levers["total_classes_held"] = np.full(MONTHS, 100.0)
-    for change in regressor_changes(levers, usual).values():
+    for change in changes_of(levers, usual).values():
         np.testing.assert_allclose(change, 0.0, atol=1e-12)
 
 
 def test_a_level_that_nobody_knows_changes_nothing() -> None:
     names = ("staff_utilization_rate", "class_attendance_rate", "total_classes_held")
     levers = {name: np.full(MONTHS, 0.9) for name in names}
-    for change in regressor_changes(levers, lambda _: float("nan")).values():
+    for change in changes_of(levers, lambda _: float("nan")).values():
         np.testing.assert_array_equal(change, 0.0)

@@ -14,7 +14,7 @@ from studio_pipeline.forecasting.base.hyperparameters import CoreHyperparameters
 from studio_pipeline.forecasting.base.queries import LeverEffect
 from studio_pipeline.forecasting.responses.estimation import estimate_responses
 from studio_pipeline.forecasting.responses.priors import BURDENS, prior_effect
-from studio_pipeline.forecasting.responses.regressors import Comfort, crowding, overwork
+from studio_pipeline.forecasting.responses.regressors import Comfort, burden
 from studio_pipeline.forecasting.responses.responses import (
     OwnResponses,
     Responses,
@@ -43,8 +43,8 @@ def planted_panel(seed: int, n_studios: int = 120, n_months: int = 48) -> Studio
     regressors = {
         "price": np.log(price),
         "fullness": before,
-        "crowding": crowding(before),
-        "overwork": overwork(staff),
+        "crowding": burden(before, Comfort.attendance_rate),
+        "overwork": burden(staff, Comfort.utilization),
     }
     calendar = np.arange(n_months) % 12
     latent = {
@@ -220,22 +220,24 @@ def test_work_responds_to_classes_and_not_to_those_that_more_members_bring() -> 
 def test_contributions_by_hand() -> None:
     slopes = {name: LeverEffect(slope, 0.1) for name, slope in SLOPES["retention"].items()}
     responses = Responses({"retention": slopes}, Comfort(0.7, 0.9))
-    price, attendance, staff = np.log([100.0, 100.0]), np.array([0.9, np.nan]), np.array([0.95, np.nan])
-    found = responses.contribution("retention", price, attendance, staff)
+    price, attendance, staff = np.log([[100.0, 100.0]]), np.array([[0.9, np.nan]]), np.array([[0.95, np.nan]])
+    found = responses.rows(["one"]).contribution("retention", price, attendance, attendance, staff)
     full = -0.9 * np.log(100) + 0.5 * 0.9 - 3.0 * 0.2 - 4.0 * 0.05
     typical = -0.9 * np.log(100) + 0.5 * 0.65
-    np.testing.assert_allclose(found, [full, typical])
-    np.testing.assert_array_equal(responses.contribution("acquisition", price, attendance, staff), 0.0)
-    same = replace(responses, comfort=Comfort(0.7, 0.9, same_month=True))
-    now = same.contribution("retention", price, attendance, staff, np.array([0.8, np.nan]))
-    np.testing.assert_allclose(now, [full + 3.0 * 0.1, typical])
+    np.testing.assert_allclose(found, [[full, typical]])
+    none = responses.rows(["one"]).contribution("acquisition", price, attendance, attendance, staff)
+    np.testing.assert_array_equal(none, 0.0)
+    same = replace(responses, comfort=Comfort(0.7, 0.9, same_month=True)).rows(["one"])
+    now = same.contribution("retention", price, attendance, np.array([[0.8, np.nan]]), staff)
+    np.testing.assert_allclose(now, [[full + 3.0 * 0.1, typical]])
 
 
 def test_visits_by_hand() -> None:
     effects = {"visits": {"classes": LeverEffect(0.3, 0.05)}}
     responses = Responses(effects, typical_classes=-1.0)
-    found = responses.visits_contribution(np.array([100.0, np.nan]), np.array([200.0, 200.0]))
-    np.testing.assert_allclose(found, [0.3 * np.log(0.5), -0.3])
+    rows = responses.rows(["one"])
+    found = rows.visits_contribution(np.array([[100.0, np.nan]]), np.array([[200.0, 200.0]]))
+    np.testing.assert_allclose(found, [[0.3 * np.log(0.5), -0.3]])
 
 
 def test_a_studio_s_own_slope_and_what_it_rests_on() -> None:
@@ -252,25 +254,26 @@ def test_a_studio_s_own_slope_and_what_it_rests_on() -> None:
             "fullness": OwnResponses(("c",), (0.4,), (0.3,)),
         }
     }
-    rows = Responses(effects, own=own).rows(["c", "new", "a"])
+    responses = Responses(effects, own=own)
+    rows = responses.rows(["c", "new", "a"])
     np.testing.assert_array_equal(rows.slope("retention", "price"), [-0.5, -1.0, -1.5])
     np.testing.assert_array_equal(rows.slope("retention", "fullness"), 0.5)
     np.testing.assert_array_equal(rows.slope("acquisition", "price"), 0.0)
-    a, c = (rows.effect("retention", "price", row) for row in (2, 0))
+    a, c = (responses.effect("retention", "price", name) for name in ("a", "c"))
     assert a == LeverEffect(-1.5, 0.2, 0.5, 0.4, -1.1)
     assert c == LeverEffect(-0.5, 0.3, 0.1, 0.7, -1.1)
     assert a is not None
     assert c is not None
     assert (a.source, c.source) == ("data", "pooled")
     for name in ("price", "overwork", "fullness"):
-        assert rows.effect("retention", name, 1) == effects["retention"][name]
+        assert responses.effect("retention", name, "new") == effects["retention"][name]
     # Where studios don't differ a studio's own months are some of those that the panel's slope rests on.
-    assert rows.effect("retention", "fullness", 0) == LeverEffect(0.5, 0.1, 0.4, 0.3)
-    assert rows.effect("retention", "overwork", 0) == effects["retention"]["overwork"]
-    assert rows.effect("retention", "crowding", 0) is None
+    assert responses.effect("retention", "fullness", "c") == LeverEffect(0.5, 0.1, 0.4, 0.3)
+    assert responses.effect("retention", "overwork", "c") == effects["retention"]["overwork"]
+    assert responses.effect("retention", "crowding", "c") is None
     price = np.log([[100.0, 110.0]] * 3)
     nothing = np.full((3, 2), np.nan)
-    added = rows.contribution("retention", price, nothing, nothing)
+    added = rows.contribution("retention", price, nothing, nothing, nothing)
     np.testing.assert_allclose(added[:, 1] - added[:, 0], np.log(1.1) * np.array([-0.5, -1.0, -1.5]))
     np.testing.assert_array_equal(rows.take(np.array([2])).slope("retention", "price"), [-1.5])
 
