@@ -5,14 +5,9 @@ from pathlib import Path
 import pytest
 
 from studio_pipeline.errors import SettingsError
-from studio_pipeline.settings import read_settings, setting_names
+from studio_pipeline.settings import read_settings
 
-
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in setting_names().values():
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("no_settings")
 
 
 def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

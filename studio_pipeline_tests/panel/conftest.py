@@ -13,6 +13,7 @@ from studio_pipeline.panel.validation.validation import validate_months
 
 NOW = datetime(2024, 6, 15, 12, tzinfo=UTC)
 SHARED = Path(__file__).parents[3] / "shared"
+BROADWAY_MAP = Path(__file__).with_name("broadway.columns.yaml")
 
 
 class Landing:
