@@ -15,8 +15,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -31,7 +32,6 @@ LEFT_OUT = "…"
 """Stands for the folder of the clone, and for what an answer holds beyond what is shown."""
 
 LINE_LENGTH = 100
-SHOWN_EFFECT = "avg_ticket_price"
 HEADER = ("| field | default | range | meaning |", "|---|---|---|---|")
 
 
@@ -69,123 +69,75 @@ def without_settings() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name not in setting_names().values()}
 
 
-Kept = int | frozenset[str]
-"""How many of a list's items are shown, or which of an object's."""
+QUESTIONS = ("forward", "inverse", "save", "compare", "insights")
+"""Worked calls, each in a block `question NAME`."""
+
+ANSWERS = ("forward", "forward in full", "inverse", "compare", "insights")
+"""What is shown of answers, in blocks `answer NAME`; the first word names the question."""
 
 
-class Call(NamedTuple):
-    """A worked call of the documentation.
-
-    Attributes:
-        name: of its question's block, `question NAME`.
-        shown: block of the answer to what is shown of it: key of the answer ("" for the answer itself), or of
-            the items of its lists after a dot, to what is kept; all else is shown in full.
-    """
-
-    name: str
-    shown: Mapping[str, Mapping[str, Kept]] = {}
-
-
-_FORWARD: Mapping[str, Kept] = {
-    "predictions": frozenset({"month_1"}),
-    "lever_effects": frozenset({SHOWN_EFFECT}),
-}
-_SHORT_FORWARD = frozenset(
-    {"base_month", "predictions", "total_projected_revenue", "lever_effects", "status_quo"}
-)
-_FACTS = frozenset({"revenue_then", "revenue"})
-CALLS: tuple[Call, ...] = (
-    Call("forward", {"answer forward": {**_FORWARD, "": _SHORT_FORWARD}, "answer forward in full": _FORWARD}),
-    Call(
-        "inverse",
-        {"answer inverse": {"lever_changes": 1, "action_plan": 1, "alternatives": 0, "binding_limits": 1}},
-    ),
-    Call("save"),
-    Call("compare", {"answer compare": {"scenarios.months": 1, "months": 1, "scenarios": 1, "chances": 1}}),
-    Call("insights", {"answer insights": {"drivers": 2, "recommendations": 1, "facts": _FACTS}}),
-)
-
-
-def ask(home: Path) -> dict[str, dict[str, Any]]:
-    """The answer to the last question of each worked call, from `studio serve` over the release in `home`.
+def ask(home: Path) -> dict[str, Any]:
+    """The answer to the last call of each question, from `studio serve` over the release in `home`.
 
     In a question `ID-OF-NAME` stands for the id of the scenario saved under that name.
     """
-    answers = {}
+    answers: dict[str, Any] = {}
     ids: dict[str, str] = {}
     with service(home, "-m", "studio_pipeline.cli", "serve", "--port", "{port}") as client:
-        for call in CALLS:
-            for path, headers, body in questions(call.name):
-                response = client.post(path, content=_with_ids(body, ids), headers=headers)
+        for question in QUESTIONS:
+            for path, headers, body in calls(question):
+                asked = re.sub(r"ID-OF-[A-Z0-9-]+", lambda found: ids[found[0]], body)
+                response = client.post(path, content=asked, headers=headers)
                 assert response.is_success, response.text
-                answers[call.name] = response.json()
+                answers[question] = response.json()
                 if path.endswith("/scenarios"):
-                    ids[_as_id(answers[call.name]["name"])] = answers[call.name]["id"]
+                    name = re.sub(r"\W+", "-", answers[question]["name"]).upper()
+                    ids[f"ID-OF-{name}"] = answers[question]["id"]
     return answers
 
 
-def questions(name: str) -> Iterator[tuple[str, dict[str, str], str]]:
-    """Path, headers and body of each call of a block of curl commands."""
-    for command in re.findall(r"^curl (?:.|\n)*?(?=^curl |\Z)", block(f"question {name}"), re.MULTILINE):
+def calls(question: str) -> Iterator[tuple[str, dict[str, str], str]]:
+    """Path, headers and body of each curl command of a question."""
+    commands = block(f"question {question}")
+    for command in re.findall(r"^curl (?:.|\n)*?(?=^curl |\Z)", commands, re.MULTILINE):
         program, silent, address, header, content_type, data, body = shlex.split(command.replace("\\\n", " "))
         assert [program, silent, header, data] == ["curl", "-s", "-H", "-d"]
         path = address.removeprefix("http://127.0.0.1:8000")
         assert path != address, "the service's own default"
-        field, value = content_type.split(": ")
-        yield path, {field: value}, body
+        yield path, dict([content_type.split(": ")]), body
 
 
-def _with_ids(body: str, ids: Mapping[str, str]) -> str:
-    for name, scenario_id in ids.items():
-        body = body.replace(f"ID-OF-{name}", scenario_id)
-    return body
-
-
-def _as_id(name: str) -> str:
-    return re.sub(r"\W+", "-", name).upper()
-
-
-def shortened(answer: Mapping[str, Any], kept: Mapping[str, Kept]) -> str:
-    """An answer as a block shows it: rounded, and what is alike shown once."""
-    shown = _rounded(dict(answer))
-    for path, some in kept.items():
-        *outer, key = path.split(".")
-        for part in shown[outer[0]] if outer else [shown]:
-            if key:
-                part[key] = _some(part[key], some)
-    return _compact(json.dumps(_some(shown, kept.get("", len(shown))), indent=2, ensure_ascii=False)) + "\n"
-
-
-def _some(value: Any, kept: Kept) -> Any:
-    if isinstance(kept, int) and isinstance(value, list):
-        return value[:kept] + ([LEFT_OUT] if len(value) > kept else [])
-    if isinstance(kept, int):
-        kept = frozenset(list(value)[:kept])
-    shown = {name: item for name, item in value.items() if name in kept}
-    return shown if len(shown) == len(value) else {**shown, LEFT_OUT: LEFT_OUT}
-
-
-def _compact(text: str) -> str:
-    """Indented JSON with its innermost lists and objects on one line each, where that is not too long."""
+def answer_block(name: str, answers: Mapping[str, Any]) -> str:
+    """What the block `answer NAME` has to be, given what it shows and leaves out now."""
+    question, *_ = name.split()
+    shown = _as_shown(answers[question], json.loads(block(f"answer {name}")))
+    text = json.dumps(shown, indent=2, ensure_ascii=False)
     for innermost in (r"\[[^\[\]{}]*\]", r"\{[^{}]*\}"):
-        text = re.sub(innermost, lambda found: _on_one_line(found[0]), text)
-    return text
+        text = re.sub(innermost, _on_one_line, text)
+    return text + "\n"
 
 
-def _on_one_line(text: str) -> str:
-    line = re.sub(r"\s*\n\s*", " ", text).replace("[ ", "[").replace(" ]", "]")
-    line = line.replace("{ ", "{").replace(" }", "}")
-    return line if len(line) <= LINE_LENGTH else text
+def _as_shown(answer: Any, shown: Any) -> Any:
+    """An answer, rounded, with the keys and items that are shown of it: all where nothing is `LEFT_OUT`."""
+    if isinstance(answer, dict):
+        shown = shown if isinstance(shown, dict) else {}
+        names = [name for name in answer if name in shown or LEFT_OUT not in shown]
+        kept = {name: _as_shown(answer[name], shown.get(name)) for name in names}
+        return kept if len(kept) == len(answer) else kept | {LEFT_OUT: LEFT_OUT}
+    if isinstance(answer, list):
+        shown = shown if isinstance(shown, list) else []
+        most = min(len(shown) - 1, len(answer)) if LEFT_OUT in shown else len(answer)
+        items = [_as_shown(item, part) for item, part in zip_longest(answer[:most], shown[:most])]
+        return items if len(items) == len(answer) else [*items, LEFT_OUT]
+    if isinstance(answer, float):
+        return round(answer, 1) if abs(answer) >= 100 else round(answer, 3)
+    return answer
 
 
-def _rounded(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _rounded(item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_rounded(item) for item in value]
-    if isinstance(value, float):
-        return round(value, 1) if abs(value) >= 100 else round(value, 3)
-    return value
+def _on_one_line(found: re.Match[str]) -> str:
+    """A list or an object on one line, where that is not too long."""
+    line = re.sub(r"(?<=[\[{]) | (?=[\]}])", "", re.sub(r"\s*\n\s*", " ", found[0]))
+    return line if len(line) <= LINE_LENGTH else found[0]
 
 
 def masked(text: str) -> str:
@@ -197,43 +149,31 @@ def masked(text: str) -> str:
 
 def field_table() -> str:
     """The table of all configuration fields, with defaults, ranges and meanings from the classes."""
-    return "\n".join([*HEADER, *map(_field_row, _field_names(Configuration, ""))]) + "\n"
-
-
-def _field_names(owner: type[BaseModel], prefix: str) -> Iterator[str]:
-    for name, field in owner.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from _field_names(inner, f"{prefix}{name}.")
-        else:
-            yield prefix + name
+    return "\n".join([*HEADER, *_field_rows(Configuration())]) + "\n"
 
 
 def written_field_table() -> str:
     return _found(_fields())[1][2]
 
 
-def _field_row(name: str) -> str:
-    owner: type[BaseModel] = Configuration
-    default: Any = Configuration()
-    *sections, last = name.split(".")
-    for part in sections:
-        default = getattr(default, part)
-        owner = type(default)
-    field = owner.model_fields[last]
-    value = default.model_dump(mode="json")[last]
-    return f"| `{name}` | `{json.dumps(value)}` | {_range(field.metadata)} | {field.description} |"
+def _field_rows(owner: BaseModel, prefix: str = "") -> Iterator[str]:
+    defaults = owner.model_dump(mode="json")
+    for name, field in type(owner).model_fields.items():
+        value = getattr(owner, name)
+        if isinstance(value, BaseModel):
+            yield from _field_rows(value, f"{prefix}{name}.")
+        else:
+            shown = json.dumps(defaults[name])
+            yield f"| `{prefix}{name}` | `{shown}` | {_range(field.metadata)} | {field.description} |"
 
 
 def _range(metadata: list[Any]) -> str:
     """What a field's number may be, as words; empty for anything but numbers."""
-    low = next((f"{m.ge:,g}" for m in metadata if getattr(m, "ge", None) is not None), None)
-    above = next((f"above {m.gt:,g}" for m in metadata if getattr(m, "gt", None) is not None), None)
-    high = next((m.le for m in metadata if getattr(m, "le", None) is not None), None)
-    start = low or above
-    if start is None or high is None:
+    bounds = {kind: getattr(m, kind) for m in metadata for kind in ("ge", "gt", "le") if hasattr(m, kind)}
+    if "le" not in bounds or len(bounds) == 1:
         return ""
-    return f"{start} to {high:,}".removesuffix(".0")
+    start = f"{bounds['ge']:,g}" if "ge" in bounds else f"above {bounds['gt']:,g}"
+    return f"{start} to {bounds['le']:,}".removesuffix(".0")
 
 
 def _fenced(name: str) -> re.Pattern[str]:
@@ -265,9 +205,8 @@ def renew(parts: str) -> None:
         answers = ask(Path(folder, ".studio"))
     _put(_fenced("studio run prints"), printed)
     _put(_fenced("studio run ends with"), last_part(printed))
-    for call in CALLS:
-        for name, kept in call.shown.items():
-            _put(_fenced(name), shortened(answers[call.name], kept))
+    for name in ANSWERS:
+        _put(_fenced(f"answer {name}"), answer_block(name, answers))
 
 
 if __name__ == "__main__":

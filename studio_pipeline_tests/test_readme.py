@@ -29,24 +29,24 @@ from studio_pipeline.panel.ingest.column_maps import ColumnMap
 from studio_pipeline.panel.ingest.folder_scan import SETTLE_SECONDS
 from studio_pipeline.settings import Settings, read_settings, setting_names
 from studio_pipeline_tests.readme_blocks import (
-    CALLS,
+    ANSWERS,
     PAGES,
     README,
     ROOT,
+    answer_block,
     ask,
     block,
     field_table,
     last_part,
     masked,
     run_in,
-    shortened,
     without_settings,
     written_field_table,
 )
+from studio_pipeline_tests.test_definitions import described_graph
 
 TEXTS = {page: page.read_text("utf-8") for page in PAGES}
 TEXT = "\n".join(TEXTS.values())
-ANSWERS = [(call.name, name, kept) for call in CALLS for name, kept in call.shown.items()]
 RENEW = "write the blocks anew: python -m studio_pipeline_tests.readme_blocks"
 SYSTEM_PROGRAMS = ("python3", "curl", "export")
 NOT_USED = "not used yet"
@@ -80,13 +80,9 @@ def codes(text: str) -> list[str]:
 # Commands
 
 
-def described_commands() -> dict[str, str]:
-    usages = [codes(row[0])[0] for row in rows(section("Commands")) if row[0].startswith("`studio ")]
-    return {usage.split()[1]: usage for usage in usages}
-
-
 def test_every_command_and_option_is_described_and_exists() -> None:
-    described = described_commands()
+    usages = [codes(row[0])[0] for row in rows(section("Commands")) if row[0].startswith("`studio ")]
+    described = {usage.split()[1]: usage for usage in usages}
     assert list(described) == list(COMMANDS)
     for name, usage in described.items():
         command = main.get_command(click.Context(main), name)
@@ -178,14 +174,7 @@ def defaults() -> dict[str, str]:
     return shown | {"STUDIO_HOME": read.home.name}
 
 
-@pytest.fixture
-def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in setting_names().values():
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.mark.usefixtures("_no_settings")
+@pytest.mark.usefixtures("no_settings")
 def test_every_setting_is_described_with_its_default() -> None:
     described = {
         name: default
@@ -195,7 +184,7 @@ def test_every_setting_is_described_with_its_default() -> None:
     assert described == {name: f"`{value}`" if value else "none" for name, value in defaults().items()}
 
 
-@pytest.mark.usefixtures("_no_settings")
+@pytest.mark.usefixtures("no_settings")
 def test_every_setting_is_in_the_example_with_its_default() -> None:
     lines = (ROOT / ".env.example").read_text("utf-8").splitlines()
     examples = dict(found.groups() for line in lines if (found := re.fullmatch(r"# ([A-Z_]+)=(.*)", line)))
@@ -244,24 +233,16 @@ def test_run_config_stands_where_it_is_said_to() -> None:
 # Stages, files, routes
 
 
-def graph() -> dict[str, set[str]]:
-    """Asset to what it is made from."""
-    resolved = defs.resolve_asset_graph()
-    return {
-        key.to_user_string(): {parent.to_user_string() for parent in resolved.get(key).parent_keys}
-        for key in resolved.get_all_asset_keys()
-    }
+GRAPH = described_graph()
 
 
 def ancestors(name: str) -> set[str]:
-    return set().union(*({parent} | ancestors(parent) for parent in graph()[name]))
+    return set().union(*({parent} | ancestors(parent) for parent in GRAPH[name]["deps"]))
 
 
 def test_every_asset_is_in_the_table_under_its_group() -> None:
-    resolved = defs.resolve_asset_graph()
     described = [(codes(row[0])[0], name) for row in rows(section("Assets")) for name in codes(row[1])]
-    there = [(resolved.get(key).group_name, key.to_user_string()) for key in resolved.get_all_asset_keys()]
-    assert sorted(described) == sorted(there)
+    assert sorted(described) == sorted((asset["group"], name) for name, asset in GRAPH.items())
 
 
 def test_the_drawing_is_the_graph_without_short_cuts() -> None:
@@ -273,9 +254,9 @@ def test_the_drawing_is_the_graph_without_short_cuts() -> None:
     }
     expected = {
         (parent, name)
-        for name, parents in graph().items()
-        for parent in parents
-        if not any(parent in ancestors(other) for other in parents)
+        for name, asset in GRAPH.items()
+        for parent in asset["deps"]
+        if not any(parent in ancestors(other) for other in asset["deps"])
     }
     assert drawn == expected
 
@@ -374,6 +355,6 @@ def test_the_first_command_prints_answers_and_leaves_what_is_shown(tmp_path: Pat
     assert len(left) > 10
     assert left <= described
     answers = ask(tmp_path / ".studio")
-    for call, name, kept in ANSWERS:
-        assert masked(shortened(answers[call], kept)) == masked(block(name)), (name, RENEW)
+    for name in ANSWERS:
+        assert masked(answer_block(name, answers)) == masked(block(f"answer {name}")), (name, RENEW)
     assert "Release 1 in …/.studio" in run_in(tmp_path, "status")

@@ -5,14 +5,9 @@ from pathlib import Path
 import pytest
 
 from studio_pipeline.errors import SettingsError
-from studio_pipeline.settings import read_settings, setting_names
+from studio_pipeline.settings import read_settings
 
-
-@pytest.fixture(autouse=True)
-def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in setting_names().values():
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("no_settings")
 
 
 def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -50,9 +45,7 @@ def test_keys_carry_patterns_and_never_show(monkeypatch: pytest.MonkeyPatch) -> 
         ("STUDIO_DATABASE_MAX_OVERFLOW", "-1", "greater than or equal to 0"),
         ("STUDIO_LOG_RETENTION_DAYS", "-1", "greater than or equal to 0"),
         ("STUDIO_CACHE_TTL_SECONDS", "-5", "greater than or equal to 0"),
-        ("STUDIO_API_KEYS", ":verysecret", "a key is empty"),
-        ("STUDIO_API_KEYS", "alpha, :", "a key is empty"),
-        ("STUDIO_API_KEYS", "verysecret:", "a studio pattern is empty"),
+        ("STUDIO_API_KEYS", "alpha, :verysecret", "a key is empty"),
         ("STUDIO_API_KEYS", "alpha, verysecret: ,beta:chain-*", "a studio pattern is empty"),
         ("STUDIO_CORS_ORIGINS", "example.org", "origin"),
         ("STUDIO_RATE_LIMIT", "600 per minute", "600/minute"),

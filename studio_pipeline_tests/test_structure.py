@@ -6,8 +6,6 @@ import tokenize
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("studio_pipeline", "serving")
 MOST_MODULES, MOST_LINES = 15, 350
@@ -36,11 +34,10 @@ def docstrings(path: Path) -> list[str]:
     return [text for node in nodes if (text := ast.get_docstring(node))]
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_docstrings_name_things(package: str) -> None:
+def test_docstrings_name_things() -> None:
     opened = [
         f"{path.relative_to(ROOT)}: {text.splitlines()[0]}"
-        for path in sources(package)
+        for path in sources(*PACKAGES)
         for text in docstrings(path)
         if OPENING.match(text)
     ]
@@ -53,11 +50,10 @@ def prose(path: Path) -> str:
     return "\n".join([*docstrings(path), *comments])
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_prose_is_plain(package: str) -> None:
+def test_prose_is_plain() -> None:
     found = {
         str(path.relative_to(ROOT)): words
-        for path in sources(package)
+        for path in sources(*PACKAGES)
         if (words := FORBIDDEN.findall(re.sub(r"`[^`]*`", "", prose(path))))
     }
     assert found == {}

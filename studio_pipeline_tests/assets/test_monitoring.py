@@ -12,15 +12,13 @@ import pytest
 from studio_pipeline.asset_checks.evaluation import errors_as_promised
 from studio_pipeline.assets.monitoring import forecast_accuracy, last_record
 from studio_pipeline.configuration import Configuration
-from studio_pipeline.publishing.bundles import write_bundle
 from studio_pipeline.publishing.folders import write_once
-from studio_pipeline.publishing.releases import Release, publish_release
-from studio_pipeline.publishing.snapshots import write_panel
+from studio_pipeline.publishing.releases import publish_release
 from studio_pipeline.resources.run_configuration import settings_resource
 from studio_pipeline.resources.storage import FolderStorage, write_value
 from studio_pipeline.settings import Settings
-from studio_pipeline_tests.forecasting.fleets import generated_panel
 from studio_pipeline_tests.monitoring.accuracy_worlds import metrics_of, months_of
+from studio_pipeline_tests.publishing.conftest import make_release
 
 REVENUE = {f"s{number:02}": 100.0 + number for number in range(50)}
 LEVELS = {"lower_90": 0.9, "upper_90": 1.1}
@@ -34,11 +32,8 @@ def months(n_months: int) -> pd.DataFrame:
 
 def publish(home: Path) -> None:
     """A release whose forecasts are a tenth too high, where the backtest promised 2 %."""
-    write_bundle(home, "1", lambda folder: (folder / "model.json").write_text("{}"), {})
-    data = write_panel(home, generated_panel())
     moment = datetime(2020, 1, 1, tzinfo=UTC)
-    metrics = metrics_of(0.02)
-    publish_release(home, Release("1", data, "landing", moment.date(), "run", moment, metrics))
+    publish_release(home, make_release(home, run_id="run", published_at=moment, metrics=metrics_of(0.02)))
     lines = [
         {"studio_id": name, "base_month": pd.Timestamp("2023-12-01"), "horizon": h, "revenue": 1.1 * value}
         | {bound: 1.1 * value * share for bound, share in LEVELS.items()}

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseServer
 from typing import Any
 
 
@@ -25,6 +26,19 @@ class FakeWebhook:
 
 
 @contextmanager
+def serving(server: BaseServer) -> Iterator[Any]:
+    """A server that answers in a thread of its own until the block ends."""
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
 def fake_webhook(status: int = 200, headers: Mapping[str, str] | None = None) -> Iterator[FakeWebhook]:
     received = FakeWebhook()
 
@@ -40,12 +54,6 @@ def fake_webhook(status: int = 200, headers: Mapping[str, str] | None = None) ->
         def log_message(self, *_: object) -> None:
             return
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        received.url = f"http://127.0.0.1:{server.server_port}/hook/s3cret"
-        try:
-            yield received
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+        received.url = f"http://127.0.0.1:{server.server_address[1]}/hook/s3cret"
+        yield received

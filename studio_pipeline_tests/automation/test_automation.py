@@ -13,8 +13,7 @@ def test_everything_runs_without_a_hand_on_it() -> None:
     repository = defs.get_repository_def()
     sensors = {sensor.name: sensor.default_status for sensor in repository.sensor_defs}
     schedules = {schedule.name: schedule.default_status for schedule in repository.schedule_defs}
-    assert {"landing_folder", "drift_or_error", "alerts", "alert_delivery"} <= set(sensors)
-    assert {"monthly_refresh", "daily_monitoring"} <= set(schedules)
+    assert {"alerts", "alert_delivery"} <= set(sensors)
     assert set(sensors.values()) == {dg.DefaultSensorStatus.RUNNING}
     assert set(schedules.values()) == {dg.DefaultScheduleStatus.RUNNING}
     jobs = {job.name for job in repository.get_all_jobs()}

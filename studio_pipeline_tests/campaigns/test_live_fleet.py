@@ -14,4 +14,4 @@ ALPHA = Path(__file__).parents[3] / "shared" / "worlds" / "alpha" / "history.csv
 @pytest.mark.timeout(2400)
 def test_files_of_300_studios_become_releases_and_bad_ones_alerts(tmp_path: Path) -> None:
     table = pd.read_csv(ALPHA) if ALPHA.exists() else months(300, 60)
-    live_through(tmp_path, table, None)
+    live_through(tmp_path, table, "# all as by default\n")

@@ -9,7 +9,7 @@ import pytest
 
 from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.panel.arrays import FloatArray
-from studio_pipeline_tests.campaigns.test_real_panels import HELD_OUT, SHARED, broadway
+from studio_pipeline_tests.campaigns.test_real_panels import HELD_OUT, broadway
 from studio_pipeline_tests.forecasting.forecaster.test_peers import (
     SPANS,
     fleet_errors,
@@ -18,6 +18,7 @@ from studio_pipeline_tests.forecasting.forecaster.test_peers import (
     peers_ahead,
     wape,
 )
+from studio_pipeline_tests.panel.conftest import SHARED
 
 pytestmark = [
     pytest.mark.campaign,

@@ -3,7 +3,6 @@
 The files lie beside the repository and are not part of it; where they are absent the tests skip.
 """
 
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,13 +14,9 @@ from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
 from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.frames import panel_from_frame
-from studio_pipeline.panel.ingest.landing import read_landing
-from studio_pipeline.panel.validation.limits import ValidationConfig
-from studio_pipeline.panel.validation.validation import validate_months
 from studio_pipeline_tests.forecasting.fleets import answered, fit_all
+from studio_pipeline_tests.panel.conftest import BROADWAY_MAP, SHARED, Landing
 
-SHARED = Path(__file__).parents[3] / "shared"
-BROADWAY_MAP = Path(__file__).parents[1] / "panel" / "broadway.columns.yaml"
 NOW = datetime(2024, 1, 1, tzinfo=UTC)
 HELD_OUT = 6
 FEWEST_MONTHS = 24
@@ -33,13 +28,11 @@ pytestmark = [
 
 
 def months_of(file: Path, tmp_path: Path, column_map: Path | None = None) -> pd.DataFrame:
-    landing = tmp_path / "landing"
-    landing.mkdir()
-    shutil.copy(file, landing / file.name)
+    landing = Landing(tmp_path)
+    landing.put(file.name, file.read_bytes())
     if column_map is not None:
-        shutil.copy(column_map, landing / f"{file.name}.columns.yaml")
-    raw = read_landing(landing, tmp_path / "first_seen.parquet", NOW)
-    return validate_months(raw.frame, ValidationConfig(), NOW.date()).frame
+        landing.put(f"{file.name}.columns.yaml", column_map.read_bytes())
+    return landing.validate(NOW).frame
 
 
 def broadway(tmp_path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner, Result
+
+from studio_pipeline.cli.main import main
 
 _TREES = {name: {"n_trees": 3, "max_depth": 2} for name in ("xgboost", "lightgbm", "random_forest")}
 _FEW = {"core": {"tuning_rounds": 1}, "backtest": {"folds": 2, "fold_months": 4}}
@@ -36,9 +39,13 @@ def quick_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def studio(*arguments: str) -> Result:
+    """Run a `studio` command in this process."""
+    return CliRunner().invoke(main, arguments)
+
+
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(no_settings: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An absent STUDIO_HOME, for commands in this process."""
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "home"))
     return tmp_path / "home"

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from studio_pipeline.cli.supervisor import Child, RestartConfig, run_together
-from studio_pipeline_tests.serving.processes import free_port
+from studio_pipeline_tests.serving.processes import free_port, wait_until
 
 DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
 PARENT_OF_ONE = f"""
@@ -50,12 +49,9 @@ def meanwhile(act: Callable[[], None]) -> Iterator[None]:
 
 
 def wait_for(path: Path) -> int:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if path.exists() and path.read_text():
-            return int(path.read_text())
-        time.sleep(0.02)
-    pytest.fail(f"{path} did not appear")
+    """The number in a file, once it is there."""
+    wait_until(lambda: path.exists() and path.read_text() != "", seconds=20)
+    return int(path.read_text())
 
 
 def is_gone(pid: int) -> bool:
@@ -190,7 +186,4 @@ run_together([child], {dict(os.environ)!r}, Path({str(tmp_path)!r}), "ready")
     assert not is_gone(pid)
     parent.kill()
     parent.wait()
-    deadline = time.monotonic() + 10
-    while not is_gone(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert is_gone(pid)
+    wait_until(lambda: is_gone(pid), seconds=10)

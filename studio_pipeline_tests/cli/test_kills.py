@@ -28,13 +28,13 @@ def test_killed_at_random_it_comes_back_whole_and_loses_no_file(tmp_path: Path) 
 @pytest.mark.timeout(1800)
 def test_a_backup_under_load_restores_elsewhere_and_a_second_up_is_refused(tmp_path: Path) -> None:
     home = make_home(tmp_path, free_ports(), new_months=1)
-    archive = tmp_path / "backup.tar.gz"
+    archive, question = tmp_path / "backup.tar.gz", {"studio_id": str(home.months["studio_id"].iloc[0])}
     home.start_up()
     try:
         home.drop()
         told = said(home, "backup", str(archive))
         assert "Release " in told
-        before = home.answer("/api/v1/predict/forward", question(home))
+        before = home.answer("/api/v1/predict/forward", question)
         service, web = free_ports()
         refused = said(home, "up", "--port", str(service), "--dagster-port", str(web), statuses=(1,))
         assert f"is running on {home.home} already (process " in refused
@@ -46,7 +46,7 @@ def test_a_backup_under_load_restores_elsewhere_and_a_second_up_is_refused(tmp_p
     other.start_up()
     try:
         other.check()
-        after = other.answer("/api/v1/predict/forward", question(home))
+        after = other.answer("/api/v1/predict/forward", question)
         if before["data_version"] == after["data_version"]:
             assert after["predictions"] == before["predictions"]
     finally:
@@ -55,10 +55,6 @@ def test_a_backup_under_load_restores_elsewhere_and_a_second_up_is_refused(tmp_p
     said(other, "run", statuses=(0, 3))
     other.shown = 0
     assert f"Release {current_release(other.home).version}" in said(other, "status")
-
-
-def question(home: KilledHome) -> dict[str, str]:
-    return {"studio_id": str(home.months["studio_id"].iloc[0])}
 
 
 def said(home: KilledHome, *arguments: str, statuses: tuple[int, ...] = (0,)) -> str:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
 
-from studio_pipeline.cli.main import COMMANDS, main
+from studio_pipeline.cli.main import COMMANDS
 from studio_pipeline.errors import StorageError
+from studio_pipeline_tests.cli.conftest import studio
 
 pytestmark = pytest.mark.usefixtures("home")
 HEAVY = ("dagster", "mlflow", "pandas", "numpy", "matplotlib", "fastapi", "sklearn")
@@ -23,25 +23,25 @@ def shown_when_raising(error: Exception, monkeypatch: pytest.MonkeyPatch) -> lis
         raise error
 
     monkeypatch.setattr("studio_pipeline.cli.commands.status.status_command", command)
-    shown = CliRunner().invoke(main, ["status"])
+    shown = studio("status")
     assert shown.exit_code == 1
     return shown.output.splitlines()
 
 
 def test_help_names_every_command_and_others_are_refused() -> None:
-    shown = CliRunner().invoke(main, ["--help"])
+    shown = studio("--help")
     assert shown.exit_code == 0
     assert all(f"  {name} " in shown.output for name in COMMANDS)
-    unknown = CliRunner().invoke(main, ["rnu"])
+    unknown = studio("rnu")
     assert (unknown.exit_code, "No such command 'rnu'" in unknown.output) == (2, True)
 
 
 def test_status_of_an_empty_home_and_with_a_wrong_setting(monkeypatch, tmp_path) -> None:
-    shown = CliRunner().invoke(main, ["status"])
+    shown = studio("status")
     assert shown.exit_code == 0
     assert shown.output == f"Nothing is published in {tmp_path / 'home'} yet. Run `studio run`.\n"
     monkeypatch.setenv("STUDIO_RATE_LIMIT", "often")
-    shown = CliRunner().invoke(main, ["status"])
+    shown = studio("status")
     assert (shown.exit_code, "Traceback" in shown.output) == (1, False)
     assert "STUDIO_RATE_LIMIT=often" in shown.output
 
@@ -79,7 +79,7 @@ def test_a_home_that_is_a_file_is_told_in_two_lines(monkeypatch, tmp_path, comma
     (tmp_path / "home").write_text("I am a file")
     monkeypatch.setenv("STUDIO_HOME", str(tmp_path / "home" / below))
     monkeypatch.setattr("serving.server.uvicorn.run", lambda *_, **__: pytest.fail("it was started"))
-    shown = CliRunner().invoke(main, [command])
+    shown = studio(command)
     assert shown.exit_code == 1
     what, remedy = shown.output.splitlines()
     assert str(tmp_path / "home") in what
@@ -90,7 +90,7 @@ def test_a_home_that_is_a_file_is_told_in_two_lines(monkeypatch, tmp_path, comma
 @pytest.mark.parametrize("command", ["run", "up"])
 def test_a_home_that_can_not_be_made_is_told_in_two_lines(monkeypatch, command) -> None:
     monkeypatch.setenv("STUDIO_HOME", "/proc/nope")
-    shown = CliRunner().invoke(main, [command])
+    shown = studio(command)
     assert shown.exit_code == 1
     *_, what, remedy = shown.output.splitlines()
     assert what == f"Could not write /proc/nope/{command}.lock: No such file or directory."

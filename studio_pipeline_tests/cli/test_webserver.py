@@ -2,7 +2,6 @@
 
 import os
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from studio_pipeline.cli.commands import up
 from studio_pipeline.cli.supervisor import answers, last_lines, start, stop_groups
 from studio_pipeline.settings import read_settings
 from studio_pipeline_tests.benchmarks.kills import free_ports
+from studio_pipeline_tests.serving.processes import wait_until
 
 MUTATION = "mutation{setNuxSeen}"
 FORGED_HOST, FORGED_ORIGIN = {"Host": "evil.example"}, {"Origin": "http://evil.example"}
@@ -34,11 +34,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     environment = up.environment_of(settings, f"http://127.0.0.1:{port}")
     process = start(child, {**environment, "PYTHONPATH": os.fspath(Path(up.__file__).parents[3])}, folder)
     try:
-        deadline, log = time.monotonic() + 120, folder / f"{child.name}.log"
-        while not answers(str(child.ready_url)):
-            assert process.poll() is None, last_lines(log, 50)
-            assert time.monotonic() < deadline, last_lines(log, 50)
-            time.sleep(0.2)
+        wait_until(lambda: process.poll() is not None or answers(str(child.ready_url)), seconds=120)
+        assert process.poll() is None, last_lines(folder / f"{child.name}.log", 50)
         yield f"127.0.0.1:{port}"
     finally:
         stop_groups([process])

@@ -4,15 +4,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
+from studio_pipeline.panel.generator.months import generate_months
+from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.panel.ingest.landing import read_landing
 from studio_pipeline.panel.validation.limits import ValidationConfig
 from studio_pipeline.panel.validation.validation import validate_months
 
 NOW = datetime(2024, 6, 15, 12, tzinfo=UTC)
 SHARED = Path(__file__).parents[3] / "shared"
+BROADWAY_MAP = Path(__file__).with_name("broadway.columns.yaml")
 
 
 class Landing:
@@ -71,32 +73,13 @@ def shared():
     return SHARED
 
 
-def studio_months(studios=3, months=24, first="2022-01", seed=1):
-    """Plausible months of some studios, whole columns of the contract, revenue adding up."""
-    rng = np.random.default_rng(seed)
-    calendar = pd.date_range(first, periods=months, freq="MS")
-    n = studios * months
-    members = rng.integers(80, 300, n)
-    shares = rng.uniform(0.05, 0.2, (3, n))
-    frame = pd.DataFrame(
-        {
-            "studio_id": np.repeat([f"s{i:03d}" for i in range(studios)], months),
-            "month_year": np.tile(calendar.strftime("%Y-%m-%d"), studios),
-            "studio_type": "Yoga",
-            "total_members": members,
-            "new_members": rng.integers(5, 30, n),
-            "churned_members": rng.integers(5, 30, n),
-            "total_classes_held": rng.integers(80, 120, n),
-            "total_class_attendance": rng.integers(900, 1400, n),
-            "class_capacity": 20,
-            "staff_utilization_rate": rng.uniform(0.6, 1, n).round(3),
-            "upsell_rate": rng.uniform(0, 0.5, n).round(3),
-            "membership_revenue": (members * 100.0).round(2),
-        }
-    )
-    parts = ["class_pack_revenue", "retail_revenue", "upsell_revenue"]
-    frame[parts] = (members * 100 * shares).round(2).T
-    return frame.assign(total_revenue=frame[["membership_revenue", *parts]].sum(axis=1).round(2))
+def studio_months(studios=3, months=24, first="2022-01"):
+    """Generated months as a file holds them, without what can be derived, revenue last."""
+    last = str(np.datetime64(first, "M") + months - 1)
+    frame = generate_months(GeneratorConfig(studios=studios, months=months, last_month=last, shock=False))
+    frame["month_year"] = frame["month_year"].dt.strftime("%Y-%m-%d")
+    derived = ["retention_rate", "avg_ticket_price", "class_attendance_rate"]
+    return frame.drop(columns=[*derived, "total_revenue"]).assign(total_revenue=frame["total_revenue"])
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A small panel, and a home with one release in it."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -12,8 +11,6 @@ from studio_pipeline.panel.columns import NUMERIC_COLUMNS
 from studio_pipeline.publishing.bundles import write_bundle
 from studio_pipeline.publishing.releases import Release, publish_release
 from studio_pipeline.publishing.snapshots import write_panel
-
-MakeRelease = Callable[..., Release]
 
 
 def small_panel(seed: int = 0, studios: int = 3, months: int = 14) -> StudioPanel:
@@ -31,29 +28,24 @@ def fill_bundle(folder: Path) -> None:
     (folder / "weights.json").write_text('{"core": 1.0}')
 
 
-@pytest.fixture(scope="session")
-def make_release() -> MakeRelease:
+def make_release(home: Path, seed: int = 0, **fields: object) -> Release:
     """Write a bundle and a snapshot, and describe the release of both; nothing is published."""
-
-    def make(home: Path, seed: int = 0, **fields: object) -> Release:
-        version = str(fields.pop("model_version", "1"))
-        if not (home / "models" / version).exists():
-            write_bundle(home, version, fill_bundle, {"run_id": f"run-{version}"})
-        data_version = write_panel(home, small_panel(seed))
-        described: dict[str, object] = {
-            "source": "landing",
-            "last_month": date(2021, 12, 1),
-            "run_id": f"run-{version}",
-            "published_at": datetime(2022, 1, 3, 4, 5, tzinfo=UTC),
-            "metrics": {"wape": 0.03},
-        }
-        return Release(model_version=version, data_version=data_version, **{**described, **fields})
-
-    return make
+    version = str(fields.pop("model_version", "1"))
+    if not (home / "models" / version).exists():
+        write_bundle(home, version, fill_bundle, {"run_id": f"run-{version}"})
+    described: dict[str, object] = {
+        "data_version": write_panel(home, small_panel(seed)),
+        "source": "landing",
+        "last_month": date(2021, 12, 1),
+        "run_id": f"run-{version}",
+        "published_at": datetime(2022, 1, 3, 4, 5, tzinfo=UTC),
+        "metrics": {"wape": 0.03},
+    }
+    return Release(model_version=version, **described | fields)
 
 
 @pytest.fixture
-def published(tmp_path: Path, make_release: MakeRelease) -> Path:
+def published(tmp_path: Path) -> Path:
     """A home whose release 1 pairs model 1 with the data of seed 0."""
     publish_release(tmp_path, make_release(tmp_path))
     return tmp_path

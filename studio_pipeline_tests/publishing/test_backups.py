@@ -14,11 +14,11 @@ from studio_pipeline.errors import BackupError, CorruptReleaseError, NoReleaseEr
 from studio_pipeline.publishing.backups import restore_backup, write_backup
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.publishing.releases import current_release, publish_release, verify_release
-from studio_pipeline_tests.publishing.conftest import MakeRelease
+from studio_pipeline_tests.publishing.conftest import make_release
 
 
 @pytest.fixture
-def home(tmp_path: Path, make_release: MakeRelease) -> Path:
+def home(tmp_path: Path) -> Path:
     place = tmp_path / "home"
     publish_release(place, make_release(place))
     (place / "landing").mkdir()

@@ -4,10 +4,15 @@ import random
 import subprocess
 import sys
 import time
+from itertools import count
 from pathlib import Path
 
+import numpy as np
+
+from studio_pipeline.publishing.bundles import model_versions
 from studio_pipeline.publishing.folders import verify_folder
-from studio_pipeline.publishing.layout import model_folder, snapshot_folder
+from studio_pipeline.publishing.layout import model_folder, snapshot_folder, sweep_home
+from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.publishing.releases import (
     Release,
     current_release,
@@ -16,13 +21,31 @@ from studio_pipeline.publishing.releases import (
     verify_release,
 )
 from studio_pipeline.publishing.snapshots import read_panel
+from studio_pipeline_tests.publishing.conftest import make_release, small_panel
 
-PROGRAM = Path(__file__).with_name("publish_in_a_loop.py")
+PROGRAM = """
+import sys
+from studio_pipeline_tests.publishing.test_kill import publish_on_and_on
+publish_on_and_on(sys.argv[1])
+"""
+ROOT = Path(__file__).parents[2]
+
+
+def publish_on_and_on(home: str) -> None:
+    """Publish release after release, with a dot for each, until this process is killed."""
+    with hold_lock(Path(home)):
+        sweep_home(Path(home), min_age_seconds=0)
+        for number in count(max(map(int, model_versions(Path(home))), default=0) + 1):
+            release = make_release(Path(home), seed=number, model_version=str(number))
+            publish_release(Path(home), release)
+            sys.stdout.write(".")
+            sys.stdout.flush()
 
 
 def publish_and_kill(home: Path, seconds: float) -> int:
     """Let the program publish for some time after its first release, kill it, and return its releases."""
-    with subprocess.Popen([sys.executable, PROGRAM, home], stdout=subprocess.PIPE) as publisher:
+    command = [sys.executable, "-c", PROGRAM, home]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as publisher:
         assert publisher.stdout.read(1) == b"."
         time.sleep(seconds)
         publisher.kill()
@@ -33,8 +56,9 @@ def publish_and_kill(home: Path, seconds: float) -> int:
 def assert_whole(home: Path, release: Release) -> None:
     verify_release(home, release)
     panel = read_panel(snapshot_folder(home, release.data_version))
-    # The pair belongs together: the data of release n hold the model's number.
-    assert panel.values["total_revenue"][0, 0] == float(release.model_version)
+    # The pair belongs together: the model's number is the seed of the data.
+    expected = small_panel(seed=int(release.model_version))
+    np.testing.assert_array_equal(panel.values["total_revenue"], expected.values["total_revenue"])
     assert verify_folder(model_folder(home, release.model_version)).details["run_id"] == release.run_id
 
 
@@ -58,12 +82,3 @@ def kill_often(home: Path, kills: int, seed: int) -> None:
 
 def test_kills_at_random_moments(tmp_path: Path) -> None:
     kill_often(tmp_path, kills=20, seed=1)
-
-
-def test_the_next_publisher_takes_over_from_a_killed_one(tmp_path: Path) -> None:
-    publish_and_kill(tmp_path, 0.01)
-    (tmp_path / "models" / ".writing-99-1-ab").mkdir()
-    publish_and_kill(tmp_path, 0.01)
-    assert not (tmp_path / "models" / ".writing-99-1-ab").exists()
-    again = publish_release(tmp_path, current_release(tmp_path))
-    assert again.version == len(release_history(tmp_path))

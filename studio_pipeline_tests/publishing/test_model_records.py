@@ -13,11 +13,12 @@ from studio_pipeline.publishing.bundles import write_bundle
 from studio_pipeline.publishing.folders import verify_folder
 from studio_pipeline.publishing.model_records import BACKTEST, RECIPE, backtest_of, recipe_of, write_records
 from studio_pipeline_tests.evaluation.conftest import predictions_of
+from studio_pipeline_tests.publishing.conftest import fill_bundle
 
 KEPT = kept_rows(predictions_of(studios=3, origins=2), "revenue")
 
 
-def test_records_come_back_and_damage_is_told(tmp_path: Path) -> None:
+def test_records_come_back_damage_is_told_and_older_bundles_have_none(tmp_path: Path) -> None:
     recipe = Recipe(ForecastingConfig(seed=3))
     folder = write_bundle(tmp_path, "1", lambda place: write_records(place, recipe, KEPT), {})
     assert set(verify_folder(folder).files) == {RECIPE, BACKTEST}
@@ -27,9 +28,5 @@ def test_records_come_back_and_damage_is_told(tmp_path: Path) -> None:
         (folder / name).write_bytes(b"no")
         with pytest.raises(CorruptReleaseError, match="can't be read"):
             read(tmp_path, "1")
-
-
-def test_a_bundle_of_before_has_none(tmp_path: Path) -> None:
-    write_bundle(tmp_path, "1", lambda place: (place / "model.json").write_text("{}"), {})
-    assert recipe_of(tmp_path, "1") is None
-    assert backtest_of(tmp_path, "1") is None
+    write_bundle(tmp_path, "0", fill_bundle, {})
+    assert (recipe_of(tmp_path, "0"), backtest_of(tmp_path, "0")) == (None, None)

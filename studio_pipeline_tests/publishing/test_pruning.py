@@ -33,7 +33,7 @@ from studio_pipeline.publishing.releases import (
     verify_release,
 )
 from studio_pipeline.publishing.storage import replace_file
-from studio_pipeline_tests.publishing.conftest import MakeRelease
+from studio_pipeline_tests.publishing.conftest import make_release
 
 STRICT = RetentionConfig(releases=1, asset_versions=1, days=0, history=1)
 PRUNE = """
@@ -66,7 +66,7 @@ def asset_version(home: Path, run: str) -> None:
 
 
 @pytest.fixture
-def home(tmp_path: Path, make_release: MakeRelease) -> Path:
+def home(tmp_path: Path) -> Path:
     """Three releases with models, data and asset versions of their own; release 3 has a challenger, too."""
     for number in (1, 2, 3):
         challenger = "2" if number == 3 else None

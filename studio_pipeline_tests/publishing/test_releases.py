@@ -24,6 +24,7 @@ from studio_pipeline.publishing.releases import (
     release_history,
 )
 from studio_pipeline.publishing.storage import TEMPORARY_PREFIX
+from studio_pipeline_tests.publishing.conftest import make_release
 
 
 def test_nothing_is_published_at_first(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ def test_nothing_is_published_at_first(tmp_path: Path) -> None:
         current_release(tmp_path)
 
 
-def test_a_release_comes_back_as_it_went(tmp_path: Path, make_release) -> None:
+def test_a_release_comes_back_as_it_went(tmp_path: Path) -> None:
     release = make_release(tmp_path, metrics={"wape": 0.03, "mase": float("nan")})
     published = publish_release(tmp_path, release)
     assert published.version == 1
@@ -41,7 +42,7 @@ def test_a_release_comes_back_as_it_went(tmp_path: Path, make_release) -> None:
     assert model_manifests(tmp_path)["1"].details == {"model_version": "1", "run_id": "run-1"}
 
 
-def test_releases_are_numbered_and_kept(published: Path, make_release) -> None:
+def test_releases_are_numbered_and_kept(published: Path) -> None:
     before = pointer_identity(published)
     second = publish_release(published, make_release(published, seed=1, model_version="2"))
     assert second.version == 2
@@ -54,7 +55,7 @@ def test_releases_are_numbered_and_kept(published: Path, make_release) -> None:
     assert [release.model_version for release in release_history(published)] == ["1", "2", "2"]
 
 
-def test_a_challenger_has_its_place_and_is_verified(published: Path, make_release) -> None:
+def test_a_challenger_has_its_place_and_is_verified(published: Path) -> None:
     make_release(published, model_version="2")
     release = make_release(published, challenger_model_version="2")
     assert publish_release(published, release).challenger_model_version == "2"
@@ -64,9 +65,7 @@ def test_a_challenger_has_its_place_and_is_verified(published: Path, make_releas
 
 
 @pytest.mark.parametrize("part", ["models/2/graphs/revenue.onnx", "data/{data}/panel.npz"])
-def test_a_release_that_does_not_verify_is_refused_and_the_old_one_stays(
-    published: Path, make_release, part: str
-) -> None:
+def test_a_release_that_does_not_verify_is_refused_and_the_old_one_stays(published: Path, part: str) -> None:
     old, identity = current_release(published), pointer_identity(published)
     release = make_release(published, seed=1, model_version="2")
     (published / part.format(data=release.data_version)).write_bytes(b"rubbish")
@@ -87,7 +86,7 @@ def test_a_version_is_never_a_path(published: Path, name: str) -> None:
         publish_release(published, dataclasses.replace(current_release(published), model_version=name))
 
 
-def test_real_months_replace_generated_ones_and_never_the_reverse(tmp_path: Path, make_release) -> None:
+def test_real_months_replace_generated_ones_and_never_the_reverse(tmp_path: Path) -> None:
     publish_release(tmp_path, make_release(tmp_path, source="generator"))
     synthetic = make_release(tmp_path, seed=1, source="generator")
     publish_release(tmp_path, synthetic)
@@ -97,7 +96,7 @@ def test_real_months_replace_generated_ones_and_never_the_reverse(tmp_path: Path
     assert current_release(tmp_path).version == 3
 
 
-def test_generated_months_do_not_replace_real_ones_behind_a_corrupt_pointer(published, make_release) -> None:
+def test_generated_months_do_not_replace_real_ones_behind_a_corrupt_pointer(published) -> None:
     (published / "release.json").write_text("{")
     with pytest.raises(CorruptReleaseError, match=r"release\.json"):
         current_release(published)
@@ -136,7 +135,7 @@ def test_a_pointer_that_can_not_be_looked_at_is_a_refusal_of_the_disk(tmp_path: 
         pointer_identity(tmp_path / "file")
 
 
-def test_a_history_entry_that_never_became_current_is_not_history(published: Path, make_release) -> None:
+def test_a_history_entry_that_never_became_current_is_not_history(published: Path) -> None:
     entry = json.loads((published / "releases" / "1.json").read_text())
     (published / "releases" / "2.json").write_text(json.dumps({**entry, "version": 2, "run_id": "killed"}))
     assert [release.version for release in release_history(published)] == [1]
@@ -144,13 +143,13 @@ def test_a_history_entry_that_never_became_current_is_not_history(published: Pat
     assert [release.run_id for release in release_history(published)] == ["run-1", "run-1"]
 
 
-def test_two_publishers_at_once_refuse_politely(published: Path, make_release) -> None:
+def test_two_publishers_at_once_refuse_politely(published: Path) -> None:
     with hold_lock(published, PUBLISH_LOCK), pytest.raises(RunInProgressError):
         publish_release(published, make_release(published, seed=1))
     assert current_release(published).version == 1
 
 
-def test_versions_are_in_order_and_without_the_half_written(published: Path, make_release) -> None:
+def test_versions_are_in_order_and_without_the_half_written(published: Path) -> None:
     for version in ["10", "2", "trial-a"]:
         make_release(published, model_version=version)
     leftover = published / "models" / f"{TEMPORARY_PREFIX}11-1-ab"

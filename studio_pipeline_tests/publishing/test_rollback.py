@@ -10,7 +10,7 @@ from studio_pipeline.publishing.bundles import write_bundle
 from studio_pipeline.publishing.releases import current_release, publish_release, release_history
 from studio_pipeline.publishing.rollback import check_rollback, roll_back
 from studio_pipeline_tests.forecasting.fleets import small_fleet
-from studio_pipeline_tests.publishing.conftest import MakeRelease
+from studio_pipeline_tests.publishing.conftest import make_release
 
 
 def write_model(home: Path, version: str, source: str = "landing", wape: float = 0.05) -> None:
@@ -18,7 +18,7 @@ def write_model(home: Path, version: str, source: str = "landing", wape: float =
 
 
 @pytest.fixture
-def home(tmp_path: Path, make_release: MakeRelease) -> Path:
+def home(tmp_path: Path) -> Path:
     """Model 1, then model 2 with a challenger and other months."""
     write_model(tmp_path, "1", wape=0.01)
     for version in ("2", "3"):

@@ -10,7 +10,7 @@ from studio_pipeline.automation.jobs import ROLLBACK_OP, ROLLBACK_RELEASE
 from studio_pipeline.definitions import build_definitions, defs
 from studio_pipeline.publishing.releases import publish_release
 from studio_pipeline.settings import read_settings
-from studio_pipeline_tests.publishing.conftest import MakeRelease
+from studio_pipeline_tests.publishing.conftest import make_release
 
 WORD, PIN = "open-sesame-7142", "71427142"
 FROM_ENVIRONMENT = {"env": "STUDIO_API_KEYS"}
@@ -25,7 +25,7 @@ def configuration(**sections: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def definitions(tmp_path_factory: pytest.TempPathFactory, make_release: MakeRelease) -> dg.Definitions:
+def definitions(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
     """On a home with one release."""
     home = tmp_path_factory.mktemp("home")
     publish_release(home, make_release(home))

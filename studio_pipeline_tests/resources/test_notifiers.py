@@ -3,12 +3,8 @@
 import logging
 import socket
 import socketserver
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from email import message_from_string
 from email.policy import default
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -17,21 +13,9 @@ from studio_pipeline.alerting.conditions import Message
 from studio_pipeline.errors import ChannelError, SettingsError
 from studio_pipeline.resources.notifiers import EmailNotifier, LogNotifier, WebhookNotifier, notifiers_of
 from studio_pipeline.settings import read_settings
-from studio_pipeline_tests.automation.fake_webhook import fake_webhook
+from studio_pipeline_tests.automation.fake_webhook import fake_webhook, serving
 
 MESSAGE = Message("error", "A <check> failed & more.", "Line ä: 5", "http://127.0.0.1:3000/runs/1")
-
-
-@contextmanager
-def serving(server: socketserver.BaseServer) -> Iterator[Any]:
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class Smtp(socketserver.ThreadingTCPServer):

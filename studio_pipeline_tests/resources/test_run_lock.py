@@ -1,7 +1,6 @@
 """One run at a time on a STUDIO_HOME, whichever door it comes through."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -16,21 +15,6 @@ from studio_pipeline.errors import RunInProgressError
 from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.resources.run_configuration import settings_resource
 from studio_pipeline.settings import Settings
-
-WAITING = """
-import sys, time
-from pathlib import Path
-import dagster as dg
-from studio_pipeline.resources.run_configuration import settings_resource
-from studio_pipeline.settings import Settings
-
-@dg.asset(required_resource_keys={"settings"})
-def slow():
-    print("running", flush=True)
-    time.sleep(60)
-
-dg.materialize([slow], resources={"settings": settings_resource(Settings(home=Path(sys.argv[1])))})
-"""
 
 
 def blas_threads() -> set[int]:
@@ -67,18 +51,6 @@ def test_no_asset_is_materialised_beside_another_run(tmp_path: Path) -> None:
         assert isinstance(caught.value.__cause__, RunInProgressError), keys
         assert f"process {os.getpid()}, started at 20" in str(caught.value.__cause__)
         assert [path.name for path in tmp_path.iterdir()] == ["run.lock"]
-
-
-def test_the_second_run_fails_while_the_first_goes_on_and_a_kill_frees_the_home(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", WAITING, tmp_path], stdout=subprocess.PIPE) as first:
-        assert first.stdout.readline() == b"running\n"
-        with pytest.raises(dg.DagsterResourceFunctionError) as caught:
-            materialise(tmp_path)
-        assert f"process {first.pid}, started at 20" in str(caught.value.__cause__)
-        assert first.poll() is None
-        first.send_signal(signal.SIGKILL)
-        first.wait()
-    assert materialise(tmp_path)
 
 
 @pytest.mark.slow

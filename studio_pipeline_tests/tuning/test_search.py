@@ -129,11 +129,29 @@ def test_a_study_as_tables(study: optuna.Study) -> None:
     assert set(shares["hyperparameter"]) == set(SPACE)
 
 
-PROGRAM = "studio_pipeline_tests.tuning.search_in_a_process"
+PROGRAM = """
+import sys
+from studio_pipeline_tests.tuning.test_search import search_slowly
+search_slowly(*sys.argv[1:])
+"""
+
+
+def search_slowly(home: str, life: str) -> None:
+    """A search that writes a dot for each trial, slow enough to be killed in the middle of one."""
+
+    def loss(values: Values, fold: int) -> float:
+        if fold == 0:
+            sys.stdout.write(".")
+            sys.stdout.flush()
+        time.sleep(0.05)
+        return bowl(values, fold)
+
+    study = open_study(open_storage(Path(home)), *KEY)
+    search(study, Objective(loss, 2), SPACE, [START], conditions(1000, life, budget_seconds=600.0))
 
 
 def searched_and_killed(home: Path, life: str, begun: int) -> None:
-    command = [sys.executable, "-m", PROGRAM, home, life, "1000"]
+    command = [sys.executable, "-c", PROGRAM, home, life]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as process:
         assert process.stdout.read(begun) == b"." * begun
         process.kill()

@@ -3,26 +3,18 @@
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from serving.storage.schema import MIGRATIONS, SCHEMA_REVISION
-from studio_pipeline.cli.main import main
+from studio_pipeline_tests.cli.conftest import studio
 
 
 def database(*arguments: str) -> tuple[int, list[str]]:
-    shown = CliRunner().invoke(main, ["database", *arguments])
+    shown = studio("database", *arguments)
     return shown.exit_code, shown.output.splitlines()
 
 
-@pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("STUDIO_HOME", str(tmp_path))
-    monkeypatch.delenv("STUDIO_DATABASE_URL", raising=False)
-
-
-def test_the_tables_are_made_once(tmp_path: Path) -> None:
-    place = f"sqlite:///{tmp_path}/service.db"
+def test_the_tables_are_made_once(home: Path) -> None:
+    place = f"sqlite:///{home}/service.db"
     status, lines = database("status")
     assert (status, lines[:2]) == (
         0,
@@ -36,13 +28,13 @@ def test_the_tables_are_made_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["status", "upgrade"])
-def test_a_database_that_is_away_is_told_without_its_password(monkeypatch, name, tmp_path) -> None:
+def test_a_database_that_is_away_is_told_without_its_password(monkeypatch, name, home) -> None:
     monkeypatch.setenv("STUDIO_DATABASE_URL", "postgresql://somebody:pa55@127.0.0.1:1/nothing")
     status, lines = database(name)
     assert status == 1
     assert "The database can't be reached or doesn't take what is written." in lines
     assert "pa55" not in "".join(lines)
-    assert "pa55" not in (tmp_path / "logs" / "errors.log").read_text()
+    assert "pa55" not in (home / "logs" / "errors.log").read_text()
 
 
 def test_every_migration_is_installed_with_the_service() -> None:

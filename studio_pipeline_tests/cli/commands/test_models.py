@@ -1,18 +1,15 @@
 """`studio models`, `studio rollback` and `studio status` on a home with several models, without a run."""
 
-from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from studio_pipeline.cli.main import main
 from studio_pipeline.publishing.bundles import write_bundle
 from studio_pipeline.publishing.releases import Release, current_release, publish_release
 from studio_pipeline.publishing.rollback import roll_back
-from studio_pipeline.publishing.snapshots import write_panel
+from studio_pipeline_tests.cli.conftest import studio
 from studio_pipeline_tests.forecasting.fleets import small_fleet
-from studio_pipeline_tests.publishing.conftest import small_panel
+from studio_pipeline_tests.publishing.conftest import make_release
 
 METRICS = {
     "revenue_wape_1-3_ensemble": 0.031,
@@ -21,16 +18,10 @@ METRICS = {
 }
 
 
-def studio(*arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments)
-
-
 def publish(home: Path, version: str, challenger: str | None = None, **details: object) -> Release:
     for name in filter(None, (version, challenger)):
         write_bundle(home, name, small_fleet().model.save, {"source": "landing", **details})
-    data = write_panel(home, small_panel())
-    moment = datetime(2026, 1, 3, tzinfo=UTC)
-    made = Release(version, data, "landing", date(2021, 12, 1), "run-12345678", moment, {}, challenger)
+    made = make_release(home, model_version=version, challenger_model_version=challenger)
     return publish_release(home, made)
 
 

@@ -6,8 +6,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +21,6 @@ from studio_pipeline.publishing.locks import hold_lock
 from studio_pipeline.publishing.model_records import recipe_of
 from studio_pipeline.publishing.releases import current_release, verify_release
 from studio_pipeline_tests.cli.conftest import start_studio
-from studio_pipeline_tests.serving.processes import free_port
 
 # What MLflow and Dagster warn of is not this project's.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -192,41 +189,6 @@ def test_a_killed_run_leaves_what_was_published(published: tuple[Studio, str], m
     store.close()
     assert "STARTED" not in statuses
     assert json.loads((studio.home / "last_run.json").read_text())["status"] == 0
-
-
-@pytest.mark.slow
-def test_up_answers_and_leaves_no_process(published: tuple[Studio, str]) -> None:
-    studio, _ = published
-    port, dagster_port = free_port(), free_port()
-    process = studio.start("up", "--port", str(port), "--dagster-port", str(dagster_port))
-    try:
-        said = [process.stdout.readline() for _ in range(4)]
-        assert said[0].startswith("Starting"), said
-        assert f"http://127.0.0.1:{port}" in said[1], said
-        assert f"http://127.0.0.1:{dagster_port}" in said[2], said
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/health") as answer:
-            assert json.load(answer)["status"] == "healthy"
-        deadline = time.monotonic() + 120
-        while len(processes_of(studio)) < 5:
-            assert time.monotonic() < deadline, processes_of(studio)
-            time.sleep(0.2)
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
-    assert process.returncode == 0
-    assert processes_of(studio) == []
-
-
-def processes_of(studio: Studio) -> list[str]:
-    """Command lines of the living processes that were started for this home."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if f"STUDIO_HOME={studio.home}".encode() in (folder / "environ").read_bytes():
-                found.append((folder / "cmdline").read_text().replace("\0", " "))
-        except OSError:
-            continue
-    return found
 
 
 @pytest.mark.slow

@@ -5,12 +5,11 @@ import socket
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
 from studio_pipeline.cli.commands import up
-from studio_pipeline.cli.main import main
 from studio_pipeline.publishing.locks import UP_LOCK, hold_lock, lock_holder
 from studio_pipeline_tests.benchmarks.kills import free_ports
+from studio_pipeline_tests.cli.conftest import studio
 
 ADDRESSES = {"service": "http://127.0.0.1:1", "Dagster": "http://127.0.0.1:2"}
 
@@ -20,13 +19,9 @@ def _no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(up, "PORT_SECONDS", 0.3)
 
 
-def studio_up(*arguments: str) -> Result:
-    return CliRunner().invoke(main, ["up", *arguments])
-
-
 def test_a_second_one_names_the_first_and_touches_nothing(home: Path) -> None:
     with hold_lock(home, UP_LOCK, ADDRESSES):
-        refused = studio_up("--port", "1", "--dagster-port", "2")
+        refused = studio("up", "--port", "1", "--dagster-port", "2")
         assert [path.name for path in home.iterdir()] == [UP_LOCK]
     assert refused.exit_code == 1
     assert f"`studio up` is running on {home} already (process {os.getpid()}, started at 20" in refused.output
@@ -39,7 +34,7 @@ def test_a_taken_port_is_told_before_anything_starts(home: Path, option: str) ->
     other = {"--port": "--dagster-port", "--dagster-port": "--port"}[option]
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ports = [option, str(taken.getsockname()[1]), other, str(free_ports()[0])]
-        refused = studio_up(*ports)
+        refused = studio("up", *ports)
     assert refused.exit_code == 1
     assert f"Could not listen on port {ports[1]} of 127.0.0.1: Address already in use." in refused.output
     assert f"choose another with {option} " in refused.output

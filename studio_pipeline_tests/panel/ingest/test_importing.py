@@ -1,13 +1,11 @@
-from pathlib import Path
-
 import pytest
 
 from studio_pipeline.errors import ColumnMapError, StorageError
 from studio_pipeline.panel.ingest.importing import import_files
 from studio_pipeline.panel.validation.limits import ValidationConfig
+from studio_pipeline_tests.panel.conftest import BROADWAY_MAP
 
 ROW = "studio_id,month_year,total_revenue,total_members\n"
-BROADWAY_MAP = Path(__file__).parents[1] / "broadway.columns.yaml"
 
 
 @pytest.fixture

@@ -80,7 +80,6 @@ def test_the_fast_parser_agrees_with_its_slow_twin(rows, line_break):
     ("data", "named"),
     [
         (b"", "is empty"),
-        (b"\xef\xbb\xbf\n", "is empty"),
         (b"  \n\n", "is empty"),
         (b"a,b\n", "has a header and no rows"),
         (b"a,a\n1,2\n", "line 1: the column 'a' is there twice"),

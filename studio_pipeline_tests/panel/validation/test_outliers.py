@@ -208,14 +208,17 @@ def test_a_correction_of_one_month_to_a_hundredth_is_still_found(validated_after
 
 def test_the_whole_validation_names_the_cells(landing, make_months):
     months = make_months()
-    wrong = months.index[(months["studio_id"] == "s001")][[4]]
+    wrong = months.index[(months["studio_id"] == "studio-00002")][[4]]
     months.loc[wrong, MONEY] *= 100
-    alone = months.index[(months["studio_id"] == "s002")][[9]]
+    alone = months.index[(months["studio_id"] == "studio-00003")][[9]]
     months.loc[alone, "total_revenue"] *= 100
     landing.put_frame("months.csv", months)
     validated = landing.validate()
     found = validated.rejected[["line", "studio_id", "column"]].to_numpy().tolist()
-    assert found == [[wrong[0] + 2, "s001", "total_revenue"], [alone[0] + 2, "s002", "total_revenue"]]
+    assert found == [
+        [wrong[0] + 2, "studio-00002", "total_revenue"],
+        [alone[0] + 2, "studio-00003", "total_revenue"],
+    ]
     values = months.loc[[wrong[0], alone[0]], "total_revenue"]
     assert validated.rejected["value"].tolist() == [*map(str, values)]
     assert len(validated.frame) == len(months) - 2
