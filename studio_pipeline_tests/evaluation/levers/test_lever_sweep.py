@@ -21,19 +21,22 @@ from studio_pipeline.forecasting.base.queries import ForwardQuery
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline_tests.forecasting.fleets import (
+    CLASSES,
     answered,
     generated_panel,
+    only_columns,
     ragged,
     small_fleet,
+    with_values,
     without_columns,
+    without_months,
 )
 
 
 def three_studios(revenues: list[float], members: list[float]) -> StudioPanel:
     panel = generated_panel().until(13).select(slice(0, len(revenues)))
     changed = {"total_revenue": revenues, "total_members": members}
-    values = {name: np.tile(np.array(v)[:, None], (1, 14)) for name, v in changed.items()}
-    return replace(panel, values=dict(panel.values) | values)
+    return with_values(panel, {n: np.tile(np.array(v)[:, None], (1, 14)) for n, v in changed.items()})
 
 
 def test_the_typical_studio_is_nearest_to_the_median() -> None:
@@ -54,10 +57,7 @@ def test_order_and_names_play_no_part() -> None:
 
 def test_a_closed_studio_is_not_typical() -> None:
     panel = three_studios([10.0, 100.0, 1000.0], [5.0, 50.0, 500.0])
-    closed = {name: array.copy() for name, array in panel.values.items()}
-    for array in closed.values():
-        array[1, -1] = np.nan
-    assert typical_studio(replace(panel, values=closed)) != 1
+    assert typical_studio(without_months(panel, 1, [13])) != 1
 
 
 def test_present_levers_are_means_of_the_last_three_months_and_the_stock_as_it_stands() -> None:
@@ -125,9 +125,7 @@ def test_a_sweep_is_what_the_forecaster_answers() -> None:
 
 def test_levers_that_the_data_do_not_carry_are_left_out() -> None:
     fleet = small_fleet()
-    of_classes = ["total_classes_held", "total_class_attendance", "class_attendance_rate"]
-    panel = without_columns(fleet.panel, of_classes)
+    panel = without_columns(fleet.panel, CLASSES)
     sweep = sweep_levers(Forecaster(fleet.model, panel))
     assert set(LEVER_BOUNDS) - set(sweep["lever"]) == {"total_classes_held", "class_attendance_rate"}
-    revenue_alone = without_columns(panel, [name for name in panel.values if name != "total_revenue"])
-    assert sweep_levers(Forecaster(fleet.model, revenue_alone)).empty
+    assert sweep_levers(Forecaster(fleet.model, only_columns(panel, ["total_revenue"]))).empty

@@ -3,7 +3,6 @@
 A fleet has one market, whose year is one draw for all its studios, so that shares are means over fleets.
 """
 
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -14,7 +13,7 @@ from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, LeverStep
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
-from studio_pipeline_tests.forecasting.fleets import answered, fit_all, generated_panel, year_ahead
+from studio_pipeline_tests.forecasting.fleets import answered, fit_all, generated_panel, hidden, year_ahead
 
 MONTHS = 60
 YOUNG = (2, 4, 8)
@@ -86,12 +85,10 @@ def covered_under_levers(seed: int, studios: int, drawn: bool) -> tuple[FloatArr
 def covered_of_the_young(seed: int, studios: int) -> FloatArray:
     """Shares inside of the months of the first half of a fleet, left with two to eight months of history."""
     whole = generated_panel(studios, MONTHS, seed)
-    values = {name: array.copy() for name, array in whole.until(MONTHS - 13).values.items()}
     left = np.array(YOUNG)[np.arange(studios // 2) % len(YOUNG)]
-    hidden = np.arange(MONTHS - 12) < (MONTHS - 12 - left)[:, None]
-    for array in values.values():
-        array[: studios // 2][hidden] = np.nan
-    panel = replace(whole.until(MONTHS - 13), values=values)
+    before = np.zeros((studios, MONTHS - 12), dtype=bool)
+    before[: studios // 2] = np.arange(MONTHS - 12) < (MONTHS - 12 - left)[:, None]
+    panel = hidden(whole.until(MONTHS - 13), before)
     asked = Forecaster(fit_all(panel, learners=()).model, panel)
     answers = answered(asked, year_ahead(panel)[: studios // 2])
     return shares(np.stack([a.intervals[0.9] for a in answers]), ahead(whole)[: studios // 2])

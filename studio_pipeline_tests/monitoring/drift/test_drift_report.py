@@ -1,6 +1,5 @@
 """The drift report: what it promises of any panel, and that it sees what was planted."""
 
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from studio_pipeline.monitoring.drift.report import (
 )
 from studio_pipeline.monitoring.thresholds import DriftConfig
 from studio_pipeline.panel.arrays import StudioPanel
-from studio_pipeline.panel.columns import MONEY_COLUMNS
 from studio_pipeline.panel.generator.options import GeneratorConfig
+from studio_pipeline_tests.forecasting.fleets import hidden, in_currency, only_columns
 from studio_pipeline_tests.monitoring.drifting_fleets import fleet_panel, retention_drop
 
 OPTIONS = DriftConfig()
@@ -69,8 +68,7 @@ def test_later_months_change_nothing_that_was_said_before() -> None:
 def test_the_order_of_studios_and_the_currency_change_nothing() -> None:
     panel = dropped()
     shuffled = panel.select(np.random.default_rng(1).permutation(STUDIOS))
-    values = {name: v * (83.0 if name in MONEY_COLUMNS else 1.0) for name, v in panel.values.items()}
-    for other in (shuffled, replace(panel, values=values)):
+    for other in (shuffled, in_currency(panel, 83.0)):
         found = report_drift(other, {}, OPTIONS)
         np.testing.assert_allclose(found.statistics["ratio"], report().statistics["ratio"], rtol=1e-6)
         assert found.alarm == report().alarm
@@ -104,11 +102,6 @@ def test_alarms_begin_stand_and_end(ratios: list[float], expected: list[tuple[in
     assert [(alarm.raised, alarm.ended) for alarm in alarms_of(_chart(ratios), 3)] == expected
 
 
-def _thin(panel: StudioPanel, keep: tuple[str, ...]) -> StudioPanel:
-    values = {n: v if n in keep else np.full(v.shape, np.nan) for n, v in panel.values.items()}
-    return replace(panel, values=values)
-
-
 @pytest.mark.parametrize("studios", [1, 5, 8])
 def test_few_studios_say_what_can_not_be_seen(studios: int) -> None:
     found = report_drift(dropped().select(slice(0, studios)), {}, OPTIONS)
@@ -124,11 +117,8 @@ def test_twelve_months_are_too_few_and_nothing_is_claimed() -> None:
 
 
 def test_revenue_alone_and_ragged_starts_are_watched() -> None:
-    panel = _thin(dropped(), ("total_revenue",))
-    values = {name: array.copy() for name, array in panel.values.items()}
-    for studio in range(STUDIOS):
-        values["total_revenue"][studio, : studio // 2] = np.nan
-    found = report_drift(replace(panel, values=values), {}, OPTIONS)
+    not_begun = np.arange(dropped().n_months) < np.arange(STUDIOS)[:, None] // 2
+    found = report_drift(hidden(only_columns(dropped(), ["total_revenue"]), not_begun), {}, OPTIONS)
     assert set(found.statistics["chart"]) == {"revenue_per_member: all", "revenue_per_member: some"}
     assert np.isfinite(found.statistics["ratio"]).all()
     assert "retention_rate" in " ".join(found.not_seen)
@@ -157,12 +147,12 @@ def test_backtest_errors_stand_in_the_month_that_was_forecast() -> None:
 
 
 def test_forecast_errors_that_grow_in_some_studios_are_told() -> None:
-    panel = dropped()
+    panel = only_columns(dropped(), ["total_revenue"])
     generator = np.random.default_rng(8)
     errors = 0.03 * generator.standard_normal((STUDIOS, panel.n_months))
-    quiet = report_drift(_thin(panel, ("total_revenue",)), {"error_1_month_ahead": errors}, OPTIONS)
+    quiet = report_drift(panel, {"error_1_month_ahead": errors}, OPTIONS)
     errors = errors.copy()
     errors[:5, SINCE:] -= 0.1
-    loud = report_drift(_thin(panel, ("total_revenue",)), {"error_1_month_ahead": errors}, OPTIONS)
+    loud = report_drift(panel, {"error_1_month_ahead": errors}, OPTIONS)
     assert "error_1_month_ahead" not in quiet.alarm
     assert "error_1_month_ahead fell in some studios" in loud.alarm
