@@ -238,21 +238,21 @@ def test_visits_by_hand() -> None:
     np.testing.assert_allclose(found, [0.3 * np.log(0.5), -0.3])
 
 
+OWN = {
+    "retention": {
+        "price": OwnResponses(("a", "c"), (0.5, 0.1), (0.4, 0.7), (-1.5, -0.5), (0.2, 0.3)),
+        "fullness": OwnResponses(("c",), (0.4,), (0.3,)),
+    }
+}
+OF_THE_PANEL = {
+    "price": LeverEffect(-1.0, 0.1, others_share=0.8, estimate=-1.1),
+    "overwork": LeverEffect(-0.5, 2.0),
+    "fullness": LeverEffect(0.5, 0.1, others_share=0.6),
+}
+
+
 def test_a_studio_s_own_slope_and_what_it_rests_on() -> None:
-    effects = {
-        "retention": {
-            "price": LeverEffect(-1.0, 0.1, others_share=0.8, estimate=-1.1),
-            "overwork": LeverEffect(-0.5, 2.0),
-            "fullness": LeverEffect(0.5, 0.1, others_share=0.6),
-        }
-    }
-    own = {
-        "retention": {
-            "price": OwnResponses(("a", "c"), (0.5, 0.1), (0.4, 0.7), (-1.5, -0.5), (0.2, 0.3)),
-            "fullness": OwnResponses(("c",), (0.4,), (0.3,)),
-        }
-    }
-    rows = Responses(effects, own=own).rows(["c", "new", "a"])
+    rows = Responses({"retention": OF_THE_PANEL}, own=OWN).rows(["c", "new", "a"])
     np.testing.assert_array_equal(rows.slope("retention", "price"), [-0.5, -1.0, -1.5])
     np.testing.assert_array_equal(rows.slope("retention", "fullness"), 0.5)
     np.testing.assert_array_equal(rows.slope("acquisition", "price"), 0.0)
@@ -263,10 +263,10 @@ def test_a_studio_s_own_slope_and_what_it_rests_on() -> None:
     assert c is not None
     assert (a.source, c.source) == ("data", "pooled")
     for name in ("price", "overwork", "fullness"):
-        assert rows.effect("retention", name, 1) == effects["retention"][name]
+        assert rows.effect("retention", name, 1) == OF_THE_PANEL[name]
     # Where studios don't differ a studio's own months are some of those that the panel's slope rests on.
     assert rows.effect("retention", "fullness", 0) == LeverEffect(0.5, 0.1, 0.4, 0.3)
-    assert rows.effect("retention", "overwork", 0) == effects["retention"]["overwork"]
+    assert rows.effect("retention", "overwork", 0) == OF_THE_PANEL["overwork"]
     assert rows.effect("retention", "crowding", 0) is None
     price = np.log([[100.0, 110.0]] * 3)
     nothing = np.full((3, 2), np.nan)
@@ -276,14 +276,6 @@ def test_a_studio_s_own_slope_and_what_it_rests_on() -> None:
 
 
 def test_json_keeps_every_studio() -> None:
-    own = {
-        "retention": {
-            "price": OwnResponses(("a", "c"), (0.5, 0.1), (0.4, 0.7), (-1.5, -0.5), (0.2, 0.3)),
-            "fullness": OwnResponses(("b",), (0.4,), (0.3,)),
-        }
-    }
-    effects = {
-        "retention": {"price": LeverEffect(-1.0, 0.1, 0.2, 0.3, -1.01), "fullness": LeverEffect(0.5, 0.1)}
-    }
-    responses = Responses(effects, Comfort(0.7, 0.9, same_month=True), own, -0.8, 0.0025)
+    comfort = Comfort(0.7, 0.9, same_month=True)
+    responses = Responses({"retention": OF_THE_PANEL}, comfort, OWN, -0.8, 0.0025)
     assert responses_from_json(json.loads(json.dumps(responses_to_json(responses)))) == responses
