@@ -12,30 +12,19 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from studio_pipeline.forecasting.base.hyperparameters import ForecastingConfig
-from studio_pipeline.forecasting.model.studio_model import StudioModel
-from studio_pipeline.panel.arrays import StudioPanel
-from studio_pipeline.publishing.bundles import write_bundle
 from studio_pipeline.publishing.layout import history_folder, model_folder, pointer_file, snapshot_folder
-from studio_pipeline.publishing.releases import Release, current_release, publish_release
-from studio_pipeline.publishing.snapshots import write_panel
+from studio_pipeline.publishing.releases import current_release
 from studio_pipeline_tests.serving.processes import free_port
 
 ROOT = Path(__file__).parents[2]
 OURS = ("-c", "from serving.server import serve; serve(port={port})")
 BARE = ("-m", "studio_pipeline_tests.benchmarks.bare_app", "{port}")
 FORWARD = "/api/v1/predict/forward"
-_BACKTEST = {"folds": 1, "max_studios": 60, "max_training_rows": 6_000}
-_CORE = {"tuning_rounds": 1, "tuning_studios": 40}
-QUICK = ForecastingConfig.model_validate({"core": _CORE, "backtest": _BACKTEST})
-"""Fitted quickly, but with as many trees as by default."""
-
 LEVER_RANGES = {
     "avg_ticket_price": (90.0, 160.0),
     "retention_rate": (0.88, 0.95),
@@ -140,10 +129,3 @@ def copied_home(home: Path, target: Path) -> Path:
     shutil.copytree(history_folder(home), history_folder(target))
     shutil.copy(pointer_file(home), pointer_file(target))
     return target
-
-
-def publish(home: Path, model: StudioModel, panel: StudioPanel) -> None:
-    """A release of a model beside some months."""
-    write_bundle(home, "1", model.save, {"run_id": "benchmark"})
-    version, last = write_panel(home, panel), panel.months[-1].astype("datetime64[D]").item()
-    publish_release(home, Release("1", version, "generator", last, "benchmark", datetime.now(UTC)))

@@ -31,14 +31,13 @@ from studio_pipeline_tests.benchmarks.measured_servers import (
     BARE,
     FORWARD,
     OURS,
-    QUICK,
     Server,
     copied_home,
     cpu_seconds,
     drawn_levers,
-    publish,
     server,
 )
+from studio_pipeline_tests.benchmarks.service_footprint import QUICK, publish
 from studio_pipeline_tests.forecasting.fleets import fit_all, generated_panel
 
 BATCH = "/api/v1/predict/forward/batch"
