@@ -48,6 +48,9 @@ def test_the_typical_studio_is_nearest_to_the_median() -> None:
     # A studio without members is no typical one where others tell theirs.
     assert typical_studio(three_studios([90.0, 100.0, 110.0], [50.0, np.nan, 55.0])) != 1
     assert typical_studio(three_studios([10.0, 100.0, 1000.0], [np.nan] * 3)) == 1
+    # Nor is one that has closed.
+    panel = three_studios([10.0, 100.0, 1000.0], [5.0, 50.0, 500.0])
+    assert typical_studio(without_months(panel, 1, [13])) != 1
 
 
 def test_order_and_names_play_no_part() -> None:
@@ -56,11 +59,6 @@ def test_order_and_names_play_no_part() -> None:
     shuffled = panel.select(order)
     renamed = replace(shuffled, studio_ids=panel.studio_ids)
     assert order[typical_studio(renamed)] == typical_studio(panel)
-
-
-def test_a_closed_studio_is_not_typical() -> None:
-    panel = three_studios([10.0, 100.0, 1000.0], [5.0, 50.0, 500.0])
-    assert typical_studio(without_months(panel, 1, [13])) != 1
 
 
 def test_present_levers_are_means_of_the_last_three_months_and_the_stock_as_it_stands() -> None:

@@ -63,11 +63,7 @@ def forecaster(with_learners: bool) -> Forecaster:
 
 def drawn_sets(origin, n: int, seed: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
-    ends = {lever: origin.shown.get(lever, LEVER_BOUNDS[lever]) for lever in origin.carried}
-    ends = {
-        lever: (low, high) if lever in origin.shown else (0.6, 0.9) for lever, (low, high) in ends.items()
-    }
-    return {lever: rng.uniform(*pair, n) for lever, pair in ends.items()}
+    return {lever: rng.uniform(*origin.shown.get(lever, (0.6, 0.9)), n) for lever in origin.carried}
 
 
 @pytest.mark.parametrize("with_learners", [True, False])

@@ -37,12 +37,16 @@ def shares(bounds: FloatArray, happened: FloatArray) -> FloatArray:
     return np.asarray(((bounds[..., 0] <= happened) & (happened <= bounds[..., 1])).mean(0))
 
 
-def covered(seed: int, studios: int, level: float) -> tuple[FloatArray, FloatArray]:
+def inside_of(answers: list[Forecast], happened: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
     """Shares of studios whose months, and whose totals, are inside."""
-    actual, asked = ahead(generated_panel(studios, MONTHS, seed)), forecaster(seed, studios)
+    months = shares(np.stack([a.intervals[level] for a in answers]), happened)
+    return months, shares(np.array([a.total_intervals[level] for a in answers]), happened.sum(1))
+
+
+def covered(seed: int, studios: int, level: float) -> tuple[FloatArray, FloatArray]:
+    asked = forecaster(seed, studios)
     answers = answered(asked, year_ahead(asked.panel, interval_levels=(level,)))
-    months = shares(np.stack([a.intervals[level] for a in answers]), actual)
-    return months, shares(np.array([a.total_intervals[level] for a in answers]), actual.sum(1))
+    return inside_of(answers, ahead(generated_panel(studios, MONTHS, seed)), level)
 
 
 def asked_as_they_then_were(panel: StudioPanel, drawn: bool, seed: int) -> list[ForwardQuery]:
@@ -74,12 +78,9 @@ def widths(answers: list[Forecast]) -> FloatArray:
 def covered_under_levers(seed: int, studios: int, drawn: bool) -> tuple[FloatArray, FloatArray, float]:
     """Shares inside of months and totals under levers as they then were, and relative widths."""
     whole, asked = generated_panel(studios, MONTHS, seed), forecaster(seed, studios)
-    happened = ahead(whole)
     given = answered(asked, asked_as_they_then_were(whole, drawn, seed))
     free = answered(asked, year_ahead(asked.panel))
-    months = shares(np.stack([a.intervals[0.9] for a in given]), happened)
-    totals = shares(np.array([a.total_intervals[0.9] for a in given]), happened.sum(1))
-    return months, totals, float((widths(given) / widths(free)).mean())
+    return *inside_of(given, ahead(whole), 0.9), float((widths(given) / widths(free)).mean())
 
 
 def covered_of_the_young(seed: int, studios: int) -> FloatArray:
@@ -91,7 +92,7 @@ def covered_of_the_young(seed: int, studios: int) -> FloatArray:
     panel = hidden(whole.until(MONTHS - 13), before)
     asked = Forecaster(fit_all(panel, learners=()).model, panel)
     answers = answered(asked, year_ahead(panel)[: studios // 2])
-    return shares(np.stack([a.intervals[0.9] for a in answers]), ahead(whole)[: studios // 2])
+    return inside_of(answers, ahead(whole)[: studios // 2], 0.9)[0]
 
 
 @pytest.mark.parametrize("studios", [SMALL, LARGE])
