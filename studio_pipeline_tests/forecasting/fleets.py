@@ -23,7 +23,7 @@ from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.learners.learner import LearnerFit
 from studio_pipeline.forecasting.model.assembly import assemble_model, correction_graph
 from studio_pipeline.forecasting.model.studio_model import StudioModel
-from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.arrays import BoolArray, FloatArray, StudioPanel
 from studio_pipeline.panel.columns import MONEY_COLUMNS
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator.months import generate_months
@@ -39,6 +39,10 @@ CONFIGURATION = ForecastingConfig.model_validate(
     }
 )
 """Few trees, but trees that split on a small fleet."""
+
+CLASSES = ("total_classes_held", "total_class_attendance", "class_attendance_rate", "class_capacity")
+SPLIT = tuple(name for name in MONEY_COLUMNS if name not in ("total_revenue", "avg_ticket_price"))
+"""Columns of what classes do, and of the parts of revenue."""
 
 ALL_EIGHT = {
     "retention_rate": 0.93,
@@ -98,20 +102,26 @@ def ragged(panel: StudioPanel) -> StudioPanel:
     """Gaps in studio 1, a late start of 2, an early end of 3, no classes in 4, no split of revenue in 5,
     revenue alone in 6.
     """
-    classes = ("total_classes_held", "total_class_attendance", "class_attendance_rate", "class_capacity")
-    split = tuple(name for name in MONEY_COLUMNS if name not in ("total_revenue", "avg_ticket_price"))
     panel = without_months(panel, 1, [12, 13, 30])
     panel = without_months(panel, 2, range(25))
     panel = without_months(panel, 3, range(panel.n_months - 4, panel.n_months))
-    panel = without_columns(without_columns(panel, classes, 4), split, 5)
-    return without_columns(panel, [name for name in panel.values if name != "total_revenue"], 6)
+    panel = without_columns(without_columns(panel, CLASSES, 4), SPLIT, 5)
+    return only_columns(panel, ("total_revenue",), 6)
 
 
-def without_months(panel: StudioPanel, row: int, columns: Iterable[int]) -> StudioPanel:
-    values = {name: array.copy() for name, array in panel.values.items()}
-    for array in values.values():
-        array[row, list(columns)] = np.nan
-    return replace(panel, values=values)
+def hidden(panel: StudioPanel, where: BoolArray) -> StudioPanel:
+    """Nothing is known of the studios' months that an (S, T) mask marks."""
+    return replace(panel, values={n: np.where(where, np.nan, a) for n, a in panel.values.items()})
+
+
+def without_months(panel: StudioPanel, row: int | slice, columns: Iterable[int]) -> StudioPanel:
+    where = np.zeros((panel.n_studios, panel.n_months), dtype=bool)
+    where[row, list(columns)] = True
+    return hidden(panel, where)
+
+
+def only_columns(panel: StudioPanel, names: Iterable[str], row: int | slice = slice(None)) -> StudioPanel:
+    return without_columns(panel, panel.values.keys() - set(names), row)
 
 
 def without_columns(panel: StudioPanel, names: Iterable[str], row: int | slice = slice(None)) -> StudioPanel:
@@ -143,6 +153,30 @@ def answered(forecaster: Forecaster, queries: Iterable[ForwardQuery]) -> list[Fo
     refused = [answer for answer in answers if not isinstance(answer, Forecast)]
     assert not refused, refused
     return [answer for answer in answers if isinstance(answer, Forecast)]
+
+
+def assert_same(a: Forecast, b: Forecast, factor: float = 1.0, rtol: float = 1e-9) -> None:
+    """Every number of two answers is the same, the money of the second times a factor.
+
+    Args:
+        rtol: also, of a hundred thousand, the money that differences of large sums may be off by.
+    """
+    for scale, one, other in zip((1e5, 1.0), figures_of(a), figures_of(b), strict=True):
+        np.testing.assert_allclose(other, (factor if scale > 1 else 1.0) * one, rtol=rtol, atol=scale * rtol)
+    assert {n: e.source for n, e in a.lever_effects.items()} == {
+        n: e.source for n, e in b.lever_effects.items()
+    }
+
+
+def figures_of(answer: Forecast) -> tuple[FloatArray, FloatArray]:
+    """All of an answer's money, and all of its other numbers."""
+    quo, whole = answer.status_quo, [answer.history_months, answer.prediction_accuracy, answer.growth_rate]
+    gain = [quo.total_projected_revenue, quo.difference, *quo.difference_interval] if quo else []
+    effects = [(e.effect, e.standard_error) for e in answer.lever_effects.values()]
+    money = [answer.revenue, *answer.intervals.values(), *answer.total_intervals.values(), gain]
+    rest = [answer.member_count, answer.retention_rate, answer.confidence_score, whole, *effects]
+    joined, others = (np.concatenate([np.ravel(part) for part in parts]) for parts in (money, rest))
+    return joined, others
 
 
 def year_ahead(panel: StudioPanel, **asked: object) -> list[ForwardQuery]:

@@ -1,8 +1,9 @@
-"""The typical studio is typical whatever it is called, and a sweep is what the forecaster answers."""
+"""A sweep is what the forecaster answers of a typical studio; levers that work the wrong way are found."""
 
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,25 +16,30 @@ from studio_pipeline.evaluation.levers.lever_sweep import (
     sweep_values,
     typical_studio,
 )
+from studio_pipeline.evaluation.levers.lever_text import WINNING_LEVERS, sign_findings
 from studio_pipeline.evaluation.metrics.schemas import SWEEP
+from studio_pipeline.evaluation.report.response_tables import RESPONSE_COLUMNS, lever_responses, sign_rule
 from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS, lever_bounds
-from studio_pipeline.forecasting.base.queries import ForwardQuery
+from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverEffect
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline_tests.forecasting.fleets import (
+    CLASSES,
     answered,
     generated_panel,
+    only_columns,
     ragged,
     small_fleet,
+    with_values,
     without_columns,
+    without_months,
 )
 
 
 def three_studios(revenues: list[float], members: list[float]) -> StudioPanel:
     panel = generated_panel().until(13).select(slice(0, len(revenues)))
     changed = {"total_revenue": revenues, "total_members": members}
-    values = {name: np.tile(np.array(v)[:, None], (1, 14)) for name, v in changed.items()}
-    return replace(panel, values=dict(panel.values) | values)
+    return with_values(panel, {n: np.tile(np.array(v)[:, None], (1, 14)) for n, v in changed.items()})
 
 
 def test_the_typical_studio_is_nearest_to_the_median() -> None:
@@ -42,6 +48,9 @@ def test_the_typical_studio_is_nearest_to_the_median() -> None:
     # A studio without members is no typical one where others tell theirs.
     assert typical_studio(three_studios([90.0, 100.0, 110.0], [50.0, np.nan, 55.0])) != 1
     assert typical_studio(three_studios([10.0, 100.0, 1000.0], [np.nan] * 3)) == 1
+    # Nor is one that has closed.
+    panel = three_studios([10.0, 100.0, 1000.0], [5.0, 50.0, 500.0])
+    assert typical_studio(without_months(panel, 1, [13])) != 1
 
 
 def test_order_and_names_play_no_part() -> None:
@@ -50,14 +59,6 @@ def test_order_and_names_play_no_part() -> None:
     shuffled = panel.select(order)
     renamed = replace(shuffled, studio_ids=panel.studio_ids)
     assert order[typical_studio(renamed)] == typical_studio(panel)
-
-
-def test_a_closed_studio_is_not_typical() -> None:
-    panel = three_studios([10.0, 100.0, 1000.0], [5.0, 50.0, 500.0])
-    closed = {name: array.copy() for name, array in panel.values.items()}
-    for array in closed.values():
-        array[1, -1] = np.nan
-    assert typical_studio(replace(panel, values=closed)) != 1
 
 
 def test_present_levers_are_means_of_the_last_three_months_and_the_stock_as_it_stands() -> None:
@@ -125,9 +126,48 @@ def test_a_sweep_is_what_the_forecaster_answers() -> None:
 
 def test_levers_that_the_data_do_not_carry_are_left_out() -> None:
     fleet = small_fleet()
-    of_classes = ["total_classes_held", "total_class_attendance", "class_attendance_rate"]
-    panel = without_columns(fleet.panel, of_classes)
+    panel = without_columns(fleet.panel, CLASSES)
     sweep = sweep_levers(Forecaster(fleet.model, panel))
     assert set(LEVER_BOUNDS) - set(sweep["lever"]) == {"total_classes_held", "class_attendance_rate"}
-    revenue_alone = without_columns(panel, [name for name in panel.values if name != "total_revenue"])
-    assert sweep_levers(Forecaster(fleet.model, revenue_alone)).empty
+    assert sweep_levers(Forecaster(fleet.model, only_columns(panel, ["total_revenue"]))).empty
+
+
+NO_RESPONSES = pd.DataFrame(columns=list(RESPONSE_COLUMNS)).astype({"sign_rule": str})
+
+
+def swept(lever: str, *revenue: float) -> pd.DataFrame:
+    rows = [
+        ("s1", lever, float(at), at == 1, 0.0, 2.0, value, 0.0, 0.0, 1000.0)
+        for at, value in enumerate(revenue)
+    ]
+    return pd.DataFrame(rows, columns=list(SWEEP.columns))
+
+
+def test_a_lever_that_can_only_win_must_not_lose() -> None:
+    for lever in WINNING_LEVERS:
+        assert sign_findings(NO_RESPONSES, swept(lever, 900, 1000, 1100), 0.01) == ()
+        assert sign_findings(NO_RESPONSES, swept(lever, 1000, 999, 995), 0.01) == ()
+        (finding,) = sign_findings(NO_RESPONSES, swept(lever, 1000, 990, 980), 0.01)
+        assert "would cost 2.0 % of a year's revenue" in finding
+
+
+def test_levers_that_may_go_either_way_and_values_beyond_what_was_shown_are_no_findings() -> None:
+    assert sign_findings(NO_RESPONSES, swept("avg_ticket_price", 1000, 900, 800), 0.01) == ()
+    assert sign_findings(NO_RESPONSES, swept("retention_rate", 900, 1000, 1100, 10), 0.01) == ()
+    assert sign_findings(NO_RESPONSES, swept("retention_rate", 900).iloc[:0], 0.01) == ()
+
+
+def test_a_response_against_its_rule_is_a_finding() -> None:
+    wrong = LeverEffect(0.4, 0.1)
+    rule = sign_rule("price", wrong)
+    table = pd.DataFrame([{"flow": "retention", "responds_to": "price", "sign_rule": rule}])
+    assert sign_findings(table, swept("retention_rate", 1, 2), 0.01) == (
+        "the response of retention to price is positive, against the rule",
+    )
+
+
+def test_a_fitted_fleet_has_no_findings() -> None:
+    fleet = small_fleet()
+    responses = lever_responses(fleet.core.parameters.responses, fleet.panel)
+    assert len(responses) > 0
+    assert sign_findings(responses, swept("retention_rate", 1, 2), 0.01) == ()

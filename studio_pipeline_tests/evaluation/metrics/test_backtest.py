@@ -12,12 +12,7 @@ from studio_pipeline.forecasting.backtest.out_of_fold import Fold, plan_folds
 from studio_pipeline.forecasting.ensemble.candidates import CANDIDATES
 from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline.panel.columns import NUMERIC_COLUMNS
-from studio_pipeline_tests.forecasting.fleets import (
-    CONFIGURATION,
-    Fitted,
-    fit_all,
-    months_changed,
-)
+from studio_pipeline_tests.forecasting.fleets import CONFIGURATION, Fitted, fit_all, months_changed
 
 COLUMNS_OF = {"revenue": "total_revenue", "members": "total_members", "retention": "retention_rate"}
 

@@ -1,7 +1,6 @@
 """Guard rails as a truth table, the noise they allow for as a promise, and data that became fewer."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ from pydantic import ValidationError
 
 from studio_pipeline.evaluation.metrics.metrics import EvaluationReport
 from studio_pipeline.evaluation.promotion.guard_rails import PromotionConfig, guard_rails, merits, shrinkage
-from studio_pipeline.panel.arrays import StudioPanel
 from studio_pipeline_tests.evaluation.conftest import predictions_of
 from studio_pipeline_tests.forecasting.fleets import small_fleet
 
@@ -113,15 +111,9 @@ def test_a_model_as_good_as_the_baseline_is_seldom_refused() -> None:
 PANEL = small_fleet().panel
 
 
-def first_studios(count: int) -> StudioPanel:
-    values = {name: array[:count] for name, array in PANEL.values.items()}
-    ids, types = PANEL.studio_ids[:count], PANEL.studio_types[:count]
-    return replace(PANEL, studio_ids=ids, studio_types=types, values=values)
-
-
 @pytest.mark.parametrize(("lost", "said"), [(0, False), (1, False), (4, True)])
 def test_lost_studios_are_named_beyond_the_tolerance(lost: int, said: bool) -> None:
-    now = first_studios(PANEL.n_studios - lost)
+    now = PANEL.select(slice(0, PANEL.n_studios - lost))
     words = shrinkage(now, PANEL, 0.1)
     assert bool(words) is said
     if said:

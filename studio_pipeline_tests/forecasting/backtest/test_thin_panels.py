@@ -15,34 +15,31 @@ from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import StudioPanel
-from studio_pipeline.panel.columns import MONEY_COLUMNS
 from studio_pipeline_tests.forecasting.fleets import (
+    CLASSES,
     CONFIGURATION,
+    SPLIT,
     answered,
     fit_all,
     generated_panel,
+    hidden,
+    months_changed,
+    only_columns,
     with_values,
     without_columns,
     without_months,
     year_ahead,
 )
 
-CLASSES = ("total_classes_held", "total_class_attendance", "class_attendance_rate", "class_capacity")
 FLOWS = ("new_members", "churned_members", "retention_rate")
 
 
 def revenue_only(panel: StudioPanel) -> StudioPanel:
-    return without_columns(panel, [name for name in panel.values if name != "total_revenue"])
+    return only_columns(panel, ["total_revenue"])
 
 
 def closed_for_a_while(panel: StudioPanel) -> StudioPanel:
-    revenue = panel.values["total_revenue"].copy()
-    revenue[:, 15:19] = 0.0
-    return with_values(revenue_only(panel), {"total_revenue": revenue})
-
-
-def without_types(panel: StudioPanel) -> StudioPanel:
-    return replace(panel, studio_types=np.full(panel.n_studios, ""))
+    return months_changed(revenue_only(panel), "total_revenue", slice(15, 19), 0.0)
 
 
 PANELS: dict[str, Callable[[StudioPanel], StudioPanel]] = {
@@ -51,10 +48,8 @@ PANELS: dict[str, Callable[[StudioPanel], StudioPanel]] = {
     "without_member_flows": lambda p: without_columns(p, FLOWS),
     "without_prices": lambda p: without_columns(p, ["avg_ticket_price"]),
     "without_classes": lambda p: without_columns(p, CLASSES),
-    "without_the_split_of_revenue": lambda p: without_columns(
-        p, [n for n in MONEY_COLUMNS if n not in ("total_revenue", "avg_ticket_price")]
-    ),
-    "without_types": without_types,
+    "without_the_split_of_revenue": lambda p: without_columns(p, SPLIT),
+    "without_types": lambda p: replace(p, studio_types=np.full(p.n_studios, "")),
     "one_studio": lambda p: p.select(slice(0, 1)),
     "two_studios": lambda p: p.select(slice(0, 2)),
     "one_month": lambda p: p.until(0),
@@ -65,9 +60,7 @@ PANELS: dict[str, Callable[[StudioPanel], StudioPanel]] = {
     "a_studio_of_one_month": lambda p: without_months(p, 0, range(p.n_months - 1)),
     "a_studio_without_a_month": lambda p: without_months(p, 0, range(p.n_months)),
     "closed_for_a_while": closed_for_a_while,
-    "nothing_but_zeros": lambda p: with_values(
-        revenue_only(p), {"total_revenue": np.zeros_like(p.values["total_revenue"])}
-    ),
+    "nothing_but_zeros": lambda p: months_changed(revenue_only(p), "total_revenue", slice(None), 0.0),
 }
 
 WITHOUT_MEMBERS = ("revenue_only", "without_members", "closed_for_a_while")
@@ -141,15 +134,11 @@ class Shape:
     seeds: int = 6
 
 
-def revenue_and_members(panel: StudioPanel) -> StudioPanel:
-    return without_columns(panel, [n for n in panel.values if n not in ("total_revenue", "total_members")])
-
-
 def with_gaps(panel: StudioPanel) -> StudioPanel:
     """An eighth of all months are missing, none of the last ten."""
     missing = np.random.default_rng(5).random((panel.n_studios, panel.n_months)) < 0.125
     missing[:, -10:] = False
-    return replace(panel, values={n: np.where(missing, np.nan, a) for n, a in panel.values.items()})
+    return hidden(panel, missing)
 
 
 def with_zeros(panel: StudioPanel) -> StudioPanel:
@@ -161,7 +150,7 @@ def with_zeros(panel: StudioPanel) -> StudioPanel:
 
 SHAPES: dict[str, Shape] = {
     "revenue_only": Shape(revenue_only),
-    "revenue_and_members": Shape(revenue_and_members),
+    "revenue_and_members": Shape(lambda panel: only_columns(panel, ["total_revenue", "total_members"])),
     "no_prices": Shape(PANELS["without_prices"]),
     "no_classes": Shape(PANELS["without_classes"]),
     "one_studio": Shape(lambda panel: panel, studios=1, seeds=24),

@@ -11,11 +11,9 @@ from studio_pipeline.forecasting.backtest.baselines import smoothing_at
 from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.core import states as studio_states
 from studio_pipeline.forecasting.core.states import CoreStates, StudioStates, core_states
-from studio_pipeline.forecasting.features.feature_function import features_at
-from studio_pipeline.forecasting.features.feature_matrix import Typical, typical_of_month
 from studio_pipeline.forecasting.forecaster import state_builder as typical_months
 from studio_pipeline.forecasting.forecaster.origin_state import OriginStates
-from studio_pipeline.forecasting.forecaster.state_builder import StateBuilder, TypicalMonths
+from studio_pipeline.forecasting.forecaster.state_builder import StateBuilder
 from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline_tests.forecasting.fleets import small_fleet
 
@@ -76,16 +74,3 @@ def test_origins_are_prepared_alike_however_many_studios_at_once(monkeypatch: py
         np.testing.assert_allclose(array, arrays_of(at_once)[name], rtol=1e-12, err_msg=name)
     np.testing.assert_array_equal(few.rows, origins.rows)
     np.testing.assert_array_equal(few.columns, origins.columns)
-
-
-def test_typical_months_are_those_of_all_studios(whole: CoreStates, again: StudioStates) -> None:
-    panel = small_fleet().panel
-    columns = np.array([30, 12, 39, 30, 0])
-    found = TypicalMonths(again).of(columns)
-    assert sorted(found) == [0, 12, 30, 39]
-    for column, typical in found.items():
-        features = features_at(panel, np.arange(N_STUDIOS), np.full(N_STUDIOS, column))
-        expected: Typical = typical_of_month(features, whole, column)
-        np.testing.assert_array_equal(typical.origin, expected.origin)
-        np.testing.assert_array_equal(typical.month, expected.month)
-    assert found[30].origin.any()

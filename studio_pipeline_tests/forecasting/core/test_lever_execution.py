@@ -1,7 +1,5 @@
 """Levers carried out inexactly: the bands widen by what each lever moves, and nothing else changes."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -57,14 +55,6 @@ def test_an_uncertainty_out_of_its_bounds_is_refused(forecaster: Forecaster, unc
     (answer,) = forecaster.forecast([query])
     assert isinstance(answer, LeverError)
     assert "execution_uncertainty" in answer.what
-
-
-def test_in_a_batch_each_query_has_its_own_uncertainty(forecaster: Forecaster) -> None:
-    name = str(forecaster.panel.studio_ids[0])
-    query = ForwardQuery(name, projection_months=12, levers=LEVERS)
-    exact, uncertain = answered(forecaster, [query, replace(query, execution_uncertainty=0.2)])
-    np.testing.assert_allclose(width(exact), width(ask(forecaster, 0.0)), rtol=1e-12)
-    np.testing.assert_allclose(width(uncertain), width(ask(forecaster, 0.2)), rtol=1e-12)
 
 
 def test_the_effect_of_a_lever_against_arithmetic() -> None:

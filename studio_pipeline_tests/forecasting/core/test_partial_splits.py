@@ -18,11 +18,10 @@ from studio_pipeline.panel.generator.options import GeneratorConfig
 from studio_pipeline.panel.validation.derivation import complete_split, fill_derived
 from studio_pipeline.panel.validation.limits import ValidationConfig
 from studio_pipeline.panel.validation.typed_months import Findings
+from studio_pipeline_tests.forecasting.fleets import SPLIT
 
-PARTS = ("membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue", "other_revenue")
-OPTIONAL = (*PARTS, "avg_ticket_price", "upsell_rate")
+OPTIONAL = (*SPLIT, "avg_ticket_price", "upsell_rate")
 EVERY_SUBSET = [gone for n in range(len(OPTIONAL) + 1) for gone in combinations(OPTIONAL, n)]
-
 
 UNTUNED = ForecastingConfig.model_validate({"core": {"tuning_rounds": 0}, "backtest": {"folds": 2}})
 
@@ -81,7 +80,7 @@ def test_with_all_levers_known_the_core_reproduces_revenue_without_some_parts() 
         ("retail_revenue", "upsell_revenue", "other_revenue"),
         ("membership_revenue",),
         ("upsell_rate",),
-        PARTS,
+        SPLIT,
     ):
         assert known_lever_error(panel_without(gone, studios=8, months=36)) < whole + 0.01, gone
 

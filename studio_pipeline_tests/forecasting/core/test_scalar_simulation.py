@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from studio_pipeline.forecasting.base.bounds import LEVER_BOUNDS
 from studio_pipeline.forecasting.core.flow_terms import PATHS, SLOPES, START, FlowTerms
 from studio_pipeline.forecasting.core.scalar_simulation import plain_terms, run_one
 from studio_pipeline.forecasting.core.simulation import simulate_terms
@@ -31,16 +32,7 @@ ABOUT = {
     "comfortable_utilization": (0.6, 0.9),
     "crowds_same_month": (0.0, 0.0),
 }
-LEVERS = {
-    "retention_rate": (0.5, 1.0),
-    "avg_ticket_price": (0.0, 400.0),
-    "class_attendance_rate": (0.0, 1.0),
-    "new_members_monthly": (0.0, 100.0),
-    "staff_utilization_rate": (0.3, 1.0),
-    "upsell_rate": (0.0, 1.0),
-    "total_classes_held": (0.0, 500.0),
-    "current_member_count": (0.0, 2000.0),
-}
+LEVERS = {lever: (0.0, min(ends.high, 2000.0)) for lever, ends in LEVER_BOUNDS.items()}
 MAY_BE_UNKNOWN = (
     "retention",
     "acquisition",

@@ -34,6 +34,11 @@ def core_paths(forecaster: Forecaster, levers: Mapping[str, FloatArray | float])
     return project_core(core_states(panel, forecaster.model.core), origins, given_levers)
 
 
+def lever_paths_of(paths: CorePaths) -> dict[str, FloatArray]:
+    names = ("retention_rate", "new_members_monthly", "avg_ticket_price")
+    return dict(zip(names, (paths.retention_rate, paths.new_members, paths.avg_ticket_price), strict=True))
+
+
 @pytest.mark.parametrize(
     "levers",
     [
@@ -52,14 +57,9 @@ def test_members_are_last_month_s_times_retention_plus_new(
     first = np.full_like(start, levers["current_member_count"]) if "current_member_count" in levers else start
     before = np.column_stack([first, paths.members[:, :-1]])
     np.testing.assert_allclose(paths.members, before * paths.retention_rate + paths.new_members)
-    held = {
-        "retention_rate": paths.retention_rate,
-        "new_members_monthly": paths.new_members,
-        "avg_ticket_price": paths.avg_ticket_price,
-    }
-    for name, value in levers.items():
-        if name in held:
-            assert (held[name] == value).all()
+    held = lever_paths_of(paths)
+    for name in levers.keys() & held.keys():
+        assert (held[name] == levers[name]).all()
 
 
 @given(st.integers(0, 10**6))
@@ -140,12 +140,7 @@ def test_held_levers_are_held_exactly_in_the_answer(forecaster: Forecaster) -> N
 def test_what_is_held_at_what_happens_anyway_changes_nothing(forecaster: Forecaster) -> None:
     """A lever given at the core's own path of it leaves the core's path."""
     free = core_paths(forecaster, {})
-    own = {
-        "retention_rate": free.retention_rate,
-        "new_members_monthly": free.new_members,
-        "avg_ticket_price": free.avg_ticket_price,
-    }
-    np.testing.assert_allclose(core_paths(forecaster, own).revenue, free.revenue)
+    np.testing.assert_allclose(core_paths(forecaster, lever_paths_of(free)).revenue, free.revenue)
 
 
 def test_steps_of_a_plan_follow_one_another_whatever_their_order() -> None:

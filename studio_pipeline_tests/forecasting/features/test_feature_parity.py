@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,11 +10,10 @@ import pytest
 from studio_pipeline.forecasting.base.given_levers import HELD_LEVERS
 from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.forecasting.base.origins import Origins, origins_between
-from studio_pipeline.forecasting.core.simulation import CorePaths
 from studio_pipeline.forecasting.core.states import core_states
 from studio_pipeline.forecasting.features import feature_matrix
 from studio_pipeline.forecasting.features.feature_function import FEATURE_NAMES
-from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES, RowArray, Typical, row_features
+from studio_pipeline.forecasting.features.feature_matrix import ROW_FEATURES, RowArray, row_features
 from studio_pipeline.forecasting.features.feature_store import feature_array, feature_frame
 from studio_pipeline.forecasting.features.feature_table import FEATURES
 from studio_pipeline.forecasting.forecaster.projection import project_many
@@ -38,15 +38,8 @@ def trained_rows(fleet: Fitted, free: bool = False) -> Trained:
     """As drawn, or with every lever free."""
     drawn: list[Trained] = []
 
-    def recording(
-        features: FloatArray,
-        paths: CorePaths,
-        panel: StudioPanel,
-        origins: Origins,
-        typical: Mapping[int, Typical],
-        levers: Mapping[str, FloatArray],
-    ) -> RowArray:
-        rows = row_features(features, paths, panel, origins, typical, levers)
+    def recording(*asked: Any) -> RowArray:
+        rows, (*_, origins, _, levers) = row_features(*asked), asked
         drawn.append(Trained(origins, {} if free else levers, rows))
         return rows
 

@@ -12,10 +12,12 @@ from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.planning.insights.facts import studio_facts
 from studio_pipeline.planning.insights.narrative import template_summary
 from studio_pipeline_tests.forecasting.fleets import (
+    SPLIT,
     answered,
     fit_all,
     generated_panel,
     with_values,
+    without_columns,
     year_ahead,
 )
 
@@ -44,12 +46,9 @@ def closed_at_the_end(panel: StudioPanel) -> StudioPanel:
 
 
 def _without_split(panel: StudioPanel, revenue: FloatArray) -> StudioPanel:
-    parts = ("membership_revenue", "class_pack_revenue", "retail_revenue", "upsell_revenue", "other_revenue")
-    nothing = np.full_like(revenue, np.nan)
     price = revenue / panel.values["total_members"]
-    return with_values(
-        panel, {"total_revenue": revenue, "avg_ticket_price": price, **dict.fromkeys(parts, nothing)}
-    )
+    taken = with_values(panel, {"total_revenue": revenue, "avg_ticket_price": price})
+    return without_columns(taken, SPLIT)
 
 
 PANELS = {

@@ -23,22 +23,11 @@ def forecast(
     revenue: float = 1000.0,
     execution: float = 0.0,
 ) -> Forecast:
-    common = tables.common_deviation[:months]
-    return Forecast(
-        studio_id=studio,
-        base_month=base_month,
-        history_months=24,
-        months=[(here, 0.0, 0.0) for here in np.linspace(revenue, 2 * revenue, months).tolist()],
-        bounds={},
-        chances=[0.0] * months,
-        total_intervals={},
-        prediction_accuracy=0.9,
-        lever_effects={},
-        warnings=(),
-        deviations=Deviations(
-            np.hypot(common, 0.1), common, np.full((1 if execution else 0, months), execution)
-        ),
-    )
+    common, by_lever = tables.common_deviation[:months], np.full((int(execution > 0), months), execution)
+    deviations = Deviations(np.hypot(common, 0.1), common, by_lever)
+    paths = [(here, 0.0, 0.0) for here in np.linspace(revenue, 2 * revenue, months).tolist()]
+    rest = ({}, [0.0] * months, {}, 0.9, {}, ())
+    return Forecast(studio, base_month, 24, paths, *rest, deviations=deviations)
 
 
 def width(tables: IntervalTables, answers: list[Forecast], level: float = 0.9) -> float:

@@ -3,7 +3,6 @@
 A fleet has one market, whose year is one draw for all its studios, so that shares are means over fleets.
 """
 
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -14,7 +13,7 @@ from studio_pipeline.forecasting.base.origins import Origins
 from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, LeverStep
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
-from studio_pipeline_tests.forecasting.fleets import answered, fit_all, generated_panel, year_ahead
+from studio_pipeline_tests.forecasting.fleets import answered, fit_all, generated_panel, hidden, year_ahead
 
 MONTHS = 60
 YOUNG = (2, 4, 8)
@@ -38,12 +37,16 @@ def shares(bounds: FloatArray, happened: FloatArray) -> FloatArray:
     return np.asarray(((bounds[..., 0] <= happened) & (happened <= bounds[..., 1])).mean(0))
 
 
-def covered(seed: int, studios: int, level: float) -> tuple[FloatArray, FloatArray]:
+def inside_of(answers: list[Forecast], happened: FloatArray, level: float) -> tuple[FloatArray, FloatArray]:
     """Shares of studios whose months, and whose totals, are inside."""
-    actual, asked = ahead(generated_panel(studios, MONTHS, seed)), forecaster(seed, studios)
+    months = shares(np.stack([a.intervals[level] for a in answers]), happened)
+    return months, shares(np.array([a.total_intervals[level] for a in answers]), happened.sum(1))
+
+
+def covered(seed: int, studios: int, level: float) -> tuple[FloatArray, FloatArray]:
+    asked = forecaster(seed, studios)
     answers = answered(asked, year_ahead(asked.panel, interval_levels=(level,)))
-    months = shares(np.stack([a.intervals[level] for a in answers]), actual)
-    return months, shares(np.array([a.total_intervals[level] for a in answers]), actual.sum(1))
+    return inside_of(answers, ahead(generated_panel(studios, MONTHS, seed)), level)
 
 
 def asked_as_they_then_were(panel: StudioPanel, drawn: bool, seed: int) -> list[ForwardQuery]:
@@ -75,26 +78,21 @@ def widths(answers: list[Forecast]) -> FloatArray:
 def covered_under_levers(seed: int, studios: int, drawn: bool) -> tuple[FloatArray, FloatArray, float]:
     """Shares inside of months and totals under levers as they then were, and relative widths."""
     whole, asked = generated_panel(studios, MONTHS, seed), forecaster(seed, studios)
-    happened = ahead(whole)
     given = answered(asked, asked_as_they_then_were(whole, drawn, seed))
     free = answered(asked, year_ahead(asked.panel))
-    months = shares(np.stack([a.intervals[0.9] for a in given]), happened)
-    totals = shares(np.array([a.total_intervals[0.9] for a in given]), happened.sum(1))
-    return months, totals, float((widths(given) / widths(free)).mean())
+    return *inside_of(given, ahead(whole), 0.9), float((widths(given) / widths(free)).mean())
 
 
 def covered_of_the_young(seed: int, studios: int) -> FloatArray:
     """Shares inside of the months of the first half of a fleet, left with two to eight months of history."""
     whole = generated_panel(studios, MONTHS, seed)
-    values = {name: array.copy() for name, array in whole.until(MONTHS - 13).values.items()}
     left = np.array(YOUNG)[np.arange(studios // 2) % len(YOUNG)]
-    hidden = np.arange(MONTHS - 12) < (MONTHS - 12 - left)[:, None]
-    for array in values.values():
-        array[: studios // 2][hidden] = np.nan
-    panel = replace(whole.until(MONTHS - 13), values=values)
+    before = np.zeros((studios, MONTHS - 12), dtype=bool)
+    before[: studios // 2] = np.arange(MONTHS - 12) < (MONTHS - 12 - left)[:, None]
+    panel = hidden(whole.until(MONTHS - 13), before)
     asked = Forecaster(fit_all(panel, learners=()).model, panel)
     answers = answered(asked, year_ahead(panel)[: studios // 2])
-    return shares(np.stack([a.intervals[0.9] for a in answers]), ahead(whole)[: studios // 2])
+    return inside_of(answers, ahead(whole)[: studios // 2], 0.9)[0]
 
 
 @pytest.mark.parametrize("studios", [SMALL, LARGE])

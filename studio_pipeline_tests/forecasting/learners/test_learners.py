@@ -22,7 +22,14 @@ from studio_pipeline.forecasting.learners.learner import LearnerFit
 from studio_pipeline.forecasting.learners.libraries import FittedLearner
 from studio_pipeline.forecasting.learners.onnx_ensemble import joined_graph
 from studio_pipeline.forecasting.model.studio_model import StudioModel
-from studio_pipeline_tests.forecasting.fleets import CONFIGURATION, LEARNERS, Fitted, answered, year_ahead
+from studio_pipeline_tests.forecasting.fleets import (
+    CONFIGURATION,
+    LEARNERS,
+    Fitted,
+    answered,
+    assert_same,
+    year_ahead,
+)
 
 
 def made_up_rows(seed: int, n: int = 3000) -> tuple[RowArray, RowArray]:
@@ -181,9 +188,7 @@ def test_a_saved_model_answers_as_the_fitted_one(fleet: Fitted, tmp_path: Path) 
     queries = year_ahead(fleet.panel)
     usual = answered(Forecaster(fleet.model_of_all, fleet.panel), queries)
     for a, b in zip(usual, answered(Forecaster(loaded, fleet.panel), queries), strict=True):
-        np.testing.assert_array_equal(a.revenue, b.revenue)
-        np.testing.assert_array_equal(a.member_count, b.member_count)
-        np.testing.assert_array_equal(a.intervals[0.9], b.intervals[0.9])
+        assert_same(a, b, rtol=0)
         assert a.warnings == b.warnings
     np.testing.assert_array_equal(loaded.accuracy, fleet.model.accuracy)
 

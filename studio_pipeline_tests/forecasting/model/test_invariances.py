@@ -1,12 +1,11 @@
 """An answer does not know the currency."""
 
 import re
-from functools import partial
 
 import numpy as np
 
 from studio_pipeline.forecasting.base.origins import Origins
-from studio_pipeline.forecasting.base.queries import Forecast, ForwardQuery, LeverStep
+from studio_pipeline.forecasting.base.queries import ForwardQuery, LeverStep
 from studio_pipeline.forecasting.core.fitting import fit_core_parameters
 from studio_pipeline.forecasting.core.states import core_states, project_core
 from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
@@ -16,6 +15,7 @@ from studio_pipeline_tests.forecasting.fleets import (
     CONFIGURATION,
     Fitted,
     answered,
+    assert_same,
     fit_all,
     generated_panel,
     in_currency,
@@ -33,31 +33,6 @@ def queries(factor: float, base: StudioPanel) -> list[ForwardQuery]:
         for name in (str(base.studio_ids[0]), str(base.studio_ids[7]))
     ]
     return [*free, *given, ForwardQuery("new", projection_months=12, levers=ALL_EIGHT | priced)]
-
-
-def same_but_for_money(a: Forecast, b: Forecast, factor: float, rtol: float) -> None:
-    close = partial(np.testing.assert_allclose, rtol=rtol)
-    close(b.revenue, factor * a.revenue)
-    close(b.member_count, a.member_count)
-    close(b.retention_rate, a.retention_rate)
-    close(b.confidence_score, a.confidence_score, atol=rtol)
-    close(b.intervals[0.9], factor * a.intervals[0.9])
-    close(b.total_intervals[0.9], factor * np.array(a.total_intervals[0.9]))
-    close(b.prediction_accuracy, a.prediction_accuracy)
-    close(b.growth_rate, a.growth_rate, atol=rtol)
-    assert b.history_months == a.history_months
-    assert [in_words(w) for w in b.warnings] == [in_words(w) for w in a.warnings]
-    assert {k: e.source for k, e in b.lever_effects.items()} == {
-        k: e.source for k, e in a.lever_effects.items()
-    }
-    for name, effect in a.lever_effects.items():
-        close(b.lever_effects[name].effect, effect.effect, atol=1e-9)
-        close(b.lever_effects[name].standard_error, effect.standard_error, atol=1e-9)
-    assert (a.status_quo is None) == (b.status_quo is None)
-    if a.status_quo is not None and b.status_quo is not None:
-        close(b.status_quo.total_projected_revenue, factor * a.status_quo.total_projected_revenue)
-        close(b.status_quo.difference, factor * a.status_quo.difference)
-        close(b.status_quo.difference_interval, factor * np.array(a.status_quo.difference_interval))
 
 
 def in_words(warning: str) -> str:
@@ -106,6 +81,7 @@ def test_with_a_refit_a_doubled_currency_doubles_money_and_nothing_else(fleet: F
     assert any(a.warnings for a in usual)
     assert any(a.status_quo for a in usual)
     for a, b in zip(usual, doubled, strict=True):
-        same_but_for_money(a, b, factor, 1e-6)
+        assert_same(a, b, factor, 1e-6)
+        assert [in_words(w) for w in b.warnings] == [in_words(w) for w in a.warnings]
         np.testing.assert_allclose(b.revenue, factor * a.revenue, rtol=1e-12)
         np.testing.assert_allclose(b.member_count, a.member_count, rtol=1e-12)

@@ -16,7 +16,14 @@ from studio_pipeline.panel.arrays import FloatArray
 from studio_pipeline.panel.frames import panel_from_frame
 from studio_pipeline.panel.generator.months import generate_months
 from studio_pipeline.panel.generator.options import GeneratorConfig
-from studio_pipeline_tests.forecasting.fleets import CONFIGURATION, Fitted, answered, fit_all, year_ahead
+from studio_pipeline_tests.forecasting.fleets import (
+    CONFIGURATION,
+    Fitted,
+    answered,
+    figures_of,
+    fit_all,
+    year_ahead,
+)
 
 SAMPLING = CONFIGURATION.model_copy(
     update={
@@ -40,10 +47,7 @@ def sampled(frame: pd.DataFrame) -> Fitted:
 def by_studio(fitted: Fitted) -> list[FloatArray]:
     """Every number of each studio's year ahead, under a model in which every candidate counts."""
     answers = answered(Forecaster(fitted.model_of_all, fitted.panel), year_ahead(fitted.panel))
-    return [
-        np.concatenate([a.revenue, a.member_count, a.retention_rate, a.intervals[0.9].ravel()])
-        for a in answers
-    ]
+    return [np.concatenate(figures_of(answer)) for answer in answers]
 
 
 def files_of(fitted: Fitted, folder: Path) -> dict[str, bytes]:

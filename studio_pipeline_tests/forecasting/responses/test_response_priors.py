@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from studio_pipeline.forecasting.base.hyperparameters import CoreHyperparameters, ResponsePrior
 from studio_pipeline.forecasting.base.queries import LeverEffect
 from studio_pipeline.forecasting.responses.priors import BURDENS, posterior, prior_effect, truncated
 from studio_pipeline.forecasting.responses.regressors import REGRESSORS_OF
+from studio_pipeline.panel.arrays import FloatArray
 
 PRIORS = CoreHyperparameters().responses
 NAMES = ("price", "crowding", "overwork", "fullness", "classes")
@@ -43,52 +45,29 @@ def test_a_truncated_normal_is_finite_however_far_out_and_never_wrong_in_sign(
         assert (found, spread) == (pytest.approx(mean), pytest.approx(deviation))
 
 
-@given(mean=st.floats(-2, 0), scale=st.floats(0.1, 3), estimate=st.floats(-3, 3), error=st.floats(0.1, 3))
-def test_the_posterior_of_one_slope_is_that_of_a_grid(
-    mean: float, scale: float, estimate: float, error: float
-) -> None:
-    gram = np.array([[error**-2]])
-    found = posterior(gram, gram[0] * estimate, [ResponsePrior(mean=mean, standard_deviation=scale)])
-    grid = np.linspace(-20, 20, 40_001)
-    density = np.exp(-0.5 * ((grid - mean) / scale) ** 2 - 0.5 * ((grid - estimate) / error) ** 2)
-    density /= density.sum()
-    expected = float(density @ grid)
-    assert found.mean[0] == pytest.approx(expected, abs=1e-4)
-    assert np.sqrt(found.covariance[0, 0]) == pytest.approx(
-        np.sqrt(density @ (grid - expected) ** 2), rel=1e-3
-    )
-    # What the prior weighs in the precision is what it weighs in the mean.
-    share = found.prior_shares[0]
-    assert found.mean[0] == pytest.approx(share * mean + (1 - share) * estimate, abs=1e-9)
+PAIRS = arrays(float, 2, elements=st.floats(0.1, 3))
 
 
-@given(
-    errors=st.tuples(st.floats(0.1, 2), st.floats(0.1, 2)),
-    correlation=st.floats(-0.95, 0.95),
-    estimates=st.tuples(st.floats(-3, 3), st.floats(-3, 3)),
-    means=st.tuples(st.floats(-2, 2), st.floats(-2, 2)),
-    scales=st.tuples(st.floats(0.1, 3), st.floats(0.1, 3)),
-)
+@given(errors=PAIRS, scales=PAIRS, estimates=PAIRS, means=PAIRS, correlation=st.floats(-0.95, 0.95))
+@example(np.array([0.3, 2.0]), np.array([1.0, 0.5]), np.array([0.4, 3.0]), np.array([1.0, 2.0]), 0.0)
 def test_the_posterior_of_two_slopes_is_in_closed_form(
-    errors: tuple[float, float],
-    correlation: float,
-    estimates: tuple[float, float],
-    means: tuple[float, float],
-    scales: tuple[float, float],
+    errors: FloatArray, scales: FloatArray, estimates: FloatArray, means: FloatArray, correlation: float
 ) -> None:
-    """As a Kalman update does it: the prior's covariance over the sum of both, written out for two."""
-    cross = correlation * errors[0] * errors[1]
-    sampling = np.array([[errors[0] ** 2, cross], [cross, errors[1] ** 2]])
-    gram = np.linalg.inv(sampling)
+    """As a Kalman update does it: the prior's covariance over the sum of both."""
+    estimates = estimates * [1, -1]
+    sampling = np.outer(errors, errors) * [[1, correlation], [correlation, 1]]
+    gram, before = np.linalg.inv(sampling), np.diag(scales**2)
     priors = [ResponsePrior(mean=m, standard_deviation=s) for m, s in zip(means, scales, strict=True)]
-    found = posterior(gram, gram @ np.array(estimates), priors)
-    before = np.diag(np.square(scales))
-    a, b, c = sampling[0, 0] + before[0, 0], sampling[1, 1] + before[1, 1], cross
-    gain = before @ np.array([[b, -c], [-c, a]]) / (a * b - c**2)
-    departure = np.array(estimates) - np.array(means)
-    np.testing.assert_allclose(found.mean, np.array(means) + gain @ departure, rtol=1e-6, atol=1e-8)
+    found = posterior(gram, gram @ estimates, priors)
+    gain = before @ np.linalg.inv(sampling + before)
+    expected = means + gain @ (estimates - means)
+    np.testing.assert_allclose(found.mean, expected, rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(found.covariance, before - gain @ before, rtol=1e-5, atol=1e-8)
     assert ((found.prior_shares >= 0) & (found.prior_shares <= 1)).all()
+    if correlation == 0:
+        # What the prior weighs in the precision is what it weighs in the mean.
+        shares = found.prior_shares
+        np.testing.assert_allclose(shares * means + (1 - shares) * estimates, expected, atol=1e-8)
 
 
 def test_evidence_is_the_density_of_the_estimates_up_to_a_constant() -> None:

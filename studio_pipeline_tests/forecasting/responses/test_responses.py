@@ -240,21 +240,21 @@ def test_visits_by_hand() -> None:
     np.testing.assert_allclose(found, [[0.3 * np.log(0.5), -0.3]])
 
 
+OWN = {
+    "retention": {
+        "price": OwnResponses(("a", "c"), (0.5, 0.1), (0.4, 0.7), (-1.5, -0.5), (0.2, 0.3)),
+        "fullness": OwnResponses(("c",), (0.4,), (0.3,)),
+    }
+}
+OF_THE_PANEL = {
+    "price": LeverEffect(-1.0, 0.1, others_share=0.8, estimate=-1.1),
+    "overwork": LeverEffect(-0.5, 2.0),
+    "fullness": LeverEffect(0.5, 0.1, others_share=0.6),
+}
+
+
 def test_a_studio_s_own_slope_and_what_it_rests_on() -> None:
-    effects = {
-        "retention": {
-            "price": LeverEffect(-1.0, 0.1, others_share=0.8, estimate=-1.1),
-            "overwork": LeverEffect(-0.5, 2.0),
-            "fullness": LeverEffect(0.5, 0.1, others_share=0.6),
-        }
-    }
-    own = {
-        "retention": {
-            "price": OwnResponses(("a", "c"), (0.5, 0.1), (0.4, 0.7), (-1.5, -0.5), (0.2, 0.3)),
-            "fullness": OwnResponses(("c",), (0.4,), (0.3,)),
-        }
-    }
-    responses = Responses(effects, own=own)
+    responses = Responses({"retention": OF_THE_PANEL}, own=OWN)
     rows = responses.rows(["c", "new", "a"])
     np.testing.assert_array_equal(rows.slope("retention", "price"), [-0.5, -1.0, -1.5])
     np.testing.assert_array_equal(rows.slope("retention", "fullness"), 0.5)
@@ -266,10 +266,10 @@ def test_a_studio_s_own_slope_and_what_it_rests_on() -> None:
     assert c is not None
     assert (a.source, c.source) == ("data", "pooled")
     for name in ("price", "overwork", "fullness"):
-        assert responses.effect("retention", name, "new") == effects["retention"][name]
+        assert responses.effect("retention", name, "new") == OF_THE_PANEL[name]
     # Where studios don't differ a studio's own months are some of those that the panel's slope rests on.
     assert responses.effect("retention", "fullness", "c") == LeverEffect(0.5, 0.1, 0.4, 0.3)
-    assert responses.effect("retention", "overwork", "c") == effects["retention"]["overwork"]
+    assert responses.effect("retention", "overwork", "c") == OF_THE_PANEL["overwork"]
     assert responses.effect("retention", "crowding", "c") is None
     price = np.log([[100.0, 110.0]] * 3)
     nothing = np.full((3, 2), np.nan)
@@ -279,14 +279,6 @@ def test_a_studio_s_own_slope_and_what_it_rests_on() -> None:
 
 
 def test_json_keeps_every_studio() -> None:
-    own = {
-        "retention": {
-            "price": OwnResponses(("a", "c"), (0.5, 0.1), (0.4, 0.7), (-1.5, -0.5), (0.2, 0.3)),
-            "fullness": OwnResponses(("b",), (0.4,), (0.3,)),
-        }
-    }
-    effects = {
-        "retention": {"price": LeverEffect(-1.0, 0.1, 0.2, 0.3, -1.01), "fullness": LeverEffect(0.5, 0.1)}
-    }
-    responses = Responses(effects, Comfort(0.7, 0.9, same_month=True), own, -0.8, 0.0025)
+    comfort = Comfort(0.7, 0.9, same_month=True)
+    responses = Responses({"retention": OF_THE_PANEL}, comfort, OWN, -0.8, 0.0025)
     assert responses_from_json(json.loads(json.dumps(responses_to_json(responses)))) == responses

@@ -1,6 +1,5 @@
 """The drift report: what it promises of any panel, and that it sees what was planted."""
 
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -8,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from studio_pipeline.monitoring.drift.alarms import alarms_of
-from studio_pipeline.monitoring.drift.charts import SOME, DriftChart
+from studio_pipeline.monitoring.drift.alarms import Alarm, alarms_of
+from studio_pipeline.monitoring.drift.charts import SOME, DriftChart, drift_charts
 from studio_pipeline.monitoring.drift.levels import backtest_errors
 from studio_pipeline.monitoring.drift.report import (
     DriftReport,
@@ -19,9 +18,9 @@ from studio_pipeline.monitoring.drift.report import (
 )
 from studio_pipeline.monitoring.thresholds import DriftConfig
 from studio_pipeline.panel.arrays import StudioPanel
-from studio_pipeline.panel.columns import MONEY_COLUMNS
 from studio_pipeline.panel.generator.options import GeneratorConfig
-from studio_pipeline_tests.monitoring.drifting_fleets import fleet_panel, retention_drop
+from studio_pipeline_tests.forecasting.fleets import hidden, in_currency, only_columns
+from studio_pipeline_tests.monitoring.drifting_fleets import fleet_panel, retention_drop, stand_in_errors
 
 OPTIONS = DriftConfig()
 SINCE, STUDIOS = 30, 40
@@ -69,8 +68,7 @@ def test_later_months_change_nothing_that_was_said_before() -> None:
 def test_the_order_of_studios_and_the_currency_change_nothing() -> None:
     panel = dropped()
     shuffled = panel.select(np.random.default_rng(1).permutation(STUDIOS))
-    values = {name: v * (83.0 if name in MONEY_COLUMNS else 1.0) for name, v in panel.values.items()}
-    for other in (shuffled, replace(panel, values=values)):
+    for other in (shuffled, in_currency(panel, 83.0)):
         found = report_drift(other, {}, OPTIONS)
         np.testing.assert_allclose(found.statistics["ratio"], report().statistics["ratio"], rtol=1e-6)
         assert found.alarm == report().alarm
@@ -104,11 +102,6 @@ def test_alarms_begin_stand_and_end(ratios: list[float], expected: list[tuple[in
     assert [(alarm.raised, alarm.ended) for alarm in alarms_of(_chart(ratios), 3)] == expected
 
 
-def _thin(panel: StudioPanel, keep: tuple[str, ...]) -> StudioPanel:
-    values = {n: v if n in keep else np.full(v.shape, np.nan) for n, v in panel.values.items()}
-    return replace(panel, values=values)
-
-
 @pytest.mark.parametrize("studios", [1, 5, 8])
 def test_few_studios_say_what_can_not_be_seen(studios: int) -> None:
     found = report_drift(dropped().select(slice(0, studios)), {}, OPTIONS)
@@ -124,11 +117,8 @@ def test_twelve_months_are_too_few_and_nothing_is_claimed() -> None:
 
 
 def test_revenue_alone_and_ragged_starts_are_watched() -> None:
-    panel = _thin(dropped(), ("total_revenue",))
-    values = {name: array.copy() for name, array in panel.values.items()}
-    for studio in range(STUDIOS):
-        values["total_revenue"][studio, : studio // 2] = np.nan
-    found = report_drift(replace(panel, values=values), {}, OPTIONS)
+    not_begun = np.arange(dropped().n_months) < np.arange(STUDIOS)[:, None] // 2
+    found = report_drift(hidden(only_columns(dropped(), ["total_revenue"]), not_begun), {}, OPTIONS)
     assert set(found.statistics["chart"]) == {"revenue_per_member: all", "revenue_per_member: some"}
     assert np.isfinite(found.statistics["ratio"]).all()
     assert "retention_rate" in " ".join(found.not_seen)
@@ -157,12 +147,47 @@ def test_backtest_errors_stand_in_the_month_that_was_forecast() -> None:
 
 
 def test_forecast_errors_that_grow_in_some_studios_are_told() -> None:
-    panel = dropped()
+    panel = only_columns(dropped(), ["total_revenue"])
     generator = np.random.default_rng(8)
     errors = 0.03 * generator.standard_normal((STUDIOS, panel.n_months))
-    quiet = report_drift(_thin(panel, ("total_revenue",)), {"error_1_month_ahead": errors}, OPTIONS)
+    quiet = report_drift(panel, {"error_1_month_ahead": errors}, OPTIONS)
     errors = errors.copy()
     errors[:5, SINCE:] -= 0.1
-    loud = report_drift(_thin(panel, ("total_revenue",)), {"error_1_month_ahead": errors}, OPTIONS)
+    loud = report_drift(panel, {"error_1_month_ahead": errors}, OPTIONS)
     assert "error_1_month_ahead" not in quiet.alarm
     assert "error_1_month_ahead fell in some studios" in loud.alarm
+
+
+def _alarms(panel: StudioPanel) -> list[Alarm]:
+    charts = drift_charts(panel, stand_in_errors(panel), OPTIONS.false_alarms_per_year).charts
+    return [alarm for chart in charts for alarm in alarms_of(chart, 3)]
+
+
+@pytest.mark.parametrize(("fleets", "too_many"), [(6, 8), pytest.param(12, 12, marks=pytest.mark.campaign)])
+def test_false_alarms_are_about_as_rare_as_set(fleets: int, too_many: int) -> None:
+    """Of nine years of each fleet; at the rate that is set, so many have a chance below 1 %."""
+    bad = 0
+    for seed in range(fleets):
+        drawn = {"shock": False, "vary": True, "seed": 900 + seed}
+        options = GeneratorConfig(studios=60, months=120, last_month="2027-12", **drawn)
+        bad += len({alarm.raised // 12 for alarm in _alarms(fleet_panel(options)) if alarm.raised >= 12})
+    assert bad < too_many, f"{bad} of {9 * fleets} years with a false alarm"
+
+
+LARGER = [pytest.param(*case, marks=pytest.mark.campaign) for case in ((60, 12, 10), (300, 5, 4))]
+
+
+@pytest.mark.parametrize(("studios", "cases", "at_least"), [(60, 3, 2), *LARGER])
+def test_a_drop_of_retention_in_a_tenth_of_the_studios_is_found_within_six_months(
+    studios: int, cases: int, at_least: int
+) -> None:
+    found = 0
+    for seed in range(cases):
+        generator = np.random.default_rng(seed)
+        since = int(generator.integers(26, 40))
+        hit = np.zeros(studios, dtype=bool)
+        hit[generator.permutation(studios)[: studios // 10]] = True
+        options = GeneratorConfig(studios=studios, months=since + 6, shock=False, vary=True, seed=800 + seed)
+        alarms = _alarms(fleet_panel(options, retention_drop(hit, 0.05), since))
+        found += any(a.chart.name == "retention_rate: some" and a.raised >= since for a in alarms)
+    assert found >= at_least

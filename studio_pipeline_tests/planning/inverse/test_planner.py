@@ -16,7 +16,7 @@ from studio_pipeline.forecasting.forecaster.forecaster import Forecaster
 from studio_pipeline.planning.configuration import PlanningConfig
 from studio_pipeline.planning.inverse.queries import Plan, PlanQuery
 from studio_pipeline.planning.levers import DECREASE_LIMITS, INCREASE_LIMITS
-from studio_pipeline_tests.forecasting.fleets import ALL_EIGHT, answered, in_currency
+from studio_pipeline_tests.forecasting.fleets import ALL_EIGHT, answered, in_currency, without_columns
 from studio_pipeline_tests.planning.fixtures import (
     DEFAULTS,
     drawn_question,
@@ -257,11 +257,8 @@ def test_what_the_data_don_t_carry_is_null_and_said() -> None:
 
 def test_without_flows_of_members_the_price_is_held() -> None:
     at_hand = forecaster()
-    panel = at_hand.panel
-    values = {name: array.copy() for name, array in panel.values.items()}
-    for name in ("new_members", "churned_members", "retention_rate"):
-        values[name][0] = np.nan
-    bare = Forecaster(at_hand.model, replace(panel, values=values))
+    flows = ("new_members", "churned_members", "retention_rate")
+    bare = Forecaster(at_hand.model, without_columns(at_hand.panel, flows, 0))
     made = plan(lifted(PlanQuery(studio(0), 1.0), 1.02, bare), bare)
     assert "avg_ticket_price" not in made.lever_changes
     assert made.recommended_levers["retention_rate"] is None

@@ -21,7 +21,7 @@ from studio_pipeline.planning.inverse.planner import make_plan
 from studio_pipeline.planning.inverse.queries import PlanQuery
 from studio_pipeline.planning.inverse.setup import present_levers
 from studio_pipeline.planning.inverse.verification import CHANCE_LEVELS, chance_of, plan_deviation
-from studio_pipeline_tests.forecasting.fleets import answered, fit_all, without_columns
+from studio_pipeline_tests.forecasting.fleets import answered, fit_all, generated_panel, only_columns
 from studio_pipeline_tests.planning.fixtures import DEFAULTS, setup_of
 
 PRIOR = prior_effect(ResponseHyperparameters(), "retention", "price")
@@ -105,9 +105,7 @@ def test_a_plan_that_raises_the_price_is_less_sure_than_its_forecast(monkeypatch
 @cache
 def without_churn() -> Forecaster:
     """A fleet in which the last studio reports members and revenue alone."""
-    panel = panel_from_frame(generate_months(GeneratorConfig(studios=8, months=36, seed=5)))
-    kept = ("total_revenue", "total_members", "avg_ticket_price")
-    panel = without_columns(panel, [name for name in panel.values if name not in kept], 7)
+    panel = only_columns(generated_panel(8, 36, 5), ("total_revenue", "total_members", "avg_ticket_price"), 7)
     return Forecaster(fit_all(panel, learners=()).model, panel)
 
 
