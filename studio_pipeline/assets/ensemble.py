@@ -39,7 +39,7 @@ DESCRIPTIONS = {
 
 @dg.asset(
     description="Weights per target and horizon, never negative, from out-of-fold predictions.",
-    **in_stage(GROUP, "numpy", version="2"),
+    **in_stage(GROUP, "numpy", version="3"),
 )
 def ensemble_weights(
     stock_and_flow_fit: CoreFit,

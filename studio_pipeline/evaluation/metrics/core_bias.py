@@ -30,7 +30,7 @@ class CoreBias:
 
     @property
     def exceeds_noise(self) -> bool:
-        """Whether it is above 2 % of revenue and four standard errors."""
+        """True above 2 % of revenue and four standard errors."""
         return abs(self.share) > max(_NOISE_DEVIATIONS * self.standard_error, _NEGLIGIBLE_SHARE)
 
     def in_words(self) -> str:

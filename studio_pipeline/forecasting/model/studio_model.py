@@ -77,7 +77,7 @@ class StudioModel:
         )
 
 
-FITTING_CODE = 3
+FITTING_CODE = 4
 """Incremented by hand when a code change gives another fit for the same hyperparameters and months."""
 
 VERSION_LENGTH = 12
