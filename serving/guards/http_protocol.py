@@ -76,7 +76,7 @@ class GuardedHttpProtocol(HttpToolsProtocol):
             self._deadline = None
 
     def _refuse(self, status: str) -> None:
-        self._deadline = None
+        self._go_on()
         if self._header_bytes:
             head = f"HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
             self.transport.write(head.encode())

@@ -35,6 +35,19 @@ def test_headers_of_an_ordinary_size_are_taken_and_too_large_ones_told_so(addres
 
 
 @pytest.mark.usefixtures("impatient")
+def test_a_refused_connection_has_no_deadline_left(
+    address: Address, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection(address, timeout=5) as connection:
+        connection.sendall(GET)
+        time.sleep(0.1)
+        connection.sendall(b"X-Big: " + b"x" * (http_protocol.MOST_HEADER_BYTES + 1))
+        assert status_of(read_all(connection)) == 431
+    time.sleep(2 * http_protocol.HEADER_SECONDS)
+    assert not [record for record in caplog.records if record.name == "asyncio"]
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_connection_without_a_request_is_closed(address: Address) -> None:
     with socket.create_connection(address, timeout=5) as silent:
         assert silent.recv(1) == b""
