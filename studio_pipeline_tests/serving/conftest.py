@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fake_forecaster import load_fake, publish_fake
 from live import Address, live
-from postgresql import temporary_database, url_of
+from postgresql import empty_database
 from processes import LOOPBACK
 
 from serving import model_store
@@ -101,8 +101,5 @@ def real_client(real_client_of: MakeClient) -> Iterator[TestClient]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database of each kind."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/some folder/service 100%.db"
-        return
-    with temporary_database() as name:
-        yield url_of(name)
+    with empty_database(request.param, tmp_path) as url:
+        yield url

@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -32,6 +33,16 @@ def temporary_database() -> Iterator[str]:
             yield name
         finally:
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextlib.contextmanager
+def empty_database(kind: str, folder: Path) -> Iterator[str]:
+    """The URL of an empty database: `postgresql`, or `sqlite` in a folder."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder}/some folder/service 100%.db"
+        return
+    with temporary_database() as name:
+        yield url_of(name)
 
 
 def url_of(name: str, port: int = PORT) -> str:

@@ -16,18 +16,15 @@ from studio_pipeline.monitoring.accuracy.forecast_rows import ForecastLog, Readi
 from studio_pipeline.monitoring.accuracy.logged_forecasts import saved_scenarios
 from studio_pipeline.settings import read_settings
 from studio_pipeline_tests.monitoring.accuracy_worlds import logged
-from studio_pipeline_tests.serving.postgresql import temporary_database, url_of
+from studio_pipeline_tests.serving.postgresql import empty_database
 
 NOW = datetime(2024, 1, 2, 12, tzinfo=UTC)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/some folder/service 100%.db"
-        return
-    with temporary_database() as name:
-        yield url_of(name)
+    with empty_database(request.param, tmp_path) as found:
+        yield found
 
 
 @pytest.fixture
