@@ -71,12 +71,14 @@ class Predictions:
         *key_parts: BaseModel,
     ) -> Reply:
         """The cached answer under a new id, or a new answer, which is cached; recorded in either case."""
-        key = "" if self._cache is None else cache_key(kind, held.release, body, *key_parts)
-        if self._cache is not None and (content := await self._cache.get(key)) is not None:
-            reply = Reply.cached(kind, body, held, content)
-        else:
+        if self._cache is None:
             reply = await make()
-            if self._cache is not None:
+        else:
+            key = cache_key(kind, held.release, body, *key_parts)
+            if (content := await self._cache.get(key)) is not None:
+                reply = Reply.cached(kind, body, held, content)
+            else:
+                reply = await make()
                 await self._cache.put(key, reply.content)
         self._recorder.record(reply)
         return reply
