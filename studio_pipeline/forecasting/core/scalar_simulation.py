@@ -144,17 +144,13 @@ def _placed(paths: Paths, levers: Paths, workload: float) -> list[Sequence[float
             added = log(more) if 0 < more < math.inf else 0.0
             extra = STAFF_PERSISTENCE * extra + workload * (added - before)
             before = added
-            utilization = usual * exp(extra)
-            staff.append(1.0 if utilization > 1 else utilization)
+            staff.append(min(usual * exp(extra), 1.0))
         found["staff"] = staff
     for name, path in PUT_IN_PLACE.items():
         if (given := levers.get(name)) is not None:
             found[path] = given if isfinite(given[0]) else _where_free(given, found[path])
     if (prices := levers.get("avg_ticket_price")) is not None:
-        logs = [
-            log(least if least > price else price)
-            for price, least in zip(prices, paths["least_price"], strict=True)
-        ]
+        logs = [log(max(price, least)) for price, least in zip(prices, paths["least_price"], strict=True)]
         found["price_log"] = logs if isfinite(prices[0]) else _where_free(logs, paths["price_log"])
     return list(found.values())
 
