@@ -49,7 +49,7 @@ def core_bias(core: CoreFit) -> CoreBias | None:
     """The bias over all origins of the backtest; None without retention and new members, which the sum needs,
     and for under six months.
     """
-    if not {"retention", "acquisition"} <= core.parameters.flows.keys():
+    if not core.parameters.has_members:
         return None
     oof = core.out_of_fold
     actual, forecast = oof.actual["revenue"][:, 0], oof.known.all_known["revenue"][:, 0]

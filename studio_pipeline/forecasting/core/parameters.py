@@ -17,6 +17,7 @@ import numpy as np
 
 from studio_pipeline.forecasting.base.flows import previous_month
 from studio_pipeline.forecasting.core.filter_states import FilterSettings
+from studio_pipeline.forecasting.responses.regressors import RESPONDING
 from studio_pipeline.forecasting.responses.responses import Responses, responses_from_json, responses_to_json
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel
 
@@ -103,6 +104,11 @@ class CoreParameters:
     flows: Mapping[str, FlowParameters]  # parameters by flow; flows without data are missing
     responses: Responses  # responses to levers
     planning: ClassPlanning = NO_PLANNING  # response of classes to attendance
+
+    @property
+    def has_members(self) -> bool:
+        """True where members follow from retention and new members."""
+        return self.flows.keys() >= set(RESPONDING)
 
     def types_of(self, names: Any) -> IntArray:
         """Row of each studio's type in the tables; an unknown type gets the last row."""

@@ -224,16 +224,14 @@ def _weights_frame(
     hyperparameters: WeightHyperparameters,
 ) -> pd.DataFrame:
     tables = []
-    has_members = {"retention", "acquisition"} <= core.parameters.flows.keys()
     for target in TARGETS:
         stack = candidate_stack(core, fits, target)[:, used]
         actual = core.out_of_fold.actual[target][used].copy()
         if cutoff is not None:
             months = core.out_of_fold.origins.columns[used][:, None] + np.arange(1, MAX_HORIZON_MONTHS + 1)
             actual[months > cutoff] = np.nan
-        weights = target_weights(
-            stack, actual, core.out_of_fold.origins.columns[used], hyperparameters, has_members
-        )
+        columns = core.out_of_fold.origins.columns[used]
+        weights = target_weights(stack, actual, columns, hyperparameters, core.parameters.has_members)
         horizon, candidate = np.indices(weights.shape)
         tables.append(
             pd.DataFrame(
