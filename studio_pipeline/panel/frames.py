@@ -18,7 +18,7 @@ def empty_table(types: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in types.items()})
 
 
-def stacked(tables: Iterable[pd.DataFrame], types: Mapping[str, Any]) -> pd.DataFrame:
+def stacked_tables(tables: Iterable[pd.DataFrame], types: Mapping[str, Any]) -> pd.DataFrame:
     """The rows of all tables; a table without rows, of these types, if none has any."""
     filled = [table for table in tables if len(table)]
     return pd.concat(filled, ignore_index=True) if filled else empty_table(types)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from studio_pipeline.panel.frames import stacked
+from studio_pipeline.panel.frames import stacked_tables
 from studio_pipeline.tuning.search import ended
 from studio_pipeline.tuning.studies import FOLD_LOSSES, LIFE, SECONDS
 from studio_pipeline.tuning.values import VALUES
@@ -90,7 +90,9 @@ class TunedHyperparameters:
     ) -> TunedHyperparameters:
         """Build a result from verdicts and the tables of each learner."""
         tables = ((trials, TRIAL_COLUMNS), (importances, IMPORTANCE_COLUMNS))
-        return cls(tuple(verdicts), data_version, *(stacked(some, _types(names)) for some, names in tables))
+        return cls(
+            tuple(verdicts), data_version, *(stacked_tables(some, _types(names)) for some, names in tables)
+        )
 
     @property
     def values(self) -> dict[str, dict[str, float]]:

@@ -20,6 +20,7 @@ from studio_pipeline.forecasting.base.queries import LeverEffect
 from studio_pipeline.forecasting.core.parameters import CoreParameters
 from studio_pipeline.forecasting.responses.responses import Responses
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.frames import stacked_tables
 
 SEASONAL_FLOWS: dict[str, str] = {
     "retention": "retention_rate",
@@ -56,7 +57,7 @@ def seasonal_factors(parameters: CoreParameters, panel: StudioPanel) -> pd.DataF
                 factor, unit = points_about(typical, season), "points"
             columns = (flow, (*parameters.studio_types, "")[row], np.arange(1, 13), factor, unit)
             tables.append(pd.DataFrame(dict(zip(SEASON_COLUMNS, columns, strict=True))))
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(SEASON_COLUMNS))
+    return stacked_tables(tables, dict.fromkeys(SEASON_COLUMNS, "object"))
 
 
 def points_about(rate: float, log_odds: FloatArray) -> FloatArray:

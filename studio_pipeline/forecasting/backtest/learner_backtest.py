@@ -41,6 +41,7 @@ from studio_pipeline.forecasting.learners.libraries import (
 from studio_pipeline.forecasting.learners.onnx_ensemble import CorrectionSizes
 from studio_pipeline.forecasting.learners.training_set import LearningRows, learning_rows
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
+from studio_pipeline.panel.frames import stacked_tables
 
 _FEWEST_ROWS = 120
 _FEWEST_MONTHS_BEFORE = 6
@@ -175,5 +176,5 @@ def _importances(learner: LearnerName, models: dict[str, FittedLearner]) -> pd.D
         )
         for target, model in models.items()
     ]
-    empty = pd.DataFrame({"learner": [], "target": [], "feature": [], "importance": np.zeros(0)})
-    return pd.concat(tables, ignore_index=True) if tables else empty
+    types = dict.fromkeys(("learner", "target", "feature"), "object")
+    return stacked_tables(tables, types | {"importance": "float64"})

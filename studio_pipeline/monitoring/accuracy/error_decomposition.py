@@ -37,7 +37,7 @@ from studio_pipeline.forecasting.forecaster.requests import lever_lists
 from studio_pipeline.forecasting.model.studio_model import StudioModel
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
 from studio_pipeline.panel.columns import LEVER_COLUMNS
-from studio_pipeline.panel.frames import stacked
+from studio_pipeline.panel.frames import stacked_tables
 from studio_pipeline.publishing.folders import verify_folder
 from studio_pipeline.publishing.layout import model_folder
 
@@ -192,7 +192,7 @@ def split_all(
         same = len(before) == len(arrived) and np.allclose(np.sort(before["actual"]), np.sort(arrived))
         tables.append(before if same else splitter_of(scenario.model_version).split(scenario))
     seen = {scenario.scenario_id for scenario in scenarios}
-    return stacked([*tables, known[~known["scenario_id"].isin(seen)]], MISS_TYPES)
+    return stacked_tables([*tables, known[~known["scenario_id"].isin(seen)]], MISS_TYPES)
 
 
 def _arrived(scenario: SavedScenario, panel: StudioPanel) -> FloatArray:

@@ -36,7 +36,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.sql import Select
 
 from studio_pipeline.errors import CorruptReleaseError
-from studio_pipeline.panel.frames import empty_table, stacked
+from studio_pipeline.panel.frames import empty_table, stacked_tables
 from studio_pipeline.publishing.folders import Manifest, read_manifest
 from studio_pipeline.publishing.forecast_tables import LEVEL
 from studio_pipeline.publishing.releases import Release
@@ -72,7 +72,7 @@ def bound_names(level: float) -> tuple[str, str]:
 
 def together(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Concatenate tables of forecasts, keeping the `MOST_LEVELS` interval levels that most rows have."""
-    joined = stacked(tables, TYPES)
+    joined = stacked_tables(tables, TYPES)
     counts = {level: int(joined[bound_names(level)[0]].notna().sum()) for level in levels_of(joined)}
     kept = sorted(counts, key=lambda level: (level != 0.9, -counts[level], level))[:MOST_LEVELS]
     return joined[[*TYPES, *(name for level in sorted(kept) for name in bound_names(level))]]

@@ -40,7 +40,7 @@ from studio_pipeline.monitoring.accuracy.scored_forecasts import (
 )
 from studio_pipeline.monitoring.thresholds import AccuracyConfig
 from studio_pipeline.panel.arrays import StudioPanel
-from studio_pipeline.panel.frames import empty_table, stacked
+from studio_pipeline.panel.frames import empty_table, stacked_tables
 from studio_pipeline.publishing.releases import Release
 
 CELL: tuple[str, ...] = (
@@ -108,7 +108,7 @@ def coverage_cells(found: pd.DataFrame) -> pd.DataFrame:
         inside = (lower <= actual) & (actual <= upper)
         rows = _keys(found).assign(level=level, n=1.0, inside=inside.astype(np.float64))[bounded]
         tables.append(rows.groupby([*CELL, "level"], observed=True, as_index=False).sum())
-    return stacked(tables, _COVERAGE_TYPES)
+    return stacked_tables(tables, _COVERAGE_TYPES)
 
 
 def carried_forward(new: pd.DataFrame, kept: pd.DataFrame, first_base: pd.Timestamp) -> pd.DataFrame:

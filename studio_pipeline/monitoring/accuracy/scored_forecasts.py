@@ -24,7 +24,7 @@ from studio_pipeline.forecasting.base.hyperparameters import MAX_HORIZON_MONTHS
 from studio_pipeline.monitoring.thresholds import AccuracyConfig
 from studio_pipeline.panel.arrays import BoolArray, FloatArray, IntArray, StudioPanel, ratio
 from studio_pipeline.panel.columns import LEVER_COLUMNS
-from studio_pipeline.panel.frames import panel_from_frame, stacked
+from studio_pipeline.panel.frames import panel_from_frame, stacked_tables
 from studio_pipeline.publishing.releases import Release
 
 
@@ -180,7 +180,7 @@ def promises_of(releases: Iterable[Release], kept: pd.DataFrame) -> pd.DataFrame
     by_version = {release.model_version: release.metrics for release in releases if release.metrics}
     tables = [_promises(version, metrics) for version, metrics in by_version.items()]
     tables.append(kept[~kept["model_version"].isin(by_version)])
-    return stacked(tables, PROMISE_TYPES).astype(PROMISE_TYPES)
+    return stacked_tables(tables, PROMISE_TYPES).astype(PROMISE_TYPES)
 
 
 def _promises(version: str, metrics: Mapping[str, float]) -> pd.DataFrame:

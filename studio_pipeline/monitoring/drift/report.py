@@ -29,7 +29,7 @@ from studio_pipeline.monitoring.drift.charts import Charts, drift_charts
 from studio_pipeline.monitoring.drift.levels import INPUTS, SMALLEST_GROUP
 from studio_pipeline.monitoring.thresholds import DriftConfig
 from studio_pipeline.panel.arrays import FloatArray, StudioPanel
-from studio_pipeline.panel.frames import stacked
+from studio_pipeline.panel.frames import stacked_tables
 
 
 def not_seen(charts: Charts, panel: StudioPanel) -> tuple[str, ...]:
@@ -170,7 +170,7 @@ def report_drift(
     described = [_describe(alarm, charts, panel) for alarm in alarms]
     hit = [studios for (_, studios), stands in zip(described, standing, strict=True) if stands]
     rows = [row | {"standing": stands} for (row, _), stands in zip(described, standing, strict=True)]
-    studios = pd.concat(hit, ignore_index=True) if hit else pd.DataFrame(columns=list(STUDIO_COLUMNS))
+    studios = stacked_tables(hit, dict.fromkeys(STUDIO_COLUMNS, "object"))
     return DriftReport(
         _statistics(charts, panel),
         pd.DataFrame(rows, columns=list(ALARM_COLUMNS)).astype(_ALARM_TYPES),
@@ -196,7 +196,7 @@ def _statistics(charts: Charts, panel: StudioPanel) -> pd.DataFrame:
         statistic, threshold = chart.statistic[known], chart.threshold[known]
         values = (months[known], chart.name, statistic, threshold, statistic / threshold)
         frames.append(pd.DataFrame(dict(zip(STATISTIC_COLUMNS, values, strict=True))))
-    return stacked(frames, types)
+    return stacked_tables(frames, types)
 
 
 def _describe(alarm: Alarm, charts: Charts, panel: StudioPanel) -> tuple[dict[str, object], pd.DataFrame]:
